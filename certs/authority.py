@@ -1,0 +1,112 @@
+"""Makes a certificate authority and signs serving certificates with it. Pure: a clock's reading goes in, PEM comes out.
+
+The API server checks a webhook's certificate by its SAN alone, ``<service>.<namespace>.svc`` (apiserver pkg/util/webhook/client.go);
+ECDSA P-256 signs some fifteen times faster than RSA-2048, and every new connection costs a signature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BACKDATED: Final = timedelta(hours=1)
+"""A certificate starts to hold this long before it is made: the API server's clock may be behind ours."""
+
+CA_LIFE: Final = timedelta(days=365)
+LEAF_LIFE: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate and its private key.
+
+    Args:
+        certificate: The certificate.
+        key: Its key; never shown.
+
+    """
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """The certificate as PEM."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def key_pem(self) -> bytes:
+        """The key as PEM (PKCS #8)."""
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def make_authority(now: datetime, name: str = "airflow-sidecar-webhook") -> Issued:
+    """A new authority that holds from an hour before ``now`` for a year. ``now`` needs a time zone.
+
+    Its name has its own serial number in it, so that of two authorities in one bundle a client picks the right one.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    serial = x509.random_serial_number()
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{name} CA {serial:x}"[:64])])
+    builder = _builder(subject, subject, key, serial).not_valid_before(now - BACKDATED).not_valid_after(now + CA_LIFE)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    return Issued(builder.sign(key, hashes.SHA256()), key)
+
+
+def sign_leaf(authority: Issued, names: Sequence[str], now: datetime, life: timedelta = LEAF_LIFE) -> Issued:
+    """A serving certificate for these DNS names or IP addresses, never longer than its authority holds."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
+    until = min(now + life, authority.certificate.not_valid_after_utc)
+    builder = _builder(subject, authority.certificate.subject, key, x509.random_serial_number())
+    builder = builder.not_valid_before(now - BACKDATED).not_valid_after(until)
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
+    builder = builder.add_extension(issuer, critical=False)
+    return Issued(builder.sign(authority.key, hashes.SHA256()), key)
+
+
+def service_names(service: str, namespace: str) -> tuple[str, ...]:
+    """Every name under which a cluster reaches a Service."""
+    return (f"{service}.{namespace}.svc", service, f"{service}.{namespace}", f"{service}.{namespace}.svc.cluster.local")
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, serial: int) -> x509.CertificateBuilder:
+    return x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key()).serial_number(serial)
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

@@ -1,0 +1,95 @@
+"""The whole story of one review: read the pod, decide, write the operations, prove them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, assert_never
+
+from webhook.core.decision import Decision, Mutate, Skip, decide
+from webhook.core.facts import read_facts
+from webhook.core.operations import operations_for
+from webhook.core.patch import Operation, prove
+from webhook.core.reasons import SENTENCES, Reason, SkipReason
+from webhook.core.status import TREATMENTS, Treatment
+
+if TYPE_CHECKING:
+    from webhook.core.facts import Facts
+    from webhook.core.policy import Policy
+    from webhook.core.review import ReviewRequest
+    from webhook.core.wishes import BadAnnotation
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one review; logs, metrics and the answer are made from it.
+
+    Args:
+        decision: What was decided.
+        operations: The patch; empty where the pod is as it should be.
+        bad_annotations: Annotations of the user's that mean nothing.
+        warnings: Lines for whoever creates the pod.
+
+    """
+
+    decision: Decision
+    operations: tuple[Operation, ...] = field(default=(), repr=False)
+    bad_annotations: tuple[BadAnnotation, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> SkipReason | Reason:
+        """Why."""
+        return self.decision.reason
+
+    @property
+    def result(self) -> str:
+        """What happened, in one word: ``skipped``, a treatment, or ``unchanged`` for a pod that was treated before."""
+        match self.decision:
+            case Skip():
+                return "skipped"
+            case Mutate(reason=reason):
+                return TREATMENTS[reason] if self.operations else "unchanged"
+            case _:
+                assert_never(self.decision)
+
+
+def admit(request: ReviewRequest, policy: Policy) -> Outcome:
+    """Answer one review.
+
+    Raises:
+        UnsoundPatchError: The patch was not sound. It is our fault, and nothing must be sent but "allowed".
+
+    """
+    reason = _not_our_concern(request)
+    if reason is not None:
+        return Outcome(Skip(reason))
+    if request.pod is None:
+        return Outcome(Skip(SkipReason.MALFORMED_POD), warnings=(f"the pod is left as it is: {request.problem}",))
+    facts = read_facts(request.pod, policy.catalogue)
+    decision = decide(facts, policy)
+    match decision:
+        case Skip():
+            return Outcome(decision)
+        case Mutate():
+            return _mutated(facts, decision, policy)
+        case _:
+            assert_never(decision)
+
+
+def _not_our_concern(request: ReviewRequest) -> SkipReason | None:
+    """The handler checks again what the webhook's configuration has narrowed: old API servers ignore matchConditions."""
+    if request.kind.group or request.kind.kind != "Pod":
+        return SkipReason.NOT_A_POD
+    if request.operation != "CREATE":
+        return SkipReason.NOT_A_CREATE
+    return SkipReason.SUBRESOURCE if request.subresource else None
+
+
+def _mutated(facts: Facts, mutate: Mutate, policy: Policy) -> Outcome:
+    operations = operations_for(facts, mutate, policy)
+    if operations:
+        prove(facts.pod, operations)
+    warnings = [bad.warning for bad in facts.bad_annotations]
+    if TREATMENTS[mutate.reason] is Treatment.LEFT:
+        warnings.append(f"airflow-sidecar-webhook: {mutate.reason}: {SENTENCES[mutate.reason]}")
+    return Outcome(mutate, operations, facts.bad_annotations, tuple(warnings))

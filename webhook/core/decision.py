@@ -1,0 +1,202 @@
+"""The decision: facts and policy in, ``Skip`` or ``Mutate`` out.
+
+It is a function of the pod as it stands, never of how often the API server has asked: a pass over a pod that we have changed
+starts from what the user wrote and ends where it is already.
+
+=============================================  ===========================
+the pod                                        comes to
+=============================================  ===========================
+not Airflow's; restartPolicy Always; mode off  Skip
+no sidecar, and none can come                  Skip
+no sidecar; native ones only; label-only       label and status
+Spark, host network, Windows                   label and status, with why
+no container is the task's; nothing can quit   label and status, with why
+argv or shell not known                        label and status, with why
+else                                           label, status and wrapper
+=============================================  ===========================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from webhook.core.kind import RUNS_AIRFLOW_IMAGE, PodKind
+from webhook.core.reasons import Reason, SkipReason
+from webhook.core.short_name import short_name_labels
+from webhook.core.wishes import Mode, ShellSource
+from webhook.core.wrapper import Entrypoint, EntrypointSource, Wrap
+
+if TYPE_CHECKING:
+    from webhook.core.facts import Facts
+    from webhook.core.policy import Policy
+    from webhook.core.sidecar import Ask
+
+SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh", "busybox"})
+"""Programs of which a command that names one shows that the image has a shell."""
+
+MIRROR_POD: Final = "kubernetes.io/config.mirror"
+"""https://kubernetes.io/docs/concepts/cluster-administration/admission-webhooks-good-practices/#mirror-pods"""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Nothing is touched."""
+
+    reason: SkipReason
+
+
+@dataclass(frozen=True, slots=True)
+class Mutate:
+    """What the pod is to become.
+
+    Args:
+        reason: Why.
+        labels: Labels to set.
+        annotations: Annotations to set, the status aside.
+        wrap: How the main container is wrapped; None: it runs as the user wrote it.
+
+    """
+
+    reason: Reason
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    wrap: Wrap | None = None
+
+
+Decision: TypeAlias = Skip | Mutate
+
+
+def decide(facts: Facts, policy: Policy) -> Decision:
+    """Decide about one pod."""
+    skip = _skip_reason(facts, policy)
+    if skip is not None:
+        return Skip(skip)
+    labels = {} if _is_out_of_mesh(facts) else short_name_labels(facts.pod, policy.short_name)
+    reason = _why_not_wrapped(facts, policy)
+    if reason is not None:
+        return Mutate(reason, labels, _asked(facts, policy) if reason in _MAY_STILL_BE_INJECTED else {})
+    wrapped = _wrap(facts, policy)
+    if isinstance(wrapped, Wrap):
+        return Mutate(Reason.SIDECARS_QUIT, labels, _asked(facts, policy), wrapped)
+    return Mutate(wrapped, labels, _asked(facts, policy))
+
+
+_MAY_STILL_BE_INJECTED: Final = frozenset({Reason.NO_SIDECAR, Reason.NATIVE_ALREADY, Reason.ENDS_BY_ITSELF, Reason.NO_QUIT})
+
+
+def _mode(facts: Facts, policy: Policy) -> Mode:
+    return facts.wishes.mode or policy.mode
+
+
+def _skip_reason(facts: Facts, policy: Policy) -> SkipReason | None:
+    if MIRROR_POD in facts.pod.annotations:
+        return SkipReason.MIRROR_POD
+    if facts.kind is None:
+        return SkipReason.NOT_AIRFLOW
+    if facts.pod.spec.restartPolicy not in {"Never", "OnFailure"}:
+        return SkipReason.LONG_RUNNING
+    if _mode(facts, policy) is Mode.OFF:
+        return SkipReason.SWITCHED_OFF
+    if _is_out_of_mesh(facts) and not (facts.sidecars or facts.native_sidecars or _asked(facts, policy)):
+        return SkipReason.NOT_IN_MESH
+    return None
+
+
+def _is_out_of_mesh(facts: Facts) -> bool:
+    """Istio injects neither into host-network pods nor where the label, else the annotation, says other than yes (inject.go)."""
+    pod = facts.pod
+    inject = pod.labels.get("sidecar.istio.io/inject") or pod.annotations.get("sidecar.istio.io/inject")
+    return pod.spec.hostNetwork is True or (bool(inject) and str(inject).lower() not in {"true", "yes", "y", "on"})
+
+
+def _why_not_wrapped(facts: Facts, policy: Policy) -> Reason | None:
+    """Why this pod keeps its command, as far as that shows without looking for the entrypoint; None: it is to be wrapped."""
+    if _mode(facts, policy) is Mode.LABEL_ONLY:
+        return Reason.LABEL_ONLY
+    if not facts.sidecars:
+        return _why_no_sidecar(facts)
+    pod = facts.pod
+    rules = (
+        (facts.kind is PodKind.SPARK, Reason.SPARK),
+        (all(one.ends_by_itself and one.quit is None for one in facts.sidecars), Reason.ENDS_BY_ITSELF),
+        (pod.spec.hostNetwork is True, Reason.HOST_NETWORK),
+        (pod.spec.os is not None and pod.spec.os.name == "windows", Reason.WINDOWS),
+        (facts.main is None, Reason.NO_MAIN_CONTAINER),
+        (not any(one.quit for one in facts.sidecars), Reason.NO_QUIT),
+    )
+    return next((reason for holds, reason in rules if holds), None)
+
+
+def _why_no_sidecar(facts: Facts) -> Reason:
+    if facts.native_sidecars:
+        return Reason.NATIVE_ALREADY
+    pod = facts.pod
+    is_ambient = pod.labels.get("istio.io/dataplane-mode") == "ambient" or "ambient.istio.io/redirection" in pod.annotations
+    return Reason.AMBIENT_MESH if is_ambient else Reason.NO_SIDECAR
+
+
+def _wrap(facts: Facts, policy: Policy) -> Wrap | Reason:
+    entrypoint = _entrypoint(facts, policy)
+    if entrypoint is None:
+        return Reason.ENTRYPOINT_UNKNOWN
+    shell = _shell(facts, policy, entrypoint)
+    if shell is None:
+        return Reason.SHELL_UNKNOWN
+    wishes = facts.wishes
+    return Wrap(
+        entrypoint=entrypoint,
+        sidecars=tuple(sidecar for sidecar in facts.sidecars if sidecar.quit or sidecar.ready),
+        wait_seconds=policy.wait_seconds if wishes.wait_seconds is None else wishes.wait_seconds,
+        when_not_ready=wishes.when_not_ready or policy.when_not_ready,
+        only_after_success=facts.pod.spec.restartPolicy == "OnFailure",
+        helper=shell is ShellSource.HELPER,
+    )
+
+
+def _entrypoint(facts: Facts, policy: Policy) -> Entrypoint | None:
+    """Command, else annotation, else table, else, in Airflow's own images, found at run time; never a guess about a foreign image."""
+    main = facts.main_container
+    if main is None:
+        return None
+    if facts.command is not None:
+        return Entrypoint(EntrypointSource.COMMAND, facts.command)
+    if facts.wishes.entrypoint is not None:
+        return Entrypoint(EntrypointSource.ANNOTATION, facts.wishes.entrypoint)
+    row = policy.entrypoints.entrypoint_of(main.image or "")
+    if row is not None and row.entrypoint is not None:
+        return Entrypoint(EntrypointSource.TABLE, row.entrypoint if main.args else row.entrypoint + row.cmd)
+    if facts.kind in RUNS_AIRFLOW_IMAGE and main.args:
+        return Entrypoint(EntrypointSource.IN_IMAGE, candidates=policy.entrypoints.candidates)
+    return None
+
+
+def _shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> ShellSource | None:
+    """The image's own shell where something says that it has one, else the helper's."""
+    if facts.wishes.shell is ShellSource.IMAGE or (facts.wishes.shell is None and _image_has_shell(facts, policy, entrypoint)):
+        return ShellSource.IMAGE
+    return ShellSource.HELPER if policy.helper_image else None
+
+
+def _image_has_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> bool:
+    main = facts.main_container
+    return (
+        facts.kind in RUNS_AIRFLOW_IMAGE
+        or (bool(entrypoint.words) and entrypoint.words[0].rpartition("/")[2] in SHELLS)
+        or (main is not None and policy.entrypoints.has_shell(main.image or ""))
+    )
+
+
+def _asked(facts: Facts, policy: Policy) -> dict[str, str]:
+    """Annotations that let the sidecars to come be ended; never one that the user has set."""
+    asked: dict[str, str] = {}
+    for sidecar in policy.catalogue.asking:
+        if sidecar.ask is not None and _is_in_play(facts, sidecar.ask, is_installed=sidecar.id in policy.injectors):
+            asked |= sidecar.ask.annotations
+    return {key: value for key, value in asked.items() if key not in facts.pod.annotations}
+
+
+def _is_in_play(facts: Facts, ask: Ask, *, is_installed: bool) -> bool:
+    if any(condition.holds(facts.pod, None) for condition in ask.unless):
+        return False
+    return is_installed or any(condition.holds(facts.pod, None) for condition in ask.when)

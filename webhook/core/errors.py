@@ -1,0 +1,20 @@
+"""What can go wrong, and whose fault it is.
+
+* WebhookError
+  x MalformedReviewError  the caller's: the body is no AdmissionReview v1; answered with 400, so that failurePolicy decides
+  x UnsoundPatchError     ours: the patch would not apply, or would make the pod invalid; it never leaves
+"""
+
+from __future__ import annotations
+
+
+class WebhookError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class MalformedReviewError(WebhookError):
+    """The body is not an AdmissionReview v1. The message says what is wrong and what is allowed, and holds no value of the pod."""
+
+
+class UnsoundPatchError(WebhookError):
+    """The patch does not do what it was made for."""

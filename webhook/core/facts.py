@@ -1,0 +1,99 @@
+"""A pod as the rules see it: whose it is, which container is the task's, which are sidecars. Knows where things sit in a Pod."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from webhook.core import names
+from webhook.core.kind import PodKind, pod_kind
+from webhook.core.sidecar import FoundSidecar, locate
+from webhook.core.wishes import BadAnnotation, Wishes, read_wishes
+from webhook.core.wrapper import original_command
+
+if TYPE_CHECKING:
+    from webhook.core.pod import Container, Pod
+    from webhook.core.sidecar import Catalogue, Sidecar
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the decision is made from.
+
+    Args:
+        pod: The pod.
+        kind: Whose it is; None: not Airflow's.
+        wishes: The user's annotations.
+        bad_annotations: Those that mean nothing.
+        main: Index of the task's container in ``spec.containers``, or None.
+        command: The main container's own command, without a wrapper of ours; None where it has none.
+        sidecars: Known sidecars among the regular containers, in the order in which they are asked to quit.
+        native_sidecars: Names of known sidecars that are native ones already.
+
+    """
+
+    pod: Pod
+    kind: PodKind | None
+    wishes: Wishes
+    bad_annotations: tuple[BadAnnotation, ...]
+    main: int | None
+    command: tuple[str, ...] | None
+    sidecars: tuple[FoundSidecar, ...]
+    native_sidecars: tuple[str, ...]
+
+    @property
+    def main_container(self) -> Container | None:
+        """The task's container."""
+        return None if self.main is None else self.pod.spec.containers[self.main]
+
+
+def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
+    """Read a pod."""
+    wishes, bad = read_wishes(pod.annotations)
+    told = {container.name: _sidecar_of(pod, container, wishes, catalogue) for container in pod.spec.containers}
+    main, misnamed = _find_main(pod, wishes, told)
+    command = None if main is None else original_command(pod.spec.containers[main].command)
+    return Facts(
+        pod=pod,
+        kind=pod_kind(pod),
+        wishes=wishes,
+        bad_annotations=bad + misnamed,
+        main=main,
+        command=None if command is None else tuple(command),
+        sidecars=_found(pod, told, main),
+        native_sidecars=_native(pod, catalogue),
+    )
+
+
+def _sidecar_of(pod: Pod, container: Container, wishes: Wishes, catalogue: Catalogue) -> Sidecar | None:
+    for sidecar in wishes.sidecars:
+        if sidecar.id == container.name != names.XCOM_CONTAINER:
+            return sidecar
+    return catalogue.find(pod, container)
+
+
+def _find_main(pod: Pod, wishes: Wishes, told: dict[str, Sidecar | None]) -> tuple[int | None, tuple[BadAnnotation, ...]]:
+    """The container the user named, else ``base``, else the first that is no sidecar: injectors may have put theirs before it."""
+    order = [container.name for container in pod.spec.containers]
+    if wishes.main_container in order:
+        return order.index(wishes.main_container), ()
+    misnamed = () if wishes.main_container is None else (BadAnnotation(names.MAIN_CONTAINER, f"one of {', '.join(order)}"),)
+    others = [name for name in order if told[name] is None and name != names.XCOM_CONTAINER]
+    if "base" in others:
+        return order.index("base"), misnamed
+    return (order.index(others[0]) if others else None), misnamed
+
+
+def _found(pod: Pod, told: dict[str, Sidecar | None], main: int | None) -> tuple[FoundSidecar, ...]:
+    found = []
+    for position, container in enumerate(pod.spec.containers):
+        sidecar = told[container.name]
+        if sidecar is not None and not sidecar.keep and position != main:
+            found.append(locate(sidecar, pod, container))
+    return tuple(sorted(found, key=lambda one: (one.order, one.name)))
+
+
+def _native(pod: Pod, catalogue: Catalogue) -> tuple[str, ...]:
+    return tuple(
+        container.name for container in pod.init_containers if container.is_native_sidecar and catalogue.find(pod, container) is not None
+    )

@@ -1,0 +1,33 @@
+"""Names that other people's pods, scripts and dashboards hold on to. Changing one breaks pods in flight; a test pins them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PREFIX: Final = "airflow-sidecar-webhook"
+"""Prefix of every annotation, and ``argv[3]`` (``$0``) of a wrapped command: the mark by which we know our own work."""
+
+STATUS: Final = f"{PREFIX}/status"
+"""Annotation, written by us: what was done to the pod, and why, as a small JSON document."""
+
+MODE: Final = f"{PREFIX}/mode"
+MAIN_CONTAINER: Final = f"{PREFIX}/main-container"
+ENTRYPOINT: Final = f"{PREFIX}/entrypoint"
+SHELL: Final = f"{PREFIX}/shell"
+SIDECARS: Final = f"{PREFIX}/sidecars"
+WAIT_SECONDS: Final = f"{PREFIX}/wait-seconds"
+WHEN_NOT_READY: Final = f"{PREFIX}/when-not-ready"
+"""Annotations that a user sets; ``webhook.core.wishes`` says what each may hold."""
+
+HELPER_CONTAINER: Final = f"{PREFIX}-helper"
+HELPER_VOLUME: Final = PREFIX
+HELPER_MOUNT_PATH: Final = f"/{PREFIX}"
+HELPER_BUSYBOX: Final = f"{HELPER_MOUNT_PATH}/busybox"
+"""What brings a shell into an image that has none."""
+
+CANONICAL_NAME: Final = "service.istio.io/canonical-name"
+NAME_LABELS: Final = (CANONICAL_NAME, "app.kubernetes.io/name", "app")
+"""The labels Istio takes a workload's name from, first one first (istio files/injection-template.yaml)."""
+
+XCOM_CONTAINER: Final = "airflow-xcom-sidecar"
+"""Airflow reads the result of a task from this container after the task ended: it is never touched."""

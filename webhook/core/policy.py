@@ -1,0 +1,41 @@
+"""What the decision is made by, beside the pod: the settings, the catalogue and the entrypoint table, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from webhook.core.short_name import ShortNamePolicy
+from webhook.core.wishes import Mode, WhenNotReady
+
+if TYPE_CHECKING:
+    from webhook.core.entrypoint import EntrypointTable
+    from webhook.core.sidecar import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One for the life of the process.
+
+    Args:
+        catalogue: The known sidecars.
+        entrypoints: What images run.
+        script: The wrapper, as `webhook.core.wrapper.wrapper_script` makes it.
+        mode: For pods that say nothing.
+        wait_seconds: How long a wrapped task waits for its sidecars.
+        when_not_ready: What it does after that.
+        helper_image: The image that holds a static busybox at ``/busybox``; empty: pods whose image may have no shell are left alone.
+        injectors: Ids of catalogue rows whose injector works on every pod of the opted-in namespaces, without a mark on the pod.
+        short_name: How pods are named.
+
+    """
+
+    catalogue: Catalogue
+    entrypoints: EntrypointTable
+    script: str
+    mode: Mode = Mode.AUTO
+    wait_seconds: int = 120
+    when_not_ready: WhenNotReady = WhenNotReady.FAIL
+    helper_image: str = ""
+    injectors: frozenset[str] = frozenset()
+    short_name: ShortNamePolicy = field(default_factory=ShortNamePolicy)

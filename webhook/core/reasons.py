@@ -1,0 +1,70 @@
+"""Why a pod was changed, or not: the metric label, the log value, the word in the pod's status, and a sentence for people."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class SkipReason(StrEnum):
+    """Why nothing of a request is touched."""
+
+    NOT_A_POD = "not-a-pod"
+    NOT_A_CREATE = "not-a-create"
+    SUBRESOURCE = "subresource"
+    MIRROR_POD = "mirror-pod"
+    MALFORMED_POD = "malformed-pod"
+    NOT_AIRFLOW = "not-airflow"
+    LONG_RUNNING = "long-running"
+    SWITCHED_OFF = "switched-off"
+    NOT_IN_MESH = "not-in-mesh"
+
+
+class Reason(StrEnum):
+    """Why a pod of Airflow's gets the treatment it gets."""
+
+    SIDECARS_QUIT = "sidecars-quit"
+    NO_SIDECAR = "no-sidecar"
+    AMBIENT_MESH = "ambient-mesh"
+    NATIVE_ALREADY = "native-already"
+    ENDS_BY_ITSELF = "ends-by-itself"
+    LABEL_ONLY = "label-only"
+    SPARK = "spark"
+    HOST_NETWORK = "host-network"
+    WINDOWS = "windows"
+    NO_MAIN_CONTAINER = "no-main-container"
+    NO_QUIT = "no-quit"
+    ENTRYPOINT_UNKNOWN = "entrypoint-unknown"
+    SHELL_UNKNOWN = "shell-unknown"
+
+
+SENTENCES: Final = MappingProxyType(
+    {
+        SkipReason.NOT_A_POD: "The request is about another kind of object; only pods are looked at.",
+        SkipReason.NOT_A_CREATE: "Only the creation of a pod is looked at.",
+        SkipReason.SUBRESOURCE: "The request is about a subresource of a pod, not the pod itself.",
+        SkipReason.MIRROR_POD: "A mirror pod shows a static pod of a node; changing it changes nothing.",
+        SkipReason.MALFORMED_POD: "A field of the pod has a type that the Pod API does not know: it is left to the API server.",
+        SkipReason.NOT_AIRFLOW: "The pod does not carry the labels of an Airflow task pod or of a job of the chart.",
+        SkipReason.LONG_RUNNING: "The pod restarts its containers for ever (restartPolicy Always), so it is not meant to end.",
+        SkipReason.SWITCHED_OFF: "The mode is off for this pod.",
+        SkipReason.NOT_IN_MESH: "No sidecar is there and none will come: injection is switched off, or the pod uses the host's network.",
+        Reason.SIDECARS_QUIT: "The main container waits for its sidecars, runs the task and asks them to quit.",
+        Reason.NO_SIDECAR: "No sidecar is known in this pod, so it ends by itself.",
+        Reason.AMBIENT_MESH: "The pod is in an ambient mesh: there is no sidecar in it to end.",
+        Reason.NATIVE_ALREADY: "The sidecars are native: the kubelet ends them after the task, and would restart any that quit.",
+        Reason.ENDS_BY_ITSELF: "The only sidecars here end by themselves once the task has ended.",
+        Reason.LABEL_ONLY: "The mode is label-only for this pod.",
+        Reason.SPARK: "Spark's driver and executors talk to each other to the end: they are never wrapped.",
+        Reason.HOST_NETWORK: "The pod shares the host's loopback, where a quit could reach somebody else's sidecar.",
+        Reason.WINDOWS: "The wrapper is a POSIX script, which a Windows container cannot run.",
+        Reason.NO_MAIN_CONTAINER: "No container is told as the task's: name it in the annotation airflow-sidecar-webhook/main-container.",
+        Reason.NO_QUIT: "No sidecar in this pod can be asked to quit, so a wrapper could not end it.",
+        Reason.ENTRYPOINT_UNKNOWN: "The main container sets no command, and what its image runs is not known here: set the command, "
+        "the annotation airflow-sidecar-webhook/entrypoint, or a row of the entrypoint table.",
+        Reason.SHELL_UNKNOWN: "Nothing says that the image has a shell, and no helper image is set that could bring one: set the "
+        "annotation airflow-sidecar-webhook/shell to image if it has one, or the setting helper_image.",
+    }
+)
+"""A sentence for every reason; it says what to do where something can be done."""

@@ -1,0 +1,159 @@
+"""AdmissionReview v1 on the wire: bytes to a request, an answer to bytes. Knows no rule.
+
+Source: k8s.io/api admission/v1/types.go; what the API server accepts as an answer is in apiserver
+pkg/admission/plugin/webhook/request/admissionreview.go: the uid echoed, apiVersion and kind exact, patch and patchType both or neither.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import msgspec
+
+from webhook.core.errors import MalformedReviewError
+from webhook.core.pod import Pod
+
+if TYPE_CHECKING:
+    from webhook.core.patch import Operation
+
+API_VERSION: Final = "admission.k8s.io/v1"
+KIND: Final = "AdmissionReview"
+
+MAX_WARNING_CHARACTERS: Final = 256
+"""A longer one may be cut, and more than 4096 in all are dropped (apiserver pkg/endpoints/filters/warning.go)."""
+
+MAX_DEPTH_HINT: Final = "nested deeper than any pod"
+
+_UNPRINTABLE: Final = re.compile(r"[^ -~]")
+
+T = TypeVar("T")
+
+
+class GroupVersionKind(msgspec.Struct, frozen=True):
+    """The kind of the object under review."""
+
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+
+
+class _Request(msgspec.Struct, Generic[T], frozen=True):
+    uid: str
+    kind: GroupVersionKind
+    operation: str
+    object: T | None = None
+    subResource: str | None = None  # noqa: N815
+    name: str | None = None
+    namespace: str | None = None
+    dryRun: bool | None = None  # noqa: N815
+
+
+class _Review(msgspec.Struct, Generic[T], frozen=True):
+    apiVersion: str  # noqa: N815
+    kind: str
+    request: _Request[T]
+
+
+_POD_REVIEW: Final = msgspec.json.Decoder(_Review[Pod])
+_ANY_REVIEW: Final = msgspec.json.Decoder(_Review[msgspec.Raw])
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRequest:
+    """One question of the API server's.
+
+    Args:
+        uid: Tracks the round trip; goes back as it came.
+        kind: The kind of the object.
+        operation: CREATE, UPDATE, DELETE or CONNECT.
+        subresource: Empty for the object itself.
+        namespace: Where the object will be; the object itself may not say.
+        name: Empty where the name is generated.
+        dry_run: Whether nothing will be stored. The answer is the same.
+        pod: The object; None where it is no pod, or not one by the Pod API's types.
+        problem: Why there is no pod, in words without any value of the object.
+
+    """
+
+    uid: str
+    kind: GroupVersionKind
+    operation: str
+    subresource: str
+    namespace: str
+    name: str
+    dry_run: bool
+    pod: Pod | None = field(repr=False)
+    problem: str
+
+
+def parse(body: bytes) -> ReviewRequest:
+    """Read a review.
+
+    Raises:
+        MalformedReviewError: The body is no AdmissionReview v1.
+
+    """
+    try:
+        return _from(_POD_REVIEW.decode(body), "")
+    except msgspec.ValidationError as problem:
+        return _from(_decode_any(body), str(problem))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise MalformedReviewError(_in_words(problem)) from problem
+
+
+def _decode_any(body: bytes) -> _Review[msgspec.Raw]:
+    try:
+        return _ANY_REVIEW.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise MalformedReviewError(_in_words(problem)) from problem
+
+
+def _in_words(problem: Exception) -> str:
+    match problem:
+        case RecursionError():
+            return f"the body is {MAX_DEPTH_HINT}"
+        case UnicodeDecodeError():
+            return f"the body is not UTF-8 at byte {problem.start} of a text"
+        case _:
+            return f"the body is not an {KIND} of {API_VERSION}: {problem}"
+
+
+def _from(review: _Review[Any], problem: str) -> ReviewRequest:
+    if (review.apiVersion, review.kind) != (API_VERSION, KIND):
+        message = f"the body is not an {KIND} of {API_VERSION}: its apiVersion and kind say something else"
+        raise MalformedReviewError(message)
+    request = review.request
+    if not request.uid:
+        message = f"the body is not an {KIND} of {API_VERSION}: request.uid is empty"
+        raise MalformedReviewError(message)
+    pod = request.object if isinstance(request.object, Pod) else None
+    return ReviewRequest(
+        uid=request.uid,
+        kind=request.kind,
+        operation=request.operation,
+        subresource=request.subResource or "",
+        namespace=request.namespace or "",
+        name=request.name or (pod.shown_name if pod else ""),
+        dry_run=bool(request.dryRun),
+        pod=pod,
+        problem=problem or ("" if pod else "request.object is absent"),
+    )
+
+
+def render(uid: str, operations: tuple[Operation, ...] = (), warnings: tuple[str, ...] = ()) -> bytes:
+    """The answer: always allowed; patch and patchType together, and only where something changes."""
+    response: dict[str, Any] = {"uid": uid, "allowed": True}
+    if operations:
+        response["patchType"] = "JSONPatch"
+        response["patch"] = base64.b64encode(msgspec.json.encode(operations)).decode()
+    if warnings:
+        response["warnings"] = [warning_text(warning) for warning in warnings]
+    return msgspec.json.encode({"apiVersion": API_VERSION, "kind": KIND, "response": response})
+
+
+def warning_text(text: str) -> str:
+    """A warning as it fits into a ``Warning`` header: printable ASCII, 256 characters at most."""
+    return _UNPRINTABLE.sub("?", text)[:MAX_WARNING_CHARACTERS]

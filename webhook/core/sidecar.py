@@ -1,0 +1,301 @@
+"""A sidecar as the catalogue describes it, and where its endpoints are in one given container."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import yaml
+
+from webhook.core.condition import Condition, flag_value, glob
+
+if TYPE_CHECKING:
+    from webhook.core.pod import Container, Pod
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+# One word of a request line: anything visible. It travels to the wrapper as a field between blanks.
+Path = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]*$", max_length=1024)]
+ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9*?]([-a-z0-9*?]*[a-z0-9*?])?$", max_length=63)]
+
+# ``proxy.istio.io/config`` is written by users: a document longer than this is no list of a few settings.
+MAX_DOCUMENT_CHARACTERS = 4096
+
+
+class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a port may have been moved to: an annotation, an environment variable or a flag of the sidecar.
+
+    With ``field`` the value is a JSON or YAML mapping and the port stands under that key.
+    """
+
+    annotation: str | None = None
+    env: str | None = None
+    flag: str | None = None
+    field: str | None = None
+
+    def find(self, pod: Pod, container: Container) -> str | None:
+        """The port as written there, or None where this source says nothing."""
+        text = self._text(pod, container)
+        if text is None or self.field is None:
+            return text
+        return document_field(text, self.field)
+
+    def _text(self, pod: Pod, container: Container) -> str | None:
+        if self.annotation is not None:
+            return pod.annotations.get(self.annotation)
+        if self.env is not None:
+            return container.env_value(self.env)
+        return flag_value(container.argv, self.flag) if self.flag is not None else None
+
+
+@lru_cache(maxsize=1024)
+def document_field(text: str, key: str) -> str | None:
+    """One top-level value of a JSON or YAML mapping that a user wrote, as text; None for anything that is not one."""
+    if key not in text or len(text) > MAX_DOCUMENT_CHARACTERS:
+        return None
+    try:
+        # BaseLoader: scalars stay text, and there are no merge keys, whose expansion grows without bound.
+        document: Any = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader makes nothing but text, lists and dicts
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None
+    value = document.get(key) if isinstance(document, dict) else None
+    return value if isinstance(value, str) else None
+
+
+class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An HTTP endpoint on the loopback: 2xx means yes. Port "0" in a source means that it is switched off (Istio's status port)."""
+
+    port: Port
+    path: Path
+    port_from: tuple[PortSource, ...] = ()
+
+    def locate(self, pod: Pod, container: Container) -> str | None:
+        """``PORT/PATH`` in this container, or None where it is switched off."""
+        port = self.port
+        for source in self.port_from:
+            found = source.find(pod, container)
+            if found is not None and found.isascii() and found.isdigit() and int(found) <= 65535:  # noqa: PLR2004 - the highest port
+                port = int(found)
+                break
+        return f"{port}{self.path}" if port else None
+
+
+class Quit(Endpoint, frozen=True, forbid_unknown_fields=True):
+    """The request that ends the sidecar with exit code 0.
+
+    It is there unless a condition of ``disabled_by`` holds, and where ``enabled_by`` is not empty, only if one of those holds.
+    """
+
+    method: Literal["GET", "POST"] = "POST"
+    enabled_by: tuple[Condition, ...] = ()
+    disabled_by: tuple[Condition, ...] = ()
+
+    def locate(self, pod: Pod, container: Container) -> str | None:
+        """``METHOD:PORT/PATH`` in this container, or None where the endpoint is not enabled."""
+        if any(condition.holds(pod, container) for condition in self.disabled_by):
+            return None
+        if self.enabled_by and not any(condition.holds(pod, container) for condition in self.enabled_by):
+            return None
+        where = super().locate(pod, container)
+        return where and f"{self.method}:{where}"
+
+
+class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a sidecar is told from everything else: a name AND a marker; a name alone means several products.
+
+    Args:
+        names: Globs on the container's name; any fits. Empty: any name.
+        markers: Conditions; one must hold.
+        unless: Conditions; none may hold.
+
+    """
+
+    names: tuple[ContainerName, ...] = ()
+    markers: tuple[Condition, ...] = ()
+    unless: tuple[Condition, ...] = ()
+
+    def fits(self, pod: Pod, container: Container) -> bool:
+        """Whether this container is such a sidecar."""
+        if self.names and not any(glob(name).match(container.name) for name in self.names):
+            return False
+        if self.markers and not any(marker.holds(pod, container) for marker in self.markers):
+            return False
+        return not any(condition.holds(pod, container) for condition in self.unless)
+
+
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Annotations that make the injector leave a sidecar that can be ended cleanly, set before it injects.
+
+    Args:
+        annotations: What to set; a value of the user's stays.
+        when: The injector is in play for this pod: one of these holds (or the admin says that it is installed).
+        unless: One of these holds: it has injected already, so that asking comes too late, or the user wants no injection.
+        since: The version that understands it.
+
+    """
+
+    annotations: dict[str, str]
+    when: tuple[Condition, ...]
+    unless: tuple[Condition, ...] = ()
+    since: str | None = None
+
+
+class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What ends the process from outside, and what comes of it.
+
+    Args:
+        name: The signal it ends on.
+        exit_code: Its exit code then; None where that is not known.
+        drain_seconds: How long it may take by default.
+
+    """
+
+    name: Literal["SIGTERM", "SIGINT"] = "SIGTERM"
+    exit_code: int | None = None
+    drain_seconds: int | None = None
+
+
+class Native(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How this sidecar becomes a native one (KEP-753).
+
+    Args:
+        by_injector: What makes its injector render it natively (an annotation, a Helm value, "always"), or None.
+        since: The injector's version that can.
+        convertible: Whether a regular container of this kind may be moved to the init containers.
+        reinject_safe: Whether its injector accepts a pod in which the container was moved; None where that is not known.
+
+    """
+
+    by_injector: str | None = None
+    since: str | None = None
+    convertible: bool = False
+    reinject_safe: bool | None = None
+
+
+class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row of the catalogue.
+
+    Args:
+        id: Its name here, in the status of a pod, and for the setting that lists installed injectors.
+        title: Its name for people.
+        match: How it is told; None for products that put no container into a pod that has to be ended.
+        init_helpers: Init containers that come with it.
+        ready: Answers 2xx when the task may start; None where the task need not wait.
+        alive: Answers anything while the process is up, earlier than ``ready``; tells "not yet" from "gone".
+        quit: How it is asked to end; None where it cannot be.
+        order: Who is asked to quit first: lower first. Agents 10, things other sidecars may depend on later, mesh proxies 90.
+        ask: See `Ask`.
+        ends_by_itself: Whether it ends without being asked once no other container runs.
+        keep: Whether it must outlive the task and is never to be touched.
+        signal: See `Signal`.
+        native: See `Native`.
+        never: What must never be done to it.
+        source: Where these facts come from.
+
+    """
+
+    id: str
+    title: str
+    source: tuple[str, ...]
+    match: Match | None = None
+    init_helpers: tuple[str, ...] = ()
+    ready: Endpoint | None = None
+    alive: Endpoint | None = None
+    quit: Quit | None = None
+    order: int = 50
+    ask: Ask | None = None
+    ends_by_itself: bool = False
+    keep: bool = False
+    signal: Signal | None = None
+    native: Native | None = None
+    never: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a sidecar that would be told by nothing."""
+        if self.match is not None and not self.match.markers and not self.match.names:
+            message = f"sidecar {self.id}: match needs names or markers"
+            raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSidecar:
+    """A sidecar in a pod, with its endpoints resolved.
+
+    Args:
+        name: The container's name.
+        id: The row of the catalogue.
+        ready: ``PORT/PATH`` or None.
+        alive: ``PORT/PATH`` or None.
+        quit: ``METHOD:PORT/PATH`` or None.
+        order: See `Sidecar`.
+        ends_by_itself: See `Sidecar`.
+
+    """
+
+    name: str
+    id: str
+    ready: str | None
+    alive: str | None
+    quit: str | None
+    order: int
+    ends_by_itself: bool
+
+
+def locate(sidecar: Sidecar, pod: Pod, container: Container) -> FoundSidecar:
+    """Resolve the endpoints of a sidecar in the container that it was told by."""
+    return FoundSidecar(
+        name=container.name,
+        id=sidecar.id,
+        ready=_located(sidecar.ready, pod, container),
+        alive=_located(sidecar.alive, pod, container),
+        quit=_located(sidecar.quit, pod, container),
+        order=sidecar.order,
+        ends_by_itself=sidecar.ends_by_itself,
+    )
+
+
+def _located(endpoint: Endpoint | None, pod: Pod, container: Container) -> str | None:
+    return None if endpoint is None else endpoint.locate(pod, container)
+
+
+class Catalogue:
+    """All known sidecars, in the order in which they are tried: the admin's own rows before ours."""
+
+    def __init__(self, sidecars: tuple[Sidecar, ...]) -> None:
+        """Index the rows by literal container name, so that a usual container meets few of them."""
+        self.sidecars = sidecars
+        self.asking = tuple(sidecar for sidecar in sidecars if sidecar.ask is not None)
+        self._matchable = tuple(sidecar for sidecar in sidecars if sidecar.match is not None)
+        self._candidates = lru_cache(maxsize=1024)(self._rows_for)
+
+    def find(self, pod: Pod, container: Container) -> Sidecar | None:
+        """The row that this container is told by, or None."""
+        for sidecar in self._candidates(container.name):
+            if sidecar.match is not None and sidecar.match.fits(pod, container):
+                return sidecar
+        return None
+
+    def _rows_for(self, name: str) -> tuple[Sidecar, ...]:
+        return tuple(
+            sidecar
+            for sidecar in self._matchable
+            if sidecar.match is not None and (not sidecar.match.names or any(glob(one).match(name) for one in sidecar.match.names))
+        )
+
+
+def parse_sidecars(document: object) -> tuple[Sidecar, ...]:
+    """Rows of the catalogue from a decoded YAML or JSON list.
+
+    Raises:
+        ValueError: Says which field of which row is wrong, as ``$[2].quit.port``, or that an id comes twice.
+
+    """
+    sidecars = msgspec.convert(document or [], tuple[Sidecar, ...], strict=False)
+    ids = [sidecar.id for sidecar in sidecars]
+    for name in ids:
+        if ids.count(name) > 1:
+            message = f"the id {json.dumps(name)} stands twice"
+            raise ValueError(message)
+    return sidecars

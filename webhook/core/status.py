@@ -1,0 +1,84 @@
+"""The status that a pod carries: what was done to it, and why, in one line that a person on call can read from the pod itself."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from webhook.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from webhook.core.decision import Mutate
+    from webhook.core.facts import Facts
+
+
+class Treatment(StrEnum):
+    """What became of a pod of Airflow's."""
+
+    WRAPPED = "wrapped"
+    LABELLED = "labelled"
+    LEFT = "left"
+
+
+TREATMENTS: Final = MappingProxyType(
+    {
+        Reason.SIDECARS_QUIT: Treatment.WRAPPED,
+        Reason.NO_SIDECAR: Treatment.LABELLED,
+        Reason.AMBIENT_MESH: Treatment.LABELLED,
+        Reason.NATIVE_ALREADY: Treatment.LABELLED,
+        Reason.ENDS_BY_ITSELF: Treatment.LABELLED,
+        Reason.LABEL_ONLY: Treatment.LABELLED,
+        Reason.SPARK: Treatment.LEFT,
+        Reason.HOST_NETWORK: Treatment.LEFT,
+        Reason.WINDOWS: Treatment.LEFT,
+        Reason.NO_MAIN_CONTAINER: Treatment.LEFT,
+        Reason.NO_QUIT: Treatment.LEFT,
+        Reason.ENTRYPOINT_UNKNOWN: Treatment.LEFT,
+        Reason.SHELL_UNKNOWN: Treatment.LEFT,
+    }
+)
+"""The treatment each reason stands for. A pod that is left may stay Running because of a sidecar, so its creator is warned."""
+
+
+class Status(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The document in the annotation ``airflow-sidecar-webhook/status``.
+
+    Args:
+        treatment: What became of the pod.
+        reason: Why.
+        main: The container that holds the task.
+        entrypoint: Where the words between the wrapper and the args came from.
+        shell: Where the wrapper's shell comes from.
+        sidecars: For each known regular sidecar whether it is asked to quit, ends by itself, or runs on.
+
+    """
+
+    treatment: Treatment
+    reason: Reason
+    main: str | None = None
+    entrypoint: str | None = None
+    shell: str | None = None
+    sidecars: dict[str, str] = {}
+
+
+def status_of(facts: Facts, mutate: Mutate) -> str:
+    """The status as JSON text."""
+    main = facts.main_container
+    status = Status(
+        treatment=TREATMENTS[mutate.reason],
+        reason=mutate.reason,
+        main=main.name if main else None,
+        entrypoint=mutate.wrap.entrypoint.source if mutate.wrap else None,
+        shell=("helper" if mutate.wrap.helper else "image") if mutate.wrap else None,
+        sidecars={sidecar.name: _end_of(sidecar.quit, sidecar.ends_by_itself, mutate) for sidecar in facts.sidecars},
+    )
+    return msgspec.json.encode(status).decode()
+
+
+def _end_of(quit_request: str | None, ends_by_itself: bool, mutate: Mutate) -> str:  # noqa: FBT001
+    if mutate.wrap and quit_request:
+        return "quit"
+    return "ends-by-itself" if ends_by_itself else "runs-on"

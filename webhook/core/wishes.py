@@ -1,0 +1,173 @@
+"""What a user says about one pod, in its annotations. A value that means nothing never stops a task: it is left out, with a warning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+
+from webhook.core import names
+from webhook.core.condition import Condition
+from webhook.core.entrypoint import Words
+from webhook.core.sidecar import Endpoint, Match, Quit, Sidecar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+
+MAX_WAIT_SECONDS: Final = 540
+"""Airflow fails a task that is still queued after 600 s, and the token in its args lives as long ([scheduler] task_queued_timeout)."""
+
+
+class Mode(StrEnum):
+    """How a pod is treated."""
+
+    AUTO = "auto"
+    WRAP = "wrap"
+    LABEL_ONLY = "label-only"
+    OFF = "off"
+
+
+class WhenNotReady(StrEnum):
+    """What the wrapper does when the sidecars are not ready in time."""
+
+    FAIL = "fail"
+    RUN = "run"
+
+
+class ShellSource(StrEnum):
+    """Where the wrapper's shell comes from."""
+
+    IMAGE = "image"
+    HELPER = "helper"
+
+
+class NamedEndpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One element of the ``sidecars`` annotation: a container of this pod that has to be ended, and how."""
+
+    name: ContainerName
+    quit: Quit | None = None
+    ready: Endpoint | None = None
+
+    def as_sidecar(self) -> Sidecar:
+        """As a row of the catalogue. The annotation itself is the marker."""
+        marker = Condition(annotation=names.SIDECARS)
+        return Sidecar(
+            id=self.name,
+            title=self.name,
+            source=(names.SIDECARS,),
+            match=Match(names=(self.name,), markers=(marker,)),
+            quit=self.quit,
+            ready=self.ready,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The annotations, read.
+
+    Args:
+        mode: How to treat the pod; None: as the settings say.
+        main_container: The name of the task's container.
+        entrypoint: What the main container's image runs (its ENTRYPOINT), as an argv.
+        shell: Where the wrapper's shell comes from.
+        sidecars: Further sidecars of this pod.
+        wait_seconds: How long to wait for the sidecars, 0 to 540.
+        when_not_ready: What to do after that.
+
+    """
+
+    mode: Mode | None = None
+    main_container: str | None = None
+    entrypoint: tuple[str, ...] | None = None
+    shell: ShellSource | None = None
+    sidecars: tuple[Sidecar, ...] = ()
+    wait_seconds: int | None = None
+    when_not_ready: WhenNotReady | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadAnnotation:
+    """An annotation whose value means nothing.
+
+    Args:
+        key: The annotation.
+        allowed: What it may hold.
+
+    """
+
+    key: str
+    allowed: str
+
+    @property
+    def warning(self) -> str:
+        """The line the person sees who creates the pod; at most 256 characters reach him (apiserver endpoints/filters/warning.go)."""
+        return f"annotation {self.key} is ignored: allowed is {self.allowed}"
+
+
+def read_wishes(annotations: dict[str, str]) -> tuple[Wishes, tuple[BadAnnotation, ...]]:
+    """The user's annotations, and those that mean nothing."""
+    if not any(key.startswith(names.PREFIX) for key in annotations):
+        return NO_WISHES, ()
+    found: dict[str, Any] = {}
+    bad: list[BadAnnotation] = []
+    for key, wish in WISHES.items():
+        if key not in annotations:
+            continue
+        try:
+            found[wish.field] = wish.read(annotations[key])
+        except (ValueError, RecursionError):
+            bad.append(BadAnnotation(key, wish.allowed))
+    return Wishes(**found), tuple(bad)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One annotation: the field it fills, how it is read (ValueError: means nothing), and what it may hold."""
+
+    field: str
+    read: Callable[[str], object]
+    allowed: str
+
+
+def _one_of(values: type[StrEnum]) -> str:
+    return ", ".join(values)
+
+
+def _container_name(text: str) -> str:
+    return msgspec.convert(text, ContainerName)
+
+
+def _seconds(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > MAX_WAIT_SECONDS:
+        raise ValueError
+    return int(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return msgspec.json.decode(text, type=Words)
+
+
+def _sidecars(text: str) -> tuple[Sidecar, ...]:
+    return tuple(one.as_sidecar() for one in msgspec.json.decode(text, type=tuple[NamedEndpoints, ...]))
+
+
+NO_WISHES: Final = Wishes()
+
+WISHES: Final = {
+    names.MODE: Wish("mode", Mode, _one_of(Mode)),
+    names.MAIN_CONTAINER: Wish("main_container", _container_name, "the name of a container of the pod"),
+    names.ENTRYPOINT: Wish("entrypoint", _words, 'a JSON list of words, like ["/usr/bin/tini", "--", "/run.sh"]'),
+    names.SHELL: Wish("shell", ShellSource, _one_of(ShellSource)),
+    names.SIDECARS: Wish(
+        "sidecars",
+        _sidecars,
+        'a JSON list like [{"name": "cache", "quit": {"port": 9091, "path": "/quit", "method": "POST"}}]',
+    ),
+    names.WAIT_SECONDS: Wish("wait_seconds", _seconds, f"a whole number of seconds from 0 to {MAX_WAIT_SECONDS}"),
+    names.WHEN_NOT_READY: Wish("when_not_ready", WhenNotReady, _one_of(WhenNotReady)),
+}
+"""Every annotation a user may set, with its reader and what it allows."""

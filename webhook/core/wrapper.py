@@ -1,0 +1,163 @@
+"""The wrapper around the main container's command: how it is written, and how it is told again in a pod that we have seen before.
+
+A wrapped command is ``["/bin/sh", "-c", SCRIPT, "airflow-sidecar-webhook", OPTION..., "--", WORD...]``; ``args`` stay as they are. What
+the words after ``--`` were is told by the option ``--entrypoint``, so the original command can always be had back: a pass over a
+wrapped pod starts from what the user wrote, and comes to the same end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from webhook.core.names import HELPER_BUSYBOX, PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from webhook.core.sidecar import FoundSidecar
+    from webhook.core.wishes import WhenNotReady
+
+
+class EntrypointSource(StrEnum):
+    """Where the words between the wrapper and the args came from."""
+
+    COMMAND = "command"
+    ANNOTATION = "annotation"
+    TABLE = "table"
+    IN_IMAGE = "in-image"
+
+
+@dataclass(frozen=True, slots=True)
+class Entrypoint:
+    """What the wrapper runs before the args.
+
+    Args:
+        source: Who said so.
+        words: The argv; with `EntrypointSource.COMMAND` the container's own command.
+        candidates: Entrypoints of which the first that exists in the image is run; used when ``words`` is empty.
+
+    """
+
+    source: EntrypointSource
+    words: tuple[str, ...] = ()
+    candidates: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wrap:
+    """How the main container is wrapped.
+
+    Args:
+        entrypoint: What is run.
+        sidecars: Those that are waited for and asked to quit, in this order.
+        wait_seconds: How long to wait for readiness; 0 does not wait.
+        when_not_ready: What to do after that.
+        only_after_success: Whether sidecars are asked to quit only after exit code 0 (restartPolicy OnFailure).
+        helper: Whether the shell is the busybox that the helper brings.
+
+    """
+
+    entrypoint: Entrypoint
+    sidecars: tuple[FoundSidecar, ...]
+    wait_seconds: int
+    when_not_ready: WhenNotReady
+    only_after_success: bool
+    helper: bool
+
+
+def wrapper_script(source: str) -> str:
+    """The text for ``sh -c``, from the source of the wrapper: comments and indentation dropped, quoted so that bash can be given it again.
+
+    Raises:
+        ValueError: The source holds a single quote, or something that the kubelet would expand (`expand`_).
+
+    .. _expand: kubernetes third_party/forked/golang/expansion/expand.go
+
+    """
+    lines = (line.strip(" ") for line in source.splitlines())
+    body = "\n".join(line for line in lines if line and not line.startswith("#"))
+    for forbidden in ("'", "$(", "$$"):
+        if forbidden in body:
+            message = f"the wrapper's source must not hold {forbidden}"
+            raise ValueError(message)
+    return f"asw_script='{body}'\neval \"$asw_script\""
+
+
+def wrapped_command(wrap: Wrap, script: str) -> list[str]:
+    """The container's new command."""
+    shell = [HELPER_BUSYBOX, "sh"] if wrap.helper else ["/bin/sh"]
+    words = wrap.entrypoint.words
+    if wrap.entrypoint.source is not EntrypointSource.COMMAND:
+        words = tuple(unexpanded(word) for word in words)
+    return [*shell, "-c", script, PREFIX, *_options(wrap), "--", *words]
+
+
+def unexpanded(word: str) -> str:
+    """A word that the kubelet leaves as it was: an image's own ENTRYPOINT is not expanded, a command is; ``$$`` stands for ``$``."""
+    return word.replace("$", "$$")
+
+
+def original_command(command: list[str] | None) -> list[str] | None:
+    """What the user wrote: the command itself, or what was in it before this webhook wrapped it; None where there was none."""
+    if not command:
+        return None
+    start = _start_of_options(command)
+    if start is None:
+        return command
+    source, end = _read_options(command, start)
+    if source is None:
+        return command
+    return command[end:] if source == EntrypointSource.COMMAND else None
+
+
+def is_wrapped(command: list[str] | None) -> bool:
+    """Whether this command is of our making."""
+    return original_command(command) != (command or None)
+
+
+def _options(wrap: Wrap) -> Iterator[str]:
+    yield from ("--wait", str(wrap.wait_seconds), "--late", wrap.when_not_ready)
+    yield from ("--quit", "success" if wrap.only_after_success else "always")
+    yield from ("--entrypoint", wrap.entrypoint.source)
+    if wrap.helper:
+        yield from ("--busybox", HELPER_BUSYBOX)
+    for sidecar in wrap.sidecars:
+        yield from ("--sidecar", sidecar.name, *_fields((sidecar.ready, sidecar.alive, sidecar.quit)))
+    for candidate in wrap.entrypoint.candidates:
+        yield from ("--try", *map(unexpanded, candidate), "--end")
+
+
+def _fields(endpoints: Iterable[str | None]) -> Iterator[str]:
+    return ("-" if endpoint is None else unexpanded(endpoint) for endpoint in endpoints)
+
+
+_VALUES_OF_SIDECAR: Final = 4
+
+
+def _start_of_options(command: list[str]) -> int | None:
+    """The index after ``-c SCRIPT airflow-sidecar-webhook``, which stands after one word (a shell) or two (busybox sh)."""
+    for flag in (1, 2):
+        if command[flag : flag + 1] == ["-c"] and command[flag + 2 : flag + 3] == [PREFIX]:
+            return flag + 3
+    return None
+
+
+def _read_options(command: list[str], start: int) -> tuple[str | None, int]:
+    """The value of ``--entrypoint`` and the index after ``--``. (None, 0) for anything that we did not write."""
+    source, position = None, start
+    while position < len(command) and command[position] != "--":
+        option = command[position]
+        if option == "--entrypoint":
+            source = command[position + 1] if position + 1 < len(command) else None
+        position = _after_option(command, position, option)
+    return (source, position + 1) if position < len(command) else (None, 0)
+
+
+def _after_option(command: list[str], position: int, option: str) -> int:
+    if option == "--sidecar":
+        return position + 1 + _VALUES_OF_SIDECAR
+    if option == "--try":
+        return command.index("--end", position) + 1 if "--end" in command[position:] else len(command)
+    return position + 2

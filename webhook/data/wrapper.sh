@@ -1,0 +1,371 @@
+# The wrapper around a task: waits until the sidecars are ready, runs the task, asks each sidecar to quit, ends with the code of the task.
+#
+#   sh -c "asw_script=<this text in single quotes>; eval \"$asw_script\"" airflow-sidecar-webhook OPTION... -- ARGV...
+#
+#   --wait SECONDS                      how long to wait for readiness; 0 does not wait
+#   --late fail|run                     what to do when that time is over, or when a sidecar is gone before it was ready
+#   --quit always|success               success: only after code 0 (restartPolicy OnFailure runs the task again beside the same sidecars)
+#   --sidecar NAME READY ALIVE QUIT     READY and ALIVE are PORT/PATH, QUIT is METHOD:PORT/PATH, - is none; asked to quit in this order
+#   --try WORD... --end                 an entrypoint for images that cannot be seen from the pod: the first one whose programs exist is used
+#   --entrypoint SOURCE                 for the webhook alone: where the words before the args came from
+#   --busybox PROGRAM                   the programs of this busybox instead of those in the image
+#
+# Laws of this text, each held by a test: no single quote, no dollar followed by a parenthesis or a dollar (the kubelet expands those in
+# command and args), nothing on stdout, every variable starts with asw_ (another name could be the task's own, exported one).
+# Full-line comments are dropped before it goes into a pod.
+
+asw_nl="
+"
+
+# The environment this process was started with, one entry a line; a line break in a value is \001.
+asw_environ=`tr "\000\n" "\n\001" </proc/self/environ 2>/dev/null`
+
+# Runs a program in that environment. Shells add PWD and the like, drop names that are no identifiers, and overwrite names of their own.
+asw_exec() {
+  case $1 in -* | *=*) exec "$@" ;; esac
+  [ -n "$asw_environ" ] || exec "$@"
+  command -v env >/dev/null 2>&1 || exec "$@"
+  asw_seen=" "
+  IFS=$asw_nl
+  for asw_entry in $asw_environ; do
+    asw_name=${asw_entry%%=*}
+    case $asw_name in
+      _ | PWD | OLDPWD | SHLVL | IFS | PS4 | OPTIND | LINENO | PPID | UID | EUID | GROUPS | SECONDS | RANDOM | SRANDOM) ;;
+      EPOCHSECONDS | EPOCHREALTIME | SHELLOPTS | BASHOPTS | BASH* | DIRSTACK | FUNCNAME | HISTCMD) ;;
+      "" | [0-9]* | *[!a-zA-Z0-9_]*) ;;
+      *) continue ;;
+    esac
+    case $asw_entry in
+      *"$asw_mark"*)
+        asw_entry=`printf "%s." "$asw_entry" | tr "\001" "\n"`
+        asw_entry=${asw_entry%.}
+        ;;
+    esac
+    asw_seen="$asw_seen$asw_name "
+    set -- "$asw_entry" "$@"
+  done
+  IFS=" "
+  for asw_name in _ PWD OLDPWD SHLVL; do
+    case $asw_seen in *" $asw_name "*) ;; *) set -- -u "$asw_name" "$@" ;; esac
+  done
+  exec env "$@"
+}
+asw_mark=`printf "\001"`
+set -f
+if [ -n "${BASH_VERSION-}" ]; then set +o posix; fi
+
+# Only bash can give a background child its default SIGINT and SIGQUIT back, and its /dev/tcp needs no curl.
+# -p: no BASH_ENV file and no functions from the environment.
+if [ -z "${BASH_VERSION-}" ] && command -v bash >/dev/null 2>&1; then
+  asw_exec bash -p -c "$asw_script" "$0" "$@"
+fi
+
+asw_say() {
+  printf "%s: %s\n" "$0" "$*" >&2
+}
+
+asw_tool() {
+  ${asw_busybox:+"$asw_busybox"} "$@"
+}
+
+asw_nap() {
+  asw_tool sleep 0.05 2>/dev/null || asw_tool sleep 1
+}
+
+# Whole seconds since boot: builtin, monotonic, no process. Sets asw_now.
+asw_clock() {
+  IFS=". " read -r asw_now asw_rest </proc/uptime
+}
+
+# asw_after SECONDS: sets asw_deadline on the scale of asw_now.
+asw_after() {
+  asw_clock
+  if [ -n "${BASH_VERSION-}" ]; then
+    let "asw_deadline = asw_now + $1"
+  else
+    asw_deadline=`asw_tool expr "$asw_now" + "$1"`
+  fi
+}
+
+# Each asw_http_* METHOD HOST PORT PATH prints the HTTP status, or refused, or lost (connected, but no answer in time).
+
+asw_http_bash() {
+  exec 8<>"/dev/tcp/$2/$3" || { printf refused; return; }
+  printf "%s %s HTTP/1.1\r\nHost: localhost:%s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" "$1" "$4" "$3" >&8
+  IFS=" " read -r -t 2 asw_rest asw_status asw_rest <&8
+  printf "%s" "${asw_status:-lost}"
+}
+
+asw_http_curl() {
+  asw_status=`curl -q -g -s -o /dev/null -m 2 --noproxy "*" -X "$1" -w "%{http_code}" "http://$asw_url"`
+  case $? in
+    0) printf "%s" "$asw_status" ;;
+    7) printf refused ;;
+    *) printf lost ;;
+  esac
+}
+
+asw_http_wget() {
+  unset http_proxy HTTP_PROXY all_proxy ALL_PROXY
+  LC_ALL=C
+  export LC_ALL
+  case $1 in
+    GET) asw_reply=`asw_tool wget -S -O /dev/null -T 2 -t 1 "http://$asw_url" 2>&1` ;;
+    *) asw_reply=`asw_tool wget -S -O /dev/null -T 2 -t 1 --post-data "" "http://$asw_url" 2>&1` ;;
+  esac
+  asw_code=$?
+  case $asw_reply in
+    *HTTP/1.[01]\ [1-5][0-9][0-9]*)
+      asw_reply=${asw_reply#*HTTP/1.[01] }
+      printf "%.3s" "$asw_reply"
+      ;;
+    *refused* | *"an.t assign"* | *unreachable* | *"an.t connect"*) printf refused ;;
+    *) if [ "$asw_code" = 0 ]; then printf 200; else printf lost; fi ;;
+  esac
+}
+
+asw_http_python3() {
+  python3 -I -c "import http.client, sys
+try: c = http.client.HTTPConnection(sys.argv[2], int(sys.argv[3]), timeout=2); c.connect()
+except OSError: print(\"refused\", end=\"\"); sys.exit()
+try: c.request(sys.argv[1], sys.argv[4]); print(c.getresponse().status, end=\"\")
+except Exception: print(\"lost\", end=\"\")" "$@"
+}
+
+# The first way to speak HTTP that this image has. A bash built without /dev/tcp says that the file does not exist.
+asw_choose_http() {
+  asw_http=none
+  for asw_program in python3 wget curl; do
+    command -v "$asw_program" >/dev/null 2>&1 && asw_http=$asw_program
+  done
+  if [ -n "$asw_busybox" ]; then asw_http=wget; fi
+  if [ -n "${BASH_VERSION-}" ]; then
+    case `{ LC_ALL=C; exec 8<>/dev/tcp/127.0.0.1/1; } 2>&1` in
+      *"No such file"*) ;;
+      *) asw_http=bash ;;
+    esac
+  fi
+  if [ "$asw_http" = none ]; then
+    asw_say "no bash, curl, wget or python3 in this image: sidecars can be neither waited for nor asked to quit"
+    asw_sidecars=
+  fi
+}
+
+# asw_ask METHOD PORT/PATH: sets asw_answer. The loopback may be IPv6 alone.
+asw_ask() {
+  asw_port=${2%%/*}
+  asw_url=127.0.0.1:$2
+  asw_answer=`"asw_http_$asw_http" "$1" 127.0.0.1 "$asw_port" "/${2#*/}" 2>/dev/null`
+  [ "$asw_answer" = refused ] || return 0
+  asw_url="[::1]:$2"
+  asw_answer=`"asw_http_$asw_http" "$1" ::1 "$asw_port" "/${2#*/}" 2>/dev/null`
+}
+
+# asw_look NAME READY ALIVE QUIT: notes in asw_ready, asw_seen_alive and asw_missed what one round shows of one sidecar.
+asw_look() {
+  [ "$2" != - ] || return 0
+  case $asw_ready in *" $1 "*) return 0 ;; esac
+  asw_ask GET "$2"
+  case $asw_answer in 2??) asw_ready="$asw_ready$1 "; return 0 ;; esac
+  asw_all=no
+  if [ "$asw_answer" = refused ] && [ "$3" != - ]; then asw_ask GET "$3"; fi
+  case $asw_answer in
+    refused)
+      case $asw_seen_alive in *" $1 "*) asw_missed="${asw_missed}x" asw_gone=$1 ;; esac
+      ;;
+    [1-5]??)
+      case $asw_seen_alive in *" $1 "*) ;; *) asw_seen_alive="$asw_seen_alive$1 " ;; esac
+      ;;
+  esac
+  asw_waiting=$1
+}
+
+# Waits until all are ready. Sets asw_late to the reason when that does not come true: time over, or a sidecar that was up and
+# has refused ten rounds in a row (restartPolicy Never does not bring it back).
+asw_wait() {
+  asw_late=
+  [ "$asw_seconds" -gt 0 ] || return 0
+  asw_after "$asw_seconds"
+  while :; do
+    asw_all=yes
+    asw_each asw_look
+    [ "$asw_all" = no ] || return 0
+    asw_clock
+    if [ "$asw_now" -ge "$asw_deadline" ]; then
+      asw_late="$asw_waiting was not ready after $asw_seconds s"
+      return 0
+    fi
+    case $asw_missed in
+      xxxxxxxxxx*) asw_late="$asw_gone was up and is gone before it was ready"; return 0 ;;
+    esac
+    asw_nap
+  done
+}
+
+# asw_each FUNCTION: calls it with the four fields of every sidecar.
+asw_each() {
+  IFS=$asw_nl
+  for asw_line in $asw_sidecars; do
+    IFS=" "
+    "$1" $asw_line
+    IFS=$asw_nl
+  done
+  IFS=" "
+}
+
+# asw_quit NAME READY ALIVE QUIT. Refused means gone already when it was seen up, else that it does not listen yet. A reply that is
+# lost is the agent ending before it could answer, so a second call tells.
+asw_quit() {
+  [ "$4" != - ] || return 0
+  [ -z "$asw_asked" ] || asw_wait_gone "$asw_asked"
+  asw_asked=${4#*:}
+  asw_after 3
+  while :; do
+    asw_ask "${4%%:*}" "$asw_asked"
+    case $asw_answer in
+      2??) break ;;
+      refused) case $asw_ready$asw_seen_alive in *" $1 "*) break ;; esac ;;
+      40[1345])
+        asw_say "$1 answered $asw_answer to $4: its quit endpoint is not enabled, so the pod may stay Running"
+        break
+        ;;
+      lost | "") asw_seen_alive="$asw_seen_alive$1 " ;;
+    esac
+    asw_clock
+    if [ "$asw_now" -ge "$asw_deadline" ]; then
+      asw_say "$1 did not take $4 (${asw_answer:-lost}), so the pod may stay Running"
+      break
+    fi
+    asw_nap
+  done
+}
+
+# The last calls of one sidecar may go through the next (a secrets agent through the mesh proxy): give it 5 s to be gone.
+asw_wait_gone() {
+  asw_after 5
+  while :; do
+    asw_ask GET "${1%%/*}/"
+    [ "$asw_answer" != refused ] || return 0
+    asw_clock
+    [ "$asw_now" -lt "$asw_deadline" ] || return 0
+    asw_nap
+  done
+}
+
+# asw_finish CODE: the only way out.
+asw_finish() {
+  trap "" TERM INT HUP QUIT USR1 USR2
+  if [ "$asw_when" = always ] || [ "$1" = 0 ]; then
+    asw_asked=
+    asw_each asw_quit
+  fi
+  exit "$1"
+}
+
+# asw_signal NAME CODE: before the task runs a signal ends the wrapper (USR1 and USR2 do not: PID 1 has no default action), later it is the task's.
+asw_signal() {
+  asw_caught="${asw_caught}x"
+  case $asw_state in
+    running) kill -s "$1" "$asw_child" 2>/dev/null ;;
+    starting) asw_pending=$1 ;;
+    *)
+      case $1 in USR1 | USR2) return 0 ;; esac
+      asw_say "$1 before the task was started"
+      asw_finish "$2"
+      ;;
+  esac
+}
+
+# Waits for the task itself. wait also returns when a trap ran, with 128 + n, which could be the code of the task as well: it is
+# final when no signal came meanwhile, or when the child is gone and wait knows no other code of it.
+asw_wait_task() {
+  while :; do
+    asw_caught_before=$asw_caught
+    wait "$asw_child"
+    asw_code=$?
+    [ "$asw_caught" != "$asw_caught_before" ] || return 0
+    if ! kill -0 "$asw_child" 2>/dev/null; then
+      wait "$asw_child" 2>/dev/null
+      asw_again=$?
+      [ "$asw_again" = 127 ] || asw_code=$asw_again
+      return 0
+    fi
+  done
+}
+
+asw_task() {
+  trap - TERM INT HUP QUIT USR1 USR2
+  asw_exec "$@"
+}
+
+# asw_exists WORD...: whether an entrypoint of these words can be run here.
+asw_exists() {
+  for asw_word in "$@"; do
+    [ "$asw_word" = -- ] || command -v "$asw_word" >/dev/null 2>&1 || return 1
+  done
+}
+
+asw_seconds=120 asw_late_action=fail asw_when=always asw_busybox= asw_sidecars= asw_entrypoint=
+asw_ready=" " asw_seen_alive=" " asw_missed= asw_gone= asw_waiting= asw_caught= asw_pending= asw_state=waiting
+trap "asw_signal TERM 143" TERM
+trap "asw_signal INT 130" INT
+trap "asw_signal HUP 129" HUP
+trap "asw_signal QUIT 131" QUIT
+trap "asw_signal USR1 138" USR1
+trap "asw_signal USR2 140" USR2
+
+while [ "$#" -gt 0 ] && [ "$1" != -- ]; do
+  case $1 in
+    --wait) asw_seconds=$2 ;;
+    --late) asw_late_action=$2 ;;
+    --quit) asw_when=$2 ;;
+    --busybox) asw_busybox=$2 ;;
+    --sidecar)
+      asw_sidecars="$asw_sidecars$2 $3 $4 $5$asw_nl"
+      shift 3
+      ;;
+    --try)
+      asw_words=
+      shift
+      while [ "$1" != --end ]; do
+        asw_words="$asw_words$1$asw_nl"
+        shift
+      done
+      shift
+      IFS=$asw_nl
+      if [ -z "$asw_entrypoint" ] && asw_exists $asw_words; then asw_entrypoint=$asw_words; fi
+      IFS=" "
+      continue
+      ;;
+  esac
+  shift 2
+done
+shift
+
+IFS=$asw_nl
+set -- $asw_entrypoint "$@"
+IFS=" "
+asw_choose_http
+asw_wait
+
+if [ -n "$asw_late" ] && [ "$asw_late_action" = run ]; then
+  asw_say "$asw_late: the task runs anyway"
+elif [ -n "$asw_late" ]; then
+  asw_say "$asw_late: the task was not started"
+  asw_finish 69
+fi
+if [ "$#" = 0 ]; then
+  asw_say "no command, no args and no known entrypoint: nothing to run"
+  asw_finish 127
+fi
+
+# A background child of a shell gets /dev/null as its stdin unless it is given one.
+asw_state=starting
+{ command exec 9<&0; } 2>/dev/null || exec 9</dev/null
+asw_task "$@" <&9 9<&- &
+asw_child=$!
+exec 9<&-
+asw_state=running
+[ -z "$asw_pending" ] || kill -s "$asw_pending" "$asw_child" 2>/dev/null
+asw_wait_task
+asw_finish "$asw_code"

@@ -1,0 +1,1 @@
+"""The shell that serves the rules over HTTPS."""

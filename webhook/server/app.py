@@ -1,0 +1,74 @@
+"""The webhook's application: one route. Everything it knows about pods is in `webhook.core`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+
+from webhook.core.admission import admit
+from webhook.core.errors import MalformedReviewError
+from webhook.core.review import parse, render
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from webhook.core.policy import Policy
+    from webhook.core.review import ReviewRequest
+    from webhook.server.observation import Observation
+
+PATH: Final = "/mutate"
+FAULT_WARNING: Final = "airflow-sidecar-webhook failed on this pod and left it as it is; its log says where"
+
+
+def create_app(policy: Policy, observation: Observation, on_fault: str) -> FastAPI:
+    """The application; ``on_fault`` is the setting of that name."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(HTTPException, _refusing(observation))
+
+    @app.post(PATH)
+    async def mutate(request: Request) -> Response:
+        """Review one pod: AdmissionReview v1 in, AdmissionReview v1 out."""
+        _demand_json(request)
+        body = await request.body()
+        started = time.perf_counter()
+        try:
+            review = parse(body)
+        except MalformedReviewError as problem:
+            raise HTTPException(400, str(problem)) from problem
+        return Response(_answer(review, started), media_type="application/json")
+
+    def _answer(review: ReviewRequest, started: float) -> bytes:
+        try:
+            outcome = admit(review, policy)
+            answer = render(review.uid, outcome.operations, outcome.warnings)
+        except Exception as fault:
+            observation.failed(review, fault)
+            if on_fault == "error":
+                raise HTTPException(500, FAULT_WARNING) from fault
+            return render(review.uid, warnings=(FAULT_WARNING,))
+        observation.reviewed(review, outcome, started)
+        return answer
+
+    return app
+
+
+def _demand_json(request: Request) -> None:
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "the content type must be application/json")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise HTTPException(415, "the body must not be compressed")
+
+
+def _refusing(observation: Observation) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def refuse(_request: Request, problem: Exception) -> Response:
+        """Answer in plain words; the API server shows them to whoever creates the pod under failurePolicy Fail."""
+        assert isinstance(problem, HTTPException)  # noqa: S101 - Starlette hands each handler its own error
+        observation.refused(problem.status_code, problem.detail)
+        return PlainTextResponse(problem.detail + "\n", problem.status_code, problem.headers)
+
+    return refuse

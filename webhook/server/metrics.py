@@ -1,0 +1,67 @@
+"""The metrics, and what each is for. Names and labels are kept; label values come from closed sets, so there is no cardinality to fear."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+
+from webhook import __version__
+
+DURATION_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0)
+"""Seconds. A review takes a fraction of a millisecond; the API server's own histogram starts at 5 ms."""
+
+PREFIX: Final = "airflow_sidecar_webhook"
+
+
+class Metrics:
+    """One set for one process, on a registry of its own."""
+
+    def __init__(self) -> None:
+        """Make all of them."""
+        # A _created series beside every counter doubles them and says only when this process started.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self.reviews = Counter(
+            f"{PREFIX}_reviews",
+            "Reviews answered, by result (wrapped, labelled, left, unchanged, skipped), reason and dry run.",
+            ("result", "reason", "dry_run"),
+            registry=self.registry,
+        )
+        self.review_seconds = Histogram(
+            f"{PREFIX}_review_duration_seconds",
+            "From the whole body read to the answer ready.",
+            buckets=DURATION_BUCKETS,
+            registry=self.registry,
+        )
+        self.bad_annotations = Counter(
+            f"{PREFIX}_bad_annotations",
+            "Annotations of ours whose value means nothing, by annotation.",
+            ("annotation",),
+            registry=self.registry,
+        )
+        self.refused = Counter(
+            f"{PREFIX}_refused_requests",
+            "Requests that were no review, by HTTP status.",
+            ("status",),
+            registry=self.registry,
+        )
+        self.faults = Counter(f"{PREFIX}_faults", "Reviews in which this webhook itself failed: each is a bug.", registry=self.registry)
+        self.in_flight = Gauge(f"{PREFIX}_requests_in_flight", "Requests that are being read or answered.", registry=self.registry)
+        self.reloads = Counter(
+            f"{PREFIX}_certificate_reloads",
+            "Changes of the certificate files, by result (loaded, refused).",
+            ("result",),
+            registry=self.registry,
+        )
+        self.not_after = Gauge(
+            f"{PREFIX}_certificate_not_after_timestamp_seconds",
+            "When the serving certificate expires, as a Unix time.",
+            registry=self.registry,
+        )
+        self.build = Gauge(f"{PREFIX}_build_info", "1, with the version.", ("version", "openssl"), registry=self.registry)
+        self.build.labels(__version__, ssl.OPENSSL_VERSION).set(1)
+        for result in ("loaded", "refused"):
+            self.reloads.labels(result)
+        ProcessCollector(registry=self.registry)

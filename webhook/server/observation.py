@@ -1,0 +1,69 @@
+"""What is told about each review: one log line and one set of metrics, from the same outcome. No args, env or patch values."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter
+
+    from webhook.core.admission import Outcome
+    from webhook.core.review import ReviewRequest
+    from webhook.server.metrics import Metrics
+
+LOG = logging.getLogger("webhook.review")
+
+
+class Observation:
+    """Tells of reviews in logs and metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        """Count into these metrics."""
+        self.metrics = metrics
+        self._reviews = lru_cache(maxsize=256)(self._review_counter)
+
+    def reviewed(self, request: ReviewRequest, outcome: Outcome, started: float) -> None:
+        """A review was answered; ``started`` is `time.perf_counter` at the end of the body."""
+        seconds = time.perf_counter() - started
+        self._reviews(outcome.result, outcome.reason, request.dry_run).inc()
+        self.metrics.review_seconds.observe(seconds)
+        for bad in outcome.bad_annotations:
+            self.metrics.bad_annotations.labels(bad.key).inc()
+        if LOG.isEnabledFor(logging.INFO):
+            LOG.info("review", extra={"fields": _identity(request) | _outcome_fields(outcome, seconds)})
+
+    def failed(self, request: ReviewRequest, fault: Exception) -> None:
+        """This webhook itself failed at a review."""
+        self.metrics.faults.inc()
+        LOG.error("fault", exc_info=fault, extra={"fields": _identity(request)})
+
+    def refused(self, status: int, problem: str) -> None:
+        """A request was no review."""
+        self.metrics.refused.labels(str(status)).inc()
+        LOG.warning("refused", extra={"fields": {"status": status, "problem": problem}})
+
+    def _review_counter(self, result: str, reason: str, dry_run: bool) -> Counter:  # noqa: FBT001
+        return self.metrics.reviews.labels(result, reason, str(dry_run).lower())
+
+
+def _identity(request: ReviewRequest) -> dict[str, object]:
+    return {
+        "uid": request.uid,
+        "namespace": request.namespace,
+        "name": request.name,
+        "operation": request.operation,
+        "dry_run": request.dry_run,
+    }
+
+
+def _outcome_fields(outcome: Outcome, seconds: float) -> dict[str, object]:
+    return {
+        "result": outcome.result,
+        "reason": outcome.reason,
+        "operations": len(outcome.operations),
+        "bad_annotations": [bad.key for bad in outcome.bad_annotations],
+        "duration_seconds": round(seconds, 6),
+    }

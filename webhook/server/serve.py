@@ -1,0 +1,153 @@
+"""The composition root of the service: settings in, two servers out."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from webhook.policy_files import build_policy
+from webhook.server.app import create_app
+from webhook.server.body_limit import BodyLimit, BodyLimits
+from webhook.server.certificate import CertificateFiles, Reload
+from webhook.server.health import create_health_app
+from webhook.server.json_log import log_to_stdout
+from webhook.server.metrics import Metrics
+from webhook.server.observation import Observation
+from webhook.server.protocol import with_head_deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from socket import socket
+
+    from starlette.types import ASGIApp
+
+    from webhook.settings import Settings
+
+LOG = logging.getLogger("webhook.serve")
+
+SHUTDOWN_SECONDS: Final = 10
+"""Longer than the API server's default timeout for one call would be pointless: it has given up by then."""
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us: two run in one process, and uvicorn would let only one of them hear."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        port = self.servers[0].sockets[0].getsockname()[1]
+        LOG.info("listening", extra={"fields": {"tls": self.config.is_ssl, "port": port}})
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: A data file cannot be used.
+        CertificateError: The certificate cannot be served.
+
+    """
+    log_to_stdout(settings.log_level)
+    service = _Service(settings)
+    freeze_heap()
+    uvicorn_loop = service.webhook.config.get_loop_factory()
+    with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
+        runner.run(service.run())
+
+
+def freeze_heap() -> None:
+    """Take what start-up made out of the garbage collector's sight: walking it again and again doubles the slowest answers."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
+
+
+class _Service:
+    """Both servers and the watch over the certificate."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.certificate = CertificateFiles(settings.certificate_file, settings.private_key_file)
+        self.metrics.not_after.set(self.certificate.not_after)
+        self.webhook = _Server(self._webhook_config())
+        self.health = _Server(self._config(create_health_app(self.metrics, self._unready), settings.health_port))
+
+    async def run(self) -> None:
+        """Serve until told to stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        watch = loop.create_task(self._watch_certificate())
+        await asyncio.gather(self.webhook.serve(), self.health.serve())
+        watch.cancel()
+        LOG.info("stopped")
+
+    def _webhook_config(self) -> uvicorn.Config:
+        settings = self.settings
+        observation = Observation(self.metrics)
+        app = create_app(build_policy(settings), observation, settings.on_fault)
+        limits = BodyLimits(settings.max_body_bytes, settings.max_buffered_bytes, settings.read_seconds)
+        limited = BodyLimit(app, limits, observation.refused)
+        self.metrics.in_flight.set_function(lambda: limited.in_flight)
+        config = self._config(limited, settings.port)
+        config.ssl_context_factory = lambda _config, _default: self.certificate.context()
+        config.http = with_head_deadline(settings.read_seconds)
+        return config
+
+    def _config(self, app: ASGIApp, port: int) -> uvicorn.Config:
+        return uvicorn.Config(
+            app,
+            host=self.settings.host,
+            port=port,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=self.settings.keep_alive_seconds,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+
+    def _stop(self) -> None:
+        LOG.info("stopping")
+        self.webhook.should_exit = self.health.should_exit = True
+
+    def _unready(self) -> str:
+        if not self.webhook.started or self.webhook.should_exit:
+            return "not serving"
+        return "the certificate has expired" if self.certificate.not_after <= time.time() else ""
+
+    async def _watch_certificate(self) -> None:
+        """Look at the files again and again: a watch on a mounted Secret misses updates, a look costs two reads."""
+        while True:
+            await asyncio.sleep(self.settings.certificate_check_seconds)
+            result = self.certificate.reload()
+            if result is Reload.UNCHANGED:
+                continue
+            self.metrics.reloads.labels(result).inc()
+            self.metrics.not_after.set(self.certificate.not_after)
+            LOG.log(
+                logging.INFO if result is Reload.LOADED else logging.ERROR,
+                "certificate",
+                extra={
+                    "fields": {
+                        "result": result,
+                        "problem": self.certificate.problem,
+                        "not_after": self.certificate.not_after,
+                    }
+                },
+            )

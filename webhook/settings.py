@@ -1,0 +1,185 @@
+"""The settings: from the environment and a file, checked together at start. Each has its unit, its default and the reason for it.
+
+A setting is an environment variable ``AIRFLOW_SIDECAR_WEBHOOK__NAME`` (two underscores: Kubernetes itself sets variables like
+``AIRFLOW_SIDECAR_WEBHOOK_PORT`` for a Service of that name) or a key of the YAML file that ``AIRFLOW_SIDECAR_WEBHOOK__CONFIG`` or
+``--config`` names. The environment wins.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from webhook.core.names import CANONICAL_NAME
+from webhook.core.short_name import ShortNameValue, is_label_value
+from webhook.core.wishes import MAX_WAIT_SECONDS, Mode, WhenNotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX: Final = "AIRFLOW_SIDECAR_WEBHOOK__"
+CONFIG: Final = f"{PREFIX}CONFIG"
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used. The message has one line for each problem: where it stands, what is wrong, what is allowed."""
+
+
+def _words(value: object) -> object:
+    """A list in a file, words between commas in an environment variable."""
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+def _label_value(value: object) -> object:
+    if isinstance(value, str) and value and not is_label_value(value):
+        message = "must be a valid label value: at most 63 of A-Z a-z 0-9 - _ . , with a letter or digit at both ends"
+        raise ValueError(message)
+    return value
+
+
+PortNumber = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseModel):
+    """What an operator can set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(
+        "0.0.0.0",  # noqa: S104 - a pod has one address, and it is not known before
+        description="Address both servers listen on. All by default, since a pod's address is not known; `::` on IPv6.",
+    )
+    port: PortNumber = Field(8443, description="TLS port of the webhook. Not below 1024, which needs a right; 0 takes a free one.")
+    health_port: PortNumber = Field(
+        8080,
+        description="Plain HTTP port of `/healthz`, `/readyz` and `/metrics`: the kubelet and Prometheus hold no client "
+        "certificate. 0 takes a free one.",
+    )
+    certificate_file: Path = Field(
+        Path("/etc/airflow-sidecar-webhook/tls/tls.crt"),
+        description="PEM file with the serving certificate and its chain; the key of a `kubernetes.io/tls` Secret.",
+    )
+    private_key_file: Path = Field(Path("/etc/airflow-sidecar-webhook/tls/tls.key"), description="PEM file with its private key.")
+    certificate_check_seconds: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="How often, in seconds, the two files are looked at: ten is soon after a mount is updated, and costs two reads.",
+    )
+    max_body_bytes: int = Field(
+        4 * 1024 * 1024,
+        ge=64 * 1024,
+        le=64 * 1024 * 1024,
+        description="Largest request body in bytes. The API server takes objects of up to 3 MiB, and a CREATE review holds one.",
+    )
+    max_buffered_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Bytes of all request bodies held at once; more are answered with 503 and `Retry-After: 1`, which the"
+        " API server obeys. Bounds the memory.",
+    )
+    read_seconds: float = Field(
+        5.0,
+        gt=0,
+        le=30,
+        description="How long, in seconds, a request may take to arrive: half of the API server's default timeout of 10 s.",
+    )
+    keep_alive_seconds: int = Field(
+        100,
+        ge=1,
+        le=3600,
+        description="How long, in seconds, an idle connection is kept: longer than the 90 s after which the API server "
+        "gives it up, so that it never writes into one that is just being closed.",
+    )
+    on_fault: Literal["allow", "error"] = Field(
+        "allow",
+        description="What a fault of the webhook's own is answered with: `allow` lets the pod pass unchanged, `error` "
+        "answers 500, so that failurePolicy decides.",
+    )
+    mode: Mode = Field(Mode.AUTO, description="Treatment of pods that do not say: the safest that ends them.")
+    wait_seconds: int = Field(
+        120,
+        ge=0,
+        le=MAX_WAIT_SECONDS,
+        description="How long, in seconds, a task waits for its sidecars; 0 does not wait. Far below the 600 s after "
+        "which Airflow gives up a queued task.",
+    )
+    when_not_ready: WhenNotReady = Field(
+        WhenNotReady.FAIL,
+        description="What a task does when its sidecars are not ready by then: `fail` ends it with code 69, `run` runs it"
+        " all the same. A task without its proxy would fail in a less clear way.",
+    )
+    helper_image: str = Field(
+        "",
+        description="Image with a static busybox at `/busybox`, for images that have no shell. Empty: such pods are left "
+        "as they are, since pulling an image nobody named could stop them.",
+    )
+    injectors: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
+        (),
+        description="Ids of sidecars (docs/sidecars.md) whose injector works on every pod of the opted-in namespaces, "
+        "like Linkerd's by a namespace annotation, which a webhook cannot see. Nothing is assumed by default.",
+    )
+    short_name_key: Literal["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"] = Field(
+        CANONICAL_NAME,
+        description="Label that holds the short name. Istio looks at this one first, and nothing else selects pods by it.",
+    )
+    short_name_value: ShortNameValue = Field(
+        ShortNameValue.TASK,
+        description="What the short name is made of: `task` (DAG and task), `dag`, or `fixed`. One time series a task, not one a try.",
+    )
+    short_name_fixed: Annotated[str, BeforeValidator(_label_value)] = Field(
+        "airflow-task", min_length=1, description="The name for `fixed`, and for a pod that tells neither DAG nor task."
+    )
+    sidecars_file: Path | None = Field(
+        None,
+        description="YAML file with further sidecars, in the shape of `webhook/data/sidecars.yaml`; looked at before it.",
+    )
+    entrypoints_file: Path | None = Field(
+        None,
+        description="YAML file with further images, in the shape of `webhook/data/entrypoints.yaml`; looked at before it.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is logged. `info` has one line for each review."
+    )
+
+
+def read_settings(environ: Mapping[str, str], config: Path | None = None) -> Settings:
+    """Read the environment and the file, and check them together.
+
+    Raises:
+        SettingsError: Lists every problem.
+
+    """
+    given = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX) and name != CONFIG}
+    path = config or (Path(environ[CONFIG]) if environ.get(CONFIG) else None)
+    filed = _read_file(path) if path else {}
+    try:
+        return Settings.model_validate(filed | given)
+    except ValidationError as error:
+        problems = [_in_words(problem, given, path) for problem in error.errors(include_url=False)]
+        raise SettingsError("\n".join(problems)) from error
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        message = f"{path}: cannot be read as YAML: {error}"
+        raise SettingsError(message) from error
+    if document is None:
+        return {}
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        message = f"{path}: must be a mapping of settings; allowed are {', '.join(Settings.model_fields)}"
+        raise SettingsError(message)
+    return document
+
+
+def _in_words(problem: Any, given: Mapping[str, str], path: Path | None) -> str:
+    name = str(problem["loc"][0])
+    where = f"{PREFIX}{name.upper()}" if name in given else f"{path}: {name}"
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting; allowed are {', '.join(Settings.model_fields)}"
+    return f"{where}: {problem['msg']}"
