@@ -73,16 +73,11 @@ def decide(facts: Facts, policy: Policy) -> Decision:
     if skip is not None:
         return Skip(skip)
     labels = {} if _is_out_of_mesh(facts) else short_name_labels(facts.pod, policy.short_name)
-    reason = _why_not_wrapped(facts, policy)
-    if reason is not None:
-        return Mutate(reason, labels, _asked(facts, policy) if reason in _MAY_STILL_BE_INJECTED else {})
-    wrapped = _wrap(facts, policy)
-    if isinstance(wrapped, Wrap):
-        return Mutate(Reason.SIDECARS_QUIT, labels, _asked(facts, policy), wrapped)
-    return Mutate(wrapped, labels, _asked(facts, policy))
-
-
-_MAY_STILL_BE_INJECTED: Final = frozenset({Reason.NO_SIDECAR, Reason.NATIVE_ALREADY, Reason.ENDS_BY_ITSELF, Reason.NO_QUIT})
+    asked = _asked(facts, policy)
+    treatment = _why_not_wrapped(facts, policy) or _wrap(facts, policy)
+    if isinstance(treatment, Wrap):
+        return Mutate(Reason.SIDECARS_QUIT, labels, asked, treatment)
+    return Mutate(treatment, labels, asked)
 
 
 def _mode(facts: Facts, policy: Policy) -> Mode:
@@ -188,8 +183,13 @@ def _image_has_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> bo
 
 
 def _asked(facts: Facts, policy: Policy) -> dict[str, str]:
-    """Annotations that let the sidecars to come be ended; never one that the user has set."""
+    """Annotations that let the sidecars to come be ended; never one that the user has set.
+
+    Whether a sidecar is there yet plays no part: the pod must come to the same end in every order of us and the injectors.
+    """
     asked: dict[str, str] = {}
+    if _mode(facts, policy) is Mode.LABEL_ONLY or facts.kind is PodKind.SPARK:
+        return asked
     for sidecar in policy.catalogue.asking:
         if sidecar.ask is not None and _is_in_play(facts, sidecar.ask, is_installed=sidecar.id in policy.injectors):
             asked |= sidecar.ask.annotations

@@ -30,9 +30,9 @@ class Policy:
 
     """
 
-    catalogue: Catalogue
-    entrypoints: EntrypointTable
-    script: str
+    catalogue: Catalogue = field(repr=False)
+    entrypoints: EntrypointTable = field(repr=False)
+    script: str = field(repr=False)
     mode: Mode = Mode.AUTO
     wait_seconds: int = 120
     when_not_ready: WhenNotReady = WhenNotReady.FAIL

@@ -29,7 +29,7 @@ MAX_DEPTH_HINT: Final = "nested deeper than any pod"
 
 _UNPRINTABLE: Final = re.compile(r"[^ -~]")
 
-T = TypeVar("T")
+T = TypeVar("T", bound="_Request")
 
 
 class GroupVersionKind(msgspec.Struct, frozen=True):
@@ -40,25 +40,29 @@ class GroupVersionKind(msgspec.Struct, frozen=True):
     kind: str = ""
 
 
-class _Request(msgspec.Struct, Generic[T], frozen=True):
+class _Request(msgspec.Struct, frozen=True):
     uid: str
     kind: GroupVersionKind
     operation: str
-    object: T | None = None
     subResource: str | None = None  # noqa: N815
     name: str | None = None
     namespace: str | None = None
     dryRun: bool | None = None  # noqa: N815
 
 
+class _PodRequest(_Request, frozen=True):
+    object: Pod | None = None
+
+
 class _Review(msgspec.Struct, Generic[T], frozen=True):
     apiVersion: str  # noqa: N815
     kind: str
-    request: _Request[T]
+    request: T
 
 
-_POD_REVIEW: Final = msgspec.json.Decoder(_Review[Pod])
-_ANY_REVIEW: Final = msgspec.json.Decoder(_Review[msgspec.Raw])
+_POD_REVIEW: Final = msgspec.json.Decoder(_Review[_PodRequest])
+# For an object of any other kind or shape: what it holds is skipped.
+_ANY_REVIEW: Final = msgspec.json.Decoder(_Review[_Request])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def parse(body: bytes) -> ReviewRequest:
         raise MalformedReviewError(_in_words(problem)) from problem
 
 
-def _decode_any(body: bytes) -> _Review[msgspec.Raw]:
+def _decode_any(body: bytes) -> _Review[_Request]:
     try:
         return _ANY_REVIEW.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
@@ -129,7 +133,7 @@ def _from(review: _Review[Any], problem: str) -> ReviewRequest:
     if not request.uid:
         message = f"the body is not an {KIND} of {API_VERSION}: request.uid is empty"
         raise MalformedReviewError(message)
-    pod = request.object if isinstance(request.object, Pod) else None
+    pod = request.object if isinstance(request, _PodRequest) else None
     return ReviewRequest(
         uid=request.uid,
         kind=request.kind,

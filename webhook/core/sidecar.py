@@ -244,12 +244,17 @@ class FoundSidecar:
 
 
 def locate(sidecar: Sidecar, pod: Pod, container: Container) -> FoundSidecar:
-    """Resolve the endpoints of a sidecar in the container that it was told by."""
+    """Resolve the endpoints of a sidecar in the container that it was told by.
+
+    Where the process serves no status at all (Istio's status port "0"), its readiness can only be a 503, so it is not waited for.
+    """
+    alive = _located(sidecar.alive, pod, container)
+    is_mute = sidecar.alive is not None and alive is None
     return FoundSidecar(
         name=container.name,
         id=sidecar.id,
-        ready=_located(sidecar.ready, pod, container),
-        alive=_located(sidecar.alive, pod, container),
+        ready=None if is_mute else _located(sidecar.ready, pod, container),
+        alive=alive,
         quit=_located(sidecar.quit, pod, container),
         order=sidecar.order,
         ends_by_itself=sidecar.ends_by_itself,

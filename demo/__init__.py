@@ -1,0 +1,1 @@
+"""What one needs to see the wrapper at work without a cluster."""

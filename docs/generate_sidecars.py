@@ -1,0 +1,243 @@
+"""Writes docs/sidecars.md from the sidecar catalogue.
+
+``python -m docs.generate_sidecars`` writes the page; with ``--check`` it writes nothing and exits 1 when the page is not current.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from webhook.core.sidecar import parse_sidecars
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from webhook.core.condition import Condition
+    from webhook.core.sidecar import Ask, Endpoint, Match, Native, PortSource, Quit, Sidecar, Signal
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+CATALOGUE: Final = ROOT / "webhook" / "data" / "sidecars.yaml"
+PAGE: Final = ROOT / "docs" / "sidecars.md"
+
+SUBJECTS: Final = ("annotation", "label", "volume", "init_container", "env", "flag", "argument", "image")
+
+HEAD: Final = """\
+<!-- Made from webhook/data/sidecars.yaml by `python -m docs.generate_sidecars`. Change that file, not this one. -->
+
+# Known sidecars
+
+What the webhook knows of the containers that stand beside Airflow's task pods. Every fact has its source, in the section of the sidecar.
+
+- **Told by**: a container is such a sidecar when its name fits, one of the markers holds and no exception does. A name alone never tells.
+- **Waits for**: the task starts when `GET` there answers 2xx. Nothing: the task does not wait for this one.
+- **Asked to quit by**: the request the wrapper makes after the task. Nothing: it cannot be asked, so beside the task it keeps the pod
+  Running unless it ends by itself or its injector makes it a native sidecar.
+- **Order**: the lower is asked first. Agents come before the mesh proxy, through which their last calls go.
+- All requests go to the loopback. A native sidecar is never asked to quit: the kubelet ends it, and would restart it before that.
+"""
+
+OWN: Final = """\
+## A sidecar of your own
+
+For one pod, its author sets the annotation `airflow-sidecar-webhook/sidecars`. It holds a JSON list with an element for each container;
+`ready` and `quit` may be left out, `method` is `POST` unless it is `GET`:
+
+```yaml
+metadata:
+  annotations:
+    airflow-sidecar-webhook/sidecars: >-
+      [{"name": "db-tunnel",
+        "ready": {"port": 9000, "path": "/ready"},
+        "quit": {"port": 9000, "path": "/quit", "method": "POST"}}]
+```
+
+For a whole cluster, an admin writes rows into a file and names it in the setting `sidecars_file`. They have the shape of
+`webhook/data/sidecars.yaml` and are looked at before ours, so a container that both would tell is the admin's. `id`, `title` and
+`source` are required; a row that cannot be read is an error that names the row and the field, as `$[2].quit.port`.
+
+```yaml
+- id: db-tunnel
+  title: Database tunnel
+  match:
+    markers:
+      - {image: platform/db-tunnel}
+  ready: {port: 9000, path: /ready}
+  quit: {port: 9000, path: /quit, enabled_by: [{flag: --enable-quit}]}
+  order: 20
+  source: ["platform handbook, page tunnels"]
+```
+"""
+
+
+def load() -> tuple[Sidecar, ...]:
+    """The rows of the catalogue, in its order."""
+    return parse_sidecars(yaml.safe_load(CATALOGUE.read_text(encoding="utf-8")))
+
+
+def page(sidecars: Iterable[Sidecar]) -> str:
+    """The whole page, as Markdown."""
+    rows = tuple(sidecars)
+    return "\n".join((HEAD, table(rows), OWN, *(section(row) for row in rows))).rstrip() + "\n"
+
+
+def table(sidecars: Iterable[Sidecar]) -> str:
+    """One line for each sidecar."""
+    head = "| sidecar | told by | waits for | asked to quit by | order | notes |\n|---|---|---|---|---|---|\n"
+    return head + "".join(f"| {' | '.join(cells(sidecar))} |\n" for sidecar in sidecars)
+
+
+def cells(sidecar: Sidecar) -> tuple[str, ...]:
+    """The cells of a sidecar's line."""
+    link = f"[{sidecar.title}](#{sidecar.id})"
+    if sidecar.match is None:
+        return link, "no container that is told", "", "", "", ""
+    waits = address("GET", sidecar.ready) if sidecar.ready else "nothing"
+    quits = address(sidecar.quit.method, sidecar.quit) if sidecar.quit else "nothing"
+    return link, names_and_markers(sidecar.match), waits, quits, str(sidecar.order), notes(sidecar)
+
+
+def names_and_markers(match: Match) -> str:
+    """How it is told, as one cell."""
+    markers = " or ".join(conditions(match.markers))
+    return f"{' or '.join(code(name) for name in match.names)}, with {markers}" if match.names else markers
+
+
+def address(method: str, endpoint: Endpoint) -> str:
+    """The request with its usual port."""
+    return code(f"{method} :{endpoint.port}{endpoint.path}")
+
+
+def notes(sidecar: Sidecar) -> str:
+    """What the other cells cannot say."""
+    said = (
+        ("never touched", sidecar.keep),
+        ("only where it is enabled", sidecar.quit and sidecar.quit.enabled_by),
+        ("not where it is switched off", sidecar.quit and sidecar.quit.disabled_by),
+        ("enabled before injection", sidecar.ask),
+        ("ends by itself as the last container", sidecar.ends_by_itself),
+        ("native by its injector", sidecar.native and sidecar.native.by_injector),
+    )
+    return "; ".join(text for text, holds in said if holds)
+
+
+def section(sidecar: Sidecar) -> str:
+    """Everything that is known of one sidecar."""
+    lines = [
+        *(told(sidecar.match) if sidecar.match else ()),
+        *(line("Comes with the init containers", map(code, sidecar.init_helpers))),
+        *(reached("Ready", "GET", sidecar.ready) if sidecar.ready else ()),
+        *(reached("Alive", "GET", sidecar.alive) if sidecar.alive else ()),
+        *(quitting(sidecar.quit) if sidecar.quit else ()),
+        *(asking(sidecar.ask) if sidecar.ask else ()),
+        *(signalled(sidecar.signal) if sidecar.signal else ()),
+        *(native(sidecar.native) if sidecar.native else ()),
+        *(f"- {rule}" for rule in sidecar.never),
+    ]
+    sources = "\n".join(f"- {source}" for source in sidecar.source)
+    body = "\n".join(lines) + "\n\n" if lines else ""
+    return f'<a id="{sidecar.id}"></a>\n\n## {sidecar.title}\n\n{body}Sources:\n\n{sources}\n'
+
+
+def told(match: Match) -> Iterable[str]:
+    """How it is told, with the exceptions."""
+    yield f"- Told by {names_and_markers(match)}."
+    yield from line("Not when", conditions(match.unless))
+
+
+def reached(word: str, method: str, endpoint: Endpoint) -> Iterable[str]:
+    """An endpoint, with where its port may have been moved to."""
+    yield f"- {word}: {address(method, endpoint)}."
+    yield from line(f"{word}, the port from", map(port_source, endpoint.port_from))
+
+
+def quitting(endpoint: Quit) -> Iterable[str]:
+    """The request that ends it, with its conditions."""
+    yield from reached("Quit", endpoint.method, endpoint)
+    yield from line("Quit only with", conditions(endpoint.enabled_by))
+    yield from line("No quit with", conditions(endpoint.disabled_by))
+
+
+def asking(ask: Ask) -> Iterable[str]:
+    """What is set on the pod before the injector comes."""
+    wanted = (f"annotation {code(f'{key}: {value}')}" for key, value in ask.annotations.items())
+    yield from line("Set before injection", wanted)
+    yield from line("Set when", conditions(ask.when))
+    yield from line("Not set when", conditions(ask.unless))
+    yield from line("Understood since", filter(None, [ask.since]))
+
+
+def signalled(signal: Signal) -> Iterable[str]:
+    """What a signal does to it."""
+    code_of_it = "an exit code that is not known" if signal.exit_code is None else f"exit code {signal.exit_code}"
+    drain = f", after up to {signal.drain_seconds} s" if signal.drain_seconds is not None else ""
+    yield f"- Ends on {signal.name} with {code_of_it}{drain}."
+
+
+def native(facts: Native) -> Iterable[str]:
+    """How it becomes a native sidecar."""
+    since = f" (since {facts.since})" if facts.since else ""
+    yield from line("Native", [f"{facts.by_injector}{since}"] if facts.by_injector else ())
+    yield f"- May be moved to the init containers: {'yes' if facts.convertible else 'no'}."
+    if facts.reinject_safe is not None:
+        yield f"- Its injector accepts a pod in which it was moved: {'yes' if facts.reinject_safe else 'no'}."
+
+
+def line(word: str, things: Iterable[str]) -> Iterable[str]:
+    """A bullet with a list in it, or nothing for an empty list."""
+    listed = "; ".join(things)
+    if listed:
+        yield f"- {word}: {listed}."
+
+
+def conditions(found: Iterable[Condition]) -> list[str]:
+    """Conditions as words; values of the same thing are listed after it."""
+    grouped = groupby(found, key=subject)
+    return [f"{what} {values}" if (values := values_of(group)) else what for what, group in grouped]
+
+
+def subject(condition: Condition) -> str:
+    """What a condition looks at."""
+    kind = next(kind for kind in SUBJECTS if getattr(condition, kind) is not None)
+    return f"{kind.replace('_', ' ')} {code(getattr(condition, kind))}"
+
+
+def values_of(group: Iterable[Condition]) -> str:
+    """The values that conditions on the same thing ask for."""
+    values = [code(condition.value) for condition in group if condition.value is not None]
+    return f"= {', '.join(values)}" if values else ""
+
+
+def port_source(source: PortSource) -> str:
+    """Where a port may have been moved to."""
+    kind = next(kind for kind in ("annotation", "env", "flag") if getattr(source, kind) is not None)
+    field = f", field {code(source.field)}" if source.field else ""
+    return f"{kind} {code(getattr(source, kind))}{field}"
+
+
+def code(text: str) -> str:
+    """Text in the type of code."""
+    return f"`{text}`"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or say whether it is current; the exit code."""
+    parser = argparse.ArgumentParser(description="Write docs/sidecars.md from webhook/data/sidecars.yaml.")
+    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 when the page is not current")
+    wanted = page(load())
+    if not parser.parse_args(arguments).check:
+        PAGE.write_text(wanted, encoding="utf-8")
+        return 0
+    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == wanted:
+        return 0
+    sys.stderr.write("docs/sidecars.md is not current: run `python -m docs.generate_sidecars`\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

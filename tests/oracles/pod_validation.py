@@ -1,0 +1,701 @@
+"""What the API server checks in a pod, as far as a webhook like this one could break it.
+
+Three readings of one pod: does it decode (`_POD`, the shape of kubernetes/api core/v1/types.go as
+of 1.35), is it valid (pkg/apis/core/validation/validation.go in kubernetes/kubernetes), does it
+keep to the Pod Security Standard "restricted" (k8s.io/pod-security-admission policy/check_*.go).
+Fields that API defaults would fill may be absent.
+
+It cannot show: rules about fields that this product never touches (ports, affinity, tolerations,
+DNS, claims, volume sources other than emptyDir), and what depends on feature gates.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+JSONObject: TypeAlias = dict[str, Any]
+
+
+class Leaf(Enum):
+    """A type that is not looked into further; the value is Go's name for it."""
+
+    STRING = "string"
+    INTEGER = "int"
+    BOOLEAN = "bool"
+    INT_OR_STRING = "intstr.IntOrString"
+    QUANTITY = "resource.Quantity"
+    ANYTHING = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    """A JSON object with free keys and values of one shape."""
+
+    values: Shape
+
+
+# A list holds the one shape of its items, a dict the shapes of all fields that the API type has.
+Shape: TypeAlias = "Leaf | MapOf | list[Shape] | dict[str, Shape]"
+
+_PYTHON_TYPES: dict[Leaf, tuple[type, ...]] = {
+    Leaf.STRING: (str,),
+    Leaf.INTEGER: (int,),
+    Leaf.BOOLEAN: (bool,),
+    Leaf.INT_OR_STRING: (int, str),
+}
+
+_GO_KINDS = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "bool",
+    list: "array",
+    dict: "object",
+}
+
+
+def _fields(names: str, leaf: Leaf) -> dict[str, Shape]:
+    return dict.fromkeys(names.split(), leaf)
+
+
+_STRINGS: Shape = [Leaf.STRING]
+
+_HANDLER: dict[str, Shape] = {
+    "exec": {"command": _STRINGS},
+    "httpGet": {
+        **_fields("path host scheme", Leaf.STRING),
+        "port": Leaf.INT_OR_STRING,
+        "httpHeaders": [_fields("name value", Leaf.STRING)],
+    },
+    "tcpSocket": {"host": Leaf.STRING, "port": Leaf.INT_OR_STRING},
+}
+
+_LIFECYCLE_HANDLER: Shape = {**_HANDLER, "sleep": {"seconds": Leaf.INTEGER}}
+
+_PROBE: Shape = {
+    **_HANDLER,
+    "grpc": {"port": Leaf.INTEGER, "service": Leaf.STRING},
+    **_fields("initialDelaySeconds timeoutSeconds periodSeconds", Leaf.INTEGER),
+    **_fields("successThreshold failureThreshold terminationGracePeriodSeconds", Leaf.INTEGER),
+}
+
+_SECCOMP_PROFILE: Shape = _fields("type localhostProfile", Leaf.STRING)
+
+_SECURITY_CONTEXT: dict[str, Shape] = {
+    **_fields("seLinuxOptions windowsOptions appArmorProfile", Leaf.ANYTHING),
+    **_fields("runAsUser runAsGroup", Leaf.INTEGER),
+    "runAsNonRoot": Leaf.BOOLEAN,
+    "seccompProfile": _SECCOMP_PROFILE,
+}
+
+_CONTAINER: dict[str, Shape] = {
+    **_fields("name image workingDir restartPolicy imagePullPolicy", Leaf.STRING),
+    **_fields("terminationMessagePath terminationMessagePolicy", Leaf.STRING),
+    **_fields("stdin stdinOnce tty", Leaf.BOOLEAN),
+    **_fields("ports envFrom resizePolicy restartPolicyRules volumeDevices", Leaf.ANYTHING),
+    "command": _STRINGS,
+    "args": _STRINGS,
+    "env": [{**_fields("name value", Leaf.STRING), "valueFrom": Leaf.ANYTHING}],
+    "volumeMounts": [
+        {
+            **_fields("name mountPath subPath subPathExpr", Leaf.STRING),
+            **_fields("mountPropagation recursiveReadOnly", Leaf.STRING),
+            "readOnly": Leaf.BOOLEAN,
+        },
+    ],
+    "resources": {
+        "limits": MapOf(Leaf.QUANTITY),
+        "requests": MapOf(Leaf.QUANTITY),
+        "claims": Leaf.ANYTHING,
+    },
+    "lifecycle": {
+        "postStart": _LIFECYCLE_HANDLER,
+        "preStop": _LIFECYCLE_HANDLER,
+        "stopSignal": Leaf.STRING,
+    },
+    **dict.fromkeys(("livenessProbe", "readinessProbe", "startupProbe"), _PROBE),
+    "securityContext": {
+        **_SECURITY_CONTEXT,
+        **_fields("privileged readOnlyRootFilesystem allowPrivilegeEscalation", Leaf.BOOLEAN),
+        "procMount": Leaf.STRING,
+        "capabilities": {"add": _STRINGS, "drop": _STRINGS},
+    },
+}
+
+_VOLUME_SOURCES = (
+    "hostPath gcePersistentDisk awsElasticBlockStore gitRepo secret nfs iscsi glusterfs "
+    "persistentVolumeClaim rbd flexVolume cinder cephfs flocker downwardAPI fc azureFile configMap "
+    "vsphereVolume quobyte azureDisk photonPersistentDisk projected portworxVolume scaleIO "
+    "storageos csi ephemeral image"
+)
+
+_SPEC: Shape = {
+    "containers": [_CONTAINER],
+    "initContainers": [_CONTAINER],
+    "ephemeralContainers": [{**_CONTAINER, "targetContainerName": Leaf.STRING}],
+    "volumes": [
+        {
+            "name": Leaf.STRING,
+            "emptyDir": {"medium": Leaf.STRING, "sizeLimit": Leaf.QUANTITY},
+            **_fields(_VOLUME_SOURCES, Leaf.ANYTHING),
+        },
+    ],
+    "securityContext": {
+        **_SECURITY_CONTEXT,
+        **_fields("supplementalGroups sysctls", Leaf.ANYTHING),
+        "fsGroup": Leaf.INTEGER,
+        **_fields("fsGroupChangePolicy supplementalGroupsPolicy seLinuxChangePolicy", Leaf.STRING),
+    },
+    **_fields("terminationGracePeriodSeconds activeDeadlineSeconds priority", Leaf.INTEGER),
+    **_fields("restartPolicy dnsPolicy serviceAccountName serviceAccount nodeName", Leaf.STRING),
+    **_fields("hostname subdomain schedulerName priorityClassName", Leaf.STRING),
+    **_fields("runtimeClassName preemptionPolicy hostnameOverride", Leaf.STRING),
+    **_fields("automountServiceAccountToken hostNetwork hostPID hostIPC hostUsers", Leaf.BOOLEAN),
+    **_fields("shareProcessNamespace enableServiceLinks setHostnameAsFQDN", Leaf.BOOLEAN),
+    "nodeSelector": MapOf(Leaf.STRING),
+    **_fields("imagePullSecrets affinity tolerations hostAliases dnsConfig", Leaf.ANYTHING),
+    **_fields("readinessGates overhead topologySpreadConstraints os", Leaf.ANYTHING),
+    **_fields("schedulingGates resourceClaims resources workloadRef", Leaf.ANYTHING),
+}
+
+_POD: Shape = {
+    "apiVersion": Leaf.STRING,
+    "kind": Leaf.STRING,
+    "metadata": {
+        **_fields("name generateName namespace selfLink uid resourceVersion", Leaf.STRING),
+        **_fields("generation deletionGracePeriodSeconds", Leaf.INTEGER),
+        **_fields("creationTimestamp deletionTimestamp", Leaf.STRING),
+        **_fields("ownerReferences finalizers managedFields", Leaf.ANYTHING),
+        "labels": MapOf(Leaf.STRING),
+        "annotations": MapOf(Leaf.STRING),
+    },
+    "spec": _SPEC,
+    "status": Leaf.ANYTHING,
+}
+
+CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+
+MAX_NAME_LENGTH = 63  # RFC 1123 label; also label values and the name part of keys
+MAX_PREFIX_LENGTH = 253  # RFC 1123 subdomain
+MAX_ANNOTATIONS_BYTES = 256 * 1024  # apimachinery pkg/api/validation TotalAnnotationSizeLimitB
+MAX_PORT = 65535
+MAX_ID = 2**31 - 1  # apimachinery pkg/util/validation IsValidUserID
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_DNS_SUBDOMAIN = re.compile(rf"{_DNS_LABEL.pattern}(\.{_DNS_LABEL.pattern})*")
+_NAME_PART = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+# The rule before 1.32; later servers take any printable character but `=`.
+_ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+_QUANTITY = re.compile(
+    r"(?P<number>[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+))"
+    r"(?P<suffix>[numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?",
+)
+_DECIMAL_POWERS = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY_POWERS = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+
+_WITHOUT_ALWAYS = "may not be set for init containers without restartPolicy=Always"
+
+# k8s.io/pod-security-admission policy/check_restrictedVolumes.go
+_ALLOWED_VOLUMES = frozenset(
+    {
+        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral"),
+        *("persistentVolumeClaim", "projected", "secret"),
+    },
+)
+
+
+def validate(pod: JSONObject) -> list[str]:
+    """Say why the API server would not store the pod; empty where it would.
+
+    Each entry is `field.path: reason`, in the API server's words. A pod that does not decode is
+    not looked at further. A container's `restartPolicy` is judged as before KEP-5307: only
+    `Always`, and only on init containers. Newer servers allow more.
+    """
+    return list(_decoding_errors(pod)) or [
+        *_metadata_errors(pod.get("metadata") or {}),
+        *_spec_errors(pod.get("spec") or {}),
+    ]
+
+
+def unknown_fields(pod: JSONObject) -> list[str]:
+    """List the paths of fields that the API types do not have, as far as `_POD` looks.
+
+    The API server's decoder drops such a field without a word when a patch brought it
+    (json.SerializerOptions without Strict in webhook/mutating/dispatcher.go).
+    """
+    return [
+        f"{path}.{name}".lstrip(".")
+        for path, value, shape in _nodes("", pod, _POD)
+        if isinstance(shape, dict) and isinstance(value, dict)
+        for name in value
+        if name not in shape
+    ]
+
+
+def violations_of_restricted(pod: JSONObject, container_names: Iterable[str]) -> list[str]:
+    """Say where the named containers break the Pod Security Standard "restricted"; empty if fine.
+
+    Pod-level settings count for a container that has none of its own. Volumes count where a named
+    container mounts them. Raises KeyError for a container that the pod does not have.
+    """
+    spec = pod["spec"]
+    containers = {container["name"]: container for _, container in _containers(spec)}
+    return [
+        violation
+        for name in container_names
+        for violation in _restricted_violations(containers[name], spec)
+    ]
+
+
+def qualified_name_problems(name: str) -> list[str]:
+    """Say what is wrong with a label or annotation key; empty if nothing is.
+
+    The rule is IsQualifiedName in apimachinery pkg/util/validation.
+    """
+    prefix, slash, rest = name.partition("/")
+    if not slash:
+        return _name_part_problems(name)
+    if "/" in rest:
+        return ["a qualified name must have at most one '/'"]
+    return [*_prefix_problems(prefix), *_name_part_problems(rest)]
+
+
+def parse_quantity(text: str | float) -> Decimal:
+    """Read a resource quantity (apimachinery pkg/api/resource) in its base unit: cores, bytes.
+
+    Raises ValueError where it is not one.
+    """
+    found = _QUANTITY.fullmatch(str(text).strip())
+    if found is None:
+        message = f"quantities must match the regular expression {_QUANTITY.pattern}: {text!r}"
+        raise ValueError(message)
+    number, suffix = Decimal(found["number"]), found["suffix"] or ""
+    if suffix in _BINARY_POWERS:
+        return number * Decimal(2) ** _BINARY_POWERS[suffix]
+    power = _DECIMAL_POWERS[suffix] if suffix in _DECIMAL_POWERS else int(suffix[1:] or 0)
+    return number.scaleb(power)
+
+
+# --- decoding -----------------------------------------------------------------------------------
+
+
+def _decoding_errors(pod: JSONObject) -> Iterator[str]:
+    for path, value, shape in _nodes("", pod, _POD):
+        if not _fits(value, shape):
+            kind, target = _GO_KINDS.get(type(value), "null"), path.lstrip(".")
+            yield f"json: cannot unmarshal {kind} into {target} of type {_type_name(shape)}"
+
+
+def _nodes(path: str, value: object, shape: Shape) -> Iterator[tuple[str, object, Shape]]:
+    yield path, value, shape
+    for step, child, child_shape in _children(value, shape):
+        yield from _nodes(path + step, child, child_shape)
+
+
+def _children(value: object, shape: Shape) -> Iterator[tuple[str, object, Shape]]:
+    match value, shape:
+        case dict(), dict():
+            # A null field decodes to the type's zero value, so it is as good as absent.
+            given = {name: child for name, child in value.items() if child is not None}
+            yield from ((f".{name}", given[name], shape[name]) for name in given if name in shape)
+        case dict(), MapOf():
+            yield from ((f"[{key}]", child, shape.values) for key, child in value.items())
+        case list(), list():
+            yield from ((f"[{index}]", child, shape[0]) for index, child in enumerate(value))
+
+
+def _fits(value: object, shape: Shape) -> bool:
+    match shape:
+        case Leaf.ANYTHING:
+            return True
+        case Leaf.QUANTITY:
+            return _is_quantity(value)
+        case Leaf():
+            return type(value) in _PYTHON_TYPES[shape]
+        case list():
+            return isinstance(value, list)
+        case _:
+            return isinstance(value, dict)
+
+
+def _is_quantity(value: object) -> bool:
+    try:
+        return type(value) in {str, int, float} and parse_quantity(str(value)).is_finite()
+    except ValueError:
+        return False
+
+
+def _type_name(shape: Shape) -> str:
+    match shape:
+        case Leaf():
+            return shape.value
+        case list():
+            return f"[]{_type_name(shape[0])}"
+        case MapOf():
+            return f"map[string]{_type_name(shape.values)}"
+        case _:
+            return "object"
+
+
+# --- validation: errors in the form of apimachinery pkg/util/validation/field ---------------------
+
+
+def _required(path: str) -> str:
+    return f"{path}: Required value"
+
+
+def _invalid(path: str, value: object, detail: str) -> str:
+    return f"{path}: Invalid value: {json.dumps(value, ensure_ascii=False)}: {detail}"
+
+
+def _duplicate(path: str, value: str) -> str:
+    return f'{path}: Duplicate value: "{value}"'
+
+
+def _forbidden(path: str, detail: str) -> str:
+    return f"{path}: Forbidden: {detail}"
+
+
+def _unsupported(path: str, value: object, supported: Iterable[str]) -> str:
+    choices = ", ".join(f'"{choice}"' for choice in supported)
+    return f'{path}: Unsupported value: "{value}": supported values: {choices}'
+
+
+def _metadata_errors(metadata: JSONObject) -> Iterator[str]:
+    for key, value in (metadata.get("labels") or {}).items():
+        for problem in qualified_name_problems(key):
+            yield _invalid("metadata.labels", key, problem)
+        for problem in _label_value_problems(value):
+            yield _invalid("metadata.labels", value, problem)
+    yield from _annotation_errors(metadata.get("annotations") or {})
+
+
+def _annotation_errors(annotations: dict[str, str]) -> Iterator[str]:
+    for key in annotations:
+        # Prefixes may be upper case here, unlike in labels (apimachinery ValidateAnnotations).
+        for problem in qualified_name_problems(key.lower()):
+            yield _invalid("metadata.annotations", key, problem)
+    total = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
+    if total > MAX_ANNOTATIONS_BYTES:
+        yield f"metadata.annotations: Too long: may not be more than {MAX_ANNOTATIONS_BYTES} bytes"
+
+
+def _name_part_problems(name: str) -> list[str]:
+    problems = []
+    if not name:
+        problems.append("name part must be non-empty")
+    if len(name) > MAX_NAME_LENGTH:
+        problems.append("name part must be no more than 63 characters")
+    if not _NAME_PART.fullmatch(name):
+        problems.append(
+            "name part must consist of alphanumeric characters, '-', '_' or '.', "
+            "and must start and end with an alphanumeric character",
+        )
+    return problems
+
+
+def _prefix_problems(prefix: str) -> list[str]:
+    if not prefix:
+        return ["prefix part must be non-empty"]
+    problems = []
+    if len(prefix) > MAX_PREFIX_LENGTH:
+        problems.append("prefix part must be no more than 253 characters")
+    if not _DNS_SUBDOMAIN.fullmatch(prefix):
+        problems.append(
+            "prefix part a lowercase RFC 1123 subdomain must consist of lower case "
+            "alphanumeric characters, '-' or '.'"
+        )
+    return problems
+
+
+def _label_value_problems(value: str) -> list[str]:
+    problems = []
+    if len(value) > MAX_NAME_LENGTH:
+        problems.append("must be no more than 63 characters")
+    if value and not _NAME_PART.fullmatch(value):
+        problems.append(
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' "
+            "or '.', and must start and end with an alphanumeric character",
+        )
+    return problems
+
+
+def _dns_label_errors(path: str, name: str | None) -> Iterator[str]:
+    if not name:
+        yield _required(path)
+    elif len(name) > MAX_NAME_LENGTH:
+        yield _invalid(path, name, "must be no more than 63 characters")
+    elif not _DNS_LABEL.fullmatch(name):
+        yield _invalid(
+            path,
+            name,
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric "
+            "characters or '-', and must start and end with an alphanumeric character",
+        )
+
+
+def _spec_errors(spec: JSONObject) -> Iterator[str]:
+    yield from _volume_errors(spec)
+    if not spec.get("containers"):
+        yield _required("spec.containers")
+    yield from _unique_name_errors((f"{path}.name", each) for path, each in _containers(spec))
+    for path, container in _containers(spec):
+        yield from _container_errors(path, container, _volume_names(spec))
+    for index, container in enumerate(spec.get("containers") or []):
+        yield from _regular_container_errors(f"spec.containers[{index}]", container)
+    for index, container in enumerate(spec.get("initContainers") or []):
+        yield from _init_container_errors(f"spec.initContainers[{index}]", container)
+    yield from _identity_errors("spec.securityContext", spec.get("securityContext") or {})
+    policies = ("Always", "OnFailure", "Never")
+    if spec.get("restartPolicy") not in {None, *policies}:
+        yield _unsupported("spec.restartPolicy", spec["restartPolicy"], policies)
+
+
+def _containers(spec: JSONObject) -> Iterator[tuple[str, JSONObject]]:
+    for field in CONTAINER_LISTS:
+        for index, container in enumerate(spec.get(field) or []):
+            yield f"spec.{field}[{index}]", container
+
+
+def _unique_name_errors(named: Iterable[tuple[str, JSONObject]]) -> Iterator[str]:
+    seen = set()
+    for path, each in named:
+        name = each.get("name")
+        if name and name in seen:
+            yield _duplicate(path, name)
+        seen.add(name)
+
+
+def _volume_names(spec: JSONObject) -> set[str]:
+    return {volume.get("name") for volume in spec.get("volumes") or []}
+
+
+def _volume_errors(spec: JSONObject) -> Iterator[str]:
+    volumes = [(f"spec.volumes[{i}]", volume) for i, volume in enumerate(spec.get("volumes") or [])]
+    yield from _unique_name_errors((f"{path}.name", volume) for path, volume in volumes)
+    for path, volume in volumes:
+        yield from _dns_label_errors(f"{path}.name", volume.get("name"))
+        # None at all is right: defaulting makes it an emptyDir.
+        for source in _volume_types(volume)[1:]:
+            yield _forbidden(f"{path}.{source}", "may not specify more than 1 volume type")
+        size_limit = (volume.get("emptyDir") or {}).get("sizeLimit")
+        if size_limit is not None and parse_quantity(size_limit) < 0:
+            detail = "SizeLimit field must be a valid resource quantity"
+            yield _forbidden(f"{path}.emptyDir.sizeLimit", detail)
+
+
+def _volume_types(volume: JSONObject) -> list[str]:
+    return [field for field, value in volume.items() if field != "name" and value is not None]
+
+
+def _container_errors(path: str, container: JSONObject, volume_names: set[str]) -> Iterator[str]:
+    yield from _dns_label_errors(f"{path}.name", container.get("name"))
+    yield from _image_errors(f"{path}.image", container.get("image"))
+    for index, variable in enumerate(container.get("env") or []):
+        yield from _env_name_errors(f"{path}.env[{index}].name", variable.get("name"))
+    yield from _mount_errors(
+        f"{path}.volumeMounts", container.get("volumeMounts") or [], volume_names
+    )
+    yield from _resource_errors(f"{path}.resources", container.get("resources") or {})
+    yield from _security_context_errors(
+        f"{path}.securityContext", container.get("securityContext") or {}
+    )
+
+
+def _image_errors(path: str, image: str | None) -> Iterator[str]:
+    if not image:
+        yield _required(path)
+    elif image != image.strip():
+        yield _invalid(path, image, "must not have leading or trailing whitespace")
+
+
+def _env_name_errors(path: str, name: str | None) -> Iterator[str]:
+    if not name:
+        yield _required(path)
+    elif not _ENV_NAME.fullmatch(name):
+        yield _invalid(
+            path,
+            name,
+            "a valid environment variable name must consist of alphabetic "
+            "characters, digits, '_', '-', or '.', and must not start with a digit",
+        )
+
+
+def _mount_errors(path: str, mounts: list[JSONObject], volume_names: set[str]) -> Iterator[str]:
+    seen = set()
+    for index, mount in enumerate(mounts):
+        name, mount_path = mount.get("name"), mount.get("mountPath")
+        if not name:
+            yield _required(f"{path}[{index}].name")
+        elif name not in volume_names:
+            yield f'{path}[{index}].name: Not found: "{name}"'
+        if not mount_path:
+            yield _required(f"{path}[{index}].mountPath")
+        elif mount_path in seen:
+            yield _invalid(f"{path}[{index}].mountPath", mount_path, "must be unique")
+        seen.add(mount_path)
+
+
+def _resource_errors(path: str, resources: JSONObject) -> Iterator[str]:
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    for field, quantities in (("limits", limits), ("requests", requests)):
+        for name, quantity in quantities.items():
+            if parse_quantity(quantity) < 0:
+                yield _invalid(
+                    f"{path}.{field}[{name}]", quantity, "must be greater than or equal to 0"
+                )
+    for name in requests.keys() & limits.keys():
+        if parse_quantity(requests[name]) > parse_quantity(limits[name]):
+            detail = f"must be less than or equal to {name} limit of {limits[name]}"
+            yield _invalid(f"{path}.requests", requests[name], detail)
+
+
+def _security_context_errors(path: str, context: JSONObject) -> Iterator[str]:
+    yield from _identity_errors(path, context)
+    if context.get("allowPrivilegeEscalation") is not False:
+        return
+    if context.get("privileged"):
+        yield _invalid(
+            path, "", "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
+        )
+    if "SYS_ADMIN" in ((context.get("capabilities") or {}).get("add") or []):
+        detail = (
+            "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
+        )
+        yield _invalid(path, "", detail)
+
+
+def _identity_errors(path: str, context: JSONObject) -> Iterator[str]:
+    for field in ("runAsUser", "runAsGroup", "fsGroup"):
+        identity = context.get(field)
+        if identity is not None and not 0 <= identity <= MAX_ID:
+            yield _invalid(
+                f"{path}.{field}", identity, "must be between 0 and 2147483647, inclusive"
+            )
+    if context.get("seccompProfile") is not None:
+        yield from _seccomp_errors(f"{path}.seccompProfile", context["seccompProfile"])
+
+
+def _seccomp_errors(path: str, profile: JSONObject) -> Iterator[str]:
+    kinds = ("Localhost", "RuntimeDefault", "Unconfined")
+    if profile.get("type") not in kinds:
+        yield _unsupported(f"{path}.type", profile.get("type") or "", kinds)
+    local = profile.get("type") == "Localhost"
+    if local and not profile.get("localhostProfile"):
+        yield f"{path}.localhostProfile: Required value: must be set when seccomp type is Localhost"
+    if not local and profile.get("localhostProfile") is not None:
+        detail = "can only be set when seccomp type is Localhost"
+        yield _invalid(f"{path}.localhostProfile", profile["localhostProfile"], detail)
+
+
+def _regular_container_errors(path: str, container: JSONObject) -> Iterator[str]:
+    if container.get("restartPolicy") is not None:
+        yield _forbidden(f"{path}.restartPolicy", "may not be set for non-init containers")
+    yield from _hook_errors(path, container)
+
+
+def _init_container_errors(path: str, container: JSONObject) -> Iterator[str]:
+    policy = container.get("restartPolicy")
+    if policy not in {None, "Always"}:
+        yield _unsupported(f"{path}.restartPolicy", policy, ["Always"])
+    if policy == "Always":
+        yield from _hook_errors(path, container)
+        return
+    for field in ("lifecycle", *PROBES):
+        if container.get(field) is not None:
+            yield _forbidden(f"{path}.{field}", _WITHOUT_ALWAYS)
+
+
+def _hook_errors(path: str, container: JSONObject) -> Iterator[str]:
+    for hook in ("postStart", "preStop"):
+        handler = (container.get("lifecycle") or {}).get(hook)
+        if handler is not None:
+            yield from _handler_errors(f"{path}.lifecycle.{hook}", handler)
+    for field in PROBES:
+        if container.get(field) is not None:
+            yield from _probe_errors(f"{path}.{field}", container[field])
+
+
+def _probe_errors(path: str, probe: JSONObject) -> Iterator[str]:
+    yield from _handler_errors(path, probe)
+    if path.endswith("readinessProbe"):
+        if probe.get("terminationGracePeriodSeconds") is not None:
+            detail = "must not be set for readinessProbes"
+            seconds = probe["terminationGracePeriodSeconds"]
+            yield _invalid(f"{path}.terminationGracePeriodSeconds", seconds, detail)
+    # An absent or zero threshold is defaulted to 1.
+    elif (probe.get("successThreshold") or 1) != 1:
+        yield _invalid(f"{path}.successThreshold", probe["successThreshold"], "must be 1")
+    for field, value in probe.items():
+        if isinstance(value, int) and value < 0:
+            yield _invalid(f"{path}.{field}", value, "must be greater than or equal to 0")
+
+
+def _handler_errors(path: str, handler: JSONObject) -> Iterator[str]:
+    kinds = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
+    given = [kind for kind in kinds if handler.get(kind) is not None]
+    if not given:
+        yield f"{path}: Required value: must specify a handler type"
+    for kind in given[1:]:
+        yield _forbidden(f"{path}.{kind}", "may not specify more than 1 handler type")
+    if "exec" in given and not handler["exec"].get("command"):
+        yield _required(f"{path}.exec.command")
+    for kind in ("httpGet", "tcpSocket", "grpc"):
+        if kind in given:
+            yield from _port_errors(f"{path}.{kind}.port", handler[kind].get("port"))
+
+
+def _port_errors(path: str, port: int | str | None) -> Iterator[str]:
+    match port:
+        case int() if not 1 <= port <= MAX_PORT:
+            yield _invalid(path, port, "must be between 1 and 65535, inclusive")
+        case None | "":
+            yield _required(path)
+
+
+# --- Pod Security Standard "restricted" ---------------------------------------------------------
+
+
+def _restricted_violations(container: JSONObject, spec: JSONObject) -> Iterator[str]:
+    name = container["name"]
+    own = container.get("securityContext") or {}
+    effective = (spec.get("securityContext") or {}) | {
+        k: v for k, v in own.items() if v is not None
+    }
+    if own.get("allowPrivilegeEscalation") is not False:
+        yield f'container "{name}" must set securityContext.allowPrivilegeEscalation=false'
+    yield from _capability_violations(name, own.get("capabilities") or {})
+    if effective.get("runAsNonRoot") is not True:
+        yield f'pod or container "{name}" must set securityContext.runAsNonRoot=true'
+    if effective.get("runAsUser") == 0:
+        yield f'pod or container "{name}" must not set runAsUser=0'
+    if (effective.get("seccompProfile") or {}).get("type") not in {"RuntimeDefault", "Localhost"}:
+        yield (
+            f'pod or container "{name}" must set securityContext.seccompProfile.type to '
+            '"RuntimeDefault" or "Localhost"'
+        )
+    yield from _restricted_volume_violations(container, spec)
+
+
+def _capability_violations(name: str, capabilities: JSONObject) -> Iterator[str]:
+    if "ALL" not in (capabilities.get("drop") or []):
+        yield f'container "{name}" must set securityContext.capabilities.drop=["ALL"]'
+    for added in set(capabilities.get("add") or []) - {"NET_BIND_SERVICE"}:
+        yield f'container "{name}" must not include "{added}" in securityContext.capabilities.add'
+
+
+def _restricted_volume_violations(container: JSONObject, spec: JSONObject) -> Iterator[str]:
+    mounted = {mount.get("name") for mount in container.get("volumeMounts") or []}
+    for volume in spec.get("volumes") or []:
+        for source in _volume_types(volume):
+            if volume.get("name") in mounted and source not in _ALLOWED_VOLUMES:
+                yield f'volume "{volume["name"]}" uses restricted volume type "{source}"'

@@ -1,0 +1,1 @@
+"""The served contract: the real process, over real TLS."""

@@ -1,0 +1,327 @@
+"""The service as it is installed: a process of its own, with a certificate of a throwaway authority, spoken to over TLS."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPMessage, HTTPResponse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptography import x509
+from prometheus_client.parser import text_string_to_metric_families
+
+from certs.authority import Issued, make_authority, service_names, sign_leaf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    JSONObject = dict[str, Any]
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PREFIX: Final = "AIRFLOW_SIDECAR_WEBHOOK__"
+NAMES: Final = service_names("airflow-sidecar-webhook", "airflow-sidecar-webhook")
+DEADLINE_SECONDS: Final = 15
+"""For anything that should come soon; a test that needs it has failed."""
+
+READ_SECONDS: Final = 2.0
+"""For the tests: a slow client is let go after this time instead of the default 5 s."""
+
+
+def eventually(holds: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> bool:
+    """Whether a condition comes true in time; asked every 10 ms, as nothing tells of it."""
+    until = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP reply.
+
+    Args:
+        status: The HTTP status.
+        headers: Its headers.
+        body: Its body.
+
+    """
+
+    status: int
+    headers: HTTPMessage
+    body: bytes
+
+    @property
+    def response(self) -> JSONObject:
+        """The response within an AdmissionReview."""
+        review: JSONObject = json.loads(self.body)
+        response: JSONObject = review["response"]
+        return response
+
+
+def read_reply(stream: socket.socket) -> Reply:
+    """The next reply on a connection; `http.client.HTTPException` or OSError where none comes."""
+    with HTTPResponse(stream) as response:
+        response.begin()
+        return Reply(response.status, response.headers, response.read())
+
+
+def read_to_end(stream: socket.socket) -> bytes:
+    """Everything until the other side closes; a reset is a close, too. TimeoutError: it stays open."""
+    received = b""
+    try:
+        while chunk := stream.recv(65536):
+            received += chunk
+    except (ConnectionError, ssl.SSLError):
+        return received
+    return received
+
+
+def send_all(stream: socket.socket, data: bytes) -> None:
+    """Send, whether or not the other side listens to the end: its reply counts."""
+    try:
+        stream.sendall(data)
+    except (ConnectionError, ssl.SSLError):
+        return
+
+
+def request_bytes(body: bytes, *headers: str, line: str = "POST /mutate HTTP/1.1", content_type: str = "application/json") -> bytes:
+    """A request as it stands on the wire."""
+    lines = (line, f"Host: {NAMES[0]}", f"Content-Type: {content_type}", *headers, f"Content-Length: {len(body)}", "", "")
+    return "\r\n".join(lines).encode() + body
+
+
+class Certificates:
+    """An authority and the pair of files that the service reads."""
+
+    def __init__(self, directory: Path) -> None:
+        """Write the first pair."""
+        self.certificate_file = directory / "tls.crt"
+        self.private_key_file = directory / "tls.key"
+        self.authority = make_authority(datetime.now(UTC))
+        self.replace(self.new_leaf())
+
+    def new_leaf(self, life: timedelta = timedelta(days=7), age: timedelta = timedelta(0)) -> Issued:
+        """A leaf that was signed ``age`` ago."""
+        return sign_leaf(self.authority, (*NAMES, "127.0.0.1"), datetime.now(UTC) - age, life)
+
+    def replace(self, leaf: Issued) -> None:
+        """Both files by an atomic rename each, the key first."""
+        replace_file(self.private_key_file, leaf.key_pem)
+        replace_file(self.certificate_file, leaf.certificate_pem)
+
+    def client_context(self) -> ssl.SSLContext:
+        """A client that trusts this authority alone, and checks the name."""
+        return ssl.create_default_context(cadata=self.authority.certificate_pem.decode())
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put a whole file in the place of another at once."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_bytes(data)
+    new.replace(path)
+
+
+class RunningService:
+    """The process, its two ports, and what it tells of itself."""
+
+    def __init__(self, certificates: Certificates, settings: Mapping[str, object]) -> None:
+        """Start it; `listening` waits for it."""
+        self.certificates = certificates
+        self.context = certificates.client_context()
+        self.process = start(settings_for(certificates) | settings)
+        self._lines: list[str] = []
+        self._errors: list[str] = []
+        self._changed = threading.Condition()
+        self._readers = [
+            threading.Thread(target=self._read, args=(self.process.stdout, self._lines), daemon=True),
+            threading.Thread(target=self._read, args=(self.process.stderr, self._errors), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, stream: Any, lines: list[str]) -> None:
+        for line in stream:
+            with self._changed:
+                lines.append(line)
+                self._changed.notify_all()
+
+    @property
+    def text(self) -> str:
+        """The whole of stdout."""
+        with self._changed:
+            return "".join(self._lines)
+
+    @property
+    def stderr(self) -> str:
+        """The whole of stderr."""
+        with self._changed:
+            return "".join(self._errors)
+
+    @property
+    def logs(self) -> list[JSONObject]:
+        """Every line of stdout; a line that is no JSON object is an error."""
+        with self._changed:
+            return [json.loads(line) for line in self._lines]
+
+    def log(self, **fields: object) -> JSONObject:
+        """The first line with these fields, which may still have to come."""
+        with self._changed:
+            found = self._changed.wait_for(lambda: self._find(fields), DEADLINE_SECONDS)
+        assert found, f"no log line with {fields}; {self.stderr}"
+        return found
+
+    def _find(self, fields: Mapping[str, object]) -> JSONObject | None:
+        lines: Iterator[JSONObject] = (json.loads(line) for line in self._lines)
+        return next((line for line in lines if fields.items() <= line.items()), None)
+
+    def listening(self) -> None:
+        """Wait for both ports."""
+        self.port = int(self.log(event="listening", tls=True)["port"])
+        self.health_port = int(self.log(event="listening", tls=False)["port"])
+
+    def tcp(self) -> socket.socket:
+        """A connection without TLS to the webhook's port."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_SECONDS)
+
+    def tls(self, context: ssl.SSLContext | None = None, name: str = NAMES[0]) -> ssl.SSLSocket:
+        """A connection whose certificate was verified for this name."""
+        return (context or self.context).wrap_socket(self.tcp(), server_hostname=name)
+
+    def connect(self) -> HTTPConnection:
+        """A client on a connection that it keeps, and never opens again by itself."""
+        client = HTTPConnection(NAMES[0])
+        client.auto_open = 0
+        client.sock = self.tls()
+        return client
+
+    def post(self, body: bytes, headers: Mapping[str, str] | None = None, path: str = "/mutate?timeout=10s", method: str = "POST") -> Reply:
+        """One request on a connection of its own."""
+        client = self.connect()
+        try:
+            return send(client, body, headers, path, method)
+        finally:
+            client.close()
+
+    def health(self, path: str, method: str = "GET") -> Reply:
+        """One request to the plain port."""
+        client = HTTPConnection("127.0.0.1", self.health_port, timeout=DEADLINE_SECONDS)
+        try:
+            return send(client, b"", None, path, method)
+        finally:
+            client.close()
+
+    def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+        """Every sample, by name and labels; the product's own without its prefix."""
+        families = text_string_to_metric_families(self.health("/metrics").body.decode())
+        return {
+            (sample.name.removeprefix("airflow_sidecar_webhook_"), frozenset(sample.labels.items())): sample.value
+            for family in families
+            for sample in family.samples
+        }
+
+    def metric(self, name: str, **labels: str) -> float:
+        """One sample; 0 for one that has never been counted."""
+        return self.metrics().get((name, frozenset(labels.items())), 0.0)
+
+    def rss_bytes(self) -> int:
+        """Resident memory now."""
+        return self._memory("VmRSS")
+
+    def forget_peak(self) -> None:
+        """Let the peak start again from now (proc(5), clear_refs)."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def peak_rss_bytes(self) -> int:
+        """The highest resident memory since the start or `forget_peak`."""
+        return self._memory("VmHWM")
+
+    def _memory(self, field: str) -> int:
+        lines = Path(f"/proc/{self.process.pid}/status").read_text("ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
+
+    def serial(self) -> int:
+        """The serial number of the certificate that a new handshake shows."""
+        with self.tls() as connection:
+            return serial_on(connection)
+
+    def end(self) -> int:
+        """SIGTERM, and the exit code; a process that does not end in time is killed, with code -9."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(DEADLINE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for reader in self._readers:
+            reader.join(DEADLINE_SECONDS)
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream
+            stream.close()
+        return self.process.returncode
+
+
+def send(client: HTTPConnection, body: bytes, headers: Mapping[str, str] | None = None, path: str = "/mutate", method: str = "POST") -> Reply:
+    """One request on a kept connection."""
+    client.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
+    response = client.getresponse()
+    return Reply(response.status, response.headers, response.read())
+
+
+def serial_on(connection: ssl.SSLSocket) -> int:
+    """The serial number of the certificate that this connection was opened with."""
+    return x509.load_der_x509_certificate(connection.getpeercert(binary_form=True) or b"").serial_number
+
+
+def settings_for(certificates: Certificates) -> dict[str, object]:
+    """Free ports, the throwaway pair, and times that fit a test."""
+    return {
+        "host": "127.0.0.1",
+        "port": 0,
+        "health_port": 0,
+        "certificate_file": certificates.certificate_file,
+        "private_key_file": certificates.private_key_file,
+        "certificate_check_seconds": 0.1,
+        "read_seconds": READ_SECONDS,
+    }
+
+
+def start(settings: Mapping[str, object], *arguments: str) -> subprocess.Popen[str]:
+    """``python -m webhook serve`` with these settings in its environment, and none of the caller's."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environment |= {f"{PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
+    return subprocess.Popen(
+        [sys.executable, "-m", "webhook", "serve", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def running_service(directory: Path, **settings: object) -> Iterator[RunningService]:
+    """The service, up; it is ended, and whatever stood in the directory is gone afterwards."""
+    service = RunningService(Certificates(directory), settings)
+    try:
+        service.listening()
+        yield service
+    finally:
+        if service.process.poll() is None:
+            service.end()
+        shutil.rmtree(directory)
