@@ -41,10 +41,7 @@ def inject_istio_native(pod: JSONObject) -> JSONObject:
 def inject_vault(pod: JSONObject) -> JSONObject:
     """HashiCorp's vault-agent (vault-k8s agent-inject/agent/agent.go), for a pod that asks for it."""
     annotations = pod["metadata"].get("annotations") or {}
-    if (
-        annotations.get("vault.hashicorp.com/agent-inject") != "true"
-        or "vault.hashicorp.com/agent-inject-status" in annotations
-    ):
+    if annotations.get("vault.hashicorp.com/agent-inject") != "true" or "vault.hashicorp.com/agent-inject-status" in annotations:
         return pod
     after = copy.deepcopy(pod)
     after["metadata"]["annotations"]["vault.hashicorp.com/agent-inject-status"] = "injected"
@@ -65,10 +62,7 @@ def inject_vault(pod: JSONObject) -> JSONObject:
 def inject_linkerd(pod: JSONObject) -> JSONObject:
     """Linkerd's proxy in container mode with proxy-await (linkerd2 charts/patch, 2.16 to 2.19): linkerd-proxy first."""
     annotations = pod["metadata"].get("annotations") or {}
-    if (
-        annotations.get("linkerd.io/inject") != "enabled"
-        or "linkerd.io/proxy-version" in annotations
-    ):
+    if annotations.get("linkerd.io/inject") != "enabled" or "linkerd.io/proxy-version" in annotations:
         return pod
     after = copy.deepcopy(pod)
     shutdown = str(annotations.get("config.linkerd.io/proxy-admin-shutdown") == "enabled").lower()
@@ -81,9 +75,7 @@ def inject_linkerd(pod: JSONObject) -> JSONObject:
         "name": "linkerd-proxy",
         "image": "cr.l5d.io/linkerd/proxy:edge-25.4.4",
         "env": [{"name": "LINKERD2_PROXY_SHUTDOWN_ENDPOINT_ENABLED", "value": shutdown}],
-        "lifecycle": {
-            "postStart": {"exec": {"command": ["/usr/lib/linkerd/linkerd-await", "--timeout=2m"]}}
-        },
+        "lifecycle": {"postStart": {"exec": {"command": ["/usr/lib/linkerd/linkerd-await", "--timeout=2m"]}}},
     }
     after["spec"]["containers"].insert(0, proxy)
     init = {"name": "linkerd-init", "image": "cr.l5d.io/linkerd/proxy-init:v2.4.2"}
@@ -91,29 +83,15 @@ def inject_linkerd(pod: JSONObject) -> JSONObject:
     return after
 
 
-def _inject_istio(
-    pod: JSONObject, proxy_config: str, place: Callable[[JSONObject, JSONObject], str]
-) -> JSONObject:
+def _inject_istio(pod: JSONObject, proxy_config: str, place: Callable[[JSONObject, JSONObject], str]) -> JSONObject:
     annotations = pod["metadata"].get("annotations") or {}
     labels = pod["metadata"].get("labels") or {}
-    wanted = (
-        labels.get("sidecar.istio.io/inject")
-        or annotations.get("sidecar.istio.io/inject")
-        or "true"
-    )
-    if (
-        wanted == "false"
-        or pod["spec"].get("hostNetwork")
-        or "sidecar.istio.io/status" in annotations
-    ):
+    wanted = labels.get("sidecar.istio.io/inject") or annotations.get("sidecar.istio.io/inject") or "true"
+    if wanted == "false" or pod["spec"].get("hostNetwork") or "sidecar.istio.io/status" in annotations:
         return pod
     after = copy.deepcopy(pod)
     containers = place(after["spec"], _proxy(proxy_config))
-    name = (
-        labels.get("service.istio.io/canonical-name")
-        or labels.get("app.kubernetes.io/name")
-        or labels.get("app")
-    )
+    name = labels.get("service.istio.io/canonical-name") or labels.get("app.kubernetes.io/name") or labels.get("app")
     after["metadata"]["labels"] = {
         **labels,
         "security.istio.io/tlsMode": "istio",
@@ -136,9 +114,7 @@ def _inject_istio(
 
 def _istio_name(metadata: JSONObject) -> str:
     """The pod's name cut at 63 (istio 1.31); of a generated one with an owner, the owner's (pkg/kube/util.go GetDeployMetaFromPod)."""
-    owner = next(
-        (one["name"] for one in metadata.get("ownerReferences") or () if one.get("controller")), ""
-    )
+    owner = next((one["name"] for one in metadata.get("ownerReferences") or () if one.get("controller")), "")
     name = metadata.get("name") or owner or metadata.get("generateName") or ""
     return str(name)[:MAX_LABEL_CHARACTERS].strip("-_.")
 
@@ -207,9 +183,7 @@ def _append_proxy(spec: JSONObject, proxy: JSONObject) -> str:
 
 
 def _prepend_holding_proxy(spec: JSONObject, proxy: JSONObject) -> str:
-    spec["containers"].insert(
-        0, proxy | {"lifecycle": {"postStart": {"exec": {"command": ["pilot-agent", "wait"]}}}}
-    )
+    spec["containers"].insert(0, proxy | {"lifecycle": {"postStart": {"exec": {"command": ["pilot-agent", "wait"]}}}})
     spec["initContainers"] = [*(spec.get("initContainers") or ()), _init()]
     return json.dumps({"initContainers": ["istio-init"], "containers": ["istio-proxy"]})
 

@@ -183,9 +183,7 @@ class Connection:
         target, _, version = rest.partition(" ")
         headers = await self._headers()
         # Go and Envoy both answer 400 to HTTP/1.1 without Host (RFC 9112 section 3.2).
-        if version not in {"HTTP/1.0", "HTTP/1.1"} or (
-            "host" not in headers and version == "HTTP/1.1"
-        ):
+        if version not in {"HTTP/1.0", "HTTP/1.1"} or ("host" not in headers and version == "HTTP/1.1"):
             raise MalformedRequestError
         await self._reader.readexactly(int(headers.get("content-length", "0")))
         self._wants_body = method != "HEAD"
@@ -226,9 +224,7 @@ class Connection:
 class Agent:
     """The two listeners and the one decision, to be ready or to end."""
 
-    def __init__(
-        self, conduct: Conduct, status_socket: socket.socket, ready_socket: socket.socket
-    ) -> None:
+    def __init__(self, conduct: Conduct, status_socket: socket.socket, ready_socket: socket.socket) -> None:
         """Take two bound sockets that do not listen yet: the kernel refuses connections to them."""
         self._conduct = conduct
         self._status_socket = status_socket
@@ -419,9 +415,7 @@ class StandInIstioAgent:
         descriptor, name = tempfile.mkstemp(prefix="stand-in-istio-agent-", suffix=".jsonl")
         self._event_file = Path(name)
         with open(descriptor, "w") as said:  # noqa: PTH123 - a descriptor has no path
-            self._process = subprocess.Popen(  # noqa: S603 - all of argv is ours
-                self._argv, stdout=subprocess.PIPE, stderr=said, text=True
-            )
+            self._process = subprocess.Popen(self._argv, stdout=subprocess.PIPE, stderr=said, text=True)
         self._read_ports()
         return self
 

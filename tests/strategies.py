@@ -7,7 +7,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20)
-JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4), max_leaves=20)
+JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4), max_leaves=20
+)
 
 # Keys and values of the fields that rules read, so that arbitrary JSON often comes near a pod.
 FIELDS = (
@@ -41,7 +43,9 @@ def containers(draw: st.DrawFn, name: str) -> dict[str, Any]:
         if words != "absent":
             container[field] = words
     if draw(st.booleans()):
-        container["env"] = draw(st.none() | st.lists(st.builds(lambda name, value: {"name": name, "value": value}, VARIABLES, TEXT), max_size=3))
+        container["env"] = draw(
+            st.none() | st.lists(st.builds(lambda name, value: {"name": name, "value": value}, VARIABLES, TEXT), max_size=3)
+        )
     if draw(st.booleans()):
         container["resources"] = {"requests": {"cpu": "1", "nvidia.com/gpu": "1"}, "limits": {"cpu": "2", "nvidia.com/gpu": "1"}}
     if draw(st.booleans()):
@@ -54,7 +58,9 @@ def airflow_pods(draw: st.DrawFn) -> dict[str, Any]:
     """A valid pod that carries Airflow's labels; unknown fields on every level, absent and null maps, any ids."""
     mark = draw(st.sampled_from(("kubernetes_executor", "kubernetes_pod_operator", "spark_kubernetes_operator")))
     labels = {mark: "True", **draw(st.dictionaries(st.sampled_from(("app", "app.kubernetes.io/name", "team")), NAMES, max_size=2))}
-    annotations = draw(st.none() | st.fixed_dictionaries({}, optional={"dag_id": IDS, "task_id": IDS, "linkerd.io/inject": st.just("enabled")}))
+    annotations = draw(
+        st.none() | st.fixed_dictionaries({}, optional={"dag_id": IDS, "task_id": IDS, "linkerd.io/inject": st.just("enabled")})
+    )
     if annotations is not None and draw(st.booleans()):
         annotations["vault.hashicorp.com/agent-inject"] = "true"
     others = draw(st.lists(st.sampled_from(("helper", "git-sync", "airflow-xcom-sidecar", "vector")), unique=True, max_size=2))

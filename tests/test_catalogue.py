@@ -312,6 +312,14 @@ def test_no_row_is_told_by_a_name_alone(sidecar: Sidecar) -> None:
         assert all(marker.image or marker.argument for marker in sidecar.match.markers)
 
 
+def test_only_what_people_write_themselves_is_told_without_a_name() -> None:
+    """Injectors name their containers."""
+    assert {sidecar.id for sidecar in MATCHED if sidecar.match and not sidecar.match.names} == {
+        "cloud-sql-proxy", "cloud-sql-proxy-v1", "alloydb-auth-proxy", "xray-daemon", "fluent-bit", "filebeat", "promtail", "conjur",
+        "tbot", "oauth2-proxy", "tailscale", "git-sync",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("sidecar", MATCHED, ids=lambda sidecar: sidecar.id)
 def test_an_image_glob_that_begins_with_a_star_stands_only_beside_a_name(sidecar: Sidecar) -> None:
     """Alone it would fit images that nobody has thought of."""
@@ -342,15 +350,23 @@ def test_a_task_waits_only_for_endpoints_that_are_always_there() -> None:
     }  # fmt: skip
 
 
-def test_agents_are_asked_before_databases_before_the_mesh() -> None:
-    """The last calls of each go through the next."""
-    agents = {BY_ID[name].order for name in ("vault", "bank-vaults", "conjur", "secretless")}
-    databases = {BY_ID[name].order for name in ("cloud-sql-proxy", "cloud-sql-proxy-operator", "alloydb-auth-proxy")}
-    telemetry = {BY_ID[name].order for name in ("datadog", "opentelemetry-operator", "fluent-bit", "filebeat", "promtail")}
-    meshes = {BY_ID[name].order for name in ("istio", "linkerd", "consul", "kuma", "app-mesh", "open-service-mesh")}
-    assert (agents, databases, telemetry, meshes) == ({10}, {20}, {30}, {90})
-    others = {sidecar.order for sidecar in MATCHED if not sidecar.keep} - agents - databases - telemetry - meshes
-    assert max(telemetry) < min(others) <= max(others) < min(meshes)
+ORDER: Final = {
+    10: {"vault", "bank-vaults", "conjur", "secretless"},
+    20: {"cloud-sql-proxy", "cloud-sql-proxy-v1", "cloud-sql-proxy-operator", "alloydb-auth-proxy"},
+    30: {"datadog", "opentelemetry-operator", "fluent-bit", "filebeat", "promtail", "xray-daemon"},
+    40: {"azure-workload-identity", "tbot", "airflow-kerberos"},
+    50: {"dapr", "gcsfuse", "gcsfuse-metadata-prefetch", "oauth2-proxy", "git-sync"},
+    80: {"tailscale", "linkerd-debug", "osm-healthcheck"},
+    90: {"istio", "istio-proxyless", "linkerd", "consul", "kuma", "app-mesh", "open-service-mesh", "nginx-service-mesh"},
+    99: {"airflow-xcom"},
+}
+"""Secrets, databases, telemetry, identity, the rest, network, mesh; the last calls of each go through those after it."""
+
+
+@pytest.mark.parametrize("order", ORDER)
+def test_agents_are_asked_before_databases_and_all_before_the_mesh(order: int) -> None:
+    """The whole of each step."""
+    assert {sidecar.id for sidecar in MATCHED if sidecar.order == order} == ORDER[order]
 
 
 def test_only_the_xcom_sidecar_is_kept() -> None:
@@ -654,6 +670,7 @@ QUIT_ASKED: Final = {"vault.hashicorp.com/agent-enable-quit": "true"}
             "3600/v1.0/healthz/outbound",
             "POST:3600/v1.0/shutdown",
         ),
+        (replace(KUMA, env={"KUMA_READINESS_UNIX_SOCKET_DISABLED": "true"}), "9901/ready", None),
         (replace(DAPR, env={"DAPR_API_TOKEN": None}), "3500/v1.0/healthz/outbound", None),
         (replace(DAPR, annotations={"dapr.io/api-token-secret": "token"}), "3500/v1.0/healthz/outbound", None),
         (CLOUD_SQL, None, None),
@@ -676,9 +693,15 @@ QUIT_ASKED: Final = {"vault.hashicorp.com/agent-enable-quit": "true"}
             "9802/startup",
             "POST:9092/quitquitquit",
         ),
+        (replace(OPERATOR, env=OPERATOR.env | {"CSQL_PROXY_QUITQUITQUIT": "false"}), "9801/startup", None),
         (ALLOYDB, None, None),
+        (replace(ALLOYDB, args=("--quitquitquit=false",)), None, None),
         (replace(ALLOYDB, args=("--quitquitquit", "--admin-port=9191")), None, "POST:9191/quitquitquit"),
-        (replace(ALLOYDB, env={"ALLOYDB_PROXY_QUITQUITQUIT": "true"}), None, "POST:9091/quitquitquit"),
+        (
+            replace(ALLOYDB, env={"ALLOYDB_PROXY_QUITQUITQUIT": "true", "ALLOYDB_PROXY_ADMIN_PORT": "9192"}),
+            None,
+            "POST:9192/quitquitquit",
+        ),
         (APP_MESH, "9901/ready", None),
         (replace(APP_MESH, env=APP_MESH.env | {"ENVOY_ADMIN_ACCESS_PORT": "9911"}), "9911/ready", None),
         (AZURE, "8000/readyz", None),
@@ -696,6 +719,28 @@ QUIT_ASKED: Final = {"vault.hashicorp.com/agent-enable-quit": "true"}
 def test_endpoints_are_where_the_pod_says(sighting: Sighting, ready: str | None, quit_by: str | None) -> None:
     """Moved ports, endpoints that are not enabled, and the usual ones."""
     assert (sighting.found.ready, sighting.found.quit) == (ready, quit_by)
+
+
+@pytest.mark.parametrize("word", ["true", "True", "TRUE", "t", "T", "1"])
+def test_gos_words_for_true_enable_a_quit(word: str) -> None:
+    """strconv.ParseBool reads the annotation and the environment variables."""
+    vault = replace(VAULT, annotations=VAULT.annotations | {"vault.hashicorp.com/agent-enable-quit": word})
+    cloud_sql = replace(CLOUD_SQL, env={"CSQL_PROXY_QUITQUITQUIT": word})
+    alloydb = replace(ALLOYDB, env={"ALLOYDB_PROXY_QUITQUITQUIT": word})
+    assert [one.found.quit for one in (vault, cloud_sql, alloydb)] == [
+        "POST:8200/agent/v1/quit",
+        "POST:9091/quitquitquit",
+        "POST:9091/quitquitquit",
+    ]
+    assert asked("vault", {"vault.hashicorp.com/agent-inject": word})
+
+
+def test_hashicorps_agent_is_not_bank_vaults_in_whatever_order_the_rows_are_tried() -> None:
+    """A pod may carry the marks of both."""
+    match = BY_ID["bank-vaults"].match
+    both = replace(VAULT, volumes=("vault-env",))
+    assert match is not None
+    assert not match.fits(both.pod, both.container)
 
 
 def asked(name: str, annotations: dict[str, str]) -> bool:

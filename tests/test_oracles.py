@@ -392,10 +392,7 @@ UNRESTRICTED: dict[str, tuple[str, object, str]] = {
     "has a seccomp profile": (
         "seccompProfile/type",
         "Unconfined",
-        (
-            'pod or container "vault-agent" must set securityContext.seccompProfile.type to '
-            '"RuntimeDefault" or "Localhost"'
-        ),
+        ('pod or container "vault-agent" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'),
     ),
 }
 
@@ -532,9 +529,7 @@ def test_the_good_container_keeps_to_the_restricted_standard() -> None:
     assert pod_validation.violations_of_restricted(POD, ["vault-agent"]) == []
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "violation"), UNRESTRICTED.values(), ids=UNRESTRICTED.keys()
-)
+@pytest.mark.parametrize(("path", "value", "violation"), UNRESTRICTED.values(), ids=UNRESTRICTED.keys())
 def test_a_restricted_container(path: str, value: object, violation: str) -> None:
     pod = changed(POD, f"{NATIVE}/securityContext/{path}", value)
 
@@ -544,9 +539,7 @@ def test_a_restricted_container(path: str, value: object, violation: str) -> Non
 def test_a_container_takes_uid_and_profile_from_the_pod_unless_it_has_its_own() -> None:
     pod_level = {"runAsNonRoot": True, "runAsUser": 0, "seccompProfile": {"type": "RuntimeDefault"}}
     own = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    pod = changed(
-        changed(POD, "/spec/securityContext", pod_level), f"{NATIVE}/securityContext", own
-    )
+    pod = changed(changed(POD, "/spec/securityContext", pod_level), f"{NATIVE}/securityContext", own)
     with_uid = changed(pod, f"{NATIVE}/securityContext/runAsUser", 1337)
 
     violations = pod_validation.violations_of_restricted(pod, ["vault-agent"])
@@ -562,9 +555,7 @@ def test_a_restricted_container_mounts_no_host_path() -> None:
 
 
 def test_only_the_named_containers_are_held_to_the_restricted_standard() -> None:
-    assert pod_validation.violations_of_restricted(POD, ["base", "vault-agent"]) == (
-        pod_validation.violations_of_restricted(POD, ["base"])
-    )
+    assert pod_validation.violations_of_restricted(POD, ["base", "vault-agent"]) == (pod_validation.violations_of_restricted(POD, ["base"]))
     assert pod_validation.violations_of_restricted(POD, []) == []
     with pytest.raises(KeyError):
         pod_validation.violations_of_restricted(POD, ["absent"])
@@ -699,9 +690,7 @@ INVALID_REPLIES: dict[str, tuple[object, str]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("given_reply", "error"), INVALID_REPLIES.values(), ids=INVALID_REPLIES.keys()
-)
+@pytest.mark.parametrize(("given_reply", "error"), INVALID_REPLIES.values(), ids=INVALID_REPLIES.keys())
 def test_a_reply_is_refused_unless(given_reply: object, error: str) -> None:
     with pytest.raises(admission.Refused) as refusal:
         verify(given_reply)
@@ -746,9 +735,7 @@ IMPOSSIBLE_OPERATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "operation", IMPOSSIBLE_OPERATIONS.values(), ids=IMPOSSIBLE_OPERATIONS.keys()
-)
+@pytest.mark.parametrize("operation", IMPOSSIBLE_OPERATIONS.values(), ids=IMPOSSIBLE_OPERATIONS.keys())
 def test_an_operation_is_refused_unless(operation: dict[str, Any]) -> None:
     with pytest.raises(admission.Refused, match="Internal error occurred"):
         verify_patch(operation)
@@ -776,9 +763,7 @@ def test_a_test_compares_the_bytes_that_go_writes() -> None:
     for character in "<&>":
         as_go_writes = as_go_writes.replace(character, f"\\u{ord(character):04x}")
 
-    with pytest.raises(
-        admission.Refused, match="testing value /metadata/annotations/dag_id failed"
-    ):
+    with pytest.raises(admission.Refused, match="testing value /metadata/annotations/dag_id failed"):
         verify_patch(operation)
     assert verify(reply(patch=encoded(as_go_writes), patchType="JSONPatch")) == POD
 
@@ -813,9 +798,7 @@ def test_operations_apply_in_order_to_what_the_ones_before_left() -> None:
 def test_a_patch_that_leaves_an_invalid_pod_is_refused_by_the_pods_name() -> None:
     operation = {"op": "add", "path": "/metadata/labels/x", "value": "v" * 64}
 
-    with pytest.raises(
-        admission.Refused, match=r'Pod "extract" is invalid: metadata\.labels: Invalid value'
-    ):
+    with pytest.raises(admission.Refused, match=r'Pod "extract" is invalid: metadata\.labels: Invalid value'):
         verify_patch(operation)
 
 
@@ -828,9 +811,7 @@ def test_a_patch_may_be_applied_to_a_pod_that_was_invalid_already() -> None:
 def test_a_field_that_the_decoder_would_drop_is_refused() -> None:
     operation = {"op": "add", "path": f"{PROXY}/restartPolcy", "value": "Always"}
 
-    with pytest.raises(
-        admission.Refused, match=r"unknown field.*spec.containers\[1\].restartPolcy"
-    ):
+    with pytest.raises(admission.Refused, match=r"unknown field.*spec.containers\[1\].restartPolcy"):
         verify_patch(operation)
 
 

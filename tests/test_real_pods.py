@@ -17,6 +17,7 @@ from webhook.core.short_name import is_label_value
 from webhook.core.wrapper import original_command
 
 if TYPE_CHECKING:
+    from demo.simulated_injectors import Injector
     from tests.oracles.pod_validation import JSONObject
     from webhook.core.admission import Outcome
     from webhook.core.policy import Policy
@@ -103,9 +104,11 @@ def test_nothing_but_the_main_containers_command_and_our_marks_has_changed(path:
     assert undone == before
 
 
-@pytest.mark.parametrize("path", [path for path in ALL if expected(path) not in {("skipped not-airflow",) * 2, ("skipped not-in-mesh",) * 2}])
+@pytest.mark.parametrize(
+    "path", [path for path in ALL if expected(path) not in {("skipped not-airflow",) * 2, ("skipped not-in-mesh",) * 2}]
+)
 @pytest.mark.parametrize("inject", [inject_istio, inject_istio_with_hold, inject_istio_native])
-def test_an_injector_before_or_after_us_gives_the_same_end_state(path: str, inject, policy: Policy) -> None:  # noqa: ANN001
+def test_an_injector_before_or_after_us_gives_the_same_end_state(path: str, inject: Injector, policy: Policy) -> None:
     injected_first = ask(inject(ALL[path]), policy)[1]
     we_first = ask(inject(ask(ALL[path], policy)[1]), policy)[1]
 
@@ -152,7 +155,10 @@ def test_the_xcom_sidecar_is_left_as_it_is_beside_a_wrapped_base(policy: Policy)
 
 
 def test_a_job_that_is_tried_again_quits_its_proxy_only_after_success(policy: Policy) -> None:
-    for path in ("admission-simulated/helm/pod-of-job-prod-create-user.json", "admission-simulated/helm/pod-of-job-prod-run-airflow-migrations.json"):
+    for path in (
+        "admission-simulated/helm/pod-of-job-prod-create-user.json",
+        "admission-simulated/helm/pod-of-job-prod-run-airflow-migrations.json",
+    ):
         pod = inject_istio(load(path))
         main = ask(pod, policy)[1]["spec"]["containers"][0]["command"]
 

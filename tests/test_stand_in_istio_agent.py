@@ -30,7 +30,7 @@ SHORT_SECONDS = 0.05
 Answer = tuple[int, str]
 
 
-def ask(  # noqa: PLR0913 - the parts of a request
+def ask(
     port: int,
     path: str,
     method: str = "GET",
@@ -39,9 +39,7 @@ def ask(  # noqa: PLR0913 - the parts of a request
     source: str = "",
     timeout_seconds: float = PATIENCE_SECONDS,
 ) -> Answer:
-    connection = http.client.HTTPConnection(
-        host, port, timeout_seconds, source_address=(source, 0) if source else None
-    )
+    connection = http.client.HTTPConnection(host, port, timeout_seconds, source_address=(source, 0) if source else None)
     try:
         connection.request(method, path)
         response = connection.getresponse()
@@ -318,9 +316,7 @@ def test_others_exit_0_on_sigterm_and_do_not_survive_sigusr1() -> None:
 
 
 def test_a_late_listener_refuses_until_it_is_ready() -> None:
-    with StandInIstioAgent(
-        Behaviour.LATE_LISTENER, ready_after_seconds=NOT_IN_THIS_TEST
-    ) as unready:
+    with StandInIstioAgent(Behaviour.LATE_LISTENER, ready_after_seconds=NOT_IN_THIS_TEST) as unready:
         assert_refused(unready.status_port)
         assert_refused(unready.ready_port)
     with StandInIstioAgent(Behaviour.LATE_LISTENER) as agent:
@@ -370,7 +366,7 @@ def test_there_is_no_process_before_the_block() -> None:
 def test_the_module_runs_as_a_script_and_says_its_ports_in_one_line() -> None:
     argv = [sys.executable, "-m", "demo.stand_in_istio_agent", "--behaviour", "dies-before-ready"]
     argv += ["--status-port", "0", "--ready-port", "0"]
-    ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - all ours
+    ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
 
     ports = json.loads(ended.stdout)
     assert ended.stdout.count("\n") == 1
@@ -380,7 +376,7 @@ def test_the_module_runs_as_a_script_and_says_its_ports_in_one_line() -> None:
 
 def test_an_unknown_behaviour_is_an_error_that_names_the_known_ones() -> None:
     argv = [sys.executable, "-m", "demo.stand_in_istio_agent", "--behaviour", "as-linkerd"]
-    ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - all ours
+    ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert ended.returncode == 2
     assert "quit-hangs" in ended.stderr

@@ -2,7 +2,7 @@
 
 A setting is an environment variable ``AIRFLOW_SIDECAR_WEBHOOK__NAME`` (two underscores: Kubernetes itself sets variables like
 ``AIRFLOW_SIDECAR_WEBHOOK_PORT`` for a Service of that name) or a key of the YAML file that ``AIRFLOW_SIDECAR_WEBHOOK__CONFIG`` or
-``--config`` names. The environment wins.
+``--config`` names. The environment wins; an empty value is none.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def read_settings(environ: Mapping[str, str], config: Path | None = None) -> Set
     path = config or (Path(environ[CONFIG]) if environ.get(CONFIG) else None)
     filed = _read_file(path) if path else {}
     try:
-        return Settings.model_validate(filed | given)
+        return Settings.model_validate({name: value for name, value in (filed | given).items() if value != ""})
     except ValidationError as error:
         problems = [_in_words(problem, given, path) for problem in error.errors(include_url=False)]
         raise SettingsError("\n".join(problems)) from error
@@ -165,11 +165,12 @@ def read_settings(environ: Mapping[str, str], config: Path | None = None) -> Set
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
+        # BaseLoader leaves scalars as text, as an environment variable is: to YAML 1.1 the word off is a boolean, to us a mode.
+        document = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but text, lists and dicts
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         message = f"{path}: cannot be read as YAML: {error}"
         raise SettingsError(message) from error
-    if document is None:
+    if not document:
         return {}
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         message = f"{path}: must be a mapping of settings; allowed are {', '.join(Settings.model_fields)}"

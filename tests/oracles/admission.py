@@ -163,9 +163,7 @@ def _check_outcome(response: JSONObject) -> None:
     status = response.get("status", {})
     _check_types("response.status", status, _STATUS_TYPES)
     if response.get("allowed") is not True:
-        _refuse(
-            f"admission webhook denied the request: {status.get('message', 'without explanation')}"
-        )
+        _refuse(f"admission webhook denied the request: {status.get('message', 'without explanation')}")
     code = status.get("code") or HTTPStatus.OK
     if status.get("status") == "Failure" or code >= HTTPStatus.BAD_REQUEST:
         _refuse_response("response.status tells of a failure, but response.allowed is true")
@@ -189,9 +187,7 @@ def _check_warnings(warnings: list[Any]) -> None:
         _check_warning(warning)
     total = sum(map(len, warnings))
     if total > MAX_WARNINGS_TOTAL_RUNES:
-        _refuse_response(
-            f"response.warnings has {total} characters, the API server drops them above 4096"
-        )
+        _refuse_response(f"response.warnings has {total} characters, the API server drops them above 4096")
 
 
 def _check_warning(warning: object) -> None:
@@ -289,10 +285,6 @@ def _check_nothing_vanishes(before: JSONObject, after: JSONObject) -> None:
     Told by name and not by path, since a container may have moved with a field that the user wrote.
     """
     known_before = {path.rpartition(".")[2] for path in pod_validation.unknown_fields(before)}
-    brought = [
-        path
-        for path in pod_validation.unknown_fields(after)
-        if path.rpartition(".")[2] not in known_before
-    ]
+    brought = [path for path in pod_validation.unknown_fields(after) if path.rpartition(".")[2] not in known_before]
     if brought:
         _refuse(f"unknown field, dropped by the API server: {', '.join(brought)}")

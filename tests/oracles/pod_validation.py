@@ -249,11 +249,7 @@ def violations_of_restricted(pod: JSONObject, container_names: Iterable[str]) ->
     """
     spec = pod["spec"]
     containers = {container["name"]: container for _, container in _containers(spec)}
-    return [
-        violation
-        for name in container_names
-        for violation in _restricted_violations(containers[name], spec)
-    ]
+    return [violation for name in container_names for violation in _restricted_violations(containers[name], spec)]
 
 
 def qualified_name_problems(name: str) -> list[str]:
@@ -397,8 +393,7 @@ def _name_part_problems(name: str) -> list[str]:
         problems.append("name part must be no more than 63 characters")
     if not _NAME_PART.fullmatch(name):
         problems.append(
-            "name part must consist of alphanumeric characters, '-', '_' or '.', "
-            "and must start and end with an alphanumeric character",
+            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
         )
     return problems
 
@@ -410,10 +405,7 @@ def _prefix_problems(prefix: str) -> list[str]:
     if len(prefix) > MAX_PREFIX_LENGTH:
         problems.append("prefix part must be no more than 253 characters")
     if not _DNS_SUBDOMAIN.fullmatch(prefix):
-        problems.append(
-            "prefix part a lowercase RFC 1123 subdomain must consist of lower case "
-            "alphanumeric characters, '-' or '.'"
-        )
+        problems.append("prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.'")
     return problems
 
 
@@ -502,13 +494,9 @@ def _container_errors(path: str, container: JSONObject, volume_names: set[str]) 
     yield from _image_errors(f"{path}.image", container.get("image"))
     for index, variable in enumerate(container.get("env") or []):
         yield from _env_name_errors(f"{path}.env[{index}].name", variable.get("name"))
-    yield from _mount_errors(
-        f"{path}.volumeMounts", container.get("volumeMounts") or [], volume_names
-    )
+    yield from _mount_errors(f"{path}.volumeMounts", container.get("volumeMounts") or [], volume_names)
     yield from _resource_errors(f"{path}.resources", container.get("resources") or {})
-    yield from _security_context_errors(
-        f"{path}.securityContext", container.get("securityContext") or {}
-    )
+    yield from _security_context_errors(f"{path}.securityContext", container.get("securityContext") or {})
 
 
 def _image_errors(path: str, image: str | None) -> Iterator[str]:
@@ -550,9 +538,7 @@ def _resource_errors(path: str, resources: JSONObject) -> Iterator[str]:
     for field, quantities in (("limits", limits), ("requests", requests)):
         for name, quantity in quantities.items():
             if parse_quantity(quantity) < 0:
-                yield _invalid(
-                    f"{path}.{field}[{name}]", quantity, "must be greater than or equal to 0"
-                )
+                yield _invalid(f"{path}.{field}[{name}]", quantity, "must be greater than or equal to 0")
     for name in requests.keys() & limits.keys():
         if parse_quantity(requests[name]) > parse_quantity(limits[name]):
             detail = f"must be less than or equal to {name} limit of {limits[name]}"
@@ -564,13 +550,9 @@ def _security_context_errors(path: str, context: JSONObject) -> Iterator[str]:
     if context.get("allowPrivilegeEscalation") is not False:
         return
     if context.get("privileged"):
-        yield _invalid(
-            path, "", "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
-        )
+        yield _invalid(path, "", "cannot set `allowPrivilegeEscalation` to false and `privileged` to true")
     if "SYS_ADMIN" in ((context.get("capabilities") or {}).get("add") or []):
-        detail = (
-            "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
-        )
+        detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
         yield _invalid(path, "", detail)
 
 
@@ -578,9 +560,7 @@ def _identity_errors(path: str, context: JSONObject) -> Iterator[str]:
     for field in ("runAsUser", "runAsGroup", "fsGroup"):
         identity = context.get(field)
         if identity is not None and not 0 <= identity <= MAX_ID:
-            yield _invalid(
-                f"{path}.{field}", identity, "must be between 0 and 2147483647, inclusive"
-            )
+            yield _invalid(f"{path}.{field}", identity, "must be between 0 and 2147483647, inclusive")
     if context.get("seccompProfile") is not None:
         yield from _seccomp_errors(f"{path}.seccompProfile", context["seccompProfile"])
 
@@ -668,9 +648,7 @@ def _port_errors(path: str, port: int | str | None) -> Iterator[str]:
 def _restricted_violations(container: JSONObject, spec: JSONObject) -> Iterator[str]:
     name = container["name"]
     own = container.get("securityContext") or {}
-    effective = (spec.get("securityContext") or {}) | {
-        k: v for k, v in own.items() if v is not None
-    }
+    effective = (spec.get("securityContext") or {}) | {k: v for k, v in own.items() if v is not None}
     if own.get("allowPrivilegeEscalation") is not False:
         yield f'container "{name}" must set securityContext.allowPrivilegeEscalation=false'
     yield from _capability_violations(name, own.get("capabilities") or {})
@@ -679,10 +657,7 @@ def _restricted_violations(container: JSONObject, spec: JSONObject) -> Iterator[
     if effective.get("runAsUser") == 0:
         yield f'pod or container "{name}" must not set runAsUser=0'
     if (effective.get("seccompProfile") or {}).get("type") not in {"RuntimeDefault", "Localhost"}:
-        yield (
-            f'pod or container "{name}" must set securityContext.seccompProfile.type to '
-            '"RuntimeDefault" or "Localhost"'
-        )
+        yield (f'pod or container "{name}" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"')
     yield from _restricted_volume_violations(container, spec)
 
 

@@ -115,4 +115,7 @@ def _pod_arguments() -> argparse.ArgumentParser:
 
 
 _DESCRIPTION: Final = "Lets Airflow's task pods end beside injected sidecars."
-_EPILOG: Final = "Exit codes: 0 done; 1 a fault of the webhook's own, which is a bug; 2 a command line, file, setting or certificate that cannot be used."
+_EPILOG: Final = (
+    "Exit codes: 0 done; 1 a fault of the webhook's own, which is a bug; "
+    "2 a command line, file, setting or certificate that cannot be used."
+)

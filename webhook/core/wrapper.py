@@ -118,9 +118,9 @@ def is_wrapped(command: list[str] | None) -> bool:
 
 
 def _options(wrap: Wrap) -> Iterator[str]:
-    yield from ("--wait", str(wrap.wait_seconds), "--late", wrap.when_not_ready)
+    yield from ("--wait", str(wrap.wait_seconds), "--late", wrap.when_not_ready.value)
     yield from ("--quit", "success" if wrap.only_after_success else "always")
-    yield from ("--entrypoint", wrap.entrypoint.source)
+    yield from ("--entrypoint", wrap.entrypoint.source.value)
     if wrap.helper:
         yield from ("--busybox", HELPER_BUSYBOX)
     for sidecar in wrap.sidecars:

@@ -14,15 +14,19 @@
 # command and args), nothing on stdout, every variable starts with asw_ (another name could be the task's own, exported one).
 # Full-line comments are dropped before it goes into a pod.
 
+# SHELLOPTS in the environment may have switched these on in a bash that is called sh.
+set +aeuvx -f
 asw_nl="
 "
+asw_mark=`printf "\001"`
 
 # The environment this process was started with, one entry a line; a line break in a value is \001.
 asw_environ=`tr "\000\n" "\n\001" </proc/self/environ 2>/dev/null`
 
 # Runs a program in that environment. Shells add PWD and the like, drop names that are no identifiers, and overwrite names of their own.
+# To env a program with = in its name would be a variable.
 asw_exec() {
-  case $1 in -* | *=*) exec "$@" ;; esac
+  case $1 in *=*) exec "$@" ;; esac
   [ -n "$asw_environ" ] || exec "$@"
   command -v env >/dev/null 2>&1 || exec "$@"
   asw_seen=" "
@@ -45,20 +49,20 @@ asw_exec() {
     set -- "$asw_entry" "$@"
   done
   IFS=" "
+  set -- -- "$@"
   for asw_name in _ PWD OLDPWD SHLVL; do
     case $asw_seen in *" $asw_name "*) ;; *) set -- -u "$asw_name" "$@" ;; esac
   done
   exec env "$@"
 }
-asw_mark=`printf "\001"`
-set -f
 if [ -n "${BASH_VERSION-}" ]; then set +o posix; fi
 
 # Only bash can give a background child its default SIGINT and SIGQUIT back, and its /dev/tcp needs no curl.
-# -p: no BASH_ENV file and no functions from the environment.
-if [ -z "${BASH_VERSION-}" ] && command -v bash >/dev/null 2>&1; then
-  asw_exec bash -p -c "$asw_script" "$0" "$@"
-fi
+# -p: no BASH_ENV file, and no functions or options from the environment, so a bash that is called sh is left for it too.
+case $- in
+  *p*) ;;
+  *) if command -v bash >/dev/null 2>&1; then asw_exec bash -p -c "$asw_script" "$0" "$@"; fi ;;
+esac
 
 asw_say() {
   printf "%s: %s\n" "$0" "$*" >&2
@@ -69,7 +73,7 @@ asw_tool() {
 }
 
 asw_nap() {
-  asw_tool sleep 0.05 2>/dev/null || asw_tool sleep 1
+  { asw_tool sleep 0.05 || asw_tool sleep 1; } 2>/dev/null
 }
 
 # Whole seconds since boot: builtin, monotonic, no process. Sets asw_now.
@@ -77,14 +81,10 @@ asw_clock() {
   IFS=". " read -r asw_now asw_rest </proc/uptime
 }
 
-# asw_after SECONDS: sets asw_deadline on the scale of asw_now.
+# asw_after SECONDS: sets asw_deadline on the scale of asw_now. The eval is there since the text must not hold a dollar before a parenthesis.
 asw_after() {
   asw_clock
-  if [ -n "${BASH_VERSION-}" ]; then
-    let "asw_deadline = asw_now + $1"
-  else
-    asw_deadline=`asw_tool expr "$asw_now" + "$1"`
-  fi
+  eval "asw_deadline=\$""((asw_now + $1))"
 }
 
 # Each asw_http_* METHOD HOST PORT PATH prints the HTTP status, or refused, or lost (connected, but no answer in time).
@@ -109,10 +109,9 @@ asw_http_wget() {
   unset http_proxy HTTP_PROXY all_proxy ALL_PROXY
   LC_ALL=C
   export LC_ALL
-  case $1 in
-    GET) asw_reply=`asw_tool wget -S -O /dev/null -T 2 -t 1 "http://$asw_url" 2>&1` ;;
-    *) asw_reply=`asw_tool wget -S -O /dev/null -T 2 -t 1 --post-data "" "http://$asw_url" 2>&1` ;;
-  esac
+  case $1 in GET) set -- ;; *) set -- --post-data "" ;; esac
+  # A busybox may be built without -T (Debian), and TERM is ignored while the sidecars are asked to quit.
+  asw_reply=`asw_tool $asw_limit ${asw_busybox:+"$asw_busybox"} wget -S -O /dev/null -t 1 "$@" "http://$asw_url" 2>&1`
   asw_code=$?
   case $asw_reply in
     *HTTP/1.[01]\ [1-5][0-9][0-9]*)
@@ -145,6 +144,8 @@ asw_choose_http() {
       *) asw_http=bash ;;
     esac
   fi
+  asw_limit="timeout -s KILL 2"
+  asw_tool $asw_limit ${asw_busybox:+"$asw_busybox"} true 2>/dev/null || asw_limit=env
   if [ "$asw_http" = none ]; then
     asw_say "no bash, curl, wget or python3 in this image: sidecars can be neither waited for nor asked to quit"
     asw_sidecars=
@@ -161,17 +162,16 @@ asw_ask() {
   asw_answer=`"asw_http_$asw_http" "$1" ::1 "$asw_port" "/${2#*/}" 2>/dev/null`
 }
 
-# asw_look NAME READY ALIVE QUIT: notes in asw_ready, asw_seen_alive and asw_missed what one round shows of one sidecar.
+# asw_look NAME READY ALIVE QUIT: notes in asw_ready, asw_seen_alive, asw_gone and asw_waiting what one round shows of one sidecar.
 asw_look() {
   [ "$2" != - ] || return 0
   case $asw_ready in *" $1 "*) return 0 ;; esac
   asw_ask GET "$2"
   case $asw_answer in 2??) asw_ready="$asw_ready$1 "; return 0 ;; esac
-  asw_all=no
   if [ "$asw_answer" = refused ] && [ "$3" != - ]; then asw_ask GET "$3"; fi
   case $asw_answer in
     refused)
-      case $asw_seen_alive in *" $1 "*) asw_missed="${asw_missed}x" asw_gone=$1 ;; esac
+      case $asw_seen_alive in *" $1 "*) asw_gone=$1 ;; esac
       ;;
     [1-5]??)
       case $asw_seen_alive in *" $1 "*) ;; *) asw_seen_alive="$asw_seen_alive$1 " ;; esac
@@ -187,14 +187,15 @@ asw_wait() {
   [ "$asw_seconds" -gt 0 ] || return 0
   asw_after "$asw_seconds"
   while :; do
-    asw_all=yes
+    asw_waiting= asw_gone=
     asw_each asw_look
-    [ "$asw_all" = no ] || return 0
+    [ -n "$asw_waiting" ] || return 0
     asw_clock
     if [ "$asw_now" -ge "$asw_deadline" ]; then
       asw_late="$asw_waiting was not ready after $asw_seconds s"
       return 0
     fi
+    if [ -n "$asw_gone" ]; then asw_missed=x$asw_missed; else asw_missed=; fi
     case $asw_missed in
       xxxxxxxxxx*) asw_late="$asw_gone was up and is gone before it was ready"; return 0 ;;
     esac
@@ -226,6 +227,7 @@ asw_quit() {
       2??) break ;;
       refused) case $asw_ready$asw_seen_alive in *" $1 "*) break ;; esac ;;
       40[1345])
+        asw_asked=
         asw_say "$1 answered $asw_answer to $4: its quit endpoint is not enabled, so the pod may stay Running"
         break
         ;;
@@ -233,6 +235,7 @@ asw_quit() {
     esac
     asw_clock
     if [ "$asw_now" -ge "$asw_deadline" ]; then
+      asw_asked=
       asw_say "$1 did not take $4 (${asw_answer:-lost}), so the pod may stay Running"
       break
     fi
@@ -267,7 +270,7 @@ asw_signal() {
   asw_caught="${asw_caught}x"
   case $asw_state in
     running) kill -s "$1" "$asw_child" 2>/dev/null ;;
-    starting) asw_pending=$1 ;;
+    starting) asw_pending="$asw_pending $1" ;;
     *)
       case $1 in USR1 | USR2) return 0 ;; esac
       asw_say "$1 before the task was started"
@@ -301,7 +304,11 @@ asw_task() {
 # asw_exists WORD...: whether an entrypoint of these words can be run here.
 asw_exists() {
   for asw_word in "$@"; do
-    [ "$asw_word" = -- ] || command -v "$asw_word" >/dev/null 2>&1 || return 1
+    case $asw_word in
+      --) ;;
+      */*) [ -f "$asw_word" ] && [ -x "$asw_word" ] || return 1 ;;
+      *) command -v "$asw_word" >/dev/null 2>&1 || return 1 ;;
+    esac
   done
 }
 
@@ -345,7 +352,7 @@ shift
 IFS=$asw_nl
 set -- $asw_entrypoint "$@"
 IFS=" "
-asw_choose_http
+[ -z "$asw_sidecars" ] || asw_choose_http
 asw_wait
 
 if [ -n "$asw_late" ] && [ "$asw_late_action" = run ]; then
@@ -366,6 +373,6 @@ asw_task "$@" <&9 9<&- &
 asw_child=$!
 exec 9<&-
 asw_state=running
-[ -z "$asw_pending" ] || kill -s "$asw_pending" "$asw_child" 2>/dev/null
+for asw_name in $asw_pending; do kill -s "$asw_name" "$asw_child" 2>/dev/null; done
 asw_wait_task
 asw_finish "$asw_code"

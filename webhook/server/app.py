@@ -26,7 +26,7 @@ FAULT_WARNING: Final = "airflow-sidecar-webhook failed on this pod and left it a
 
 def create_app(policy: Policy, observation: Observation, on_fault: str) -> FastAPI:
     """The application; ``on_fault`` is the setting of that name."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, _refusing(observation))
 
     @app.post(PATH)
@@ -39,19 +39,22 @@ def create_app(policy: Policy, observation: Observation, on_fault: str) -> FastA
             review = parse(body)
         except MalformedReviewError as problem:
             raise HTTPException(400, str(problem)) from problem
-        return Response(_answer(review, started), media_type="application/json")
+        return _answer(review, started)
 
-    def _answer(review: ReviewRequest, started: float) -> bytes:
+    def _answer(review: ReviewRequest, started: float) -> Response:
         try:
             outcome = admit(review, policy)
             answer = render(review.uid, outcome.operations, outcome.warnings)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the pod must start
             observation.failed(review, fault)
-            if on_fault == "error":
-                raise HTTPException(500, FAULT_WARNING) from fault
-            return render(review.uid, warnings=(FAULT_WARNING,))
+            return _unanswered(review)
         observation.reviewed(review, outcome, started)
-        return answer
+        return Response(answer, media_type="application/json")
+
+    def _unanswered(review: ReviewRequest) -> Response:
+        if on_fault == "error":
+            return PlainTextResponse(FAULT_WARNING + "\n", 500)
+        return Response(render(review.uid, warnings=(FAULT_WARNING,)), media_type="application/json")
 
     return app
 

@@ -61,7 +61,7 @@ class CertificateFiles:
         """
         self._paths = (certificate, private_key)
         self._pair = self._load()
-        self._refused: tuple[bytes, bytes] | None = None
+        self._seen: tuple[bytes, bytes] | None = self._pair.files
         self.problem = ""
 
     @property
@@ -71,34 +71,37 @@ class CertificateFiles:
 
     def context(self) -> ssl.SSLContext:
         """The context for the listener: every handshake goes on in that of the newest pair, with or without a server name."""
-        context = _server_context()
-        context.load_cert_chain(*self._paths)
 
         def newest(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
             connection.context = self._pair.context
 
+        context = self._pair.context
         context.sni_callback = newest
         return context
 
     def reload(self) -> Reload:
-        """Look at the files; take a changed pair over when it is sound, else go on with the old one and say why in ``problem``."""
+        """Look at the files; take a changed pair over when it is sound, else go on with the old one and say why in ``problem``.
+
+        What was refused is not looked at again before it changes; what changed under the look is looked at again.
+        """
+        seen = _read_or_none(self._paths)
+        if seen == self._seen:
+            return Reload.UNCHANGED
+        self._seen = seen
         try:
-            files = _read(self._paths)
-            if files in (self._pair.files, self._refused):
-                return Reload.UNCHANGED
             self._pair = self._load()
         except CertificateError as error:
             self.problem = str(error)
-            self._refused = _read_or_none(self._paths)
             return Reload.REFUSED
-        self.problem, self._refused = "", None
+        self._seen, self.problem = self._pair.files, ""
         return Reload.LOADED
 
     def _load(self) -> CertificatePair:
         files = _read(self._paths)
         context = _server_context()
         try:
-            context.load_cert_chain(*self._paths)
+            # A key with a passphrase is refused: with no password given, OpenSSL would ask for one on the terminal.
+            context.load_cert_chain(*self._paths, password="")
             leaf = x509.load_pem_x509_certificate(files[0])
         except (ssl.SSLError, ValueError, OSError) as error:
             message = f"{self._paths[0]} and {self._paths[1]}: not a certificate and its key in PEM: {error}"

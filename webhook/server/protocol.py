@@ -41,10 +41,13 @@ class HeadLimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, then see whether a head is still incomplete."""
+        if self.timeout_keep_alive_task is not None:
+            # The first byte after a response ends uvicorn's keep-alive time, though a blank line begins no message.
+            self._begin_head()
+        self._head_bytes += len(data)
         super().data_received(data)
         if not self._head_is_open:
             return
-        self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
             self._close()
         elif self._head_timer is None:
@@ -53,14 +56,17 @@ class HeadLimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head starts."""
         super().on_message_begin()
-        self._head_is_open = True
-        self._head_bytes = 0
+        self._begin_head()
 
     def on_headers_complete(self) -> None:
         """A head is complete."""
         self._head_is_open = False
         self._stop_timer()
         super().on_headers_complete()
+
+    def _begin_head(self) -> None:
+        self._head_is_open = True
+        self._head_bytes = 0
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:

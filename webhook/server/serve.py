@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
+import socket
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -21,10 +22,10 @@ from webhook.server.json_log import log_to_stdout
 from webhook.server.metrics import Metrics
 from webhook.server.observation import Observation
 from webhook.server.protocol import with_head_deadline
+from webhook.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from socket import socket
 
     from starlette.types import ASGIApp
 
@@ -43,7 +44,7 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    async def startup(self, sockets: list[socket] | None = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         port = self.servers[0].sockets[0].getsockname()[1]
         LOG.info("listening", extra={"fields": {"tls": self.config.is_ssl, "port": port}})
@@ -53,7 +54,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: A data file cannot be used.
+        SettingsError: A data file cannot be used, or a port cannot be listened on.
         CertificateError: The certificate cannot be served.
 
     """
@@ -72,6 +73,16 @@ def freeze_heap() -> None:
     gc.set_threshold(10_000, 20, 100)
 
 
+def _bind(host: str, port: int) -> socket.socket:
+    """Take a port before anything is started: uvicorn would end the process in the middle of a start, with a code of its own."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        message = f"cannot listen: {error.strerror}"
+        raise SettingsError(message) from error
+
+
 class _Service:
     """Both servers and the watch over the certificate."""
 
@@ -82,6 +93,7 @@ class _Service:
         self.metrics.not_after.set(self.certificate.not_after)
         self.webhook = _Server(self._webhook_config())
         self.health = _Server(self._config(create_health_app(self.metrics, self._unready), settings.health_port))
+        self.sockets = [_bind(settings.host, port) for port in (settings.port, settings.health_port)]
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -89,7 +101,7 @@ class _Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
         watch = loop.create_task(self._watch_certificate())
-        await asyncio.gather(self.webhook.serve(), self.health.serve())
+        await asyncio.gather(*(server.serve([bound]) for server, bound in zip((self.webhook, self.health), self.sockets, strict=True)))
         watch.cancel()
         LOG.info("stopped")
 

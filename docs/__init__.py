@@ -1,0 +1,1 @@
+"""The pages; some are made from the code (`python -m docs.generate`)."""

@@ -1,0 +1,110 @@
+"""Makes the pages that follow from the code: ``python -m docs.generate`` writes them, a test compares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docs import generate_sidecars
+from webhook.core.reasons import SENTENCES, Reason, SkipReason
+from webhook.core.status import TREATMENTS
+from webhook.core.wishes import WISHES
+from webhook.server.metrics import Metrics
+from webhook.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REFERENCE = Path(__file__).parent / "reference.md"
+
+WHAT_ANNOTATIONS_DO = {
+    "airflow-sidecar-webhook/mode": "how the pod is treated: by the rules, wrapped, only labelled, or not at all",
+    "airflow-sidecar-webhook/main-container": "which container is the task's, where it is neither `base` nor the first that is no sidecar",
+    "airflow-sidecar-webhook/entrypoint": "what the main container's image runs, where the pod gives no command",
+    "airflow-sidecar-webhook/shell": "where the wrapper's shell comes from: the image has one, or the helper brings it",
+    "airflow-sidecar-webhook/sidecars": "further sidecars of this pod: container name, how each is asked to quit, and when it is ready",
+    "airflow-sidecar-webhook/wait-seconds": "how long the task waits for its sidecars; 0 does not wait",
+    "airflow-sidecar-webhook/when-not-ready": "what the task does when they are not ready by then",
+}
+"""A sentence for every annotation; a test holds this to the code's own table."""
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = (_head(), _settings(), _annotations(), _status(), _reasons(), _metrics())
+    return "\n".join(line for part in parts for line in part)
+
+
+def _head() -> Iterator[str]:
+    yield "<!-- Made by `make docs` from the code; edit there. -->"
+    yield "# Reference\n"
+    yield "[Settings](#settings) · [Annotations](#annotations) · [Status](#status) · [Reasons](#reasons) · [Metrics](#metrics)\n"
+
+
+def _settings() -> Iterator[str]:
+    yield "## Settings\n"
+    yield f"An environment variable `{PREFIX}NAME` (two underscores: Kubernetes sets `AIRFLOW_SIDECAR_WEBHOOK_PORT` for a Service"
+    yield f"of that name), or a key in lower case of the YAML file that `{PREFIX}CONFIG` or `--config` names. The environment wins, an empty"
+    yield "value is none, and all problems are told at once at start.\n"
+    yield "| setting | default | |"
+    yield "|---|---|---|"
+    for name, field in Settings.model_fields.items():
+        yield f"| `{name}` | {_default(field.default)} | {field.description} |"
+    yield ""
+
+
+def _default(value: object) -> str:
+    return "" if value in (None, "", ()) else f"`{value}`"
+
+
+def _annotations() -> Iterator[str]:
+    yield "## Annotations\n"
+    yield "On the pod. A value that means nothing is left out, told to the pod's creator as an admission warning, and counted.\n"
+    yield "| annotation | | allowed |"
+    yield "|---|---|---|"
+    for key, wish in WISHES.items():
+        yield f"| `{key}` | {WHAT_ANNOTATIONS_DO[key]} | {wish.allowed} |"
+    yield ""
+
+
+def _status() -> Iterator[str]:
+    yield "## Status\n"
+    yield "The webhook writes `airflow-sidecar-webhook/status` on every pod of Airflow's that it does not skip: a JSON document.\n"
+    yield "| member | |"
+    yield "|---|---|"
+    yield "| `treatment` | `wrapped`, `labelled`, or `left`: a sidecar may keep the pod running |"
+    yield "| `reason` | why; see below |"
+    yield "| `main` | the container that holds the task |"
+    yield "| `entrypoint` | of a wrapped pod: where its words come from, see [wrapper.md](wrapper.md#what-it-runs) |"
+    yield "| `shell` | of a wrapped pod: `image` or `helper` |"
+    yield "| `sidecars` | for each known regular sidecar `quit`, `ends-by-itself` or `runs-on` |"
+    yield ""
+
+
+def _reasons() -> Iterator[str]:
+    yield "## Reasons\n"
+    yield "In the status of the pod, in the log line, and as the label `reason` of the metric.\n"
+    yield "| reason | treatment | |"
+    yield "|---|---|---|"
+    for reason in Reason:
+        yield f"| `{reason}` | {TREATMENTS[reason]} | {SENTENCES[reason]} |"
+    for skipped in SkipReason:
+        yield f"| `{skipped}` | skipped | {SENTENCES[skipped]} |"
+    yield ""
+
+
+def _metrics() -> Iterator[str]:
+    yield "## Metrics\n"
+    yield "On the health port under `/metrics`, beside Prometheus' own `process_*`.\n"
+    yield "| metric | type | |"
+    yield "|---|---|---|"
+    for family in Metrics().registry.collect():
+        if not family.name.startswith("process_"):
+            suffix = "_total" if family.type == "counter" else ""
+            yield f"| `{family.name}{suffix}` | {family.type} | {family.documentation} |"
+    yield ""
+
+
+if __name__ == "__main__":
+    REFERENCE.write_text(reference(), "utf-8")
+    generate_sidecars.main([])

@@ -1,0 +1,85 @@
+"""The certificate authority."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+
+from certs.authority import BACKDATED, CA_LIFE, LEAF_LIFE, Issued, make_authority, service_names, sign_leaf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NAMES = service_names("airflow-sidecar-webhook", "infra")
+
+
+def verify(leaf: Issued, authority: Issued, name: str, at: datetime) -> None:
+    """Verify as a TLS client would; raises VerificationError."""
+    store = Store([authority.certificate])
+    PolicyBuilder().store(store).time(at).build_server_verifier(x509.DNSName(name)).verify(leaf.certificate, [])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_leaf_is_valid_for_every_name_of_its_service(name: str) -> None:
+    authority = make_authority(NOW)
+
+    verify(sign_leaf(authority, NAMES, NOW), authority, name, NOW)
+
+
+def test_a_leaf_of_another_authority_is_not_trusted() -> None:
+    with pytest.raises(VerificationError):
+        verify(sign_leaf(make_authority(NOW), NAMES, NOW), make_authority(NOW), NAMES[0], NOW)
+
+
+def test_a_leaf_holds_from_an_hour_before_it_is_made_for_its_life_and_no_longer() -> None:
+    authority = make_authority(NOW)
+    leaf = sign_leaf(authority, NAMES, NOW)
+
+    verify(leaf, authority, NAMES[0], NOW - BACKDATED)
+    verify(leaf, authority, NAMES[0], NOW + LEAF_LIFE)
+    with pytest.raises(VerificationError):
+        verify(leaf, authority, NAMES[0], NOW + LEAF_LIFE + timedelta(seconds=1))
+
+
+def test_a_leaf_never_outlives_its_authority() -> None:
+    authority = make_authority(NOW)
+    late = NOW + CA_LIFE - timedelta(days=1)
+
+    assert sign_leaf(authority, NAMES, late).certificate.not_valid_after_utc == authority.certificate.not_valid_after_utc
+
+
+def test_two_authorities_differ_in_name_serial_and_key_identifier() -> None:
+    one, other = (make_authority(NOW).certificate for _ in range(2))
+    identifiers = [authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value for authority in (one, other)]
+
+    assert one.subject != other.subject
+    assert one.serial_number != other.serial_number
+    assert identifiers[0] != identifiers[1]
+
+
+def test_the_leaf_is_for_servers_alone_with_an_elliptic_key() -> None:
+    leaf = sign_leaf(make_authority(NOW), NAMES, NOW)
+    usage = leaf.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+
+    assert list(usage) == [x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]
+    assert isinstance(leaf.key.curve, ec.SECP256R1)
+    assert not leaf.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+
+
+def test_openssl_takes_the_pair(tmp_path: Path) -> None:
+    leaf = sign_leaf(make_authority(NOW), ["localhost", "127.0.0.1", "::1"], NOW)
+    (tmp_path / "tls.crt").write_bytes(leaf.certificate_pem)
+    (tmp_path / "tls.key").write_bytes(leaf.key_pem)
+
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+
+
+def test_a_key_is_never_shown() -> None:
+    assert "key" not in repr(make_authority(NOW))

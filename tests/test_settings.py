@@ -1,0 +1,134 @@
+"""Settings: the environment and a file, checked together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webhook.core.wishes import Mode
+from webhook.policy_files import build_policy
+from webhook.settings import PREFIX, Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def problems(environ: dict[str, str], config: Path | None = None) -> list[str]:
+    """What is wrong with these settings, a line each."""
+    with pytest.raises(SettingsError) as refusal:
+        build_policy(read_settings(environ, config))
+    return str(refusal.value).splitlines()
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    assert read_settings({}) == Settings()
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text("mode: off\nwait_seconds: 5\n")
+    read = read_settings({f"{PREFIX}CONFIG": str(config), f"{PREFIX}WAIT_SECONDS": "7", "PATH": "/bin"})
+
+    assert (read.mode, read.wait_seconds) == (Mode.OFF, 7)
+
+
+def test_the_variables_that_kubernetes_sets_for_a_service_of_our_name_are_none_of_ours() -> None:
+    assert (
+        read_settings({"AIRFLOW_SIDECAR_WEBHOOK_PORT": "tcp://10.0.0.1:443", "AIRFLOW_SIDECAR_WEBHOOK_SERVICE_HOST": "10.0.0.1"})
+        == Settings()
+    )
+
+
+def test_all_problems_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text("wait_secs: 5\nread_seconds: 99\n")
+    told = problems({f"{PREFIX}PORT": "many", f"{PREFIX}MODE": "never", f"{PREFIX}SHORT_NAME_FIXED": "a b"}, config)
+
+    assert told == [
+        f"{PREFIX}PORT: Input should be a valid integer, unable to parse string as an integer",
+        f"{config}: read_seconds: Input should be less than or equal to 30",
+        f"{PREFIX}MODE: Input should be 'auto', 'wrap', 'label-only' or 'off'",
+        f"{PREFIX}SHORT_NAME_FIXED: Value error, must be a valid label value: at most 63 of A-Z a-z 0-9 - _ . , with a letter or digit at both ends",
+        f"{config}: wait_secs: there is no such setting; allowed are {', '.join(Settings.model_fields)}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), [("- a\n", "must be a mapping"), ("a: [\n", "cannot be read as YAML"), ("\xff", "cannot be read as YAML")]
+)
+def test_a_file_that_is_no_mapping_is_told(text: str, problem: str, tmp_path: Path) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text(text, "latin-1")
+
+    assert problems({}, config)[0].startswith(f"{config}: {problem}")
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    assert "No such file" in problems({}, tmp_path / "none.yaml")[0]
+
+
+def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text("# nothing yet\n")
+
+    assert read_settings({}, config) == Settings()
+
+
+DATA_FILES = {
+    "a field that is not known": (
+        "SIDECARS_FILE",
+        "- {id: x, title: x, source: [x], stop: 1}",
+        "Object contains unknown field `stop` - at `$[0]`",
+    ),
+    "a port out of range": (
+        "SIDECARS_FILE",
+        "- {id: x, title: x, source: [x], quit: {port: 70000, path: /q}}",
+        "Expected `int` <= 65535 - at `$[0].quit.port`",
+    ),
+    "a condition on two things": (
+        "SIDECARS_FILE",
+        "- {id: x, title: x, source: [x], match: {markers: [{env: A, label: b}]}}",
+        "a condition names exactly one of annotation, label, volume, init_container, env, flag, argument, image - at `$[0].match.markers[0]`",
+    ),
+    "a sidecar told by nothing": (
+        "SIDECARS_FILE",
+        "- {id: x, title: x, source: [x], match: {}}",
+        "sidecar x: match needs names or markers - at `$[0]`",
+    ),
+    "an id twice": ("SIDECARS_FILE", "- {id: x, title: x, source: [x]}\n- {id: x, title: x, source: [x]}", 'the id "x" stands twice'),
+    "an entrypoint that is no list": (
+        "ENTRYPOINTS_FILE",
+        "images: [{image: x, entrypoint: /run}]",
+        "Expected `array | null`, got `str` - at `$.images[0].entrypoint`",
+    ),
+    "no YAML": ("ENTRYPOINTS_FILE", "images: [", "while parsing"),
+}
+
+
+@pytest.mark.parametrize(("setting", "text", "problem"), DATA_FILES.values(), ids=DATA_FILES)
+def test_a_data_file_that_cannot_be_used_is_told_with_its_field(setting: str, text: str, problem: str, tmp_path: Path) -> None:
+    file = tmp_path / "data.yaml"
+    file.write_text(text)
+    told = "\n".join(problems({f"{PREFIX}{setting}": str(file)}))
+
+    assert told.startswith(f"{file}: {problem}")
+
+
+def test_an_admins_own_rows_are_looked_at_first(tmp_path: Path) -> None:
+    sidecars, entrypoints = tmp_path / "sidecars.yaml", tmp_path / "entrypoints.yaml"
+    sidecars.write_text("- {id: ours, title: Ours, source: [us], match: {names: [istio-proxy], markers: [{image: '*'}]}}")
+    entrypoints.write_text("images: [{image: apache/airflow, entrypoint: [/ours]}]\ncandidates: [[/ours]]")
+    policy = build_policy(read_settings({f"{PREFIX}SIDECARS_FILE": str(sidecars), f"{PREFIX}ENTRYPOINTS_FILE": str(entrypoints)}))
+
+    assert policy.catalogue.sidecars[0].id == "ours"
+    assert policy.entrypoints.candidates[0] == ("/ours",)
+    row = policy.entrypoints.entrypoint_of("mirror.example.com/apache/airflow:3")
+    assert row is not None
+    assert row.entrypoint == ("/ours",)
+
+
+def test_an_injector_that_cannot_be_asked_is_told_with_those_that_can() -> None:
+    assert problems({f"{PREFIX}INJECTORS": "linkerd, istio"}) == [
+        "injectors: istio: not the id of a sidecar whose injector can be asked; allowed are vault, linkerd"
+    ]
