@@ -43,9 +43,9 @@ def _head() -> Iterator[str]:
 
 def _settings() -> Iterator[str]:
     yield "## Settings\n"
-    yield f"An environment variable `{PREFIX}NAME` (two underscores: Kubernetes sets `AIRFLOW_SIDECAR_WEBHOOK_PORT` itself,"
-    yield f"for a Service of that name), or a key in lower case of the YAML file that `{PREFIX}CONFIG` or `--config` names. The environment wins, an empty"
-    yield "value is none, and all problems are told at once at start.\n"
+    yield f"An environment variable `{PREFIX}NAME`, or a key in lower case of the YAML file that `{PREFIX}CONFIG`"
+    yield "or `--config` names. (Two underscores: Kubernetes itself sets `AIRFLOW_SIDECAR_WEBHOOK_PORT` for a Service of that name.) The"
+    yield "environment wins, an empty value is none, and all problems are told at once at start.\n"
     yield "| setting | default | |"
     yield "|---|---|---|"
     for name, field in Settings.model_fields.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,7 +16,8 @@ from webhook.core.condition import Condition, flag_value, glob
 if TYPE_CHECKING:
     from webhook.core.pod import Container, Pod
 
-Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+MAX_PORT = 65535
+Port = Annotated[int, msgspec.Meta(ge=1, le=MAX_PORT)]
 # One word of a request line: anything visible. It travels to the wrapper as a field between blanks.
 Path = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]*$", max_length=1024)]
 ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9*?]([-a-z0-9*?]*[a-z0-9*?])?$", max_length=63)]
@@ -76,7 +78,8 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         port = self.port
         for source in self.port_from:
             found = source.find(pod, container)
-            if found is not None and found.isascii() and found.isdigit() and int(found) <= 65535:  # noqa: PLR2004 - the highest port
+            # Five digits at most: Python refuses to read very long numbers, and a user may have written one.
+            if found is not None and re.fullmatch(r"[0-9]{1,5}", found) and int(found) <= MAX_PORT:
                 port = int(found)
                 break
         return f"{port}{self.path}" if port else None
