@@ -127,7 +127,7 @@ class Sighting:
                 "volumes": [{"name": name} for name in self.volumes],
             },
         }
-        return msgspec.convert(document, Pod)
+        return msgspec.json.decode(msgspec.json.encode(document), type=Pod)
 
     @property
     def container(self) -> Container:
@@ -797,7 +797,7 @@ def airflow_pods() -> Iterator[tuple[str, Pod]]:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         document = document["request"]["object"] if "request" in document else document
         if document.get("kind") == "Pod":
-            yield path.stem, msgspec.convert(document, Pod)
+            yield path.stem, msgspec.json.decode(msgspec.json.encode(document), type=Pod)
 
 
 def test_airflows_own_pods_hold_exactly_these_sidecars() -> None:

@@ -20,7 +20,7 @@ KEYS = st.text(max_size=10)
 def pod(**changes: Any) -> Pod:
     """A small pod."""
     spec = {"containers": [{"name": "base"}, {"name": "istio-proxy"}], **changes.pop("spec", {})}
-    return msgspec.convert({"metadata": {"labels": {"a": "b"}, **changes}, "spec": spec}, Pod)
+    return msgspec.json.decode(msgspec.json.encode({"metadata": {"labels": {"a": "b"}, **changes}, "spec": spec}), type=Pod)
 
 
 @given(st.dictionaries(KEYS, KEYS, min_size=1), st.none() | st.dictionaries(KEYS, KEYS))

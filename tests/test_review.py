@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from demo.simulated_injectors import inject_istio
 from tests.oracles.admission import verify
-from tests.pods import load, review_of
+from tests.pods import container, load, review_of
 from webhook.core.admission import admit
 from webhook.core.errors import MalformedReviewError
 from webhook.core.review import MAX_WARNING_CHARACTERS, parse, render, warning_text
@@ -60,7 +61,7 @@ def test_the_namespace_and_name_are_the_requests_where_the_object_has_none() -> 
 WRONG_TYPES = {
     "$.metadata": 1, "$.metadata.name": [], "$.metadata.labels": "x", "$.metadata.labels.a": 1, "$.metadata.annotations": ["x"],
     "$.metadata.annotations.a": None, "$.spec": None, "$.spec.containers": {}, "$.spec.containers[0]": "base", "$.spec.containers[0].name": 1,
-    "$.spec.containers[0].command": "sh", "$.spec.containers[0].args": [1], "$.spec.containers[0].env": {}, "$.spec.initContainers": 1,
+    "$.spec.containers[0].command": "sh", "$.spec.containers[0].args": [1], "$.spec.initContainers": 1,
     "$.spec.volumes": "x", "$.spec.restartPolicy": 1, "$.spec.hostNetwork": "yes", "$.spec.os": "linux",
 }  # fmt: skip
 
@@ -84,6 +85,15 @@ def test_a_field_of_a_wrong_type_leaves_the_pod_and_names_the_field(path: str, v
     # The key of a map could hold anything, so it is not named.
     named = path.replace(".labels.a", ".labels[...]").replace(".annotations.a", ".annotations[...]")
     assert outcome.warnings[0].endswith(f"at `$.request.object{named[1:]}`") or f"$.request.object{named[1:]}[0]`" in outcome.warnings[0]
+
+
+def test_a_field_that_only_some_rule_reads_is_noticed_when_one_does(policy: Policy) -> None:
+    pod = inject_istio(POD)
+    container(pod, "istio-proxy")["env"] = [{"name": 1}]
+    outcome = admit(parse(review_of(pod)), policy)
+
+    assert outcome.reason == "malformed-pod"
+    assert outcome.warnings == ("the pod is left as it is: Expected `str`, got `int` - at `$[0].name` of env",)
 
 
 MALFORMED = {

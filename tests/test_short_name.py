@@ -25,7 +25,7 @@ def pod(labels: Mapping[str, str] = {}, annotations: Mapping[str, str] = {}, **m
         "metadata": {"name": "sales-load-x7k2p9qa", "labels": dict(labels), "annotations": dict(annotations), **metadata},
         "spec": {"containers": []},
     }
-    return msgspec.convert(document, Pod)
+    return msgspec.json.decode(msgspec.json.encode(document), type=Pod)
 
 
 ROWS = {

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
+import msgspec
+
 from webhook.core.decision import Decision, Mutate, Skip, decide
+from webhook.core.errors import MalformedPodError
 from webhook.core.facts import read_facts
 from webhook.core.operations import operations_for
 from webhook.core.patch import Operation, prove
 from webhook.core.reasons import SENTENCES, Reason, SkipReason
 from webhook.core.status import TREATMENTS, Treatment
+from webhook.core.wishes import BadAnnotation
 
 if TYPE_CHECKING:
     from webhook.core.facts import Facts
+    from webhook.core.pod import Pod
     from webhook.core.policy import Policy
     from webhook.core.review import ReviewRequest
-    from webhook.core.wishes import BadAnnotation
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What came of one review; logs, metrics and the answer are made from it.
 
     Args:
@@ -32,7 +34,7 @@ class Outcome:
     """
 
     decision: Decision
-    operations: tuple[Operation, ...] = field(default=(), repr=False)
+    operations: tuple[Operation, ...] = ()
     bad_annotations: tuple[BadAnnotation, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -65,7 +67,14 @@ def admit(request: ReviewRequest, policy: Policy) -> Outcome:
         return Outcome(Skip(reason))
     if request.pod is None:
         return Outcome(Skip(SkipReason.MALFORMED_POD), warnings=(f"the pod is left as it is: {request.problem}",))
-    facts = read_facts(request.pod, policy.catalogue)
+    try:
+        return _treated(request.pod, policy)
+    except MalformedPodError as problem:
+        return Outcome(Skip(SkipReason.MALFORMED_POD), warnings=(f"the pod is left as it is: {problem}",))
+
+
+def _treated(pod: Pod, policy: Policy) -> Outcome:
+    facts = read_facts(pod, policy.catalogue)
     decision = decide(facts, policy)
     match decision:
         case Skip():

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from fnmatch import translate
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import cached_property, lru_cache, partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from webhook.core.pod import Container, Pod
 
 
@@ -38,7 +41,7 @@ def image_matches(image: str, pattern: str) -> bool:
     return any(expression.match("/".join(parts[start:])) for start in range(len(parts)))
 
 
-class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """One thing that can be seen of a pod or container; see the module's docstring.
 
     Args:
@@ -46,7 +49,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         label: A key in ``metadata.labels``.
         volume: The name of a volume of the pod.
         init_container: The name of an init container of the pod.
-        env: The name of an environment variable of the container. One that has no literal value matches only without ``value``.
+        env: The name of an environment variable of the container. One without a literal value matches only without ``value``.
         flag: A flag in the container's command or args, as ``--flag``, ``--flag=value`` or ``--flag value``.
         argument: A whole element of the container's command or args.
         image: A glob on the container's image without tag, or on the end of it after any ``/``.
@@ -65,39 +68,67 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse a condition that looks at nothing or at two things."""
-        named = [key for key in self.__struct_fields__ if key != "value" and getattr(self, key) is not None]
-        if len(named) != 1:
-            message = "a condition names exactly one of annotation, label, volume, init_container, env, flag, argument, image"
+        if sum(getattr(self, subject) is not None for subject in SUBJECTS) != 1:
+            message = f"a condition names exactly one of {', '.join(SUBJECTS)}"
             raise ValueError(message)
 
     def holds(self, pod: Pod, container: Container | None) -> bool:
         """Whether it is so in this pod and container; a condition on a container does not hold for None."""
-        if self._holds_for_pod(pod):
-            return True
-        return container is not None and self._holds_for_container(container)
-
-    def _holds_for_pod(self, pod: Pod) -> bool:
-        if self.annotation is not None:
-            return self._fits(pod.annotations.get(self.annotation))
-        if self.label is not None:
-            return self._fits(pod.labels.get(self.label))
-        if self.volume is not None:
-            return any(volume.name == self.volume for volume in pod.spec.volumes or ())
-        if self.init_container is not None:
-            return any(container.name == self.init_container for container in pod.init_containers)
-        return False
-
-    def _holds_for_container(self, container: Container) -> bool:
-        if self.env is not None:
-            return any(variable.name == self.env and self._fits(variable.value or "") for variable in container.env or ())
-        if self.flag is not None:
-            return self._fits(flag_value(container.argv, self.flag))
-        if self.argument is not None:
-            return self.argument in container.argv
-        return self.image is not None and image_matches(container.image or "", self.image)
-
-    def _fits(self, found: str | None) -> bool:
+        found = self._look(pod, container)
         return found is not None and (self.value is None or glob(self.value).match(found) is not None)
+
+    @cached_property
+    def _look(self) -> Callable[[Pod, Container | None], str | None]:
+        """What finds the thing: its value, or None where it is not there."""
+        subject = next(subject for subject in SUBJECTS if getattr(self, subject) is not None)
+        return partial(SUBJECTS[subject], getattr(self, subject))
+
+
+def _annotation(key: str, pod: Pod, _container: Container | None) -> str | None:
+    return pod.annotations.get(key)
+
+
+def _label(key: str, pod: Pod, _container: Container | None) -> str | None:
+    return pod.labels.get(key)
+
+
+def _volume(name: str, pod: Pod, _container: Container | None) -> str | None:
+    return name if any(volume.name == name for volume in pod.spec.volumes or ()) else None
+
+
+def _init_container(name: str, pod: Pod, _container: Container | None) -> str | None:
+    return name if any(container.name == name for container in pod.init_containers) else None
+
+
+def _env(name: str, _pod: Pod, container: Container | None) -> str | None:
+    return None if container is None else container.environment.get(name)
+
+
+def _flag(flag: str, _pod: Pod, container: Container | None) -> str | None:
+    return None if container is None else flag_value(container.argv, flag)
+
+
+def _argument(argument: str, _pod: Pod, container: Container | None) -> str | None:
+    return argument if container is not None and argument in container.argv else None
+
+
+def _image(pattern: str, _pod: Pod, container: Container | None) -> str | None:
+    return container.image if container is not None and image_matches(container.image or "", pattern) else None
+
+
+SUBJECTS: Final = MappingProxyType(
+    {
+        "annotation": _annotation,
+        "label": _label,
+        "volume": _volume,
+        "init_container": _init_container,
+        "env": _env,
+        "flag": _flag,
+        "argument": _argument,
+        "image": _image,
+    }
+)
+"""What a condition can look at, and what finds it."""
 
 
 def flag_value(argv: list[str], flag: str) -> str | None:

@@ -18,8 +18,9 @@ else                                           label, status and wrapper
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
 
 from webhook.core.kind import RUNS_AIRFLOW_IMAGE, PodKind
 from webhook.core.reasons import Reason, SkipReason
@@ -39,15 +40,13 @@ MIRROR_POD: Final = "kubernetes.io/config.mirror"
 """https://kubernetes.io/docs/concepts/cluster-administration/admission-webhooks-good-practices/#mirror-pods"""
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(msgspec.Struct, frozen=True):
     """Nothing is touched."""
 
     reason: SkipReason
 
 
-@dataclass(frozen=True, slots=True)
-class Mutate:
+class Mutate(msgspec.Struct, frozen=True):
     """What the pod is to become.
 
     Args:
@@ -59,8 +58,8 @@ class Mutate:
     """
 
     reason: Reason
-    labels: dict[str, str] = field(default_factory=dict)
-    annotations: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
     wrap: Wrap | None = None
 
 
@@ -197,6 +196,6 @@ def _asked(facts: Facts, policy: Policy) -> dict[str, str]:
 
 
 def _is_in_play(facts: Facts, ask: Ask, *, is_installed: bool) -> bool:
-    if any(condition.holds(facts.pod, None) for condition in ask.unless):
+    if not (is_installed or any(condition.holds(facts.pod, None) for condition in ask.when)):
         return False
-    return is_installed or any(condition.holds(facts.pod, None) for condition in ask.when)
+    return not any(condition.holds(facts.pod, None) for condition in ask.unless)

@@ -2,6 +2,7 @@
 
 * WebhookError
   x MalformedReviewError  the caller's: the body is no AdmissionReview v1; answered with 400, so that failurePolicy decides
+  x MalformedPodError     the caller's: a field has a type that the Pod API does not know; the pod is left to the API server
   x UnsoundPatchError     ours: the patch would not apply, or would make the pod invalid; it never leaves
 """
 
@@ -14,6 +15,10 @@ class WebhookError(Exception):
 
 class MalformedReviewError(WebhookError):
     """The body is not an AdmissionReview v1. The message says what is wrong and what is allowed, and holds no value of the pod."""
+
+
+class MalformedPodError(WebhookError):
+    """A field of the pod has a wrong type. The message names it and holds no value of the pod."""
 
 
 class UnsoundPatchError(WebhookError):

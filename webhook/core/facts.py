@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from webhook.core import names
 from webhook.core.kind import PodKind, pod_kind
+from webhook.core.pod import Pod
 from webhook.core.sidecar import FoundSidecar, locate
 from webhook.core.wishes import BadAnnotation, Wishes, read_wishes
 from webhook.core.wrapper import original_command
 
 if TYPE_CHECKING:
-    from webhook.core.pod import Container, Pod
+    from webhook.core.pod import Container
     from webhook.core.sidecar import Catalogue, Sidecar
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """What the decision is made from.
 
     Args:

@@ -59,8 +59,8 @@ def _security_context(pod: Pod, main: Container) -> dict[str, Any]:
         "runAsNonRoot": True,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    own = (main.securityContext or {}).get("runAsUser")
-    user = own if own is not None else (pod.spec.securityContext or {}).get("runAsUser")
+    own = main.security.get("runAsUser")
+    user = own if own is not None else pod.spec.security.get("runAsUser")
     if user == 0:
         context["runAsUser"] = _NOBODY
     elif own is not None:
@@ -72,7 +72,7 @@ def _resources(main: Container) -> dict[str, dict[str, Any]]:
     """The task's requests and limits of what every container uses; a GPU is not copied."""
     copied: dict[str, dict[str, Any]] = {}
     for kind in ("requests", "limits"):
-        amounts = (main.resources or {}).get(kind)
+        amounts = main.demands.get(kind)
         if isinstance(amounts, dict):
             chosen = {name: amounts[name] for name in _COPIED_RESOURCES if name in amounts}
             if chosen:

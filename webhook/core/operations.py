@@ -53,8 +53,8 @@ def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> Iterator[Operation]
         yield (add(container, "spec", "initContainers", 0) if spec.initContainers else add([container], "spec", "initContainers"))
     if not any(volume.name == names.HELPER_VOLUME for volume in spec.volumes or ()):
         yield from add_items([helper_volume()], spec.volumes, "spec", "volumes")
-    if not any(mount.name == names.HELPER_VOLUME for mount in main.volumeMounts or ()):
-        yield from add_items([helper_mount()], main.volumeMounts, "spec", "containers", facts.main or 0, "volumeMounts")
+    if not any(mount.name == names.HELPER_VOLUME for mount in main.mounts):
+        yield from add_items([helper_mount()], main.mounts, "spec", "containers", facts.main or 0, "volumeMounts")
 
 
 def _named(containers: list[Container], name: str) -> bool:

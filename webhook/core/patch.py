@@ -7,10 +7,10 @@ what lies outside can neither make it fail nor be changed by it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict
 
 import jsonpatch
-import msgspec
 
 from webhook.core.errors import UnsoundPatchError
 from webhook.core.short_name import is_label_value
@@ -18,7 +18,7 @@ from webhook.core.short_name import is_label_value
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from webhook.core.pod import Pod
+    from webhook.core.pod import Container, Pod
 
 MAX_ANNOTATION_BYTES: Final = 256 * 1024
 """All keys and values together: TotalAnnotationSizeLimitB in apimachinery pkg/api/validation/objectmeta.go."""
@@ -73,24 +73,74 @@ def prove(pod: Pod, operations: tuple[Operation, ...]) -> None:
         UnsoundPatchError: They do not apply, or the pod would be invalid in a way it was not before.
 
     """
-    document = msgspec.to_builtins(pod)
+    after = _part(pod, operations)
     try:
-        after = jsonpatch.JsonPatch(list(operations)).apply(document, in_place=True)
+        for operation in operations:
+            after = _applicable(operation).apply(after)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as problem:
         message = f"the patch does not apply: {type(problem).__name__}"
         raise UnsoundPatchError(message) from problem
-    violations = set(_violations(after))
+    violations = set(_violations(after, pod.labels))
     if violations:
-        violations -= set(_violations(msgspec.to_builtins(pod)))
+        violations -= set(_violations(_part(pod, ()), pod.labels))
     if violations:
         message = f"the patch makes the pod invalid: {'; '.join(sorted(violations))}"
         raise UnsoundPatchError(message)
 
 
+def _applicable(operation: Operation) -> jsonpatch.PatchOperation:
+    """The operation as `jsonpatch` applies it. Parsing pointers is half of its work, and the same few come again and again."""
+    located = {**operation, "path": _parsed(operation["path"])}
+    if operation["op"] == "remove":
+        return jsonpatch.RemoveOperation(located)
+    if isinstance(operation["value"], list):
+        located["value"] = _Words(operation["value"])
+    return jsonpatch.AddOperation(located)
+
+
+@lru_cache(maxsize=256)
+def _parsed(path: str) -> jsonpatch.JsonPointer:
+    return jsonpatch.JsonPointer(path)
+
+
+class _Words(list[Any]):
+    """A list that no operation of ours changes any more, so that `jsonpatch`'s copy of each value may be itself."""
+
+    def __deepcopy__(self, _memo: object) -> _Words:
+        return self
+
+
+def _part(pod: Pod, operations: tuple[Operation, ...]) -> dict[str, Any]:
+    """The part of the pod that operations of ours can name, and that they can break; null and absent are the same to ``add``."""
+    metadata, spec = pod.metadata, pod.spec
+    mounts = any("/volumeMounts" in operation["path"] for operation in operations)
+    containers = _with_mounts if mounts else _container
+    return {
+        "metadata": _present(labels=dict(metadata.labels or ()) or None, annotations=dict(metadata.annotations or ()) or None),
+        "spec": _present(
+            containers=[containers(container) for container in spec.containers],
+            initContainers=[_container(container) for container in spec.initContainers or ()] or None,
+            volumes=[{"name": volume.name} for volume in spec.volumes or ()] or None,
+        ),
+    }
+
+
+def _container(container: Container) -> dict[str, Any]:
+    return _present(name=container.name, command=container.command, restartPolicy=container.restartPolicy)
+
+
+def _with_mounts(container: Container) -> dict[str, Any]:
+    return _present(**_container(container), volumeMounts=[{"name": mount.name} for mount in container.mounts] or None)
+
+
+def _present(**members: object) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
 _ONLY_FOR_NATIVE_SIDECARS: Final = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 
 
-def _violations(pod: dict[str, Any]) -> Iterator[str]:
+def _violations(pod: dict[str, Any], labels_before: dict[str, str]) -> Iterator[str]:
     """What kubernetes pkg/apis/core/validation/validation.go refuses of the things an operation of ours can bring about."""
     spec, metadata = pod["spec"], pod["metadata"]
     inits, containers, volumes = (spec.get(key) or [] for key in ("initContainers", "containers", "volumes"))
@@ -104,7 +154,7 @@ def _violations(pod: dict[str, Any]) -> Iterator[str]:
         if container.get("restartPolicy") != "Always" and any(field in container for field in _ONLY_FOR_NATIVE_SIDECARS):
             yield f"init container {container['name']} has a field for native sidecars only"
     for key, value in (metadata.get("labels") or {}).items():
-        if not is_label_value(value):
+        if labels_before.get(key) != value and not is_label_value(value):
             yield f"the value of label {key} is not valid"
     if _bytes(metadata.get("annotations") or {}) > MAX_ANNOTATION_BYTES:
         yield "the annotations are over 256 KiB"

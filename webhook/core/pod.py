@@ -6,69 +6,95 @@ ever *read* through these types; what we change goes out as JSON Patch operation
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import Any, Final, TypeVar
 
 import msgspec
 
+from webhook.core.errors import MalformedPodError
 
-class EnvVar(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One entry of a container's environment. ``value`` is None where it comes from elsewhere (``valueFrom``)."""
+T = TypeVar("T")
+
+
+class EnvVar(msgspec.Struct, frozen=True):
+    """One entry of a container's environment. ``value`` is None where it is empty or comes from elsewhere (``valueFrom``)."""
 
     name: str
     value: str | None = None
 
 
-class Named(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Anything of which only the name matters here: volumes."""
+class Named(msgspec.Struct, frozen=True):
+    """Anything of which only the name matters here: volumes and their mounts."""
 
     name: str
 
 
-class VolumeMount(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a volume appears in a container."""
+# What few pods are asked for is kept as it came, and read when it is asked for.
+ABSENT = msgspec.Raw(b"null")
+_ENVIRONMENT: Final = msgspec.json.Decoder(list[EnvVar] | None)
+_MOUNTS: Final = msgspec.json.Decoder(list[Named] | None)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Any] | None)
 
-    name: str
-    mountPath: str | None = None  # noqa: N815
+
+def _read(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw, field: str) -> T:
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as problem:
+        message = f"{problem} of {field}"
+        raise MalformedPodError(message) from problem
 
 
-class Container(msgspec.Struct, frozen=True, omit_defaults=True):
+class Container(msgspec.Struct, frozen=True, dict=True):
     """A regular or init container. ``restartPolicy`` "Always" on an init container makes it a native sidecar (KEP-753)."""
 
     name: str
     image: str | None = None
     command: list[str] | None = None
     args: list[str] | None = None
-    env: list[EnvVar] | None = None
     restartPolicy: str | None = None  # noqa: N815
-    resources: dict[str, Any] | None = None
-    securityContext: dict[str, Any] | None = None  # noqa: N815
-    volumeMounts: list[VolumeMount] | None = None  # noqa: N815
+    env: msgspec.Raw = ABSENT
+    resources: msgspec.Raw = ABSENT
+    securityContext: msgspec.Raw = ABSENT  # noqa: N815
+    volumeMounts: msgspec.Raw = ABSENT  # noqa: N815
 
     @property
     def is_native_sidecar(self) -> bool:
         """Whether this init container runs beside the task: exactly "Always"; KEP-5307 gives other values to plain ones."""
         return self.restartPolicy == "Always"
 
-    @property
+    @cached_property
     def argv(self) -> list[str]:
         """What the pod says of the command line: command and args; the image's own defaults are not in the pod."""
         return [*(self.command or ()), *(self.args or ())]
 
-    def env_value(self, name: str) -> str | None:
-        """The literal value of an environment variable, None where there is none."""
-        for variable in self.env or ():
-            if variable.name == name:
-                return variable.value
-        return None
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """Its literal environment variables; "" where the value comes from elsewhere."""
+        return {variable.name: variable.value or "" for variable in _read(_ENVIRONMENT, self.env, "env") or ()}
+
+    @cached_property
+    def mounts(self) -> list[Named]:
+        """The volumes mounted in it."""
+        return _read(_MOUNTS, self.volumeMounts, "volumeMounts") or []
+
+    @cached_property
+    def security(self) -> dict[str, Any]:
+        """Its security context."""
+        return _read(_OBJECT, self.securityContext, "securityContext") or {}
+
+    @cached_property
+    def demands(self) -> dict[str, Any]:
+        """Its resources: requests and limits."""
+        return _read(_OBJECT, self.resources, "resources") or {}
 
 
-class OperatingSystem(msgspec.Struct, frozen=True, omit_defaults=True):
+class OperatingSystem(msgspec.Struct, frozen=True):
     """``spec.os``."""
 
     name: str | None = None
 
 
-class PodSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+class PodSpec(msgspec.Struct, frozen=True, dict=True):
     """``spec``. An absent ``restartPolicy`` is "Always", the API's default."""
 
     containers: list[Container]
@@ -76,11 +102,16 @@ class PodSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     volumes: list[Named] | None = None
     restartPolicy: str | None = None  # noqa: N815
     hostNetwork: bool | None = None  # noqa: N815
-    securityContext: dict[str, Any] | None = None  # noqa: N815
+    securityContext: msgspec.Raw = ABSENT  # noqa: N815
     os: OperatingSystem | None = None
 
+    @cached_property
+    def security(self) -> dict[str, Any]:
+        """Its security context."""
+        return _read(_OBJECT, self.securityContext, "securityContext") or {}
 
-class OwnerReference(msgspec.Struct, frozen=True, omit_defaults=True):
+
+class OwnerReference(msgspec.Struct, frozen=True):
     """Who made the pod; a Job's pods have one, Airflow's own have none."""
 
     kind: str | None = None
@@ -88,7 +119,7 @@ class OwnerReference(msgspec.Struct, frozen=True, omit_defaults=True):
     controller: bool | None = None
 
 
-class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
+class Metadata(msgspec.Struct, frozen=True):
     """``metadata``. Of a pod made from ``generateName`` the name is not known at admission."""
 
     name: str | None = None
@@ -99,7 +130,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     ownerReferences: list[OwnerReference] | None = None  # noqa: N815
 
 
-class Pod(msgspec.Struct, frozen=True, omit_defaults=True):
+class Pod(msgspec.Struct, frozen=True):
     """A v1 Pod, as far as the rules read it."""
 
     metadata: Metadata

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
@@ -65,8 +64,7 @@ _POD_REVIEW: Final = msgspec.json.Decoder(_Review[_PodRequest])
 _ANY_REVIEW: Final = msgspec.json.Decoder(_Review[_Request])
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewRequest:
+class ReviewRequest(msgspec.Struct, frozen=True):
     """One question of the API server's.
 
     Args:
@@ -89,7 +87,7 @@ class ReviewRequest:
     namespace: str
     name: str
     dry_run: bool
-    pod: Pod | None = field(repr=False)
+    pod: Pod | None
     problem: str
 
 
@@ -152,7 +150,8 @@ def render(uid: str, operations: tuple[Operation, ...] = (), warnings: tuple[str
     response: dict[str, Any] = {"uid": uid, "allowed": True}
     if operations:
         response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(msgspec.json.encode(operations)).decode()
+        # Base64 holds nothing that JSON escapes, so its 15 KB need not be looked through again.
+        response["patch"] = msgspec.Raw(b'"' + base64.b64encode(msgspec.json.encode(operations)) + b'"')
     if warnings:
         response["warnings"] = [warning_text(warning) for warning in warnings]
     return msgspec.json.encode({"apiVersion": API_VERSION, "kind": KIND, "response": response})

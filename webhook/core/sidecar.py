@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import yaml
 
-from webhook.core.condition import Condition, flag_value, glob
+from webhook.core.condition import Condition, flag_value, glob, image_matches
 
 if TYPE_CHECKING:
     from webhook.core.pod import Container, Pod
@@ -48,7 +47,7 @@ class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.annotation is not None:
             return pod.annotations.get(self.annotation)
         if self.env is not None:
-            return container.env_value(self.env)
+            return container.environment.get(self.env) or None
         return flag_value(container.argv, self.flag) if self.flag is not None else None
 
 
@@ -119,10 +118,14 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     markers: tuple[Condition, ...] = ()
     unless: tuple[Condition, ...] = ()
 
-    def fits(self, pod: Pod, container: Container) -> bool:
-        """Whether this container is such a sidecar."""
-        if self.names and not any(glob(name).match(container.name) for name in self.names):
+    def could_fit(self, name: str, image: str) -> bool:
+        """Whether a container of this name and image can be such a sidecar in some pod."""
+        if self.names and not any(glob(one).match(name) for one in self.names):
             return False
+        return not self.markers or any(marker.image is None or image_matches(image, marker.image) for marker in self.markers)
+
+    def fits(self, pod: Pod, container: Container) -> bool:
+        """Whether this container, which `could_fit`, is such a sidecar."""
         if self.markers and not any(marker.holds(pod, container) for marker in self.markers):
             return False
         return not any(condition.holds(pod, container) for condition in self.unless)
@@ -222,8 +225,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(message)
 
 
-@dataclass(frozen=True, slots=True)
-class FoundSidecar:
+class FoundSidecar(msgspec.Struct, frozen=True):
     """A sidecar in a pod, with its endpoints resolved.
 
     Args:
@@ -272,25 +274,21 @@ class Catalogue:
     """All known sidecars, in the order in which they are tried: the admin's own rows before ours."""
 
     def __init__(self, sidecars: tuple[Sidecar, ...]) -> None:
-        """Index the rows by literal container name, so that a usual container meets few of them."""
+        """Set apart what only some pods need. Few names and images come again and again, so the rows for each are remembered."""
         self.sidecars = sidecars
         self.asking = tuple(sidecar for sidecar in sidecars if sidecar.ask is not None)
-        self._matchable = tuple(sidecar for sidecar in sidecars if sidecar.match is not None)
-        self._candidates = lru_cache(maxsize=1024)(self._rows_for)
+        self._rows = lru_cache(maxsize=4096)(self._possible_rows)
 
     def find(self, pod: Pod, container: Container) -> Sidecar | None:
         """The row that this container is told by, or None."""
-        for sidecar in self._candidates(container.name):
-            if sidecar.match is not None and sidecar.match.fits(pod, container):
+        for sidecar, match in self._rows(container.name, container.image or ""):
+            if match.fits(pod, container):
                 return sidecar
         return None
 
-    def _rows_for(self, name: str) -> tuple[Sidecar, ...]:
-        return tuple(
-            sidecar
-            for sidecar in self._matchable
-            if sidecar.match is not None and (not sidecar.match.names or any(glob(one).match(name) for one in sidecar.match.names))
-        )
+    def _possible_rows(self, name: str, image: str) -> tuple[tuple[Sidecar, Match], ...]:
+        rows = ((sidecar, sidecar.match) for sidecar in self.sidecars if sidecar.match is not None)
+        return tuple((sidecar, match) for sidecar, match in rows if match.could_fit(name, image))
 
 
 def parse_sidecars(document: object) -> tuple[Sidecar, ...]:

@@ -65,8 +65,7 @@ class NamedEndpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(msgspec.Struct, frozen=True):
     """The annotations, read.
 
     Args:

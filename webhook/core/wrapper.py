@@ -7,17 +7,17 @@ wrapped pod starts from what the user wrote, and comes to the same end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from webhook.core.names import HELPER_BUSYBOX, PREFIX
+from webhook.core.sidecar import FoundSidecar
+from webhook.core.wishes import WhenNotReady
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from webhook.core.sidecar import FoundSidecar
-    from webhook.core.wishes import WhenNotReady
 
 
 class EntrypointSource(StrEnum):
@@ -29,8 +29,7 @@ class EntrypointSource(StrEnum):
     IN_IMAGE = "in-image"
 
 
-@dataclass(frozen=True, slots=True)
-class Entrypoint:
+class Entrypoint(msgspec.Struct, frozen=True):
     """What the wrapper runs before the args.
 
     Args:
@@ -45,8 +44,7 @@ class Entrypoint:
     candidates: tuple[tuple[str, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Wrap:
+class Wrap(msgspec.Struct, frozen=True):
     """How the main container is wrapped.
 
     Args:

@@ -60,10 +60,10 @@ def create_app(policy: Policy, observation: Observation, on_fault: str) -> FastA
 
 
 def _demand_json(request: Request) -> None:
-    content_type = request.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != "application/json":
+    headers = dict(request.scope["headers"])
+    if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
         raise HTTPException(415, "the content type must be application/json")
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if headers.get(b"content-encoding", b"identity") != b"identity":
         raise HTTPException(415, "the body must not be compressed")
 
 

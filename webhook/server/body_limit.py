@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ class BodyLimits:
     Args:
         max_bytes: Of one body.
         max_buffered_bytes: Of all bodies held at once.
-        read_seconds: For one body to arrive.
+        read_seconds: For one body to arrive, and again for its answer to be taken.
 
     """
 
@@ -67,13 +68,19 @@ class BodyLimit:
         try:
             whole = await body.read(scope, receive)
             if whole is not None:
-                await self.app(scope, _replay(whole, receive), send)
+                await self._answer(whole, scope, receive, send)
         except RefusedBodyError as refusal:
             self.refused(refusal.status, refusal.problem)
             await _refusal(refusal)(scope, receive, send)
         finally:
             self.in_flight -= 1
             self.buffered -= body.held
+
+    async def _answer(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application answer. From a client that does not read, uvicorn takes an answer that is cut short as a sign to close."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.read_seconds):
+                await self.app(scope, _replay(body, receive), send)
 
 
 class _Body:

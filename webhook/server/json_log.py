@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import time
 import traceback
 from datetime import UTC, datetime
 from typing import Any
@@ -18,16 +20,21 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": record.getMessage(),
-        }
-        line |= getattr(record, "fields", {})
+        fields: dict[str, Any] = getattr(record, "fields", {})
         if record.exc_info and record.exc_info[1] is not None:
-            line["traceback"] = frames_of(record.exc_info[1])
-        return msgspec.json.encode(line).decode()
+            fields = fields | {"traceback": frames_of(record.exc_info[1])}
+        return json_line(record.created, record.levelname.lower(), record.name, record.getMessage(), fields).decode()
+
+
+def json_line(at: float, level: str, logger: str, event: str, fields: dict[str, Any]) -> bytes:
+    """One line without its end; ``at`` is a Unix time in seconds."""
+    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return msgspec.json.encode({"time": moment, "level": level, "logger": logger, "event": event, **fields})
+
+
+def write_info(logger: str, event: str, fields: dict[str, Any]) -> None:
+    """Write a line as `logging` would, in a fifth of the time: for the one line of every review."""
+    os.write(sys.stdout.fileno(), json_line(time.time(), "info", logger, event, fields) + b"\n")
 
 
 def frames_of(error: BaseException) -> list[str]:
@@ -42,7 +49,5 @@ def log_to_stdout(level: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # Finding the caller of each line costs as much as writing it, and no field of ours shows it.
-    logging._srcfile = None  # noqa: SLF001 - the documented way, docs.python.org/3/howto/logging.html#optimization
     for name in ("uvicorn.error", "asyncio"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

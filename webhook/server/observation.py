@@ -7,6 +7,8 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from webhook.server.json_log import write_info
+
 if TYPE_CHECKING:
     from prometheus_client import Counter
 
@@ -33,7 +35,7 @@ class Observation:
         for bad in outcome.bad_annotations:
             self.metrics.bad_annotations.labels(bad.key).inc()
         if LOG.isEnabledFor(logging.INFO):
-            LOG.info("review", extra={"fields": _identity(request) | _outcome_fields(outcome, seconds)})
+            write_info(LOG.name, "review", _identity(request) | _outcome_fields(outcome, seconds))
 
     def failed(self, request: ReviewRequest, fault: Exception) -> None:
         """This webhook itself failed at a review."""

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with what it leaves open: a deadline and a size for the head of a request."""
+"""uvicorn's HTTP protocol with what it leaves open: a deadline and a size for the head of a request, and a bound on pipelining."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 MAX_HEAD_BYTES: Final = 64 * 1024
 """The API server sends a few hundred bytes of headers, more with tracing."""
 
+MAX_PIPELINED: Final = 32
+"""Requests of one connection that wait for the one before them. Go's client, which is the API server's, sends one at a time."""
+
 
 class HeadLimitedProtocol(HttpToolsProtocol):
     """Closes a connection on which the head of a request does not come to its end in time or in size.
+
+    It also closes one that sends request upon request without waiting: uvicorn reads on with each answer, so they would pile up.
 
     A connection that has never sent a request counts from its start; between requests uvicorn's own keep-alive time holds.
     """
@@ -63,6 +68,8 @@ class HeadLimitedProtocol(HttpToolsProtocol):
         self._head_is_open = False
         self._stop_timer()
         super().on_headers_complete()
+        if len(self.pipeline) > MAX_PIPELINED:
+            self.transport.abort()
 
     def _begin_head(self) -> None:
         self._head_is_open = True

@@ -1,0 +1,3 @@
+"""Benchmarks: how fast the webhook answers, beside peers that do the same."""
+
+from __future__ import annotations

@@ -1,0 +1,117 @@
+"""Benchmarks of the webhook beside its peers: `python -m benchmarks`, under six minutes.
+
+Needs two cores, `taskset` and `wrk`, and Go for one of the peers. All traffic stays on 127.0.0.1.
+Exit status: 0 when every claim was met, 1 when one was missed, 2 when there are no figures, 130
+after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from benchmarks import contestants, load, memory, report, verdicts, wrapper
+from benchmarks.comparison import agree, compare
+from benchmarks.material import Material, prepare
+from benchmarks.rounds import Plan
+from benchmarks.server import ServerError, running
+from benchmarks.treatment import AnswerError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from benchmarks.treatment import Treatment
+
+RESULTS: Final = Path(__file__).parent / "results"
+MISSED: Final = 1
+NO_FIGURES: Final = 2
+INTERRUPTED: Final = 130
+
+
+def main() -> int:
+    """Measure, print the report, write it as JSON, and return the exit status."""
+    plan = read_plan()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    RESULTS.mkdir(exist_ok=True)
+    try:
+        load.require_machine()
+        go_peer = go_peer_or_none()
+        os.sched_setaffinity(0, {load.LOAD_CORE})
+        with tempfile.TemporaryDirectory(dir=RESULTS) as directory:
+            return measure_all(plan, prepare(Path(directory)), go_peer)
+    except KeyboardInterrupt:
+        say("interrupted; every server was ended")
+        return INTERRUPTED
+    except (load.LoadError, ServerError, AnswerError, wrapper.WrapperError, OSError) as error:
+        say(f"no figures: {error}")
+        return NO_FIGURES
+
+
+def read_plan() -> Plan:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds (5)")
+    parser.add_argument("--seconds", type=int, default=3, help="seconds of each run (3)")
+    parser.add_argument("--connections", default="1,16,64", help="numbers of connections (1,16,64)")
+    given = parser.parse_args()
+    return Plan(given.rounds, given.seconds, [int(it) for it in given.connections.split(",")])
+
+
+def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """End the run as Ctrl-C does by default: a parent may have had it ignored."""
+    raise KeyboardInterrupt
+
+
+def go_peer_or_none() -> Path | None:
+    """Return the Go peer's binary, or say why the comparison goes without it."""
+    say("building the Go peer, which takes minutes the first time")
+    try:
+        return contestants.build_go_peer(RESULTS)
+    except contestants.GoPeerError as error:
+        say(f"left out: {contestants.CONTROLLER_RUNTIME}; {error}")
+        return None
+
+
+def measure_all(plan: Plan, material: Material, go_peer: Path | None) -> int:
+    """Make all measurements in a directory of their own, and report them."""
+    readings, treatment = observe_alone(material)
+    trials = try_wrapper(treatment, material)
+    results = compare(plan, material, go_peer, say)
+    judged = verdicts.rates(results) + verdicts.tail(results) + verdicts.memory(readings)
+    judged += verdicts.wrapper(trials)
+    size = material.review.stat().st_size
+    found = report.Report(plan, size, results, readings, trials, judged)
+    print(found.text())
+    say(f"written to {found.write(RESULTS)}")
+    return 0 if all(it.met for it in judged) else MISSED
+
+
+def observe_alone(material: Material) -> tuple[list[memory.Reading], Treatment]:
+    """Read the memory of a webhook that was just started, and what it does to the pod."""
+    say("memory over 100,000 reviews")
+    contestant = contestants.webhook(material)
+    with running(contestant, material.output("alone")) as server:
+        body = material.review.read_bytes()
+        readings = memory.readings(server, body, material.certificates.authority)
+        return readings, agree(server, material)
+
+
+def try_wrapper(treatment: Treatment, material: Material) -> list[wrapper.Trial]:
+    """Run the command that the webhook gave the pod, in every shell."""
+    say("the wrapper in every shell")
+    return list(wrapper.trials(treatment.command, material.directory, say))
+
+
+def say(line: str) -> None:
+    """Tell the person who waits what goes on, beside the report."""
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""The comparison: all contestants up at once, each shown to do its work, then measured in turns."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from benchmarks import contestants, rounds
+from benchmarks.server import running
+from benchmarks.treatment import (
+    Treatment,
+    ask,
+    check_treatment,
+    treated_pod,
+    treatment_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from benchmarks.material import Material
+    from benchmarks.server import Contestant, Server
+
+
+def compare(plan: rounds.Plan, material: Material, go_peer: Path | None, say: Callable[[str], None]) -> rounds.Results:
+    """Measure the webhook and its peers by the plan, once the treatment is written down.
+
+    Raises:
+        AnswerError: A contestant's answer is not what a fair comparison needs.
+        LoadError: A contestant failed under load.
+        ServerError: A contestant did not come up.
+
+    """
+    with ExitStack() as stack:
+
+        def start(contestant: Contestant) -> Server:
+            return stack.enter_context(running(contestant, material.output(contestant.name)))
+
+        started = [start(it) for it in contestants_of(material, go_peer)]
+        for server in started:
+            check(server, material)
+        say("the comparison")
+        return rounds.run(plan, started, material.review, say)
+
+
+def contestants_of(material: Material, go_peer: Path | None) -> Iterator[Contestant]:
+    """Yield the webhook and the peers that this machine can run."""
+    yield contestants.webhook(material)
+    yield contestants.constant(material)
+    if go_peer is not None:
+        yield contestants.controller_runtime(material, go_peer)
+    yield contestants.naive(material)
+
+
+def agree(webhook: Server, material: Material) -> Treatment:
+    """Ask the webhook once; write its answer and its treatment of the pod down for the peers."""
+    body = material.review.read_bytes()
+    answer = ask(webhook, body, material.certificates.authority)
+    material.answer.write_bytes(answer)
+    review = json.loads(body)
+    after = treated_pod(webhook.name, review, answer)
+    treatment = treatment_of(review["request"]["object"], after)
+    treatment.write(material.treatment)
+    return treatment
+
+
+def check(server: Server, material: Material) -> None:
+    """Ask a contestant once.
+
+    Raises:
+        AnswerError: The pod did not get the treatment.
+
+    """
+    body = material.review.read_bytes()
+    answer = ask(server, body, material.certificates.authority)
+    review = json.loads(body)
+    after = treated_pod(server.name, review, answer)
+    treatment = Treatment.read(material.treatment)
+    check_treatment(server.name, review["request"]["object"], after, treatment)

@@ -1,0 +1,172 @@
+"""The report: tables for a reader, and JSON with every single measurement."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.contestants import WEBHOOK
+from benchmarks.wrapper import by_shell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.memory import Reading
+    from benchmarks.rounds import Plan, Results
+    from benchmarks.verdicts import Verdict
+    from benchmarks.wrapper import Trial
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that one run of the benchmarks found."""
+
+    plan: Plan
+    review_bytes: int
+    results: Results
+    readings: Sequence[Reading]
+    trials: Sequence[Trial]
+    verdicts: Sequence[Verdict]
+
+    def text(self) -> str:
+        """Return it for a reader."""
+        parts = [
+            heading(self.plan, self.review_bytes),
+            rates_table(self.results),
+            memory_table(self.readings),
+            trials_table(self.trials),
+            verdicts_table(self.verdicts),
+        ]
+        return "\n\n".join(parts)
+
+    def document(self) -> Json:
+        """Return it with every single measurement, for a JSON file."""
+        return {
+            "machine": machine(),
+            "plan": asdict(self.plan),
+            "review_bytes": self.review_bytes,
+            "runs": runs(self.results),
+            "memory": [asdict(it) for it in self.readings],
+            "wrapper": [asdict(it) for it in self.trials],
+            "verdicts": [asdict(it) for it in self.verdicts],
+        }
+
+    def write(self, directory: Path) -> Path:
+        """Write the JSON to a new file named by the time, in UTC, and return its path."""
+        path = directory / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+        path.write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
+        return path
+
+
+def heading(plan: Plan, review_bytes: int) -> str:
+    """Return what was measured, and how."""
+    return (
+        f"A review of {review_bytes:,} bytes over TLS 1.3 on kept connections; "
+        "one server process on core 0, wrk on core 1;\n"
+        f"medians of {plan.rounds} rounds of {plan.seconds} s, the contestants in turns; "
+        "ratios are paired by round.\n"
+        "The webhook writes its log line for each review to a file on disk; the peers log none."
+    )
+
+
+def rates_table(results: Results) -> str:
+    """Return rates, times and ratios, one line for each number of connections and contestant."""
+    figures = ["reviews/s", "p50 ms", "p99 ms", "CPU us/review"]
+    head = ["connections", "contestant", *figures, "webhook is", "by CPU"]
+    keys = sorted(results.series, key=lambda key: key[1])
+    return table([head, *(rates_row(results, *key) for key in keys)])
+
+
+def rates_row(results: Results, name: str, connections: int) -> list[str]:
+    """Return one line of the table of rates."""
+
+    def of(figure: str, scale: float) -> float:
+        return results.median_of(name, connections, lambda it: getattr(it, figure) * scale)
+
+    return [
+        str(connections),
+        name,
+        f"{of('rate', 1):,.0f}",
+        f"{of('p50', 1e3):.2f}",
+        f"{of('p99', 1e3):.2f}",
+        f"{of('cpu_per_review', 1e6):.0f}",
+        *ratios(results, name, connections),
+    ]
+
+
+def ratios(results: Results, peer: str, connections: int) -> list[str]:
+    """Return how many times the peer the webhook is, by rate and by processor time."""
+    if peer == WEBHOOK:
+        return ["", ""]
+    by_rate = results.ratio(WEBHOOK, peer, connections)
+    by_cpu = results.cpu_ratio(WEBHOOK, peer, connections)
+    return [f"{by_rate:.2f} x", f"{by_cpu:.2f} x"]
+
+
+def memory_table(readings: Sequence[Reading]) -> str:
+    """Return resident memory after each step."""
+    rows = [[f"{it.reviews:,}", f"{it.resident_bytes / 2**20:.1f}"] for it in readings]
+    return table([["reviews", "resident MiB"], *rows])
+
+
+def trials_table(trials: Sequence[Trial]) -> str:
+    """Return what the wrapper took in each shell: the median of its trials, and the slowest."""
+    head = ["wrapper in", "trials", "ready to start ms", "slowest", "added to end ms", "slowest"]
+    return table([head, *(trials_row(name, own) for name, own in by_shell(trials).items())])
+
+
+def trials_row(name: str, trials: Sequence[Trial]) -> list[str]:
+    """Return one line of the table of trials."""
+    starts = [it.ready_to_start * 1e3 for it in trials]
+    ends = [it.added_to_end * 1e3 for it in trials]
+    figures = (median(starts), max(starts), median(ends), max(ends))
+    return [name, str(len(trials)), *(f"{it:.1f}" for it in figures)]
+
+
+def verdicts_table(verdicts: Sequence[Verdict]) -> str:
+    """Return every claim with its figure."""
+    rows = [[it.claim, it.measured, "met" if it.met else "MISSED"] for it in verdicts]
+    return table([["claim", "measured", ""], *rows])
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def machine() -> Json:
+    """Return what the figures depend on."""
+    packages = ("fastapi", "uvicorn", "uvloop", "httptools", "jsonpatch", "msgspec")
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+    }
+
+
+def processor() -> str:
+    """Return the processor's model, as /proc/cpuinfo names it."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    models = (it.partition(":")[2].strip() for it in lines if it.startswith("model name"))
+    return next(models, platform.machine())
+
+
+def runs(results: Results) -> list[Json]:
+    """Return every measurement, with the contestant, the connections and the round it is of."""
+    return [
+        {"contestant": name, "connections": connections, "round": number, **asdict(measurement)}
+        for (name, connections), series in results.series.items()
+        for number, measurement in enumerate(series, 1)
+    ]

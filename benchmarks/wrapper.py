@@ -1,0 +1,183 @@
+"""What the wrapper costs a task: from a ready proxy to its start, from its end to the pod's.
+
+The wrapped command is the one that the webhook gave the pod, with the ports of a stand-in for
+Istio's agent, run in shells that find no more programs than an image of their kind has.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Timer
+from typing import TYPE_CHECKING, Final
+
+from demo.stand_in_istio_agent import StandInIstioAgent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+TRIALS: Final = 12
+TRIAL_DEADLINE_SECONDS: Final = 30.0
+# Later than any shell begins to poll, and each trial by another part of the poll's interval.
+READY_AFTER_SECONDS: Final = 0.4
+READY_STEP_SECONDS: Final = 0.0137
+
+# The task tells when it started, waits for a line, and tells when it ends: each time in seconds
+# since the epoch with nanoseconds.
+STAMP: Final = "/bin/date +%s.%N"
+TASK: Final = ("/bin/sh", "-c", f"{STAMP}; read -r line; {STAMP}")
+SHELL_OF_THE_POD: Final = "/bin/sh"
+ISTIO_STATUS_PORT: Final = "15020"
+ISTIO_READY_PORT: Final = "15021"
+
+
+class WrapperError(Exception):
+    """A wrapped task did not run as it should."""
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A shell and the programs on its PATH."""
+
+    name: str
+    argv: tuple[str, ...]
+    programs: tuple[str, ...]
+
+    def missing(self) -> list[str]:
+        """Return those that this machine lacks."""
+        return [it for it in (self.name, *self.programs) if shutil.which(it) is None]
+
+
+COREUTILS: Final = ("date", "env", "expr", "sleep", "tr")
+SHELLS: Final = (
+    Shell("bash", ("/bin/bash",), ("bash", *COREUTILS)),
+    Shell("dash", ("/bin/dash",), ("curl", *COREUTILS)),
+    Shell("busybox", ("/bin/busybox", "sh"), ()),
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One wrapped task. Times are in seconds."""
+
+    shell: str
+    ready_to_start: float
+    added_to_end: float
+
+
+def trials(command: Sequence[str], directory: Path, say: Callable[[str], None]) -> list[Trial]:
+    """Return trials of the pod's command, 12 in every shell that this machine has.
+
+    A shell in which a task does not run as it should has fewer, and the reason is said.
+
+    Raises:
+        WrapperError: The command is no wrapper.
+
+    """
+    wrapper = without_entrypoint(command)
+    made: list[Trial] = []
+    for shell in SHELLS:
+        if missing := shell.missing():
+            say(f"left out: the wrapper in {shell.name}; install {', '.join(missing)}")
+            continue
+        try:
+            made.extend(trials_in(shell, wrapper, path_of(shell, directory)))
+        except (WrapperError, subprocess.TimeoutExpired) as error:
+            say(f"the wrapper in {shell.name} failed: {error}")
+    return made
+
+
+def trials_in(shell: Shell, wrapper: Sequence[str], path: Path) -> Iterator[Trial]:
+    """Yield the trials in one shell."""
+    for number in range(TRIALS):
+        yield trial(shell, wrapper, path, READY_AFTER_SECONDS + number * READY_STEP_SECONDS)
+
+
+def without_entrypoint(command: Sequence[str]) -> Sequence[str]:
+    """Return the wrapper up to the words it runs: those of the image, which this machine lacks.
+
+    Where it ends with `--` it looks for them in the image by itself, and finds none here.
+
+    Raises:
+        WrapperError: The command is no wrapper.
+
+    """
+    if command[:2] != [SHELL_OF_THE_POD, "-c"] or "--" not in command:
+        message = f"the pod's command is no wrapper: {command[:2]}"
+        raise WrapperError(message)
+    return command if command[-1] == "--" else command[: command.index("--") + 1]
+
+
+def by_shell(trials: Sequence[Trial]) -> dict[str, list[Trial]]:
+    """Return the trials of each shell."""
+    shells: dict[str, list[Trial]] = {}
+    for it in trials:
+        shells.setdefault(it.shell, []).append(it)
+    return shells
+
+
+def trial(shell: Shell, command: Sequence[str], path: Path, ready_after_seconds: float) -> Trial:
+    """Run one task beside an agent that gets ready after a time, and see both off."""
+    with StandInIstioAgent(ready_after_seconds=ready_after_seconds) as agent:
+        argv = [*shell.argv, *at_ports_of(agent, command[1:]), *TASK]
+        epoch = time.time() - time.monotonic()
+        with running_task(argv, path) as task:
+            started = stamp(task.stdout.readline() if task.stdout else "", task)
+            ready = next(it.at for it in agent.events if it.name == "ready")
+            rest, _ = task.communicate("\n", TRIAL_DEADLINE_SECONDS)
+            ended = time.monotonic()
+        # The agent ends by itself only when it was asked to quit.
+        agent.wait_exit(TRIAL_DEADLINE_SECONDS)
+    return Trial(shell.name, started - epoch - ready, ended - (stamp(rest, task) - epoch))
+
+
+@contextmanager
+def running_task(argv: Sequence[str], path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a wrapped task, and end it with the block, or after 30 s, if it still runs."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(argv, env={"PATH": str(path)}, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    deadline = Timer(TRIAL_DEADLINE_SECONDS, process.kill)
+    deadline.start()
+    try:
+        yield process
+    finally:
+        deadline.cancel()
+        process.kill()
+        process.wait()
+
+
+def stamp(line: str, task: subprocess.Popen[str]) -> float:
+    """Return a time that the task told.
+
+    Raises:
+        WrapperError: It told none.
+
+    """
+    try:
+        return float(line)
+    except ValueError as error:
+        message = f"the task told no time, its code is {task.poll()}"
+        raise WrapperError(message) from error
+
+
+def at_ports_of(agent: StandInIstioAgent, words: Sequence[str]) -> list[str]:
+    """Return the words with the agent's own ports for Istio's."""
+    ports = {ISTIO_STATUS_PORT: agent.status_port, ISTIO_READY_PORT: agent.ready_port}
+    pattern = re.compile(rf"\b({ISTIO_STATUS_PORT}|{ISTIO_READY_PORT})\b")
+    return [pattern.sub(lambda found: str(ports[found[0]]), word) for word in words]
+
+
+def path_of(shell: Shell, directory: Path) -> Path:
+    """Return a new directory with links to the shell's programs, for busybox to all its applets."""
+    path = directory / f"{shell.name}-programs"
+    path.mkdir()
+    for name in shell.programs:
+        (path / name).symlink_to(str(shutil.which(name)))
+    if shell.name == "busybox":
+        subprocess.run(["/bin/busybox", "--install", "-s", str(path)], check=True)
+    return path
