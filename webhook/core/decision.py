@@ -31,7 +31,6 @@ from webhook.core.wrapper import Entrypoint, EntrypointSource, Wrap
 if TYPE_CHECKING:
     from webhook.core.facts import Facts
     from webhook.core.policy import Policy
-    from webhook.core.sidecar import Ask
 
 SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh", "busybox"})
 """Programs of which a command that names one shows that the image has a shell."""
@@ -190,12 +189,6 @@ def _asked(facts: Facts, policy: Policy) -> dict[str, str]:
     if _mode(facts, policy) is Mode.LABEL_ONLY or facts.kind is PodKind.SPARK:
         return asked
     for sidecar in policy.catalogue.asking:
-        if sidecar.ask is not None and _is_in_play(facts, sidecar.ask, is_installed=sidecar.id in policy.injectors):
+        if sidecar.ask is not None and sidecar.ask.is_in_play(facts.pod, is_installed=sidecar.id in policy.injectors):
             asked |= sidecar.ask.annotations
     return {key: value for key, value in asked.items() if key not in facts.pod.annotations}
-
-
-def _is_in_play(facts: Facts, ask: Ask, *, is_installed: bool) -> bool:
-    if not (is_installed or any(condition.holds(facts.pod, None) for condition in ask.when)):
-        return False
-    return not any(condition.holds(facts.pod, None) for condition in ask.unless)

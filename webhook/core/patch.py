@@ -89,13 +89,21 @@ def prove(pod: Pod, operations: tuple[Operation, ...]) -> None:
 
 
 def _applicable(operation: Operation) -> jsonpatch.PatchOperation:
-    """The operation as `jsonpatch` applies it. Parsing pointers is half of its work, and the same few come again and again."""
-    located = {**operation, "path": _parsed(operation["path"])}
+    """The operation as `jsonpatch` applies it."""
     if operation["op"] == "remove":
-        return jsonpatch.RemoveOperation(located)
-    if isinstance(operation["value"], list):
-        located["value"] = _Words(operation["value"])
-    return jsonpatch.AddOperation(located)
+        return jsonpatch.RemoveOperation(operation)
+    value = operation["value"]
+    return _Add({"op": "add", "path": operation["path"], "value": _Words(value) if isinstance(value, list) else value})
+
+
+class _Add(jsonpatch.AddOperation):
+    """The library's operation with its pointer remembered: parsing it is half the work, and the same few come again and again."""
+
+    def __init__(self, operation: dict[str, Any]) -> None:
+        self.operation = operation
+        self.location = operation["path"]
+        self.pointer_cls = jsonpatch.JsonPointer
+        self.pointer = _parsed(self.location)
 
 
 @lru_cache(maxsize=256)
@@ -114,44 +122,44 @@ def _part(pod: Pod, operations: tuple[Operation, ...]) -> dict[str, Any]:
     """The part of the pod that operations of ours can name, and that they can break; null and absent are the same to ``add``."""
     metadata, spec = pod.metadata, pod.spec
     mounts = any("/volumeMounts" in operation["path"] for operation in operations)
-    containers = _with_mounts if mounts else _container
-    return {
-        "metadata": _present(labels=dict(metadata.labels or ()) or None, annotations=dict(metadata.annotations or ()) or None),
-        "spec": _present(
-            containers=[containers(container) for container in spec.containers],
-            initContainers=[_container(container) for container in spec.initContainers or ()] or None,
-            volumes=[{"name": volume.name} for volume in spec.volumes or ()] or None,
-        ),
-    }
+    part: dict[str, Any] = {"metadata": {}, "spec": {"containers": [_container(container, mounts=mounts) for container in spec.containers]}}
+    if metadata.labels:
+        part["metadata"]["labels"] = metadata.labels.copy()
+    if metadata.annotations:
+        part["metadata"]["annotations"] = metadata.annotations.copy()
+    if spec.initContainers:
+        part["spec"]["initContainers"] = [_container(container, mounts=False) for container in spec.initContainers]
+    if spec.volumes:
+        part["spec"]["volumes"] = [{"name": volume.name} for volume in spec.volumes]
+    return part
 
 
-def _container(container: Container) -> dict[str, Any]:
-    return _present(name=container.name, command=container.command, restartPolicy=container.restartPolicy)
+def _container(container: Container, *, mounts: bool) -> dict[str, Any]:
+    part: dict[str, Any] = {"name": container.name}
+    if container.command is not None:
+        part["command"] = container.command
+    if container.restartPolicy is not None:
+        part["restartPolicy"] = container.restartPolicy
+    if mounts and container.mounts:
+        part["volumeMounts"] = [{"name": mount.name} for mount in container.mounts]
+    return part
 
 
-def _with_mounts(container: Container) -> dict[str, Any]:
-    return _present(**_container(container), volumeMounts=[{"name": mount.name} for mount in container.mounts] or None)
-
-
-def _present(**members: object) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}
-
-
-_ONLY_FOR_NATIVE_SIDECARS: Final = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
+_ONLY_FOR_NATIVE_SIDECARS: Final = frozenset({"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"})
 
 
 def _violations(pod: dict[str, Any], labels_before: dict[str, str]) -> Iterator[str]:
     """What kubernetes pkg/apis/core/validation/validation.go refuses of the things an operation of ours can bring about."""
     spec, metadata = pod["spec"], pod["metadata"]
-    inits, containers, volumes = (spec.get(key) or [] for key in ("initContainers", "containers", "volumes"))
+    inits, containers = spec.get("initContainers", ()), spec["containers"]
     if not containers:
         yield "spec.containers: at least one is required"
-    if len({container["name"] for container in (*inits, *containers)}) < len(inits) + len(containers):
+    if _has_twice([container["name"] for container in (*inits, *containers)]):
         yield "a name of a container stands twice"
-    if len({volume["name"] for volume in volumes}) < len(volumes):
+    if _has_twice([volume["name"] for volume in spec.get("volumes", ())]):
         yield "a name of a volume stands twice"
     for container in inits:
-        if container.get("restartPolicy") != "Always" and any(field in container for field in _ONLY_FOR_NATIVE_SIDECARS):
+        if container.get("restartPolicy") != "Always" and not _ONLY_FOR_NATIVE_SIDECARS.isdisjoint(container):
             yield f"init container {container['name']} has a field for native sidecars only"
     for key, value in (metadata.get("labels") or {}).items():
         if labels_before.get(key) != value and not is_label_value(value):
@@ -160,8 +168,12 @@ def _violations(pod: dict[str, Any], labels_before: dict[str, str]) -> Iterator[
         yield "the annotations are over 256 KiB"
 
 
+def _has_twice(names: list[str]) -> bool:
+    return len(set(names)) < len(names)
+
+
 def _bytes(entries: dict[str, str]) -> int:
-    total = sum(len(key) + len(value) for key, value in entries.items())
+    total = len("".join(entries)) + len("".join(entries.values()))
     # One character is at most four bytes: only a text that could be too long is encoded to be counted.
     if total * 4 <= MAX_ANNOTATION_BYTES:
         return total

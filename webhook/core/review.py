@@ -6,11 +6,11 @@ pkg/admission/plugin/webhook/request/admissionreview.go: the uid echoed, apiVers
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
+import pybase64
 
 from webhook.core.errors import MalformedReviewError
 from webhook.core.pod import Pod
@@ -90,6 +90,10 @@ class ReviewRequest(msgspec.Struct, frozen=True):
     pod: Pod | None
     problem: str
 
+    def __repr__(self) -> str:
+        """Without the pod, which may hold secrets."""
+        return f"ReviewRequest(uid={self.uid!r}, operation={self.operation!r})"
+
 
 def parse(body: bytes) -> ReviewRequest:
     """Read a review.
@@ -151,7 +155,7 @@ def render(uid: str, operations: tuple[Operation, ...] = (), warnings: tuple[str
     if operations:
         response["patchType"] = "JSONPatch"
         # Base64 holds nothing that JSON escapes, so its 15 KB need not be looked through again.
-        response["patch"] = msgspec.Raw(b'"' + base64.b64encode(msgspec.json.encode(operations)) + b'"')
+        response["patch"] = msgspec.Raw(b'"' + pybase64.b64encode(msgspec.json.encode(operations)) + b'"')
     if warnings:
         response["warnings"] = [warning_text(warning) for warning in warnings]
     return msgspec.json.encode({"apiVersion": API_VERSION, "kind": KIND, "response": response})

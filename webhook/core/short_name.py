@@ -72,7 +72,7 @@ def short_name_labels(pod: Pod, policy: ShortNamePolicy) -> dict[str, str]:
     else:
         labels = {}
     if CANONICAL_NAME in pod.labels and not _is_given(pod, CANONICAL_NAME):
-        labels[CANONICAL_NAME] = name
+        labels[CANONICAL_NAME] = to_label_value(name)
     return labels
 
 
@@ -86,9 +86,10 @@ def _given_name(pod: Pod) -> str | None:
 
 def _is_given(pod: Pod, key: str) -> bool:
     value = pod.labels.get(key)
-    if not value or not is_label_value(value):
-        return False
-    return key != CANONICAL_NAME or "sidecar.istio.io/status" not in pod.annotations or not _is_istio_default(pod, value)
+    if not value or key != CANONICAL_NAME:
+        return bool(value)
+    is_injected = "sidecar.istio.io/status" in pod.annotations
+    return is_label_value(value) and not (is_injected and _is_istio_default(pod, value))
 
 
 def _is_istio_default(pod: Pod, value: str) -> bool:

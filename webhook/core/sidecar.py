@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -131,7 +131,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return not any(condition.holds(pod, container) for condition in self.unless)
 
 
-class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """Annotations that make the injector leave a sidecar that can be ended cleanly, set before it injects.
 
     Args:
@@ -146,6 +146,23 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     when: tuple[Condition, ...]
     unless: tuple[Condition, ...] = ()
     since: str | None = None
+
+    def is_in_play(self, pod: Pod, *, is_installed: bool) -> bool:
+        """Whether the injector is still to come for this pod; ``is_installed``: the admin says that it works on every pod."""
+        if not (is_installed or self._is_wanted(pod)):
+            return False
+        return not any(condition.holds(pod, None) for condition in self.unless)
+
+    def _is_wanted(self, pod: Pod) -> bool:
+        # Few pods have any of these annotations, so that is asked for all of them at once.
+        if self._annotations is not None and self._annotations.isdisjoint(pod.annotations):
+            return False
+        return any(condition.holds(pod, None) for condition in self.when)
+
+    @cached_property
+    def _annotations(self) -> frozenset[str] | None:
+        keys = frozenset(condition.annotation for condition in self.when if condition.annotation is not None)
+        return keys if all(condition.annotation is not None for condition in self.when) else None
 
 
 class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -109,7 +109,7 @@ class BadAnnotation:
 
 def read_wishes(annotations: dict[str, str]) -> tuple[Wishes, tuple[BadAnnotation, ...]]:
     """The user's annotations, and those that mean nothing."""
-    if not any(key.startswith(names.PREFIX) for key in annotations):
+    if annotations.keys().isdisjoint(WISHES):
         return NO_WISHES, ()
     found: dict[str, Any] = {}
     bad: list[BadAnnotation] = []
