@@ -35,7 +35,7 @@ NAMES: Final = service_names("airflow-sidecar-webhook", "airflow-sidecar-webhook
 DEADLINE_SECONDS: Final = 15
 """For anything that should come soon; a test that needs it has failed."""
 
-READ_SECONDS: Final = 2.0
+READ_SECONDS: Final = 1.0
 """For the tests: a slow client is let go after this time instead of the default 5 s."""
 
 
@@ -109,6 +109,7 @@ class Certificates:
 
     def __init__(self, directory: Path) -> None:
         """Write the first pair."""
+        self.directory = directory
         self.certificate_file = directory / "tls.crt"
         self.private_key_file = directory / "tls.key"
         self.authority = make_authority(datetime.now(UTC))
@@ -128,6 +129,28 @@ class Certificates:
         return ssl.create_default_context(cadata=self.authority.certificate_pem.decode())
 
 
+class MountedSecret(Certificates):
+    """The same as the kubelet mounts a Secret: two links through ``..data``, which one rename turns to a new directory.
+
+    Source: kubernetes pkg/volume/util/atomic_writer.go.
+    """
+
+    def replace(self, leaf: Issued) -> None:
+        """Both files at once."""
+        version = self.directory / f"..{leaf.certificate.serial_number:x}"
+        version.mkdir()
+        for path, pem in ((self.certificate_file, leaf.certificate_pem), (self.private_key_file, leaf.key_pem)):
+            (version / path.name).write_bytes(pem)
+            if not path.is_symlink():
+                path.symlink_to(f"..data/{path.name}")
+        data, new = self.directory / "..data", self.directory / "..data_tmp"
+        old = data.resolve()
+        new.symlink_to(version.name)
+        new.replace(data)
+        if old != data:
+            shutil.rmtree(old)
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Put a whole file in the place of another at once."""
     new = path.with_name(f"{path.name}.new")
@@ -142,7 +165,7 @@ class RunningService:
         """Start it; `listening` waits for it."""
         self.certificates = certificates
         self.context = certificates.client_context()
-        self.process = start(settings_for(certificates) | settings)
+        self.process = start({**settings_for(certificates), **settings})
         self._lines: list[str] = []
         self._errors: list[str] = []
         self._changed = threading.Condition()
@@ -195,7 +218,10 @@ class RunningService:
 
     def tcp(self) -> socket.socket:
         """A connection without TLS to the webhook's port."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_SECONDS)
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_SECONDS)
+        # As Go does: else head and body, sent one after the other, wait 40 ms for each other.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
 
     def tls(self, context: ssl.SSLContext | None = None, name: str = NAMES[0]) -> ssl.SSLSocket:
         """A connection whose certificate was verified for this name."""
@@ -259,7 +285,7 @@ class RunningService:
             return serial_on(connection)
 
     def end(self) -> int:
-        """SIGTERM, and the exit code; a process that does not end in time is killed, with code -9."""
+        """SIGTERM, if it still runs, and the exit code; a process that does not end in time is killed, with code -9."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(DEADLINE_SECONDS)
@@ -274,7 +300,9 @@ class RunningService:
         return self.process.returncode
 
 
-def send(client: HTTPConnection, body: bytes, headers: Mapping[str, str] | None = None, path: str = "/mutate", method: str = "POST") -> Reply:
+def send(
+    client: HTTPConnection, body: bytes, headers: Mapping[str, str] | None = None, path: str = "/mutate", method: str = "POST"
+) -> Reply:
     """One request on a kept connection."""
     client.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
     response = client.getresponse()
@@ -315,13 +343,12 @@ def start(settings: Mapping[str, object], *arguments: str) -> subprocess.Popen[s
 
 
 @contextmanager
-def running_service(directory: Path, **settings: object) -> Iterator[RunningService]:
+def running_service(directory: Path, kind: type[Certificates] = Certificates, **settings: object) -> Iterator[RunningService]:
     """The service, up; it is ended, and whatever stood in the directory is gone afterwards."""
-    service = RunningService(Certificates(directory), settings)
+    service = RunningService(kind(directory), settings)
     try:
         service.listening()
         yield service
     finally:
-        if service.process.poll() is None:
-            service.end()
+        service.end()
         shutil.rmtree(directory)

@@ -35,7 +35,9 @@ def test_there_are_as_many_real_reviews_as_were_captured() -> None:
 @pytest.mark.parametrize("path", PATHS, ids=IDS)
 def test_a_dry_run_is_answered_like_the_real_thing(service: RunningService, path: Path) -> None:
     document = json.loads(path.read_bytes())
-    real, dry = (service.post(json.dumps({**document, "request": {**document["request"], "dryRun": value}}).encode()) for value in (False, True))
+    real, dry = (
+        service.post(json.dumps({**document, "request": {**document["request"], "dryRun": value}}).encode()) for value in (False, True)
+    )
     assert dry.body == real.body
 
 
@@ -76,7 +78,9 @@ def test_unknown_fields_of_the_pod_survive(service: RunningService) -> None:
         ({"subResource": "status"}, "subresource"),
     ],
 )
-def test_a_review_that_is_none_of_our_business_is_allowed_untouched(service: RunningService, request_fields: dict[str, Any], reason: str) -> None:
+def test_a_review_that_is_none_of_our_business_is_allowed_untouched(
+    service: RunningService, request_fields: dict[str, Any], reason: str
+) -> None:
     uid = new_uid()
     reply = service.post(injected_review(uid=uid, **request_fields))
     assert is_left_alone(reply)

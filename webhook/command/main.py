@@ -17,6 +17,7 @@ from webhook import __version__
 from webhook.command.explanation import explain, wants_colour
 from webhook.command.pod_file import ALLOWED, PodFileError, read_pods
 from webhook.core.errors import MalformedReviewError, WebhookError
+from webhook.core.prepared import to_json
 from webhook.policy_files import build_policy
 from webhook.settings import CONFIG, Settings, SettingsError, read_settings
 
@@ -59,7 +60,7 @@ def _explain(options: argparse.Namespace) -> int:
     policy = build_policy(_settings(options))
     explanations = [explain(pod, policy, options.namespace) for pod in read_pods(options.file)]
     if options.output == "json":
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode([one.as_json() for one in explanations])).decode() + "\n")
+        sys.stdout.write(msgspec.json.format(to_json([one.as_json() for one in explanations])).decode() + "\n")
         return 0
     colour = wants_colour() and "NO_COLOR" not in os.environ
     sys.stdout.write("\n\n".join(one.as_text(colour=colour) for one in explanations) + "\n")
@@ -73,7 +74,7 @@ def _patch(options: argparse.Namespace) -> int:
         message = f"{options.file}: holds {len(pods)} pods; patch takes one, explain -o json takes any number"
         raise PodFileError(message)
     operations = explain(pods[0], policy, options.namespace).outcome.operations
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(operations)).decode() + "\n")
+    sys.stdout.write(msgspec.json.format(to_json(operations)).decode() + "\n")
     return 0
 
 

@@ -42,6 +42,9 @@ def _read(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw, field: str) -> T:
     except msgspec.ValidationError as problem:
         message = f"{problem} of {field}"
         raise MalformedPodError(message) from problem
+    except (UnicodeDecodeError, RecursionError) as problem:
+        message = f"{field} is not UTF-8, or nested deeper than any pod"
+        raise MalformedPodError(message) from problem
 
 
 class Container(msgspec.Struct, frozen=True, dict=True):

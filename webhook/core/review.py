@@ -14,6 +14,7 @@ import pybase64
 
 from webhook.core.errors import MalformedReviewError
 from webhook.core.pod import Pod
+from webhook.core.prepared import to_json
 
 if TYPE_CHECKING:
     from webhook.core.patch import Operation
@@ -155,7 +156,7 @@ def render(uid: str, operations: tuple[Operation, ...] = (), warnings: tuple[str
     if operations:
         response["patchType"] = "JSONPatch"
         # Base64 holds nothing that JSON escapes, so its 15 KB need not be looked through again.
-        response["patch"] = msgspec.Raw(b'"' + pybase64.b64encode(msgspec.json.encode(operations)) + b'"')
+        response["patch"] = msgspec.Raw(b'"' + pybase64.b64encode(to_json(operations)) + b'"')
     if warnings:
         response["warnings"] = [warning_text(warning) for warning in warnings]
     return msgspec.json.encode({"apiVersion": API_VERSION, "kind": KIND, "response": response})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from webhook.core.pod import Container, Pod
 
 MAX_PORT = 65535
+MAX_PORT_DIGITS = 5
 Port = Annotated[int, msgspec.Meta(ge=1, le=MAX_PORT)]
 # One word of a request line: anything visible. It travels to the wrapper as a field between blanks.
 Path = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]*$", max_length=1024)]
@@ -74,14 +74,16 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def locate(self, pod: Pod, container: Container) -> str | None:
         """``PORT/PATH`` in this container, or None where it is switched off."""
-        port = self.port
+        port = self._port(pod, container)
+        return f"{port}{self.path}" if port else None
+
+    def _port(self, pod: Pod, container: Container) -> int:
         for source in self.port_from:
             found = source.find(pod, container)
             # Five digits at most: Python refuses to read very long numbers, and a user may have written one.
-            if found is not None and re.fullmatch(r"[0-9]{1,5}", found) and int(found) <= MAX_PORT:
-                port = int(found)
-                break
-        return f"{port}{self.path}" if port else None
+            if found is not None and found.isascii() and found.isdigit() and len(found) <= MAX_PORT_DIGITS and int(found) <= MAX_PORT:
+                return int(found)
+        return self.port
 
 
 class Quit(Endpoint, frozen=True, forbid_unknown_fields=True):

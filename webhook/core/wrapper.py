@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook.core.names import HELPER_BUSYBOX, PREFIX
+from webhook.core.prepared import Prepared
 from webhook.core.sidecar import FoundSidecar
 from webhook.core.wishes import WhenNotReady
 
@@ -65,7 +66,7 @@ class Wrap(msgspec.Struct, frozen=True):
     helper: bool
 
 
-def wrapper_script(source: str) -> str:
+def wrapper_script(source: str) -> Prepared:
     """The text for ``sh -c``, from the source of the wrapper: comments and indentation dropped, quoted so that bash can be given it again.
 
     Raises:
@@ -80,7 +81,7 @@ def wrapper_script(source: str) -> str:
         if forbidden in body:
             message = f"the wrapper's source must not hold {forbidden}"
             raise ValueError(message)
-    return f"asw_script='{body}'\neval \"$asw_script\""
+    return Prepared(f"asw_script='{body}'\neval \"$asw_script\"")
 
 
 def wrapped_command(wrap: Wrap, script: str) -> list[str]:

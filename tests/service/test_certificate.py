@@ -1,0 +1,127 @@
+"""`CertificateFiles` where a running service cannot be brought: files that change in the very moment they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tests.service.running_service import Certificates, replace_file
+from webhook.server.certificate import CertificateError, CertificateFiles, Reload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class FakeMountedFile(type(Path())):  # type: ignore[misc]
+    """A fake file that somebody replaces right after a given read of it. It cannot show what happens within one read."""
+
+    replaced: dict[int, Callable[[], None]]
+    reads: int
+
+    def read_bytes(self) -> bytes:
+        data: bytes = super().read_bytes()
+        self.reads += 1
+        self.replaced.pop(self.reads, lambda: None)()
+        return data
+
+
+def _mounted(path: Path) -> Any:
+    file = FakeMountedFile(path)
+    file.replaced, file.reads = {}, 0
+    return file
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path)
+
+
+def _files(certificates: Certificates) -> CertificateFiles:
+    return CertificateFiles(certificates.certificate_file, certificates.private_key_file)
+
+
+@pytest.mark.parametrize("read", [1, 2, 3])
+def test_a_pair_that_is_completed_while_it_is_looked_at_is_served_in_the_end(certificates: Certificates, read: int) -> None:
+    key_file = _mounted(certificates.private_key_file)
+    files = CertificateFiles(certificates.certificate_file, key_file)
+    leaf = certificates.new_leaf()
+    expiry = leaf.certificate.not_valid_after_utc.timestamp()
+    # The certificate is new; its key comes right after that read of the old one.
+    replace_file(certificates.certificate_file, leaf.certificate_pem)
+    key_file.replaced[key_file.reads + read] = lambda: replace_file(certificates.private_key_file, leaf.key_pem)
+    looks = [files.reload() for _ in range(4)]
+    assert looks.count(Reload.LOADED) == 1
+    assert (looks[-1], files.problem, files.not_after) == (Reload.UNCHANGED, "", expiry)
+
+
+def test_a_sound_pair_that_changes_into_another_while_it_is_looked_at_is_not_served_half(certificates: Certificates) -> None:
+    key_file = _mounted(certificates.private_key_file)
+    files = CertificateFiles(certificates.certificate_file, key_file)
+    served, (first, second) = files.not_after, (certificates.new_leaf(), certificates.new_leaf())
+    certificates.replace(first)
+    key_file.replaced[key_file.reads + 2] = lambda: certificates.replace(second)
+    assert files.reload() is Reload.REFUSED
+    assert files.problem.endswith("changed while they were read")
+    assert files.not_after == served
+    assert files.reload() is Reload.LOADED
+
+
+def test_the_first_pair_must_hold_still_too(certificates: Certificates) -> None:
+    key_file = _mounted(certificates.private_key_file)
+    key_file.replaced[1] = lambda: certificates.replace(certificates.new_leaf())
+    with pytest.raises(CertificateError, match="changed while they were read"):
+        CertificateFiles(certificates.certificate_file, key_file)
+
+
+def test_files_that_are_written_anew_with_the_same_bytes_have_not_changed(certificates: Certificates) -> None:
+    files = _files(certificates)
+    replace_file(certificates.certificate_file, certificates.certificate_file.read_bytes())
+    assert files.reload() is Reload.UNCHANGED
+
+
+def test_a_refused_pair_is_loaded_when_its_other_half_comes(certificates: Certificates) -> None:
+    files = _files(certificates)
+    leaf = certificates.new_leaf()
+    replace_file(certificates.private_key_file, leaf.key_pem)
+    assert [files.reload(), files.reload()] == [Reload.REFUSED, Reload.UNCHANGED]
+    assert str(certificates.private_key_file) in files.problem
+    replace_file(certificates.certificate_file, leaf.certificate_pem)
+    assert [files.reload(), files.reload()] == [Reload.LOADED, Reload.UNCHANGED]
+    assert files.problem == ""
+
+
+def test_the_leaf_of_a_chain_tells_the_expiry(certificates: Certificates) -> None:
+    leaf = certificates.new_leaf()
+    certificates.private_key_file.write_bytes(leaf.key_pem)
+    certificates.certificate_file.write_bytes(leaf.certificate_pem + certificates.authority.certificate_pem)
+    assert _files(certificates).not_after == leaf.certificate.not_valid_after_utc.timestamp()
+
+
+def test_a_chain_in_the_wrong_order_is_refused(certificates: Certificates) -> None:
+    leaf = certificates.new_leaf()
+    certificates.private_key_file.write_bytes(leaf.key_pem)
+    certificates.certificate_file.write_bytes(certificates.authority.certificate_pem + leaf.certificate_pem)
+    with pytest.raises(CertificateError, match="not a certificate and its key in PEM"):
+        _files(certificates)
+
+
+@pytest.mark.parametrize("name", ["certificate_file", "private_key_file"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\0", b"-----BEGIN CERTIFICATE-----\n", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+)
+def test_what_is_no_pem_is_a_problem_that_names_both_files(certificates: Certificates, name: str, data: bytes) -> None:
+    getattr(certificates, name).write_bytes(data)
+    with pytest.raises(CertificateError) as problem:
+        _files(certificates)
+    assert str(certificates.certificate_file) in str(problem.value)
+    assert str(certificates.private_key_file) in str(problem.value)
+    assert "\n" not in str(problem.value)
+
+
+def test_der_is_not_pem(certificates: Certificates) -> None:
+    certificates.certificate_file.write_bytes(certificates.new_leaf().certificate.public_bytes(Encoding.DER))
+    with pytest.raises(CertificateError):
+        _files(certificates)

@@ -1,0 +1,100 @@
+"""How the service ends: whoever has begun to ask is answered, and no connection holds it up for longer than its shutdown time."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.oracles.admission import verify
+from tests.service.reviews import injected_review, is_answered
+from tests.service.running_service import RunningService, eventually, read_reply, read_to_end, request_bytes, running_service, send
+from webhook.server.serve import SHUTDOWN_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOON_SECONDS = 3
+
+
+@pytest.fixture
+def own_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    with running_service(tmp_path_factory.mktemp("shutdown")) as service:
+        yield service
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_soon_with_code_0(own_service: RunningService, number: signal.Signals) -> None:
+    is_answered(own_service)
+    began = time.monotonic()
+    own_service.process.send_signal(number)
+    assert own_service.process.wait(SHUTDOWN_SECONDS) == 0
+    assert time.monotonic() - began < SOON_SECONDS
+    own_service.log(event="stopped")
+    assert [line["event"] for line in own_service.logs][-2:] == ["stopping", "stopped"]
+    assert own_service.stderr == ""
+
+
+def test_a_request_that_is_on_its_way_is_answered_and_its_connection_closed(own_service: RunningService) -> None:
+    review = injected_review()
+    with own_service.tls() as stream:
+        stream.sendall(request_bytes(review)[:-1])
+        assert eventually(lambda: own_service.metric("requests_in_flight") == 1)
+        own_service.process.send_signal(signal.SIGTERM)
+        own_service.log(event="stopping")
+        assert eventually(lambda: _refuses(own_service.port)), "nobody new is let in"
+        stream.sendall(review[-1:])
+        reply = read_reply(stream)
+        verify(review, reply.body)
+        assert reply.headers["connection"] == "close"
+        assert read_to_end(stream) == b""
+    assert own_service.process.wait(SHUTDOWN_SECONDS) == 0
+
+
+def _refuses(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_idle_connections_are_told_and_closed(own_service: RunningService) -> None:
+    clients = [own_service.connect() for _ in range(20)]
+    assert {send(client, injected_review()).status for client in clients} == {200}
+    own_service.process.send_signal(signal.SIGTERM)
+    for client in clients:
+        assert isinstance(client.sock, socket.socket)
+        assert client.sock.recv(1) == b""
+        client.close()
+    assert own_service.process.wait(SOON_SECONDS) == 0
+
+
+def test_clients_that_neither_speak_nor_close_cannot_hold_it_beyond_its_time(own_service: RunningService) -> None:
+    idle = own_service.connect()
+    send(idle, injected_review())
+    with own_service.tls() as silent, own_service.tls() as slow, own_service.tcp() as unshaken:
+        slow.sendall(request_bytes(injected_review())[:-1])
+        began = time.monotonic()
+        own_service.process.send_signal(signal.SIGTERM)
+        assert own_service.process.wait(SHUTDOWN_SECONDS + SOON_SECONDS) == 0
+        assert time.monotonic() - began < SHUTDOWN_SECONDS + SOON_SECONDS
+        assert all(stream.fileno() > 0 for stream in (silent, unshaken)), "they held on to the end"
+    idle.close()
+    assert not [line for line in own_service.logs if "traceback" in line]
+
+
+def test_a_second_signal_does_no_harm(own_service: RunningService) -> None:
+    with own_service.tls() as stream:
+        review = injected_review()
+        stream.sendall(request_bytes(review)[:-1])
+        assert eventually(lambda: own_service.metric("requests_in_flight") == 1)
+        for _ in range(2):
+            own_service.process.send_signal(signal.SIGTERM)
+            own_service.log(event="stopping")
+        stream.sendall(review[-1:])
+        verify(review, read_reply(stream).body)
+    assert own_service.process.wait(SHUTDOWN_SECONDS) == 0
