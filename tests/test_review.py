@@ -96,6 +96,12 @@ def test_a_field_that_only_some_rule_reads_is_noticed_when_one_does(policy: Poli
     assert outcome.warnings == ("the pod is left as it is: Expected `str`, got `int` - at `$[0].name` of env",)
 
 
+def test_a_pod_of_more_containers_than_any_real_one_is_not_looked_through(policy: Policy) -> None:
+    pod = POD | {"spec": {"containers": [{"name": f"c{number}"} for number in range(201)], "restartPolicy": "Never"}}
+
+    assert admit(parse(review_of(pod)), policy).reason == "too-many-containers"
+
+
 MALFORMED = {
     b"": "Input data was truncated",
     b"{": "truncated",

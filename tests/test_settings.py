@@ -102,7 +102,7 @@ DATA_FILES = {
         "images: [{image: x, entrypoint: /run}]",
         "Expected `array | null`, got `str` - at `$.images[0].entrypoint`",
     ),
-    "no YAML": ("ENTRYPOINTS_FILE", "images: [", "while parsing"),
+    "no YAML": ("ENTRYPOINTS_FILE", "images: [", "line 1, column 10: "),
 }
 
 
@@ -113,6 +113,12 @@ def test_a_data_file_that_cannot_be_used_is_told_with_its_field(setting: str, te
     told = "\n".join(problems({f"{PREFIX}{setting}": str(file)}))
 
     assert told.startswith(f"{file}: {problem}")
+
+
+def test_the_buffer_must_hold_one_body() -> None:
+    assert problems({f"{PREFIX}MAX_BUFFERED_BYTES": "1048576"}) == [
+        "max_buffered_bytes: must not be below max_body_bytes, or a body that is allowed would never be taken"
+    ]
 
 
 def test_an_admins_own_rows_are_looked_at_first(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from webhook.core.short_name import ShortNamePolicy
 from webhook.core.sidecar import Catalogue, parse_sidecars
 from webhook.core.wrapper import wrapper_script
 from webhook.settings import SettingsError
+from webhook.yaml_problem import yaml_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ def _load(path: Path | Traversable, parse: Callable[[object], T]) -> T:
         message = f"{path}: cannot be read: {error.strerror}"
         raise SettingsError(message) from error
     except (UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError, ValueError) as error:
-        message = f"{path}: {error}"
+        message = f"{path}: {yaml_problem(error)}"
         raise SettingsError(message) from error
 
 

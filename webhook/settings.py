@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from webhook.core.names import CANONICAL_NAME
 from webhook.core.short_name import ShortNameValue, is_label_value
 from webhook.core.wishes import MAX_WAIT_SECONDS, Mode, WhenNotReady
+from webhook.yaml_problem import yaml_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,6 +146,13 @@ class Settings(BaseModel):
         "info", description="Least level that is logged. `info` has one line for each review."
     )
 
+    @model_validator(mode="after")
+    def _one_body_fits(self) -> Settings:
+        if self.max_buffered_bytes < self.max_body_bytes:
+            message = "max_buffered_bytes: must not be below max_body_bytes, or a body that is allowed would never be taken"
+            raise ValueError(message)
+        return self
+
 
 def read_settings(environ: Mapping[str, str], config: Path | None = None) -> Settings:
     """Read the environment and the file, and check them together.
@@ -168,9 +176,9 @@ def _read_file(path: Path) -> dict[str, Any]:
         # BaseLoader leaves scalars as text, as an environment variable is: to YAML 1.1 the word off is a boolean, to us a mode.
         document = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but text, lists and dicts
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"{path}: cannot be read as YAML: {error}"
+        message = f"{path}: cannot be read as YAML: {yaml_problem(error)}"
         raise SettingsError(message) from error
-    if not document:
+    if document is None:
         return {}
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         message = f"{path}: must be a mapping of settings; allowed are {', '.join(Settings.model_fields)}"
@@ -179,6 +187,8 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _in_words(problem: Any, given: Mapping[str, str], path: Path | None) -> str:
+    if not problem["loc"]:
+        return str(problem["msg"].removeprefix("Value error, "))
     name = str(problem["loc"][0])
     where = f"{PREFIX}{name.upper()}" if name in given else f"{path}: {name}"
     if problem["type"] == "extra_forbidden":

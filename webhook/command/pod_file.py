@@ -10,6 +10,7 @@ import msgspec
 import yaml
 
 from webhook.core.review import API_VERSION, KIND, ReviewRequest, parse
+from webhook.yaml_problem import yaml_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def read_pods(name: str) -> list[dict[str, Any]]:
         message = f"{shown}: cannot be read: {error.strerror}"
         raise PodFileError(message) from error
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
-        message = f"{shown}: is neither YAML nor JSON: {error}"
+        message = f"{shown}: is neither YAML nor JSON: {yaml_problem(error)}"
         raise PodFileError(message) from error
     pods = [
         pod

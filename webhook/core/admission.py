@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 import msgspec
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from webhook.core.pod import Pod
     from webhook.core.policy import Policy
     from webhook.core.review import ReviewRequest
+
+MAX_CONTAINERS: Final = 200
+"""Anything in the cluster may post a review, and each container costs some 10 µs."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -74,6 +77,8 @@ def admit(request: ReviewRequest, policy: Policy) -> Outcome:
 
 
 def _treated(pod: Pod, policy: Policy) -> Outcome:
+    if len(pod.spec.containers) + len(pod.init_containers) > MAX_CONTAINERS:
+        return Outcome(Skip(SkipReason.TOO_MANY_CONTAINERS))
     facts = read_facts(pod, policy.catalogue)
     decision = decide(facts, policy)
     match decision:

@@ -15,6 +15,7 @@ class SkipReason(StrEnum):
     SUBRESOURCE = "subresource"
     MIRROR_POD = "mirror-pod"
     MALFORMED_POD = "malformed-pod"
+    TOO_MANY_CONTAINERS = "too-many-containers"
     NOT_AIRFLOW = "not-airflow"
     LONG_RUNNING = "long-running"
     SWITCHED_OFF = "switched-off"
@@ -46,6 +47,7 @@ SENTENCES: Final = MappingProxyType(
         SkipReason.SUBRESOURCE: "The request is about a subresource of a pod, not the pod itself.",
         SkipReason.MIRROR_POD: "A mirror pod shows a static pod of a node; changing it changes nothing.",
         SkipReason.MALFORMED_POD: "A field of the pod has a type that the Pod API does not know: it is left to the API server.",
+        SkipReason.TOO_MANY_CONTAINERS: "The pod has more than 200 containers, which no real one has: looking at all would hold up others.",
         SkipReason.NOT_AIRFLOW: "The pod does not carry the labels of an Airflow task pod or of a job of the chart.",
         SkipReason.LONG_RUNNING: "The pod restarts its containers for ever (restartPolicy Always), so it is not meant to end.",
         SkipReason.SWITCHED_OFF: "The mode is off for this pod.",
