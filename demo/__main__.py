@@ -59,7 +59,7 @@ def main() -> int:
     heading("airflow-sidecar-webhook: task pods that end")
     say("A throwaway CA, a certificate, and the real service on the loopback over TLS.")
     with Service() as service:
-        say(f"Listening on https://localhost:{service.port}/mutate")
+        say(f"Listening on https://127.0.0.1:{service.port}/mutate")
         ended_well = [demonstrate(case, service) for case in CASES]
     heading("What was real, and what was not")
     say("Real: the service and its TLS, both pods (as Airflow 3.3.2 sent them), the patch, the wrapper, the shell, the exit codes.")

@@ -30,7 +30,7 @@ class Service:
         folder = Path(self._folder.name)
         now = datetime.now(UTC)
         authority = make_authority(now, "throwaway")
-        leaf = sign_leaf(authority, ["localhost", "127.0.0.1"], now)
+        leaf = sign_leaf(authority, ["127.0.0.1"], now)
         (folder / "tls.crt").write_bytes(leaf.certificate_pem)
         (folder / "tls.key").write_bytes(leaf.key_pem)
         self.trust = ssl.create_default_context(cadata=authority.certificate_pem.decode())
@@ -50,7 +50,7 @@ class Service:
 
     def review(self, body: bytes) -> dict[str, Any]:
         """Post one AdmissionReview over verified TLS; the answer."""
-        connection = http.client.HTTPSConnection("localhost", self.port, context=self.trust, timeout=10)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.trust, timeout=10)
         connection.request("POST", "/mutate?timeout=10s", body, {"Content-Type": "application/json"})
         answer: dict[str, Any] = json.loads(connection.getresponse().read())
         connection.close()
