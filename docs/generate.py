@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from docs import generate_sidecars
 from webhook.core.reasons import SENTENCES, Reason, SkipReason
@@ -15,10 +16,12 @@ from webhook.settings import PREFIX, Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pydantic.fields import FieldInfo
+
 REFERENCE = Path(__file__).parent / "reference.md"
 
 WHAT_ANNOTATIONS_DO = {
-    "airflow-sidecar-webhook/mode": "how the pod is treated: by the rules, wrapped, only labelled, or not at all",
+    "airflow-sidecar-webhook/mode": "how the pod is treated: by the rules, wrapped where possible (today the same), labelled, or not at all",
     "airflow-sidecar-webhook/main-container": "which container is the task's, where it is neither `base` nor the first that is no sidecar",
     "airflow-sidecar-webhook/entrypoint": "what the main container's image runs, where the pod gives no command",
     "airflow-sidecar-webhook/shell": "where the wrapper's shell comes from: the image has one, or the helper brings it",
@@ -45,12 +48,23 @@ def _settings() -> Iterator[str]:
     yield "## Settings\n"
     yield f"An environment variable `{PREFIX}NAME`, or a key in lower case of the YAML file that `{PREFIX}CONFIG`"
     yield "or `--config` names. (Two underscores: Kubernetes itself sets `AIRFLOW_SIDECAR_WEBHOOK_PORT` for a Service of that name.) The"
-    yield "environment wins, an empty value is none, and all problems are told at once at start.\n"
-    yield "| setting | default | |"
-    yield "|---|---|---|"
+    yield "environment wins, and an empty value or null is none. At start all values are checked together, then the files they name.\n"
+    yield "| setting | default | allowed | |"
+    yield "|---|---|---|---|"
     for name, field in Settings.model_fields.items():
-        yield f"| `{name}` | {_default(field.default)} | {field.description} |"
+        yield f"| `{name}` | {_default(field.default)} | {_allowed(field)} | {field.description} |"
     yield ""
+
+
+def _allowed(field: FieldInfo) -> str:
+    """The choices, or the bounds."""
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(field.annotation))
+    if isinstance(field.annotation, type) and issubclass(field.annotation, StrEnum):
+        return ", ".join(f"`{choice}`" for choice in field.annotation)
+    bounds = {name: getattr(one, name) for one in field.metadata for name in ("ge", "gt", "le") if getattr(one, name, None) is not None}
+    words = {"ge": "from", "gt": "over", "le": "to"}
+    return " ".join(f"{word} {bounds[name]}" for name, word in words.items() if name in bounds)
 
 
 def _default(value: object) -> str:
@@ -77,7 +91,7 @@ def _status() -> Iterator[str]:
     yield "| `main` | the container that holds the task |"
     yield "| `entrypoint` | of a wrapped pod: where its words come from, see [wrapper.md](wrapper.md#what-it-runs) |"
     yield "| `shell` | of a wrapped pod: `image` or `helper` |"
-    yield "| `sidecars` | for each known regular sidecar `quit`, `ends-by-itself` or `runs-on` |"
+    yield "| `sidecars` | for each container beside the task: `quit`, `ends-by-itself`, `runs-on` (and the pod with it) or `unknown` |"
     yield ""
 
 

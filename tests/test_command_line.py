@@ -115,8 +115,8 @@ UNUSABLE = {
     "no YAML": (["explain", "-"], "a: [", "stdin: is neither YAML nor JSON: "),
     "no UTF-8": (["explain", "-"], "\udcff", "stdin: is neither YAML nor JSON: "),
     "empty": (["explain", "-"], "", "stdin: is empty; allowed is a Pod, a List or PodList of them, or an AdmissionReview, as YAML or JSON"),
-    "another kind": (["explain", "-"], '[{"kind":"Pod"},{"kind":"Job"}]', "stdin: document 1[1]: kind is 'Job'; allowed is a Pod, "),
-    "a scalar": (["explain", "-"], "hello", "stdin: document 1: kind is None; allowed is a Pod, "),
+    "another kind": (["explain", "-"], '[{"kind":"Pod"},{"kind":"Job"}]', "stdin: document 1[1]: kind is Job; allowed is a Pod, "),
+    "a scalar": (["explain", "-"], "hello", "stdin: document 1: there is no kind; allowed is a Pod, "),
     "too deep": (["explain", "-"], "[" * 100_000, "stdin: is neither YAML nor JSON: "),
     "several pods for patch": (
         ["patch", "-"],

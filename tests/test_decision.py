@@ -152,8 +152,46 @@ def test_a_main_container_that_is_not_there_is_told_and_the_rule_holds(policy: P
     outcome, after = ask(executor_pod(main_container="nobody"), policy)
 
     assert outcome.result == "wrapped"
-    assert outcome.warnings == ("annotation airflow-sidecar-webhook/main-container is ignored: allowed is one of base, istio-proxy",)
+    assert outcome.warnings == ("annotation airflow-sidecar-webhook/main-container is ignored: allowed is one of base",)
     assert names.PREFIX in container(after, "base")["command"]
+
+
+def test_a_known_sidecar_cannot_be_named_as_the_task(policy: Policy) -> None:
+    outcome, after = ask(executor_pod(main_container="istio-proxy"), policy)
+
+    assert outcome.bad_annotations[0].key == names.MAIN_CONTAINER
+    assert names.PREFIX in container(after, "base")["command"]
+
+
+def test_a_described_sidecar_that_is_not_there_is_told(policy: Policy) -> None:
+    outcome, _ = ask(executor_pod(sidecars='[{"name": "cache"}]'), policy)
+
+    assert outcome.warnings == (
+        "annotation airflow-sidecar-webhook/sidecars is ignored: allowed is containers of this pod: base, istio-proxy",
+    )
+
+
+def test_an_annotation_that_does_not_exist_is_told_with_those_that_do(policy: Policy) -> None:
+    outcome, _ = ask(executor_pod(wait_second="7"), policy)
+
+    assert outcome.warnings[0].startswith(
+        "annotation airflow-sidecar-webhook/wait-second is ignored: allowed is one of airflow-sidecar-webhook/mode, "
+    )
+
+
+def test_a_container_that_nobody_knows_is_named_in_the_status(policy: Policy) -> None:
+    pod = executor_pod()
+    pod["spec"]["containers"].append({"name": "cache", "image": "redis:7"})
+    after = ask(pod, policy)[1]
+
+    assert '"sidecars":{"istio-proxy":"quit","cache":"unknown"}' in after["metadata"]["annotations"][names.STATUS]
+
+
+def test_a_sidecar_that_runs_on_beside_a_wrapped_task_is_told(policy: Policy) -> None:
+    pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_kerberos_sidecar_template.json"))
+    outcome, _ = ask(pod, policy)
+
+    assert outcome.warnings == ("airflow-sidecar-webhook: worker-kerberos cannot be asked to quit, so the pod may stay Running",)
 
 
 def test_the_first_container_that_is_no_sidecar_is_the_tasks_where_none_is_called_base(policy: Policy) -> None:

@@ -50,7 +50,7 @@ def test_all_problems_are_told_at_once_each_with_its_place(tmp_path: Path) -> No
         f"{config}: read_seconds: Input should be less than or equal to 30",
         f"{PREFIX}MODE: Input should be 'auto', 'wrap', 'label-only' or 'off'",
         f"{PREFIX}SHORT_NAME_FIXED: Value error, must be a valid label value: at most 63 of A-Z a-z 0-9 - _ . , with a letter or digit at both ends",
-        f"{config}: wait_secs: there is no such setting; allowed are {', '.join(Settings.model_fields)}",
+        f"{config}: wait_secs: there is no such setting; did you mean wait_seconds?",
     ]
 
 
@@ -66,6 +66,14 @@ def test_a_file_that_is_no_mapping_is_told(text: str, problem: str, tmp_path: Pa
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "No such file" in problems({}, tmp_path / "none.yaml")[0]
+
+
+@pytest.mark.parametrize("nothing", ["", "~", "null", '""'])
+def test_a_value_that_is_nothing_leaves_the_default(nothing: str, tmp_path: Path) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text(f"helper_image: {nothing}\nsidecars_file: {nothing}\nwait_seconds: {nothing}\n")
+
+    assert read_settings({}, config) == Settings()
 
 
 def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ A setting is an environment variable ``AIRFLOW_SIDECAR_WEBHOOK__NAME`` (two unde
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "AIRFLOW_SIDECAR_WEBHOOK__"
 CONFIG: Final = f"{PREFIX}CONFIG"
+
+NOTHING: Final = ("", "~", "null", "Null", "NULL")
+"""Values that set nothing: what YAML knows as null, and an empty variable."""
 
 
 class SettingsError(Exception):
@@ -120,8 +124,8 @@ class Settings(BaseModel):
     )
     injectors: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
         (),
-        description="Ids of sidecars (docs/sidecars.md) whose injector works on every pod of the opted-in namespaces, "
-        "like Linkerd's by a namespace annotation, which a webhook cannot see. Nothing is assumed by default.",
+        description="`vault` or `linkerd` (or the id of an own row that asks): sidecars whose injector works on every pod of the "
+        "opted-in namespaces, like Linkerd's by a namespace annotation, which a webhook cannot see. Nothing is assumed by default.",
     )
     short_name_key: Literal["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"] = Field(
         CANONICAL_NAME,
@@ -165,7 +169,7 @@ def read_settings(environ: Mapping[str, str], config: Path | None = None) -> Set
     path = config or (Path(environ[CONFIG]) if environ.get(CONFIG) else None)
     filed = _read_file(path) if path else {}
     try:
-        return Settings.model_validate({name: value for name, value in (filed | given).items() if value != ""})
+        return Settings.model_validate({name: value for name, value in (filed | given).items() if value not in NOTHING})
     except ValidationError as error:
         problems = [_in_words(problem, given, path) for problem in error.errors(include_url=False)]
         raise SettingsError("\n".join(problems)) from error
@@ -192,5 +196,7 @@ def _in_words(problem: Any, given: Mapping[str, str], path: Path | None) -> str:
     name = str(problem["loc"][0])
     where = f"{PREFIX}{name.upper()}" if name in given else f"{path}: {name}"
     if problem["type"] == "extra_forbidden":
-        return f"{where}: there is no such setting; allowed are {', '.join(Settings.model_fields)}"
+        near = get_close_matches(name, Settings.model_fields, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"allowed are {', '.join(Settings.model_fields)}"
+        return f"{where}: there is no such setting; {hint}"
     return f"{where}: {problem['msg']}"

@@ -62,13 +62,14 @@ def refusal(certificates: Certificates, monkeypatch: pytest.MonkeyPatch, capsys:
 @pytest.mark.parametrize("setting", ["certificate_file", "private_key_file"])
 def test_a_missing_file_is_named(certificates: Certificates, tmp_path: Path, setting: str) -> None:
     missing = tmp_path / "nowhere"
-    assert _refusal(certificates, **{setting: missing}) == [f"{missing}: cannot be read: No such file or directory"]
+    told = f"{missing}: cannot be read: No such file or directory (settings certificate_file and private_key_file)"
+    assert _refusal(certificates, **{setting: missing}) == [told]
 
 
 def test_a_pair_that_does_not_belong_together_is_refused(certificates: Certificates) -> None:
     certificates.private_key_file.write_bytes(certificates.new_leaf().key_pem)
     (line,) = _refusal(certificates)
-    assert line.startswith(f"{certificates.certificate_file} and {certificates.private_key_file}: not a certificate and its key in PEM: ")
+    assert line.startswith(f"{certificates.private_key_file}: is not the private key of {certificates.certificate_file}")
 
 
 def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(certificates: Certificates) -> None:
@@ -89,7 +90,7 @@ def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(certifica
         check=False,
     )
     assert process.returncode == UNUSABLE
-    assert b"not a certificate and its key in PEM" in process.stdout
+    assert b"is not the private key of" in process.stdout
     assert b"pass phrase" not in process.stdout
 
 
@@ -104,9 +105,9 @@ def test_every_bad_setting_of_environment_and_file_is_listed_at_once(certificate
     assert all(line.startswith(f"{config}: ") for line in lines if not line.startswith(PREFIX))
 
 
-def test_an_unknown_setting_is_answered_with_those_there_are(refusal: Callable[..., list[str]]) -> None:
+def test_a_misspelt_setting_is_answered_with_the_one_that_was_meant(refusal: Callable[..., list[str]]) -> None:
     (line,) = refusal(helper_imgae="busybox")
-    assert line.startswith(f"{PREFIX}HELPER_IMGAE: there is no such setting; allowed are host, port, ")
+    assert line.startswith(f"{PREFIX}HELPER_IMGAE: there is no such setting; did you mean helper_image?")
 
 
 def test_variables_that_kubernetes_sets_for_a_service_of_this_name_are_no_settings(

@@ -75,7 +75,8 @@ class Explanation:
             f"  {bold}{self.outcome.result}{plain} ({self.outcome.reason}): {SENTENCES[self.outcome.reason]}",
         ]
         lines += [f"  {dim}{key:<12}{plain} {_shown(value)}" for key, value in self.status.items() if key not in {"treatment", "reason"}]
-        lines += [f"  {dim}{'warning':<12}{plain} {warning}" for warning in self.outcome.warnings]
+        told = SENTENCES[self.outcome.reason]
+        lines += [f"  {dim}{'warning':<12}{plain} {warning}" for warning in self.outcome.warnings if told not in warning]
         lines += [f"  {_coloured(line) if colour else line}" for line in self._diff()]
         return "\n".join(lines)
 
@@ -100,12 +101,15 @@ def wants_colour() -> bool:
     return sys.stdout.isatty()
 
 
-def _without(value: Any, script: str) -> Any:
-    """A copy in which the wrapper's text is named instead of shown."""
+def _without(value: Any, script: str, key: str = "") -> Any:
+    """A copy to show: the wrapper's text by its size, and no values of env and args, which hold secrets and are never changed."""
+    if key == "args" and isinstance(value, list):
+        return [f"<{len(value)} words, as they were>"]
     if isinstance(value, dict):
-        return {key: _without(item, script) for key, item in value.items()}
+        shown = {name: _without(item, script, name) for name, item in value.items()}
+        return shown | {"value": "<hidden>"} if key == "env" and "value" in value else shown
     if isinstance(value, list):
-        return [_without(item, script) for item in value]
+        return [_without(item, script, key) for item in value]
     return f"<the wrapper, {len(script)} characters>" if value == script else value
 
 

@@ -86,7 +86,8 @@ def _pods(document: object, place: str) -> Iterator[dict[str, Any]]:
     elif isinstance(document, dict) and kind == KIND and isinstance(document.get("request"), dict):
         yield from _pods(document["request"].get("object"), f"{place}.request.object")
     else:
-        message = f"{place}: kind is {kind!r}; allowed is {ALLOWED}"
+        found = f"kind is {kind}" if kind else "there is no kind"
+        message = f"{place}: {found}; allowed is {ALLOWED}"
         raise PodFileError(message)
 
 

@@ -12,7 +12,7 @@ from webhook.core.facts import read_facts
 from webhook.core.operations import operations_for
 from webhook.core.patch import Operation, prove
 from webhook.core.reasons import SENTENCES, Reason, SkipReason
-from webhook.core.status import TREATMENTS, Treatment
+from webhook.core.status import RUNS_ON, TREATMENTS, Treatment, ends_of
 from webhook.core.wishes import BadAnnotation
 
 if TYPE_CHECKING:
@@ -106,4 +106,7 @@ def _mutated(facts: Facts, mutate: Mutate, policy: Policy) -> Outcome:
     warnings = [bad.warning for bad in facts.bad_annotations]
     if TREATMENTS[mutate.reason] is Treatment.LEFT:
         warnings.append(f"airflow-sidecar-webhook: {mutate.reason}: {SENTENCES[mutate.reason]}")
+    running = [name for name, end in ends_of(facts, mutate).items() if end == RUNS_ON]
+    if mutate.wrap and running:
+        warnings.append(f"airflow-sidecar-webhook: {', '.join(running)} cannot be asked to quit, so the pod may stay Running")
     return Outcome(mutate, operations, facts.bad_annotations, tuple(warnings))

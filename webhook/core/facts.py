@@ -30,6 +30,7 @@ class Facts(msgspec.Struct, frozen=True):
         command: The main container's own command, without a wrapper of ours; None where it has none.
         sidecars: Known sidecars among the regular containers, in the order in which they are asked to quit.
         native_sidecars: Names of known sidecars that are native ones already.
+        others: Names of regular containers that are neither the task's, nor known, nor kept for Airflow.
 
     """
 
@@ -41,6 +42,7 @@ class Facts(msgspec.Struct, frozen=True):
     command: tuple[str, ...] | None
     sidecars: tuple[FoundSidecar, ...]
     native_sidecars: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
     @property
     def main_container(self) -> Container | None:
@@ -58,11 +60,12 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
         pod=pod,
         kind=pod_kind(pod),
         wishes=wishes,
-        bad_annotations=bad + misnamed,
+        bad_annotations=bad + misnamed + _absent_sidecars(pod, wishes),
         main=main,
         command=None if command is None else tuple(command),
         sidecars=_found(pod, told, main),
         native_sidecars=_native(pod, catalogue),
+        others=tuple(one.name for position, one in enumerate(pod.spec.containers) if told[one.name] is None and position != main),
     )
 
 
@@ -76,13 +79,23 @@ def _sidecar_of(pod: Pod, container: Container, wishes: Wishes, catalogue: Catal
 def _find_main(pod: Pod, wishes: Wishes, told: dict[str, Sidecar | None]) -> tuple[int | None, tuple[BadAnnotation, ...]]:
     """The container the user named, else ``base``, else the first that is no sidecar: injectors may have put theirs before it."""
     order = [container.name for container in pod.spec.containers]
-    if wishes.main_container in order:
-        return order.index(wishes.main_container), ()
-    misnamed = () if wishes.main_container is None else (BadAnnotation(names.MAIN_CONTAINER, f"one of {', '.join(order)}"),)
-    others = [name for name in order if told[name] is None and name != names.XCOM_CONTAINER]
-    if "base" in others:
+    possible = [name for name in order if told[name] is None and name != names.XCOM_CONTAINER]
+    misnamed: tuple[BadAnnotation, ...] = ()
+    if wishes.main_container is not None:
+        own = [sidecar.id for sidecar in wishes.sidecars]
+        if wishes.main_container in possible or wishes.main_container in set(own) & set(order):
+            return order.index(wishes.main_container), ()
+        misnamed = (BadAnnotation(names.MAIN_CONTAINER, f"one of {', '.join(possible)}"),)
+    if "base" in possible:
         return order.index("base"), misnamed
-    return (order.index(others[0]) if others else None), misnamed
+    return (order.index(possible[0]) if possible else None), misnamed
+
+
+def _absent_sidecars(pod: Pod, wishes: Wishes) -> tuple[BadAnnotation, ...]:
+    """Of the sidecars that the user describes, those that are no containers of the pod. An injector may still bring them."""
+    order = [container.name for container in pod.spec.containers]
+    absent = any(sidecar.id not in order for sidecar in wishes.sidecars)
+    return (BadAnnotation(names.SIDECARS, f"containers of this pod: {', '.join(order)}"),) if absent else ()
 
 
 def _found(pod: Pod, told: dict[str, Sidecar | None], main: int | None) -> tuple[FoundSidecar, ...]:

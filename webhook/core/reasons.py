@@ -53,7 +53,7 @@ SENTENCES: Final = MappingProxyType(
         SkipReason.SWITCHED_OFF: "The mode is off for this pod.",
         SkipReason.NOT_IN_MESH: "No sidecar is there and none will come: injection is switched off, or the pod uses the host's network.",
         Reason.SIDECARS_QUIT: "The main container waits for its sidecars, runs the task and asks them to quit.",
-        Reason.NO_SIDECAR: "No sidecar is known in this pod, so it ends by itself.",
+        Reason.NO_SIDECAR: "No known sidecar is in this pod as it stands; after an injection it is decided anew.",
         Reason.AMBIENT_MESH: "The pod is in an ambient mesh: there is no sidecar in it to end.",
         Reason.NATIVE_ALREADY: "The sidecars are native: the kubelet ends them after the task, and would restart any that quit.",
         Reason.ENDS_BY_ITSELF: "The only sidecars here end by themselves once the task has ended.",

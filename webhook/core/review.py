@@ -7,6 +7,7 @@ pkg/admission/plugin/webhook/request/admissionreview.go: the uid echoed, apiVers
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
@@ -114,8 +115,20 @@ def parse(body: bytes) -> ReviewRequest:
 def _decode_any(body: bytes) -> _Review[_Request]:
     try:
         return _ANY_REVIEW.decode(body)
+    except msgspec.ValidationError as problem:
+        # A review of another version lacks other things too: the version is what is wrong with it.
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError):
+            head = msgspec.json.decode(body)
+            _check_version(head.get("apiVersion"), head.get("kind"))
+        raise MalformedReviewError(_in_words(problem)) from problem
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise MalformedReviewError(_in_words(problem)) from problem
+
+
+def _check_version(api_version: object, kind: object) -> None:
+    if isinstance(api_version, str) and isinstance(kind, str) and (api_version, kind) != (API_VERSION, KIND):
+        message = f"the body is not an {KIND} of {API_VERSION}: its apiVersion and kind say something else"
+        raise MalformedReviewError(message)
 
 
 def _in_words(problem: Exception) -> str:
@@ -129,9 +142,7 @@ def _in_words(problem: Exception) -> str:
 
 
 def _from(review: _Review[Any], problem: str) -> ReviewRequest:
-    if (review.apiVersion, review.kind) != (API_VERSION, KIND):
-        message = f"the body is not an {KIND} of {API_VERSION}: its apiVersion and kind say something else"
-        raise MalformedReviewError(message)
+    _check_version(review.apiVersion, review.kind)
     request = review.request
     if not request.uid:
         message = f"the body is not an {KIND} of {API_VERSION}: request.uid is empty"

@@ -43,6 +43,10 @@ TREATMENTS: Final = MappingProxyType(
 """The treatment each reason stands for. A pod that is left may stay Running because of a sidecar, so its creator is warned."""
 
 
+RUNS_ON: Final = "runs-on"
+UNKNOWN: Final = "unknown"
+
+
 class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     """The document in the annotation ``airflow-sidecar-webhook/status``.
 
@@ -52,7 +56,8 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
         main: The container that holds the task.
         entrypoint: Where the words between the wrapper and the args came from.
         shell: Where the wrapper's shell comes from.
-        sidecars: For each known regular sidecar whether it is asked to quit, ends by itself, or runs on.
+        sidecars: For each known regular sidecar whether it is asked to quit, ends by itself, or runs on; for any other container
+            beside the task ``unknown``.
 
     """
 
@@ -73,12 +78,18 @@ def status_of(facts: Facts, mutate: Mutate) -> str:
         main=main.name if main else None,
         entrypoint=mutate.wrap.entrypoint.source if mutate.wrap else None,
         shell=("helper" if mutate.wrap.helper else "image") if mutate.wrap else None,
-        sidecars={sidecar.name: _end_of(sidecar.quit, sidecar.ends_by_itself, mutate) for sidecar in facts.sidecars},
+        sidecars=ends_of(facts, mutate),
     )
     return msgspec.json.encode(status).decode()
+
+
+def ends_of(facts: Facts, mutate: Mutate) -> dict[str, str]:
+    """What becomes of each container beside the task."""
+    known = {sidecar.name: _end_of(sidecar.quit, sidecar.ends_by_itself, mutate) for sidecar in facts.sidecars}
+    return known | dict.fromkeys(facts.others, UNKNOWN)
 
 
 def _end_of(quit_request: str | None, ends_by_itself: bool, mutate: Mutate) -> str:  # noqa: FBT001
     if mutate.wrap and quit_request:
         return "quit"
-    return "ends-by-itself" if ends_by_itself else "runs-on"
+    return "ends-by-itself" if ends_by_itself else RUNS_ON

@@ -109,10 +109,10 @@ class BadAnnotation:
 
 def read_wishes(annotations: dict[str, str]) -> tuple[Wishes, tuple[BadAnnotation, ...]]:
     """The user's annotations, and those that mean nothing."""
-    if annotations.keys().isdisjoint(WISHES):
+    if f"{names.PREFIX}/" not in "\n".join(annotations):
         return NO_WISHES, ()
     found: dict[str, Any] = {}
-    bad: list[BadAnnotation] = []
+    bad = [BadAnnotation(key, f"one of {', '.join(WISHES)}") for key in annotations if _is_unknown(key)]
     for key, wish in WISHES.items():
         if key not in annotations:
             continue
@@ -121,6 +121,10 @@ def read_wishes(annotations: dict[str, str]) -> tuple[Wishes, tuple[BadAnnotatio
         except (ValueError, RecursionError):
             bad.append(BadAnnotation(key, wish.allowed))
     return Wishes(**found), tuple(bad)
+
+
+def _is_unknown(key: str) -> bool:
+    return key.startswith(f"{names.PREFIX}/") and key not in WISHES and key != names.STATUS
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,8 @@ def _refusing(observation: Observation) -> Callable[[Request, Exception], Awaita
     async def refuse(_request: Request, problem: Exception) -> Response:
         """Answer in plain words; the API server shows them to whoever creates the pod under failurePolicy Fail."""
         assert isinstance(problem, HTTPException)  # noqa: S101 - Starlette hands each handler its own error
-        observation.refused(problem.status_code, problem.detail)
-        return PlainTextResponse(problem.detail + "\n", problem.status_code, problem.headers)
+        detail = f"only POST {PATH} is served here" if problem.status_code in {404, 405} else problem.detail
+        observation.refused(problem.status_code, detail)
+        return PlainTextResponse(detail + "\n", problem.status_code, problem.headers)
 
     return refuse

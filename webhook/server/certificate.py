@@ -100,11 +100,15 @@ class CertificateFiles:
         files = _read(self._paths)
         context = _server_context()
         try:
+            leaf = x509.load_pem_x509_certificate(files[0])
+        except ValueError as error:
+            message = f"{self._paths[0]}: holds no certificate in PEM"
+            raise CertificateError(message) from error
+        try:
             # A key with a passphrase is refused: with no password given, OpenSSL would ask for one on the terminal.
             context.load_cert_chain(*self._paths, password="")
-            leaf = x509.load_pem_x509_certificate(files[0])
         except (ssl.SSLError, ValueError, OSError) as error:
-            message = f"{self._paths[0]} and {self._paths[1]}: not a certificate and its key in PEM: {error}"
+            message = f"{self._paths[1]}: is not the private key of {self._paths[0]}, in PEM and without a passphrase"
             raise CertificateError(message) from error
         if _read(self._paths) != files:
             message = f"{self._paths[0]} and {self._paths[1]}: changed while they were read"
@@ -125,7 +129,7 @@ def _read(paths: tuple[Path, Path]) -> tuple[bytes, bytes]:
     try:
         return paths[0].read_bytes(), paths[1].read_bytes()
     except OSError as error:
-        message = f"{error.filename}: cannot be read: {error.strerror}"
+        message = f"{error.filename}: cannot be read: {error.strerror} (settings certificate_file and private_key_file)"
         raise CertificateError(message) from error
 
 

@@ -37,7 +37,7 @@ class Metrics:
         )
         self.bad_annotations = Counter(
             f"{PREFIX}_bad_annotations",
-            "Annotations of ours whose value means nothing, by annotation.",
+            "Annotations of ours that mean nothing, by annotation (other: no such annotation).",
             ("annotation",),
             registry=self.registry,
         )

@@ -7,6 +7,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from webhook.core.wishes import WISHES
 from webhook.server.json_log import write_info
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Observation:
         self._reviews(outcome.result, outcome.reason, request.dry_run).inc()
         self.metrics.review_seconds.observe(seconds)
         for bad in outcome.bad_annotations:
-            self.metrics.bad_annotations.labels(bad.key).inc()
+            self.metrics.bad_annotations.labels(bad.key if bad.key in WISHES else "other").inc()
         if LOG.isEnabledFor(logging.INFO):
             write_info(LOG.name, "review", _identity(request) | _outcome_fields(outcome, seconds))
 

@@ -22,6 +22,7 @@ from webhook.server.json_log import log_to_stdout
 from webhook.server.metrics import Metrics
 from webhook.server.observation import Observation
 from webhook.server.protocol import with_head_deadline
+from webhook.server.self_test import self_test
 from webhook.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ class _Service:
     def _webhook_config(self) -> uvicorn.Config:
         settings = self.settings
         observation = Observation(self.metrics)
-        app = create_app(build_policy(settings), observation, settings.on_fault)
+        policy = build_policy(settings)
+        self_test(policy)
+        app = create_app(policy, observation, settings.on_fault)
         limits = BodyLimits(settings.max_body_bytes, settings.max_buffered_bytes, settings.read_seconds)
         limited = BodyLimit(app, limits, observation.refused)
         self.metrics.in_flight.set_function(lambda: limited.in_flight)

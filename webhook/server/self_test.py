@@ -1,0 +1,52 @@
+"""One review before the first one: a service that cannot treat a plain pod must not start, and the first real one is not the slowest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from webhook.core.admission import admit
+from webhook.core.review import API_VERSION, KIND, parse, render
+
+if TYPE_CHECKING:
+    from webhook.core.policy import Policy
+
+SAMPLE: Final = msgspec.json.encode(
+    {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "request": {
+            "uid": "self-test",
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "operation": "CREATE",
+            "object": {
+                "metadata": {
+                    "name": "self-test",
+                    "labels": {"kubernetes_executor": "True"},
+                    "annotations": {"sidecar.istio.io/status": "{}"},
+                },
+                "spec": {
+                    "restartPolicy": "Never",
+                    "containers": [
+                        {"name": "base", "image": "apache/airflow", "args": ["airflow", "version"]},
+                        {"name": "istio-proxy", "image": "istio/proxyv2", "args": ["proxy", "sidecar"]},
+                    ],
+                },
+            },
+        },
+    }
+)
+"""A pod of the KubernetesExecutor beside Istio's proxy."""
+
+
+def self_test(policy: Policy) -> None:
+    """Answer the sample as any review is answered.
+
+    Raises:
+        Exception: Whatever a review would have failed with.
+
+    """
+    request = parse(SAMPLE)
+    outcome = admit(request, policy)
+    render(request.uid, outcome.operations, outcome.warnings)
