@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 REFERENCE = Path(__file__).parent / "reference.md"
 
 WHAT_ANNOTATIONS_DO = {
-    "airflow-sidecar-webhook/mode": "how the pod is treated: by the rules, wrapped where possible (today the same), labelled, or not at all",
+    "airflow-sidecar-webhook/mode": "how the pod is treated: by the rules, wrapped where possible (today the same), labelled, or not",
     "airflow-sidecar-webhook/main-container": "which container is the task's, where it is neither `base` nor the first that is no sidecar",
     "airflow-sidecar-webhook/entrypoint": "what the main container's image runs, where the pod gives no command",
     "airflow-sidecar-webhook/shell": "where the wrapper's shell comes from: the image has one, or the helper brings it",

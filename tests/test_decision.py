@@ -8,8 +8,12 @@ import pytest
 
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_linkerd, inject_vault
 from tests.oracles.pod_validation import violations_of_restricted
-from tests.pods import ask, container, load
+from tests.pods import ask, container, load, review_of
 from webhook.core import names
+from webhook.core.admission import admit
+from webhook.core.decision import Skip
+from webhook.core.review import parse
+from webhook.core.wishes import Mode
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
@@ -156,19 +160,70 @@ def test_a_main_container_that_is_not_there_is_told_and_the_rule_holds(policy: P
     assert names.PREFIX in container(after, "base")["command"]
 
 
+def test_base_is_the_task_whatever_image_it_runs(policy: Policy) -> None:
+    pod = operator_pod(["sh", "-c", "true"], "registry.k8s.io/git-sync/git-sync:v4.4.2")
+    pod["spec"]["containers"].append({"name": "uploader", "image": "x"})
+    after = ask(pod, policy)[1]
+
+    assert names.PREFIX in container(after, "base")["command"]
+    assert "command" not in container(after, "uploader")
+
+
+@pytest.mark.parametrize(
+    ("command", "shell"),
+    [
+        (["/busybox/sh", "-c", "true"], ["/busybox/sh"]),
+        (["bash", "-c", "true"], ["bash"]),
+        (["busybox", "sh", "-c", "true"], ["busybox", "sh"]),
+    ],
+)
+def test_the_wrapper_starts_with_the_shell_that_the_command_itself_names(command: list[str], shell: list[str], policy: Policy) -> None:
+    once = ask(operator_pod(command), policy)[1]
+    wrapped = container(once, "base")["command"]
+
+    assert wrapped[: len(shell) + 1] == [*shell, "-c"]
+    assert wrapped[-len(command) :] == command
+    assert ask(once, policy)[0].operations == ()
+
+
+@pytest.mark.parametrize(("image", "reason"), [("python:3.12", "sidecars-quit"), ("cgr.dev/chainguard/python", "shell-unknown")])
+def test_an_image_that_only_shares_its_last_name_is_not_known_to_have_a_shell(image: str, reason: str, policy: Policy) -> None:
+    assert ask(operator_pod(["python", "x.py"], image), policy)[0].reason == reason
+
+
+def test_a_restart_policy_of_the_containers_own_is_what_counts(policy: Policy) -> None:
+    for own, expected in (("OnFailure", "wrapped"), ("Always", "skipped")):
+        pod = executor_pod()
+        pod["spec"]["containers"][0]["restartPolicy"] = own
+        request = parse(review_of(pod))
+        outcome = admit(request, policy)
+
+        assert outcome.result == expected
+        assert isinstance(outcome.decision, Skip) or (outcome.decision.wrap and outcome.decision.wrap.only_after_success)
+
+
+@pytest.mark.parametrize("field", ["hostNetwork", "os"])
+def test_nobody_is_asked_for_a_quit_where_it_would_be_of_no_use(field: str, policy: Policy) -> None:
+    pod = load(EXECUTOR)
+    pod["metadata"]["annotations"]["vault.hashicorp.com/agent-inject"] = "true"
+    pod["spec"][field] = True if field == "hostNetwork" else {"name": "windows"}
+    after = ask(pod, policy)[1]
+
+    assert "vault.hashicorp.com/agent-enable-quit" not in after["metadata"]["annotations"]
+
+
+def test_a_skipped_pod_is_told_of_a_bad_annotation_too() -> None:
+    outcome, _ = ask(executor_pod(mode="Wrap"), build_policy(Settings(mode=Mode.OFF)))
+
+    assert outcome.reason == "switched-off"
+    assert outcome.warnings[0].startswith("annotation airflow-sidecar-webhook/mode is ignored: ")
+
+
 def test_a_known_sidecar_cannot_be_named_as_the_task(policy: Policy) -> None:
     outcome, after = ask(executor_pod(main_container="istio-proxy"), policy)
 
     assert outcome.bad_annotations[0].key == names.MAIN_CONTAINER
     assert names.PREFIX in container(after, "base")["command"]
-
-
-def test_a_described_sidecar_that_is_not_there_is_told(policy: Policy) -> None:
-    outcome, _ = ask(executor_pod(sidecars='[{"name": "cache"}]'), policy)
-
-    assert outcome.warnings == (
-        "annotation airflow-sidecar-webhook/sidecars is ignored: allowed is containers of this pod: base, istio-proxy",
-    )
 
 
 def test_an_annotation_that_does_not_exist_is_told_with_those_that_do(policy: Policy) -> None:
@@ -191,6 +246,7 @@ def test_a_sidecar_that_runs_on_beside_a_wrapped_task_is_told(policy: Policy) ->
     pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_kerberos_sidecar_template.json"))
     outcome, _ = ask(pod, policy)
 
+    assert outcome.reason == "some-run-on"
     assert outcome.warnings == ("airflow-sidecar-webhook: worker-kerberos cannot be asked to quit, so the pod may stay Running",)
 
 
@@ -223,7 +279,7 @@ def test_a_spark_pod_is_never_wrapped(policy: Policy) -> None:
     [
         ("mode", "always"), ("mode", "native"), ("mode", ""), ("main-container", "Not A Name"), ("entrypoint", "/run.sh"), ("entrypoint", "[]"),
         ("entrypoint", '["a\\nb"]'), ("shell", "bash"), ("sidecars", "istio-proxy"), ("sidecars", '[{"name": "x", "quit": {"port": 0, "path": "/q"}}]'),
-        ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q q"}}]'), ("sidecars", '[{"name": "x", "stop": 1}]'), ("sidecars", "[" * 100_000),
+        ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q q"}}]'), ("sidecars", '[{"name": "x", "stop": 1}]'), ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q\\n"}}]'), ("sidecars", "[" * 100_000),
         ("wait-seconds", "-1"), ("wait-seconds", "541"), ("wait-seconds", "1.5"), ("wait-seconds", "\u0661"), ("when-not-ready", "maybe"),
     ],
 )  # fmt: skip

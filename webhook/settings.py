@@ -169,10 +169,14 @@ def read_settings(environ: Mapping[str, str], config: Path | None = None) -> Set
     path = config or (Path(environ[CONFIG]) if environ.get(CONFIG) else None)
     filed = _read_file(path) if path else {}
     try:
-        return Settings.model_validate({name: value for name, value in (filed | given).items() if value not in NOTHING})
+        return Settings.model_validate(_something(filed) | _something(given))
     except ValidationError as error:
         problems = [_in_words(problem, given, path) for problem in error.errors(include_url=False)]
         raise SettingsError("\n".join(problems)) from error
+
+
+def _something(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in NOTHING}
 
 
 def _read_file(path: Path) -> dict[str, Any]:

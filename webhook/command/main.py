@@ -91,7 +91,7 @@ def _say(problem: Exception, code: int) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="airflow-sidecar-webhook",
-        description="Lets Airflow's task pods end beside injected sidecars.",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
     )
     parser.add_argument("--version", action="version", version=__version__)

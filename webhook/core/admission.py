@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from webhook.core.decision import Decision, Mutate, Skip, decide
+from webhook.core.decision import Decision, Mutate, Skip, decide, skip_unread
 from webhook.core.errors import MalformedPodError
 from webhook.core.facts import read_facts
 from webhook.core.operations import operations_for
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from webhook.core.pod import Pod
     from webhook.core.policy import Policy
     from webhook.core.review import ReviewRequest
-
-MAX_CONTAINERS: Final = 200
-"""Anything in the cluster may post a review, and each container costs some 10 µs."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -77,13 +74,14 @@ def admit(request: ReviewRequest, policy: Policy) -> Outcome:
 
 
 def _treated(pod: Pod, policy: Policy) -> Outcome:
-    if len(pod.spec.containers) + len(pod.init_containers) > MAX_CONTAINERS:
-        return Outcome(Skip(SkipReason.TOO_MANY_CONTAINERS))
+    skip = skip_unread(pod)
+    if skip is not None:
+        return Outcome(Skip(skip))
     facts = read_facts(pod, policy.catalogue)
     decision = decide(facts, policy)
     match decision:
         case Skip():
-            return Outcome(decision)
+            return Outcome(decision, (), facts.bad_annotations, tuple(bad.warning for bad in facts.bad_annotations))
         case Mutate():
             return _mutated(facts, decision, policy)
         case _:
@@ -106,7 +104,7 @@ def _mutated(facts: Facts, mutate: Mutate, policy: Policy) -> Outcome:
     warnings = [bad.warning for bad in facts.bad_annotations]
     if TREATMENTS[mutate.reason] is Treatment.LEFT:
         warnings.append(f"airflow-sidecar-webhook: {mutate.reason}: {SENTENCES[mutate.reason]}")
-    running = [name for name, end in ends_of(facts, mutate).items() if end == RUNS_ON]
-    if mutate.wrap and running:
+    if mutate.reason is Reason.SOME_RUN_ON:
+        running = [name for name, end in ends_of(facts, mutate).items() if end == RUNS_ON]
         warnings.append(f"airflow-sidecar-webhook: {', '.join(running)} cannot be asked to quit, so the pod may stay Running")
     return Outcome(mutate, operations, facts.bad_annotations, tuple(warnings))

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from webhook.core.pod import Container, Pod
 
 
+MAX_IMAGE_CHARACTERS: Final = 1024
+"""A longer name is no image of anybody's, and must not fill the memory of what was asked before."""
+
+MAX_VALUE_CHARACTERS: Final = 4096
+"""A longer value is not looked through for a pattern."""
+
+
 @lru_cache(maxsize=1024)
 def glob(pattern: str) -> re.Pattern[str]:
     """A glob as a compiled expression that matches whole strings, case and all."""
@@ -27,15 +34,27 @@ def glob(pattern: str) -> re.Pattern[str]:
 
 
 def repository(image: str) -> str:
-    """The image's name without tag and digest: ``registry:5000/apache/airflow:3.0@sha256:…`` gives ``registry:5000/apache/airflow``."""
+    """The image's whole name without tag and digest, with what a container runtime adds to a short one.
+
+    ``python:3.12`` gives ``docker.io/library/python``, ``apache/airflow@sha256:…`` gives ``docker.io/apache/airflow``
+    (https://github.com/distribution/reference, normalize.go).
+    """
     name = image.partition("@")[0]
     head, slash, tail = name.rpartition("/")
-    return head + slash + tail.partition(":")[0]
+    name = head + slash + tail.partition(":")[0]
+    first, slash, _ = name.partition("/")
+    if not slash:
+        return f"docker.io/library/{name}"
+    return name if "." in first or ":" in first or first == "localhost" else f"docker.io/{name}"
+
+
+def image_matches(image: str, pattern: str) -> bool:
+    """Whether the image's repository, or its end after any ``/``, matches: ``apache/airflow`` also matches a mirror's copy."""
+    return len(image) <= MAX_IMAGE_CHARACTERS and _image_matches(image, pattern)
 
 
 @lru_cache(maxsize=4096)
-def image_matches(image: str, pattern: str) -> bool:
-    """Whether the image's repository, or its end after any ``/``, matches: ``apache/airflow`` also matches a mirror's copy."""
+def _image_matches(image: str, pattern: str) -> bool:
     parts = repository(image).split("/")
     expression = glob(pattern)
     return any(expression.match("/".join(parts[start:])) for start in range(len(parts)))
@@ -75,7 +94,9 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     def holds(self, pod: Pod, container: Container | None) -> bool:
         """Whether it is so in this pod and container; a condition on a container does not hold for None."""
         found = self._look(pod, container)
-        return found is not None and (self.value is None or glob(self.value).match(found) is not None)
+        if found is None or self.value is None:
+            return found is not None
+        return len(found) <= MAX_VALUE_CHARACTERS and glob(self.value).match(found) is not None
 
     @cached_property
     def _look(self) -> Callable[[Pod, Container | None], str | None]:

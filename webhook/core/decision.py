@@ -18,22 +18,27 @@ else                                           label, status and wrapper
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from webhook.core.kind import RUNS_AIRFLOW_IMAGE, PodKind
+from webhook.core.kind import RUNS_AIRFLOW_IMAGE, PodKind, pod_kind
 from webhook.core.reasons import Reason, SkipReason
 from webhook.core.short_name import short_name_labels
 from webhook.core.wishes import Mode, ShellSource
-from webhook.core.wrapper import Entrypoint, EntrypointSource, Wrap
+from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, EntrypointSource, Wrap
 
 if TYPE_CHECKING:
     from webhook.core.facts import Facts
+    from webhook.core.pod import Pod
     from webhook.core.policy import Policy
 
-SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh", "busybox"})
-"""Programs of which a command that names one shows that the image has a shell."""
+SHELLS: Final = MappingProxyType({"sh": (), "bash": (), "ash": (), "dash": (), "busybox": ("sh",)})
+"""Programs that a command may start with and the wrapper can start with too, and the words after them that make them a shell."""
+
+MAX_CONTAINERS: Final = 200
+"""Anything in the cluster may post a review, and each container costs some 10 µs."""
 
 MIRROR_POD: Final = "kubernetes.io/config.mirror"
 """https://kubernetes.io/docs/concepts/cluster-administration/admission-webhooks-good-practices/#mirror-pods"""
@@ -74,7 +79,8 @@ def decide(facts: Facts, policy: Policy) -> Decision:
     asked = _asked(facts, policy)
     treatment = _why_not_wrapped(facts, policy) or _wrap(facts, policy)
     if isinstance(treatment, Wrap):
-        return Mutate(Reason.SIDECARS_QUIT, labels, asked, treatment)
+        some_run_on = any(one.quit is None and not one.ends_by_itself for one in facts.sidecars)
+        return Mutate(Reason.SOME_RUN_ON if some_run_on else Reason.SIDECARS_QUIT, labels, asked, treatment)
     return Mutate(treatment, labels, asked)
 
 
@@ -82,18 +88,29 @@ def _mode(facts: Facts, policy: Policy) -> Mode:
     return facts.wishes.mode or policy.mode
 
 
-def _skip_reason(facts: Facts, policy: Policy) -> SkipReason | None:
-    if MIRROR_POD in facts.pod.annotations:
+def skip_unread(pod: Pod) -> SkipReason | None:
+    """Why a pod is skipped before it is read in full: most pods of a cluster are not ours, and anybody may post any pod."""
+    if MIRROR_POD in pod.annotations:
         return SkipReason.MIRROR_POD
-    if facts.kind is None:
+    if pod_kind(pod) is None:
         return SkipReason.NOT_AIRFLOW
-    if facts.pod.spec.restartPolicy not in {"Never", "OnFailure"}:
+    return SkipReason.TOO_MANY_CONTAINERS if len(pod.spec.containers) + len(pod.init_containers) > MAX_CONTAINERS else None
+
+
+def _skip_reason(facts: Facts, policy: Policy) -> SkipReason | None:
+    if _restart_policy(facts) not in {"Never", "OnFailure"}:
         return SkipReason.LONG_RUNNING
     if _mode(facts, policy) is Mode.OFF:
         return SkipReason.SWITCHED_OFF
     if _is_out_of_mesh(facts) and not (facts.sidecars or facts.native_sidecars or _asked(facts, policy)):
         return SkipReason.NOT_IN_MESH
     return None
+
+
+def _restart_policy(facts: Facts) -> str | None:
+    """The main container's own (KEP-5307, Kubernetes 1.34), else the pod's."""
+    main = facts.main_container
+    return (main.restartPolicy if main else None) or facts.pod.spec.restartPolicy
 
 
 def _is_out_of_mesh(facts: Facts) -> bool:
@@ -114,11 +131,20 @@ def _why_not_wrapped(facts: Facts, policy: Policy) -> Reason | None:
         (facts.kind is PodKind.SPARK, Reason.SPARK),
         (all(one.ends_by_itself and one.quit is None for one in facts.sidecars), Reason.ENDS_BY_ITSELF),
         (pod.spec.hostNetwork is True, Reason.HOST_NETWORK),
-        (pod.spec.os is not None and pod.spec.os.name == "windows", Reason.WINDOWS),
+        (_is_windows(facts), Reason.WINDOWS),
         (facts.main is None, Reason.NO_MAIN_CONTAINER),
         (not any(one.quit for one in facts.sidecars), Reason.NO_QUIT),
     )
     return next((reason for holds, reason in rules if holds), None)
+
+
+def _is_windows(facts: Facts) -> bool:
+    return facts.pod.spec.os is not None and facts.pod.spec.os.name == "windows"
+
+
+def _cannot_be_wrapped(facts: Facts) -> bool:
+    """Whether a quit endpoint would be of no use to us; on the host's loopback it would be open to everybody on the node."""
+    return facts.pod.spec.hostNetwork is True or _is_windows(facts)
 
 
 def _why_no_sidecar(facts: Facts) -> Reason:
@@ -142,8 +168,8 @@ def _wrap(facts: Facts, policy: Policy) -> Wrap | Reason:
         sidecars=tuple(sidecar for sidecar in facts.sidecars if sidecar.quit or sidecar.ready),
         wait_seconds=policy.wait_seconds if wishes.wait_seconds is None else wishes.wait_seconds,
         when_not_ready=wishes.when_not_ready or policy.when_not_ready,
-        only_after_success=facts.pod.spec.restartPolicy == "OnFailure",
-        helper=shell is ShellSource.HELPER,
+        only_after_success=_restart_policy(facts) == "OnFailure",
+        shell=shell,
     )
 
 
@@ -157,27 +183,31 @@ def _entrypoint(facts: Facts, policy: Policy) -> Entrypoint | None:
     if facts.wishes.entrypoint is not None:
         return Entrypoint(EntrypointSource.ANNOTATION, facts.wishes.entrypoint)
     row = policy.entrypoints.entrypoint_of(main.image or "")
-    if row is not None and row.entrypoint is not None:
-        return Entrypoint(EntrypointSource.TABLE, row.entrypoint if main.args else row.entrypoint + row.cmd)
+    if row is not None:
+        words = row.words(has_args=bool(main.args))
+        return None if words is None else Entrypoint(EntrypointSource.TABLE, words)
     if facts.kind in RUNS_AIRFLOW_IMAGE and main.args:
         return Entrypoint(EntrypointSource.IN_IMAGE, candidates=policy.entrypoints.candidates)
     return None
 
 
-def _shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> ShellSource | None:
-    """The image's own shell where something says that it has one, else the helper's."""
-    if facts.wishes.shell is ShellSource.IMAGE or (facts.wishes.shell is None and _image_has_shell(facts, policy, entrypoint)):
-        return ShellSource.IMAGE
-    return ShellSource.HELPER if policy.helper_image else None
+def _shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[str, ...] | None:
+    """The words that start the wrapper's shell: the image's, where something says which there is, else the helper's."""
+    wish = facts.wishes.shell
+    known = _known_shell(facts, policy, entrypoint) if wish is None else None
+    if known is not None or wish is ShellSource.IMAGE:
+        return known or IMAGE_SHELL
+    return HELPER_SHELL if policy.helper_image else None
 
 
-def _image_has_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> bool:
+def _known_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[str, ...] | None:
+    """``/bin/sh`` in images that are known to have it, else the shell that the command itself starts with."""
     main = facts.main_container
-    return (
-        facts.kind in RUNS_AIRFLOW_IMAGE
-        or (bool(entrypoint.words) and entrypoint.words[0].rpartition("/")[2] in SHELLS)
-        or (main is not None and policy.entrypoints.has_shell(main.image or ""))
-    )
+    if facts.kind in RUNS_AIRFLOW_IMAGE or (main is not None and policy.entrypoints.has_shell(main.image or "")):
+        return IMAGE_SHELL
+    program = entrypoint.words[0] if entrypoint.words else ""
+    more = SHELLS.get(program.rpartition("/")[2])
+    return None if more is None else (program, *more)
 
 
 def _asked(facts: Facts, policy: Policy) -> dict[str, str]:
@@ -186,7 +216,7 @@ def _asked(facts: Facts, policy: Policy) -> dict[str, str]:
     Whether a sidecar is there yet plays no part: the pod must come to the same end in every order of us and the injectors.
     """
     asked: dict[str, str] = {}
-    if _mode(facts, policy) is Mode.LABEL_ONLY or facts.kind is PodKind.SPARK:
+    if _mode(facts, policy) is Mode.LABEL_ONLY or facts.kind is PodKind.SPARK or _cannot_be_wrapped(facts):
         return asked
     for sidecar in policy.catalogue.asking:
         if sidecar.ask is not None and sidecar.ask.is_in_play(facts.pod, is_installed=sidecar.id in policy.injectors):

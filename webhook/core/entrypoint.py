@@ -13,7 +13,7 @@ import msgspec
 from webhook.core.condition import image_matches
 
 # One element of an argv. Line breaks would split it where the wrapper keeps a list in one variable.
-Word = Annotated[str, msgspec.Meta(pattern=r"^[^\n\x00]+$", max_length=4096)]
+Word = Annotated[str, msgspec.Meta(pattern=r"^[^\n\x00]+\Z", max_length=4096)]
 Words = Annotated[tuple[Word, ...], msgspec.Meta(min_length=1, max_length=32)]
 
 
@@ -23,7 +23,7 @@ class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         image: A glob on the image without tag and digest, or on the end of it after any ``/``.
         entrypoint: The image's ENTRYPOINT, where it is known.
-        cmd: The image's CMD, which the container runs when the pod gives no args either.
+        cmd: The image's CMD, which the container runs when the pod gives no args either; None where it is not known.
         shell: Whether the image has ``/bin/sh``.
         source: Where that is written.
 
@@ -31,9 +31,15 @@ class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     image: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
     entrypoint: tuple[Word, ...] | None = None
-    cmd: tuple[Word, ...] = ()
+    cmd: tuple[Word, ...] | None = None
     shell: bool = False
     source: str = ""
+
+    def words(self, *, has_args: bool) -> tuple[str, ...] | None:
+        """What stands before the args, with the CMD where there are none; None where that is not known."""
+        if self.entrypoint is None or has_args:
+            return self.entrypoint
+        return None if self.cmd is None else self.entrypoint + self.cmd
 
 
 class EntrypointTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

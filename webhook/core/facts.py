@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -16,6 +16,9 @@ from webhook.core.wrapper import original_command
 if TYPE_CHECKING:
     from webhook.core.pod import Container
     from webhook.core.sidecar import Catalogue, Sidecar
+
+BASE: Final = "base"
+"""What Airflow calls the task's container (KubernetesPodOperator.BASE_CONTAINER_NAME, and the executor always)."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -60,7 +63,7 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
         pod=pod,
         kind=pod_kind(pod),
         wishes=wishes,
-        bad_annotations=bad + misnamed + _absent_sidecars(pod, wishes),
+        bad_annotations=bad + misnamed,
         main=main,
         command=None if command is None else tuple(command),
         sidecars=_found(pod, told, main),
@@ -70,6 +73,9 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
 
 
 def _sidecar_of(pod: Pod, container: Container, wishes: Wishes, catalogue: Catalogue) -> Sidecar | None:
+    if container.name == BASE:
+        # Airflow's own name for the task, whatever image it runs.
+        return None
     for sidecar in wishes.sidecars:
         if sidecar.id == container.name != names.XCOM_CONTAINER:
             return sidecar
@@ -86,16 +92,9 @@ def _find_main(pod: Pod, wishes: Wishes, told: dict[str, Sidecar | None]) -> tup
         if wishes.main_container in possible or wishes.main_container in set(own) & set(order):
             return order.index(wishes.main_container), ()
         misnamed = (BadAnnotation(names.MAIN_CONTAINER, f"one of {', '.join(possible)}"),)
-    if "base" in possible:
-        return order.index("base"), misnamed
+    if BASE in possible:
+        return order.index(BASE), misnamed
     return (order.index(possible[0]) if possible else None), misnamed
-
-
-def _absent_sidecars(pod: Pod, wishes: Wishes) -> tuple[BadAnnotation, ...]:
-    """Of the sidecars that the user describes, those that are no containers of the pod. An injector may still bring them."""
-    order = [container.name for container in pod.spec.containers]
-    absent = any(sidecar.id not in order for sidecar in wishes.sidecars)
-    return (BadAnnotation(names.SIDECARS, f"containers of this pod: {', '.join(order)}"),) if absent else ()
 
 
 def _found(pod: Pod, told: dict[str, Sidecar | None], main: int | None) -> tuple[FoundSidecar, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 PREFIX: Final = "airflow-sidecar-webhook"
-"""Prefix of every annotation, and ``argv[3]`` (``$0``) of a wrapped command: the mark by which we know our own work."""
+"""Prefix of every annotation, and the ``$0`` of a wrapped command: the mark by which we know our own work."""
 
 STATUS: Final = f"{PREFIX}/status"
 """Annotation, written by us: what was done to the pod, and why, as a small JSON document."""

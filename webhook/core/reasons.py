@@ -26,6 +26,7 @@ class Reason(StrEnum):
     """Why a pod of Airflow's gets the treatment it gets."""
 
     SIDECARS_QUIT = "sidecars-quit"
+    SOME_RUN_ON = "some-run-on"
     NO_SIDECAR = "no-sidecar"
     AMBIENT_MESH = "ambient-mesh"
     NATIVE_ALREADY = "native-already"
@@ -53,6 +54,7 @@ SENTENCES: Final = MappingProxyType(
         SkipReason.SWITCHED_OFF: "The mode is off for this pod.",
         SkipReason.NOT_IN_MESH: "No sidecar is there and none will come: injection is switched off, or the pod uses the host's network.",
         Reason.SIDECARS_QUIT: "The main container waits for its sidecars, runs the task and asks them to quit.",
+        Reason.SOME_RUN_ON: "The main container is wrapped, but not every sidecar here can be asked to quit: the pod may stay Running.",
         Reason.NO_SIDECAR: "No known sidecar is in this pod as it stands; after an injection it is decided anew.",
         Reason.AMBIENT_MESH: "The pod is in an ambient mesh: there is no sidecar in it to end.",
         Reason.NATIVE_ALREADY: "The sidecars are native: the kubelet ends them after the task, and would restart any that quit.",

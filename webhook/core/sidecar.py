@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import yaml
 
-from webhook.core.condition import Condition, flag_value, glob, image_matches
+from webhook.core.condition import MAX_IMAGE_CHARACTERS, Condition, flag_value, glob, image_matches
 
 if TYPE_CHECKING:
     from webhook.core.pod import Container, Pod
@@ -18,8 +18,8 @@ MAX_PORT = 65535
 MAX_PORT_DIGITS = 5
 Port = Annotated[int, msgspec.Meta(ge=1, le=MAX_PORT)]
 # One word of a request line: anything visible. It travels to the wrapper as a field between blanks.
-Path = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]*$", max_length=1024)]
-ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9*?]([-a-z0-9*?]*[a-z0-9*?])?$", max_length=63)]
+Path = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]*\Z", max_length=1024)]
+ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9*?]([-a-z0-9*?]*[a-z0-9*?])?\Z", max_length=63)]
 
 # ``proxy.istio.io/config`` is written by users: a document longer than this is no list of a few settings.
 MAX_DOCUMENT_CHARACTERS = 4096
@@ -51,11 +51,13 @@ class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return flag_value(container.argv, self.flag) if self.flag is not None else None
 
 
-@lru_cache(maxsize=1024)
 def document_field(text: str, key: str) -> str | None:
     """One top-level value of a JSON or YAML mapping that a user wrote, as text; None for anything that is not one."""
-    if key not in text or len(text) > MAX_DOCUMENT_CHARACTERS:
-        return None
+    return _document_field(text, key) if len(text) <= MAX_DOCUMENT_CHARACTERS and key in text else None
+
+
+@lru_cache(maxsize=256)
+def _document_field(text: str, key: str) -> str | None:
     try:
         # BaseLoader: scalars stay text, and there are no merge keys, whose expansion grows without bound.
         document: Any = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader makes nothing but text, lists and dicts
@@ -79,9 +81,10 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def _port(self, pod: Pod, container: Container) -> int:
         for source in self.port_from:
-            found = source.find(pod, container)
+            # An address may stand before the port, as in 0.0.0.0:4191.
+            found = (source.find(pod, container) or "").rpartition(":")[2]
             # Five digits at most: Python refuses to read very long numbers, and a user may have written one.
-            if found is not None and found.isascii() and found.isdigit() and len(found) <= MAX_PORT_DIGITS and int(found) <= MAX_PORT:
+            if found.isascii() and found.isdigit() and len(found) <= MAX_PORT_DIGITS and int(found) <= MAX_PORT:
                 return int(found)
         return self.port
 
@@ -300,7 +303,9 @@ class Catalogue:
 
     def find(self, pod: Pod, container: Container) -> Sidecar | None:
         """The row that this container is told by, or None."""
-        for sidecar, match in self._rows(container.name, container.image or ""):
+        image = container.image or ""
+        is_usual = len(container.name) + len(image) <= MAX_IMAGE_CHARACTERS
+        for sidecar, match in self._rows(container.name, image) if is_usual else self._possible_rows(container.name, image):
             if match.fits(pod, container):
                 return sidecar
         return None

@@ -26,6 +26,7 @@ class Treatment(StrEnum):
 TREATMENTS: Final = MappingProxyType(
     {
         Reason.SIDECARS_QUIT: Treatment.WRAPPED,
+        Reason.SOME_RUN_ON: Treatment.WRAPPED,
         Reason.NO_SIDECAR: Treatment.LABELLED,
         Reason.AMBIENT_MESH: Treatment.LABELLED,
         Reason.NATIVE_ALREADY: Treatment.LABELLED,

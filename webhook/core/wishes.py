@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
 from webhook.core import names
 from webhook.core.condition import Condition
 from webhook.core.entrypoint import Words
-from webhook.core.sidecar import Endpoint, Match, Quit, Sidecar
+from webhook.core.sidecar import Endpoint, Match, Path, Port, Quit, Sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+MAX_DESCRIBED_SIDECARS: Final = 16
+
+ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z", max_length=63)]
 
 MAX_WAIT_SECONDS: Final = 540
 """Airflow fails a task that is still queued after 600 s, and the token in its args lives as long ([scheduler] task_queued_timeout)."""
@@ -45,12 +47,25 @@ class ShellSource(StrEnum):
     HELPER = "helper"
 
 
-class NamedEndpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An HTTP endpoint of a container, as a user describes it."""
+
+    port: Port
+    path: Path
+
+
+class QuitAddress(Address, frozen=True, forbid_unknown_fields=True):
+    """The request that ends the container with exit code 0."""
+
+    method: Literal["GET", "POST"] = "POST"
+
+
+class DescribedSidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One element of the ``sidecars`` annotation: a container of this pod that has to be ended, and how."""
 
     name: ContainerName
-    quit: Quit | None = None
-    ready: Endpoint | None = None
+    quit: QuitAddress | None = None
+    ready: Address | None = None
 
     def as_sidecar(self) -> Sidecar:
         """As a row of the catalogue. The annotation itself is the marker."""
@@ -60,9 +75,12 @@ class NamedEndpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title=self.name,
             source=(names.SIDECARS,),
             match=Match(names=(self.name,), markers=(marker,)),
-            quit=self.quit,
-            ready=self.ready,
+            quit=None if self.quit is None else Quit(self.quit.port, self.quit.path, method=self.quit.method),
+            ready=None if self.ready is None else Endpoint(self.ready.port, self.ready.path),
         )
+
+
+DescribedSidecars = Annotated[tuple[DescribedSidecar, ...], msgspec.Meta(max_length=MAX_DESCRIBED_SIDECARS)]
 
 
 class Wishes(msgspec.Struct, frozen=True):
@@ -155,7 +173,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _sidecars(text: str) -> tuple[Sidecar, ...]:
-    return tuple(one.as_sidecar() for one in msgspec.json.decode(text, type=tuple[NamedEndpoints, ...]))
+    return tuple(one.as_sidecar() for one in msgspec.json.decode(text, type=DescribedSidecars))
 
 
 NO_WISHES: Final = Wishes()

@@ -1,6 +1,6 @@
 """The wrapper around the main container's command: how it is written, and how it is told again in a pod that we have seen before.
 
-A wrapped command is ``["/bin/sh", "-c", SCRIPT, "airflow-sidecar-webhook", OPTION..., "--", WORD...]``; ``args`` stay as they are. What
+A wrapped command is ``[SHELL, "-c", SCRIPT, "airflow-sidecar-webhook", OPTION..., "--", WORD...]``; ``args`` stay as they are. What
 the words after ``--`` were is told by the option ``--entrypoint``, so the original command can always be had back: a pass over a
 wrapped pod starts from what the user wrote, and comes to the same end.
 """
@@ -19,6 +19,10 @@ from webhook.core.wishes import WhenNotReady
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+
+IMAGE_SHELL: Final = ("/bin/sh",)
+HELPER_SHELL: Final = (HELPER_BUSYBOX, "sh")
 
 
 class EntrypointSource(StrEnum):
@@ -54,7 +58,7 @@ class Wrap(msgspec.Struct, frozen=True):
         wait_seconds: How long to wait for readiness; 0 does not wait.
         when_not_ready: What to do after that.
         only_after_success: Whether sidecars are asked to quit only after exit code 0 (restartPolicy OnFailure).
-        helper: Whether the shell is the busybox that the helper brings.
+        shell: The words that start the shell.
 
     """
 
@@ -63,7 +67,12 @@ class Wrap(msgspec.Struct, frozen=True):
     wait_seconds: int
     when_not_ready: WhenNotReady
     only_after_success: bool
-    helper: bool
+    shell: tuple[str, ...] = IMAGE_SHELL
+
+    @property
+    def helper(self) -> bool:
+        """Whether the shell is the busybox that the helper brings."""
+        return self.shell == HELPER_SHELL
 
 
 def wrapper_script(source: str) -> Prepared:
@@ -86,11 +95,10 @@ def wrapper_script(source: str) -> Prepared:
 
 def wrapped_command(wrap: Wrap, script: str) -> list[str]:
     """The container's new command."""
-    shell = [HELPER_BUSYBOX, "sh"] if wrap.helper else ["/bin/sh"]
     words = wrap.entrypoint.words
     if wrap.entrypoint.source is not EntrypointSource.COMMAND:
         words = tuple(unexpanded(word) for word in words)
-    return [*shell, "-c", script, PREFIX, *_options(wrap), "--", *words]
+    return [*wrap.shell, "-c", script, PREFIX, *_options(wrap), "--", *words]
 
 
 def unexpanded(word: str) -> str:
@@ -109,11 +117,6 @@ def original_command(command: list[str] | None) -> list[str] | None:
     if source is None:
         return command
     return command[end:] if source == EntrypointSource.COMMAND else None
-
-
-def is_wrapped(command: list[str] | None) -> bool:
-    """Whether this command is of our making."""
-    return original_command(command) != (command or None)
 
 
 def _options(wrap: Wrap) -> Iterator[str]:
