@@ -14,14 +14,18 @@
 # command and args), nothing on stdout, every variable starts with asw_ (another name could be the task's own, exported one).
 # Full-line comments are dropped before it goes into a pod.
 
-# SHELLOPTS in the environment may have switched these on in a bash that is called sh.
+# A bash that is called sh takes options (SHELLOPTS) and functions from the environment.
 set +aeuvx -f
+unset -f command curl declare env kill printf python3 read sleep timeout tr wait wget
+asw_bash=
+declare asw_bash=yes 2>/dev/null
 asw_nl="
 "
 asw_mark=`printf "\001"`
 
-# The environment this process was started with, one entry a line; a line break in a value is \001.
-asw_environ=`tr "\000\n" "\n\001" </proc/self/environ 2>/dev/null`
+# The environment this process was started with, one entry a line; a line break in a value is \001. By number: /proc/self would be the
+# child that becomes tr, and what it was started with is gone by then.
+asw_environ=`{ tr "\000\n" "\n\001" </proc/${$}/environ; } 2>/dev/null`
 
 # Runs a program in that environment. Shells add PWD and the like, drop names that are no identifiers, and overwrite names of their own.
 # To env a program with = in its name would be a variable.
@@ -33,9 +37,10 @@ asw_exec() {
   IFS=$asw_nl
   for asw_entry in $asw_environ; do
     asw_name=${asw_entry%%=*}
+    [ "$asw_name" != "$asw_entry" ] || continue
     case $asw_name in
-      _ | PWD | OLDPWD | SHLVL | IFS | PS4 | OPTIND | LINENO | PPID | UID | EUID | GROUPS | SECONDS | RANDOM | SRANDOM) ;;
-      EPOCHSECONDS | EPOCHREALTIME | SHELLOPTS | BASHOPTS | BASH* | DIRSTACK | FUNCNAME | HISTCMD) ;;
+      _ | PWD | OLDPWD | SHLVL | IFS | PS[124] | OPT* | LINENO | PPID | UID | EUID | GROUPS | SECONDS | RANDOM | SRANDOM) ;;
+      EPOCHSECONDS | EPOCHREALTIME | SHELLOPTS | BASHOPTS | BASH* | DIRSTACK | FUNCNAME | HISTCMD | LINES | COLUMNS | COMP_* | POSIXLY_CORRECT) ;;
       "" | [0-9]* | *[!a-zA-Z0-9_]*) ;;
       *) continue ;;
     esac
@@ -50,12 +55,12 @@ asw_exec() {
   done
   IFS=" "
   set -- -- "$@"
-  for asw_name in _ PWD OLDPWD SHLVL; do
+  for asw_name in _ PWD OLDPWD SHLVL asw_script; do
     case $asw_seen in *" $asw_name "*) ;; *) set -- -u "$asw_name" "$@" ;; esac
   done
   exec env "$@"
 }
-if [ -n "${BASH_VERSION-}" ]; then set +o posix; fi
+if [ -n "$asw_bash" ]; then set +o posix; fi
 
 # Only bash can give a background child its default SIGINT and SIGQUIT back, and its /dev/tcp needs no curl.
 # -p: no BASH_ENV file, and no functions or options from the environment, so a bash that is called sh is left for it too.
@@ -72,8 +77,9 @@ asw_tool() {
   ${asw_busybox:+"$asw_busybox"} "$@"
 }
 
+# In a process of its own, as everything that is silenced while signals may come: what a trap says would be silenced with it.
 asw_nap() {
-  { asw_tool sleep 0.05 || asw_tool sleep 1; } 2>/dev/null
+  (asw_tool sleep 0.05 || asw_tool sleep 1) 2>/dev/null
 }
 
 # Whole seconds since boot: builtin, monotonic, no process. Sets asw_now.
@@ -81,10 +87,11 @@ asw_clock() {
   IFS=". " read -r asw_now asw_rest </proc/uptime
 }
 
-# asw_after SECONDS: sets asw_deadline on the scale of asw_now. The eval is there since the text must not hold a dollar before a parenthesis.
+# asw_after SECONDS: sets asw_deadline on the scale of asw_now, at least that far away. The eval is there since the text must not hold a
+# dollar before a parenthesis.
 asw_after() {
   asw_clock
-  eval "asw_deadline=\$""((asw_now + $1))"
+  eval "asw_deadline=\$""((asw_now + $1 + 1))"
 }
 
 # Each asw_http_* METHOD HOST PORT PATH prints the HTTP status, or refused, or lost (connected, but no answer in time).
@@ -138,14 +145,14 @@ asw_choose_http() {
     command -v "$asw_program" >/dev/null 2>&1 && asw_http=$asw_program
   done
   if [ -n "$asw_busybox" ]; then asw_http=wget; fi
-  if [ -n "${BASH_VERSION-}" ]; then
+  if [ -n "$asw_bash" ]; then
     case `{ LC_ALL=C; exec 8<>/dev/tcp/127.0.0.1/1; } 2>&1` in
       *"No such file"*) ;;
       *) asw_http=bash ;;
     esac
   fi
   asw_limit="timeout -s KILL 2"
-  asw_tool $asw_limit ${asw_busybox:+"$asw_busybox"} true 2>/dev/null || asw_limit=env
+  (asw_tool $asw_limit ${asw_busybox:+"$asw_busybox"} sleep 0) 2>/dev/null || asw_limit=env
   if [ "$asw_http" = none ]; then
     asw_say "no bash, curl, wget or python3 in this image: sidecars can be neither waited for nor asked to quit"
     asw_sidecars=
@@ -255,9 +262,13 @@ asw_wait_gone() {
   done
 }
 
+asw_ignore_signals() {
+  trap "" TERM INT HUP QUIT USR1 USR2
+}
+
 # asw_finish CODE: the only way out.
 asw_finish() {
-  trap "" TERM INT HUP QUIT USR1 USR2
+  asw_ignore_signals
   if [ "$asw_when" = always ] || [ "$1" = 0 ]; then
     asw_asked=
     asw_each asw_quit
@@ -267,7 +278,6 @@ asw_finish() {
 
 # asw_signal NAME CODE: before the task runs a signal ends the wrapper (USR1 and USR2 do not: PID 1 has no default action), later it is the task's.
 asw_signal() {
-  asw_caught="${asw_caught}x"
   case $asw_state in
     running) kill -s "$1" "$asw_child" 2>/dev/null ;;
     starting) asw_pending="$asw_pending $1" ;;
@@ -279,26 +289,58 @@ asw_signal() {
   esac
 }
 
-# Waits for the task itself. wait also returns when a trap ran, with 128 + n, which could be the code of the task as well: it is
-# final when no signal came meanwhile, or when the child is gone and wait knows no other code of it.
+# Waits for the task itself, silently: shells report a death by signal. A signal makes wait return too, with 128 + n, which could be the
+# code of the task as well, so another wait asks again once the child is gone. It gets 127 where the first one had the code already.
 asw_wait_task() {
   while :; do
-    asw_caught_before=$asw_caught
-    wait "$asw_child"
+    wait "$asw_waited" 2>/dev/null
     asw_code=$?
-    [ "$asw_caught" != "$asw_caught_before" ] || return 0
-    if ! kill -0 "$asw_child" 2>/dev/null; then
-      wait "$asw_child" 2>/dev/null
-      asw_again=$?
-      [ "$asw_again" = 127 ] || asw_code=$asw_again
-      return 0
-    fi
+    kill -0 "$asw_waited" 2>/dev/null || break
   done
+  asw_ignore_signals
+  if [ -n "$asw_kept" ]; then
+    IFS=" " read -r -t 2 asw_rest <&7 && asw_code=$asw_rest
+  else
+    wait "$asw_waited" 2>/dev/null
+    asw_rest=$?
+    [ "$asw_rest" = 127 ] || asw_code=$asw_rest
+  fi
 }
 
 asw_task() {
   trap - TERM INT HUP QUIT USR1 USR2
+  if [ -n "$asw_kept" ]; then
+    printf "%s\n" "$BASHPID" >&7
+    exec 7<&-
+  fi
   asw_exec "$@"
+}
+
+# bash loses the code of a child that ends just as a signal comes (its trap leaves waitpid by longjmp). So there a process in between, that
+# no signal disturbs, waits for the task. What number the task has, and how it ended, goes through a pipe.
+asw_keep() {
+  asw_ignore_signals
+  asw_task "$@" <&9 9<&- &
+  wait "$!" 2>/dev/null
+  printf "%s\n" "$?" >&7
+}
+
+asw_start() {
+  # A background child of a shell gets /dev/null as its stdin unless it is given one.
+  { command exec 9<&0; } 2>/dev/null || exec 9</dev/null
+  # In quotes, since no other shell could read it: a pipe that is open at both ends.
+  if [ -n "$asw_bash" ] && eval "exec 7<> <(:)" 2>/dev/null; then
+    asw_kept=yes
+    asw_keep "$@" &
+    asw_waited=$!
+    until IFS=" " read -r -t 1 asw_child <&7 || ! kill -0 "$asw_waited" 2>/dev/null; do :; done
+  else
+    asw_task "$@" <&9 9<&- &
+    asw_waited=$! asw_child=$!
+    # Time for the child to leave the traps behind: a signal that meets them there is lost.
+    asw_tool sleep 0 2>/dev/null
+  fi
+  exec 9<&-
 }
 
 # asw_exists WORD...: whether an entrypoint of these words can be run here.
@@ -313,7 +355,7 @@ asw_exists() {
 }
 
 asw_seconds=120 asw_late_action=fail asw_when=always asw_busybox= asw_sidecars= asw_entrypoint=
-asw_ready=" " asw_seen_alive=" " asw_missed= asw_gone= asw_waiting= asw_caught= asw_pending= asw_state=waiting
+asw_ready=" " asw_seen_alive=" " asw_missed= asw_gone= asw_waiting= asw_pending= asw_kept= asw_state=waiting
 trap "asw_signal TERM 143" TERM
 trap "asw_signal INT 130" INT
 trap "asw_signal HUP 129" HUP
@@ -366,12 +408,8 @@ if [ "$#" = 0 ]; then
   asw_finish 127
 fi
 
-# A background child of a shell gets /dev/null as its stdin unless it is given one.
 asw_state=starting
-{ command exec 9<&0; } 2>/dev/null || exec 9</dev/null
-asw_task "$@" <&9 9<&- &
-asw_child=$!
-exec 9<&-
+asw_start "$@"
 asw_state=running
 for asw_name in $asw_pending; do kill -s "$asw_name" "$asw_child" 2>/dev/null; done
 asw_wait_task

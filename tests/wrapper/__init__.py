@@ -1,0 +1,1 @@
+"""The wrapper in real shells, around real processes."""

@@ -1,0 +1,23 @@
+"""Stand-ins as the catalogue would have found them in a pod."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webhook.core.sidecar import FoundSidecar
+
+if TYPE_CHECKING:
+    from demo.stand_in_istio_agent import StandInIstioAgent
+
+
+def istio(agent: StandInIstioAgent) -> FoundSidecar:
+    """The row istio of webhook/data/sidecars.yaml, on the ports of a stand-in."""
+    return FoundSidecar(
+        name="istio-proxy",
+        id="istio",
+        ready=f"{agent.ready_port}/healthz/ready",
+        alive=f"{agent.status_port}/healthz/ready",
+        quit=f"POST:{agent.status_port}/quitquitquit",
+        order=90,
+        ends_by_itself=False,
+    )

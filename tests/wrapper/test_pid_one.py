@@ -1,0 +1,84 @@
+"""The wrapper as process 1, which a container's main process is unless the pod shares its process namespace."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.wrapper.requirements import require_program, require_root
+from tests.wrapper.wrapped import container, end_of, python
+
+if TYPE_CHECKING:
+    from tests.wrapper.fake_sidecar import FakeSidecar
+    from tests.wrapper.shell import Shell
+    from tests.wrapper.wrapped import Container
+
+# The grandchildren of each of twenty children lose their parent and end after it, so that process 1 inherits them.
+LEAVES_ORPHANS = """
+import glob, os, sys
+def stat(name):
+    try:
+        return open(name).read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ("gone", "0")
+def states():
+    return [state for state, parent, *_ in map(stat, glob.glob("/proc/[0-9]*/stat")) if parent == "1"]
+reads, writes = os.pipe()
+for _ in range(20):
+    if os.fork() == 0:
+        if os.fork() == 0:
+            os.close(writes)
+            os.read(reads, 1)
+        os._exit(0)
+    os.wait()
+assert len(states()) >= 21, states()
+os.close(writes)
+while "Z" in states() or len(states()) > 1:
+    pass
+os._exit(5)
+"""
+TERM_ENDS = """
+import os, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+os.write(1, b"up\\n")
+while True:
+    signal.pause()
+"""
+
+
+def as_pid_one(where: Container) -> Container:
+    require_root()
+    unshare = str(require_program("unshare"))
+    return replace(where, before=(unshare, "--pid", "--fork", "--kill-child", "--mount-proc"))
+
+
+def child_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii"))
+
+
+def test_orphans_are_reaped_while_the_task_runs(shell: Shell, ready_sidecar: FakeSidecar) -> None:
+    ended = as_pid_one(container(shell, ready_sidecar.as_sidecar())).run(python(LEAVES_ORPHANS))
+    assert (ended.code, ended.stdout, ended.stderr) == (5, b"", b"")
+    assert ready_sidecar.lines[-1] == "POST /quit"
+
+
+def test_term_reaches_the_task_of_process_one(shell: Shell, ready_sidecar: FakeSidecar) -> None:
+    with as_pid_one(container(shell, ready_sidecar.as_sidecar())).started(python(TERM_ENDS)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        os.kill(child_of(process.pid), signal.SIGTERM)
+        ended = end_of(process)
+    assert (ended.code, ended.stderr) == (7, b"")
+    assert ready_sidecar.lines[-1] == "POST /quit"
+
+
+def test_a_task_without_handlers_dies_of_term_under_process_one(shell: Shell) -> None:
+    """Bare it would be process 1 itself, for which the kernel has no default action: the kubelet's TERM would wait for its KILL."""
+    with as_pid_one(container(shell)).started(python("import os, signal; os.write(1, b'up\\n'); signal.pause()")) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        os.kill(child_of(process.pid), signal.SIGTERM)
+        assert end_of(process).code == 143

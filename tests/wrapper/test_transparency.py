@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.wrapper.differences import DIFFERENCES
+from tests.wrapper.requirements import require_program, require_root
+from tests.wrapper.shell import COREUTILS, bash_alone, dash_alone, dash_and_bash
+from tests.wrapper.wrapped import PYTHON, container
+
+if TYPE_CHECKING:
+    from tests.wrapper.fake_sidecar import FakeSidecar
+    from tests.wrapper.shell import Shell
+    from tests.wrapper.wrapped import Container, Ended
+
+PROBE = [*PYTHON, str(Path(__file__).with_name("probe.py"))]
+
+# A value that no shell would give a variable by itself, for every name that one of the shells has a mind of its own about.
+NAMES_OF_SHELLS = [
+    *("_", "BASHOPTS", "BASHPID", "BASH_ALIASES", "BASH_ARGC", "BASH_ARGV0", "BASH_COMMAND"),
+    *("BASH_LOADABLES_PATH", "BASH_SUBSHELL", "BASH_VERSION", "CDPATH", "COLUMNS", "COMP_WORDBREAKS", "COPROC"),
+    *("DIRSTACK", "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "EXECIGNORE", "FCEDIT", "FIGNORE"),
+    *("FUNCNAME", "GLOBIGNORE", "GROUPS", "HISTCMD", "HISTCONTROL", "HISTFILE", "HISTSIZE"),
+    *("HISTTIMEFORMAT", "HOME", "HOSTNAME", "HOSTTYPE", "IFS", "IGNOREEOF", "INPUTRC"),
+    *("LINENO", "LINES", "LOGNAME", "MACHTYPE", "MAIL", "MAILCHECK", "MAILPATH"),
+    *("MAPFILE", "OLDPWD", "OPTARG", "OPTERR", "OSTYPE", "PIPESTATUS", "POSIXLY_CORRECT"),
+    *("PPID", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS3", "PS4"),
+    *("PWD", "RANDOM", "READLINE_LINE", "REPLY", "SECONDS", "SHELL", "SHLVL"),
+    *("SRANDOM", "TERM", "TIMEFORMAT", "TMOUT", "TMPDIR", "UID", "USER"),
+    *("auto_resume", "histchars", "child", "code", "host", "status", "http"),
+    *("script", "name", "now", "deadline", "i", "n", "pid"),
+    *("args", "entry", "line", "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"),
+    *("all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "LD_BIND_NOW", "PYTHONPATH", "TZ"),
+    *("LANG"),
+]
+
+ODD_VARIABLES = {
+    b"my.prop": b"1",
+    b"A-B": b"a b  c ",
+    b"9lives": b"",
+    b"spring.lines": b"one\n  two\n\nthree \n",
+    b"-u": b"no option",
+    b"--": b"neither",
+    b"a b": b"a blank in the name",
+    b"*": b"*",
+    b"$HOME": b"`id` $(id) ${HOME} \\ \" '",
+    b"BASH_FUNC_greet%%": b"() {  echo hello\n}",
+    b"BASH_FUNC_printf%%": b"() {  echo captured\n}",
+    b"BASH_FUNC_kill%%": b"() {  echo captured\n}",
+    b"all.bytes": bytes(range(2, 256)),
+    b"EMPTY": b"",
+    b"LINES_OF_IT": b"one\n  two\n\nthree\n\n",
+    b"ALL_BYTES": bytes(range(1, 256)),
+    b"LONG": b"x" * 100_000,
+    b"long.too": b"x" * 100_000,
+    b"ZZZ.last": b"ends with a break\n",
+}
+
+
+def seen(ended: Ended) -> dict[str, Any]:
+    assert ended.code == 0, ended.stderr
+    assert ended.stderr == b""
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+def differing(where: Container, *args: str, given: bytes = b"") -> set[str]:
+    """The names of what a wrapped probe sees otherwise than a bare one."""
+    bare = seen(where.run_bare([*PROBE, *args], given))
+    wrapped = seen(where.run([*PROBE, *args], given))
+    return {name for name in bare if bare[name] != wrapped[name]}
+
+
+def environments(where: Container) -> tuple[dict[str, str], dict[str, str]]:
+    return seen(where.run_bare(PROBE))["environment"], seen(where.run(PROBE))["environment"]
+
+
+def test_a_wrapped_task_sees_what_a_bare_one_sees_but_for_the_differences_told(shell: Shell, ready_sidecar: FakeSidecar) -> None:
+    where = container(shell, ready_sidecar.as_sidecar()).with_env(HOME="/root")
+    assert differing(where, "a", "b c", given=b"x" * 300_000) == set(DIFFERENCES[shell.name])
+    assert ready_sidecar.lines == ["GET /ready", "POST /quit"]
+
+
+def test_limits_umask_niceness_and_directory_are_kept(shell: Shell, tmp_path: Path) -> None:
+    changed = f'cd {tmp_path}; umask 027; ulimit -n 77; ulimit -c 0; ulimit -t 50; exec {require_program("nice")} -n 7 "$@"'
+    where = replace(container(shell), before=(str(require_program("bash")), "-c", changed, "bash"))
+    told = seen(where.run(PROBE))
+    assert (told["directory"], told["umask"], told["nice"]) == (str(tmp_path), 0o027, 7)
+    assert told["limits"]["RLIMIT_NOFILE"] == [77, 77]
+    assert differing(where) == set(DIFFERENCES[shell.name])
+
+
+def test_another_user_with_groups_stays_that_user(shell: Shell) -> None:
+    require_root()
+    setpriv = str(require_program("setpriv"))
+    where = replace(container(shell), before=(setpriv, "--reuid=50000", "--regid=0", "--groups=0,1234", "--no-new-privs", "--"))
+    program = [str(require_program("cat")), "/proc/self/status"]
+    told = where.run(program).stdout.decode()
+    assert "Uid:\t50000\t50000\t50000\t50000" in told
+    rights = ("Uid", "Gid", "Groups", "Cap", "NoNewPrivs")
+    bare = where.run_bare(program).stdout.decode()
+    assert [line for line in told.splitlines() if line.startswith(rights)] == [
+        line for line in bare.splitlines() if line.startswith(rights)
+    ]
+
+
+def test_every_name_that_a_shell_minds_keeps_its_value(shell: Shell) -> None:
+    bare, wrapped = environments(container(shell).with_env(**dict.fromkeys(NAMES_OF_SHELLS, "told-by-the-pod"), OPTIND="7"))
+    assert wrapped == bare
+
+
+def test_none_of_those_names_comes_into_being(shell: Shell) -> None:
+    bare, wrapped = environments(container(shell))
+    assert wrapped == bare
+    assert set(wrapped) - {"LC_CTYPE"} == {"PATH"}  # LC_CTYPE: Python's own (PEP 538)
+
+
+def test_odd_names_and_values_are_kept_byte_by_byte(shell: Shell) -> None:
+    bare, wrapped = environments(replace(container(shell), env=ODD_VARIABLES))
+    assert wrapped == bare
+
+
+@pytest.mark.parametrize("options", ["errexit:nounset:noglob", "allexport", "posix:pipefail:errexit"])
+def test_options_of_a_shell_in_the_environment_change_nothing(shell: Shell, ready_sidecar: FakeSidecar, options: str) -> None:
+    bare, wrapped = environments(container(shell, ready_sidecar.as_sidecar()).with_env(SHELLOPTS=options, BASHOPTS="extglob:nullglob"))
+    assert wrapped == bare
+    assert ready_sidecar.lines == ["GET /ready", "POST /quit"]
+
+
+def test_start_files_named_in_the_environment_are_not_run(shell: Shell, tmp_path: Path) -> None:
+    trap = tmp_path / "rc"
+    trap.write_text("echo leaked; exit 3\n", "utf-8")
+    where = container(shell).with_env(BASH_ENV=str(trap), ENV=str(trap))
+    bare, wrapped = environments(where)
+    assert wrapped == bare
+    assert wrapped["BASH_ENV"] == str(trap)
+
+
+@pytest.mark.parametrize("count", [3_500, 20_000])
+def test_thousands_of_variables_are_kept_in_little_time(shell: Shell, count: int) -> None:
+    """Service links give a pod seven variables for each service. bash by itself takes seconds to start with many more: asked of the others."""
+    if shell.is_bash and count > 3_500:
+        return
+    many = {f"SERVICE_{number}_PORT".encode(): b"tcp://10.0.0.1" for number in range(count)}
+    where = replace(container(shell), env=many | {b"my.prop": b"1"})
+    task = [*PYTHON, "-c", "import os; print(len(os.environ), os.environ['my.prop'])"]
+    ended = where.run(task)
+    assert ended.stdout == where.run_bare(task).stdout
+    assert ended.seconds < 10
+
+
+def test_the_streams_of_a_task_are_its_containers(shell: Shell, tmp_path: Path) -> None:
+    where = container(shell)
+    for name in ("in", "out", "err"):
+        (tmp_path / name).touch()
+    task = [*PYTHON, "-c", "import os; os.write(2, ' '.join(os.readlink(f'/proc/self/fd/{n}') for n in range(3)).encode())"]
+    with (tmp_path / "in").open("rb") as given, (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:  # noqa: SIM117 - too long as one
+        with where.started(task, stdin=given, stdout=out, stderr=err) as process:
+            assert process.wait(20) == 0
+    assert (tmp_path / "err").read_text("utf-8").split() == [str(tmp_path / name) for name in ("in", "out", "err")]
+
+
+def test_a_closed_stdin_becomes_dev_null(shell: Shell) -> None:
+    closes = (str(require_program("bash")), "-c", 'exec "$@" <&-', "bash")
+    where = replace(container(shell), before=closes)
+    ended = where.run([*PYTHON, "-c", "import os; print(os.readlink('/proc/self/fd/0'))"])
+    assert (ended.code, ended.stdout, ended.stderr) == (0, b"/dev/null\n", b"")
+
+
+def test_a_terminal_stays_the_tasks_terminal(shell: Shell) -> None:
+    """The task is in the foreground of its terminal, as bare, so it may read from it."""
+    ours, theirs = os.openpty()
+    task = [*PYTHON, "-c", "import os, sys; print(os.isatty(0), os.environ['LINES'], input())"]
+    where = container(shell).with_env(LINES="7", COLUMNS="9")
+    try:
+        with where.started(task, stdin=theirs) as process:
+            os.write(ours, b"typed\n")
+            stdout, stderr = process.communicate(timeout=20)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert (stdout, stderr) == (b"True 7 typed\n", b"")
+
+
+@pytest.mark.parametrize("missing", ["env", "tr"])
+@pytest.mark.parametrize("image", [dash_and_bash, dash_alone, bash_alone])
+def test_without_env_or_tr_the_task_runs_all_the_same(tmp_path: Path, image: Any, missing: str) -> None:
+    assert missing in COREUTILS
+    shell: Shell = image(tmp_path / "bin")
+    (tmp_path / "bin" / missing).unlink()
+    ended = (
+        container(shell).with_env(GIVEN="1").run([*PYTHON, "-c", "import os; print(os.environ['GIVEN']); os._exit(5 + os.write(1, b''))"])
+    )
+    assert (ended.code, ended.stderr) == (5, b"")
+
+
+def test_a_bash_known_as_sh_only_is_transparent_too(tmp_path: Path) -> None:
+    where = replace(
+        container(bash_alone(tmp_path / "bin")), env=dict.fromkeys((name.encode() for name in NAMES_OF_SHELLS), b"told-by-the-pod")
+    )
+    bare, wrapped = environments(where)
+    assert wrapped == bare
+    assert differing(where) == set()
+
+
+def test_an_image_with_nothing_but_the_task_and_the_helper_runs_it(tmp_path: Path) -> None:
+    require_root()
+    unshare, mount, chroot, env = (str(require_program(name)) for name in ("unshare", "mount", "chroot", "env"))
+    busybox = require_program("busybox")
+    for directory in ("dev", "proc", "airflow-sidecar-webhook", "app"):
+        (tmp_path / directory).mkdir()
+    os.mknod(tmp_path / "dev/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    for copy in ("airflow-sidecar-webhook/busybox", "app/busybox"):
+        (tmp_path / copy).write_bytes(busybox.read_bytes())
+        (tmp_path / copy).chmod(0o755)
+    from tests.wrapper.shell import Shell as Image  # noqa: PLC0415
+
+    shell = Image("busybox-as-helper", "/airflow-sidecar-webhook/busybox", "/nonexistent", helper=True)
+    enter = (unshare, "--mount", "--pid", "--fork", "--kill-child", str(require_program("bash")), "-c")
+    script = f'{mount} -t proc proc "$0/proc"; exec {env} -u PWD -u OLDPWD -u SHLVL -u _ {chroot} "$0" "$@"'
+    where = replace(container(shell), before=(*enter, script, str(tmp_path)), env={b"my.prop": b"kept", b"PATH": b"/nonexistent"})
+    ended = where.run(["/app/busybox", "sh", "-c", "tr '\\000' ' ' </proc/self/environ; exit 9"])
+    assert ended.code == 9, ended
+    assert sorted(ended.stdout.split()) == [b"PATH=/nonexistent", b"my.prop=kept"]
+    assert subprocess.run([mount], check=True, capture_output=True).stdout.count(str(tmp_path).encode()) == 0
