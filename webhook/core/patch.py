@@ -32,6 +32,7 @@ class Operation(TypedDict):
     value: NotRequired[Any]
 
 
+@lru_cache(maxsize=1024)
 def pointer(*tokens: str | int) -> str:
     """A JSON Pointer (RFC 6901): ``~`` and ``/`` in a token are escaped."""
     return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in tokens)
