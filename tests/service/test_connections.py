@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from http.client import HTTPConnection
 
 LONGER_THAN_UVICORNS_DEFAULT_SECONDS = 6
-REFUSED_BY_THE_OTHER_SIDE = "ALERT_PROTOCOL_VERSION|ALERT_HANDSHAKE_FAILURE|UNEXPECTED_EOF"
+REFUSED_BY_THE_OTHER_SIDE = r"ALERT_PROTOCOL_VERSION|ALERT_HANDSHAKE_FAILURE|UNEXPECTED_EOF|closed \(EOF\)"
 """uvloop closes after a failed handshake without sending OpenSSL's alert; what this client refuses itself has other words."""
 
 
