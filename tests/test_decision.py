@@ -322,6 +322,15 @@ def test_the_task_and_the_xcom_sidecar_cannot_be_named_as_sidecars(policy: Polic
     assert [word for word in options(after) if word in {"base", "airflow-xcom-sidecar"}] == []
 
 
+def test_the_xcom_sidecar_is_never_the_task_even_where_the_user_describes_and_names_it(policy: Policy) -> None:
+    pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/kpo_xcom.json"))
+    annotated(pod, sidecars='[{"name": "airflow-xcom-sidecar"}]', main_container="airflow-xcom-sidecar")
+    after = ask(pod, policy)[1]
+
+    assert container(after, "airflow-xcom-sidecar") == container(pod, "airflow-xcom-sidecar")
+    assert names.PREFIX in container(after, "base")["command"]
+
+
 def test_agents_are_asked_first_and_the_mesh_proxy_last(policy: Policy) -> None:
     pod = load(EXECUTOR)
     pod["metadata"]["annotations"]["vault.hashicorp.com/agent-inject"] = "true"

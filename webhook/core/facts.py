@@ -88,8 +88,8 @@ def _find_main(pod: Pod, wishes: Wishes, told: dict[str, Sidecar | None]) -> tup
     possible = [name for name in order if told[name] is None and name != names.XCOM_CONTAINER]
     misnamed: tuple[BadAnnotation, ...] = ()
     if wishes.main_container is not None:
-        own = [sidecar.id for sidecar in wishes.sidecars]
-        if wishes.main_container in possible or wishes.main_container in set(own) & set(order):
+        # One that he describes as a sidecar himself he may also name; told by the catalogue it is none.
+        if wishes.main_container in possible or told.get(wishes.main_container) in wishes.sidecars:
             return order.index(wishes.main_container), ()
         misnamed = (BadAnnotation(names.MAIN_CONTAINER, f"one of {', '.join(possible)}"),)
     if BASE in possible:

@@ -26,8 +26,6 @@ KIND: Final = "AdmissionReview"
 MAX_WARNING_CHARACTERS: Final = 256
 """A longer one may be cut, and more than 4096 in all are dropped (apiserver pkg/endpoints/filters/warning.go)."""
 
-MAX_DEPTH_HINT: Final = "nested deeper than any pod"
-
 _UNPRINTABLE: Final = re.compile(r"[^ -~]")
 
 T = TypeVar("T", bound="_Request")
@@ -64,6 +62,9 @@ class _Review(msgspec.Struct, Generic[T], frozen=True):
 _POD_REVIEW: Final = msgspec.json.Decoder(_Review[_PodRequest])
 # For an object of any other kind or shape: what it holds is skipped.
 _ANY_REVIEW: Final = msgspec.json.Decoder(_Review[_Request])
+
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are not JSON, or not JSON of this shape."""
 
 
 class ReviewRequest(msgspec.Struct, frozen=True):
@@ -105,24 +106,27 @@ def parse(body: bytes) -> ReviewRequest:
 
     """
     try:
+        return _read(body)
+    except _UNREADABLE as problem:
+        raise MalformedReviewError(_in_words(problem)) from problem
+
+
+def _read(body: bytes) -> ReviewRequest:
+    try:
         return _from(_POD_REVIEW.decode(body), "")
     except msgspec.ValidationError as problem:
         return _from(_decode_any(body), str(problem))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise MalformedReviewError(_in_words(problem)) from problem
 
 
 def _decode_any(body: bytes) -> _Review[_Request]:
     try:
         return _ANY_REVIEW.decode(body)
-    except msgspec.ValidationError as problem:
+    except msgspec.ValidationError:
         # A review of another version lacks other things too: the version is what is wrong with it.
-        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError):
+        with suppress(*_UNREADABLE, AttributeError):
             head = msgspec.json.decode(body)
             _check_version(head.get("apiVersion"), head.get("kind"))
-        raise MalformedReviewError(_in_words(problem)) from problem
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise MalformedReviewError(_in_words(problem)) from problem
+        raise
 
 
 def _check_version(api_version: object, kind: object) -> None:
@@ -134,7 +138,7 @@ def _check_version(api_version: object, kind: object) -> None:
 def _in_words(problem: Exception) -> str:
     match problem:
         case RecursionError():
-            return f"the body is {MAX_DEPTH_HINT}"
+            return "the body is nested deeper than any pod"
         case UnicodeDecodeError():
             return f"the body is not UTF-8 at byte {problem.start} of a text"
         case _:
