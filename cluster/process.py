@@ -1,0 +1,66 @@
+"""A component as a process that ends with the one that started it, its output in a file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Final
+
+from cluster.wait import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+END_SECONDS: Final = 10
+TOLD_LINES: Final = 15
+"""So much of a log goes into an error."""
+
+
+class Process:
+    """A running component."""
+
+    def __init__(self, name: str, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None) -> None:
+        """Start it. The kernel kills it when this process ends, however that ends (prctl(2), PR_SET_PDEATHSIG)."""
+        self.name = name
+        self.log = log
+        with log.open("ab") as output:
+            self._popen = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "--", *map(str, command)],
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
+    def ready(self, condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+        """Wait until a condition holds. RuntimeError with the end of the log: the process ended, or the time did."""
+        try:
+            until(lambda: self._ended() or condition(), f"{self.name}: {what}", seconds)
+        except TimeoutError as error:
+            raise RuntimeError(self._story(str(error))) from error
+        if self._ended():
+            raise RuntimeError(self._story(f"{self.name} ended with {self._popen.returncode}"))
+
+    def end(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
+        """Signal it, kill it when it does not end in time; its exit code, negative for a signal."""
+        if not self._ended():
+            self._popen.send_signal(with_signal)
+        try:
+            return self._popen.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            return self._popen.wait()
+
+    def _ended(self) -> bool:
+        return self._popen.poll() is not None
+
+    def _story(self, headline: str) -> str:
+        lines = self.log.read_text("utf-8", "replace").splitlines()[-TOLD_LINES:]
+        return "\n".join([headline, f"the end of {self.log}:", *lines])

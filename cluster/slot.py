@@ -1,0 +1,90 @@
+"""A place on this machine for one run: a folder, a number for names and addresses, and a lock that tells whether the run still lives.
+
+The lock is inherited by what must outlive the command that took the place, and the kernel drops it with the last of them. So a run
+that was killed leaves a folder without a holder, and the next run that takes a place clears it away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cluster import cache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SLOTS: Final = 8
+"""So many runs may be up at once on one machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place that is held.
+
+    Args:
+        number: From 0.
+        lock: The file descriptor that holds it.
+
+    """
+
+    number: int
+    lock: int
+
+    @property
+    def folder(self) -> Path:
+        """What the run writes; gone when the place is free again."""
+        return _folder(self.number)
+
+    @property
+    def logs(self) -> Path:
+        """One file for each component; they stay until the next run in this place, for whoever looks later."""
+        return cache.folder() / "logs" / str(self.number)
+
+    def release(self) -> None:
+        """Clear the folder away and let others have the place."""
+        cache.remove(self.folder)
+        os.close(self.lock)
+
+
+def take(clear: Callable[[Path], None] = cache.remove) -> Slot:
+    """The first free place. ``clear`` removes what a killed run left in a folder. RuntimeError: all are held."""
+    for number in range(SLOTS):
+        lock = _try_lock(number)
+        if lock is not None:
+            clear(_folder(number))
+            slot = Slot(number, lock)
+            cache.remove(slot.logs)
+            slot.logs.mkdir(parents=True)
+            slot.folder.mkdir(parents=True)
+            return slot
+    message = f"{SLOTS} clusters are up already; `make cluster-stop` ends one that was left"
+    raise RuntimeError(message)
+
+
+def held(number: int) -> bool:
+    """Whether a run lives in this place."""
+    lock = _try_lock(number)
+    if lock is None:
+        return True
+    os.close(lock)
+    return False
+
+
+def _try_lock(number: int) -> int | None:
+    path = _folder(number).with_suffix(".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _folder(number: int) -> Path:
+    return cache.folder() / "runs" / str(number)

@@ -1,0 +1,84 @@
+"""The webhook as it is served, registered with an API server: a process with a certificate of a throwaway authority."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from certs.authority import make_authority, sign_leaf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cluster.place import Place
+
+    JSONObject = dict[str, Any]
+
+CONFIGURATION: Final = Path(__file__).with_name("webhook_configuration.yaml")
+OPTED_IN: Final = {"airflow-sidecar-webhook": "enabled"}
+"""The label that a namespace carries whose pods the webhook shall see."""
+
+
+class Webhook:
+    """A running webhook."""
+
+    def __init__(self, place: Place, name: str = "webhook", settings: Mapping[str, str] | None = None) -> None:
+        """Start it on a port of its own. RuntimeError with its log: it does not come up."""
+        folder = place.folder / name
+        folder.mkdir()
+        self._authority = make_authority(datetime.now(UTC), "throwaway")
+        leaf = sign_leaf(self._authority, [place.address], datetime.now(UTC))
+        (folder / "tls.crt").write_bytes(leaf.certificate_pem)
+        (folder / "tls.key").write_bytes(leaf.key_pem)
+        own = {"HOST": place.address, "PORT": "0", "HEALTH_PORT": "0"}
+        own |= {"CERTIFICATE_FILE": str(folder / "tls.crt"), "PRIVATE_KEY_FILE": str(folder / "tls.key")}
+        environment = {f"AIRFLOW_SIDECAR_WEBHOOK__{key}": value for key, value in {**own, **(settings or {})}.items()}
+        self._process = place.start(name, [sys.executable, "-m", "webhook", "serve"], environment)
+        self._process.ready(lambda: len(self._ports()) > 1, "does not listen")
+        self._address = place.address
+
+    @property
+    def url(self) -> str:
+        """Where reviews are posted."""
+        return f"https://{self._address}:{self._ports()[True]}/mutate"
+
+    @property
+    def metrics_url(self) -> str:
+        """Where its metrics are."""
+        return f"http://{self._address}:{self._ports()[False]}/metrics"
+
+    @property
+    def log(self) -> list[JSONObject]:
+        """Every line that it has logged."""
+        lines = self._process.log.read_text("utf-8").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    @property
+    def client_config(self) -> JSONObject:
+        """How an API server reaches and trusts it."""
+        return client_config(self.url, self._authority.certificate_pem)
+
+    def configuration(self, name: str = "airflow-sidecar-webhook", **fields: object) -> JSONObject:
+        """The MutatingWebhookConfiguration that sends reviews here; ``fields`` replace those of its webhook."""
+        document: JSONObject = yaml.safe_load(CONFIGURATION.read_text("utf-8"))
+        document["metadata"]["name"] = name
+        document["webhooks"][0] |= {"clientConfig": self.client_config, **fields}
+        return document
+
+    def end(self) -> int:
+        """End it; its exit code."""
+        return self._process.end()
+
+    def _ports(self) -> dict[bool, int]:
+        return {line["tls"]: line["port"] for line in self.log if line["event"] == "listening"}
+
+
+def client_config(url: str, authority_pem: bytes) -> JSONObject:
+    """A webhook at a URL whose certificate this authority signed."""
+    return {"url": url, "caBundle": base64.b64encode(authority_pem).decode()}

@@ -1,0 +1,143 @@
+"""The levels of the proving ground: each is started once, when the first test asks for it, and ended after the last."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from cluster import binaries
+from cluster.api_server import ALONE, OLD, ApiServer
+from cluster.host import Host
+from cluster.webhook import OPTED_IN, Webhook
+from tests.cluster.registration import is_patched, registered
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from pathlib import Path
+
+    from cluster.api import Api
+    from cluster.binaries import Program
+    from cluster.place import Place
+
+STARTED: Final[dict[str, float]] = {}
+"""Seconds that each level took to start."""
+
+LOGS: Final[set[Path]] = set()
+"""The folders of the logs of every level that was started."""
+
+TOLD_LINES: Final = 20
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """An API server with the webhook registered.
+
+    Args:
+        place: Where its components run.
+        server: The API server.
+        webhook: The webhook that it calls.
+
+    """
+
+    place: Place
+    server: ApiServer
+    webhook: Webhook
+
+    @property
+    def api(self) -> Api:
+        """An admin's client."""
+        return self.server.api
+
+
+@contextmanager
+def starting(level: str, place: Place) -> Iterator[None]:
+    """Note how long a level takes to start, and where its logs are."""
+    began = time.monotonic()
+    LOGS.add(place.logs)
+    yield
+    STARTED[level] = time.monotonic() - began
+
+
+@contextmanager
+def api_server_level(name: str, options: Sequence[str], program: Program = binaries.KUBE_APISERVER) -> Iterator[Level]:
+    """An API server alone, with the webhook."""
+    for needed in (program, binaries.ETCD):
+        find(needed)
+    place = Host()
+    with ExitStack() as ends:
+        with starting(name, place):
+            ends.callback(place.end)
+            server = ApiServer(place, (*ALONE, *options), program)
+            ends.callback(server.end)
+            webhook = Webhook(place)
+            ends.callback(webhook.end)
+            ends.enter_context(registered(server.api, webhook.configuration(), is_patched))
+        yield Level(place, server, webhook)
+
+
+def find(program: Program) -> Path:
+    """A program, or a skip that says what is missing."""
+    try:
+        return binaries.find(program)
+    except binaries.NoGoError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[Level]:
+    """The pinned Kubernetes."""
+    with api_server_level("API server", ()) as level:
+        yield level
+
+
+@pytest.fixture(scope="session")
+def old_api_server() -> Iterator[Level]:
+    """A cluster without native sidecars, by emulation."""
+    with api_server_level("API server, old by emulation", OLD) as level:
+        yield level
+
+
+@pytest.fixture(scope="session")
+def newest_api_server() -> Iterator[Level]:
+    """The newest minor version that is pinned."""
+    with api_server_level("API server, newest minor", (), binaries.NEWEST_KUBE_APISERVER) as level:
+        yield level
+
+
+@pytest.fixture(scope="session", params=["api_server", "old_api_server", "newest_api_server"])
+def any_api_server(request: pytest.FixtureRequest) -> Level:
+    """Each of them in turn."""
+    level: Level = request.getfixturevalue(request.param)
+    return level
+
+
+@contextmanager
+def new_namespace(api: Api, name: str, **labels: str) -> Iterator[str]:
+    """A namespace that opted in, for one test."""
+    name = f"{name}-{next(_numbers)}"
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {**OPTED_IN, **labels}}})
+    yield name
+    api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed shows the end of every component's log."""
+    report = yield
+    if report.failed:
+        for path in sorted(path for folder in LOGS for path in folder.glob("*.log")):
+            lines = path.read_text("utf-8", "replace").splitlines()[-TOLD_LINES:]
+            report.sections.append((f"the end of {path}", "\n".join(lines)))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long each level took to start."""
+    for level, seconds in STARTED.items():
+        terminalreporter.write_line(f"level: {level}, started in {seconds:.1f} s")
