@@ -51,11 +51,11 @@ class Process:
     def end(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
         """Signal it, kill it when it does not end in time; its exit code, negative for a signal."""
         if not self._ended():
-            self._popen.send_signal(with_signal)
+            os.kill(self.pid, with_signal)
         try:
             return self._popen.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
-            self._popen.kill()
+            os.kill(self.pid, signal.SIGKILL)
             return self._popen.wait()
 
     def _ended(self) -> bool:

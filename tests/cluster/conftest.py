@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ import pytest
 from cluster import binaries
 from cluster.api_server import ALONE, OLD, ApiServer
 from cluster.host import Host
+from cluster.machine import Machine
+from cluster.node import Node
+from cluster.recorder import Recorder
 from cluster.webhook import OPTED_IN, Webhook
 from tests.cluster.registration import is_patched, registered
 
@@ -29,6 +33,15 @@ STARTED: Final[dict[str, float]] = {}
 
 LOGS: Final[set[Path]] = set()
 """The folders of the logs of every level that was started."""
+
+NODE_PROGRAMS: Final = (
+    binaries.KUBE_APISERVER,
+    binaries.KUBE_CONTROLLER_MANAGER,
+    binaries.KUBE_SCHEDULER,
+    binaries.KUBELET,
+    binaries.KUBE_PROXY,
+    binaries.ETCD,
+)
 
 TOLD_LINES: Final = 20
 _numbers = itertools.count()
@@ -53,6 +66,20 @@ class Level:
     def api(self) -> Api:
         """An admin's client."""
         return self.server.api
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLevel(Level):
+    """A cluster of one node, with the webhook registered.
+
+    Args:
+        node: The node.
+        recorder: What happens to its pods.
+
+    """
+
+    node: Node
+    recorder: Recorder
 
 
 @contextmanager
@@ -107,6 +134,32 @@ def old_api_server() -> Iterator[Level]:
 def newest_api_server() -> Iterator[Level]:
     """The newest minor version that is pinned."""
     with api_server_level("API server, newest minor", (), binaries.NEWEST_KUBE_APISERVER) as level:
+        yield level
+
+
+@contextmanager
+def node_level() -> Iterator[NodeLevel]:
+    """A node, with the webhook."""
+    if os.geteuid():
+        pytest.skip("a node needs root: run `sudo make test`")
+    for program in NODE_PROGRAMS:
+        find(program)
+    machine = Machine()
+    with ExitStack() as ends:
+        with starting("node", machine):
+            ends.callback(machine.end)
+            node = Node(machine)
+            ends.callback(node.end)
+            webhook = Webhook(machine)
+            ends.callback(webhook.end)
+            ends.enter_context(registered(node.api, webhook.configuration(), is_patched))
+        yield NodeLevel(machine, node.server, webhook, node, Recorder(node.api))
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[NodeLevel]:
+    """One node."""
+    with node_level() as level:
         yield level
 
 

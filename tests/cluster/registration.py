@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cluster.api import ApiError, path_of
 from cluster.wait import until
 from cluster.webhook import OPTED_IN
+from webhook.core.names import STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,16 +28,23 @@ def registered(api: Api, configuration: JSONObject, called: Callable[[Api], bool
     """A configuration that has taken effect, by ``called``; afterwards it has no effect any more."""
     _make_namespace(api)
     api.create(configuration)
-    until(lambda: called(api), f"the API server calls {configuration['metadata']['name']}", NOTICE_SECONDS)
-    yield
-    api.delete(path_of(configuration))
-    until(lambda: not called(api), f"the API server forgets {configuration['metadata']['name']}", NOTICE_SECONDS)
+    try:
+        until(lambda: called(api), f"the API server calls {configuration['metadata']['name']}", NOTICE_SECONDS)
+        yield
+    finally:
+        api.delete(path_of(configuration))
+        until(lambda: not called(api), f"the API server forgets {configuration['metadata']['name']}", NOTICE_SECONDS)
 
 
 def is_patched(api: Api) -> bool:
-    """Whether our own webhook sees a task's pod: it leaves its status on it."""
-    pod = api.create(task_pod(NAMESPACE), dryRun="All")
-    return "airflow-sidecar-webhook/status" in pod["metadata"].get("annotations", {})
+    """Whether our own webhook sees a task's pod in a namespace that opted in."""
+    return is_patched_in(NAMESPACE, api)
+
+
+def is_patched_in(namespace: str, api: Api) -> bool:
+    """Whether our own webhook sees a task's pod there: it leaves its status on it."""
+    pod = api.create(task_pod(namespace), dryRun="All")
+    return STATUS in (pod["metadata"].get("annotations") or {})
 
 
 def task_pod(namespace: str, name: str = "task", **spec: object) -> JSONObject:
