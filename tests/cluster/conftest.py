@@ -17,8 +17,9 @@ from cluster.host import Host
 from cluster.machine import Machine
 from cluster.node import Node
 from cluster.recorder import Recorder
+from cluster.wait import until
 from cluster.webhook import OPTED_IN, Webhook
-from tests.cluster.registration import is_patched, registered
+from tests.cluster.registration import NAMESPACE, is_patched, registered
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -43,6 +44,7 @@ NODE_PROGRAMS: Final = (
     binaries.ETCD,
 )
 
+SOON_SECONDS: Final = 20
 TOLD_LINES: Final = 20
 _numbers = itertools.count()
 
@@ -152,6 +154,8 @@ def node_level() -> Iterator[NodeLevel]:
             ends.callback(node.end)
             webhook = Webhook(machine)
             ends.callback(webhook.end)
+            ends.enter_context(namespace_named(node.api, NAMESPACE))
+            wait_for_service_account(node.api, NAMESPACE)
             ends.enter_context(registered(node.api, webhook.configuration(), is_patched))
         yield NodeLevel(machine, node.server, webhook, node, Recorder(node.api))
 
@@ -174,9 +178,22 @@ def any_api_server(request: pytest.FixtureRequest) -> Level:
 def new_namespace(api: Api, name: str, **labels: str) -> Iterator[str]:
     """A namespace that opted in, for one test."""
     name = f"{name}-{next(_numbers)}"
+    with namespace_named(api, name, **labels):
+        yield name
+
+
+@contextmanager
+def namespace_named(api: Api, name: str, **labels: str) -> Iterator[None]:
+    """A namespace that opted in."""
     api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {**OPTED_IN, **labels}}})
-    yield name
+    yield
     api.delete(f"/api/v1/namespaces/{name}")
+
+
+def wait_for_service_account(api: Api, namespace: str) -> None:
+    """Until a namespace takes pods: where controllers run, it gets its service account a moment after it was made."""
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+    until(lambda: api.request("GET", path).is_success, f"{namespace} has its service account", SOON_SECONDS)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cluster.images import catalogue
-from cluster.wait import until
-from tests.cluster.conftest import new_namespace
+from tests.cluster.conftest import new_namespace, wait_for_service_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 def namespace(node: NodeLevel) -> Iterator[str]:
     """A namespace that opted in, ready for pods."""
     with new_namespace(node.api, "node") as name:
-        path = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-        until(lambda: node.api.request("GET", path).is_success, f"{name} has its service account", 20)
+        wait_for_service_account(node.api, name)
         yield name
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.cluster.conftest import NodeLevel
 from tests.cluster.node.pods import operator_pod, shell, stand_in_proxy
+
+if TYPE_CHECKING:
+    from tests.cluster.conftest import NodeLevel
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 126, 127])
