@@ -67,6 +67,12 @@ class Api:
         headers = {"Content-Type": "application/merge-patch+json"}
         return self._answer(self._client.patch(path, content=json.dumps(merge), headers=headers))
 
+    def apply(self, resource: JSONObject) -> JSONObject:
+        """Create an object, or make the one of its name like it (server-side apply). ApiError."""
+        headers = {"Content-Type": "application/apply-patch+yaml"}
+        parameters = {"fieldManager": "cluster", "force": "true"}
+        return self._answer(self._client.patch(path_of(resource), content=json.dumps(resource), params=parameters, headers=headers))
+
     def delete(self, path: str, **parameters: str) -> None:
         """Ask for an object's deletion; one that is gone already is fine. ApiError."""
         response = self.request("DELETE", path, **parameters)

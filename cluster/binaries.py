@@ -7,6 +7,7 @@ A program counts as found when it says the pinned minor version: first in ``KUBE
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -102,10 +103,10 @@ def missing(program: Program) -> bool:
 
 
 def source_folder(program: Program) -> Path:
-    """Where Go keeps the source of the module whose version the program carries."""
-    asked = ["go", "list", "-m", "-f", "{{.Dir}}", program.requirement]
-    output = subprocess.run([_go(), *asked[1:]], cwd=TOOLS / program.module, check=True, capture_output=True, text=True).stdout
-    return Path(output.strip())
+    """The source of the module whose version the program carries. NoGoError, CalledProcessError."""
+    command = [_go(), "mod", "download", "-json", program.requirement]
+    told = subprocess.run(command, cwd=TOOLS / program.module, check=True, capture_output=True, text=True).stdout
+    return Path(json.loads(told)["Dir"])
 
 
 def _found(program: Program) -> Path | None:

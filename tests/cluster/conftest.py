@@ -15,6 +15,7 @@ from cluster import binaries
 from cluster.api_server import ALONE, OLD, ApiServer
 from cluster.host import Host
 from cluster.machine import Machine
+from cluster.mesh import LEGACY, Mesh
 from cluster.node import Node
 from cluster.recorder import Recorder
 from cluster.wait import until
@@ -43,6 +44,8 @@ NODE_PROGRAMS: Final = (
     binaries.KUBE_PROXY,
     binaries.ETCD,
 )
+
+MESH_PROGRAMS: Final = (binaries.PILOT_DISCOVERY, binaries.PILOT_AGENT, binaries.HELM)
 
 SOON_SECONDS: Final = 20
 TOLD_LINES: Final = 20
@@ -165,6 +168,17 @@ def node() -> Iterator[NodeLevel]:
     """One node."""
     with node_level() as level:
         yield level
+
+
+@pytest.fixture(scope="session")
+def mesh(node: NodeLevel) -> Iterator[Mesh]:
+    """Istio on the node, with sidecars as regular containers."""
+    for program in MESH_PROGRAMS:
+        find(program)
+    with starting("mesh", node.place):
+        istio = Mesh(node.node, LEGACY)
+    yield istio
+    istio.end()
 
 
 @pytest.fixture(scope="session", params=["api_server", "old_api_server", "newest_api_server"])
