@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format benchmark docs requirements clean
+.PHONY: help demo test test-cluster check format cluster cluster-stop benchmark docs requirements clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Made again when a pin changes; a half-made one is thrown away.
 $(VENV)/ready: requirements/dev.txt pyproject.toml
@@ -20,8 +20,13 @@ $(VENV)/ready: requirements/dev.txt pyproject.toml
 demo: $(VENV)/ready ## a real Airflow pod in, the patch out, the patched command run to its end beside a proxy
 	@$(BIN)/python -m demo
 
-test: check ## everything: style, types, import rules, all tests
+test: check ## everything: style, types, import rules, the fast tests, then all levels of the cluster that this machine can run
 	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory test-cluster
+
+test-cluster: $(VENV)/ready ## the tests on a real API server, node, mesh and Airflow; builds what is lacking, once
+	$(BIN)/python -m cluster build
+	$(BIN)/python -m pytest tests/cluster
 
 check: $(VENV)/ready ## style, types and import rules, without changing anything
 	$(BIN)/ruff format --check --quiet .
@@ -33,6 +38,12 @@ format: $(VENV)/ready ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+cluster: $(VENV)/ready ## a real Kubernetes with Istio and the webhook, to try things on; needs root
+	@$(BIN)/python -m cluster start
+
+cluster-stop: $(VENV)/ready ## end it, and remove every trace
+	@$(BIN)/python -m cluster stop
+
 benchmark: $(VENV)/ready ## the service and the wrapper against their peers; needs wrk, and Go for one of them
 	$(BIN)/python -m benchmarks
 
@@ -42,6 +53,9 @@ docs: $(VENV)/ready ## make the generated pages again
 requirements: ## pin all dependencies anew, with hashes; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --output-file requirements/runtime.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --extra dev --constraint requirements/runtime.txt pyproject.toml --output-file requirements/dev.txt
+	cd cluster/images/airflow && uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_36 --only-binary :all: --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
+	cd cluster/images/proxy && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
+	cd cluster/images/secrets_agent && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
 
 clean: ## throw away what the targets made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/results

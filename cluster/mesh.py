@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from cluster.images.archive import Image
     from cluster.node import Node
 
     JSONObject = dict[str, Any]
@@ -52,7 +53,7 @@ class Mesh:
         """Install it, and wait until it injects. ``environment``: of istiod, on top of what it needs here. RuntimeError, ApiError."""
         self._node = node
         self._address = node.machine.address
-        self.proxy_image = node.load(catalogue.proxy(binaries.find(binaries.PILOT_AGENT), _source() / BOOTSTRAP))
+        self.proxy_image = node.load(proxy_image())
         node.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         for resource in self._resources():
             node.api.apply(resource)
@@ -129,6 +130,11 @@ class Mesh:
         except ApiError:
             return False
         return any(container["name"] == "istio-proxy" for container in (*injected["containers"], *injected.get("initContainers", ())))
+
+
+def proxy_image() -> Image:
+    """The image of the sidecar, and of the init container that redirects its traffic. NoGoError, CalledProcessError."""
+    return catalogue.proxy(binaries.find(binaries.PILOT_AGENT), _source() / BOOTSTRAP)
 
 
 @cache

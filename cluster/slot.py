@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from cluster import cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 SLOTS: Final = 8
@@ -50,9 +50,9 @@ class Slot:
         os.close(self.lock)
 
 
-def take(clear: Callable[[Path], None] = cache.remove) -> Slot:
-    """The first free place. ``clear`` removes what a killed run left in a folder. RuntimeError: all are held."""
-    for number in range(SLOTS):
+def take(clear: Callable[[Path], None] = cache.remove, numbers: Iterable[int] = range(SLOTS)) -> Slot:
+    """The first free place of these. ``clear`` removes what a killed run left in its folder. RuntimeError: all are held."""
+    for number in numbers:
         lock = _try_lock(number)
         if lock is not None:
             clear(_folder(number))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from certs.authority import make_authority, sign_leaf
+from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,10 +39,24 @@ class Webhook:
         (folder / "tls.key").write_bytes(leaf.key_pem)
         own = {"HOST": place.address, "PORT": "0", "HEALTH_PORT": "0"}
         own |= {"CERTIFICATE_FILE": str(folder / "tls.crt"), "PRIVATE_KEY_FILE": str(folder / "tls.key")}
-        environment = {f"AIRFLOW_SIDECAR_WEBHOOK__{key}": value for key, value in {**own, **(settings or {})}.items()}
-        self._process = place.start(name, [sys.executable, "-m", "webhook", "serve"], environment)
-        self._process.ready(lambda: len(self._ports()) > 1, "does not listen")
+        self._environment = {f"{PREFIX}{key}": value for key, value in {**own, **(settings or {})}.items()}
+        self._place, self._name = place, name
         self._address = place.address
+        self._start()
+
+    def start_again(self) -> None:
+        """Start one that was ended, on the same port with the same certificate. RuntimeError with its log: it does not come up."""
+        self._environment[f"{PREFIX}PORT"] = str(self._ports()[True])
+        self._start(len(self.log))
+
+    def _start(self, logged: int = 0) -> None:
+        self._process = self._place.start(self._name, [sys.executable, "-m", "webhook", "serve"], self._environment)
+        self._process.ready(lambda: sum(line["event"] == "listening" for line in self.log[logged:]) > 1, "does not listen")
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     @property
     def url(self) -> str:

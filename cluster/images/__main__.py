@@ -28,9 +28,7 @@ def chosen() -> tuple[Image, ...]:
     parser = argparse.ArgumentParser(prog="python -m cluster.images", description=__doc__)
     parser.add_argument("--proxy", nargs=2, type=Path, metavar=("PILOT_AGENT", "BOOTSTRAP"), help="make Istio's proxy, too, of these")
     proxy: list[Path] | None = parser.parse_args().proxy
-    makers = (catalogue.pause, catalogue.distroless, catalogue.task, catalogue.secrets_agent)
-    larger = (catalogue.task_bash, catalogue.airflow_like, catalogue.airflow)
-    return (*(make() for make in (*makers, *larger)), *((catalogue.proxy(*proxy),) if proxy else ()))
+    return (*catalogue.alone(), *((catalogue.proxy(*proxy),) if proxy else ()))
 
 
 def row(image: Image) -> str:

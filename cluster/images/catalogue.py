@@ -85,3 +85,9 @@ def secrets_agent() -> Image:
 def stand_in_istio_agent() -> Image:
     """Debian's Python with the stand-in for Istio's agent."""
     return Image("stand-in-istio-agent", (debian(), stand_in.stand_in_istio_agent()))
+
+
+def alone() -> tuple[Image, ...]:
+    """Every image that needs no program built beside it, the smallest first."""
+    small = (pause(), distroless(), task(), secrets_agent())
+    return (*small, task_bash(), stand_in_istio_agent(), airflow_like(), airflow())

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from cluster import binaries
+from cluster import binaries, prerequisites
 from cluster.api_server import ALONE, OLD, ApiServer
 from cluster.host import Host
 from cluster.machine import Machine
@@ -145,8 +145,9 @@ def newest_api_server() -> Iterator[Level]:
 @contextmanager
 def node_level() -> Iterator[NodeLevel]:
     """A node, with the webhook."""
-    if os.geteuid():
-        pytest.skip("a node needs root: run `sudo make test`")
+    reason = prerequisites.lacking()
+    if reason:
+        pytest.skip(reason)
     for program in NODE_PROGRAMS:
         find(program)
     machine = Machine()
@@ -222,6 +223,15 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How long each level took to start."""
+    """How long each level took to start, and its tests."""
     for level, seconds in STARTED.items():
-        terminalreporter.write_line(f"level: {level}, started in {seconds:.1f} s")
+        terminalreporter.write_line(f"{seconds:7.1f} s to start: {level}")
+    spent: Counter[str] = Counter()
+    tests: Counter[str] = Counter()
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            level = report.nodeid.split("/")[2]
+            spent[level] += report.duration
+            tests[level] += report.when == "call"
+    for level, seconds in spent.items():
+        terminalreporter.write_line(f"{seconds:7.1f} s for {tests[level]} tests: tests/cluster/{level}")
