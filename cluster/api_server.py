@@ -24,8 +24,11 @@ FIRST_SERVICE: Final = "10.96.0.1"
 OLD: Final = ("--emulated-version=1.32", "--feature-gates=SidecarContainers=false")
 """A cluster without native sidecars, from the same program: ``restartPolicy`` of an init container is dropped in silence."""
 
-ALONE: Final = ("--disable-admission-plugins=ServiceAccount",)
-"""Without a controller manager no namespace ever gets its service account, and every pod would be refused for the lack of one."""
+ALONE: Final = ("--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none")
+"""Without a controller manager no namespace ever gets its service account, and every pod would be refused for the lack of one.
+
+Nor does the Service ``kubernetes`` get endpoints on the loopback: they may not be there, and since 1.37 such a server does not start.
+"""
 
 
 class ApiServer:
@@ -43,7 +46,11 @@ class ApiServer:
         self.api = Api(self.server, self.credentials.tls())
         self._command: list[str | Path] = [binaries.find(program), *self._flags(), *options]
         self._etcd = place.start("etcd", self._etcd_command())
-        self.start()
+        try:
+            self.start()
+        except RuntimeError:
+            self.end()
+            raise
 
     def start(self) -> None:
         """Start the API server, at first or again; what it stored is still there."""

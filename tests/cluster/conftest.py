@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -226,12 +225,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """How long each level took to start, and its tests."""
     for level, seconds in STARTED.items():
         terminalreporter.write_line(f"{seconds:7.1f} s to start: {level}")
-    spent: Counter[str] = Counter()
-    tests: Counter[str] = Counter()
-    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
-        if isinstance(report, pytest.TestReport):
-            level = report.nodeid.split("/")[2]
-            spent[level] += report.duration
-            tests[level] += report.when == "call"
-    for level, seconds in spent.items():
-        terminalreporter.write_line(f"{seconds:7.1f} s for {tests[level]} tests: tests/cluster/{level}")
+    reports = [
+        report
+        for report in itertools.chain.from_iterable(terminalreporter.stats.values())
+        if isinstance(report, pytest.TestReport) and report.nodeid.startswith("tests/cluster/")
+    ]
+    for level in sorted({_level(report) for report in reports}):
+        own = [report for report in reports if _level(report) == level]
+        tests = sum(report.when == "call" for report in own)
+        seconds = sum(report.duration for report in own)
+        terminalreporter.write_line(f"{seconds:7.1f} s for {tests} tests: tests/cluster/{level}")
+
+
+def _level(report: pytest.TestReport) -> str:
+    return report.nodeid.split("/")[2]
