@@ -61,7 +61,7 @@ def _kubernetes(name: str, module: str = "kubernetes", asks: tuple[str, ...] = (
 
 
 KUBE_APISERVER: Final = _kubernetes("kube-apiserver")
-NEWEST_KUBE_APISERVER: Final = _kubernetes("kube-apiserver", "kubernetes-newest")
+NEWEST_KUBE_APISERVER: Final = _kubernetes("kube-apiserver", "kubernetes-newest", asks=())
 KUBE_CONTROLLER_MANAGER: Final = _kubernetes("kube-controller-manager")
 KUBE_SCHEDULER: Final = _kubernetes("kube-scheduler")
 KUBELET: Final = _kubernetes("kubelet")
@@ -97,11 +97,6 @@ def find(program: Program) -> Path:
     return _found(program) or _built(program)
 
 
-def missing(program: Program) -> bool:
-    """Whether `find` would have to build it."""
-    return _found(program) is None and not _cached(program).exists()
-
-
 def source_folder(program: Program) -> Path:
     """The source of the module whose version the program carries. NoGoError, CalledProcessError."""
     command = [_go(), "mod", "download", "-json", program.requirement]
@@ -110,7 +105,7 @@ def source_folder(program: Program) -> Path:
 
 
 def _found(program: Program) -> Path | None:
-    if not program.asks or program is NEWEST_KUBE_APISERVER:
+    if not program.asks:
         return None
     places = os.pathsep.join(filter(None, (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"))))
     path = shutil.which(program.name, path=places)

@@ -37,12 +37,14 @@ def test_the_assets_come_before_the_path(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_a_program_of_another_minor_version_is_not_taken(tmp_path: Path) -> None:
     put(tmp_path / "path", KUBE_APISERVER, "1.2.3")
-    assert binaries.missing(KUBE_APISERVER)
+    with pytest.raises(binaries.NoGoError):
+        binaries.find(KUBE_APISERVER)
 
 
 def test_the_second_version_is_never_taken_from_elsewhere(tmp_path: Path) -> None:
     put(tmp_path / "path", NEWEST_KUBE_APISERVER, f"{NEWEST_KUBE_APISERVER.minor}0")
-    assert binaries.missing(NEWEST_KUBE_APISERVER)
+    with pytest.raises(binaries.NoGoError):
+        binaries.find(NEWEST_KUBE_APISERVER)
 
 
 def test_without_go_it_is_said_what_to_install() -> None:
