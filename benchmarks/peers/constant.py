@@ -13,6 +13,7 @@ from unittest.mock import patch
 from fastapi import FastAPI, Request, Response
 
 from webhook.server import serve as service
+from webhook.server.app import NO_TELEMETRY, PATH
 from webhook.settings import read_settings
 
 ANSWER = Path(os.environ["ANSWER_FILE"]).read_bytes()
@@ -20,14 +21,14 @@ ANSWER = Path(os.environ["ANSWER_FILE"]).read_bytes()
 
 def create_constant_app(*_: object) -> FastAPI:
     """Return an application like the webhook's, with the same one route."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY)
 
-    @app.post("/mutate")
     async def mutate(request: Request) -> Response:
         """Read the whole body and answer what the webhook answered to the same review."""
         await request.body()
         return Response(ANSWER, media_type="application/json")
 
+    app.add_route(PATH, mutate, methods=["POST"])
     return app
 
 

@@ -105,6 +105,14 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
         return partial(SUBJECTS[subject], getattr(self, subject))
 
 
+def any_holds(conditions: tuple[Condition, ...], pod: Pod, container: Container | None) -> bool:
+    """Whether one of them is so in this pod and container."""
+    for condition in conditions:  # noqa: SIM110  a generator would cost as much as what it asks
+        if condition.holds(pod, container):
+            return True
+    return False
+
+
 def _annotation(key: str, pod: Pod, _container: Container | None) -> str | None:
     return pod.annotations.get(key)
 
@@ -114,7 +122,7 @@ def _label(key: str, pod: Pod, _container: Container | None) -> str | None:
 
 
 def _volume(name: str, pod: Pod, _container: Container | None) -> str | None:
-    return name if any(volume.name == name for volume in pod.spec.volumes or ()) else None
+    return name if name in [volume.name for volume in pod.spec.volumes or ()] else None
 
 
 def _init_container(name: str, pod: Pod, _container: Container | None) -> str | None:

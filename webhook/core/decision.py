@@ -79,9 +79,15 @@ def decide(facts: Facts, policy: Policy) -> Decision:
     asked = _asked(facts, policy)
     treatment = _why_not_wrapped(facts, policy) or _wrap(facts, policy)
     if isinstance(treatment, Wrap):
-        some_run_on = any(one.quit is None and not one.ends_by_itself for one in facts.sidecars)
-        return Mutate(Reason.SOME_RUN_ON if some_run_on else Reason.SIDECARS_QUIT, labels, asked, treatment)
+        return Mutate(_why_wrapped(facts), labels, asked, treatment)
     return Mutate(treatment, labels, asked)
+
+
+def _why_wrapped(facts: Facts) -> Reason:
+    for sidecar in facts.sidecars:
+        if sidecar.quit is None and not sidecar.ends_by_itself:
+            return Reason.SOME_RUN_ON
+    return Reason.SIDECARS_QUIT
 
 
 def _mode(facts: Facts, policy: Policy) -> Mode:
@@ -126,16 +132,20 @@ def _why_not_wrapped(facts: Facts, policy: Policy) -> Reason | None:
         return Reason.LABEL_ONLY
     if not facts.sidecars:
         return _why_no_sidecar(facts)
-    pod = facts.pod
-    rules = (
-        (facts.kind is PodKind.SPARK, Reason.SPARK),
-        (all(one.ends_by_itself and one.quit is None for one in facts.sidecars), Reason.ENDS_BY_ITSELF),
-        (pod.spec.hostNetwork is True, Reason.HOST_NETWORK),
-        (_is_windows(facts), Reason.WINDOWS),
-        (facts.main is None, Reason.NO_MAIN_CONTAINER),
-        (not any(one.quit for one in facts.sidecars), Reason.NO_QUIT),
-    )
-    return next((reason for holds, reason in rules if holds), None)
+    if facts.kind is PodKind.SPARK:
+        return Reason.SPARK
+    can_quit = [one for one in facts.sidecars if one.quit is not None]
+    if not can_quit and all(one.ends_by_itself for one in facts.sidecars):
+        return Reason.ENDS_BY_ITSELF
+    return _why_no_wrapper_fits(facts) or (None if can_quit else Reason.NO_QUIT)
+
+
+def _why_no_wrapper_fits(facts: Facts) -> Reason | None:
+    if facts.pod.spec.hostNetwork is True:
+        return Reason.HOST_NETWORK
+    if _is_windows(facts):
+        return Reason.WINDOWS
+    return Reason.NO_MAIN_CONTAINER if facts.main is None else None
 
 
 def _is_windows(facts: Facts) -> bool:
@@ -165,7 +175,7 @@ def _wrap(facts: Facts, policy: Policy) -> Wrap | Reason:
     wishes = facts.wishes
     return Wrap(
         entrypoint=entrypoint,
-        sidecars=tuple(sidecar for sidecar in facts.sidecars if sidecar.quit or sidecar.ready),
+        sidecars=tuple([sidecar for sidecar in facts.sidecars if sidecar.quit or sidecar.ready]),
         wait_seconds=policy.wait_seconds if wishes.wait_seconds is None else wishes.wait_seconds,
         when_not_ready=wishes.when_not_ready or policy.when_not_ready,
         only_after_success=_restart_policy(facts) == "OnFailure",
@@ -215,10 +225,7 @@ def _asked(facts: Facts, policy: Policy) -> dict[str, str]:
 
     Whether a sidecar is there yet plays no part: the pod must come to the same end in every order of us and the injectors.
     """
-    asked: dict[str, str] = {}
-    if _mode(facts, policy) is Mode.LABEL_ONLY or facts.kind is PodKind.SPARK or _cannot_be_wrapped(facts):
-        return asked
-    for sidecar in policy.catalogue.asking:
-        if sidecar.ask is not None and sidecar.ask.is_in_play(facts.pod, is_installed=sidecar.id in policy.injectors):
-            asked |= sidecar.ask.annotations
+    asked = policy.catalogue.asked(facts.pod, policy.injectors)
+    if not asked or _mode(facts, policy) is Mode.LABEL_ONLY or facts.kind is PodKind.SPARK or _cannot_be_wrapped(facts):
+        return {}
     return {key: value for key, value in asked.items() if key not in facts.pod.annotations}

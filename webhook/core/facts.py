@@ -68,7 +68,7 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
         command=None if command is None else tuple(command),
         sidecars=_found(pod, told, main),
         native_sidecars=_native(pod, catalogue),
-        others=tuple(one.name for position, one in enumerate(pod.spec.containers) if told[one.name] is None and position != main),
+        others=tuple([one.name for position, one in enumerate(pod.spec.containers) if told[one.name] is None and position != main]),
     )
 
 
@@ -103,10 +103,9 @@ def _found(pod: Pod, told: dict[str, Sidecar | None], main: int | None) -> tuple
         sidecar = told[container.name]
         if sidecar is not None and not sidecar.keep and position != main:
             found.append(locate(sidecar, pod, container))
-    return tuple(sorted(found, key=lambda one: (one.order, one.name)))
+    found.sort(key=lambda one: (one.order, one.name))
+    return tuple(found)
 
 
 def _native(pod: Pod, catalogue: Catalogue) -> tuple[str, ...]:
-    return tuple(
-        container.name for container in pod.init_containers if container.is_native_sidecar and catalogue.find(pod, container) is not None
-    )
+    return tuple([one.name for one in pod.init_containers if one.is_native_sidecar and catalogue.find(pod, one) is not None])

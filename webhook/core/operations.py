@@ -11,11 +11,11 @@ from webhook.core.status import status_of
 from webhook.core.wrapper import wrapped_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from webhook.core.decision import Mutate
     from webhook.core.facts import Facts
-    from webhook.core.pod import Container
+    from webhook.core.pod import Container, Named
     from webhook.core.policy import Policy
 
 
@@ -24,38 +24,41 @@ def operations_for(facts: Facts, mutate: Mutate, policy: Policy) -> tuple[Operat
     return (*_metadata(facts, mutate), *_command(facts, mutate, policy), *_helper(facts, mutate, policy))
 
 
-def _metadata(facts: Facts, mutate: Mutate) -> Iterator[Operation]:
+def _metadata(facts: Facts, mutate: Mutate) -> list[Operation]:
     metadata = facts.pod.metadata
     annotations = mutate.annotations | {names.STATUS: status_of(facts, mutate)}
-    yield from add_entries(mutate.labels, metadata.labels, "metadata", "labels")
-    yield from add_entries(annotations, metadata.annotations, "metadata", "annotations")
+    labels = add_entries(mutate.labels, metadata.labels, "metadata", "labels")
+    return labels + add_entries(annotations, metadata.annotations, "metadata", "annotations")
 
 
-def _command(facts: Facts, mutate: Mutate, policy: Policy) -> Iterator[Operation]:
+def _command(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:
     main = facts.main_container
     if main is None:
-        return
+        return []
     own = None if facts.command is None else list(facts.command)
     wanted = wrapped_command(mutate.wrap, policy.script) if mutate.wrap else own
     if wanted == (main.command or None):
-        return
+        return []
     place = ("spec", "containers", facts.main or 0, "command")
-    yield remove(*place) if wanted is None else add(wanted, *place)
+    return [remove(*place) if wanted is None else add(wanted, *place)]
 
 
-def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> Iterator[Operation]:
+def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:
     """The helper goes before all init containers: they may need the network, it needs nothing."""
     main, spec = facts.main_container, facts.pod.spec
+    operations: list[Operation] = []
     if main is None or mutate.wrap is None or not mutate.wrap.helper:
-        return
+        return operations
     if not _named(facts.pod.init_containers, names.HELPER_CONTAINER):
         container = helper_container(facts.pod, main, policy.helper_image)
-        yield (add(container, "spec", "initContainers", 0) if spec.initContainers else add([container], "spec", "initContainers"))
-    if not any(volume.name == names.HELPER_VOLUME for volume in spec.volumes or ()):
-        yield from add_items([helper_volume()], spec.volumes, "spec", "volumes")
-    if not any(mount.name == names.HELPER_VOLUME for mount in main.mounts):
-        yield from add_items([helper_mount()], main.mounts, "spec", "containers", facts.main or 0, "volumeMounts")
+        place = ("spec", "initContainers")
+        operations.append(add(container, *place, 0) if spec.initContainers else add([container], *place))
+    if not _named(spec.volumes or [], names.HELPER_VOLUME):
+        operations += add_items([helper_volume()], spec.volumes, "spec", "volumes")
+    if not _named(main.mounts, names.HELPER_VOLUME):
+        operations += add_items([helper_mount()], main.mounts, "spec", "containers", facts.main or 0, "volumeMounts")
+    return operations
 
 
-def _named(containers: list[Container], name: str) -> bool:
-    return any(container.name == name for container in containers)
+def _named(entries: Sequence[Container | Named], name: str) -> bool:
+    return any(entry.name == name for entry in entries)

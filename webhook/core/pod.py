@@ -16,14 +16,14 @@ from webhook.core.errors import MalformedPodError
 T = TypeVar("T")
 
 
-class EnvVar(msgspec.Struct, frozen=True):
+class EnvVar(msgspec.Struct, frozen=True, gc=False):
     """One entry of a container's environment. ``value`` is None where it is empty or comes from elsewhere (``valueFrom``)."""
 
     name: str
     value: str | None = None
 
 
-class Named(msgspec.Struct, frozen=True):
+class Named(msgspec.Struct, frozen=True, gc=False):
     """Anything of which only the name matters here: volumes and their mounts."""
 
     name: str

@@ -65,31 +65,29 @@ def short_name_labels(pod: Pod, policy: ShortNamePolicy) -> dict[str, str]:
     An injector that ran before us has put the pod's own name into ``service.istio.io/canonical-name`` (Istio's template falls back to
     it, cut at 63 characters or, up to 1.20, not at all). That is not the user's word, so it is replaced; so is any invalid value.
     """
-    name = _given_name(pod)
-    if name is None:
-        name = to_label_value(_identity(pod, policy))
-        labels = {policy.key: name}
-    else:
-        labels = {}
-    if CANONICAL_NAME in pod.labels and not _is_given(pod, CANONICAL_NAME):
-        labels[CANONICAL_NAME] = to_label_value(name)
+    present = pod.labels
+    canonical = present.get(CANONICAL_NAME)
+    if canonical and _is_given(pod, canonical):
+        return {}
+    given = _other_name(present)
+    name = to_label_value(given or _identity(pod, policy))
+    labels = {} if given else {policy.key: name}
+    if canonical is not None:
+        labels[CANONICAL_NAME] = name
     return labels
 
 
-def _given_name(pod: Pod) -> str | None:
-    """The name the user gave, by Istio's own precedence."""
+def _other_name(labels: dict[str, str]) -> str | None:
+    """The name the user gave in another label than the canonical one, by Istio's own precedence."""
     for key in NAME_LABELS:
-        if _is_given(pod, key):
-            return pod.labels[key]
+        if key != CANONICAL_NAME and labels.get(key):
+            return labels[key]
     return None
 
 
-def _is_given(pod: Pod, key: str) -> bool:
-    value = pod.labels.get(key)
-    if not value or key != CANONICAL_NAME:
-        return bool(value)
+def _is_given(pod: Pod, canonical: str) -> bool:
     is_injected = "sidecar.istio.io/status" in pod.annotations
-    return is_label_value(value) and not (is_injected and _is_istio_default(pod, value))
+    return is_label_value(canonical) and not (is_injected and _is_istio_default(pod, canonical))
 
 
 def _is_istio_default(pod: Pod, value: str) -> bool:
@@ -105,7 +103,9 @@ def _owners(pod: Pod) -> set[str]:
 def _identity(pod: Pod, policy: ShortNamePolicy) -> str:
     if policy.value is ShortNameValue.FIXED:
         return policy.fixed
-    dag, task = (pod.annotations.get(key) or pod.labels.get(key) for key in ("dag_id", "task_id"))
+    annotations, labels = pod.annotations, pod.labels
+    dag = annotations.get("dag_id") or labels.get("dag_id")
+    task = annotations.get("task_id") or labels.get("task_id")
     if policy.value is ShortNameValue.TASK and dag and task:
         return f"{dag}.{task}"
-    return dag or pod.labels.get("component") or policy.fixed
+    return dag or labels.get("component") or policy.fixed

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import yaml
 
-from webhook.core.condition import MAX_IMAGE_CHARACTERS, Condition, flag_value, glob, image_matches
+from webhook.core.condition import MAX_IMAGE_CHARACTERS, Condition, any_holds, flag_value, glob, image_matches
 
 if TYPE_CHECKING:
     from webhook.core.pod import Container, Pod
@@ -38,17 +38,13 @@ class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def find(self, pod: Pod, container: Container) -> str | None:
         """The port as written there, or None where this source says nothing."""
-        text = self._text(pod, container)
-        if text is None or self.field is None:
-            return text
-        return document_field(text, self.field)
-
-    def _text(self, pod: Pod, container: Container) -> str | None:
         if self.annotation is not None:
-            return pod.annotations.get(self.annotation)
-        if self.env is not None:
-            return container.environment.get(self.env) or None
-        return flag_value(container.argv, self.flag) if self.flag is not None else None
+            text = pod.annotations.get(self.annotation)
+        elif self.env is not None:
+            text = container.environment.get(self.env)
+        else:
+            text = None if self.flag is None else flag_value(container.argv, self.flag)
+        return document_field(text, self.field) if text and self.field is not None else text
 
 
 def document_field(text: str, key: str) -> str | None:
@@ -81,8 +77,11 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def _port(self, pod: Pod, container: Container) -> int:
         for source in self.port_from:
+            written = source.find(pod, container)
+            if written is None:
+                continue
             # An address may stand before the port, as in 0.0.0.0:4191.
-            found = (source.find(pod, container) or "").rpartition(":")[2]
+            found = written.rpartition(":")[2]
             # Five digits at most: Python refuses to read very long numbers, and a user may have written one.
             if found.isascii() and found.isdigit() and len(found) <= MAX_PORT_DIGITS and int(found) <= MAX_PORT:
                 return int(found)
@@ -101,9 +100,7 @@ class Quit(Endpoint, frozen=True, forbid_unknown_fields=True):
 
     def locate(self, pod: Pod, container: Container) -> str | None:
         """``METHOD:PORT/PATH`` in this container, or None where the endpoint is not enabled."""
-        if any(condition.holds(pod, container) for condition in self.disabled_by):
-            return None
-        if self.enabled_by and not any(condition.holds(pod, container) for condition in self.enabled_by):
+        if any_holds(self.disabled_by, pod, container) or (self.enabled_by and not any_holds(self.enabled_by, pod, container)):
             return None
         where = super().locate(pod, container)
         return where and f"{self.method}:{where}"
@@ -131,12 +128,12 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def fits(self, pod: Pod, container: Container) -> bool:
         """Whether this container, which `could_fit`, is such a sidecar."""
-        if self.markers and not any(marker.holds(pod, container) for marker in self.markers):
+        if self.markers and not any_holds(self.markers, pod, container):
             return False
-        return not any(condition.holds(pod, container) for condition in self.unless)
+        return not any_holds(self.unless, pod, container)
 
 
-class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Annotations that make the injector leave a sidecar that can be ended cleanly, set before it injects.
 
     Args:
@@ -154,20 +151,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
 
     def is_in_play(self, pod: Pod, *, is_installed: bool) -> bool:
         """Whether the injector is still to come for this pod; ``is_installed``: the admin says that it works on every pod."""
-        if not (is_installed or self._is_wanted(pod)):
-            return False
-        return not any(condition.holds(pod, None) for condition in self.unless)
-
-    def _is_wanted(self, pod: Pod) -> bool:
-        # Few pods have any of these annotations, so that is asked for all of them at once.
-        if self._annotations is not None and self._annotations.isdisjoint(pod.annotations):
-            return False
-        return any(condition.holds(pod, None) for condition in self.when)
-
-    @cached_property
-    def _annotations(self) -> frozenset[str] | None:
-        keys = frozenset(condition.annotation for condition in self.when if condition.annotation is not None)
-        return keys if all(condition.annotation is not None for condition in self.when) else None
+        return (is_installed or any_holds(self.when, pod, None)) and not any_holds(self.unless, pod, None)
 
 
 class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -299,6 +283,7 @@ class Catalogue:
         """Set apart what only some pods need. Few names and images come again and again, so the rows for each are remembered."""
         self.sidecars = sidecars
         self.asking = tuple(sidecar for sidecar in sidecars if sidecar.ask is not None)
+        self._asked_by = _annotations_alone([condition for sidecar in self.asking if sidecar.ask for condition in sidecar.ask.when])
         self._rows = lru_cache(maxsize=4096)(self._possible_rows)
 
     def find(self, pod: Pod, container: Container) -> Sidecar | None:
@@ -310,9 +295,26 @@ class Catalogue:
                 return sidecar
         return None
 
+    def asked(self, pod: Pod, injectors: frozenset[str]) -> dict[str, str]:
+        """What to ask the injectors that are still to come for this pod, see `Ask`; ``injectors`` work on every pod."""
+        asked: dict[str, str] = {}
+        # Few pods have any of these annotations, so that is seen for all rows at once.
+        if not injectors and self._asked_by is not None and self._asked_by.isdisjoint(pod.annotations):
+            return asked
+        for sidecar in self.asking:
+            if sidecar.ask is not None and sidecar.ask.is_in_play(pod, is_installed=sidecar.id in injectors):
+                asked |= sidecar.ask.annotations
+        return asked
+
     def _possible_rows(self, name: str, image: str) -> tuple[tuple[Sidecar, Match], ...]:
         rows = ((sidecar, sidecar.match) for sidecar in self.sidecars if sidecar.match is not None)
         return tuple((sidecar, match) for sidecar, match in rows if match.could_fit(name, image))
+
+
+def _annotations_alone(conditions: list[Condition]) -> frozenset[str] | None:
+    """The annotations that these look at; None where one looks at anything else."""
+    keys = [condition.annotation for condition in conditions]
+    return None if None in keys else frozenset(key for key in keys if key is not None)
 
 
 def parse_sidecars(document: object) -> tuple[Sidecar, ...]:

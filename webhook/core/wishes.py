@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_DESCRIBED_SIDECARS: Final = 16
 
+_PREFIX: Final = f"{names.PREFIX}/"
+
 ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z", max_length=63)]
 
 MAX_WAIT_SECONDS: Final = 540
@@ -127,7 +129,7 @@ class BadAnnotation:
 
 def read_wishes(annotations: dict[str, str]) -> tuple[Wishes, tuple[BadAnnotation, ...]]:
     """The user's annotations, and those that mean nothing."""
-    if f"{names.PREFIX}/" not in "\n".join(annotations):
+    if _PREFIX not in "\n".join(annotations):
         return NO_WISHES, ()
     found: dict[str, Any] = {}
     bad = [BadAnnotation(key, f"one of {', '.join(WISHES)}") for key in annotations if _is_unknown(key)]
@@ -142,7 +144,7 @@ def read_wishes(annotations: dict[str, str]) -> tuple[Wishes, tuple[BadAnnotatio
 
 
 def _is_unknown(key: str) -> bool:
-    return key.startswith(f"{names.PREFIX}/") and key not in WISHES and key != names.STATUS
+    return key.startswith(_PREFIX) and key not in WISHES and key != names.STATUS
 
 
 @dataclass(frozen=True, slots=True)

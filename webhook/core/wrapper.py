@@ -8,7 +8,7 @@ wrapped pod starts from what the user wrote, and comes to the same end.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -16,10 +16,6 @@ from webhook.core.names import HELPER_BUSYBOX, PREFIX
 from webhook.core.prepared import Prepared
 from webhook.core.sidecar import FoundSidecar
 from webhook.core.wishes import WhenNotReady
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
 
 IMAGE_SHELL: Final = ("/bin/sh",)
 HELPER_SHELL: Final = (HELPER_BUSYBOX, "sh")
@@ -97,7 +93,7 @@ def wrapped_command(wrap: Wrap, script: str) -> list[str]:
     """The container's new command."""
     words = wrap.entrypoint.words
     if wrap.entrypoint.source is not EntrypointSource.COMMAND:
-        words = tuple(unexpanded(word) for word in words)
+        words = tuple(map(unexpanded, words))
     return [*wrap.shell, "-c", script, PREFIX, *_options(wrap), "--", *words]
 
 
@@ -119,20 +115,21 @@ def original_command(command: list[str] | None) -> list[str] | None:
     return command[end:] if source == EntrypointSource.COMMAND else None
 
 
-def _options(wrap: Wrap) -> Iterator[str]:
-    yield from ("--wait", str(wrap.wait_seconds), "--late", wrap.when_not_ready.value)
-    yield from ("--quit", "success" if wrap.only_after_success else "always")
-    yield from ("--entrypoint", wrap.entrypoint.source.value)
+def _options(wrap: Wrap) -> list[str]:
+    options = ["--wait", str(wrap.wait_seconds), "--late", str(wrap.when_not_ready)]
+    options += ("--quit", "success" if wrap.only_after_success else "always")
+    options += ("--entrypoint", str(wrap.entrypoint.source))
     if wrap.helper:
-        yield from ("--busybox", HELPER_BUSYBOX)
+        options += ("--busybox", HELPER_BUSYBOX)
     for sidecar in wrap.sidecars:
-        yield from ("--sidecar", sidecar.name, *_fields((sidecar.ready, sidecar.alive, sidecar.quit)))
+        options += ("--sidecar", sidecar.name, _field(sidecar.ready), _field(sidecar.alive), _field(sidecar.quit))
     for candidate in wrap.entrypoint.candidates:
-        yield from ("--try", *map(unexpanded, candidate), "--end")
+        options += ("--try", *map(unexpanded, candidate), "--end")
+    return options
 
 
-def _fields(endpoints: Iterable[str | None]) -> Iterator[str]:
-    return ("-" if endpoint is None else unexpanded(endpoint) for endpoint in endpoints)
+def _field(endpoint: str | None) -> str:
+    return "-" if endpoint is None else unexpanded(endpoint)
 
 
 _VALUES_OF_SIDECAR: Final = 4

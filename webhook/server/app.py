@@ -16,20 +16,24 @@ from webhook.core.review import parse, render
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from fastapi.telemetry import TelemetryConfig
+
     from webhook.core.policy import Policy
     from webhook.core.review import ReviewRequest
     from webhook.server.observation import Observation
 
 PATH: Final = "/mutate"
+NO_TELEMETRY: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI looks at each request whether somebody has set up OpenTelemetry. Nobody has, and an exception's text may quote a pod."""
+
 FAULT_WARNING: Final = "airflow-sidecar-webhook failed on this pod and left it as it is; its log says where"
 
 
 def create_app(policy: Policy, observation: Observation, on_fault: str) -> FastAPI:
     """The application; ``on_fault`` is the setting of that name."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY)
     app.add_exception_handler(HTTPException, _refusing(observation))
 
-    @app.post(PATH)
     async def mutate(request: Request) -> Response:
         """Review one pod: AdmissionReview v1 in, AdmissionReview v1 out."""
         _demand_json(request)
@@ -40,6 +44,9 @@ def create_app(policy: Policy, observation: Observation, on_fault: str) -> FastA
         except MalformedReviewError as problem:
             raise HTTPException(400, str(problem)) from problem
         return _answer(review, started)
+
+    # Not app.post: at a tenth of a review that looks for parameters to fill and a model to answer with, and there are none.
+    app.add_route(PATH, mutate, methods=["POST"])
 
     def _answer(review: ReviewRequest, started: float) -> Response:
         try:

@@ -9,6 +9,7 @@ import time
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -29,8 +30,14 @@ class JsonFormatter(logging.Formatter):
 
 def json_line(at: float, level: str, logger: str, event: str, fields: dict[str, Any]) -> bytes:
     """One line without its end; ``at`` is a Unix time in seconds."""
-    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    second, microseconds = divmod(round(at * 1_000_000), 1_000_000)
+    moment = f"{_second(second)}.{microseconds // 1000:03d}+00:00"
     return msgspec.json.encode({"time": moment, "level": level, "logger": logger, "event": event, **fields})
+
+
+@lru_cache(maxsize=1)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 def write_info(logger: str, event: str, fields: dict[str, Any]) -> None:

@@ -31,12 +31,13 @@ class Observation:
     def reviewed(self, request: ReviewRequest, outcome: Outcome, started: float) -> None:
         """A review was answered; ``started`` is `time.perf_counter` at the end of the body."""
         seconds = time.perf_counter() - started
-        self._reviews(outcome.result, outcome.reason, request.dry_run).inc()
+        result = outcome.result
+        self._reviews(result, outcome.reason, request.dry_run).inc()
         self.metrics.review_seconds.observe(seconds)
         for bad in outcome.bad_annotations:
             self.metrics.bad_annotations.labels(bad.key if bad.key in WISHES else "other").inc()
         if LOG.isEnabledFor(logging.INFO):
-            write_info(LOG.name, "review", _identity(request) | _outcome_fields(outcome, seconds))
+            write_info(LOG.name, "review", _fields(request, outcome, result, seconds))
 
     def failed(self, request: ReviewRequest, fault: Exception) -> None:
         """This webhook itself failed at a review."""
@@ -62,9 +63,10 @@ def _identity(request: ReviewRequest) -> dict[str, object]:
     }
 
 
-def _outcome_fields(outcome: Outcome, seconds: float) -> dict[str, object]:
+def _fields(request: ReviewRequest, outcome: Outcome, result: str, seconds: float) -> dict[str, object]:
     return {
-        "result": outcome.result,
+        **_identity(request),
+        "result": result,
         "reason": outcome.reason,
         "operations": len(outcome.operations),
         "bad_annotations": [bad.key for bad in outcome.bad_annotations],
