@@ -1,0 +1,130 @@
+"""Breaks the product on purpose, and shows that the level which must notice does: `python -m tests.breakages [NAME...]`.
+
+Each breakage is made in a work tree of the last commit, and each of its levels has to fail there. That a level passes on the whole product is
+what `make test` shows.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).parents[1]
+TESTS_FAILED: Final = 1
+"""What pytest ends with when a test failed, and not when it could not begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A piece of a file in the place of another.
+
+    Args:
+        file: Below the project.
+        whole: What stands there.
+        broken: What stands there then, at its first place.
+
+    """
+
+    file: str
+    whole: str
+    broken: str
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    """A way to break the product.
+
+    Args:
+        name: What is broken.
+        edits: How.
+        levels: The tests that must notice, as pytest is given them; each by itself.
+
+    """
+
+    name: str
+    edits: tuple[Edit, ...]
+    levels: tuple[str, ...]
+
+
+WRAPPER: Final = "webhook/data/wrapper.sh"
+API_SERVER: Final = "tests/cluster/api_server/test_real_pods.py"
+NODE: Final = "tests/cluster/node/test_exit_codes.py"
+MESH: Final = "tests/cluster/mesh/test_end.py"
+NO_PROOF: Final = Edit("webhook/core/admission.py", "        prove(facts.pod, operations)\n", "        del prove\n")
+
+BREAKAGES: Final = (
+    Breakage("no-quit", (Edit(WRAPPER, "    asw_each asw_quit\n", "    :\n"),), ("tests/wrapper/test_quitting.py", NODE, MESH)),
+    Breakage(
+        "wrong-port",
+        (Edit("webhook/data/sidecars.yaml", "    port: 15020\n    path: /quitquitquit\n", "    port: 15029\n    path: /quitquitquit\n"),),
+        (NODE, MESH),
+    ),
+    Breakage("exit-code-lost", (Edit(WRAPPER, '  exit "$1"\n', "  exit 0\n"),), ("tests/wrapper/test_exit_codes.py", NODE, MESH)),
+    Breakage(
+        "label-over-63",
+        (Edit("webhook/core/short_name.py", "[: MAX_LABEL_CHARACTERS - _HASH_CHARACTERS - 1]", ""), NO_PROOF),
+        ("tests/test_short_name.py", API_SERVER),
+    ),
+    Breakage(
+        "args-flattened",
+        (Edit("webhook/core/wrapper.py", '"--", *words]', '"--", " ".join(words)]'),),
+        ("tests/test_real_pods.py", API_SERVER, NODE),
+    ),
+    Breakage(
+        "patch-does-not-apply",
+        (Edit("webhook/core/operations.py", '"metadata", "annotations")', '"metadata", "annotation", "nowhere")'), NO_PROOF),
+        ("tests/test_real_pods.py", API_SERVER),
+    ),
+)
+
+
+def noticed(breakage: Breakage, level: str) -> bool:
+    """Whether this level fails on the broken product."""
+    with work_tree() as tree:
+        for edit in breakage.edits:
+            make(tree, edit)
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", level]
+        return subprocess.run(command, cwd=tree, check=False, stdout=subprocess.DEVNULL).returncode == TESTS_FAILED
+
+
+@contextmanager
+def work_tree() -> Iterator[Path]:
+    """The last commit in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", tree, "HEAD"], cwd=ROOT, check=True)
+        try:
+            yield tree
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", tree], cwd=ROOT, check=True)
+
+
+def make(tree: Path, edit: Edit) -> None:
+    """Break one file."""
+    path = tree / edit.file
+    text = path.read_text("utf-8")
+    assert edit.whole in text, f"{edit.file} no longer holds {edit.whole!r}"
+    path.write_text(text.replace(edit.whole, edit.broken, 1), "utf-8")
+
+
+def main(names: list[str]) -> int:
+    """Print a line for each breakage and level; 1 where one was not noticed."""
+    missed = 0
+    for breakage in BREAKAGES:
+        for level in breakage.levels if not names or breakage.name in names else ():
+            seen = noticed(breakage, level)
+            missed += not seen
+            print(f"{breakage.name:22} {level:40} {'noticed' if seen else 'NOT NOTICED'}", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
