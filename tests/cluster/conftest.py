@@ -200,8 +200,10 @@ def new_namespace(api: Api, name: str, **labels: str) -> Iterator[str]:
 def namespace_named(api: Api, name: str, **labels: str) -> Iterator[None]:
     """A namespace that opted in."""
     api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {**OPTED_IN, **labels}}})
-    yield
-    api.delete(f"/api/v1/namespaces/{name}")
+    try:
+        yield
+    finally:
+        api.delete(f"/api/v1/namespaces/{name}")
 
 
 def wait_for_service_account(api: Api, namespace: str) -> None:
