@@ -7,7 +7,7 @@ from typing import Final
 
 from cluster.images import airflow_home, stand_in
 from cluster.images.archive import Image
-from cluster.images.busybox import busybox
+from cluster.images.busybox import BUSYBOX, busybox
 from cluster.images.debian import debian
 from cluster.images.layer import Layer, put
 from cluster.images.static_program import static_program
@@ -44,6 +44,12 @@ def task_bash() -> Image:
 def distroless() -> Image:
     """One static program, no shell, no libraries, no root: see ``distroless/program.c`` for what it does."""
     return Image("distroless", (static_program(HERE / "distroless" / "program.c"),), entrypoint=("/program",), user="65532:65532")
+
+
+def helper() -> Image:
+    """A static BusyBox as ``/busybox`` and nothing else, as a user without rights: what the setting ``helper_image`` asks for."""
+    layer = Layer("helper", (BUSYBOX,), lambda root: put(root, "busybox", BUSYBOX.read_bytes(), 0o755))
+    return Image("helper", (layer,), user="65532:65532")
 
 
 def airflow_like() -> Image:

@@ -1,4 +1,4 @@
-"""The images of the node's tests."""
+"""The namespaces and images of the node's tests. Each file makes its pods at once, and then looks at one after the other."""
 
 from __future__ import annotations
 
@@ -7,26 +7,52 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cluster.images import catalogue
-from tests.cluster.conftest import new_namespace, wait_for_service_account
+from tests.cluster.api_server.submission import NOT_OPTED_IN
+from tests.cluster.node.namespace import namespace_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cluster.conftest import NodeLevel
+    from tests.cluster.node.namespace import Namespace
 
 
-@pytest.fixture
-def namespace(node: NodeLevel) -> Iterator[str]:
-    """A namespace that opted in, ready for pods."""
-    with new_namespace(node.api, "node") as name:
-        wait_for_service_account(node.api, name)
-        yield name
+@pytest.fixture(scope="module")
+def namespace(node: NodeLevel) -> Iterator[Namespace]:
+    """One that opted in."""
+    with namespace_on(node, "node") as opted_in:
+        yield opted_in
+
+
+@pytest.fixture(scope="module")
+def bystander(node: NodeLevel) -> Iterator[Namespace]:
+    """One that did not: pods are there as they are without us."""
+    with namespace_on(node, "bystander", **NOT_OPTED_IN) as other:
+        yield other
 
 
 @pytest.fixture(scope="session")
 def task_image(node: NodeLevel) -> str:
     """A shell."""
     return node.node.load(catalogue.task())
+
+
+@pytest.fixture(scope="session")
+def bash_image(node: NodeLevel) -> str:
+    """Bash, curl and Python."""
+    return node.node.load(catalogue.task_bash())
+
+
+@pytest.fixture(scope="session")
+def airflow_image(node: NodeLevel) -> str:
+    """Airflow's entry point and user, with a stand-in for Airflow."""
+    return node.node.load(catalogue.airflow_like())
+
+
+@pytest.fixture(scope="session")
+def shell_less_image(node: NodeLevel) -> str:
+    """One static program, no shell."""
+    return node.node.load(catalogue.distroless())
 
 
 @pytest.fixture(scope="session")
