@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-cluster check format cluster cluster-stop benchmark docs requirements clean
+.PHONY: help demo test test-cluster check format cluster cluster-stop benchmark benchmark-cluster docs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ cluster: $(VENV)/ready ## a real Kubernetes with Istio and the webhook, to try t
 
 cluster-stop: $(VENV)/ready ## end it, and remove every trace
 	@$(BIN)/python -m cluster stop
+
+benchmark-cluster: $(VENV)/ready ## from a task's end to its pod's, on a real node with Istio; needs root
+	@$(BIN)/python -m benchmarks.pod_ends
 
 benchmark: $(VENV)/ready ## the service and the wrapper against their peers; needs wrk, and Go for one of them
 	$(BIN)/python -m benchmarks

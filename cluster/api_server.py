@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -62,9 +63,9 @@ class ApiServer:
         self._process.end()
 
     def end(self) -> None:
-        """End both."""
+        """End both. The API server would wait for open watches."""
         self.api.__exit__(None, None, None)
-        self._process.end()
+        self._process.end(signal.SIGKILL)
         self._etcd.end()
 
     def _ready(self) -> bool:

@@ -64,7 +64,8 @@ class Machine:
             self.logs / "machine.log",
         )
         self._init.ready(self._first_process, "has no first process")
-        self._enter = ["nsenter", f"--target={self._first_process()}", "--mount", "--net", "--pid", "--"]
+        self._enter = ["nsenter", f"--target={self._first_process()}", "--mount", "--net", "--pid", f"--wd={Path.cwd()}", "--"]
+        self._started: list[Process] = []
         self._connect()
         self._set_up_mounts()
 
@@ -74,7 +75,9 @@ class Machine:
 
     def start(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Process:
         """A component in this machine."""
-        return ProcessInside(name, [*self._enter, *command], self.logs / f"{name}.log", environment)
+        process = ProcessInside(name, [*self._enter, *command], self.logs / f"{name}.log", environment)
+        self._started.append(process)
+        return process
 
     def run(self, *command: str | Path, seconds: float = 60) -> str:
         """A command in this machine, to its end; its output. RuntimeError with what it said: it failed."""
@@ -84,6 +87,8 @@ class Machine:
         """End everything in it, and give the place back."""
         # The one signal that reaches both the first process and the unshare that waits for it.
         self._init.end(signal.SIGKILL)
+        for process in self._started:
+            process.end(signal.SIGKILL)
         clear(self.folder)
         self._slot.release()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,9 @@ POD_ADDRESSES: Final = "10.244.0.0/24"
 CNI_PLUGINS: Final = Path("/usr/lib/cni")
 CONTAINERD_SOCKET: Final = "/run/containerd/containerd.sock"
 READY_SECONDS: Final = 60
+
+SERVES_PODS: Final = "Start streaming server"
+"""The last line that containerd logs before a kubelet may ask it (containerd pkg/cri/cri.go, Run); it answers others before that."""
 
 CONTAINERD: Final = """
 version = 2
@@ -117,19 +121,14 @@ class Node:
         facts = {"root": self._store / "containerd", "socket": CONTAINERD_SOCKET, "pause": self._pause.reference}
         configuration.write_text(CONTAINERD.format(**facts, plugins=CNI_PLUGINS, networks=networks))
         process = self.machine.start("containerd", ["containerd", "--config", configuration])
-        process.ready(self._containerd_answers, "does not answer")
+        process.ready(lambda: SERVES_PODS in process.log.read_text("utf-8"), "does not serve pods")
         return process
-
-    def _containerd_answers(self) -> bool:
-        try:
-            self.ctr("version", seconds=5)
-        except RuntimeError:
-            return False
-        return True
 
     def _remove_pods(self) -> None:
         for task in self.ctr("tasks", "list", "--quiet").split():
-            self.ctr("tasks", "delete", "--force", task)
+            # One that ends by itself in this moment is gone, too.
+            with suppress(RuntimeError):
+                self.ctr("tasks", "delete", "--force", task)
         for container in self.ctr("containers", "list", "--quiet").split():
             self.ctr("containers", "delete", container)
 

@@ -47,6 +47,7 @@ NODE_PROGRAMS: Final = (
 MESH_PROGRAMS: Final = (binaries.PILOT_DISCOVERY, binaries.PILOT_AGENT, binaries.HELM)
 
 SOON_SECONDS: Final = 20
+TEST_SECONDS: Final = 600
 TOLD_LINES: Final = 20
 _numbers = itertools.count()
 
@@ -210,6 +211,13 @@ def wait_for_service_account(api: Api, namespace: str) -> None:
     """Until a namespace takes pods: where controllers run, it gets its service account a moment after it was made."""
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
     until(lambda: api.request("GET", path).is_success, f"{namespace} has its service account", SOON_SECONDS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The limit is a test's own: a level that starts may have to build a program first, and waits with deadlines of its own."""
+    for item in items:
+        if item.nodeid.startswith("tests/cluster/"):
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS, func_only=True), append=False)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cluster.wait import until
 from demo.stand_in_istio_agent import Behaviour, StandInIstioAgent
 from tests.wrapper.at_once import at_once
 from tests.wrapper.fake_sidecar import FakeSidecar, Trick
 from tests.wrapper.sidecars import istio
-from tests.wrapper.wrapped import container, exits_with, python
+from tests.wrapper.wrapped import container, end_of, exits_with, python
 
 if TYPE_CHECKING:
     from tests.wrapper.shell import Shell
@@ -88,6 +93,44 @@ def test_one_that_does_not_listen_yet_is_asked_until_it_does(shells: list[Shell]
             assert next(event.at for event in agent.events if event.name == "ready") > float(ended.stdout)
 
     at_once(check, shells)
+
+
+def test_one_that_comes_up_long_after_the_task_is_asked_to_quit(shells: list[Shell]) -> None:
+    """Its image was still on its way: given up on, it would run for ever."""
+
+    def check(shell: Shell) -> None:
+        with StandInIstioAgent(Behaviour.LATE_LISTENER, ready_after_seconds=8) as agent:
+            ended = container(shell, istio(agent), wait_seconds=0).run(exits_with(3))
+            assert (ended.code, ended.stderr) == (3, b"")
+            assert agent.wait_exit(20) == 0
+
+    at_once(check, shells)
+
+
+def test_one_that_never_comes_up_is_given_up_soon_after_a_term_and_the_code_is_the_tasks(shells: list[Shell]) -> None:
+    """Without a TERM it is asked for 60 s."""
+    task = python("import os; print(os.getpid(), flush=True); os._exit(3)")
+
+    def check(shell: Shell) -> None:
+        with FakeSidecar({}, listens=False) as absent, container(shell, absent.as_sidecar(ready=None)).started(task) as process:
+            assert process.stdout
+            ended_task = Path(f"/proc/{int(process.stdout.readline())}")
+            until(lambda: not ended_task.exists(), "the task has ended", 20)
+            until(lambda: ended_after(process, signal.SIGTERM), "the wrapper ends", 20)
+            ended = end_of(process)
+            assert ended.code == 3
+            assert ended.lines == [f"{SAY}fake did not take POST:{absent.port}/quit (refused), so the pod may stay Running"]
+
+    at_once(check, shells)
+
+
+def ended_after(process: subprocess.Popen[bytes], number: signal.Signals) -> bool:
+    """Whether a process has ended; if it has not, it gets the signal, once more where an earlier one came too early."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(0.5)
+        return True
+    process.send_signal(number)
+    return False
 
 
 def test_a_quit_that_fails_is_said_once_and_the_code_is_the_tasks(shells: list[Shell]) -> None:

@@ -79,8 +79,9 @@ def test_a_readiness_that_hangs_is_not_ready_and_does_not_hold_the_deadline_up(s
 def test_one_that_never_listens_is_late_and_the_line_says_that_it_may_stay(shells: list[Shell]) -> None:
     def check(shell: Shell) -> None:
         with FakeSidecar({}, listens=False) as fake:
-            ended = container(shell, fake.as_sidecar(), wait_seconds=1).run(exits_with(0))
+            ended = container(shell, fake.as_sidecar(), wait_seconds=1).run(exits_with(0), patience_seconds=90)
             assert ended.code == 69
+            assert ended.seconds > 58, "it has a minute to come up"
             assert ended.lines == [
                 f"{SAY}fake was not ready after 1 s: the task was not started",
                 f"{SAY}fake did not take POST:{fake.port}/quit (refused), so the pod may stay Running",

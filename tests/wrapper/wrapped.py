@@ -77,9 +77,9 @@ class Container:
         with started(self.argv(task), self.environment(), **streams) as process:
             yield process
 
-    def run(self, task: Sequence[str], given: bytes = b"") -> Ended:
+    def run(self, task: Sequence[str], given: bytes = b"", patience_seconds: float = 3 * PATIENCE_SECONDS) -> Ended:
         """Run the wrapped task to its end."""
-        return run(self.argv(task), self.environment(), given)
+        return run(self.argv(task), self.environment(), given, patience_seconds)
 
     def run_bare(self, task: Sequence[str], given: bytes = b"") -> Ended:
         """Run the task without the wrapper."""
@@ -113,11 +113,11 @@ def started(argv: Sequence[str], env: dict[bytes, bytes], **streams: int | IO[by
             kill_session(process.pid)
 
 
-def run(argv: Sequence[str], env: dict[bytes, bytes], given: bytes = b"") -> Ended:
+def run(argv: Sequence[str], env: dict[bytes, bytes], given: bytes = b"", patience_seconds: float = 3 * PATIENCE_SECONDS) -> Ended:
     """Run a program to its end."""
     before = time.monotonic()
     with started(argv, env) as process:
-        stdout, stderr = process.communicate(given, timeout=3 * PATIENCE_SECONDS)
+        stdout, stderr = process.communicate(given, timeout=patience_seconds)
         return Ended(process.returncode, stdout, stderr, time.monotonic() - before)
 
 

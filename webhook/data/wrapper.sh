@@ -221,24 +221,36 @@ asw_each() {
   IFS=" "
 }
 
-# asw_quit NAME READY ALIVE QUIT. Refused means gone already when it was seen up, else that it does not listen yet. A reply that is
-# lost is the agent ending before it could answer, so a second call tells.
+# asw_known NAME: whether it was seen up.
+asw_known() {
+  case $asw_ready$asw_seen_alive in *" $1 "*) ;; *) return 1 ;; esac
+}
+
+# asw_quit NAME READY ALIVE QUIT. Refused means gone already when it was seen up, else that it does not listen yet: its image may still be
+# on its way, and given up on it would run for ever. It has a minute for that, from the start on. A reply that is lost is the agent ending
+# before it could answer, so a second call tells.
 asw_quit() {
   [ "$4" != - ] || return 0
   [ -z "$asw_asked" ] || asw_wait_gone "$asw_asked"
   asw_asked=${4#*:}
   asw_after 3
+  if [ -z "$asw_hurry" ] && ! asw_known "$1" && [ "$asw_deadline" -lt "$asw_minute" ]; then asw_deadline=$asw_minute; fi
   while :; do
     asw_ask "${4%%:*}" "$asw_asked"
     case $asw_answer in
       2??) break ;;
-      refused) case $asw_ready$asw_seen_alive in *" $1 "*) break ;; esac ;;
+      refused)
+        if asw_known "$1"; then break; fi
+        if [ "$asw_hurry" = now ]; then asw_hurry=noted; asw_after 3; fi
+        ;;
       40[1345])
         asw_asked=
         asw_say "$1 answered $asw_answer to $4: its quit endpoint is not enabled, so the pod may stay Running"
         break
         ;;
-      lost | "") asw_seen_alive="$asw_seen_alive$1 " ;;
+      *)
+        asw_known "$1" || { asw_seen_alive="$asw_seen_alive$1 "; asw_after 3; }
+        ;;
     esac
     asw_clock
     if [ "$asw_now" -ge "$asw_deadline" ]; then
@@ -269,6 +281,8 @@ asw_ignore_signals() {
 # asw_finish CODE: the only way out.
 asw_finish() {
   asw_ignore_signals
+  # The kubelet wants an end: no long wait any more for what may never come.
+  trap ": \${asw_hurry:=now}" TERM
   if [ "$asw_when" = always ] || [ "$1" = 0 ]; then
     asw_asked=
     asw_each asw_quit
@@ -284,6 +298,7 @@ asw_signal() {
     *)
       case $1 in USR1 | USR2) return 0 ;; esac
       asw_say "$1 before the task was started"
+      asw_hurry=noted
       asw_finish "$2"
       ;;
   esac
@@ -355,7 +370,7 @@ asw_exists() {
 }
 
 asw_seconds=120 asw_late_action=fail asw_when=always asw_busybox= asw_sidecars= asw_entrypoint=
-asw_ready=" " asw_seen_alive=" " asw_missed= asw_gone= asw_waiting= asw_pending= asw_kept= asw_state=waiting
+asw_ready=" " asw_seen_alive=" " asw_missed= asw_gone= asw_waiting= asw_pending= asw_kept= asw_hurry= asw_state=waiting
 trap "asw_signal TERM 143" TERM
 trap "asw_signal INT 130" INT
 trap "asw_signal HUP 129" HUP
@@ -394,6 +409,8 @@ shift
 IFS=$asw_nl
 set -- $asw_entrypoint "$@"
 IFS=" "
+asw_after 60
+asw_minute=$asw_deadline
 [ -z "$asw_sidecars" ] || asw_choose_http
 asw_wait
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,27 +10,45 @@ import pytest
 from cluster.images import catalogue
 from cluster.mesh import INJECTED
 from cluster.wait import until
-from tests.cluster.conftest import new_namespace, wait_for_service_account
+from tests.cluster.mesh.server import serve
+from tests.cluster.node.namespace import namespace_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cluster.mesh import Mesh
     from tests.cluster.conftest import NodeLevel
+    from tests.cluster.node.namespace import Namespace
 
 
-@pytest.fixture
-def namespace(node: NodeLevel, mesh: Mesh) -> Iterator[str]:
-    """A namespace that opted in, to the mesh and to the webhook."""
-    with new_namespace(node.api, "mesh", **INJECTED) as name:
-        wait_for_service_account(node.api, name)
+@contextmanager
+def mesh_namespace(node: NodeLevel, **labels: str) -> Iterator[Namespace]:
+    """A namespace of the mesh; it opted in to the webhook unless ``labels`` say otherwise."""
+    with namespace_on(node, "mesh", **INJECTED, **labels) as namespace:
         # Without istiod's root certificate the proxy waits for its volume.
-        root = f"/api/v1/namespaces/{name}/configmaps/istio-ca-root-cert"
-        until(lambda: node.api.request("GET", root).is_success, f"{name} has the root certificate of the mesh", 30)
-        yield name
+        root = f"/api/v1/namespaces/{namespace.name}/configmaps/istio-ca-root-cert"
+        until(lambda: node.api.request("GET", root).is_success, f"{namespace.name} has the root certificate of the mesh", 30)
+        yield namespace
+
+
+@pytest.fixture(scope="module")
+def namespace(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
+    """A namespace that opted in, to the mesh and to the webhook."""
+    del mesh
+    with mesh_namespace(node) as opted_in:
+        yield opted_in
 
 
 @pytest.fixture(scope="session")
 def task_image(node: NodeLevel) -> str:
     """A shell, with curl and Python."""
     return node.node.load(catalogue.task_bash())
+
+
+@pytest.fixture(scope="session")
+def web(node: NodeLevel) -> Iterator[str]:
+    """The URL of a server outside the mesh, by its Service."""
+    program = "mkdir /www && echo hello > /www/index.html && exec httpd -f -p 8080 -h /www"
+    container = {"image": node.node.load(catalogue.task()), "command": ["/bin/sh", "-c", program]}
+    with serve(node, "web", container, 8080) as url:
+        yield url

@@ -1,0 +1,241 @@
+"""How long a pod takes from its task's end to its own, on a real node with Istio: `python -m benchmarks.pod_ends`, as root.
+
+Needs what the cluster's tests need. Each round runs one pod of each kind, one after the other, so that none is held up by another.
+Exit status: 0 with figures, 2 without any, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.report import processor, table
+from cluster import prerequisites
+from cluster.images import catalogue
+from cluster.machine import Machine
+from cluster.mesh import INJECTED, LEGACY, Mesh
+from cluster.node import Node
+from cluster.recorder import Recorder
+from cluster.wait import until
+from cluster.webhook import OPTED_IN, Webhook
+from webhook.core.names import STATUS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    JSONObject = dict[str, Any]
+
+RESULTS: Final = Path(__file__).parent / "results"
+NO_FIGURES: Final = 2
+INTERRUPTED: Final = 130
+
+TASK_SECONDS: Final = 1.0
+STEP_SECONDS: Final = 0.13
+"""Each round's task lasts so much longer than the last: the kubelet looks for ended containers once a second, and a task must not end
+always in the same part of that second."""
+
+TASK: Final = "sleep {seconds:.2f}; cat /proc/uptime > /dev/termination-log"
+"""The time of the task's end, as its last act and as its container's message: seconds since boot, to the hundredth (proc_uptime(5))."""
+
+END_SECONDS: Final = 60
+READY_SECONDS: Final = 60
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of pod.
+
+    Args:
+        name: For the table.
+        labels: Of its namespace.
+        reason: What the webhook says of it; None: it does not see it.
+        annotations: Of the pod.
+
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    reason: str | None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def namespace(self) -> str:
+        """A namespace of its own."""
+        return self.name.replace(" ", "-").replace("'", "")
+
+
+WRAPPED: Final = Kind("wrapped beside istio-proxy", {**OPTED_IN, **INJECTED}, "sidecars-quit")
+NATIVE: Final = Kind("beside a native istio-proxy", {**OPTED_IN, **INJECTED}, "native-already", {"sidecar.istio.io/nativeSidecar": "true"})
+SEEN: Final = Kind("seen by the webhook with no sidecar", OPTED_IN, "no-sidecar")
+BARE: Final = Kind("bare", {}, None)
+KINDS: Final = (WRAPPED, NATIVE, SEEN, BARE)
+
+LEFT_ALONE: Final = Kind("left alone beside istio-proxy", INJECTED, None)
+"""The problem itself: it never ends, so it is watched for some time instead of measured."""
+
+
+class PodEndError(Exception):
+    """A pod did not do what is measured."""
+
+
+@dataclass(frozen=True)
+class End:
+    """The end of one pod, in seconds after that of its task.
+
+    Args:
+        kind: Its kind's name.
+        round: From 1.
+        seconds: Until the API server told of the pod's terminal phase.
+
+    """
+
+    kind: str
+    round: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where the pods run."""
+
+    node: Node
+    recorder: Recorder
+    image: str
+
+    def end(self, kind: Kind, number: int) -> End:
+        """Run a pod to its end. PodEndError, TimeoutError."""
+        name = f"round-{number}"
+        self.create(kind, name, TASK_SECONDS + number * STEP_SECONDS)
+        moment = self.recorder.first(kind.namespace, name, lambda one: one.phase in {"Succeeded", "Failed"}, "ends", END_SECONDS)
+        return End(kind.name, number, moment.seconds - self.task_end(kind, name))
+
+    def task_end(self, kind: Kind, name: str) -> float:
+        """When a pod's task ended (CLOCK_MONOTONIC). PodEndError, TimeoutError."""
+        moment = self.recorder.first(kind.namespace, name, lambda one: one.terminated("base") is not None, "ends its task", END_SECONDS)
+        ended = moment.terminated("base") or {}
+        if ended["exitCode"] or "message" not in ended:
+            message = f"{kind.name}: the task ended with {ended}"
+            raise PodEndError(message)
+        # /proc/uptime goes on while a machine sleeps, CLOCK_MONOTONIC does not (clock_gettime(2)).
+        slept = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+        return float(ended["message"].split()[0]) - slept
+
+    def create(self, kind: Kind, name: str, seconds: float) -> None:
+        """A pod whose task lasts so long. ApiError; PodEndError: it is not of its kind."""
+        metadata = {"name": name, "namespace": kind.namespace, "annotations": dict(kind.annotations)}
+        metadata["labels"] = {"kubernetes_pod_operator": "True"}
+        base = {"name": "base", "image": self.image, "command": ["/bin/sh", "-c", TASK.format(seconds=seconds)]}
+        spec = {"restartPolicy": "Never", "containers": [base]}
+        pod = self.node.api.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+        status = json.loads(pod["metadata"].get("annotations", {}).get(STATUS, "{}"))
+        if status.get("reason") != kind.reason:
+            message = f"{kind.name}: the webhook says {status}"
+            raise PodEndError(message)
+
+    def watch_left_alone(self, seconds: float) -> str:
+        """What became of a pod with a legacy sidecar and without us, some time after its task. PodEndError, TimeoutError."""
+        self.create(LEFT_ALONE, "watched", TASK_SECONDS)
+        ended = self.task_end(LEFT_ALONE, "watched")
+        time.sleep(max(0.0, ended + seconds - time.monotonic()))
+        last = self.recorder.story(LEFT_ALONE.namespace, "watched")[-1]
+        self.node.api.delete(f"/api/v1/namespaces/{LEFT_ALONE.namespace}/pods/watched", gracePeriodSeconds="1")
+        self.recorder.first(LEFT_ALONE.namespace, "watched", lambda one: one.gone, "is gone", END_SECONDS)
+        return last.phase
+
+
+def main() -> int:
+    """Read the command line, measure, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pod_ends", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7, help="rounds (7)")
+    parser.add_argument("--watched-seconds", type=float, default=60, help="how long a pod that never ends is watched (60)")
+    given = parser.parse_args()
+    reason = prerequisites.lacking()
+    if reason:
+        say(reason)
+        return NO_FIGURES
+    try:
+        measure(given.rounds, given.watched_seconds)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (PodEndError, TimeoutError, RuntimeError) as error:
+        say(f"no figures: {error}")
+        return NO_FIGURES
+    return 0
+
+
+def measure(rounds: int, watched_seconds: float) -> None:
+    """Run all pods, and report how they ended. RuntimeError, PodEndError, TimeoutError."""
+    with ExitStack() as ends:
+        say("starting a node with Istio and the webhook; programs and images that are lacking are made first")
+        ground = start(ends)
+        found: list[End] = []
+        for number in range(1, rounds + 1):
+            found += [ground.end(kind, number) for kind in KINDS]
+            say(f"round {number} of {rounds} done")
+        say(f"watching a pod without us for {watched_seconds:g} s")
+        report(found, ground.watch_left_alone(watched_seconds), watched_seconds)
+
+
+def start(ends: ExitStack) -> Ground:
+    """A node with the webhook, the mesh and all namespaces; ``ends`` ends it. RuntimeError."""
+    machine = Machine()
+    ends.callback(machine.end)
+    node = Node(machine)
+    ends.callback(node.end)
+    webhook = Webhook(machine)
+    ends.callback(webhook.end)
+    node.api.create(webhook.configuration())
+    ends.callback(Mesh(node, LEGACY).end)
+    make_namespaces(node, (*KINDS, LEFT_ALONE))
+    ground = Ground(node, Recorder(node.api), node.load(catalogue.task_bash()))
+    for kind in KINDS:
+        ground.end(kind, 0)
+    return ground
+
+
+def make_namespaces(node: Node, kinds: Iterable[Kind]) -> None:
+    """A namespace for each kind, ready for pods. ApiError, TimeoutError."""
+    for kind in kinds:
+        node.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kind.namespace, "labels": dict(kind.labels)}})
+    for kind in kinds:
+        for needed in ("serviceaccounts/default", "configmaps/istio-ca-root-cert"):
+            until_there(node, f"/api/v1/namespaces/{kind.namespace}/{needed}")
+
+
+def until_there(node: Node, path: str) -> None:
+    """Wait for an object that a controller makes. TimeoutError."""
+    until(lambda: node.api.request("GET", path).is_success, f"{path} is there", READY_SECONDS)
+
+
+def report(found: list[End], left_alone: str, watched_seconds: float) -> None:
+    """Print the table, and write every single figure to a new file."""
+    rows = [row(kind.name, [end.seconds for end in found if end.kind == kind.name]) for kind in KINDS]
+    watched = [LEFT_ALONE.name, "1", f"{left_alone} after {watched_seconds:g} s", "", ""]
+    print(table([["pod", "rounds", "task's end to pod's, median s", "fastest", "slowest"], *rows, watched]))
+    document = {"processor": processor(), "pod_ends": [asdict(end) for end in found], "left_alone": left_alone}
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"pod_ends-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    say(f"written to {path}")
+
+
+def row(name: str, seconds: list[float]) -> list[str]:
+    """One line of the table."""
+    return [name, str(len(seconds)), *(f"{it:.2f}" for it in (median(seconds), min(seconds), max(seconds)))]
+
+
+def say(line: str) -> None:
+    """Tell the person who waits what goes on, beside the table."""
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""What tasks of the mesh do, and what is read from their pods."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.cluster.node.namespace import ENDED
+from webhook.core.names import STATUS
+
+if TYPE_CHECKING:
+    from cluster.recorder import Moment
+    from tests.cluster.node.namespace import Namespace
+
+    JSONObject = dict[str, Any]
+
+MESSAGE: Final = "/dev/termination-log"
+"""What a container writes there is its message in the pod's status (terminationMessagePath's default)."""
+
+REQUEST_FAILED: Final = 99
+RUNS_ON_SECONDS: Final = 4
+"""For so long a pod is watched that is said to run on; one that ends does so two seconds after its task at most."""
+
+
+def request(url: str) -> str:
+    """A shell line: one request, no second try. The head of the answer, or why there was none, becomes the container's message."""
+    return f"curl -sS -f --max-time 5 -o /dev/null -D {MESSAGE} {url} 2>>{MESSAGE} || exit {REQUEST_FAILED}"
+
+
+def is_from_envoy(message: str) -> bool:
+    """Whether the head of an answer carries what Envoy puts there (router filter: server, x-envoy-upstream-service-time)."""
+    return "200 OK" in message and "server: envoy" in message and "x-envoy-upstream-service-time" in message
+
+
+def ended(moment: Moment, container: str) -> JSONObject:
+    """How a container had ended by then."""
+    found = moment.terminated(container)
+    assert found, f"{container} runs on: {moment.pod['status']}"
+    return found
+
+
+def assert_runs_on(namespace: Namespace, pod: str) -> None:
+    """A pod whose task has ended stays Running; it is deleted then."""
+    with pytest.raises(TimeoutError):
+        namespace.level.recorder.first(namespace.name, pod, lambda moment: moment.phase in ENDED, "ends", RUNS_ON_SECONDS)
+    namespace.delete(pod, grace_seconds=1)
+
+
+def told(pod: JSONObject) -> JSONObject:
+    """The status that our webhook left on a pod."""
+    status: JSONObject = json.loads(pod["metadata"]["annotations"][STATUS])
+    return status
+
+
+def regular(pod: JSONObject) -> list[str]:
+    """The names of the regular containers, in their order."""
+    return [container["name"] for container in pod["spec"]["containers"]]
