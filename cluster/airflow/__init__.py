@@ -1,0 +1,1 @@
+"""Airflow in the cluster: its manifests, and what starts it and asks it."""

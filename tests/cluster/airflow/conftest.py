@@ -1,0 +1,61 @@
+"""Airflow as a level of its own, and what its tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from cluster.airflow.installation import Airflow
+from cluster.images import catalogue
+from cluster.webhook import OPTED_IN
+from tests.cluster.conftest import starting
+from tests.cluster.mesh.conftest import mesh_namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cluster.mesh import Mesh
+    from tests.cluster.conftest import NodeLevel
+    from tests.cluster.node.namespace import Namespace
+
+DAGS: Final = Path(__file__).parent / "dags"
+OPTED_OUT: Final = dict.fromkeys(OPTED_IN, "disabled")
+MEASURED: Final[list[str]] = []
+"""What the summary of the run tells beside the tests."""
+
+
+@pytest.fixture(scope="session")
+def tasks(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
+    """Where the executor's pods are: in the mesh, and not opted in."""
+    del mesh
+    with mesh_namespace(node, **OPTED_OUT) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="session")
+def airflow(node: NodeLevel, tasks: Namespace) -> Iterator[Airflow]:
+    """Airflow with one slot."""
+    with starting("Airflow", node.place):
+        airflow = Airflow(node.node, tasks.name, DAGS)
+    yield airflow
+    airflow.end()
+
+
+@pytest.fixture(scope="session")
+def task_image(node: NodeLevel) -> str:
+    """A shell."""
+    return node.node.load(catalogue.task())
+
+
+@pytest.fixture(scope="session")
+def measured() -> list[str]:
+    """Lines for the summary of the run."""
+    return MEASURED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured."""
+    for line in MEASURED:
+        terminalreporter.write_line(line)

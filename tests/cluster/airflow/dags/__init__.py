@@ -1,0 +1,1 @@
+"""The DAGs of these tests: Airflow reads each file by itself."""

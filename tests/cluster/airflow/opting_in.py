@@ -1,0 +1,30 @@
+"""A namespace that opts in while its pods are at work."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cluster.wait import until
+from cluster.webhook import OPTED_IN
+from tests.cluster.airflow.conftest import OPTED_OUT
+from tests.cluster.registration import NOTICE_SECONDS, is_patched_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.cluster.node.namespace import Namespace
+
+
+@contextmanager
+def opted_in(namespace: Namespace) -> Iterator[None]:
+    """The namespace's new pods go through the webhook, until this ends."""
+    _label(namespace, OPTED_IN)
+    until(lambda: is_patched_in(namespace.name, namespace.level.api), f"pods in {namespace.name} are patched", NOTICE_SECONDS)
+    yield
+    _label(namespace, OPTED_OUT)
+    until(lambda: not is_patched_in(namespace.name, namespace.level.api), f"pods in {namespace.name} are left alone", NOTICE_SECONDS)
+
+
+def _label(namespace: Namespace, labels: Mapping[str, str]) -> None:
+    namespace.level.api.patch(f"/api/v1/namespaces/{namespace.name}", {"metadata": {"labels": dict(labels)}})
