@@ -131,9 +131,10 @@ def _built(program: Program) -> Path:
 
 
 def _build(program: Program, target: Path) -> None:
+    go = _go()
     _say(f"building {program.name} {program.version}, which takes minutes the first time …")
     began = time.monotonic()
-    command = [_go(), "build", "-trimpath", "-ldflags", _linker_flags(program), "-o", str(target), program.package]
+    command = [go, "build", "-trimpath", "-ldflags", _linker_flags(program), "-o", str(target), program.package]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
     subprocess.run(command, cwd=TOOLS / program.module, env=environment, check=True, stdout=sys.stderr)
     _say(f"built {program.name} in {time.monotonic() - began:.0f} s")
