@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         command()
-    except (RuntimeError, ImageError) as error:
+    except (RuntimeError, TimeoutError, ImageError, binaries.BuildError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
-    from types import TracebackType
 
     JSONObject = dict[str, Any]
 
@@ -37,11 +36,7 @@ class Api:
         self.server = server
         self._client = httpx.Client(base_url=server, verify=tls, timeout=REQUEST_SECONDS, trust_env=False)
 
-    def __enter__(self) -> Self:
-        """Nothing to do."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def close(self) -> None:
         """Close the connections."""
         self._client.close()
 

@@ -56,7 +56,7 @@ class ApiServer:
     def start(self) -> None:
         """Start the API server, at first or again; what it stored is still there."""
         self._process = self._place.start("kube-apiserver", self._command)
-        self._process.ready(self._ready, "is not ready")
+        self._process.ready(self._ready, "is ready")
 
     def stop(self) -> None:
         """End the API server alone."""
@@ -64,7 +64,7 @@ class ApiServer:
 
     def end(self) -> None:
         """End both. The API server would wait for open watches."""
-        self.api.__exit__(None, None, None)
+        self.api.close()
         self._process.end(signal.SIGKILL)
         self._etcd.end()
 

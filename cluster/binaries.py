@@ -92,27 +92,38 @@ class NoGoError(RuntimeError):
     """A program is not there, and neither is Go to build it with."""
 
 
+class BuildError(Exception):
+    """Go is there, and could not do it."""
+
+
 def find(program: Program) -> Path:
-    """Where the program is; it is built if it has to be, which takes minutes the first time. NoGoError, CalledProcessError."""
+    """Where the program is; it is built if it has to be, which takes minutes the first time. NoGoError, BuildError."""
     return _found(program) or _built(program)
 
 
 def source_folder(program: Program) -> Path:
-    """The source of the module whose version the program carries. NoGoError, CalledProcessError."""
+    """The source of the module whose version the program carries. NoGoError, BuildError."""
     command = [_go(), "mod", "download", "-json", program.requirement]
-    told = subprocess.run(command, cwd=TOOLS / program.module, check=True, capture_output=True, text=True).stdout
-    return Path(json.loads(told)["Dir"])
+    told = subprocess.run(command, cwd=TOOLS / program.module, check=False, stdout=subprocess.PIPE, text=True)
+    if told.returncode:
+        message = f"{program.requirement} {program.version} cannot be downloaded: {told.stdout.strip()}"
+        raise BuildError(message)
+    return Path(json.loads(told.stdout)["Dir"])
 
 
 def _found(program: Program) -> Path | None:
     if not program.asks:
         return None
-    places = os.pathsep.join(filter(None, (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"))))
-    path = shutil.which(program.name, path=places)
-    if path is None:
-        return None
+    for places in filter(None, (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"))):
+        path = shutil.which(program.name, path=places)
+        if path and _is_pinned(program, path):
+            return Path(path)
+    return None
+
+
+def _is_pinned(program: Program, path: str) -> bool:
     said = subprocess.run([path, *program.asks], check=False, capture_output=True, text=True, timeout=30).stdout
-    return Path(path) if program.minor in said else None
+    return program.minor in said
 
 
 def _cached(program: Program) -> Path:
@@ -136,7 +147,10 @@ def _build(program: Program, target: Path) -> None:
     began = time.monotonic()
     command = [go, "build", "-trimpath", "-ldflags", _linker_flags(program), "-o", str(target), program.package]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
-    subprocess.run(command, cwd=TOOLS / program.module, env=environment, check=True, stdout=sys.stderr)
+    ended = subprocess.run(command, cwd=TOOLS / program.module, env=environment, check=False, stdout=sys.stderr)
+    if ended.returncode:
+        message = f"{program.name} {program.version} cannot be built: see what Go says above"
+        raise BuildError(message)
     _say(f"built {program.name} in {time.monotonic() - began:.0f} s")
 
 

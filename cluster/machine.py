@@ -41,15 +41,18 @@ class ProcessInside(Process):
 
     @property
     def pid(self) -> int:
-        """The component's own process id, as the host counts."""
-        return int(until(lambda: _child(self._popen.pid), f"{self.name} is in its machine", END_SECONDS))
+        """The component's own process id, as the host counts. ProcessLookupError: it has ended."""
+        child = until(lambda: self._ended() or _child(self._popen.pid), f"{self.name} is in its machine", END_SECONDS)
+        if not isinstance(child, str):
+            raise ProcessLookupError(self.name)
+        return int(child)
 
 
 class Machine:
     """A running machine, empty at the start."""
 
     def __init__(self) -> None:
-        """Take a slot and start the first process."""
+        """Take a slot and start the first process. RuntimeError: all are taken, or this machine allows no other within it."""
         self._slot = slot.take(clear)
         self.number = self._slot.number
         self.folder = self._slot.folder
@@ -63,11 +66,15 @@ class Machine:
             ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--", *first],
             self.logs / "machine.log",
         )
-        self._init.ready(self._first_process, "has no first process")
-        self._enter = ["nsenter", f"--target={self._first_process()}", "--mount", "--net", "--pid", f"--wd={Path.cwd()}", "--"]
         self._started: list[Process] = []
-        self._connect()
-        self._set_up_mounts()
+        try:
+            self._init.ready(self._first_process, "has its first process")
+            self._enter = ["nsenter", f"--target={self._first_process()}", "--mount", "--net", "--pid", f"--wd={Path.cwd()}", "--"]
+            self._connect()
+            self._set_up_mounts()
+        except RuntimeError:
+            self.end()
+            raise
 
     def port(self, usual: int) -> int:
         """Every port is free here."""
@@ -122,8 +129,12 @@ def _child(pid: int) -> str:
 
 
 def run(*command: str | Path, seconds: float = 60) -> str:
-    """A command to its end; its output. RuntimeError with what it said: it failed."""
-    ended = subprocess.run([*map(str, command)], check=False, capture_output=True, text=True, timeout=seconds)
+    """A command to its end; its output. RuntimeError with what it said: it failed, or took longer than this."""
+    try:
+        ended = subprocess.run([*map(str, command)], check=False, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        message = f"{' '.join(map(str, command))}: did not end within {seconds:g} s: {error.stderr!r}"
+        raise RuntimeError(message) from error
     if ended.returncode:
         message = f"{' '.join(map(str, command))}: exit code {ended.returncode}: {ended.stderr.strip()}"
         raise RuntimeError(message)

@@ -43,7 +43,10 @@ PLAIN_ENVOY: Final = {
 
 CHARTS: Final = "manifests/charts"
 BOOTSTRAP: Final = "tools/packaging/common/envoy_bootstrap.json"
-READY_SECONDS: Final = 60
+READY_SECONDS: Final = 120
+
+DISCOVERY_PORT: Final = 15012
+INJECTION_PORT: Final = 15017
 
 
 class Mesh:
@@ -58,7 +61,7 @@ class Mesh:
         for resource in self._resources():
             node.api.apply(resource)
         self._process = node.machine.start("istiod", self._command(), {**self._environment(), **environment})
-        self._process.ready(self._injects, "does not inject", READY_SECONDS)
+        self._process.ready(self._injects, "injects", READY_SECONDS)
 
     def end(self) -> None:
         """End istiod."""
@@ -80,14 +83,14 @@ class Mesh:
                 "istioNamespace": NAMESPACE,
                 "proxy": {"image": self.proxy_image},
                 "proxy_init": {"image": self.proxy_image},
-                "caAddress": f"{self._address}:15012",
+                "caAddress": f"{self._address}:{DISCOVERY_PORT}",
             },
-            "istiodRemote": {"enabled": False, "injectionURL": "https://127.0.0.1:15017/inject"},
+            "istiodRemote": {"enabled": False, "injectionURL": f"https://127.0.0.1:{INJECTION_PORT}/inject"},
             "telemetry": {"enabled": False},
             "meshConfig": {
                 "enablePrometheusMerge": False,
                 "defaultProviders": {},
-                "defaultConfig": {"discoveryAddress": f"{self._address}:15012"},
+                "defaultConfig": {"discoveryAddress": f"{self._address}:{DISCOVERY_PORT}"},
             },
         }
 
@@ -98,8 +101,8 @@ class Mesh:
             f"--kubeconfig={self._node.server.kubeconfig}",
             "--httpAddr=:18080",
             "--grpcAddr=:15010",
-            "--secureGRPCAddr=:15012",
-            "--httpsAddr=:15017",
+            f"--secureGRPCAddr=:{DISCOVERY_PORT}",
+            f"--httpsAddr=:{INJECTION_PORT}",
             "--monitoringAddr=:15014",
             "--ctrlz_port=0",
         ]
@@ -133,7 +136,7 @@ class Mesh:
 
 
 def proxy_image() -> Image:
-    """The image of the sidecar, and of the init container that redirects its traffic. NoGoError, CalledProcessError."""
+    """The image of the sidecar, and of the init container that redirects its traffic. NoGoError, BuildError."""
     return catalogue.proxy(binaries.find(binaries.PILOT_AGENT), _source() / BOOTSTRAP)
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from cluster import binaries, cache
+from cluster import binaries, cache, prerequisites
 from cluster.api_server import ApiServer
 from cluster.images.archive import archive
 from cluster.images.catalogue import pause
 from cluster.machine import CGROUPS, cgroup
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cluster.images.archive import Image
     from cluster.machine import Machine
     from cluster.process import Process
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
 
 NAME: Final = "node"
 POD_ADDRESSES: Final = "10.244.0.0/24"
-CNI_PLUGINS: Final = Path("/usr/lib/cni")
 CONTAINERD_SOCKET: Final = "/run/containerd/containerd.sock"
-READY_SECONDS: Final = 60
+READY_SECONDS: Final = 120
 
 SERVES_PODS: Final = "Start streaming server"
 """The last line that containerd logs before a kubelet may ask it (containerd pkg/cri/cri.go, Run); it answers others before that."""
@@ -83,7 +83,7 @@ class Node:
         self.load(self._pause)
         self._kubelet = self._start_kubelet()
         self._others = [self._start_controllers(), self._start_scheduler(), self._start_proxy()]
-        self._kubelet.ready(self._is_ready, "the node is not ready", READY_SECONDS)
+        self._kubelet.ready(self._is_ready, "has its node ready", READY_SECONDS)
 
     def end(self) -> None:
         """End it in the order in which nothing waits for what is gone; the images stay for the next run."""
@@ -119,9 +119,9 @@ class Node:
         (networks / "pods.conflist").write_text(json.dumps(NETWORK))
         configuration = self.machine.folder / "containerd.toml"
         facts = {"root": self._store / "containerd", "socket": CONTAINERD_SOCKET, "pause": self._pause.reference}
-        configuration.write_text(CONTAINERD.format(**facts, plugins=CNI_PLUGINS, networks=networks))
+        configuration.write_text(CONTAINERD.format(**facts, plugins=prerequisites.CNI_PLUGINS, networks=networks))
         process = self.machine.start("containerd", ["containerd", "--config", configuration])
-        process.ready(lambda: SERVES_PODS in process.log.read_text("utf-8"), "does not serve pods")
+        process.ready(lambda: SERVES_PODS in process.log.read_text("utf-8"), "serves pods")
         return process
 
     def _remove_pods(self) -> None:

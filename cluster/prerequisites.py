@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Final
 
+CNI_PLUGINS: Final = "/usr/lib/cni"
 PACKAGE_OF: Final = {
-    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    f"{CNI_PLUGINS}/bridge": "containernetworking-plugins",
     "busybox": "busybox-static",
     "conntrack": "conntrack",
     "containerd": "containerd",
@@ -23,6 +25,8 @@ PACKAGE_OF: Final = {
 }
 """A program or a file, and the Debian package that has it."""
 
+NAMESPACES: Final = ("unshare", "--mount", "--net", "--pid", "--fork", "true")
+
 
 def lacking_packages() -> list[str]:
     """The packages that have to be installed."""
@@ -34,7 +38,11 @@ def lacking() -> str:
     if os.geteuid():
         return "a node needs root: run it with sudo"
     packages = lacking_packages()
-    return f"a node needs Debian's packages {', '.join(packages)}: apt-get install {' '.join(packages)}" if packages else ""
+    if packages:
+        return f"a node needs Debian's packages {', '.join(packages)}: apt-get install {' '.join(packages)}"
+    if subprocess.run(NAMESPACES, check=False, capture_output=True).returncode:
+        return "a node needs namespaces of its own, which are not allowed here: run the container that this is in with --privileged"
+    return ""
 
 
 def _is_there(needed: str) -> bool:

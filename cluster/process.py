@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cluster.wait import until
@@ -32,6 +33,8 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                # Ctrl-C is for the run, which then ends its components in their order.
+                start_new_session=True,
             )
 
     @property
@@ -39,10 +42,10 @@ class Process:
         """Its process id."""
         return self._popen.pid
 
-    def ready(self, condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-        """Wait until a condition holds. RuntimeError with the end of the log: the process ended, or the time did."""
+    def ready(self, condition: Callable[[], object], what: str, seconds: float = 120) -> None:
+        """Wait until a condition holds; ``what`` says it of the process. RuntimeError with the log's end: it ended, or the time did."""
         try:
-            until(lambda: self._ended() or condition(), f"{self.name}: {what}", seconds)
+            until(lambda: self._ended() or condition(), f"{self.name} {what}", seconds)
         except TimeoutError as error:
             raise RuntimeError(self._story(str(error))) from error
         if self._ended():
@@ -50,13 +53,18 @@ class Process:
 
     def end(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
         """Signal it, kill it when it does not end in time; its exit code, negative for a signal."""
-        if not self._ended():
-            os.kill(self.pid, with_signal)
+        self._signal(with_signal)
         try:
             return self._popen.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
-            os.kill(self.pid, signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             return self._popen.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        # It may end by itself in this moment.
+        with suppress(ProcessLookupError):
+            if not self._ended():
+                os.kill(self.pid, number)
 
     def _ended(self) -> bool:
         return self._popen.poll() is not None

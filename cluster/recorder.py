@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from cluster.api import Api
 
     JSONObject = dict[str, Any]
+
+WATCH_SECONDS: Final = "86400"
+"""Longer than any run. Unless told, an API server ends a watch after 30 to 60 minutes (its --min-request-timeout)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Moment:
 
 
 class Recorder:
-    """A watch over all pods, from its start until the API server ends it."""
+    """A watch over all pods, from its start until the API server ends."""
 
     def __init__(self, api: Api) -> None:
         """Begin."""
@@ -75,7 +78,7 @@ class Recorder:
 
     def _record(self, api: Api) -> None:
         try:
-            for event in api.watch("/api/v1/pods"):
+            for event in api.watch("/api/v1/pods", timeoutSeconds=WATCH_SECONDS):
                 self._keep(event)
         except httpx.TransportError:
             # The API server was ended, and the watch with it.

@@ -1,7 +1,7 @@
 """A place on this machine for one run: a folder, a number for names and addresses, and a lock that tells whether the run still lives.
 
-The lock is inherited by what must outlive the command that took the place, and the kernel drops it with the last of them. So a run
-that was killed leaves a folder without a holder, and the next run that takes a place clears it away.
+The kernel drops the lock with the process that took it, however that ends; no child inherits it. So a run that was killed leaves a
+folder without a holder, and the next run that takes its place clears it away.
 """
 
 from __future__ import annotations
@@ -72,6 +72,11 @@ def held(number: int) -> bool:
         return True
     os.close(lock)
     return False
+
+
+def folders() -> list[Path]:
+    """Those of all places, whether they are there or not."""
+    return [_folder(number) for number in range(SLOTS)]
 
 
 def _try_lock(number: int) -> int | None:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
     from cluster.api import Api
 
-START_SECONDS: Final = 180
-STOP_SECONDS: Final = 60
+START_SECONDS: Final = 400
+STOP_SECONDS: Final = 120
+FILE: Final = "standing.json"
+"""What it tells of itself, in its slot's folder: whoever takes the slot after it clears that away, too."""
+
 NAMESPACE: Final = "tasks"
 
 FIRST_TASK: Final = """
@@ -57,6 +60,11 @@ class Standing:
 
 def start() -> Standing:
     """Start one in the background, and wait for it. RuntimeError: one stands already, or it did not come up, with its log."""
+    with cache.locked(cache.folder() / ".standing.lock"):
+        return _start()
+
+
+def _start() -> Standing:
     found = standing()
     if found:
         message = f"a cluster stands already (KUBECONFIG={found.kubeconfig}); `make cluster-stop` ends it"
@@ -66,7 +74,12 @@ def start() -> Standing:
     with log.open("w") as output:
         command = [sys.executable, "-m", "cluster", "hold"]
         holder = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
-    until(lambda: holder.poll() is not None or standing(), f"the cluster stands; see {log}", START_SECONDS)
+    try:
+        until(lambda: holder.poll() is not None or standing(), f"the cluster stands; see {log}", START_SECONDS)
+    except BaseException:
+        # Nobody waits for it any more, and nobody could stop it before it has told of itself.
+        holder.kill()
+        raise
     if holder.poll() is not None:
         raise RuntimeError(log.read_text())
     return until(standing, "the cluster tells of itself", 1)
@@ -83,7 +96,6 @@ def stop() -> bool:
     else:
         # It was killed: the kernel ended what ran, and the folder is still there.
         slot.take(clear, [told.number]).release()
-    _file().unlink()
     return True
 
 
@@ -95,8 +107,10 @@ def standing() -> Standing | None:
 
 def hold() -> None:
     """Bring a cluster up, tell of it, and hold it until SIGTERM."""
-    # Blocked from here on and waited for below, so that none is lost and no step is cut short.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    # Kept in a pipe until it is waited for below, so that none is lost and no step is cut short. Not blocked: all that is started here
+    # would inherit that, down to the containers of tasks.
+    asked, ask = os.pipe()
+    signal.signal(signal.SIGTERM, lambda *_: os.write(ask, b"."))
     with ExitStack() as ends:
         machine = Machine()
         ends.callback(machine.end)
@@ -110,8 +124,8 @@ def hold() -> None:
         _make_namespace(node.api)
         pod = machine.folder / "first-pod.yaml"
         pod.write_text(first_pod(node.load(catalogue.task())))
-        _tell(Standing(machine.number, os.getpid(), str(node.server.kubeconfig), str(pod)))
-        signal.sigwait({signal.SIGTERM})
+        tell(machine.folder, Standing(machine.number, os.getpid(), str(node.server.kubeconfig), str(pod)))
+        os.read(asked, 1)
 
 
 def first_pod(image: str) -> str:
@@ -135,18 +149,15 @@ def _make_namespace(api: Api) -> None:
         until(lambda path=path: api.request("GET", path).is_success, f"{NAMESPACE} has {needed}", START_SECONDS)  # type: ignore[misc]
 
 
-def _file() -> Path:
-    return cache.folder() / "standing.json"
-
-
-def _tell(told: Standing) -> None:
-    unfinished = _file().with_suffix(".unfinished")
+def tell(folder: Path, told: Standing) -> None:
+    """Write it where ``make cluster-stop`` looks, whole or not at all. ``folder``: its slot's."""
+    unfinished = folder / f"{FILE}.unfinished"
     unfinished.write_text(json.dumps(asdict(told)))
-    unfinished.rename(_file())
+    unfinished.rename(folder / FILE)
 
 
 def _told() -> Standing | None:
-    try:
-        return Standing(**json.loads(_file().read_text()))
-    except FileNotFoundError:
-        return None
+    for folder in slot.folders():
+        with suppress(FileNotFoundError):
+            return Standing(**json.loads((folder / FILE).read_text()))
+    return None

@@ -51,7 +51,7 @@ class Webhook:
 
     def _start(self, logged: int = 0) -> None:
         self._process = self._place.start(self._name, [sys.executable, "-m", "webhook", "serve"], self._environment)
-        self._process.ready(lambda: sum(line["event"] == "listening" for line in self.log[logged:]) > 1, "does not listen")
+        self._process.ready(lambda: self._listens(logged), "listens")
 
     @property
     def pid(self) -> int:
@@ -79,16 +79,23 @@ class Webhook:
         """How an API server reaches and trusts it."""
         return client_config(self.url, self._authority.certificate_pem)
 
-    def configuration(self, name: str = "airflow-sidecar-webhook", **fields: object) -> JSONObject:
-        """The MutatingWebhookConfiguration that sends reviews here; ``fields`` replace those of its webhook."""
+    def configuration(self, name: str | None = None, **fields: object) -> JSONObject:
+        """The MutatingWebhookConfiguration that sends reviews here; ``fields`` replace those of its webhook, ``name`` its own."""
         document: JSONObject = yaml.safe_load(CONFIGURATION.read_text("utf-8"))
-        document["metadata"]["name"] = name
+        document["metadata"]["name"] = name or document["metadata"]["name"]
         document["webhooks"][0] |= {"clientConfig": self.client_config, **fields}
         return document
 
     def end(self) -> int:
         """End it; its exit code."""
         return self._process.end()
+
+    def _listens(self, logged: int) -> bool:
+        try:
+            return [line["event"] for line in self.log[logged:]].count("listening") > 1
+        except json.JSONDecodeError:
+            # It says in plain words why it ends, which it is about to do.
+            return False
 
     def _ports(self) -> dict[bool, int]:
         return {line["tls"]: line["port"] for line in self.log if line["event"] == "listening"}

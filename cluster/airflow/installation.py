@@ -26,8 +26,10 @@ HERE: Final = Path(__file__).parent
 NAMESPACE: Final = "airflow"
 POD: Final = f"/api/v1/namespaces/{NAMESPACE}/pods/airflow"
 PORT: Final = 8080
-START_SECONDS: Final = 180
-END_SECONDS: Final = 30
+"""Airflow's own default."""
+
+START_SECONDS: Final = 300
+END_SECONDS: Final = 60
 
 PROGRAMS: Final = ("migrate", "api-server", "dag-processor", "scheduler")
 TOLD_CHARACTERS: Final = 2000
@@ -74,7 +76,8 @@ class Airflow:
         return self._api.request("GET", f"{POD}/log", container=program).text
 
     def _apply(self, address: str) -> None:
-        environment = yaml.safe_load(_filled("environment.yaml", address=address, tasks=self._tasks, xcom_image=self._xcom_image))
+        facts = {"address": address, "port": str(PORT), "tasks": self._tasks, "xcom_image": self._xcom_image}
+        environment = yaml.safe_load(_filled("environment.yaml", **facts))
         for namespace in (NAMESPACE, self._tasks):
             self._api.apply(_config_map(namespace, "airflow-environment", environment))
             self._api.apply(_config_map(namespace, "airflow-dags", {**self._dags, **IGNORED}))

@@ -48,7 +48,7 @@ def distroless() -> Image:
 
 def helper() -> Image:
     """A static BusyBox as ``/busybox`` and nothing else, as a user without rights: what the setting ``helper_image`` asks for."""
-    layer = Layer("helper", (BUSYBOX,), lambda root: put(root, "busybox", BUSYBOX.read_bytes(), 0o755))
+    layer = Layer("helper", (Path(__file__), BUSYBOX), lambda root: put(root, "busybox", BUSYBOX.read_bytes(), 0o755))
     return Image("helper", (layer,), user="65532:65532")
 
 
@@ -95,5 +95,5 @@ def stand_in_istio_agent() -> Image:
 
 def alone() -> tuple[Image, ...]:
     """Every image that needs no program built beside it, the smallest first."""
-    small = (pause(), distroless(), task(), secrets_agent())
+    small = (pause(), distroless(), helper(), task(), secrets_agent())
     return (*small, task_bash(), stand_in_istio_agent(), airflow_like(), airflow())

@@ -13,4 +13,4 @@ SOURCE: Final = Path(__file__).parents[2] / "demo" / "stand_in_istio_agent.py"
 
 def stand_in_istio_agent() -> Layer:
     """The demo's module, as a file that Python runs."""
-    return Layer("stand-in-istio-agent", (SOURCE,), lambda root: put(root, PATH, SOURCE.read_bytes()))
+    return Layer("stand-in-istio-agent", (Path(__file__), SOURCE), lambda root: put(root, PATH, SOURCE.read_bytes()))

@@ -9,7 +9,7 @@ import pytest
 
 from cluster.airflow.installation import Airflow
 from cluster.images import catalogue
-from cluster.webhook import OPTED_IN
+from tests.cluster.api_server.submission import NOT_OPTED_IN
 from tests.cluster.conftest import starting
 from tests.cluster.mesh.conftest import mesh_namespace
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tests.cluster.node.namespace import Namespace
 
 DAGS: Final = Path(__file__).parent / "dags"
-OPTED_OUT: Final = dict.fromkeys(OPTED_IN, "disabled")
 MEASURED: Final[list[str]] = []
 """What the summary of the run tells beside the tests."""
 
@@ -30,7 +29,7 @@ MEASURED: Final[list[str]] = []
 def tasks(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
     """Where the executor's pods are: in the mesh, and not opted in."""
     del mesh
-    with mesh_namespace(node, **OPTED_OUT) as namespace:
+    with mesh_namespace(node, **NOT_OPTED_IN) as namespace:
         yield namespace
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cluster.wait import until
 from cluster.webhook import OPTED_IN
-from tests.cluster.airflow.conftest import OPTED_OUT
+from tests.cluster.api_server.submission import NOT_OPTED_IN
 from tests.cluster.registration import NOTICE_SECONDS, is_patched_in
 
 if TYPE_CHECKING:
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 def opted_in(namespace: Namespace) -> Iterator[None]:
     """The namespace's new pods go through the webhook, until this ends."""
     _label(namespace, OPTED_IN)
-    until(lambda: is_patched_in(namespace.name, namespace.level.api), f"pods in {namespace.name} are patched", NOTICE_SECONDS)
-    yield
-    _label(namespace, OPTED_OUT)
+    try:
+        until(lambda: is_patched_in(namespace.name, namespace.level.api), f"pods in {namespace.name} are patched", NOTICE_SECONDS)
+        yield
+    finally:
+        _label(namespace, NOT_OPTED_IN)
     until(lambda: not is_patched_in(namespace.name, namespace.level.api), f"pods in {namespace.name} are left alone", NOTICE_SECONDS)
 
 

@@ -13,8 +13,8 @@ from cluster.airflow.installation import NAMESPACE as CLEANED
 from cluster.api import path_of
 from cluster.images import catalogue
 from cluster.wait import until
-from tests.cluster.airflow.conftest import OPTED_OUT
 from tests.cluster.airflow.release import Release
+from tests.cluster.api_server.submission import NOT_OPTED_IN
 from tests.cluster.mesh.conftest import mesh_namespace
 from tests.cluster.node.namespace import SECONDS
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from cluster.api import Api
     from tests.cluster.conftest import NodeLevel
     from tests.cluster.node.namespace import Namespace
-
-pytestmark = pytest.mark.timeout(600)
 
 JOB_SECONDS = 180
 OBSERVED_SECONDS = 10
@@ -48,7 +46,7 @@ def release(node: NodeLevel, airflow: Airflow) -> Iterator[Release]:
 def release_without_us(node: NodeLevel, airflow: Airflow) -> Iterator[Release]:
     """The same in a namespace that did not opt in."""
     del airflow
-    with mesh_namespace(node, **OPTED_OUT) as namespace:
+    with mesh_namespace(node, **NOT_OPTED_IN) as namespace:
         yield installed(namespace)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-import pytest
-
 from cluster.wait import until
 from tests.cluster.airflow.opting_in import opted_in
 
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from cluster.airflow.rest import Run
     from cluster.recorder import Moment
     from tests.cluster.node.namespace import Namespace
-
-pytestmark = pytest.mark.timeout(600)
 
 FULL: Final = "Executor parallelism limit reached. 0 open slots."
 ROUNDS: Final = 20

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from cluster.wait import until
-from tests.cluster.airflow.conftest import OPTED_OUT
+from tests.cluster.api_server.submission import NOT_OPTED_IN
 from tests.cluster.mesh.conftest import mesh_namespace
 from tests.cluster.node.namespace import ENDED, namespace_on
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from cluster.airflow.rest import Run
     from tests.cluster.conftest import NodeLevel
     from tests.cluster.node.namespace import Namespace
-
-pytestmark = pytest.mark.timeout(600)
 
 TASK_SECONDS: Final = 180
 STILL: Final = "has phase Running"
@@ -43,7 +41,7 @@ def in_mesh(node: NodeLevel, airflow: Airflow) -> Iterator[Namespace]:
 def in_mesh_without_us(node: NodeLevel, airflow: Airflow) -> Iterator[Namespace]:
     """A namespace of the mesh that did not."""
     del airflow
-    with mesh_namespace(node, **OPTED_OUT) as namespace:
+    with mesh_namespace(node, **NOT_OPTED_IN) as namespace:
         yield namespace
 
 
@@ -57,7 +55,7 @@ def outside(node: NodeLevel) -> Iterator[Namespace]:
 @pytest.fixture
 def outside_without_us(node: NodeLevel) -> Iterator[Namespace]:
     """A namespace outside the mesh that did not."""
-    with namespace_on(node, "outside", **OPTED_OUT) as namespace:
+    with namespace_on(node, "outside", **NOT_OPTED_IN) as namespace:
         yield namespace
 
 

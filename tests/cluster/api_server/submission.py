@@ -6,6 +6,8 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from cluster.webhook import OPTED_IN
+
 if TYPE_CHECKING:
     from cluster.api import Api
 
@@ -17,7 +19,7 @@ RELEASE: Final = "RELEASE-NAME"
 OF_ONE_CREATION: Final = frozenset({"uid", "creationTimestamp", "managedFields", "namespace", "resourceVersion"})
 """Metadata that differ between two creations of one pod."""
 
-NOT_OPTED_IN: Final = {"airflow-sidecar-webhook": "disabled"}
+NOT_OPTED_IN: Final = dict.fromkeys(OPTED_IN, "disabled")
 """The namespace label that keeps our webhook away."""
 
 

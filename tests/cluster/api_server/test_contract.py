@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from certs.authority import make_authority
+from cluster.api_server import OLD
+from cluster.binaries import KUBE_APISERVER
 from cluster.webhook import client_config
 from tests.cluster.api_server.scripted_webhook import ADDRESS, Call, Reply, ScriptedWebhook, allowed, patched
 from tests.cluster.api_server.submission import NOT_OPTED_IN, comparable
@@ -142,9 +144,9 @@ def raw_patch(patch: str) -> Answer:
     return lambda call: allowed(call, patchType="JSONPatch", patch=patch)
 
 
-def replied(*reply: Any) -> Answer:
+def replied(body: bytes, status: int = 200) -> Answer:
     """Answer with this whatever was asked."""
-    return lambda _call: Reply(*reply)
+    return lambda _call: Reply(body, status)
 
 
 def replaced(old: bytes, new: bytes) -> Answer:
@@ -350,4 +352,5 @@ def test_a_probe_of_a_native_sidecar_has_the_pod_refused_where_there_are_none(ol
 def test_an_emulated_version_is_told_beside_the_real_one(old_api_server: Level) -> None:
     version = old_api_server.api.get("/version")
 
-    assert (version["minor"], version["emulationMinor"]) == ("34", "32")
+    assert f"1.{version['minor']}." == KUBE_APISERVER.minor
+    assert f"--emulated-version=1.{version['emulationMinor']}" in OLD

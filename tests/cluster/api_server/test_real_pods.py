@@ -21,6 +21,7 @@ from webhook.core.names import STATUS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cluster.api import Api
     from webhook.core.policy import Policy
 
     JSONObject = dict[str, Any]
@@ -42,7 +43,7 @@ SOME: Final = [
 class Namespaces(NamedTuple):
     """One that opted in, and one that did not."""
 
-    api: Any
+    api: Api
     opted_in: str
     bystander: str
 

@@ -10,18 +10,19 @@ from pathlib import Path
 import pytest
 
 from cluster import prerequisites, slot
-from cluster.machine import Machine, run
+from cluster.machine import KERNEL_SETTINGS, Machine, run
 from cluster.wait import until
 
 RUN = """
 from cluster.machine import Machine
 machine = Machine()
+(machine.folder / "left").touch()
 inside = machine.start("sleeper", ["sleep", "1000"])
 print(machine.number, inside.pid, flush=True)
 inside.ready(lambda: False, "is killed before", 1000)
 """
 
-KERNEL = ("net/ipv4/ip_forward", "vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
+KERNEL = ("net/ipv4/ip_forward", *KERNEL_SETTINGS)
 
 
 @pytest.fixture(autouse=True)
@@ -59,5 +60,7 @@ def test_a_run_that_is_killed_leaves_no_process_and_no_link_and_the_next_one_cle
     assert not slot.held(int(number))
     assert host() == before
     again = Machine()
+    left = (again.folder / "left").exists()
     again.end()
+    assert (again.number, left) == (int(number), False)
     assert not again.folder.exists()

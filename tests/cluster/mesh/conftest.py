@@ -11,7 +11,7 @@ from cluster.images import catalogue
 from cluster.mesh import INJECTED
 from cluster.wait import until
 from tests.cluster.mesh.server import serve
-from tests.cluster.node.namespace import namespace_on
+from tests.cluster.node.namespace import SECONDS, namespace_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ def mesh_namespace(node: NodeLevel, **labels: str) -> Iterator[Namespace]:
     with namespace_on(node, "mesh", **INJECTED, **labels) as namespace:
         # Without istiod's root certificate the proxy waits for its volume.
         root = f"/api/v1/namespaces/{namespace.name}/configmaps/istio-ca-root-cert"
-        until(lambda: node.api.request("GET", root).is_success, f"{namespace.name} has the root certificate of the mesh", 30)
+        until(lambda: node.api.request("GET", root).is_success, f"{namespace.name} has the root certificate of the mesh", SECONDS)
         yield namespace
 
 

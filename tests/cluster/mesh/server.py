@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     JSONObject = dict[str, Any]
 
-READY_SECONDS: Final = 40
+READY_SECONDS: Final = 90
 
 
 @contextmanager

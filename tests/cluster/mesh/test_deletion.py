@@ -11,6 +11,8 @@ from tests.cluster.mesh.task import ended, is_from_envoy, request
 from tests.cluster.node.pods import operator_pod, shell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cluster.node.namespace import Namespace
 
 GRACE_SECONDS: Final = 30
@@ -18,13 +20,16 @@ NEVER_READY: Final = {"proxy.istio.io/config": '{"discoveryAddress": "127.0.0.1:
 
 
 @pytest.fixture(scope="module")
-def pods(namespace: Namespace, task_image: str, web: str) -> None:
-    """One whose task runs, and one whose task waits for its proxy in vain."""
+def pods(namespace: Namespace, task_image: str, web: str) -> Iterator[None]:
+    """One whose task runs, and one whose task waits for its proxy in vain; deleted in the end, whichever tests were run."""
     on_term = f"sleep 0.3; {request(web)}; exit 7"
     running = shell(task_image, f"trap '{on_term}' TERM; echo runs; while :; do sleep 0.1; done")
     waiting = shell(task_image, "exit 0", terminationMessagePolicy="FallbackToLogsOnError")
     namespace.create(operator_pod(namespace.name, "running", running))
     namespace.create(operator_pod(namespace.name, "waiting", waiting, annotations=NEVER_READY))
+    yield
+    for name in ("running", "waiting"):
+        namespace.delete(name, 1)
 
 
 @pytest.mark.usefixtures("pods")

@@ -12,6 +12,8 @@ from tests.cluster.mesh.task import assert_runs_on, ended, is_from_envoy, regula
 from tests.cluster.node.pods import operator_pod, shell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cluster.node.namespace import Namespace
 
     JSONObject = dict[str, Any]
@@ -79,16 +81,18 @@ WITHOUT_QUIT: Final = {f"beside-no-status-port-{code}": Mix(NO_STATUS_PORT, Fals
 
 
 @pytest.fixture(scope="module")
-def pods(namespace: Namespace, task_image: str, web: str) -> dict[str, JSONObject]:
-    """Every row as a pod, all at once, as they were created."""
+def pods(namespace: Namespace, task_image: str, web: str) -> Iterator[dict[str, JSONObject]]:
+    """Every row as a pod, all at once, as they were created; those that would run on are deleted in the end."""
     api = namespace.level.api
     requests = {name: f"{request(web)}; exit {mix.code}" for name, mix in MIXES.items()}
     scripts = requests | {name: f"exit {mix.code}" for name, mix in WITHOUT_QUIT.items()}
     rows = MIXES | WITHOUT_QUIT
-    return {
+    yield {
         name: api.create(operator_pod(namespace.name, name, shell(task_image, script), annotations=rows[name].annotations))
         for name, script in scripts.items()
     }
+    for name in WITHOUT_QUIT:
+        namespace.delete(name, grace_seconds=1)
 
 
 @pytest.mark.parametrize(("name", "mix"), MIXES.items(), ids=MIXES)

@@ -11,6 +11,8 @@ from tests.cluster.node.namespace import SECONDS
 from tests.cluster.node.pods import operator_pod, shell, stand_in_proxy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cluster.node.namespace import Namespace
 
 LOUD = "echo one; echo two >&2; printf 'no line break'"
@@ -18,10 +20,13 @@ HELD = "echo up; until [ -e /tmp/go ]; do sleep 0.1; done; echo gone on; exit 3"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _pods(namespace: Namespace, bystander: Namespace, task_image: str, agent_image: str) -> None:
+def _pods(namespace: Namespace, bystander: Namespace, task_image: str, agent_image: str) -> Iterator[None]:
+    """Both; the one that is held is deleted in the end, should nobody have let it go on."""
     for name, script in (("loud", LOUD), ("held", HELD)):
         namespace.create(operator_pod(namespace.name, name, shell(task_image, script), stand_in_proxy(agent_image)))
     bystander.create(operator_pod(bystander.name, "loud", shell(task_image, LOUD)))
+    yield
+    namespace.delete("held", 1)
 
 
 def run(argv: list[str]) -> subprocess.CompletedProcess[str]:

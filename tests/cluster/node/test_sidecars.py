@@ -11,6 +11,8 @@ from tests.cluster.node.pods import operator_pod, shell, stand_in_proxy
 from webhook.core.names import WAIT_SECONDS, WHEN_NOT_READY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cluster.node.namespace import Namespace
 
 SAY = "airflow-sidecar-webhook: istio-proxy"
@@ -69,7 +71,8 @@ LATE_SECONDS = 8.0
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _pods(namespace: Namespace, task_image: str, agent_image: str) -> None:
+def _pods(namespace: Namespace, task_image: str, agent_image: str) -> Iterator[None]:
+    """All of them; those that would run on are deleted in the end, whichever tests were run."""
     for name, case in CASES.items():
         proxy = stand_in_proxy(agent_image, case.behaviour, case.ready_after_seconds)
         base = shell(task_image, "echo the task ran; exit 3")
@@ -79,6 +82,9 @@ def _pods(namespace: Namespace, task_image: str, agent_image: str) -> None:
     namespace.create(operator_pod(namespace.name, DIES_DURING, base, proxy, shareProcessNamespace=True))
     late = stand_in_proxy(agent_image, Behaviour.LATE_LISTENER, LATE_SECONDS)
     namespace.create(operator_pod(namespace.name, NOT_WAITED_FOR, shell(task_image, "exit 3"), late, annotations={WAIT_SECONDS: "0"}))
+    yield
+    for name in STAYING:
+        namespace.delete(name, 1)
 
 
 @pytest.mark.parametrize("name", ENDING)
