@@ -38,8 +38,8 @@ format: $(VENV)/ready ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-cluster: $(VENV)/ready ## a real Kubernetes with Istio and the webhook, to try things on; needs root
-	@$(BIN)/python -m cluster start
+cluster: $(VENV)/ready ## a real Kubernetes with Istio and the webhook, to try things on; LEVEL=airflow has Airflow too; needs root
+	@$(BIN)/python -m cluster start $(LEVEL)
 
 cluster-stop: $(VENV)/ready ## end it, and remove every trace
 	@$(BIN)/python -m cluster stop

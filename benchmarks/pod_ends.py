@@ -18,18 +18,19 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.report import processor, table
-from cluster import prerequisites
+from cluster import levels, prerequisites
 from cluster.images import catalogue
-from cluster.machine import Machine
-from cluster.mesh import INJECTED, LEGACY, Mesh
-from cluster.node import Node
-from cluster.recorder import Recorder
-from cluster.wait import until
-from cluster.webhook import OPTED_IN, Webhook
+from cluster.mesh import INJECTED, LEGACY
+from cluster.namespace import MESH_ROOT, SERVICE_ACCOUNT, make_namespace, wait_until_ready
+from cluster.webhook import OPTED_IN
 from webhook.core.names import STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from cluster.api import Api
+    from cluster.node import Node
+    from cluster.recorder import Recorder
 
     JSONObject = dict[str, Any]
 
@@ -186,33 +187,22 @@ def measure(rounds: int, watched_seconds: float) -> None:
 
 def start(ends: ExitStack) -> Ground:
     """A node with the webhook, the mesh and all namespaces; ``ends`` ends it. RuntimeError."""
-    machine = Machine()
-    ends.callback(machine.end)
-    node = Node(machine)
-    ends.callback(node.end)
-    webhook = Webhook(machine)
-    ends.callback(webhook.end)
-    node.api.create(webhook.configuration())
-    ends.callback(Mesh(node, LEGACY).end)
-    make_namespaces(node, (*KINDS, LEFT_ALONE))
-    ground = Ground(node, Recorder(node.api), node.load(catalogue.task_bash()))
+    level = ends.enter_context(levels.node())
+    level.api.create(level.webhook.configuration())
+    ends.enter_context(levels.mesh(level.node, LEGACY))
+    make_namespaces(level.api, (*KINDS, LEFT_ALONE))
+    ground = Ground(level.node, level.recorder, level.node.load(catalogue.task_bash()))
     for kind in KINDS:
         ground.end(kind, 0)
     return ground
 
 
-def make_namespaces(node: Node, kinds: Iterable[Kind]) -> None:
+def make_namespaces(api: Api, kinds: Iterable[Kind]) -> None:
     """A namespace for each kind, ready for pods. ApiError, TimeoutError."""
     for kind in kinds:
-        node.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kind.namespace, "labels": dict(kind.labels)}})
+        make_namespace(api, kind.namespace, kind.labels)
     for kind in kinds:
-        for needed in ("serviceaccounts/default", "configmaps/istio-ca-root-cert"):
-            until_there(node, f"/api/v1/namespaces/{kind.namespace}/{needed}")
-
-
-def until_there(node: Node, path: str) -> None:
-    """Wait for an object that a controller makes. TimeoutError."""
-    until(lambda: node.api.request("GET", path).is_success, f"{path} is there", READY_SECONDS)
+        wait_until_ready(api, kind.namespace, SERVICE_ACCOUNT, MESH_ROOT)
 
 
 def report(found: list[End], left_alone: str, watched_seconds: float) -> None:

@@ -21,6 +21,7 @@ class Host:
     def __init__(self) -> None:
         """Take a slot. RuntimeError: all are taken."""
         self._slot = slot.take()
+        self.number = self._slot.number
         self.folder = self._slot.folder
         self.logs = self._slot.logs
 

@@ -12,8 +12,9 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cluster import cache, slot
+from cluster import slot
 from cluster.process import Process
+from cluster.remains import link
 from cluster.wait import until
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 NETWORK: Final = "198.18.{}.{}"
 """Set aside for tests of networks, so that nobody routes it (RFC 2544); the first number is the slot's."""
 
-CGROUPS: Final = Path("/sys/fs/cgroup")
 END_SECONDS: Final = 20
 
 KERNEL_SETTINGS: Final = {
@@ -53,12 +53,13 @@ class Machine:
 
     def __init__(self) -> None:
         """Take a slot and start the first process. RuntimeError: all are taken, or this machine allows no other within it."""
-        self._slot = slot.take(clear)
+        # A link of that name belongs to a run that lives, if perhaps one of another user's.
+        self._slot = slot.take(number for number in range(slot.SLOTS) if not link(number).exists())
         self.number = self._slot.number
         self.folder = self._slot.folder
         self.logs = self._slot.logs
         self.host_address, self.address = (NETWORK.format(self.number, end) for end in (1, 2))
-        self._link = f"machine{self.number}"
+        self._link = link(self.number).name
         # Children that it inherits are reaped by the kernel, since it ignores their end.
         first = ["sh", "-c", "trap '' CHLD; exec sleep infinity"]
         self._init = Process(
@@ -96,7 +97,6 @@ class Machine:
         self._init.end(signal.SIGKILL)
         for process in self._started:
             process.end(signal.SIGKILL)
-        clear(self.folder)
         self._slot.release()
 
     def _first_process(self) -> str:
@@ -139,35 +139,3 @@ def run(*command: str | Path, seconds: float = 60) -> str:
         message = f"{' '.join(map(str, command))}: exit code {ended.returncode}: {ended.stderr.strip()}"
         raise RuntimeError(message)
     return ended.stdout
-
-
-def cgroup(number: int) -> str:
-    """The cgroup, in every hierarchy, that holds the pods of the machine in this slot."""
-    return f"airflow-sidecar-webhook-{number}"
-
-
-def clear(folder: Path) -> None:
-    """Remove what a machine that is no more left behind; the kernel may still be at ending it."""
-    number = int(folder.name)
-    until(lambda: not Path(f"/sys/class/net/machine{number}").exists(), f"the link of machine {number} is gone", END_SECONDS)
-    until(lambda: _without_cgroups(number), f"the cgroups of machine {number} are empty", END_SECONDS)
-    until(lambda: _without(folder), f"{folder} is removed", END_SECONDS)
-
-
-def _without_cgroups(number: int) -> bool:
-    tops = [path for path in (*CGROUPS.glob(f"*/{cgroup(number)}"), CGROUPS / cgroup(number)) if path.is_dir()]
-    try:
-        for top in tops:
-            for path in sorted((path for path in (top, *top.rglob("*")) if path.is_dir()), reverse=True):
-                path.rmdir()
-    except OSError:
-        return False
-    return True
-
-
-def _without(folder: Path) -> bool:
-    try:
-        cache.remove(folder)
-    except OSError:
-        return False
-    return True

@@ -12,7 +12,7 @@ from cluster import binaries, cache, prerequisites
 from cluster.api_server import ApiServer
 from cluster.images.archive import archive
 from cluster.images.catalogue import pause
-from cluster.machine import CGROUPS, cgroup
+from cluster.remains import CGROUPS, cgroup
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,8 +90,8 @@ class Node:
         for process in (*self._others, self._kubelet):
             process.end()
         self._remove_pods()
-        self._containerd.end()
-        (self._store / "clean").touch()
+        if self._containerd.end() == 0:
+            (self._store / "clean").touch()
         self.server.end()
 
     def ctr(self, *arguments: str | Path, seconds: float = 300) -> str:

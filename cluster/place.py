@@ -15,6 +15,10 @@ class Place(Protocol):
     """The loopback of this machine, or a machine of its own."""
 
     @property
+    def number(self) -> int:
+        """Of its slot."""
+
+    @property
     def address(self) -> str:
         """Where its servers are reached from this machine."""
 

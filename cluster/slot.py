@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cluster import cache
+from cluster.remains import clear
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
 SLOTS: Final = 8
@@ -45,24 +46,34 @@ class Slot:
         return cache.folder() / "logs" / str(self.number)
 
     def release(self) -> None:
-        """Clear the folder away and let others have the place."""
-        cache.remove(self.folder)
-        os.close(self.lock)
+        """Clear the folder away and let others have the place. TimeoutError: it does not go, and stays for the next who takes it."""
+        try:
+            clear(self.folder)
+        finally:
+            os.close(self.lock)
 
 
-def take(clear: Callable[[Path], None] = cache.remove, numbers: Iterable[int] = range(SLOTS)) -> Slot:
-    """The first free place of these. ``clear`` removes what a killed run left in its folder. RuntimeError: all are held."""
+def take(numbers: Iterable[int] = range(SLOTS)) -> Slot:
+    """The first free place of these, cleared of what a killed run left there. RuntimeError: none is free."""
     for number in numbers:
         lock = _try_lock(number)
-        if lock is not None:
-            clear(_folder(number))
+        if lock is not None and _cleared(number, lock):
             slot = Slot(number, lock)
             cache.remove(slot.logs)
             slot.logs.mkdir(parents=True)
             slot.folder.mkdir(parents=True)
             return slot
-    message = f"{SLOTS} clusters are up already; `make cluster-stop` ends one that was left"
+    message = f"{SLOTS} clusters are up already, or cannot be cleared away; `make cluster-stop` ends the one that stands"
     raise RuntimeError(message)
+
+
+def _cleared(number: int, lock: int) -> bool:
+    try:
+        clear(_folder(number))
+    except TimeoutError:
+        os.close(lock)
+        return False
+    return True
 
 
 def held(number: int) -> bool:

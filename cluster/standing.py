@@ -1,4 +1,4 @@
-"""A cluster that stands until it is stopped, with the mesh and the webhook in place, for people to try things on."""
+"""A cluster that stands until it is stopped, with the webhook in place, for people to try things on."""
 
 from __future__ import annotations
 
@@ -8,23 +8,28 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from cluster import cache, slot
-from cluster.images import catalogue
-from cluster.machine import Machine, clear
-from cluster.mesh import INJECTED, LEGACY, Mesh
-from cluster.node import Node
+from cluster import binaries, cache, levels, slot
+from cluster.api_server import OLD
+from cluster.images import catalogue, stand_in
+from cluster.mesh import INJECTED, LEGACY
+from cluster.namespace import MESH_ROOT, SERVICE_ACCOUNT, make_namespace, wait_until_ready
 from cluster.wait import until
-from cluster.webhook import OPTED_IN, Webhook
+from cluster.webhook import OPTED_IN
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
-    from cluster.api import Api
+    from cluster.binaries import Program
+    from cluster.levels import Level, NodeLevel
+
+    JSONObject = dict[str, Any]
 
 START_SECONDS: Final = 400
 STOP_SECONDS: Final = 120
@@ -32,6 +37,7 @@ FILE: Final = "standing.json"
 """What it tells of itself, in its slot's folder: whoever takes the slot after it clears that away, too."""
 
 NAMESPACE: Final = "tasks"
+DAGS: Final = Path(__file__).parent / "airflow" / "dags"
 
 FIRST_TASK: Final = """
 echo "the proxy was ready before this line ran"
@@ -49,6 +55,7 @@ class Standing:
         process: The process that holds it up.
         kubeconfig: The file for kubectl.
         first_pod: A manifest to try.
+        airflow: Where Airflow's pages are; empty where there is none.
 
     """
 
@@ -56,15 +63,16 @@ class Standing:
     process: int
     kubeconfig: str
     first_pod: str
+    airflow: str = ""
 
 
-def start() -> Standing:
-    """Start one in the background, and wait for it. RuntimeError: one stands already, or it did not come up, with its log."""
+def start(level: str) -> Standing:
+    """Start one of `LEVELS` in the background, and wait for it. RuntimeError: one stands already, or it does not come up, with its log."""
     with cache.locked(cache.folder() / ".standing.lock"):
-        return _start()
+        return _start(level)
 
 
-def _start() -> Standing:
+def _start(level: str) -> Standing:
     found = standing()
     if found:
         message = f"a cluster stands already (KUBECONFIG={found.kubeconfig}); `make cluster-stop` ends it"
@@ -72,7 +80,7 @@ def _start() -> Standing:
     log = cache.folder() / "logs" / "standing.log"
     log.parent.mkdir(exist_ok=True)
     with log.open("w") as output:
-        command = [sys.executable, "-m", "cluster", "hold"]
+        command = [sys.executable, "-m", "cluster", "hold", level]
         holder = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     try:
         until(lambda: holder.poll() is not None or standing(), f"the cluster stands; see {log}", START_SECONDS)
@@ -95,7 +103,7 @@ def stop() -> bool:
         until(lambda: not slot.held(told.number), "the cluster ends", STOP_SECONDS)
     else:
         # It was killed: the kernel ended what ran, and the folder is still there.
-        slot.take(clear, [told.number]).release()
+        slot.take([told.number]).release()
     return True
 
 
@@ -105,48 +113,93 @@ def standing() -> Standing | None:
     return told if told and slot.held(told.number) else None
 
 
-def hold() -> None:
-    """Bring a cluster up, tell of it, and hold it until SIGTERM."""
+def hold(level: str) -> None:
+    """Bring a level of `LEVELS` up, tell of it, and hold it until SIGTERM."""
     # Kept in a pipe until it is waited for below, so that none is lost and no step is cut short. Not blocked: all that is started here
     # would inherit that, down to the containers of tasks.
     asked, ask = os.pipe()
     signal.signal(signal.SIGTERM, lambda *_: os.write(ask, b"."))
     with ExitStack() as ends:
-        machine = Machine()
-        ends.callback(machine.end)
-        node = Node(machine)
-        ends.callback(node.end)
-        webhook = Webhook(machine)
-        ends.callback(webhook.end)
-        node.api.create(webhook.configuration())
-        mesh = Mesh(node, LEGACY)
-        ends.callback(mesh.end)
-        _make_namespace(node.api)
-        pod = machine.folder / "first-pod.yaml"
-        pod.write_text(first_pod(node.load(catalogue.task())))
-        tell(machine.folder, Standing(machine.number, os.getpid(), str(node.server.kubeconfig), str(pod)))
+        told = LEVELS[level](ends)
+        tell(slot.folders()[told.number], told)
         os.read(asked, 1)
 
 
-def first_pod(image: str) -> str:
-    """The manifest of a pod as KubernetesPodOperator makes it, whose task ends with 3 after five seconds."""
-    pod = {
+def _api_server(ends: ExitStack, options: Sequence[str] = (), program: Program = binaries.KUBE_APISERVER) -> Standing:
+    level = ends.enter_context(levels.api_server(options, program))
+    level.api.create(level.webhook.configuration())
+    make_namespace(level.api, NAMESPACE, OPTED_IN)
+    return _told_by(level, [shell("localhost/task:1"), proxy("localhost/proxy:1")])
+
+
+def _node(ends: ExitStack) -> Standing:
+    level = ends.enter_context(levels.node())
+    level.api.create(level.webhook.configuration())
+    make_namespace(level.api, NAMESPACE, OPTED_IN)
+    wait_until_ready(level.api, NAMESPACE, SERVICE_ACCOUNT)
+    images = [level.node.load(image) for image in (catalogue.task(), catalogue.stand_in_istio_agent())]
+    return _told_by(level, [shell(images[0]), proxy(images[1])])
+
+
+def _mesh(ends: ExitStack) -> Standing:
+    return _told_by(level := _mesh_level(ends), [shell(level.node.load(catalogue.task()))])
+
+
+def _airflow(ends: ExitStack) -> Standing:
+    level = _mesh_level(ends)
+    airflow = ends.enter_context(levels.airflow(level.node, NAMESPACE, DAGS))
+    return replace(_told_by(level, [shell(level.node.load(catalogue.task()))]), airflow=airflow.pages)
+
+
+def _mesh_level(ends: ExitStack) -> NodeLevel:
+    level = ends.enter_context(levels.node())
+    level.api.create(level.webhook.configuration())
+    ends.enter_context(levels.mesh(level.node, LEGACY))
+    make_namespace(level.api, NAMESPACE, {**OPTED_IN, **INJECTED})
+    wait_until_ready(level.api, NAMESPACE, SERVICE_ACCOUNT, MESH_ROOT)
+    return level
+
+
+LEVELS: Final[dict[str, Callable[[ExitStack], Standing]]] = {
+    "api-server": _api_server,
+    "old-api-server": partial(_api_server, options=OLD),
+    "newest-api-server": partial(_api_server, program=binaries.NEWEST_KUBE_APISERVER),
+    "node": _node,
+    "mesh": _mesh,
+    "airflow": _airflow,
+}
+
+
+def _told_by(level: Level, containers: list[JSONObject]) -> Standing:
+    path = level.place.folder / "first-pod.yaml"
+    path.write_text(yaml.safe_dump(first_pod(containers), sort_keys=False))
+    return Standing(level.place.number, os.getpid(), str(level.server.kubeconfig), str(path))
+
+
+def first_pod(containers: list[JSONObject]) -> JSONObject:
+    """A pod as the KubernetesPodOperator makes it, with a proxy beside the task where no mesh puts one there."""
+    proxies = [container["name"] for container in containers[1:]]
+    return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": "first", "namespace": NAMESPACE, "labels": {"kubernetes_pod_operator": "True"}},
-        "spec": {
-            "restartPolicy": "Never",
-            "containers": [{"name": "base", "image": image, "command": ["/bin/sh", "-c", FIRST_TASK.strip()]}],
+        "metadata": {
+            "name": "first",
+            "namespace": NAMESPACE,
+            "labels": {"kubernetes_pod_operator": "True"},
+            "annotations": {"sidecar.istio.io/status": json.dumps({"containers": proxies})} if proxies else {},
         },
+        "spec": {"restartPolicy": "Never", "containers": containers},
     }
-    return yaml.safe_dump(pod, sort_keys=False)
 
 
-def _make_namespace(api: Api) -> None:
-    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {**OPTED_IN, **INJECTED}}})
-    for needed in ("serviceaccounts/default", "configmaps/istio-ca-root-cert"):
-        path = f"/api/v1/namespaces/{NAMESPACE}/{needed}"
-        until(lambda path=path: api.request("GET", path).is_success, f"{NAMESPACE} has {needed}", START_SECONDS)  # type: ignore[misc]
+def shell(image: str) -> JSONObject:
+    """The task, which ends with 3 after five seconds."""
+    return {"name": "base", "image": image, "command": ["/bin/sh", "-c", FIRST_TASK.strip()]}
+
+
+def proxy(image: str) -> JSONObject:
+    """The stand-in for Istio's proxy."""
+    return {"name": "istio-proxy", "image": image, "command": ["python3", f"/{stand_in.PATH}"]}
 
 
 def tell(folder: Path, told: Standing) -> None:

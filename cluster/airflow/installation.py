@@ -62,7 +62,8 @@ class Airflow:
         self._api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         service = self._api.apply(_service())["spec"]
         self._apply(address=service["clusterIP"])
-        self.rest = Rest(f"http://{node.machine.address}:{service['ports'][0]['nodePort']}/api/v2")
+        self.pages = f"http://{node.machine.address}:{service['ports'][0]['nodePort']}"
+        self.rest = Rest(f"{self.pages}/api/v2")
         self._wait()
 
     def end(self) -> None:

@@ -93,7 +93,5 @@ def stand_in_istio_agent() -> Image:
     return Image("stand-in-istio-agent", (debian(), stand_in.stand_in_istio_agent()))
 
 
-def alone() -> tuple[Image, ...]:
-    """Every image that needs no program built beside it, the smallest first."""
-    small = (pause(), distroless(), helper(), task(), secrets_agent())
-    return (*small, task_bash(), stand_in_istio_agent(), airflow_like(), airflow())
+ALONE: Final = (pause, distroless, helper, task, secrets_agent, task_bash, stand_in_istio_agent, airflow_like, airflow)
+"""Every image that needs no program built beside it, the smallest first."""

@@ -5,20 +5,15 @@ from __future__ import annotations
 import itertools
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from cluster import binaries, prerequisites
-from cluster.api_server import ALONE, OLD, ApiServer
-from cluster.host import Host
-from cluster.machine import Machine
-from cluster.mesh import LEGACY, Mesh
-from cluster.node import Node
-from cluster.recorder import Recorder
-from cluster.wait import until
-from cluster.webhook import OPTED_IN, Webhook
+from cluster import binaries, levels, prerequisites
+from cluster.api_server import OLD
+from cluster.mesh import LEGACY
+from cluster.namespace import SERVICE_ACCOUNT, make_namespace, wait_until_ready
+from cluster.webhook import OPTED_IN
 from tests.cluster.registration import NAMESPACE, is_patched, registered
 
 if TYPE_CHECKING:
@@ -27,7 +22,8 @@ if TYPE_CHECKING:
 
     from cluster.api import Api
     from cluster.binaries import Program
-    from cluster.place import Place
+    from cluster.levels import Level, NodeLevel
+    from cluster.mesh import Mesh
 
 STARTED: Final[dict[str, float]] = {}
 """Seconds that each level took to start."""
@@ -35,88 +31,36 @@ STARTED: Final[dict[str, float]] = {}
 LOGS: Final[set[Path]] = set()
 """The folders of the logs of every level that was started."""
 
-NODE_PROGRAMS: Final = (
-    binaries.KUBE_APISERVER,
-    binaries.KUBE_CONTROLLER_MANAGER,
-    binaries.KUBE_SCHEDULER,
-    binaries.KUBELET,
-    binaries.KUBE_PROXY,
-    binaries.ETCD,
-)
-
-MESH_PROGRAMS: Final = (binaries.PILOT_DISCOVERY, binaries.PILOT_AGENT, binaries.HELM)
-
-SOON_SECONDS: Final = 20
-TEST_SECONDS: Final = 600
+TEST_SECONDS: Final = 900
 TOLD_LINES: Final = 20
 _numbers = itertools.count()
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
-    """An API server with the webhook registered.
-
-    Args:
-        place: Where its components run.
-        server: The API server.
-        webhook: The webhook that it calls.
-
-    """
-
-    place: Place
-    server: ApiServer
-    webhook: Webhook
-
-    @property
-    def api(self) -> Api:
-        """An admin's client."""
-        return self.server.api
-
-
-@dataclass(frozen=True, slots=True)
-class NodeLevel(Level):
-    """A cluster of one node, with the webhook registered.
-
-    Args:
-        node: The node.
-        recorder: What happens to its pods.
-
-    """
-
-    node: Node
-    recorder: Recorder
-
-
 @contextmanager
-def starting(level: str, place: Place) -> Iterator[None]:
-    """Note how long a level takes to start, and where its logs are."""
+def starting(level: str) -> Iterator[None]:
+    """Note how long a level takes to start."""
     began = time.monotonic()
-    LOGS.add(place.logs)
     yield
     STARTED[level] = time.monotonic() - began
 
 
 @contextmanager
-def api_server_level(name: str, options: Sequence[str], program: Program = binaries.KUBE_APISERVER) -> Iterator[Level]:
-    """An API server alone, with the webhook."""
-    for needed in (program, binaries.ETCD):
-        find(needed)
-    place = Host()
+def api_server_level(name: str, options: Sequence[str] = (), program: Program = binaries.KUBE_APISERVER) -> Iterator[Level]:
+    """An API server alone, with the webhook registered."""
+    find(program, binaries.ETCD)
     with ExitStack() as ends:
-        with starting(name, place):
-            ends.callback(place.end)
-            server = ApiServer(place, (*ALONE, *options), program)
-            ends.callback(server.end)
-            webhook = Webhook(place)
-            ends.callback(webhook.end)
-            ends.enter_context(registered(server.api, webhook.configuration(), is_patched))
-        yield Level(place, server, webhook)
+        with starting(name):
+            level = ends.enter_context(levels.api_server(options, program))
+            LOGS.add(level.place.logs)
+            ends.enter_context(registered(level.api, level.webhook.configuration(), is_patched))
+        yield level
 
 
-def find(program: Program) -> Path:
-    """A program, or a skip that says what is missing."""
+def find(*programs: Program) -> None:
+    """Have the programs, or skip with what is missing."""
     try:
-        return binaries.find(program)
+        for program in programs:
+            binaries.find(program)
     except binaries.NoGoError as error:
         pytest.skip(str(error))
 
@@ -124,7 +68,7 @@ def find(program: Program) -> Path:
 @pytest.fixture(scope="session")
 def api_server() -> Iterator[Level]:
     """The pinned Kubernetes."""
-    with api_server_level("API server", ()) as level:
+    with api_server_level("API server") as level:
         yield level
 
 
@@ -144,24 +88,18 @@ def newest_api_server() -> Iterator[Level]:
 
 @contextmanager
 def node_level() -> Iterator[NodeLevel]:
-    """A node, with the webhook."""
-    reason = prerequisites.lacking()
-    if reason:
+    """A node, with the webhook registered."""
+    if reason := prerequisites.lacking():
         pytest.skip(reason)
-    for program in NODE_PROGRAMS:
-        find(program)
-    machine = Machine()
+    find(*levels.OF_API_SERVER, *levels.OF_NODE)
     with ExitStack() as ends:
-        with starting("node", machine):
-            ends.callback(machine.end)
-            node = Node(machine)
-            ends.callback(node.end)
-            webhook = Webhook(machine)
-            ends.callback(webhook.end)
-            ends.enter_context(namespace_named(node.api, NAMESPACE))
-            wait_for_service_account(node.api, NAMESPACE)
-            ends.enter_context(registered(node.api, webhook.configuration(), is_patched))
-        yield NodeLevel(machine, node.server, webhook, node, Recorder(node.api))
+        with starting("node"):
+            level = ends.enter_context(levels.node())
+            LOGS.add(level.place.logs)
+            ends.enter_context(namespace_named(level.api, NAMESPACE))
+            wait_until_ready(level.api, NAMESPACE, SERVICE_ACCOUNT)
+            ends.enter_context(registered(level.api, level.webhook.configuration(), is_patched))
+        yield level
 
 
 @pytest.fixture(scope="session")
@@ -174,12 +112,11 @@ def node() -> Iterator[NodeLevel]:
 @pytest.fixture(scope="session")
 def mesh(node: NodeLevel) -> Iterator[Mesh]:
     """Istio on the node, with sidecars as regular containers."""
-    for program in MESH_PROGRAMS:
-        find(program)
-    with starting("mesh", node.place):
-        istio = Mesh(node.node, LEGACY)
-    yield istio
-    istio.end()
+    find(*levels.OF_MESH)
+    with ExitStack() as ends:
+        with starting("mesh"):
+            istio = ends.enter_context(levels.mesh(node.node, LEGACY))
+        yield istio
 
 
 @pytest.fixture(scope="session", params=["api_server", "old_api_server", "newest_api_server"])
@@ -200,17 +137,11 @@ def new_namespace(api: Api, name: str, **labels: str) -> Iterator[str]:
 @contextmanager
 def namespace_named(api: Api, name: str, **labels: str) -> Iterator[None]:
     """A namespace that opted in."""
-    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {**OPTED_IN, **labels}}})
+    make_namespace(api, name, {**OPTED_IN, **labels})
     try:
         yield
     finally:
         api.delete(f"/api/v1/namespaces/{name}")
-
-
-def wait_for_service_account(api: Api, namespace: str) -> None:
-    """Until a namespace takes pods: where controllers run, it gets its service account a moment after it was made."""
-    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-    until(lambda: api.request("GET", path).is_success, f"{namespace} has its service account", SOON_SECONDS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

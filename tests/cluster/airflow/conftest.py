@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from cluster.airflow.installation import Airflow
+from cluster import levels
 from cluster.images import catalogue
 from tests.cluster.api_server.submission import NOT_OPTED_IN
 from tests.cluster.conftest import starting
@@ -16,8 +17,9 @@ from tests.cluster.mesh.conftest import mesh_namespace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cluster.airflow.installation import Airflow
+    from cluster.levels import NodeLevel
     from cluster.mesh import Mesh
-    from tests.cluster.conftest import NodeLevel
     from tests.cluster.node.namespace import Namespace
 
 DAGS: Final = Path(__file__).parent / "dags"
@@ -36,10 +38,10 @@ def tasks(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
 @pytest.fixture(scope="session")
 def airflow(node: NodeLevel, tasks: Namespace) -> Iterator[Airflow]:
     """Airflow with one slot."""
-    with starting("Airflow", node.place):
-        airflow = Airflow(node.node, tasks.name, DAGS)
-    yield airflow
-    airflow.end()
+    with ExitStack() as ends:
+        with starting("Airflow"):
+            airflow = ends.enter_context(levels.airflow(node.node, tasks.name, DAGS))
+        yield airflow
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cluster.airflow.installation import Airflow
     from cluster.api import Api
-    from tests.cluster.conftest import NodeLevel
+    from cluster.levels import NodeLevel
     from tests.cluster.node.namespace import Namespace
 
 JOB_SECONDS = 180

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cluster.airflow.installation import Airflow
     from cluster.airflow.rest import Run
-    from tests.cluster.conftest import NodeLevel
+    from cluster.levels import NodeLevel
     from tests.cluster.node.namespace import Namespace
 
 TASK_SECONDS: Final = 180

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cluster.webhook import Webhook
 from tests.cluster.api_server.submission import NOT_OPTED_IN
-from tests.cluster.conftest import Level, new_namespace
+from tests.cluster.conftest import new_namespace
 from tests.cluster.registration import is_patched_in, registered, task_pod
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import httpx
 
     from cluster.api import Api
+    from cluster.levels import Level
 
     JSONObject = dict[str, Any]
 

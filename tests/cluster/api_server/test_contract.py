@@ -24,7 +24,7 @@ from cluster.binaries import KUBE_APISERVER
 from cluster.webhook import client_config
 from tests.cluster.api_server.scripted_webhook import ADDRESS, Call, Reply, ScriptedWebhook, allowed, patched
 from tests.cluster.api_server.submission import NOT_OPTED_IN, comparable
-from tests.cluster.conftest import Level, new_namespace
+from tests.cluster.conftest import new_namespace
 from tests.cluster.registration import registered, task_pod
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import httpx
 
     from cluster.api import Api
+    from cluster.levels import Level
 
     JSONObject = dict[str, Any]
     Answer = Callable[[Call], Reply]

@@ -11,7 +11,7 @@ from cluster.wait import until
 from demo.simulated_injectors import inject_istio
 from tests.cluster.api_server.own_webhook import OwnWebhook, own_webhook
 from tests.cluster.api_server.submission import NOT_OPTED_IN, stored
-from tests.cluster.conftest import Level, new_namespace
+from tests.cluster.conftest import new_namespace
 from tests.cluster.registration import task_pod
 from tests.pods import ask, pods_in
 from webhook.core.names import HELPER_CONTAINER, HELPER_VOLUME
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import httpx
+
+    from cluster.levels import Level
 
     JSONObject = dict[str, Any]
 

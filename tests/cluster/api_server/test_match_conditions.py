@@ -11,7 +11,7 @@ import pytest
 from cluster.api import path_of
 from cluster.webhook import OPTED_IN
 from tests.cluster.api_server.submission import NOT_OPTED_IN
-from tests.cluster.conftest import Level, new_namespace
+from tests.cluster.conftest import new_namespace
 from tests.cluster.registration import task_pod
 from tests.pods import review_of
 from webhook.core.kind import CHART_JOB_COMPONENTS, KIND_LABELS, pod_kind
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from cluster.api import Api
+    from cluster.levels import Level
 
     JSONObject = dict[str, Any]
     Labels = Mapping[str, str | None]

@@ -20,19 +20,20 @@ import pytest
 from cluster.wait import until
 from tests.cluster.api_server.own_webhook import OwnWebhook, own_webhook
 from tests.cluster.api_server.submission import comparable
-from tests.cluster.conftest import Level, api_server_level, new_namespace
+from tests.cluster.conftest import api_server_level, new_namespace
 from tests.cluster.registration import is_patched_in
 from webhook.core.names import STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cluster.levels import Level
     from cluster.webhook import Webhook
 
 CREATED: Final = 201
 NOT_CALLED: Final = 500
 CLIENTS: Final = 4
-TIMEOUT_SECONDS: Final = 1
+TIMEOUT_SECONDS: Final = 2
 SECONDS: Final = 10
 
 

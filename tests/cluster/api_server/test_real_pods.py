@@ -13,7 +13,7 @@ import pytest
 from cluster.api import path_of
 from demo.simulated_injectors import inject_istio
 from tests.cluster.api_server.submission import NOT_OPTED_IN, comparable, stored, submission
-from tests.cluster.conftest import Level, new_namespace
+from tests.cluster.conftest import new_namespace
 from tests.expectations import expected
 from tests.pods import ask, pods_in
 from webhook.core.names import STATUS
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cluster.api import Api
+    from cluster.levels import Level
     from webhook.core.policy import Policy
 
     JSONObject = dict[str, Any]

@@ -18,7 +18,7 @@ from cluster.wait import until
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_istio_with_hold
 from tests.cluster.api_server.scripted_webhook import Call, Reply, ScriptedWebhook, allowed, patched
 from tests.cluster.api_server.submission import stored
-from tests.cluster.conftest import Level, new_namespace
+from tests.cluster.conftest import new_namespace
 from tests.cluster.registration import registered, task_pod
 from tests.expectations import expected
 from tests.pods import pods_in
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cluster.api import Api
+    from cluster.levels import Level
     from demo.simulated_injectors import Injector
 
     JSONObject = dict[str, Any]

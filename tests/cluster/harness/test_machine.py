@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from cluster import prerequisites, slot
-from cluster.machine import KERNEL_SETTINGS, Machine, run
+from cluster.machine import Machine
+from cluster.remains import link
 from cluster.wait import until
+from tests.cluster.harness.host import host
 
 RUN = """
 from cluster.machine import Machine
@@ -22,20 +24,11 @@ print(machine.number, inside.pid, flush=True)
 inside.ready(lambda: False, "is killed before", 1000)
 """
 
-KERNEL = ("net/ipv4/ip_forward", *KERNEL_SETTINGS)
-
 
 @pytest.fixture(autouse=True)
 def _can_run_a_node() -> None:
     if reason := prerequisites.lacking():
         pytest.skip(reason)
-
-
-def host() -> dict[str, object]:
-    """What a node could change of the host."""
-    settings = {name: Path(f"/proc/sys/{name}").read_text() for name in KERNEL}
-    chains = [line for line in run("iptables-save").splitlines() if not line.startswith("#") and "[" not in line]
-    return {"mounts": Path("/proc/self/mounts").read_text(), "chains": chains, **settings}
 
 
 def test_a_machine_leaves_the_host_as_it_was() -> None:
@@ -46,7 +39,7 @@ def test_a_machine_leaves_the_host_as_it_was() -> None:
     machine.end()
     assert host() == before
     assert not Path("/run/ours").exists()
-    assert not Path(f"/sys/class/net/machine{machine.number}").exists()
+    assert not link(machine.number).exists()
 
 
 def test_a_run_that_is_killed_leaves_no_process_and_no_link_and_the_next_one_clears_its_folder() -> None:
@@ -56,7 +49,7 @@ def test_a_run_that_is_killed_leaves_no_process_and_no_link_and_the_next_one_cle
         number, inside = killed.stdout.readline().split()
         killed.send_signal(signal.SIGKILL)
     until(lambda: not Path(f"/proc/{inside}").exists(), "what ran inside is dead", 20)
-    until(lambda: not Path(f"/sys/class/net/machine{number}").exists(), "the link is gone", 20)
+    until(lambda: not link(int(number)).exists(), "the link is gone", 20)
     assert not slot.held(int(number))
     assert host() == before
     again = Machine()

@@ -9,15 +9,15 @@ import pytest
 
 from cluster.images import catalogue
 from cluster.mesh import INJECTED
-from cluster.wait import until
+from cluster.namespace import MESH_ROOT, wait_until_ready
 from tests.cluster.mesh.server import serve
-from tests.cluster.node.namespace import SECONDS, namespace_on
+from tests.cluster.node.namespace import namespace_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cluster.levels import NodeLevel
     from cluster.mesh import Mesh
-    from tests.cluster.conftest import NodeLevel
     from tests.cluster.node.namespace import Namespace
 
 
@@ -26,8 +26,7 @@ def mesh_namespace(node: NodeLevel, **labels: str) -> Iterator[Namespace]:
     """A namespace of the mesh; it opted in to the webhook unless ``labels`` say otherwise."""
     with namespace_on(node, "mesh", **INJECTED, **labels) as namespace:
         # Without istiod's root certificate the proxy waits for its volume.
-        root = f"/api/v1/namespaces/{namespace.name}/configmaps/istio-ca-root-cert"
-        until(lambda: node.api.request("GET", root).is_success, f"{namespace.name} has the root certificate of the mesh", SECONDS)
+        wait_until_ready(node.api, namespace.name, MESH_ROOT)
         yield namespace
 
 

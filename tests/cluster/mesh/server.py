@@ -5,14 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from cluster.namespace import SERVICE_ACCOUNT, wait_until_ready
 from cluster.wait import until
-from tests.cluster.conftest import new_namespace, wait_for_service_account
+from tests.cluster.conftest import new_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cluster.api import Api
-    from tests.cluster.conftest import NodeLevel
+    from cluster.levels import NodeLevel
 
     JSONObject = dict[str, Any]
 
@@ -23,7 +24,7 @@ READY_SECONDS: Final = 90
 def serve(node: NodeLevel, name: str, container: JSONObject, port: int) -> Iterator[str]:
     """A server in a namespace of its own; its URL, by address, since these clusters have no DNS. TimeoutError: it does not get ready."""
     with new_namespace(node.api, name) as namespace:
-        wait_for_service_account(node.api, namespace)
+        wait_until_ready(node.api, namespace, SERVICE_ACCOUNT)
         address = _create(node.api, namespace, name, container, port)
         until(lambda: _has_endpoint(node.api, namespace), f"the Service of {name} has an endpoint", READY_SECONDS)
         yield f"http://{address}:{port}"

@@ -18,7 +18,7 @@ from tests.cluster.mesh.task import ended, is_from_envoy, regular, request, told
 from tests.pods import container, load
 
 if TYPE_CHECKING:
-    from tests.cluster.conftest import NodeLevel
+    from cluster.levels import NodeLevel
     from tests.cluster.node.namespace import Namespace
 
     JSONObject = dict[str, Any]

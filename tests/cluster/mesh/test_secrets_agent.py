@@ -22,8 +22,8 @@ from tests.cluster.node.pods import shell
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cluster.levels import NodeLevel
     from cluster.recorder import Moment
-    from tests.cluster.conftest import NodeLevel
     from tests.cluster.node.namespace import Namespace
 
     JSONObject = dict[str, Any]

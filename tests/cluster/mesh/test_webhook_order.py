@@ -16,8 +16,8 @@ from tests.cluster.registration import is_patched_in, registered
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cluster.levels import NodeLevel
     from cluster.mesh import Mesh
-    from tests.cluster.conftest import NodeLevel
     from tests.cluster.node.namespace import Namespace
 
     JSONObject = dict[str, Any]

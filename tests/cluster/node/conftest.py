@@ -13,7 +13,7 @@ from tests.cluster.node.namespace import namespace_on
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cluster.conftest import NodeLevel
+    from cluster.levels import NodeLevel
     from tests.cluster.node.namespace import Namespace
 
 

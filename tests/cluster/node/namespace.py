@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cluster import binaries
 from cluster.api import ApiError, path_of
+from cluster.namespace import SERVICE_ACCOUNT, wait_until_ready
 from cluster.wait import until
-from tests.cluster.conftest import new_namespace, wait_for_service_account
+from tests.cluster.conftest import new_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from cluster.levels import NodeLevel
     from cluster.recorder import Moment
-    from tests.cluster.conftest import NodeLevel
 
     JSONObject = dict[str, Any]
 
@@ -124,7 +125,7 @@ class Namespace:
 def namespace_on(level: NodeLevel, name: str, **labels: str) -> Iterator[Namespace]:
     """A namespace that opted in unless its labels say otherwise. No pod may be left Running in it."""
     with new_namespace(level.api, name, **labels) as full_name:
-        wait_for_service_account(level.api, full_name)
+        wait_until_ready(level.api, full_name, SERVICE_ACCOUNT)
         namespace = Namespace(level, full_name)
         yield namespace
         namespace.wait_until_nothing_runs()

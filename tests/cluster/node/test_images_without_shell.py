@@ -19,7 +19,7 @@ from webhook.core.names import ENTRYPOINT, HELPER_CONTAINER, STATUS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cluster.conftest import NodeLevel
+    from cluster.levels import NodeLevel
     from tests.cluster.node.namespace import Namespace
 
     JSONObject = dict[str, Any]
