@@ -179,6 +179,8 @@ class Node:
             "cgroupRoot": f"/{cgroup(self.machine.number)}",
             "failCgroupV1": False,
             "failSwapOn": False,
+            # As it always is with cgroup version 1: on version 2 it would be the whole container, and no wrapper could act.
+            "singleProcessOOMKill": True,
             "enforceNodeAllocatable": [],
             "evictionHard": {"memory.available": "64Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
             # Nobody's images are thrown away for want of room.

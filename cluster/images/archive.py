@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import platform
+import sys
 import tarfile
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -84,6 +85,7 @@ def archive(image: Image) -> Path:
 
 
 def _write(image: Image, path: Path) -> None:
+    print(f"making the image {image.name} …", file=sys.stderr, flush=True)
     with tarfile.open(path, "w") as tar:
         diff_ids = tuple(_add_layer(tar, layer, path.parent) for layer in image.layers)
         configuration = json.dumps(image.configuration(diff_ids)).encode()

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pytest
 
 from tests.cluster.node.pods import operator_pod, shell, stand_in_proxy
 
 if TYPE_CHECKING:
     from tests.cluster.node.namespace import Namespace
 
-UNIFIED = Path("/sys/fs/cgroup/cgroup.controllers").exists()
 LIMIT = {"limits": {"memory": "32Mi"}}
 
 
-@pytest.mark.skipif(UNIFIED, reason="on cgroup v2 the kernel ends the whole container: see docs/wrapper.md, When it cannot help")
 def test_a_task_that_is_out_of_memory_ends_with_137_as_without_us_and_its_sidecar_is_asked_to_quit(
     namespace: Namespace, bystander: Namespace, task_image: str, agent_image: str
 ) -> None:
-    """On cgroup v1, where the kernel ends the process that is too big, and the wrapper lives."""
+    """Where the kernel ends the process that is too big and not its container (singleProcessOOMKill; always with cgroup v1)."""
     base = shell(task_image, "exec tail /dev/zero", resources=LIMIT)
     namespace.create(operator_pod(namespace.name, "too-big", base, stand_in_proxy(agent_image)))
     bystander.create(operator_pod(bystander.name, "too-big", base))
