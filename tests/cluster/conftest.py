@@ -31,6 +31,8 @@ STARTED: Final[dict[str, float]] = {}
 LOGS: Final[set[Path]] = set()
 """The folders of the logs of every level that was started."""
 
+OURS: Final = "tests/cluster/"
+ORDER: Final = ("harness", "api_server", "node", "mesh", "airflow")
 TEST_SECONDS: Final = 900
 TOLD_LINES: Final = 20
 _numbers = itertools.count()
@@ -145,10 +147,15 @@ def namespace_named(api: Api, name: str, **labels: str) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The limit is a test's own: a level that starts may have to build a program first, and waits with deadlines of its own."""
-    for item in items:
-        if item.nodeid.startswith("tests/cluster/"):
-            item.add_marker(pytest.mark.timeout(TEST_SECONDS, func_only=True), append=False)
+    """The lowest level first: what fails there fails again above, and is told there more plainly.
+
+    The limit is a test's own: a level that starts may have to build a program first, and waits with deadlines of its own.
+    """
+    own = [item for item in items if item.nodeid.startswith(OURS)]
+    for item in own:
+        item.add_marker(pytest.mark.timeout(TEST_SECONDS, func_only=True), append=False)
+    own.sort(key=lambda item: ORDER.index(_level(item)))
+    items[:] = [*(item for item in items if not item.nodeid.startswith(OURS)), *own]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -169,14 +176,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [
         report
         for report in itertools.chain.from_iterable(terminalreporter.stats.values())
-        if isinstance(report, pytest.TestReport) and report.nodeid.startswith("tests/cluster/")
+        if isinstance(report, pytest.TestReport) and report.nodeid.startswith(OURS)
     ]
-    for level in sorted({_level(report) for report in reports}):
+    for level in sorted({_level(report) for report in reports}, key=ORDER.index):
         own = [report for report in reports if _level(report) == level]
         tests = sum(report.when == "call" for report in own)
         seconds = sum(report.duration for report in own)
         terminalreporter.write_line(f"{seconds:7.1f} s for {tests} tests: tests/cluster/{level}")
 
 
-def _level(report: pytest.TestReport) -> str:
-    return report.nodeid.split("/")[2]
+def _level(of: pytest.Item | pytest.TestReport) -> str:
+    return of.nodeid.split("/")[2]
