@@ -80,6 +80,15 @@ def prove(namespaces: Namespaces, pod: JSONObject, said: str, policy: Policy) ->
     assert said.startswith("skipped") if told(treated) == "skipped" else told(treated) == said
     assert (treated == untouched) == (told(treated) == "skipped")
     assert [path for path in touched(untouched, treated) if not OURS.fullmatch(path)] == []
+    own = command_of_main(untouched, treated)
+    assert not own or command_of_main(treated, treated)[-len(own) :] == own
+
+
+def command_of_main(pod: JSONObject, treated: JSONObject) -> list[str]:
+    """The words of the container that the status names as the task's; none where it has no command, or where there is no status."""
+    status = json.loads((treated["metadata"].get("annotations") or {}).get(STATUS, "{}"))
+    commands = [container.get("command") for container in pod["spec"]["containers"] if container["name"] == status.get("main")]
+    return commands[0] or [] if commands else []
 
 
 @pytest.mark.parametrize("path", ALL)
