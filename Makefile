@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: help demo test test-cluster check format cluster cluster-stop benchmark benchmark-cluster docs requirements clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Made again when a pin changes; a half-made one is thrown away.
 $(VENV)/ready: requirements/dev.txt pyproject.toml

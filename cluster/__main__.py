@@ -42,7 +42,7 @@ WITH_AIRFLOW: Final = """
 Airflow, with one slot, is at {airflow}; everybody is its admin. Start its DAG `ten_tasks`, and label the namespace
 airflow-sidecar-webhook=disabled to see it get stuck."""
 
-STOPPED: Final = "`make cluster-stop` ends the cluster and leaves nothing of it but its logs, and its images for the next start."
+STOPPED: Final = "`make cluster-stop` ends the cluster and leaves nothing of it but its logs, and what was built for the next start."
 
 
 PROGRAMS_OF: Final = {

@@ -117,6 +117,8 @@ def make(tree: Path, edit: Edit) -> None:
 
 def main(names: list[str]) -> int:
     """Print a line for each breakage and level; 1 where one was not noticed."""
+    unknown = set(names) - {breakage.name for breakage in BREAKAGES}
+    assert not unknown, f"no such breakage: {', '.join(sorted(unknown))}"
     missed = 0
     for breakage in BREAKAGES:
         for level in breakage.levels if not names or breakage.name in names else ():
