@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-END_SECONDS: Final = 10
+END_SECONDS: Final = 30
+"""Longer than the 10 s that the webhook itself gives its last requests."""
 TOLD_LINES: Final = 15
 """So much of a log goes into an error."""
 
