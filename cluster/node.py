@@ -17,6 +17,7 @@ from cluster.remains import CGROUPS, cgroup
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cluster.binaries import Program
     from cluster.images.archive import Image
     from cluster.machine import Machine
     from cluster.process import Process
@@ -134,27 +135,23 @@ class Node:
 
     def _start_controllers(self) -> Process:
         files = self.server.credentials
-        command = [
-            str(binaries.find(binaries.KUBE_CONTROLLER_MANAGER)),
-            f"--kubeconfig={self._kubeconfig('system:kube-controller-manager')}",
+        return self._start_beside_server(
+            binaries.KUBE_CONTROLLER_MANAGER,
             f"--root-ca-file={files.authority_file}",
             f"--service-account-private-key-file={files.service_account_key_file}",
             f"--cluster-signing-cert-file={files.authority_file}",
             f"--cluster-signing-key-file={files.authority_key_file}",
             "--use-service-account-credentials",
-            "--leader-elect=false",
-            "--bind-address=127.0.0.1",
-        ]
-        return self.machine.start("kube-controller-manager", command)
+        )
 
     def _start_scheduler(self) -> Process:
-        command = [
-            str(binaries.find(binaries.KUBE_SCHEDULER)),
-            f"--kubeconfig={self._kubeconfig('system:kube-scheduler')}",
-            "--leader-elect=false",
-            "--bind-address=127.0.0.1",
-        ]
-        return self.machine.start("kube-scheduler", command)
+        return self._start_beside_server(binaries.KUBE_SCHEDULER)
+
+    def _start_beside_server(self, program: Program, *options: str) -> Process:
+        """A part of the control plane, as the only one of its kind and under the user that RBAC knows by its name."""
+        kubeconfig = self._kubeconfig(f"system:{program.name}")
+        usual = (f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--bind-address=127.0.0.1")
+        return self.machine.start(program.name, [binaries.find(program), *usual, *options])
 
     def _start_kubelet(self) -> Process:
         self.server.credentials.server("kubelet", [self.machine.address, NAME])
