@@ -30,6 +30,7 @@ EXCLUDED: Final = {
     "SC3040": "set +o posix is bash's, behind the question",
     "SC3045": "read -t is bash's, in the function for bash alone",
     "SC2317": "functions that are called by a name in a variable are reached",
+    "SC2329": "the same, as shellcheck 0.11 calls it",
     "SC2209": "a word that is also a program is meant as a word",
 }
 

@@ -82,9 +82,13 @@ asw_nap() {
   (asw_tool sleep 0.05 || asw_tool sleep 1) 2>/dev/null
 }
 
-# Whole seconds since boot: builtin, monotonic, no process. Sets asw_now.
+# Whole seconds since boot, which nobody sets back. Sets asw_now. Without a process in bash alone: read never returns in busybox 1.38.0 once
+# a signal was trapped (https://github.com/vda-linux/busybox_mirror/issues/16).
 asw_clock() {
-  IFS=". " read -r asw_now asw_rest </proc/uptime
+  asw_now=
+  [ -n "$asw_bash" ] || asw_now=`asw_tool cat /proc/uptime 2>/dev/null`
+  [ -n "$asw_now" ] || IFS=" " read -r asw_now asw_rest </proc/uptime
+  asw_now=${asw_now%%.*}
 }
 
 # asw_after SECONDS: sets asw_deadline on the scale of asw_now, at least that far away. The eval is there since the text must not hold a
@@ -334,8 +338,10 @@ asw_task() {
 # bash loses the code of a child that ends just as a signal comes (its trap leaves waitpid by longjmp). So there a process in between, that
 # no signal disturbs, waits for the task. What number the task has, and how it ended, goes through a pipe.
 asw_keep() {
-  asw_ignore_signals
+  # From bash 5.3 on, a background child of a shell that ignores INT and QUIT cannot have them back.
+  trap : TERM INT HUP QUIT USR1 USR2
   asw_task "$@" <&9 9<&- &
+  asw_ignore_signals
   wait "$!" 2>/dev/null
   printf "%s\n" "$?" >&7
 }
