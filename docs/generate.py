@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from docs import generate_sidecars
-from webhook.core.reasons import SENTENCES, Reason, SkipReason
+from webhook.core.cluster import NATIVE, NATIVE_SERVER, NativeSupport
+from webhook.core.reasons import SENTENCES, KeptReason, Reason, SkipReason
 from webhook.core.status import TREATMENTS
 from webhook.core.wishes import WISHES
 from webhook.server.metrics import Metrics
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 REFERENCE = Path(__file__).parent / "reference.md"
 
 WHAT_ANNOTATIONS_DO = {
-    "airflow-sidecar-webhook/mode": "how the pod is treated: by the rules, wrapped where possible (today the same), labelled, or not",
+    "airflow-sidecar-webhook/mode": "how the pod is treated: by the rules, with native sidecars only, with the wrapper only, labelled, or not",
     "airflow-sidecar-webhook/main-container": "which container is the task's, where it is neither `base` nor the first that is no sidecar",
     "airflow-sidecar-webhook/entrypoint": "what the main container's image runs, where the pod gives no command",
     "airflow-sidecar-webhook/shell": "where the wrapper's shell comes from: the image has one, or the helper brings it",
@@ -31,17 +32,26 @@ WHAT_ANNOTATIONS_DO = {
 }
 """A sentence for every annotation; a test holds this to the code's own table."""
 
+WHAT_THE_CLUSTER_LACKS = {
+    NativeSupport.UNKNOWN: "The versions of the API server and of the kubelets are not known (yet): the service could not read them.",
+    NativeSupport.OLD_SERVER: f"The API server is older than {NATIVE_SERVER.major}.{NATIVE_SERVER.minor}, or emulates an older one.",
+    NativeSupport.OLD_KUBELET: "A node has a kubelet older than the setting `minimum_kubelet`.",
+    NativeSupport.FORCED_OFF: "The setting `native_sidecars` is `off`.",
+}
+"""A sentence for every answer that means no."""
+
 
 def reference() -> str:
     """The whole page."""
-    parts = (_head(), _settings(), _annotations(), _status(), _reasons(), _metrics())
+    parts = (_head(), _settings(), _annotations(), _status(), _reasons(), _native(), _metrics())
     return "\n".join(line for part in parts for line in part)
 
 
 def _head() -> Iterator[str]:
     yield "<!-- Made by `make docs` from the code; edit there. -->"
     yield "# Reference\n"
-    yield "[Settings](#settings) · [Annotations](#annotations) · [Status](#status) · [Reasons](#reasons) · [Metrics](#metrics)\n"
+    yield "[Settings](#settings) · [Annotations](#annotations) · [Status](#status) · [Reasons](#reasons) · [Why no sidecar is native](#why-no-sidecar-is-native) · [Why a sidecar stays](#why-a-sidecar-stays) ·"
+    yield "[Metrics](#metrics)\n"
 
 
 def _settings() -> Iterator[str]:
@@ -86,12 +96,14 @@ def _status() -> Iterator[str]:
     yield "The webhook writes `airflow-sidecar-webhook/status` on every pod of Airflow's that it does not skip: a JSON document.\n"
     yield "| member | |"
     yield "|---|---|"
-    yield "| `treatment` | `wrapped`, `labelled`, or `left`: a sidecar may keep the pod running |"
+    yield "| `treatment` | `native`, `wrapped`, `labelled`, or `left`: a sidecar may keep the pod running |"
     yield "| `reason` | why; see below |"
     yield "| `main` | the container that holds the task |"
     yield "| `entrypoint` | of a wrapped pod: where its words come from, see [wrapper.md](wrapper.md#what-it-runs) |"
     yield "| `shell` | of a wrapped pod: `image` or `helper` |"
-    yield "| `sidecars` | for each container beside the task: `quit`, `ends-by-itself`, `runs-on` (and the pod with it) or `unknown` |"
+    yield "| `sidecars` | for each container beside the task: `native`, `quit`, `ends-by-itself`, `runs-on` (and the pod with it) or `unknown` |"
+    yield "| `no_native` | why no sidecar was made native, where that lies with the cluster; see [below](#why-no-sidecar-is-native) |"
+    yield "| `kept` | for each known sidecar that stays a regular container on a cluster with native ones: why, see [below](#why-a-sidecar-stays) |"
     yield ""
 
 
@@ -105,6 +117,27 @@ def _reasons() -> Iterator[str]:
     for skipped in SkipReason:
         yield f"| `{skipped}` | skipped | {SENTENCES[skipped]} |"
     yield ""
+
+
+def _native() -> Iterator[str]:
+    yield "## Why no sidecar is native\n"
+    yield "What the cluster lacks; `no_native` in the status. See [native.md](native.md#the-cluster).\n"
+    yield "| reason | |"
+    yield "|---|---|"
+    for support, sentence in WHAT_THE_CLUSTER_LACKS.items():
+        yield f"| `{support}` | {sentence} |"
+    yield "\n## Why a sidecar stays\n"
+    yield "Why one stays a regular container on a cluster that has native ones; `kept` in the status. See [native.md](native.md#what-stays).\n"
+    yield from kept_reasons()
+    yield ""
+
+
+def kept_reasons() -> Iterator[str]:
+    """The table of the reasons to keep a sidecar where it is; it also stands in docs/native.md."""
+    yield "| reason | |"
+    yield "|---|---|"
+    for kept in KeptReason:
+        yield f"| `{kept}` | {SENTENCES[kept]} |"
 
 
 def _metrics() -> Iterator[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from webhook.core.condition import Condition
-    from webhook.core.sidecar import Ask, Endpoint, Match, Native, PortSource, Quit, Sidecar, Signal
+    from webhook.core.sidecar import Ask, Convert, Endpoint, Match, Native, PortSource, Quit, Sidecar, Signal
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 CATALOGUE: Final = ROOT / "webhook" / "data" / "sidecars.yaml"
@@ -40,13 +40,16 @@ What the webhook knows of the containers that stand beside Airflow's task pods. 
   Running unless it ends by itself or its injector makes it a native sidecar.
 - **Order**: the lower is asked first. Agents come before the mesh proxy, through which their last calls go.
 - All requests go to the loopback. A native sidecar is never asked to quit: the kubelet ends it, and would restart it before that.
+- **Native**: on a cluster with native sidecars its injector is asked for one, or the webhook moves the container itself, see
+  [native.md](native.md). What of that is known stands in the section of the sidecar, and as a pair of pods in `tests/golden`.
 """
 
 OWN: Final = """\
 ## A sidecar of your own
 
 For one pod, its author sets the annotation `airflow-sidecar-webhook/sidecars`. It holds a JSON list with an element for each container;
-`ready` and `quit` may be left out, `method` is `POST` unless it is `GET`:
+`ready` and `quit` may be left out, `method` is `POST` unless it is `GET`; with `"native": true` it is moved to the init containers on a
+cluster that has native sidecars:
 
 ```yaml
 metadata:
@@ -122,6 +125,7 @@ def notes(sidecar: Sidecar) -> str:
         ("enabled before injection", sidecar.ask),
         ("ends by itself as the last container", sidecar.ends_by_itself),
         ("native by its injector", sidecar.native and sidecar.native.by_injector),
+        ("native by being moved", sidecar.native and sidecar.native.convert),
     )
     return "; ".join(text for text, holds in said if holds)
 
@@ -134,9 +138,10 @@ def section(sidecar: Sidecar) -> str:
         *(reached("Ready", "GET", sidecar.ready) if sidecar.ready else ()),
         *(reached("Alive", "GET", sidecar.alive) if sidecar.alive else ()),
         *(quitting(sidecar.quit) if sidecar.quit else ()),
-        *(asking(sidecar.ask) if sidecar.ask else ()),
+        *(asking(sidecar.ask, "To be asked to quit, ") if sidecar.ask else ()),
         *(signalled(sidecar.signal) if sidecar.signal else ()),
         *(native(sidecar.native) if sidecar.native else ()),
+        *staying(sidecar),
         *(f"- {rule}" for rule in sidecar.never),
     ]
     sources = "\n".join(f"- {source}" for source in sidecar.source)
@@ -163,13 +168,14 @@ def quitting(endpoint: Quit) -> Iterable[str]:
     yield from line("No quit with", conditions(endpoint.disabled_by))
 
 
-def asking(ask: Ask) -> Iterable[str]:
-    """What is set on the pod before the injector comes."""
+def asking(ask: Ask, purpose: str) -> Iterable[str]:
+    """What is set on the pod before the injector comes, and for what."""
     wanted = (f"annotation {code(f'{key}: {value}')}" for key, value in ask.annotations.items())
-    yield from line("Set before injection", wanted)
-    yield from line("Set when", conditions(ask.when))
-    yield from line("Not set when", conditions(ask.unless))
-    yield from line("Understood since", filter(None, [ask.since]))
+    installed = ["its injector is installed"] if ask.when_installed else []
+    yield from line(f"{purpose}set before injection", wanted)
+    yield from line(f"{purpose}set when", conditions(ask.when) + installed)
+    yield from line(f"{purpose}not set when", conditions(ask.unless))
+    yield from line(f"{purpose}understood since", filter(None, [ask.since]))
 
 
 def signalled(signal: Signal) -> Iterable[str]:
@@ -183,9 +189,48 @@ def native(facts: Native) -> Iterable[str]:
     """How it becomes a native sidecar."""
     since = f" (since {facts.since})" if facts.since else ""
     yield from line("Native", [f"{facts.by_injector}{since}"] if facts.by_injector else ())
-    yield f"- May be moved to the init containers: {'yes' if facts.convertible else 'no'}."
+    yield from asking(facts.ask, "To be native, ") if facts.ask else ()
+    yield from converting(facts.convert) if facts.convert else ()
     if facts.reinject_safe is not None:
         yield f"- Its injector accepts a pod in which it was moved: {'yes' if facts.reinject_safe else 'no'}."
+
+
+def converting(rule: Convert) -> Iterable[str]:
+    """What the webhook does to one that stands among the regular containers."""
+    place = "to the front, right behind its own init containers" if rule.is_first else "behind the init containers that it needs"
+    yield f"- Moved to the init containers: {place}."
+    yield from line("Followed there by", map(code, rule.followed_by))
+    yield from line("Loses there a hook that runs", (code(" ".join(words)) for words in rule.drops_hooks))
+    yield from line("Gets there the preStop hook", [stopping(rule)] if rule.pre_stop else ())
+    yield from line("Gets there the startup probe", starting(rule))
+    yield from line("Gets there the variable", (code(f"{name}={value}") for name, value in rule.env.items()))
+    yield from line("Marked then by", (f"annotation {code(f'{key}: {value}')}" for key, value in rule.annotations.items()))
+    yield from line("Accepted then by an injector of", filter(None, [rule.accepted_since]))
+    yield from line("Its name moves in", [f"annotation {code(rule.status_annotation)}"] if rule.status_annotation else ())
+    yield from line("Ports that no Service asks for", map(code, rule.own_ports))
+    yield from line("Not moved with", conditions(rule.unless))
+
+
+def staying(sidecar: Sidecar) -> Iterable[str]:
+    """That it is never moved, where there is a container that could be."""
+    if sidecar.match and not sidecar.keep and not (sidecar.native and sidecar.native.convert):
+        yield "- Stays a regular container (`no-rule`), unless its injector makes it a native sidecar."
+
+
+def stopping(rule: Convert) -> str:
+    """The command of the hook that is added."""
+    since = f" from {rule.pre_stop_since} on" if rule.pre_stop_since else ""
+    ports = f", where the port is {', '.join(map(str, rule.pre_stop_ports))}" if rule.pre_stop_ports else ""
+    return f"{code(' '.join(rule.pre_stop))}{since}{ports}"
+
+
+def starting(rule: Convert) -> Iterable[str]:
+    """The probe that is added where there is none."""
+    if rule.startup_from_readiness:
+        yield "its readiness probe, asked each second"
+    if rule.startup_probe:
+        request = rule.startup_probe["httpGet"]
+        yield code(f"GET :{request['port']}{request['path']}")
 
 
 def line(word: str, things: Iterable[str]) -> Iterable[str]:

@@ -10,7 +10,9 @@ import msgspec
 
 from tests.oracles.admission import verify
 from webhook.core.admission import Outcome, admit
+from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster, NativeSupport
 from webhook.core.review import parse, render
+from webhook.core.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 FIXTURES = Path(__file__).parent / "fixtures" / "airflow-pods"
 SIMULATED = FIXTURES / "admission-simulated"
+
+ABLE_CLUSTER = Cluster(NativeSupport.READY, Version(1, 34, 4), frozenset(), frozenset())
+"""A cluster with native sidecars, of which nothing else is known."""
 
 
 def pods_in(folder: str, pattern: str = "*.json") -> Iterator[tuple[str, JSONObject]]:
@@ -67,11 +72,11 @@ def review_of(pod: object, **request: object) -> bytes:
     return msgspec.json.encode({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": body})
 
 
-def ask(pod: JSONObject, policy: Policy) -> tuple[Outcome, JSONObject]:
-    """What the webhook decides about a pod, and the pod that the API server would store."""
+def ask(pod: JSONObject, policy: Policy, cluster: Cluster = UNKNOWN_CLUSTER) -> tuple[Outcome, JSONObject]:
+    """What the webhook decides about a pod on this cluster, and the pod that the API server would store."""
     question = review_of(pod)
     request = parse(question)
-    outcome = admit(request, policy)
+    outcome = admit(request, policy, cluster)
     return outcome, verify(question, render(request.uid, outcome.operations, outcome.warnings))
 
 

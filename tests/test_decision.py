@@ -11,6 +11,7 @@ from tests.oracles.pod_validation import violations_of_restricted
 from tests.pods import ask, container, load, review_of
 from webhook.core import names
 from webhook.core.admission import admit
+from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.decision import Skip
 from webhook.core.review import parse
 from webhook.core.wishes import Mode
@@ -90,7 +91,8 @@ ROWS: dict[str, tuple[JSONObject, str]] = {
     "mode off": (executor_pod(mode="off"), "skipped switched-off"),
     "mode label-only": (executor_pod(mode="label-only"), "labelled label-only"),
     "mode wrap": (executor_pod(mode="wrap"), "wrapped sidecars-quit"),
-    "native sidecars": (inject_istio_native(load(EXECUTOR)), "labelled native-already"),
+    "mode native on a cluster without": (executor_pod(mode="native"), "left native-only"),
+    "native sidecars": (inject_istio_native(load(EXECUTOR)), "native sidecars-native"),
     "ambient mesh by label": (with_metadata("labels", "istio.io/dataplane-mode", "ambient"), "labelled ambient-mesh"),
     "ambient mesh by annotation": (with_metadata("annotations", "ambient.istio.io/redirection", "enabled"), "labelled ambient-mesh"),
     "injection switched off by label": (with_metadata("labels", "sidecar.istio.io/inject", "false"), "skipped not-in-mesh"),
@@ -196,7 +198,7 @@ def test_a_restart_policy_of_the_containers_own_is_what_counts(policy: Policy) -
         pod = executor_pod()
         pod["spec"]["containers"][0]["restartPolicy"] = own
         request = parse(review_of(pod))
-        outcome = admit(request, policy)
+        outcome = admit(request, policy, UNKNOWN_CLUSTER)
 
         assert outcome.result == expected
         assert isinstance(outcome.decision, Skip) or (outcome.decision.wrap and outcome.decision.wrap.only_after_success)
@@ -277,7 +279,7 @@ def test_a_spark_pod_is_never_wrapped(policy: Policy) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("mode", "always"), ("mode", "native"), ("mode", ""), ("main-container", "Not A Name"), ("entrypoint", "/run.sh"), ("entrypoint", "[]"),
+        ("mode", "always"), ("mode", ""), ("main-container", "Not A Name"), ("entrypoint", "/run.sh"), ("entrypoint", "[]"),
         ("entrypoint", '["a\\nb"]'), ("shell", "bash"), ("sidecars", "istio-proxy"), ("sidecars", '[{"name": "x", "quit": {"port": 0, "path": "/q"}}]'),
         ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q q"}}]'), ("sidecars", '[{"name": "x", "stop": 1}]'), ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q\\n"}}]'), ("sidecars", "[" * 100_000),
         ("wait-seconds", "-1"), ("wait-seconds", "541"), ("wait-seconds", "1.5"), ("wait-seconds", "\u0661"), ("when-not-ready", "maybe"),
@@ -404,7 +406,7 @@ def test_a_wrap_is_taken_back_when_the_sidecar_has_become_a_native_one(policy: P
     after = ask(wrapped, policy)[1]
 
     assert "command" not in container(after, "base")
-    assert '"treatment":"labelled","reason":"native-already"' in after["metadata"]["annotations"][names.STATUS]
+    assert '"treatment":"native","reason":"sidecars-native"' in after["metadata"]["annotations"][names.STATUS]
 
 
 @pytest.fixture(scope="module")

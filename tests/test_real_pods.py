@@ -141,7 +141,7 @@ def test_the_short_name_is_valid_and_the_users_own_wins(path: str, policy: Polic
 def test_a_native_istio_proxy_is_never_asked_to_quit(policy: Policy) -> None:
     outcome, after = ask(inject_istio_native(load("airflow-3.3.2-provider-10.25.0/ke_default.json")), policy)
 
-    assert shown(outcome) == "labelled native-already"
+    assert shown(outcome) == "native sidecars-native"
     assert "command" not in container(after, "base")
 
 

@@ -11,6 +11,7 @@ from demo.simulated_injectors import inject_istio
 from tests.oracles.admission import verify
 from tests.pods import container, load, review_of
 from webhook.core.admission import admit
+from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.errors import MalformedReviewError
 from webhook.core.review import MAX_WARNING_CHARACTERS, parse, render, warning_text
 
@@ -35,7 +36,7 @@ NOT_OURS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("request_fields", "reason"), NOT_OURS.values(), ids=NOT_OURS)
 def test_what_is_not_our_concern_is_allowed_without_a_patch(request_fields: dict[str, Any], reason: str, policy: Policy) -> None:
     request = parse(review_of(POD, **request_fields))
-    outcome = admit(request, policy)
+    outcome = admit(request, policy, UNKNOWN_CLUSTER)
     answer = json.loads(render(request.uid, outcome.operations, outcome.warnings))
 
     assert outcome.reason == reason
@@ -46,7 +47,7 @@ def test_a_dry_run_is_answered_the_same(policy: Policy) -> None:
     answers = []
     for dry_run in (True, False, None):
         request = parse(review_of(POD, dryRun=dry_run))
-        answers.append(render(request.uid, admit(request, policy).operations))
+        answers.append(render(request.uid, admit(request, policy, UNKNOWN_CLUSTER).operations))
 
     assert answers[0] == answers[1] == answers[2]
 
@@ -78,7 +79,7 @@ def test_a_field_of_a_wrong_type_leaves_the_pod_and_names_the_field(path: str, v
         place[steps[-1]] = value
     question = review_of(pod)
     request = parse(question)
-    outcome = admit(request, policy)
+    outcome = admit(request, policy, UNKNOWN_CLUSTER)
 
     assert outcome.reason == "malformed-pod"
     assert outcome.operations == ()
@@ -90,7 +91,7 @@ def test_a_field_of_a_wrong_type_leaves_the_pod_and_names_the_field(path: str, v
 def test_a_field_that_only_some_rule_reads_is_noticed_when_one_does(policy: Policy) -> None:
     pod = inject_istio(POD)
     container(pod, "istio-proxy")["env"] = [{"name": 1}]
-    outcome = admit(parse(review_of(pod)), policy)
+    outcome = admit(parse(review_of(pod)), policy, UNKNOWN_CLUSTER)
 
     assert outcome.reason == "malformed-pod"
     assert outcome.warnings == ("the pod is left as it is: Expected `str`, got `int` - at `$[0].name` of env",)
@@ -99,7 +100,7 @@ def test_a_field_that_only_some_rule_reads_is_noticed_when_one_does(policy: Poli
 def test_a_pod_of_more_containers_than_any_real_one_is_not_looked_through(policy: Policy) -> None:
     pod = POD | {"spec": {"containers": [{"name": f"c{number}"} for number in range(201)], "restartPolicy": "Never"}}
 
-    assert admit(parse(review_of(pod)), policy).reason == "too-many-containers"
+    assert admit(parse(review_of(pod)), policy, UNKNOWN_CLUSTER).reason == "too-many-containers"
 
 
 MALFORMED = {
@@ -143,8 +144,8 @@ def test_of_a_key_that_stands_twice_the_last_one_counts_as_for_the_api_server(po
     body = review_of(POD).replace(b'"operation":"CREATE"', b'"operation":"DELETE","operation":"CREATE"')
     request = parse(body)
 
-    assert admit(request, policy).result == "labelled"
-    assert verify(body, render(request.uid, admit(request, policy).operations))
+    assert admit(request, policy, UNKNOWN_CLUSTER).result == "labelled"
+    assert verify(body, render(request.uid, admit(request, policy, UNKNOWN_CLUSTER).operations))
 
 
 def test_a_warning_fits_into_a_header() -> None:

@@ -16,6 +16,7 @@ from webhook.core.status import RUNS_ON, TREATMENTS, Treatment, ends_of
 from webhook.core.wishes import BadAnnotation
 
 if TYPE_CHECKING:
+    from webhook.core.cluster import Cluster
     from webhook.core.facts import Facts
     from webhook.core.pod import Pod
     from webhook.core.policy import Policy
@@ -55,8 +56,8 @@ class Outcome(msgspec.Struct, frozen=True):
                 assert_never(self.decision)
 
 
-def admit(request: ReviewRequest, policy: Policy) -> Outcome:
-    """Answer one review.
+def admit(request: ReviewRequest, policy: Policy, cluster: Cluster) -> Outcome:
+    """Answer one review, for a cluster that can do this.
 
     Raises:
         UnsoundPatchError: The patch was not sound. It is our fault, and nothing must be sent but "allowed".
@@ -68,17 +69,17 @@ def admit(request: ReviewRequest, policy: Policy) -> Outcome:
     if request.pod is None:
         return Outcome(Skip(SkipReason.MALFORMED_POD), warnings=(f"the pod is left as it is: {request.problem}",))
     try:
-        return _treated(request.pod, policy)
+        return _treated(request.pod, policy, cluster)
     except MalformedPodError as problem:
         return Outcome(Skip(SkipReason.MALFORMED_POD), warnings=(f"the pod is left as it is: {problem}",))
 
 
-def _treated(pod: Pod, policy: Policy) -> Outcome:
+def _treated(pod: Pod, policy: Policy, cluster: Cluster) -> Outcome:
     skip = skip_unread(pod)
     if skip is not None:
         return Outcome(Skip(skip))
     facts = read_facts(pod, policy.catalogue)
-    decision = decide(facts, policy)
+    decision = decide(facts, policy, cluster)
     match decision:
         case Skip():
             return Outcome(decision, (), facts.bad_annotations, tuple(bad.warning for bad in facts.bad_annotations))
@@ -105,6 +106,6 @@ def _mutated(facts: Facts, mutate: Mutate, policy: Policy) -> Outcome:
     if TREATMENTS[mutate.reason] is Treatment.LEFT:
         warnings.append(f"airflow-sidecar-webhook: {mutate.reason}: {SENTENCES[mutate.reason]}")
     if mutate.reason is Reason.SOME_RUN_ON:
-        running = [name for name, end in ends_of(facts, mutate).items() if end == RUNS_ON]
+        running = [name for name, end in ends_of(mutate.conversion.settled(facts), mutate).items() if end == RUNS_ON]
         warnings.append(f"airflow-sidecar-webhook: {', '.join(running)} cannot be asked to quit, so the pod may stay Running")
     return Outcome(mutate, operations, facts.bad_annotations, tuple(warnings))

@@ -8,11 +8,12 @@ the pod                                        comes to
 =============================================  ===========================
 not Airflow's; restartPolicy Always; mode off  Skip
 no sidecar, and none can come                  Skip
-no sidecar; native ones only; label-only       label and status
-Spark, host network, Windows                   label and status, with why
-no container is the task's; nothing can quit   label and status, with why
-argv or shell not known                        label and status, with why
-else                                           label, status and wrapper
+no sidecar; label-only                         label and status
+only native ones, after conversion             label, status, conversion
+Spark, host network, Windows                   the same, with why
+no container is the task's; nothing can quit   the same, with why
+argv or shell not known                        the same, with why
+else                                           the same, and the wrapper
 =============================================  ===========================
 """
 
@@ -23,6 +24,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
+from webhook.core.cluster import NativeSupport
+from webhook.core.conversion import NO_CONVERSION, Conversion, convert
 from webhook.core.kind import RUNS_AIRFLOW_IMAGE, PodKind, pod_kind
 from webhook.core.reasons import Reason, SkipReason
 from webhook.core.short_name import short_name_labels
@@ -30,6 +33,7 @@ from webhook.core.wishes import Mode, ShellSource
 from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, EntrypointSource, Wrap
 
 if TYPE_CHECKING:
+    from webhook.core.cluster import Cluster
     from webhook.core.facts import Facts
     from webhook.core.pod import Pod
     from webhook.core.policy import Policy
@@ -58,6 +62,8 @@ class Mutate(msgspec.Struct, frozen=True):
         labels: Labels to set.
         annotations: Annotations to set, the status aside.
         wrap: How the main container is wrapped; None: it runs as the user wrote it.
+        conversion: Which sidecars become native.
+        no_native: Why none does, where that lies with the cluster.
 
     """
 
@@ -65,22 +71,38 @@ class Mutate(msgspec.Struct, frozen=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     wrap: Wrap | None = None
+    conversion: Conversion = NO_CONVERSION
+    no_native: NativeSupport | None = None
 
 
 Decision: TypeAlias = Skip | Mutate
 
 
-def decide(facts: Facts, policy: Policy) -> Decision:
+def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     """Decide about one pod."""
-    skip = _skip_reason(facts, policy)
+    asked = _asked(facts, policy, cluster)
+    skip = _skip_reason(facts, policy, asked)
     if skip is not None:
         return Skip(skip)
-    labels = {} if _is_out_of_mesh(facts) else short_name_labels(facts.pod, policy.short_name)
-    asked = _asked(facts, policy)
-    treatment = _why_not_wrapped(facts, policy) or _wrap(facts, policy)
-    if isinstance(treatment, Wrap):
-        return Mutate(_why_wrapped(facts), labels, asked, treatment)
-    return Mutate(treatment, labels, asked)
+    conversion = convert(facts, cluster) if _wants_native(facts, policy, cluster) else NO_CONVERSION
+    settled = conversion.settled(facts)
+    treatment = _why_not_wrapped(settled, policy) or _wrap(settled, policy)
+    return Mutate(
+        reason=_why_wrapped(settled) if isinstance(treatment, Wrap) else treatment,
+        labels={} if _is_out_of_mesh(facts) else short_name_labels(facts.pod, policy.short_name),
+        annotations=asked | conversion.annotations,
+        wrap=treatment if isinstance(treatment, Wrap) else None,
+        conversion=conversion,
+        no_native=cluster.support if _lacks_native(facts, policy, cluster) else None,
+    )
+
+
+def _wants_native(facts: Facts, policy: Policy, cluster: Cluster) -> bool:
+    return cluster.is_native and _mode(facts, policy) in {Mode.AUTO, Mode.NATIVE}
+
+
+def _lacks_native(facts: Facts, policy: Policy, cluster: Cluster) -> bool:
+    return bool(facts.sidecars) and not cluster.is_native and _mode(facts, policy) in {Mode.AUTO, Mode.NATIVE}
 
 
 def _why_wrapped(facts: Facts) -> Reason:
@@ -103,12 +125,12 @@ def skip_unread(pod: Pod) -> SkipReason | None:
     return SkipReason.TOO_MANY_CONTAINERS if len(pod.spec.containers) + len(pod.init_containers) > MAX_CONTAINERS else None
 
 
-def _skip_reason(facts: Facts, policy: Policy) -> SkipReason | None:
+def _skip_reason(facts: Facts, policy: Policy, asked: dict[str, str]) -> SkipReason | None:
     if _restart_policy(facts) not in {"Never", "OnFailure"}:
         return SkipReason.LONG_RUNNING
     if _mode(facts, policy) is Mode.OFF:
         return SkipReason.SWITCHED_OFF
-    if _is_out_of_mesh(facts) and not (facts.sidecars or facts.native_sidecars or _asked(facts, policy)):
+    if _is_out_of_mesh(facts) and not (facts.sidecars or facts.native_sidecars or asked):
         return SkipReason.NOT_IN_MESH
     return None
 
@@ -137,6 +159,8 @@ def _why_not_wrapped(facts: Facts, policy: Policy) -> Reason | None:
     can_quit = [one for one in facts.sidecars if one.quit is not None]
     if not can_quit and all(one.ends_by_itself for one in facts.sidecars):
         return Reason.ENDS_BY_ITSELF
+    if _mode(facts, policy) is Mode.NATIVE:
+        return Reason.NATIVE_ONLY
     return _why_no_wrapper_fits(facts) or (None if can_quit else Reason.NO_QUIT)
 
 
@@ -152,14 +176,9 @@ def _is_windows(facts: Facts) -> bool:
     return facts.pod.spec.os is not None and facts.pod.spec.os.name == "windows"
 
 
-def _cannot_be_wrapped(facts: Facts) -> bool:
-    """Whether a quit endpoint would be of no use to us; on the host's loopback it would be open to everybody on the node."""
-    return facts.pod.spec.hostNetwork is True or _is_windows(facts)
-
-
 def _why_no_sidecar(facts: Facts) -> Reason:
     if facts.native_sidecars:
-        return Reason.NATIVE_ALREADY
+        return Reason.SIDECARS_NATIVE
     pod = facts.pod
     is_ambient = pod.labels.get("istio.io/dataplane-mode") == "ambient" or "ambient.istio.io/redirection" in pod.annotations
     return Reason.AMBIENT_MESH if is_ambient else Reason.NO_SIDECAR
@@ -220,12 +239,19 @@ def _known_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[
     return None if more is None else (program, *more)
 
 
-def _asked(facts: Facts, policy: Policy) -> dict[str, str]:
-    """Annotations that let the sidecars to come be ended; never one that the user has set.
+def _asked(facts: Facts, policy: Policy, cluster: Cluster) -> dict[str, str]:
+    """Annotations that the injectors in play obey; never one that the user has set.
 
-    Whether a sidecar is there yet plays no part: the pod must come to the same end in every order of us and the injectors.
+    Whether a sidecar is there yet plays no part: the pod must come to the same end in every order of us and the injectors. On the host's
+    network nothing is injected, and a quit endpoint would be open to everybody on the node.
     """
-    asked = policy.catalogue.asked(facts.pod, policy.injectors)
-    if not asked or _mode(facts, policy) is Mode.LABEL_ONLY or facts.kind is PodKind.SPARK or _cannot_be_wrapped(facts):
+    native = _wants_native(facts, policy, cluster)
+    if _mode(facts, policy) in {Mode.LABEL_ONLY, Mode.OFF} or facts.pod.spec.hostNetwork is True:
         return {}
-    return {key: value for key, value in asked.items() if key not in facts.pod.annotations}
+    if not native and (_mode(facts, policy) is Mode.NATIVE or facts.kind is PodKind.SPARK or _is_windows(facts)):
+        return {}
+    asked: dict[str, str] = {}
+    for ask in policy.catalogue.asks(facts.pod, native=native, everywhere=policy.injectors, installed=cluster.injectors):
+        if not ask.is_refused(facts.pod):
+            asked |= ask.annotations
+    return asked

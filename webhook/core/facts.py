@@ -9,13 +9,13 @@ import msgspec
 from webhook.core import names
 from webhook.core.kind import PodKind, pod_kind
 from webhook.core.pod import Pod
-from webhook.core.sidecar import FoundSidecar, locate
+from webhook.core.sidecar import FoundSidecar, Sidecar, locate
 from webhook.core.wishes import BadAnnotation, Wishes, read_wishes
 from webhook.core.wrapper import original_command
 
 if TYPE_CHECKING:
     from webhook.core.pod import Container
-    from webhook.core.sidecar import Catalogue, Sidecar
+    from webhook.core.sidecar import Catalogue
 
 BASE: Final = "base"
 """What Airflow calls the task's container (KubernetesPodOperator.BASE_CONTAINER_NAME, and the executor always)."""
@@ -33,6 +33,7 @@ class Facts(msgspec.Struct, frozen=True):
         command: The main container's own command, without a wrapper of ours; None where it has none.
         sidecars: Known sidecars among the regular containers, in the order in which they are asked to quit.
         native_sidecars: Names of known sidecars that are native ones already.
+        rows: The row of the catalogue for each name in the two before.
         others: Names of regular containers that are neither the task's, nor known, nor kept for Airflow.
 
     """
@@ -45,6 +46,7 @@ class Facts(msgspec.Struct, frozen=True):
     command: tuple[str, ...] | None
     sidecars: tuple[FoundSidecar, ...]
     native_sidecars: tuple[str, ...]
+    rows: dict[str, Sidecar]
     others: tuple[str, ...] = ()
 
     @property
@@ -59,6 +61,7 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
     told = {container.name: _sidecar_of(pod, container, wishes, catalogue) for container in pod.spec.containers}
     main, misnamed = _find_main(pod, wishes, told)
     command = None if main is None else original_command(pod.spec.containers[main].command)
+    native = _native(pod, wishes, catalogue)
     return Facts(
         pod=pod,
         kind=pod_kind(pod),
@@ -67,7 +70,8 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
         main=main,
         command=None if command is None else tuple(command),
         sidecars=_found(pod, told, main),
-        native_sidecars=_native(pod, catalogue),
+        native_sidecars=tuple(native),
+        rows={name: row for name, row in told.items() if row is not None} | native,
         others=tuple([one.name for position, one in enumerate(pod.spec.containers) if told[one.name] is None and position != main]),
     )
 
@@ -107,5 +111,8 @@ def _found(pod: Pod, told: dict[str, Sidecar | None], main: int | None) -> tuple
     return tuple(found)
 
 
-def _native(pod: Pod, catalogue: Catalogue) -> tuple[str, ...]:
-    return tuple([one.name for one in pod.init_containers if one.is_native_sidecar and catalogue.find(pod, one) is not None])
+def _native(pod: Pod, wishes: Wishes, catalogue: Catalogue) -> dict[str, Sidecar]:
+    if not pod.spec.initContainers:
+        return {}
+    told = {one.name: _sidecar_of(pod, one, wishes, catalogue) for one in pod.spec.initContainers if one.is_native_sidecar}
+    return {name: row for name, row in told.items() if row is not None}

@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING
 
 from webhook.core import names
 from webhook.core.helper import helper_container, helper_mount, helper_volume
-from webhook.core.patch import Operation, add, add_entries, add_items, remove
+from webhook.core.patch import Operation, add, add_entries, add_items, move, remove
 from webhook.core.status import status_of
 from webhook.core.wrapper import wrapped_command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from webhook.core.conversion import Move
     from webhook.core.decision import Mutate
     from webhook.core.facts import Facts
-    from webhook.core.pod import Container, Named
+    from webhook.core.pod import Container, Named, Volume
     from webhook.core.policy import Policy
 
 
 def operations_for(facts: Facts, mutate: Mutate, policy: Policy) -> tuple[Operation, ...]:
-    """The patch."""
-    return (*_metadata(facts, mutate), *_command(facts, mutate, policy), *_helper(facts, mutate, policy))
+    """The patch. The containers move last, so that places in ``spec.containers`` are those of the pod as it came."""
+    return (*_metadata(facts, mutate), *_command(facts, mutate, policy), *_helper(facts, mutate, policy), *_conversion(facts, mutate))
 
 
 def _metadata(facts: Facts, mutate: Mutate) -> list[Operation]:
@@ -60,5 +61,55 @@ def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:
     return operations
 
 
-def _named(entries: Sequence[Container | Named], name: str) -> bool:
+def _conversion(facts: Facts, mutate: Mutate) -> list[Operation]:
+    """``move`` takes a container as it is, with every field that we do not know."""
+    conversion = mutate.conversion
+    if not conversion.moves:
+        return []
+    current = [container.name for container in facts.pod.init_containers]
+    wanted = list(conversion.order)
+    operations: list[Operation] = []
+    if mutate.wrap and mutate.wrap.helper and names.HELPER_CONTAINER not in current:
+        current.insert(0, names.HELPER_CONTAINER)
+        wanted.insert(0, names.HELPER_CONTAINER)
+    elif not current:
+        operations.append(add([], "spec", "initContainers"))
+    operations += _moves(current, [container.name for container in facts.pod.spec.containers], wanted)
+    for one in conversion.moves:
+        operations += _edits(one, facts, wanted.index(one.name))
+    return operations
+
+
+def _moves(current: list[str], regular: list[str], wanted: Sequence[str]) -> Iterator[Operation]:
+    """What brings the init containers into this order, the missing ones from the regular containers."""
+    for place, name in enumerate(wanted):
+        if current[place : place + 1] == [name]:
+            continue
+        if name in current:
+            yield move(("spec", "initContainers", current.index(name)), "spec", "initContainers", place)
+            current.remove(name)
+        else:
+            yield move(("spec", "containers", regular.index(name)), "spec", "initContainers", place)
+            regular.remove(name)
+        current.insert(place, name)
+
+
+def _edits(moved: Move, facts: Facts, place: int) -> Iterator[Operation]:
+    """What changes in a container that was moved to this place."""
+    here = ("spec", "initContainers", place)
+    container = next(one for one in facts.pod.spec.containers if one.name == moved.name)
+    yield add("Always", *here, "restartPolicy")
+    if moved.hooks:
+        yield add(moved.hooks, *here, "lifecycle")
+    elif moved.hooks is not None:
+        yield remove(*here, "lifecycle")
+    if moved.startup_probe:
+        yield add(moved.startup_probe, *here, "startupProbe")
+    if moved.env:
+        yield from add_items(list(moved.env), list(container.environment), *here, "env")
+    if moved.loses_resize_policy:
+        yield remove(*here, "resizePolicy")
+
+
+def _named(entries: Sequence[Container | Named | Volume], name: str) -> bool:
     return any(entry.name == name for entry in entries)

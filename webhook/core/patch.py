@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict
 import jsonpatch
 
 from webhook.core.errors import UnsoundPatchError
+from webhook.core.pod import ABSENT
 from webhook.core.short_name import is_label_value
 
 if TYPE_CHECKING:
@@ -24,12 +25,10 @@ MAX_ANNOTATION_BYTES: Final = 256 * 1024
 """All keys and values together: TotalAnnotationSizeLimitB in apimachinery pkg/api/validation/objectmeta.go."""
 
 
-class Operation(TypedDict):
-    """One operation."""
-
-    op: Literal["add", "remove"]
-    path: str
-    value: NotRequired[Any]
+Operation = TypedDict(
+    "Operation", {"op": Literal["add", "move", "remove"], "path": str, "from": NotRequired[str], "value": NotRequired[Any]}
+)
+"""One operation; ``from`` is a word of Python's, so it cannot be written as a class."""
 
 
 @lru_cache(maxsize=1024)
@@ -46,6 +45,11 @@ def add(value: object, *tokens: str | int) -> Operation:
 def remove(*tokens: str | int) -> Operation:
     """Take away something that is there."""
     return {"op": "remove", "path": pointer(*tokens)}
+
+
+def move(source: tuple[str | int, ...], *tokens: str | int) -> Operation:
+    """Take what is at one place, whole, and insert it at another; the second is counted when the first is gone."""
+    return {"op": "move", "from": pointer(*source), "path": pointer(*tokens)}
 
 
 def add_entries(wanted: Mapping[str, str], present: Mapping[str, str] | None, *tokens: str | int) -> list[Operation]:
@@ -88,6 +92,8 @@ def _applicable(operation: Operation) -> jsonpatch.PatchOperation:
     """The operation as `jsonpatch` applies it."""
     if operation["op"] == "remove":
         return jsonpatch.RemoveOperation(operation)
+    if operation["op"] == "move":
+        return jsonpatch.MoveOperation(operation)
     value = operation["value"]
     return _Add({"op": "add", "path": operation["path"], "value": _Words(value) if isinstance(value, list) else value})
 
@@ -127,14 +133,15 @@ def _part(pod: Pod, operations: tuple[Operation, ...]) -> dict[str, Any]:
     """The part of the pod that these operations can name, and that they can break; null and absent are the same to ``add``."""
     metadata, spec = pod.metadata, pod.spec
     places = " ".join([operation["path"] for operation in operations])
+    shown = _moved_container if any(operation["op"] == "move" for operation in operations) else _container
     mounts = "/volumeMounts" in places
-    part: dict[str, Any] = {"metadata": {}, "spec": {"containers": [_container(container, mounts=mounts) for container in spec.containers]}}
+    part: dict[str, Any] = {"metadata": {}, "spec": {"containers": [shown(container, mounts=mounts) for container in spec.containers]}}
     if metadata.labels:
         part["metadata"]["labels"] = metadata.labels.copy()
     if metadata.annotations:
         part["metadata"]["annotations"] = metadata.annotations.copy()
     if spec.initContainers and "/spec/initContainers" in places:
-        part["spec"]["initContainers"] = [_container(container, mounts=False) for container in spec.initContainers]
+        part["spec"]["initContainers"] = [shown(container, mounts=False) for container in spec.initContainers]
     if spec.volumes and "/spec/volumes" in places:
         part["spec"]["volumes"] = [{"name": volume.name} for volume in spec.volumes]
     return part
@@ -151,6 +158,20 @@ def _container(container: Container, *, mounts: bool) -> dict[str, Any]:
     return part
 
 
+def _moved_container(container: Container, *, mounts: bool) -> dict[str, Any]:
+    """With what changes in a container on its way to the init containers, and what only some of those may have."""
+    part = _container(container, mounts=mounts)
+    if container.hooks:
+        part["lifecycle"] = container.hooks.copy()
+    if container.env != ABSENT:
+        part["env"] = [{"name": name} for name in container.environment]
+    for field in _PROBES_AND_RESIZE:
+        if getattr(container, field) != ABSENT:
+            part[field] = {}
+    return part
+
+
+_PROBES_AND_RESIZE: Final = ("livenessProbe", "readinessProbe", "startupProbe", "resizePolicy")
 _ONLY_FOR_NATIVE_SIDECARS: Final = frozenset({"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"})
 
 

@@ -24,15 +24,49 @@ class EnvVar(msgspec.Struct, frozen=True, gc=False):
 
 
 class Named(msgspec.Struct, frozen=True, gc=False):
-    """Anything of which only the name matters here: volumes and their mounts."""
+    """Anything of which only the name matters here."""
 
     name: str
 
 
+class Port(msgspec.Struct, frozen=True, gc=False):
+    """A port of a container. Its number may be absent or wrong in a pod that the API server will refuse."""
+
+    containerPort: int | None = None  # noqa: N815
+    hostPort: int | None = None  # noqa: N815
+    name: str | None = None
+
+
 # What few pods are asked for is kept as it came, and read when it is asked for.
 ABSENT = msgspec.Raw(b"null")
+
+
+class Volume(msgspec.Struct, frozen=True, gc=False):
+    """A volume of the pod: what it is called, and what kind it is."""
+
+    name: str
+    configMap: msgspec.Raw = ABSENT  # noqa: N815
+    csi: msgspec.Raw = ABSENT
+    downwardAPI: msgspec.Raw = ABSENT  # noqa: N815
+    image: msgspec.Raw = ABSENT
+    projected: msgspec.Raw = ABSENT
+    secret: msgspec.Raw = ABSENT
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether no container can write into it for another to read."""
+        return any(source != ABSENT for source in (self.configMap, self.downwardAPI, self.image, self.projected, self.secret))
+
+    @property
+    def driver(self) -> str | None:
+        """The CSI driver of an inline volume."""
+        found = (_read(_OBJECT, self.csi, "csi") or {}).get("driver")
+        return found if isinstance(found, str) else None
+
+
 _ENVIRONMENT: Final = msgspec.json.Decoder(list[EnvVar] | None)
 _MOUNTS: Final = msgspec.json.Decoder(list[Named] | None)
+_PORTS: Final = msgspec.json.Decoder(list[Port] | None)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any] | None)
 
 
@@ -56,7 +90,14 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     args: list[str] | None = None
     restartPolicy: str | None = None  # noqa: N815
     env: msgspec.Raw = ABSENT
+    lifecycle: msgspec.Raw = ABSENT
+    livenessProbe: msgspec.Raw = ABSENT  # noqa: N815
+    ports: msgspec.Raw = ABSENT
+    readinessProbe: msgspec.Raw = ABSENT  # noqa: N815
+    resizePolicy: msgspec.Raw = ABSENT  # noqa: N815
     resources: msgspec.Raw = ABSENT
+    restartPolicyRules: msgspec.Raw = ABSENT  # noqa: N815
+    startupProbe: msgspec.Raw = ABSENT  # noqa: N815
     securityContext: msgspec.Raw = ABSENT  # noqa: N815
     volumeMounts: msgspec.Raw = ABSENT  # noqa: N815
 
@@ -81,6 +122,21 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         return _read(_MOUNTS, self.volumeMounts, "volumeMounts") or []
 
     @cached_property
+    def open_ports(self) -> list[Port]:
+        """The ports it declares."""
+        return _read(_PORTS, self.ports, "ports") or []
+
+    @cached_property
+    def hooks(self) -> dict[str, Any]:
+        """Its lifecycle hooks: ``postStart`` and ``preStop``."""
+        return _read(_OBJECT, self.lifecycle, "lifecycle") or {}
+
+    @cached_property
+    def readiness(self) -> dict[str, Any]:
+        """Its readiness probe."""
+        return _read(_OBJECT, self.readinessProbe, "readinessProbe") or {}
+
+    @cached_property
     def security(self) -> dict[str, Any]:
         """Its security context."""
         return _read(_OBJECT, self.securityContext, "securityContext") or {}
@@ -102,7 +158,7 @@ class PodSpec(msgspec.Struct, frozen=True, dict=True):
 
     containers: list[Container]
     initContainers: list[Container] | None = None  # noqa: N815
-    volumes: list[Named] | None = None
+    volumes: list[Volume] | None = None
     restartPolicy: str | None = None  # noqa: N815
     hostNetwork: bool | None = None  # noqa: N815
     securityContext: msgspec.Raw = ABSENT  # noqa: N815

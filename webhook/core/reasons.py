@@ -29,9 +29,10 @@ class Reason(StrEnum):
     SOME_RUN_ON = "some-run-on"
     NO_SIDECAR = "no-sidecar"
     AMBIENT_MESH = "ambient-mesh"
-    NATIVE_ALREADY = "native-already"
+    SIDECARS_NATIVE = "sidecars-native"
     ENDS_BY_ITSELF = "ends-by-itself"
     LABEL_ONLY = "label-only"
+    NATIVE_ONLY = "native-only"
     SPARK = "spark"
     HOST_NETWORK = "host-network"
     WINDOWS = "windows"
@@ -39,6 +40,19 @@ class Reason(StrEnum):
     NO_QUIT = "no-quit"
     ENTRYPOINT_UNKNOWN = "entrypoint-unknown"
     SHELL_UNKNOWN = "shell-unknown"
+
+
+class KeptReason(StrEnum):
+    """Why a known sidecar stays a regular container on a cluster that has native ones."""
+
+    NO_RULE = "no-rule"
+    TOLD_NOT_TO = "told-not-to"
+    OWN_RESTARTS = "own-restarts"
+    POST_START = "post-start"
+    HOST_PORT = "host-port"
+    NAMED_PORT = "named-port"
+    CSI_VOLUME = "csi-volume"
+    REINJECTION = "reinjection"
 
 
 SENTENCES: Final = MappingProxyType(
@@ -57,10 +71,12 @@ SENTENCES: Final = MappingProxyType(
         Reason.SOME_RUN_ON: "The main container is wrapped, but not every sidecar here can be asked to quit: the pod may stay Running.",
         Reason.NO_SIDECAR: "No known sidecar is in this pod as it stands; after an injection it is decided anew.",
         Reason.AMBIENT_MESH: "The pod is in an ambient mesh: there is no sidecar in it to end.",
-        Reason.NATIVE_ALREADY: "The sidecars are native: the kubelet ends them after the task, and would restart any that quit.",
+        Reason.SIDECARS_NATIVE: "The sidecars are native: the kubelet starts them before the task and ends them after it.",
         Reason.ENDS_BY_ITSELF: "The only sidecars here end by themselves once the task has ended.",
         Reason.LABEL_ONLY: "The mode is label-only for this pod.",
-        Reason.SPARK: "Spark's driver and executors talk to each other to the end: they are never wrapped.",
+        Reason.NATIVE_ONLY: "The mode is native for this pod, but not every sidecar here can be made native: the pod may stay Running.",
+        Reason.SPARK: "Spark's driver and executors talk to each other to the end: they are never wrapped, and not every sidecar here can "
+        "be made native.",
         Reason.HOST_NETWORK: "The pod shares the host's loopback, where a quit could reach somebody else's sidecar.",
         Reason.WINDOWS: "The wrapper is a POSIX script, which a Windows container cannot run.",
         Reason.NO_MAIN_CONTAINER: "No container is told as the task's: name it in the annotation airflow-sidecar-webhook/main-container.",
@@ -69,6 +85,14 @@ SENTENCES: Final = MappingProxyType(
         "the annotation airflow-sidecar-webhook/entrypoint, or a row of the entrypoint table.",
         Reason.SHELL_UNKNOWN: "Nothing says that the image has a shell, and no helper image is set that could bring one: set the "
         "annotation airflow-sidecar-webhook/shell to image if it has one, or the setting helper_image.",
+        KeptReason.NO_RULE: "It is not known that this sidecar may be moved, or known that it must not.",
+        KeptReason.TOLD_NOT_TO: "The pod itself says that this sidecar is not to be native, or that it ends by itself.",
+        KeptReason.OWN_RESTARTS: "The container has restart rules of its own, which a native sidecar cannot have.",
+        KeptReason.POST_START: "Its postStart hook is not known: were it to wait for the task, the task would never start.",
+        KeptReason.HOST_PORT: "It takes a port of the host, and clashes of those show only at run time among init containers.",
+        KeptReason.NAMED_PORT: "A Service does not see the named port of a native sidecar before Kubernetes 1.32.",
+        KeptReason.CSI_VOLUME: "It mounts a volume that another sidecar serves, which works in no init container.",
+        KeptReason.REINJECTION: "Its injector may be called again, and would add the container a second time: the pod would be refused.",
     }
 )
 """A sentence for every reason; it says what to do where something can be done."""

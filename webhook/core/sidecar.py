@@ -12,6 +12,8 @@ import yaml
 from webhook.core.condition import MAX_IMAGE_CHARACTERS, Condition, any_holds, flag_value, glob, image_matches
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from webhook.core.pod import Container, Pod
 
 MAX_PORT = 65535
@@ -134,11 +136,12 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Annotations that make the injector leave a sidecar that can be ended cleanly, set before it injects.
+    """Annotations that an injector obeys, set before it injects.
 
     Args:
-        annotations: What to set; a value of the user's stays.
+        annotations: What to set. They belong together: where the user has set one of them otherwise, none is set.
         when: The injector is in play for this pod: one of these holds (or the admin says that it is installed).
+        when_installed: Whether it works on pods without a mark on them, so that it is in play wherever it is installed.
         unless: One of these holds: it has injected already, so that asking comes too late, or the user wants no injection.
         since: The version that understands it.
 
@@ -146,12 +149,18 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     annotations: dict[str, str]
     when: tuple[Condition, ...]
+    when_installed: bool = False
     unless: tuple[Condition, ...] = ()
     since: str | None = None
 
     def is_in_play(self, pod: Pod, *, is_installed: bool) -> bool:
-        """Whether the injector is still to come for this pod; ``is_installed``: the admin says that it works on every pod."""
+        """Whether the injector is still to come for this pod; ``is_installed``: it works on every pod."""
         return (is_installed or any_holds(self.when, pod, None)) and not any_holds(self.unless, pod, None)
+
+    def is_refused(self, pod: Pod) -> bool:
+        """Whether the user has said something else."""
+        present = pod.annotations
+        return any(present.get(key, value) != value for key, value in self.annotations.items())
 
 
 class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -169,20 +178,61 @@ class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drain_seconds: int | None = None
 
 
+class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a regular container of this kind becomes a native sidecar, as its own injector would have it where there is one that can.
+
+    Args:
+        is_first: Whether the init containers need it: it goes before them all, its own helpers (``init_helpers``) before it. Others go
+            before the user's init containers too, but behind every init container that they take something from.
+        followed_by: Init containers that come right after it.
+        drops_hooks: Words of a command, all of which stand in a postStart or preStop hook that a native sidecar has no use for: one
+            that waits for itself, or sleeps until the task has ended. A postStart hook that is not told so is not moved.
+        pre_stop: The command of a preStop hook to add where none is left; ``{port}`` is the port of ``alive``.
+        pre_stop_ports: The ports for which that command works; empty: every one.
+        pre_stop_since: The version, as the image's tag tells it, that knows this command.
+        startup_probe: A probe to add where there is none, so that what comes after it waits; ``{port}`` is the port of ``ready``.
+        startup_from_readiness: Whether its readinessProbe, where it has one, is that probe too: only where it needs nothing started later.
+        env: Variables that tell the program its mode.
+        annotations: What makes its injector accept the moved container, or find it again.
+        accepted_since: The version, as the image's tag tells it, whose injector obeys these annotations.
+        status_annotation: Where the injector has written down the names of its containers, by list.
+        own_ports: Names of its ports that no Service asks for; a Service does not see the named port of a native sidecar before 1.32.
+        unless: It is not moved where one of these holds.
+
+    """
+
+    is_first: bool = False
+    followed_by: tuple[str, ...] = ()
+    drops_hooks: tuple[tuple[str, ...], ...] = ()
+    pre_stop: tuple[str, ...] = ()
+    pre_stop_ports: tuple[Port, ...] = ()
+    pre_stop_since: str | None = None
+    startup_probe: dict[str, Any] | None = None
+    startup_from_readiness: bool = False
+    env: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    accepted_since: str | None = None
+    status_annotation: str | None = None
+    own_ports: tuple[str, ...] = ()
+    unless: tuple[Condition, ...] = ()
+
+
 class Native(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How this sidecar becomes a native one (KEP-753).
 
     Args:
         by_injector: What makes its injector render it natively (an annotation, a Helm value, "always"), or None.
         since: The injector's version that can.
-        convertible: Whether a regular container of this kind may be moved to the init containers.
+        ask: See `Ask`: what makes the injector do it for one pod.
+        convert: See `Convert`; None: it is never moved.
         reinject_safe: Whether its injector accepts a pod in which the container was moved; None where that is not known.
 
     """
 
     by_injector: str | None = None
     since: str | None = None
-    convertible: bool = False
+    ask: Ask | None = None
+    convert: Convert | None = None
     reinject_safe: bool | None = None
 
 
@@ -193,12 +243,14 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         id: Its name here, in the status of a pod, and for the setting that lists installed injectors.
         title: Its name for people.
         match: How it is told; None for products that put no container into a pod that has to be ended.
-        init_helpers: Init containers that come with it.
+        init_helpers: Globs on the names of the init containers that come with it, the first one first.
         ready: Answers 2xx when the task may start; None where the task need not wait.
         alive: Answers anything while the process is up, earlier than ``ready``; tells "not yet" from "gone".
         quit: How it is asked to end; None where it cannot be.
-        order: Who is asked to quit first: lower first. Agents 10, things other sidecars may depend on later, mesh proxies 90.
-        ask: See `Ask`.
+        order: Who is asked to quit first: lower first. Agents 10, things other sidecars may depend on later, mesh proxies 90. Native
+            sidecars stand in the other direction, since the kubelet ends the last one first.
+        injected_by: Globs on the name of the webhook (in a MutatingWebhookConfiguration) that injects it.
+        ask: What lets it be ended by a call, see `Ask`.
         ends_by_itself: Whether it ends without being asked once no other container runs.
         keep: Whether it must outlive the task and is never to be touched.
         signal: See `Signal`.
@@ -217,6 +269,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alive: Endpoint | None = None
     quit: Quit | None = None
     order: int = 50
+    injected_by: tuple[str, ...] = ()
     ask: Ask | None = None
     ends_by_itself: bool = False
     keep: bool = False
@@ -229,6 +282,12 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.match is not None and not self.match.markers and not self.match.names:
             message = f"sidecar {self.id}: match needs names or markers"
             raise ValueError(message)
+
+    def ask_for(self, *, native: bool) -> Ask | None:
+        """What to ask its injector for, where native sidecars are used, and where they are not."""
+        if native and self.native is not None and (self.native.ask or self.native.convert):
+            return self.native.ask
+        return self.ask
 
 
 class FoundSidecar(msgspec.Struct, frozen=True):
@@ -282,8 +341,8 @@ class Catalogue:
     def __init__(self, sidecars: tuple[Sidecar, ...]) -> None:
         """Set apart what only some pods need. Few names and images come again and again, so the rows for each are remembered."""
         self.sidecars = sidecars
-        self.asking = tuple(sidecar for sidecar in sidecars if sidecar.ask is not None)
-        self._asked_by = _annotations_alone([condition for sidecar in self.asking if sidecar.ask for condition in sidecar.ask.when])
+        self.asking = tuple(sidecar for sidecar in sidecars if sidecar.ask is not None or (sidecar.native and sidecar.native.ask))
+        self.injected = tuple(sidecar for sidecar in sidecars if sidecar.injected_by)
         self._rows = lru_cache(maxsize=4096)(self._possible_rows)
 
     def find(self, pod: Pod, container: Container) -> Sidecar | None:
@@ -295,26 +354,19 @@ class Catalogue:
                 return sidecar
         return None
 
-    def asked(self, pod: Pod, injectors: frozenset[str]) -> dict[str, str]:
-        """What to ask the injectors that are still to come for this pod, see `Ask`; ``injectors`` work on every pod."""
-        asked: dict[str, str] = {}
-        # Few pods have any of these annotations, so that is seen for all rows at once.
-        if not injectors and self._asked_by is not None and self._asked_by.isdisjoint(pod.annotations):
-            return asked
+    def asks(self, pod: Pod, *, native: bool, everywhere: frozenset[str], installed: frozenset[str]) -> Iterator[Ask]:
+        """What to ask the injectors in play for this pod; ``everywhere`` work on every pod, ``installed`` are known to be there."""
         for sidecar in self.asking:
-            if sidecar.ask is not None and sidecar.ask.is_in_play(pod, is_installed=sidecar.id in injectors):
-                asked |= sidecar.ask.annotations
-        return asked
+            ask = sidecar.ask_for(native=native)
+            if ask is None:
+                continue
+            is_installed = sidecar.id in everywhere or (ask.when_installed and sidecar.id in installed)
+            if ask.is_in_play(pod, is_installed=is_installed):
+                yield ask
 
     def _possible_rows(self, name: str, image: str) -> tuple[tuple[Sidecar, Match], ...]:
         rows = ((sidecar, sidecar.match) for sidecar in self.sidecars if sidecar.match is not None)
         return tuple((sidecar, match) for sidecar, match in rows if match.could_fit(name, image))
-
-
-def _annotations_alone(conditions: list[Condition]) -> frozenset[str] | None:
-    """The annotations that these look at; None where one looks at anything else."""
-    keys = [condition.annotation for condition in conditions]
-    return None if None in keys else frozenset(key for key in keys if key is not None)
 
 
 def parse_sidecars(document: object) -> tuple[Sidecar, ...]:

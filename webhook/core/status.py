@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class Treatment(StrEnum):
     """What became of a pod of Airflow's."""
 
+    NATIVE = "native"
     WRAPPED = "wrapped"
     LABELLED = "labelled"
     LEFT = "left"
@@ -29,9 +30,10 @@ TREATMENTS: Final = MappingProxyType(
         Reason.SOME_RUN_ON: Treatment.WRAPPED,
         Reason.NO_SIDECAR: Treatment.LABELLED,
         Reason.AMBIENT_MESH: Treatment.LABELLED,
-        Reason.NATIVE_ALREADY: Treatment.LABELLED,
+        Reason.SIDECARS_NATIVE: Treatment.NATIVE,
         Reason.ENDS_BY_ITSELF: Treatment.LABELLED,
         Reason.LABEL_ONLY: Treatment.LABELLED,
+        Reason.NATIVE_ONLY: Treatment.LEFT,
         Reason.SPARK: Treatment.LEFT,
         Reason.HOST_NETWORK: Treatment.LEFT,
         Reason.WINDOWS: Treatment.LEFT,
@@ -44,6 +46,7 @@ TREATMENTS: Final = MappingProxyType(
 """The treatment each reason stands for. A pod that is left may stay Running because of a sidecar, so its creator is warned."""
 
 
+NATIVE: Final = "native"
 RUNS_ON: Final = "runs-on"
 UNKNOWN: Final = "unknown"
 
@@ -57,8 +60,10 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
         main: The container that holds the task.
         entrypoint: Where the words between the wrapper and the args came from.
         shell: Where the wrapper's shell comes from.
-        sidecars: For each known regular sidecar whether it is asked to quit, ends by itself, or runs on; for any other container
+        sidecars: For each known sidecar whether it is native, is asked to quit, ends by itself, or runs on; for any other container
             beside the task ``unknown``.
+        no_native: What the cluster lacks, where that is why no sidecar was made native.
+        kept: Sidecars that were not made native on a cluster that could, each with the reason.
 
     """
 
@@ -68,6 +73,8 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     entrypoint: str | None = None
     shell: str | None = None
     sidecars: dict[str, str] = {}
+    no_native: str | None = None
+    kept: dict[str, str] = {}
 
 
 def status_of(facts: Facts, mutate: Mutate) -> str:
@@ -79,15 +86,17 @@ def status_of(facts: Facts, mutate: Mutate) -> str:
         main=main.name if main else None,
         entrypoint=mutate.wrap.entrypoint.source if mutate.wrap else None,
         shell=("helper" if mutate.wrap.helper else "image") if mutate.wrap else None,
-        sidecars=ends_of(facts, mutate),
+        sidecars=ends_of(mutate.conversion.settled(facts), mutate),
+        no_native=mutate.no_native,
+        kept={name: str(why) for name, why in mutate.conversion.kept.items()},
     )
     return msgspec.json.encode(status).decode()
 
 
 def ends_of(facts: Facts, mutate: Mutate) -> dict[str, str]:
-    """What becomes of each container beside the task."""
+    """What becomes of each container beside the task; ``facts`` are those of the pod as it is afterwards."""
     known = {sidecar.name: _end_of(sidecar.quit, sidecar.ends_by_itself, mutate) for sidecar in facts.sidecars}
-    return known | dict.fromkeys(facts.others, UNKNOWN)
+    return dict.fromkeys(facts.native_sidecars, NATIVE) | known | dict.fromkeys(facts.others, UNKNOWN)
 
 
 def _end_of(quit_request: str | None, ends_by_itself: bool, mutate: Mutate) -> str:  # noqa: FBT001

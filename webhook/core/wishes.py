@@ -11,7 +11,7 @@ import msgspec
 from webhook.core import names
 from webhook.core.condition import Condition
 from webhook.core.entrypoint import Words
-from webhook.core.sidecar import Endpoint, Match, Path, Port, Quit, Sidecar
+from webhook.core.sidecar import Convert, Endpoint, Match, Native, Path, Port, Quit, Sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ class Mode(StrEnum):
     """How a pod is treated."""
 
     AUTO = "auto"
+    NATIVE = "native"
     WRAP = "wrap"
     LABEL_ONLY = "label-only"
     OFF = "off"
@@ -63,11 +64,20 @@ class QuitAddress(Address, frozen=True, forbid_unknown_fields=True):
 
 
 class DescribedSidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One element of the ``sidecars`` annotation: a container of this pod that has to be ended, and how."""
+    """One element of the ``sidecars`` annotation: a container of this pod that has to be ended, and how.
+
+    Args:
+        name: The container's name.
+        quit: How it is asked to end.
+        ready: Answers 2xx when the task may start.
+        native: Whether it may become a native sidecar, where the cluster has those.
+
+    """
 
     name: ContainerName
     quit: QuitAddress | None = None
     ready: Address | None = None
+    native: bool = False
 
     def as_sidecar(self) -> Sidecar:
         """As a row of the catalogue. The annotation itself is the marker."""
@@ -79,6 +89,7 @@ class DescribedSidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             match=Match(names=(self.name,), markers=(marker,)),
             quit=None if self.quit is None else Quit(self.quit.port, self.quit.path, method=self.quit.method),
             ready=None if self.ready is None else Endpoint(self.ready.port, self.ready.path),
+            native=Native(convert=Convert()) if self.native else None,
         )
 
 

@@ -1,0 +1,152 @@
+"""What the cluster can do: from what was seen of it to one frozen value that every decision reads.
+
+A native sidecar (KEP-753) needs an API server that keeps ``restartPolicy`` on an init container, and a kubelet that knows what it means
+on every node the pod may come to. What is not known counts as no: a pod with a native sidecar on a cluster that has none is refused, or
+never leaves its init containers.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from webhook.core.condition import glob
+from webhook.core.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from webhook.core.sidecar import Catalogue
+
+NATIVE_SERVER: Final = Version(1, 29)
+"""Where SidecarContainers is on by default (kubernetes pkg/features/kube_features.go: alpha 1.28, beta 1.29, GA 1.33)."""
+
+DEFAULT_MINIMUM_KUBELET: Final = Version(1, 29, 3)
+"""Before 1.29.3 the status of a restarted sidecar may stay wrong in a pod that is not restarted (kubernetes#123323)."""
+
+KUBELET_SKEW: Final = 3
+"""A kubelet may be three minor versions older than its API server (https://kubernetes.io/releases/version-skew-policy/#kubelet)."""
+
+VIRTUAL_NODE_LABELS: Final = MappingProxyType({"type": "virtual-kubelet", "eks.amazonaws.com/compute-type": "fargate"})
+"""Nodes that say nothing of where the next pod runs: a Fargate node is one pod, as old as that pod, and takes no other; behind a
+virtual kubelet there is no kubelet, and pods come to it only by a toleration."""
+
+
+class NativeSwitch(StrEnum):
+    """The setting: as the cluster is, or as its operator knows better."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class NativeSupport(StrEnum):
+    """Whether native sidecars are used on this cluster, and why."""
+
+    READY = "ready"
+    FORCED_ON = "forced-on"
+    FORCED_OFF = "forced-off"
+    UNKNOWN = "unknown"
+    OLD_SERVER = "old-server"
+    OLD_KUBELET = "old-kubelet"
+
+
+NATIVE: Final = frozenset({NativeSupport.READY, NativeSupport.FORCED_ON})
+"""The answers that mean yes."""
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """What was seen of a cluster.
+
+    Args:
+        server: The API server's version, the emulated one where it emulates an older (KEP-4330); None: not known.
+        oldest_kubelet: Of all nodes, virtual ones aside; None: there is none, or not known.
+        are_nodes_known: Whether the nodes were listed.
+        injectors: Ids of the catalogue's rows whose injector is installed.
+        reinvoked: Of these, the ones that the API server may call again (``reinvocationPolicy: IfNeeded``); None: not known.
+
+    """
+
+    server: Version | None = None
+    oldest_kubelet: Version | None = None
+    are_nodes_known: bool = False
+    injectors: frozenset[str] = frozenset()
+    reinvoked: frozenset[str] | None = None
+
+
+class Cluster(msgspec.Struct, frozen=True):
+    """What the decisions read.
+
+    Args:
+        support: Whether native sidecars are used, and why.
+        server: See `Observed`.
+        injectors: See `Observed`.
+        reinvoked: See `Observed`.
+
+    """
+
+    support: NativeSupport = NativeSupport.UNKNOWN
+    server: Version | None = None
+    injectors: frozenset[str] = frozenset()
+    reinvoked: frozenset[str] | None = None
+
+    @property
+    def is_native(self) -> bool:
+        """Whether native sidecars are used."""
+        return self.support in NATIVE
+
+
+UNKNOWN_CLUSTER: Final = Cluster()
+"""Of which nothing is known: no native sidecar."""
+
+
+def assess(observed: Observed, switch: NativeSwitch, minimum_kubelet: Version = DEFAULT_MINIMUM_KUBELET) -> Cluster:
+    """What follows from what was seen."""
+    return Cluster(_support(observed, switch, minimum_kubelet), observed.server, observed.injectors, observed.reinvoked)
+
+
+def _support(observed: Observed, switch: NativeSwitch, minimum_kubelet: Version) -> NativeSupport:
+    if switch is not NativeSwitch.AUTO:
+        return NativeSupport.FORCED_ON if switch is NativeSwitch.ON else NativeSupport.FORCED_OFF
+    server = observed.server
+    if server is None or not observed.are_nodes_known:
+        return NativeSupport.UNKNOWN
+    if server < NATIVE_SERVER:
+        return NativeSupport.OLD_SERVER
+    oldest = observed.oldest_kubelet or Version(server.major, server.minor - KUBELET_SKEW, server.patch)
+    return NativeSupport.READY if oldest >= minimum_kubelet else NativeSupport.OLD_KUBELET
+
+
+def is_virtual_node(labels: Mapping[str, str]) -> bool:
+    """Whether a node of these labels is left out of the count."""
+    return any(labels.get(key) == value for key, value in VIRTUAL_NODE_LABELS.items())
+
+
+class MutatingWebhook(msgspec.Struct, frozen=True):
+    """One webhook of one MutatingWebhookConfiguration.
+
+    Args:
+        configuration: The configuration's name; the API server calls them in the order of these.
+        name: The webhook's own name.
+        reinvocation_policy: ``Never`` or ``IfNeeded``.
+
+    """
+
+    configuration: str
+    name: str
+    reinvocation_policy: str = "Never"
+
+
+def installed_injectors(webhooks: Iterable[MutatingWebhook], catalogue: Catalogue) -> tuple[frozenset[str], frozenset[str]]:
+    """Ids of the rows whose injector is among these webhooks, and of those that may be called again."""
+    installed, reinvoked = set(), set()
+    for webhook in webhooks:
+        for sidecar in catalogue.injected:
+            if any(glob(pattern).match(webhook.name) for pattern in sidecar.injected_by):
+                installed.add(sidecar.id)
+                if webhook.reinvocation_policy == "IfNeeded":
+                    reinvoked.add(sidecar.id)
+    return frozenset(installed), frozenset(reinvoked)

@@ -1,0 +1,268 @@
+"""The conversion: which known sidecars become native ones (KEP-753), where they stand then, and what changes in them.
+
+Istio's own rendering is the reference: a sidecar that its injector has put among the regular containers, and we have moved, ends in the
+same order and with the same fields as one that the injector has rendered natively (istio pkg/kube/inject/webhook.go reorderPod).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from webhook.core.condition import any_holds, glob
+from webhook.core.hooks import edited_hooks, is_post_start_known
+from webhook.core.names import HELPER_CONTAINER
+from webhook.core.pod import ABSENT
+from webhook.core.reasons import KeptReason
+from webhook.core.version import Version, image_version, read_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from webhook.core.cluster import Cluster
+    from webhook.core.facts import Facts
+    from webhook.core.pod import Container
+    from webhook.core.sidecar import Convert, FoundSidecar, Sidecar
+
+NAMED_PORTS_SEEN: Final = Version(1, 32)
+"""From here on EndpointSlices hold the named ports of native sidecars (kubernetes#127976, #128850)."""
+
+RESIZE_POLICY_TAKEN: Final = Version(1, 33)
+"""Older servers refuse resizePolicy on an init container (validation.go validateInitContainers; KEP-1287 for sidecars is of 1.33)."""
+
+GCSFUSE_DRIVER: Final = "gcsfuse.csi.storage.gke.io"
+"""Its volumes are served by a sidecar, and no init container can mount them (gcs-fuse-csi-driver issue #38)."""
+
+QUICK_STARTUP: Final = {"initialDelaySeconds": 0, "periodSeconds": 1, "failureThreshold": 600, "successThreshold": 1}
+"""What a readiness probe becomes as a startup probe: asked each second, and long enough for a slow start."""
+
+
+class Move(msgspec.Struct, frozen=True):
+    """One container on its way to the init containers.
+
+    Args:
+        name: The container's name.
+        hooks: Its lifecycle afterwards; None: as it was.
+        startup_probe: A probe to add.
+        env: Variables to add.
+        loses_resize_policy: Whether this field goes.
+
+    """
+
+    name: str
+    hooks: dict[str, Any] | None = None
+    startup_probe: dict[str, Any] | None = None
+    env: tuple[dict[str, str], ...] = ()
+    loses_resize_policy: bool = False
+
+
+class Conversion(msgspec.Struct, frozen=True):
+    """What becomes native.
+
+    Args:
+        moves: The containers that are moved.
+        order: Names of all init containers afterwards; empty where nothing is moved.
+        annotations: What makes the injectors accept the pod as it is then.
+        kept: Known sidecars that stay regular containers, and why.
+
+    """
+
+    moves: tuple[Move, ...] = ()
+    order: tuple[str, ...] = ()
+    annotations: dict[str, str] = {}
+    kept: dict[str, KeptReason] = {}
+
+    def settled(self, facts: Facts) -> Facts:
+        """The pod as it is afterwards."""
+        if not self.moves:
+            return facts
+        moved = {move.name for move in self.moves}
+        left = tuple([sidecar for sidecar in facts.sidecars if sidecar.name not in moved])
+        native = tuple([name for name in self.order if name in moved or name in facts.native_sidecars])
+        return msgspec.structs.replace(facts, sidecars=left, native_sidecars=native)
+
+
+NO_CONVERSION: Final = Conversion()
+
+
+def convert(facts: Facts, cluster: Cluster) -> Conversion:
+    """What can become native in this pod, on a cluster that has native sidecars.
+
+    Without a container for the task nothing is moved: what looks like a sidecar may be it, and one regular container must stay.
+    """
+    containers = {container.name: container for container in facts.pod.spec.containers}
+    if not facts.sidecars or facts.main is None or len(containers) < len(facts.pod.spec.containers):
+        return NO_CONVERSION
+    kept: dict[str, KeptReason] = {}
+    moved: list[FoundSidecar] = []
+    for sidecar in facts.sidecars:
+        why = _kept_reason(facts.rows[sidecar.name], containers[sidecar.name], facts, cluster)
+        if why is None:
+            moved.append(sidecar)
+        else:
+            kept[sidecar.name] = why
+    if not moved:
+        return Conversion(kept=kept)
+    return Conversion(
+        moves=tuple([_move(one, _rule(facts.rows[one.name]), containers[one.name], cluster) for one in moved]),
+        order=tuple(_order(facts, [containers[one.name] for one in moved])),
+        annotations=_annotations(facts, moved),
+        kept=kept,
+    )
+
+
+def _rule(row: Sidecar) -> Convert:
+    if row.native is None or row.native.convert is None:
+        message = f"sidecar {row.id} has no rule for its conversion"
+        raise LookupError(message)
+    return row.native.convert
+
+
+def _kept_reason(row: Sidecar, container: Container, facts: Facts, cluster: Cluster) -> KeptReason | None:
+    rule = row.native.convert if row.native else None
+    if rule is None:
+        return KeptReason.NO_RULE
+    if any_holds(rule.unless, facts.pod, container) or _has_other_mode(rule, container):
+        return KeptReason.TOLD_NOT_TO
+    if container.restartPolicy is not None or container.restartPolicyRules != ABSENT:
+        return KeptReason.OWN_RESTARTS
+    if not is_post_start_known(container.hooks, rule.drops_hooks):
+        return KeptReason.POST_START
+    return (
+        _why_ports_stay(rule, container, cluster) or _why_volumes_stay(container, facts) or _why_injector_objects(row, container, cluster)
+    )
+
+
+def _has_other_mode(rule: Convert, container: Container) -> bool:
+    return any(container.environment.get(name, value) != value for name, value in rule.env.items())
+
+
+def _why_ports_stay(rule: Convert, container: Container, cluster: Cluster) -> KeptReason | None:
+    if any(port.hostPort for port in container.open_ports):
+        return KeptReason.HOST_PORT
+    named = [port.name for port in container.open_ports if port.name and port.name not in rule.own_ports]
+    are_seen = cluster.server is not None and cluster.server >= NAMED_PORTS_SEEN
+    return KeptReason.NAMED_PORT if named and not are_seen else None
+
+
+def _why_volumes_stay(container: Container, facts: Facts) -> KeptReason | None:
+    served = {volume.name for volume in facts.pod.spec.volumes or () if volume.driver == GCSFUSE_DRIVER}
+    return KeptReason.CSI_VOLUME if any(mount.name in served for mount in container.mounts) else None
+
+
+def _why_injector_objects(row: Sidecar, container: Container, cluster: Cluster) -> KeptReason | None:
+    """An injector that looks for its container in one list only adds it again; unless it is called once, or told by an annotation."""
+    if row.native is None or row.native.reinject_safe is not False:
+        return None
+    since = read_version(_rule(row).accepted_since or "")
+    found = image_version(container.image or "")
+    if since is not None and found is not None and found >= since:
+        return None
+    is_called_once = cluster.reinvoked is not None and row.id not in cluster.reinvoked
+    return None if is_called_once else KeptReason.REINJECTION
+
+
+def _move(sidecar: FoundSidecar, rule: Convert, container: Container, cluster: Cluster) -> Move:
+    keeps_resize_policy = cluster.server is not None and cluster.server >= RESIZE_POLICY_TAKEN
+    return Move(
+        name=sidecar.name,
+        hooks=edited_hooks(container, rule, sidecar),
+        startup_probe=_startup_probe(sidecar, rule, container),
+        env=tuple([{"name": name, "value": value} for name, value in rule.env.items() if name not in container.environment]),
+        loses_resize_policy=container.resizePolicy != ABSENT and not keeps_resize_policy,
+    )
+
+
+def _startup_probe(sidecar: FoundSidecar, rule: Convert, container: Container) -> dict[str, Any] | None:
+    if container.startupProbe != ABSENT:
+        return None
+    if rule.startup_from_readiness and container.readiness:
+        return container.readiness | QUICK_STARTUP
+    if rule.startup_probe is None or sidecar.ready is None:
+        return None
+    return with_port(rule.startup_probe, int(sidecar.ready.partition("/")[0]))
+
+
+def with_port(probe: dict[str, Any], port: int) -> dict[str, Any]:
+    """A copy with the port in the places that say ``{port}``."""
+    return {key: with_port(item, port) if isinstance(item, dict) else port if item == "{port}" else item for key, item in probe.items()}
+
+
+def _annotations(facts: Facts, moved: list[FoundSidecar]) -> dict[str, str]:
+    annotations: dict[str, str] = {}
+    for sidecar in moved:
+        rule = _rule(facts.rows[sidecar.name])
+        annotations |= {key: value for key, value in rule.annotations.items() if key not in facts.pod.annotations}
+        written = facts.pod.annotations.get(rule.status_annotation or "")
+        if rule.status_annotation is not None and written is not None:
+            annotations[rule.status_annotation] = _with_name_moved(written, sidecar.name)
+    return annotations
+
+
+def _with_name_moved(status: str, name: str) -> str:
+    """The injector's list of its own containers, with this one among the init containers; anything else as it was."""
+    try:
+        document = msgspec.json.decode(status, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        return status
+    regular, inits = (document.get(key) or [] for key in ("containers", "initContainers"))
+    if not isinstance(regular, list) or not isinstance(inits, list) or name not in regular:
+        return status
+    document["initContainers"] = [*inits, name]
+    document["containers"] = [one for one in regular if one != name] or None
+    return msgspec.json.encode(document).decode()
+
+
+def _order(facts: Facts, moved: list[Container]) -> Iterator[str]:
+    """Our own helper, which needs nothing; each mesh proxy behind its own helpers; then the rest, see `_behind`."""
+    inits = [container.name for container in facts.pod.init_containers]
+    first = [name for name in inits if name == HELPER_CONTAINER]
+    late: list[Container] = []
+    for container in sorted(moved, key=lambda one: (-facts.rows[one.name].order, one.name)):
+        row = facts.rows[container.name]
+        if _rule(row).is_first:
+            block = [*_fitting(row.init_helpers, inits), container.name, *_fitting(_rule(row).followed_by, inits)]
+            first += [name for name in block if name not in first]
+        else:
+            late.append(container)
+    rest = [name for name in inits if name not in first]
+    slots: dict[int, list[str]] = {}
+    for container in late:
+        slots.setdefault(_behind(facts, container, rest), []).append(container.name)
+    yield from first
+    yield from slots.get(0, ())
+    for place, name in enumerate(rest, start=1):
+        yield name
+        yield from slots.get(place, ())
+
+
+def _fitting(patterns: tuple[str, ...], names: Iterable[str]) -> list[str]:
+    return [name for pattern in patterns for name in names if glob(pattern).match(name)]
+
+
+def _behind(facts: Facts, container: Container, rest: list[str]) -> int:
+    """How many of these init containers come before it: up to the last one that it takes something from."""
+    needed = _needed(facts, container)
+    return max((place for place, name in enumerate(rest, start=1) if name in needed), default=0)
+
+
+def _needed(facts: Facts, container: Container) -> set[str]:
+    """Init containers that must come before it: its own helpers, mesh proxies, whoever writes into a volume of its or uses its port."""
+    inits = [init.name for init in facts.pod.init_containers]
+    needed = {*_fitting(facts.rows[container.name].init_helpers, inits)}
+    for name in facts.native_sidecars:
+        row = facts.rows[name]
+        if row.native and row.native.convert and row.native.convert.is_first:
+            needed |= {name, *_fitting((*row.init_helpers, *row.native.convert.followed_by), inits)}
+    written = {volume.name for volume in facts.pod.spec.volumes or () if not volume.is_read_only}
+    mounts = {mount.name for mount in container.mounts} & written
+    ports = _numbers(container)
+    for init in facts.pod.init_containers:
+        if not mounts.isdisjoint(mount.name for mount in init.mounts) or not ports.isdisjoint(_numbers(init)):
+            needed.add(init.name)
+    return needed
+
+
+def _numbers(container: Container) -> set[int]:
+    return {port.containerPort for port in container.open_ports if port.containerPort}

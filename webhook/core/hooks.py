@@ -1,0 +1,74 @@
+"""Lifecycle hooks of a sidecar that becomes a native one: which go, which stay, which forbid it.
+
+The kubelet starts the next init container when postStart has ended, so a hook that waits for something later waits for ever. It runs
+preStop while the regular containers have ended already and would restart a sidecar that ends before its TERM (KEP-753), so a hook that
+asks the process to quit must go.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from webhook.core.version import image_version, read_version
+
+if TYPE_CHECKING:
+    from webhook.core.pod import Container
+    from webhook.core.sidecar import Convert, FoundSidecar
+
+QUIT_PROGRAMS: Final = frozenset({"kill", "pkill", "killall"})
+QUIT_PATHS: Final = ("quitquitquit", "/shutdown", "/agent/v1/quit")
+"""What a hook that ends the process holds."""
+
+_WORD: Final = re.compile(r"[\w./-]+")
+
+
+def is_post_start_known(hooks: dict[str, Any], dropped: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether there is no postStart hook, or one that a native sidecar has no use for."""
+    hook = hooks.get("postStart")
+    return not hook or _is_one_of(hook, dropped)
+
+
+def edited_hooks(container: Container, rule: Convert, sidecar: FoundSidecar) -> dict[str, Any] | None:
+    """The hooks as a native sidecar has them; None where they are so already."""
+    before = container.hooks
+    after = {name: hook for name, hook in before.items() if name != "postStart" or not hook}
+    stop = after.get("preStop")
+    if stop and (_is_one_of(stop, rule.drops_hooks) or _is_quit(stop)):
+        del after["preStop"]
+    command = _pre_stop(container, rule, sidecar)
+    if command and not after.get("preStop"):
+        after["preStop"] = {"exec": {"command": command}}
+    return None if after == before else after
+
+
+def _pre_stop(container: Container, rule: Convert, sidecar: FoundSidecar) -> list[str]:
+    """The command to add; a proxy without a status port has none that works, and an old one does not know it."""
+    if not rule.pre_stop or sidecar.alive is None:
+        return []
+    port = sidecar.alive.partition("/")[0]
+    if rule.pre_stop_ports and int(port) not in rule.pre_stop_ports:
+        return []
+    since, found = read_version(rule.pre_stop_since or ""), image_version(container.image or "")
+    if since is not None and found is not None and found < since:
+        return []
+    return [word.replace("{port}", port) for word in rule.pre_stop]
+
+
+def _words(hook: Any) -> list[str]:
+    command = (hook.get("exec") or {}).get("command") if isinstance(hook, dict) and isinstance(hook.get("exec"), dict) else None
+    return [word for word in command if isinstance(word, str)] if isinstance(command, list) else []
+
+
+def _is_one_of(hook: Any, dropped: tuple[tuple[str, ...], ...]) -> bool:
+    found = {name for word in _words(hook) for name in (word, word.rpartition("/")[2])}
+    return any(found.issuperset(words) for words in dropped)
+
+
+def _is_quit(hook: Any) -> bool:
+    words = _words(hook)
+    request = hook.get("httpGet") if isinstance(hook, dict) else None
+    path = str(request.get("path")) if isinstance(request, dict) else ""
+    text = " ".join([*words, path])
+    programs = {word.rpartition("/")[2] for word in _WORD.findall(text)}
+    return any(one in text for one in QUIT_PATHS) or not QUIT_PROGRAMS.isdisjoint(programs)
