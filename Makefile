@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-cluster check format cluster cluster-stop benchmark benchmark-cluster docs requirements clean
+.PHONY: help demo test test-cluster check format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ cluster-stop: $(VENV)/ready ## end it, and remove every trace
 
 benchmark-cluster: $(VENV)/ready ## from a task's end to its pod's, on a real node with Istio; needs root
 	@$(BIN)/python -m benchmarks.pod_ends
+
+benchmark-watcher: $(VENV)/ready ## what watching a cluster costs the service, on a real API server; needs wrk, and Go once
+	@$(BIN)/python -m benchmarks.watcher
 
 benchmark: $(VENV)/ready ## the service and the wrapper against their peers; needs wrk, and Go for one of them
 	$(BIN)/python -m benchmarks

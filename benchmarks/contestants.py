@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.server import Contestant, free_port
+from cluster.webhook import NO_CLUSTER
+from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
     from benchmarks.material import Material
@@ -51,7 +53,7 @@ def settings(material: Material, port: int) -> dict[str, str]:
         "CERTIFICATE_FILE": str(material.certificates.certificate),
         "PRIVATE_KEY_FILE": str(material.certificates.private_key),
     }
-    return {f"AIRFLOW_SIDECAR_WEBHOOK__{name}": value for name, value in given.items()}
+    return NO_CLUSTER | {f"{PREFIX}{name}": value for name, value in given.items()}
 
 
 def naive(material: Material) -> Contestant:

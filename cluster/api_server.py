@@ -58,9 +58,14 @@ class ApiServer:
         self._process = self._place.start("kube-apiserver", self._command)
         self._process.ready(self._ready, "is ready")
 
-    def stop(self) -> None:
-        """End the API server alone."""
-        self._process.end()
+    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
+        """End the API server alone. Asked by SIGTERM it waits for open watches."""
+        self._process.end(with_signal)
+
+    @property
+    def pid(self) -> int:
+        """Of the API server."""
+        return self._process.pid
 
     def end(self) -> None:
         """End both. The API server would wait for open watches."""

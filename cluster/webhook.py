@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,12 +26,17 @@ CONFIGURATION: Final = Path(__file__).with_name("webhook_configuration.yaml")
 OPTED_IN: Final = {"airflow-sidecar-webhook": "enabled"}
 """The label that a namespace carries whose pods the webhook shall see."""
 
+NO_CLUSTER: Final = {"KUBECONFIG": os.devnull, "KUBERNETES_SERVICE_HOST": ""}
+"""The environment of a webhook that must not find whatever cluster the caller has credentials for."""
+
 
 class Webhook:
     """A running webhook."""
 
-    def __init__(self, place: Place, name: str = "webhook", settings: Mapping[str, str] | None = None) -> None:
-        """Start it on a port of its own. RuntimeError with its log: it does not come up."""
+    def __init__(
+        self, place: Place, name: str = "webhook", settings: Mapping[str, str] | None = None, kubeconfig: Path | None = None
+    ) -> None:
+        """Start it on a port of its own; with a kubeconfig it watches that cluster. RuntimeError with its log: it does not come up."""
         folder = place.folder / name
         folder.mkdir()
         self._authority = make_authority(datetime.now(UTC), "throwaway")
@@ -39,7 +45,9 @@ class Webhook:
         (folder / "tls.key").write_bytes(leaf.key_pem)
         own = {"HOST": place.address, "PORT": "0", "HEALTH_PORT": "0"}
         own |= {"CERTIFICATE_FILE": str(folder / "tls.crt"), "PRIVATE_KEY_FILE": str(folder / "tls.key")}
-        self._environment = {f"{PREFIX}{key}": value for key, value in {**own, **(settings or {})}.items()}
+        self._environment = {f"{PREFIX}{key}": value for key, value in {**own, **(settings or {})}.items()} | NO_CLUSTER
+        if kubeconfig is not None:
+            self._environment["KUBECONFIG"] = str(kubeconfig)
         self._place, self._name = place, name
         self._address = place.address
         self._start()
@@ -66,7 +74,16 @@ class Webhook:
     @property
     def metrics_url(self) -> str:
         """Where its metrics are."""
-        return f"http://{self._address}:{self._ports()[False]}/metrics"
+        return f"{self._health_url}/metrics"
+
+    @property
+    def ready_url(self) -> str:
+        """Where it says whether it is ready."""
+        return f"{self._health_url}/readyz"
+
+    @property
+    def _health_url(self) -> str:
+        return f"http://{self._address}:{self._ports()[False]}"
 
     @property
     def log(self) -> list[JSONObject]:

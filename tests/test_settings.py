@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from webhook.core.cluster import NativeSwitch
+from webhook.core.version import Version
 from webhook.core.wishes import Mode
 from webhook.policy_files import build_policy
 from webhook.settings import PREFIX, Settings, SettingsError, read_settings
@@ -48,7 +50,7 @@ def test_all_problems_are_told_at_once_each_with_its_place(tmp_path: Path) -> No
     assert told == [
         f"{PREFIX}PORT: Input should be a valid integer, unable to parse string as an integer",
         f"{config}: read_seconds: Input should be less than or equal to 30",
-        f"{PREFIX}MODE: Input should be 'auto', 'wrap', 'label-only' or 'off'",
+        f"{PREFIX}MODE: Input should be 'auto', 'native', 'wrap', 'label-only' or 'off'",
         f"{PREFIX}SHORT_NAME_FIXED: Value error, must be a valid label value: at most 63 of A-Z a-z 0-9 - _ . , with a letter or digit at both ends",
         f"{config}: wait_secs: there is no such setting; did you mean wait_seconds?",
     ]
@@ -143,6 +145,25 @@ def test_an_admins_own_rows_are_looked_at_first(tmp_path: Path) -> None:
 
 
 def test_an_injector_that_cannot_be_asked_is_told_with_those_that_can() -> None:
-    assert problems({f"{PREFIX}INJECTORS": "linkerd, istio"}) == [
-        "injectors: istio: not the id of a sidecar whose injector can be asked; allowed are vault, linkerd"
+    assert problems({f"{PREFIX}INJECTORS": "linkerd, kuma"}) == [
+        "injectors: kuma: not the id of a sidecar whose injector can be asked; allowed are istio, vault, linkerd, consul, dapr"
     ]
+
+
+@pytest.mark.parametrize("text", ["1.29.x", "newest", "1", "-1.29", "29"])
+def test_a_minimum_that_is_no_version_is_told(text: str) -> None:
+    assert problems({f"{PREFIX}MINIMUM_KUBELET": text}) == [f"{PREFIX}MINIMUM_KUBELET: Value error, must be a version like 1.29.3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "version"), [("1.33.1", Version(1, 33, 1)), ("v1.30", Version(1, 30)), ("v1.31.2-eks-7f9249a", Version(1, 31, 2))]
+)
+def test_the_minimum_is_a_version_as_a_kubelet_tells_it(text: str, version: Version) -> None:
+    assert read_settings({f"{PREFIX}MINIMUM_KUBELET": text}).minimum_kubelet == version
+
+
+def test_off_in_a_file_is_the_word_and_no_boolean(tmp_path: Path) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text("native_sidecars: off\n")
+
+    assert read_settings({}, config).native_sidecars is NativeSwitch.OFF

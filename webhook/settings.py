@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from webhook.core.cluster import DEFAULT_MINIMUM_KUBELET, NativeSwitch
 from webhook.core.names import CANONICAL_NAME
 from webhook.core.short_name import ShortNameValue, is_label_value
+from webhook.core.version import Version, read_version
 from webhook.core.wishes import MAX_WAIT_SECONDS, Mode, WhenNotReady
 from webhook.yaml_problem import yaml_problem
 
@@ -45,13 +47,21 @@ def _label_value(value: object) -> object:
     return value
 
 
+def _version(value: object) -> object:
+    version = read_version(value) if isinstance(value, str) else value
+    if version is None:
+        message = "must be a version like 1.29.3"
+        raise ValueError(message)
+    return version
+
+
 PortNumber = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(BaseModel):
     """What an operator can set."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     host: str = Field(
         "0.0.0.0",  # noqa: S104 - a pod has one address, and it is not known before
@@ -105,6 +115,23 @@ class Settings(BaseModel):
         "answers 500, so that failurePolicy decides.",
     )
     mode: Mode = Field(Mode.AUTO, description="Treatment of pods that do not say: the safest that ends them.")
+    native_sidecars: NativeSwitch = Field(
+        NativeSwitch.AUTO,
+        description="Whether sidecars are made native: `auto` where the API server and every kubelet are known to be able, `on` and `off` "
+        "whatever is known. `off` asks the API server for nothing, and does without the client's 10 MiB.",
+    )
+    minimum_kubelet: Annotated[Version, BeforeValidator(_version)] = Field(
+        DEFAULT_MINIMUM_KUBELET,
+        description="The oldest kubelet that `auto` takes for able. Before 1.29.3 the status of a sidecar that was started again may stay "
+        "wrong (kubernetes#123323).",
+    )
+    cluster_check_seconds: float = Field(
+        60.0,
+        ge=1,
+        le=3600,
+        description="How often, in seconds, the API server is asked for its version and for the installed injectors: both change once in "
+        "weeks, and a minute costs two requests. Nodes are watched, and known within seconds.",
+    )
     wait_seconds: int = Field(
         120,
         ge=0,
@@ -124,8 +151,9 @@ class Settings(BaseModel):
     )
     injectors: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
         (),
-        description="`vault` or `linkerd` (or the id of an own row that asks): sidecars whose injector works on every pod of the "
-        "opted-in namespaces, like Linkerd's by a namespace annotation, which a webhook cannot see. Nothing is assumed by default.",
+        description="`istio`, `vault`, `linkerd`, `consul` or `dapr` (or the id of an own row that asks): sidecars whose injector works on "
+        "every pod of the opted-in namespaces, like Linkerd's by a namespace annotation, which a webhook cannot see. Nothing is assumed by "
+        "default; that Istio is there is seen.",
     )
     short_name_key: Literal["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"] = Field(
         CANONICAL_NAME,

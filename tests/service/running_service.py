@@ -161,11 +161,11 @@ def replace_file(path: Path, data: bytes) -> None:
 class RunningService:
     """The process, its two ports, and what it tells of itself."""
 
-    def __init__(self, certificates: Certificates, settings: Mapping[str, object]) -> None:
+    def __init__(self, certificates: Certificates, settings: Mapping[str, object], kubeconfig: Path | None = None) -> None:
         """Start it; `listening` waits for it."""
         self.certificates = certificates
         self.context = certificates.client_context()
-        self.process = start({**settings_for(certificates), **settings})
+        self.process = start({**settings_for(certificates), **settings}, kubeconfig=kubeconfig)
         self._lines: list[str] = []
         self._errors: list[str] = []
         self._changed = threading.Condition()
@@ -327,10 +327,11 @@ def settings_for(certificates: Certificates) -> dict[str, object]:
     }
 
 
-def start(settings: Mapping[str, object], *arguments: str) -> subprocess.Popen[str]:
-    """``python -m webhook serve`` with these settings in its environment, and none of the caller's."""
+def start(settings: Mapping[str, object], *arguments: str, kubeconfig: Path | None = None) -> subprocess.Popen[str]:
+    """``python -m webhook serve`` with these settings in its environment, and none of the caller's; nor does it find the caller's cluster."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {f"{PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
+    environment |= {"KUBERNETES_SERVICE_HOST": "", "KUBECONFIG": str(kubeconfig or os.devnull)}
     return subprocess.Popen(
         [sys.executable, "-m", "webhook", "serve", *arguments],
         cwd=ROOT,
@@ -343,9 +344,11 @@ def start(settings: Mapping[str, object], *arguments: str) -> subprocess.Popen[s
 
 
 @contextmanager
-def running_service(directory: Path, kind: type[Certificates] = Certificates, **settings: object) -> Iterator[RunningService]:
+def running_service(
+    directory: Path, kind: type[Certificates] = Certificates, kubeconfig: Path | None = None, **settings: object
+) -> Iterator[RunningService]:
     """The service, up; it is ended, and whatever stood in the directory is gone afterwards."""
-    service = RunningService(kind(directory), settings)
+    service = RunningService(kind(directory), settings, kubeconfig)
     try:
         service.listening()
         yield service

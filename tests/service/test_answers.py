@@ -115,7 +115,9 @@ def test_an_annotation_that_means_nothing_is_warned_about_and_stops_no_task(serv
     reply = service.post(review)
     verify(review, reply.body)
     assert patch_of(reply)
-    assert reply.response["warnings"] == ["annotation airflow-sidecar-webhook/mode is ignored: allowed is auto, wrap, label-only, off"]
+    assert reply.response["warnings"] == [
+        "annotation airflow-sidecar-webhook/mode is ignored: allowed is auto, native, wrap, label-only, off"
+    ]
 
 
 @pytest.mark.parametrize("query", ["", "?timeout=10s", "?timeout=1s&timeout=2s", "?", "?%00%ff=%"])

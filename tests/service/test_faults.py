@@ -16,6 +16,7 @@ import pytest
 from tests.oracles.admission import verify
 from tests.pods import load, review_of
 from tests.service.reviews import all_secrets, injected_pod, injected_review, new_uid, secrets_of, texts_of
+from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.patch import MAX_ANNOTATION_BYTES
 from webhook.server.app import create_app
 from webhook.server.json_log import JsonFormatter
@@ -47,7 +48,7 @@ class Faulty:
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
 
     def post(self, review: bytes) -> httpx.Response:
-        app = create_app(self.policy, Observation(self.metrics), self.on_fault)
+        app = create_app(self.policy, lambda: UNKNOWN_CLUSTER, Observation(self.metrics), self.on_fault)
 
         async def post() -> httpx.Response:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://webhook") as client:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fastapi.telemetry import TelemetryConfig
 
+    from webhook.core.cluster import Cluster
     from webhook.core.policy import Policy
     from webhook.core.review import ReviewRequest
     from webhook.server.observation import Observation
@@ -29,8 +30,8 @@ NO_TELEMETRY: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "log
 FAULT_WARNING: Final = "airflow-sidecar-webhook failed on this pod and left it as it is; its log says where"
 
 
-def create_app(policy: Policy, observation: Observation, on_fault: str) -> FastAPI:
-    """The application; ``on_fault`` is the setting of that name."""
+def create_app(policy: Policy, cluster: Callable[[], Cluster], observation: Observation, on_fault: str) -> FastAPI:
+    """The application; ``cluster`` gives what is known of it now, without asking anyone; ``on_fault`` is the setting of that name."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY)
     app.add_exception_handler(HTTPException, _refusing(observation))
 
@@ -50,7 +51,7 @@ def create_app(policy: Policy, observation: Observation, on_fault: str) -> FastA
 
     def _answer(review: ReviewRequest, started: float) -> Response:
         try:
-            outcome = admit(review, policy)
+            outcome = admit(review, policy, cluster())
             answer = render(review.uid, outcome.operations, outcome.warnings)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the pod must start
             observation.failed(review, fault)

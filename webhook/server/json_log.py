@@ -56,9 +56,9 @@ def frames_of(error: BaseException) -> list[str]:
 
 
 def log_to_stdout(level: str) -> None:
-    """Send all loggers there; the third parties' at warning, since they speak of connections, not of reviews."""
+    """Send all loggers there; the third parties' at warning, since they speak of connections and of whole answers, not of reviews."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in ("uvicorn.error", "asyncio"):
+    for name in ("uvicorn.error", "asyncio", "urllib3", "kubernetes"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -60,8 +60,36 @@ class Metrics:
             "When the serving certificate expires, as a Unix time.",
             registry=self.registry,
         )
+        self._add_cluster()
         self.build = Gauge(f"{PREFIX}_build_info", "1, with the version.", ("version", "openssl"), registry=self.registry)
         self.build.labels(__version__, ssl.OPENSSL_VERSION).set(1)
         for result in ("loaded", "refused"):
             self.reloads.labels(result)
         ProcessCollector(registry=self.registry)
+
+    def _add_cluster(self) -> None:
+        """What the watcher tells; without a cluster to watch there is the support alone."""
+        self.native_support = Gauge(
+            f"{PREFIX}_native_support",
+            "1 for what holds of native sidecars on this cluster (ready, forced-on, forced-off, unknown, old-server, old-kubelet), else 0.",
+            ("support",),
+            registry=self.registry,
+        )
+        self.nodes = Gauge(
+            f"{PREFIX}_cluster_nodes",
+            "Nodes that are there, by kind; the virtual ones are left out of the count of kubelets.",
+            ("kind",),
+            registry=self.registry,
+        )
+        self.look_age = Gauge(
+            f"{PREFIX}_cluster_look_age_seconds",
+            "Since the API server last told of this resource, or since the start: a minute or so is usual.",
+            ("resource",),
+            registry=self.registry,
+        )
+        self.cluster_errors = Counter(
+            f"{PREFIX}_cluster_errors",
+            "Looks at the cluster that came to nothing, by resource.",
+            ("resource",),
+            registry=self.registry,
+        )

@@ -1,4 +1,4 @@
-"""One review before the first one: a service that cannot treat a plain pod must not start, and the first real one is not the slowest."""
+"""One pod before the first one: a service that cannot treat a plain pod must not start, and the first real one is not the slowest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook.core.admission import admit
+from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster, NativeSupport
 from webhook.core.review import API_VERSION, KIND, parse, render
 
 if TYPE_CHECKING:
@@ -41,12 +42,13 @@ SAMPLE: Final = msgspec.json.encode(
 
 
 def self_test(policy: Policy) -> None:
-    """Answer the sample as any review is answered.
+    """Answer the sample as any review is answered, without native sidecars and with them.
 
     Raises:
         Exception: Whatever a review would have failed with.
 
     """
     request = parse(SAMPLE)
-    outcome = admit(request, policy)
-    render(request.uid, outcome.operations, outcome.warnings)
+    for cluster in (UNKNOWN_CLUSTER, Cluster(NativeSupport.READY)):
+        outcome = admit(request, policy, cluster)
+        render(request.uid, outcome.operations, outcome.warnings)

@@ -17,6 +17,7 @@ from webhook.policy_files import build_policy
 from webhook.server.app import create_app
 from webhook.server.body_limit import BodyLimit, BodyLimits
 from webhook.server.certificate import CertificateFiles, Reload
+from webhook.server.cluster_watch import ClusterWatch
 from webhook.server.health import create_health_app
 from webhook.server.json_log import log_to_stdout
 from webhook.server.metrics import Metrics
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from webhook.core.policy import Policy
     from webhook.settings import Settings
 
 LOG = logging.getLogger("webhook.serve")
@@ -85,14 +87,17 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 class _Service:
-    """Both servers and the watch over the certificate."""
+    """Both servers and the watches over the certificate and the cluster."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics()
         self.certificate = CertificateFiles(settings.certificate_file, settings.private_key_file)
         self.metrics.not_after.set(self.certificate.not_after)
-        self.webhook = _Server(self._webhook_config())
+        policy = build_policy(settings)
+        self_test(policy)
+        self.cluster = ClusterWatch(settings, policy.catalogue, self.metrics)
+        self.webhook = _Server(self._webhook_config(policy))
         self.health = _Server(self._config(create_health_app(self.metrics, self._unready), settings.health_port))
         self.sockets = [_bind(settings.host, port) for port in (settings.port, settings.health_port)]
 
@@ -102,16 +107,16 @@ class _Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
         watch = loop.create_task(self._watch_certificate())
+        self.cluster.start()
         await asyncio.gather(*(server.serve([bound]) for server, bound in zip((self.webhook, self.health), self.sockets, strict=True)))
         watch.cancel()
         LOG.info("stopped")
 
-    def _webhook_config(self) -> uvicorn.Config:
+    def _webhook_config(self, policy: Policy) -> uvicorn.Config:
         settings = self.settings
         observation = Observation(self.metrics)
-        policy = build_policy(settings)
-        self_test(policy)
-        app = create_app(policy, observation, settings.on_fault)
+        view = self.cluster.view
+        app = create_app(policy, lambda: view.current, observation, settings.on_fault)
         limits = BodyLimits(settings.max_body_bytes, settings.max_buffered_bytes, settings.read_seconds)
         limited = BodyLimit(app, limits, observation.refused)
         self.metrics.in_flight.set_function(lambda: limited.in_flight)
@@ -139,11 +144,14 @@ class _Service:
 
     def _stop(self) -> None:
         LOG.info("stopping")
+        self.cluster.stop()
         self.webhook.should_exit = self.health.should_exit = True
 
     def _unready(self) -> str:
         if not self.webhook.started or self.webhook.should_exit:
             return "not serving"
+        if not self.cluster.has_looked:
+            return "not yet looked at the cluster"
         return "the certificate has expired" if self.certificate.not_after <= time.time() else ""
 
     async def _watch_certificate(self) -> None:

@@ -1,0 +1,256 @@
+"""What watching a cluster costs the webhook: `python -m benchmarks.watcher`, against a real API server.
+
+Needs what `make benchmark` needs and the API server of the cluster's tests. Reviews are measured with the watcher and without it in
+turns, one process at a time, while the nodes' status is written all the time; then the memory, with as many nodes as are wanted.
+Exit status: 0 with figures, 2 without any, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks import contestants, load
+from benchmarks.material import prepare
+from benchmarks.report import processor, table
+from benchmarks.rounds import WARM_UP_CONNECTIONS, WARM_UP_SECONDS, Plan, Results
+from benchmarks.server import ServerError, running
+from cluster.api_server import ALONE, ApiServer
+from cluster.binaries import NoGoError
+from cluster.host import Host
+from cluster.wait import until
+from webhook.settings import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.material import Material
+    from benchmarks.server import Contestant, Server
+    from cluster.api import Api
+
+    JSONObject = dict[str, Any]
+
+RESULTS: Final = Path(__file__).parent / "results"
+NO_FIGURES: Final = 2
+INTERRUPTED: Final = 130
+
+WATCHING: Final = "watching"
+BLIND: Final = "without"
+OLD: Final = "v1.28.15"
+"""Nodes without native sidecars, so that both give every pod the same treatment."""
+
+UPDATES_A_SECOND: Final = 50
+"""Three times what 5,000 kubelets write: each its status every five minutes (KubeletConfiguration, nodeStatusReportFrequency)."""
+
+IMAGES: Final = 50
+"""So many a kubelet lists in its node's status (nodeStatusMaxImages), which makes most of the object."""
+
+CLIENTS: Final = 4
+LOOK_SECONDS: Final = 120
+MEBIBYTE: Final = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident bytes of the webhook beside a cluster of so many nodes: once it has looked, and the most that it took for that."""
+
+    name: str
+    nodes: int
+    resident_bytes: int
+    peak_bytes: int
+
+
+def main() -> int:
+    """Read the command line, measure, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.watcher", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds (5)")
+    parser.add_argument("--seconds", type=int, default=5, help="seconds of each run (5)")
+    parser.add_argument("--connections", default="1,16", help="numbers of connections (1,16)")
+    parser.add_argument("--busy-nodes", type=int, default=100, help="nodes while reviews are measured (100)")
+    parser.add_argument("--nodes", type=int, default=5000, help="nodes while memory is measured (5000)")
+    given = parser.parse_args()
+    plan = Plan(given.rounds, given.seconds, [int(it) for it in given.connections.split(",")])
+    try:
+        load.require_machine()
+        measure(plan, given.busy_nodes, given.nodes)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (load.LoadError, ServerError, NoGoError, TimeoutError, RuntimeError) as error:
+        say(f"no figures: {error}")
+        return NO_FIGURES
+    return 0
+
+
+def measure(plan: Plan, busy_nodes: int, nodes: int) -> None:
+    """Make all measurements on one API server, and report them."""
+    RESULTS.mkdir(exist_ok=True)
+    # The API server, whoever writes to it and the load share a core: the other is the webhook's alone.
+    os.sched_setaffinity(0, {load.LOAD_CORE})
+    with ExitStack() as ends:
+        directory = Path(ends.enter_context(tempfile.TemporaryDirectory(dir=RESULTS)))
+        ground = Ground(prepare(directory), ends.enter_context(api_server()))
+        ground.make_nodes(busy_nodes)
+        with heartbeats(ground.server.api, busy_nodes):
+            results = ground.rates(plan)
+        memory = [ground.memory(BLIND), ground.memory(WATCHING)]
+        say(f"making {nodes} nodes")
+        ground.make_nodes(nodes)
+        memory.append(ground.memory(WATCHING))
+    report(plan, results, memory)
+
+
+@contextmanager
+def api_server() -> Iterator[ApiServer]:
+    """An API server on the loopback. RuntimeError with a log: it does not start."""
+    with ExitStack() as ends:
+        place = Host()
+        ends.callback(place.end)
+        server = ApiServer(place, ALONE)
+        ends.callback(server.end)
+        yield server
+
+
+class Ground:
+    """An API server, and the webhook beside it."""
+
+    def __init__(self, material: Material, server: ApiServer) -> None:
+        """Nothing is started yet."""
+        self.material, self.server = material, server
+        self._made = 0
+        self._numbers = itertools.count()
+
+    def make_nodes(self, number: int) -> None:
+        """As many nodes as that, with those that are there. ApiError."""
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            list(clients.map(self.server.api.create, (node_object(index) for index in range(self._made, number))))
+        self._made = max(self._made, number)
+
+    def rates(self, plan: Plan) -> Results:
+        """Measure both in turns, each alone on its core. LoadError, ServerError, TimeoutError."""
+        series: dict[tuple[str, int], list[load.Measurement]] = {}
+        for number in range(plan.rounds):
+            for name in (BLIND, WATCHING) if number % 2 else (WATCHING, BLIND):
+                with self.started(name) as server:
+                    load.measure(server, self.material.review, WARM_UP_CONNECTIONS, WARM_UP_SECONDS)
+                    for connections in plan.connections:
+                        measured = load.measure(server, self.material.review, connections, plan.seconds)
+                        series.setdefault((name, connections), []).append(measured)
+            say(f"round {number + 1} of {plan.rounds} done")
+        return Results(series)
+
+    def memory(self, name: str) -> Memory:
+        """Look at the cluster once, and read the memory. ServerError, TimeoutError."""
+        with self.started(name) as server:
+            return Memory(name, self._made if name == WATCHING else 0, server.resident_bytes(), peak_bytes(server))
+
+    @contextmanager
+    def started(self, name: str) -> Iterator[Server]:
+        """The webhook, once it has looked at what it can see."""
+        contestant = self.contestant(name)
+        health = f"http://127.0.0.1:{contestant.environment[f'{PREFIX}HEALTH_PORT']}/metrics"
+        with running(contestant, self.material.output(f"{name}-{next(self._numbers)}")) as server:
+            until(lambda: counted(health) == (self._made if name == WATCHING else 0), "the webhook knows all nodes", LOOK_SECONDS)
+            yield server
+
+    def contestant(self, name: str) -> Contestant:
+        """The webhook with a cluster to watch, or with none."""
+        webhook = replace(contestants.webhook(self.material), name=name)
+        if name == BLIND:
+            return webhook
+        return replace(webhook, environment={**webhook.environment, "KUBECONFIG": str(self.server.kubeconfig)})
+
+
+def node_object(number: int) -> JSONObject:
+    """A node of the size that they have in real clusters."""
+    digest = f"{number:064x}"
+    images = [
+        {"names": [f"registry.example.com/team/image-{one}@sha256:{digest}", f"registry.example.com/team/image-{one}:1.0.{one}"]}
+        for one in range(IMAGES)
+    ]
+    labels = {f"topology.example.com/label-{one}": digest[:40] for one in range(20)}
+    metadata = {"name": f"node-{number}", "labels": labels}
+    status = {"nodeInfo": {"kubeletVersion": OLD}, "images": images}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status}
+
+
+@contextmanager
+def heartbeats(api: Api, nodes: int) -> Iterator[None]:
+    """The nodes' status is written all the time, one node after the other."""
+    ended = threading.Event()
+
+    def write_on() -> None:
+        for number in itertools.count():
+            if ended.wait(1 / UPDATES_A_SECOND):
+                return
+            ready = {"type": "Ready", "status": "True", "message": str(number)}
+            api.patch(f"/api/v1/nodes/node-{number % nodes}/status", {"status": {"conditions": [ready]}})
+
+    with ThreadPoolExecutor(1) as writer:
+        written = writer.submit(write_on)
+        try:
+            yield
+        finally:
+            ended.set()
+        written.result()
+
+
+def counted(health: str) -> int:
+    """How many nodes the webhook knows of."""
+    families = text_string_to_metric_families(httpx.get(health, trust_env=False).text)
+    return int(sum(sample.value for family in families for sample in family.samples if sample.name.endswith("_cluster_nodes")))
+
+
+def peak_bytes(server: Server) -> int:
+    """The highest resident memory since the start: VmHWM in /proc/PID/status, proc(5)."""
+    lines = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+def report(plan: Plan, results: Results, memory: list[Memory]) -> None:
+    """Print both tables, and write every single figure to a new file."""
+    heads = ["connections", "", "reviews/s", "p99 ms", "CPU us a review", "rate of the one without", "reviews for its CPU time"]
+    print(table([heads, *(row(results, name, connections) for connections in plan.connections for name in (BLIND, WATCHING))]))
+    sizes = [[it.name, str(it.nodes), *(f"{size / MEBIBYTE:.1f}" for size in (it.resident_bytes, it.peak_bytes))] for it in memory]
+    print(table([["memory", "nodes", "resident MiB", "peak MiB"], *sizes]))
+    document = {
+        "processor": processor(),
+        "updates_a_second": UPDATES_A_SECOND,
+        "rates": [{"name": name, "connections": number, **asdict(it)} for (name, number), all_ in results.series.items() for it in all_],
+        "memory": [asdict(it) for it in memory],
+    }
+    path = RESULTS / f"watcher-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    say(f"written to {path}")
+
+
+def row(results: Results, name: str, connections: int) -> list[str]:
+    """One line of the table."""
+    measured = results.series[name, connections]
+    ratios = [results.ratio(name, BLIND, connections), results.cpu_ratio(name, BLIND, connections)]
+    figures = [f"{median(it.rate for it in measured):,.0f}", f"{median(it.p99 for it in measured) * 1e3:.2f}"]
+    figures.append(f"{median(it.cpu_per_review for it in measured) * 1e6:,.0f}")
+    return [str(connections), name, *figures, *(f"{it:.3f} x" if name == WATCHING else "" for it in ratios)]
+
+
+def say(line: str) -> None:
+    """Tell the person who waits what goes on, beside the tables."""
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,308 @@
+"""The service beside a cluster that does not answer, or not well: reviews are answered all the same, and it says what it lacks.
+
+What a real API server does is shown in tests/cluster/api_server/test_watcher.py.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from kubernetes.client import Configuration
+
+from tests.oracles.admission import verify
+from tests.service.reviews import injected_review, is_answered
+from tests.service.running_service import DEADLINE_SECONDS, Certificates, RunningService, eventually, running_service, send
+from webhook.cluster.connection import CONNECT_SECONDS, MAX_MESSAGE_CHARACTERS, Connection
+from webhook.cluster.errors import RefusedError, UnreachableError
+from webhook.cluster.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
+from webhook.cluster.watcher import FIRST_LOOK_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    JSONObject = dict[str, Any]
+
+REVIEWS: Final = 200
+AT_ONCE_SECONDS: Final = 0.8 * CONNECT_SECONDS
+"""For all of them: a single one that waited for the API server would take longer."""
+
+SOON_SECONDS: Final = 3.0
+SECRET: Final = "a-token-that-nobody-shall-see"  # noqa: S105  no server knows it
+
+
+def write_kubeconfig(directory: Path, server: str, text: str | None = None) -> Path:
+    """A kubeconfig for a server without TLS, or with another text."""
+    user = {"name": "user", "user": {"token": SECRET}}
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "cluster", "cluster": {"server": server}}],
+        "users": [user],
+        "contexts": [{"name": "context", "context": {"cluster": "cluster", "user": "user"}}],
+        "current-context": "context",
+    }
+    path = directory / "kubeconfig"
+    path.write_text(json.dumps(content) if text is None else text)
+    return path
+
+
+@contextmanager
+def watching(factory: pytest.TempPathFactory, server: str, text: str | None = None, **settings: object) -> Iterator[RunningService]:
+    """The service with that kubeconfig."""
+    directory = factory.mktemp("watching")
+    kubeconfig = write_kubeconfig(factory.mktemp("kubeconfig"), server, text)
+    with running_service(directory, Certificates, kubeconfig, cluster_check_seconds=1, **settings) as service:
+        yield service
+
+
+def answers_at_once(service: RunningService) -> bool:
+    """Whether many reviews in a row take no time to speak of."""
+    client = service.connect()
+    began = time.monotonic()
+    for _ in range(REVIEWS):
+        review = injected_review()
+        verify(review, send(client, review).body)
+    took = time.monotonic() - began
+    client.close()
+    return took < AT_ONCE_SECONDS
+
+
+def ends_soon(service: RunningService) -> bool:
+    """Whether SIGTERM ends it in time, with code 0 and nothing on stderr."""
+    service.process.send_signal(signal.SIGTERM)
+    return service.process.wait(SOON_SECONDS) == 0 and not service.stderr
+
+
+@contextmanager
+def silence() -> Iterator[str]:
+    """A server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def refusal() -> Iterator[str]:
+    """A port that nobody listens on, and that nobody else is given meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+def test_an_api_server_that_never_answers_holds_up_no_review_and_no_end(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with silence() as server, watching(tmp_path_factory, server) as service:
+        is_answered(service)
+        reply = service.health("/readyz")
+        assert (reply.status, reply.body) == (503, b"not yet looked at the cluster\n")
+        assert answers_at_once(service)
+        assert eventually(lambda: service.health("/readyz").status == 200, FIRST_LOOK_SECONDS + SOON_SECONDS)
+        assert service.metric("native_support", support="unknown") == 1
+        assert service.metric("cluster_look_age_seconds", resource="nodes") > 1
+        assert ends_soon(service)
+
+
+def test_an_api_server_that_is_down_holds_up_neither_readiness_nor_reviews(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with refusal() as server, watching(tmp_path_factory, server) as service:
+        assert eventually(lambda: service.health("/readyz").status == 200, FIRST_LOOK_SECONDS - 1)
+        line = service.log(event="cluster not looked at", resource="nodes", level="warning")
+        assert "Connection refused" in line["problem"]
+        assert eventually(lambda: service.metric("cluster_errors_total", resource="nodes") > 2)
+        assert answers_at_once(service)
+        assert len([line for line in service.logs if line["event"] == "cluster not looked at"]) == 3, (
+            "one for each resource, not for each try"
+        )
+        assert ends_soon(service)
+
+
+@pytest.mark.parametrize("text", [f"users: [{SECRET}: [", f"users: [{{name: {SECRET}}}]", f"[{SECRET}]", "\x00"], ids=repr)
+def test_a_kubeconfig_that_cannot_be_used_is_told_without_its_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    with watching(tmp_path_factory, "", text) as service:
+        line = service.log(event="cluster not looked at", resource="nodes")
+        assert line["problem"].startswith("the kubeconfig cannot be used: ")
+        assert eventually(lambda: service.health("/readyz").status == 200)
+        is_answered(service)
+        assert SECRET not in service.text + service.stderr
+
+
+def test_without_credentials_it_says_once_that_there_is_no_cluster(service: RunningService) -> None:
+    assert [line["why"] for line in service.logs if line["event"] == "no cluster"] == ["neither a service account nor a kubeconfig is here"]
+    assert service.metric("native_support", support="unknown") == 1
+    assert not [name for name, _labels in service.metrics() if name.startswith("cluster_")]
+
+
+class ScriptedApiServer:
+    """A fake API server for what no real one can be brought to: old versions, broken streams. It shows nothing of real ones."""
+
+    def __init__(self) -> None:
+        self.version: JSONObject = {"gitVersion": "v1.34.2"}
+        self.nodes: list[JSONObject] = []
+        self.events: list[bytes] = []
+        """What a watch sends before it says no more."""
+        self.watches: list[str] = []
+        """The resourceVersion that each began from."""
+        self.refusal: tuple[int, bytes] | None = None
+        """What every request is answered with instead."""
+        self.over = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def end(self) -> None:
+        self.over.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, path: str) -> JSONObject:
+        metadata = {"resourceVersion": "5"}
+        return {
+            VERSION_PATH: self.version,
+            NODES_PATH: {"metadata": metadata, "items": self.nodes},
+            CONFIGURATIONS_PATH: {"metadata": metadata, "items": []},
+        }[path]
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        script = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                """Not on the test's stderr."""
+
+            def do_GET(self) -> None:
+                url = urlsplit(self.path)
+                query = parse_qs(url.query)
+                status, body = script.refusal or (200, b"")
+                self.send_response(status)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                if body:
+                    self.send_chunk(body)
+                elif "watch" in query:
+                    script.watches += query["resourceVersion"]
+                    for part in script.events:
+                        self.send_chunk(part)
+                    script.over.wait(DEADLINE_SECONDS)
+                else:
+                    self.send_chunk(json.dumps(script.answer(url.path)).encode())
+                self.send_chunk(b"")
+
+            def send_chunk(self, data: bytes) -> None:
+                self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+                self.wfile.flush()
+
+        return Handler
+
+
+@pytest.fixture
+def fake() -> Iterator[ScriptedApiServer]:
+    server = ScriptedApiServer()
+    yield server
+    server.end()
+
+
+def fake_node(name: str, kubelet: str) -> JSONObject:
+    """A node as the fake gives it."""
+    return {"metadata": {"name": name, "resourceVersion": "7"}, "status": {"nodeInfo": {"kubeletVersion": kubelet}}}
+
+
+def test_an_old_server_has_no_native_sidecars(tmp_path_factory: pytest.TempPathFactory, fake: ScriptedApiServer) -> None:
+    fake.version = {"gitVersion": "v1.28.15"}
+    with watching(tmp_path_factory, fake.url) as service:
+        line = service.log(event="native sidecars")
+        assert (line["before"], line["support"], line["server"]) == ("unknown", "old-server", "1.28.15")
+        fake.version = {"gitVersion": "v1.34.2"}
+        service.log(event="native sidecars", before="old-server", support="ready")
+        assert service.metric("native_support", support="ready") == 1
+        assert service.metric("native_support", support="old-server") == 0
+
+
+def test_a_line_of_a_watch_that_comes_in_pieces_is_one_event(tmp_path_factory: pytest.TempPathFactory, fake: ScriptedApiServer) -> None:
+    line = json.dumps({"type": "ADDED", "object": fake_node("old", "v1.20.0")}).encode() + b"\n"
+    fake.events = [line[:9], line[9:40], line[40:-1], line[-1:]]
+    with watching(tmp_path_factory, fake.url) as service:
+        told = service.log(event="native sidecars", support="old-kubelet")
+        assert (told["oldest_kubelet"], told["node"]) == ("1.20.0", "old")
+
+
+def test_a_watch_that_sends_no_json_is_told_and_the_service_goes_on(
+    tmp_path_factory: pytest.TempPathFactory, fake: ScriptedApiServer
+) -> None:
+    fake.nodes, fake.events = [fake_node("a", "v1.34.2")], [b"<html>\n"]
+    with watching(tmp_path_factory, fake.url) as service:
+        line = service.log(event="cluster not looked at", resource="nodes")
+        assert line["problem"].startswith("the answer cannot be read: ")
+        service.log(event="native sidecars", support="ready")
+        fake.events = [json.dumps({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "8"}}}).encode() + b"\n"]
+        service.log(event="cluster answers again", resource="nodes")
+
+
+def test_a_watch_that_hangs_does_not_hold_up_the_end(tmp_path_factory: pytest.TempPathFactory, fake: ScriptedApiServer) -> None:
+    with watching(tmp_path_factory, fake.url) as service:
+        assert eventually(lambda: fake.watches == ["5"])
+        assert ends_soon(service)
+
+
+@pytest.mark.parametrize(("switch", "support"), [("on", "forced-on"), ("off", "forced-off")])
+def test_a_switch_holds_from_the_start(
+    tmp_path_factory: pytest.TempPathFactory, fake: ScriptedApiServer, switch: str, support: str
+) -> None:
+    fake.version = {"gitVersion": "v1.20.0"}
+    with watching(tmp_path_factory, fake.url, native_sidecars=switch) as service:
+        assert service.metric("native_support", support=support) == 1
+        assert eventually(lambda: service.health("/readyz").status == 200)
+        client = service.connect()
+        review = injected_review()
+        (first, *_) = verify(review, send(client, review).body)["spec"].get("initContainers") or [{}]
+        client.close()
+        assert (first.get("restartPolicy") == "Always", bool(fake.watches)) == (switch == "on", switch == "on")
+
+
+def test_the_minimum_kubelet_is_a_setting(tmp_path_factory: pytest.TempPathFactory, fake: ScriptedApiServer) -> None:
+    fake.nodes = [fake_node("a", "v1.33.1")]
+    with watching(tmp_path_factory, fake.url, minimum_kubelet="1.33.2") as service:
+        assert service.log(event="native sidecars")["support"] == "old-kubelet"
+
+
+def test_no_log_level_shows_the_token(tmp_path_factory: pytest.TempPathFactory, fake: ScriptedApiServer) -> None:
+    with watching(tmp_path_factory, fake.url, log_level="debug") as service:
+        service.log(event="native sidecars")
+        assert eventually(lambda: fake.watches == ["5"])
+        assert SECRET not in service.text + service.stderr
+
+
+def test_a_stream_that_falls_silent_is_given_up(fake: ScriptedApiServer) -> None:
+    fake.events = [b"one\ntwo\nthr"]
+    lines = Connection(Configuration(host=fake.url)).lines(NODES_PATH, 0.2, watch="true", resourceVersion="1")
+
+    assert [next(lines), next(lines), next(lines)] == [b"", b"one", b"two"]
+    with pytest.raises(UnreachableError, match="timed out"):
+        next(lines)
+
+
+REFUSALS: Final = {
+    "a Status": (403, b'{"kind": "Status", "message": "nodes is forbidden"}', "403 nodes is forbidden"),
+    "a proxy's page": (502, b"<html>\n  Bad   Gateway", "502 <html> Bad Gateway"),
+    "what is no text": (500, b"\xff\x00", "500 \ufffd\x00"),
+    "a book": (500, b"word " * 1000, "500 " + ("word " * 1000)[:MAX_MESSAGE_CHARACTERS].rstrip()),
+    "another place": (302, b"over there", "302 over there"),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "told"), REFUSALS.values(), ids=REFUSALS)
+def test_an_error_is_told_in_the_servers_words_on_one_line(fake: ScriptedApiServer, status: int, body: bytes, told: str) -> None:
+    fake.refusal = (status, body)
+    with pytest.raises(RefusedError) as refusal:
+        Connection(Configuration(host=fake.url)).get(NODES_PATH)
+
+    assert (refusal.value.status, str(refusal.value).rstrip()) == (status, told)
