@@ -16,6 +16,7 @@ from demo.simulated_injectors import inject_istio
 from tests.oracles.pod_validation import validate
 from tests.pods import FIXTURES, SIMULATED, load
 from webhook import __version__
+from webhook.settings import PREFIX
 
 POD = FIXTURES / "airflow-3.3.2-provider-10.25.0" / "kpo_cmds_args.json"
 
@@ -102,6 +103,93 @@ def test_patch_prints_an_array_that_applies() -> None:
 
 def test_patch_prints_an_empty_array_where_nothing_changes() -> None:
     assert json.loads(run("patch", str(FIXTURES / "airflow-3.3.2-provider-10.25.0" / "kpo_hostnetwork.json"))) == []
+
+
+INJECTED = json.dumps(inject_istio(load("airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json")))
+NOT_YET = json.dumps(load("airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json"))
+ASK = "sidecar.istio.io/nativeSidecar"
+
+
+def test_without_a_version_no_native_sidecar_is_used_and_the_text_says_how_to_say_otherwise() -> None:
+    first, *_ = run("explain", "-", given=INJECTED).splitlines()
+
+    assert first.startswith("cluster: its version is not known, so native sidecars are not used; --cluster-version says otherwise")
+    assert explained("-", given=INJECTED)[0]["cluster"] == {"support": "unknown", "version": None}
+
+
+CLUSTERS = {
+    "able": (["--cluster-version", "1.34"], {}, ("ready", "1.34.0"), "native"),
+    "the least": (["--cluster-version", "v1.29.3-eks-1"], {}, ("ready", "1.29.3"), "native"),
+    "old kubelets": (["--cluster-version", "1.29"], {}, ("old-kubelet", "1.29.0"), "wrapped"),
+    "an old server": (["--cluster-version", "1.28"], {}, ("old-server", "1.28.0"), "wrapped"),
+    "another minimum": (["--cluster-version", "1.32"], {"MINIMUM_KUBELET": "1.33"}, ("old-kubelet", "1.32.0"), "wrapped"),
+    "forced on": ([], {"NATIVE_SIDECARS": "on"}, ("forced-on", None), "native"),
+    "forced off": (["--cluster-version", "1.34"], {"NATIVE_SIDECARS": "off"}, ("forced-off", "1.34.0"), "wrapped"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "settings", "cluster", "result"), CLUSTERS.values(), ids=CLUSTERS)
+def test_a_pod_is_explained_for_a_cluster_that_is_not_there(
+    arguments: list[str], settings: dict[str, str], cluster: tuple[str, str | None], result: str
+) -> None:
+    variables = {f"{PREFIX}{name}": value for name, value in settings.items()}
+    (one,) = json.loads(run("explain", "-o", "json", *arguments, "-", given=INJECTED, code=0, **variables))
+
+    assert (one["cluster"]["support"], one["cluster"]["version"]) == cluster
+    assert one["result"] == result
+
+
+@pytest.mark.parametrize(("arguments", "settings", "cluster", "_"), CLUSTERS.values(), ids=CLUSTERS)
+def test_the_text_says_in_a_line_what_cluster_it_is_for(
+    arguments: list[str], settings: dict[str, str], cluster: tuple[str, str | None], _: str
+) -> None:
+    variables = {f"{PREFIX}{name}": value for name, value in settings.items()}
+    first, *_rest = run("explain", *arguments, "-", given=INJECTED, code=0, **variables).splitlines()
+
+    assert first.startswith(f"cluster: Kubernetes {cluster[1]} on every node; " if cluster[1] else "cluster: its version is not known; ")
+    assert first.endswith(f"({cluster[0]})")
+
+
+def test_an_injector_that_is_installed_is_asked_before_it_has_injected() -> None:
+    able = ("--cluster-version", "1.34")
+
+    assert ASK not in run("patch", *able, "-", given=NOT_YET)
+    assert ASK in run("patch", *able, "--injected-by", "istio", "-", given=NOT_YET)
+    assert ASK in run("patch", *able, "--injected-by", "vault", "--injected-by", "istio", "-", given=NOT_YET)
+
+
+def test_patch_answers_for_a_cluster_too() -> None:
+    pod = json.loads(INJECTED)
+    native, wrapped = (
+        jsonpatch.apply_patch(pod, json.loads(run("patch", "--cluster-version", version, "-", given=INJECTED)))
+        for version in ("1.34", "1.28")
+    )
+
+    assert [one["name"] for one in native["spec"]["initContainers"] if one.get("restartPolicy") == "Always"] == ["istio-proxy"]
+    assert wrapped["spec"]["containers"][0]["command"][0] == "/bin/sh"
+
+
+def test_an_injector_that_is_not_known_is_refused_with_the_ones_that_are() -> None:
+    told = run("explain", "--injected-by", "istoi", "-", given=NOT_YET, code=2)
+
+    assert told.startswith(
+        "airflow-sidecar-webhook: --injected-by istoi: not the id of a sidecar whose injector is known; allowed are istio, vault, "
+    )
+    assert told.count("\n") == 1
+
+
+def test_an_own_row_with_an_injector_may_be_named(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.yaml"
+    rows.write_text("[{id: mine, title: Mine, source: [here], injected_by: [pods.mine.example]}]", "utf-8")
+
+    run("explain", "--injected-by", "mine", "-", given=NOT_YET, code=0, **{f"{PREFIX}SIDECARS_FILE": str(rows)})
+
+
+@pytest.mark.parametrize("version", ["", "new", "1", "1.x", "-1.2"])
+def test_a_version_that_is_none_is_refused(version: str) -> None:
+    assert f"argument --cluster-version: {version!r} is no version like 1.34 or v1.29.3" in run(
+        "explain", f"--cluster-version={version}", "-", code=2
+    )
 
 
 def test_settings_hold_here_too() -> None:

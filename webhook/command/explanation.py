@@ -12,7 +12,9 @@ import msgspec
 import yaml
 
 from webhook.command.pod_file import as_request
+from webhook.command.supposed_cluster import as_json
 from webhook.core.admission import Outcome, admit
+from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster
 from webhook.core.names import STATUS
 from webhook.core.reasons import SENTENCES
 
@@ -36,6 +38,7 @@ class Explanation:
         outcome: What the webhook decided.
         script: The wrapper's text, shown by its size alone.
         where: Namespace and name.
+        cluster: What the cluster was taken for.
 
     """
 
@@ -43,6 +46,7 @@ class Explanation:
     outcome: Outcome
     script: str
     where: str
+    cluster: Cluster
 
     @property
     def status(self) -> dict[str, Any]:
@@ -59,6 +63,7 @@ class Explanation:
         """For machines."""
         return {
             "pod": self.where,
+            "cluster": as_json(self.cluster),
             "result": self.outcome.result,
             "reason": self.outcome.reason,
             "sentence": SENTENCES[self.outcome.reason],
@@ -89,11 +94,11 @@ class Explanation:
         return text.splitlines(keepends=True)
 
 
-def explain(pod: dict[str, Any], policy: Policy, namespace: str) -> Explanation:
+def explain(pod: dict[str, Any], policy: Policy, namespace: str, cluster: Cluster = UNKNOWN_CLUSTER) -> Explanation:
     """Ask the same rules that the service asks."""
     request = as_request(pod, namespace)
     where = f"{request.namespace}/{request.name or '(no name)'}"
-    return Explanation(pod, admit(request, policy), policy.script, where)
+    return Explanation(pod, admit(request, policy, cluster), policy.script, where, cluster)
 
 
 def wants_colour() -> bool:

@@ -1,0 +1,183 @@
+"""Looks at a cluster: every request that the doctor makes, and what is kept of the answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from webhook.cluster.errors import RefusedError, UnreadableError
+from webhook.cluster.reading import CONFIGURATIONS_PATH, PAGE, VERSION_PATH, Source, list_nodes, read_server_version
+from webhook.core.errors import MalformedPodError
+from webhook.core.version import Version
+from webhook.doctor import probe
+from webhook.doctor.registration import Configuration, Registered, in_order
+from webhook.doctor.stuck import TaskPod, read_task_pod
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from webhook.cluster.nodes import Nodes
+    from webhook.core.sidecar import Catalogue
+
+T = TypeVar("T")
+
+UNAUTHORIZED: Final = 401
+NOT_FOUND: Final = 404
+
+
+class Patient(Source, Protocol):
+    """What is asked: `webhook.doctor.access.Access`."""
+
+    def create(self, path: str, body: object, parameters: Mapping[str, str]) -> tuple[int, bytes]:
+        """Status and body of the answer to a POST."""
+
+
+class NotRead(msgspec.Struct, frozen=True):
+    """What could not be read, and why, in the API server's own words."""
+
+    why: str
+
+
+class Namespace(msgspec.Struct, frozen=True):
+    """What is read of a namespace."""
+
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class Server(msgspec.Struct, frozen=True):
+    """The API server.
+
+    Args:
+        told: Its version, in its own words.
+        counts_as: The version that it can do what it can by; the emulated one where it emulates an older.
+
+    """
+
+    told: str
+    counts_as: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen.
+
+    Args:
+        namespace: Its name.
+        server: See `Server`.
+        nodes: All nodes.
+        webhooks: Every mutating webhook, in the order in which they are called.
+        space: The namespace; None: it does not exist.
+        pod: The dry run of a pod.
+        template: The dry run of the same in a PodTemplate.
+        tasks: The task pods of the namespace.
+
+    """
+
+    namespace: str
+    server: Server | NotRead
+    nodes: Nodes | NotRead
+    webhooks: tuple[Registered, ...] | NotRead
+    space: Namespace | NotRead | None
+    pod: probe.Trial
+    template: probe.Trial
+    tasks: tuple[TaskPod, ...] | NotRead
+
+
+class _ListMetadata(msgspec.Struct):
+    following: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct):
+    metadata: _ListMetadata
+    items: list[msgspec.Raw] | None = None
+
+
+class _Namespace(msgspec.Struct):
+    metadata: Namespace
+
+
+class _GitVersion(msgspec.Struct, rename="camel"):
+    git_version: str
+
+
+def examine(patient: Patient, namespace: str, catalogue: Catalogue) -> Seen:
+    """Look at everything, once. Nothing is changed: what is created is a dry run.
+
+    Raises:
+        UnreachableError: Nobody answered.
+        RefusedError: With 401: the API server does not know who asks. Anything else it refuses is in what is returned.
+
+    """
+    place = f"/api/v1/namespaces/{quote(namespace, safe='')}"
+    now = datetime.now(UTC)
+    return Seen(
+        namespace=namespace,
+        server=_attempt(lambda: _read_server(patient)),
+        nodes=_attempt(lambda: list_nodes(patient)[0]),
+        webhooks=_attempt(lambda: in_order(_items(patient, CONFIGURATIONS_PATH, Configuration))),
+        space=_attempt(lambda: _read_namespace(patient, place)),
+        pod=probe.read_trial(*patient.create(f"{place}/pods", probe.pod(), probe.PARAMETERS)),
+        template=probe.read_trial(*patient.create(f"{place}/podtemplates", probe.pod_template(), probe.PARAMETERS)),
+        tasks=_attempt(lambda: _read_tasks(patient, place, catalogue, now)),
+    )
+
+
+def _attempt(read: Callable[[], T]) -> T | NotRead:
+    try:
+        return read()
+    except RefusedError as error:
+        if error.status == UNAUTHORIZED:
+            raise
+        return NotRead(str(error))
+    except UnreadableError as error:
+        return NotRead(str(error))
+
+
+def _read_server(patient: Patient) -> Server:
+    return Server(_decode(patient.get(VERSION_PATH), _GitVersion).git_version, read_server_version(patient))
+
+
+def _read_namespace(patient: Patient, place: str) -> Namespace | None:
+    try:
+        return _decode(patient.get(place), _Namespace).metadata
+    except RefusedError as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise
+
+
+def _read_tasks(patient: Patient, place: str, catalogue: Catalogue, now: datetime) -> tuple[TaskPod, ...]:
+    read = (_read_task(item, catalogue, now) for item in _items(patient, f"{place}/pods", msgspec.Raw))
+    return tuple(task for task in read if task is not None)
+
+
+def _read_task(item: msgspec.Raw, catalogue: Catalogue, now: datetime) -> TaskPod | None:
+    try:
+        return read_task_pod(item, catalogue, now)
+    except (msgspec.ValidationError, MalformedPodError) as error:
+        message = f"a pod cannot be read: {error}"
+        raise UnreadableError(message) from error
+
+
+def _items(patient: Patient, path: str, kind: type[T]) -> Iterator[T]:
+    following = ""
+    while True:
+        parameters = {"limit": str(PAGE), **({"continue": following} if following else {})}
+        page = _decode(patient.get(path, **parameters), _Page)
+        yield from (_decode(item, kind) for item in page.items or ())
+        following = page.metadata.following
+        if not following:
+            return
+
+
+def _decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.DecodeError as error:
+        message = f"the answer cannot be read: {error}"
+        raise UnreadableError(message) from error

@@ -1,0 +1,129 @@
+"""Mutating webhooks as they are registered: which of them a pod comes to, and in which order.
+
+Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/, and for the order kubernetes
+staging/src/k8s.io/apiserver/pkg/admission/configuration/mutating_webhook_manager.go: by the name of the configuration, then as listed.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from webhook.core.cluster import MutatingWebhook, installed_injectors
+from webhook.doctor.selector import EVERYTHING, LabelSelector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from webhook.core.sidecar import Catalogue
+
+OURS: Final = "pods.airflow-sidecar-webhook.io"
+"""The name of our own webhook in its configuration, whatever that one is called."""
+
+
+class Resource(msgspec.Struct, frozen=True):
+    """What is created: its API group and its plural name."""
+
+    group: str
+    name: str
+
+
+PODS: Final = Resource("", "pods")
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """Which requests a webhook is called for. A version plays no part: by default a webhook sees every version of what it names."""
+
+    operations: tuple[str, ...] = ()
+    apiGroups: tuple[str, ...] = ()  # noqa: N815  the API's own name
+    resources: tuple[str, ...] = ()
+    scope: str | None = None
+
+    def covers_creation_of(self, resource: Resource) -> bool:
+        """Whether it is called when one is created. ``pods/*`` is the pod and all its subresources, ``*`` all but subresources."""
+        return (
+            any(one in {"CREATE", "*"} for one in self.operations)
+            and any(one in {resource.group, "*"} for one in self.apiGroups)
+            and any(one in {resource.name, "*", "*/*", f"{resource.name}/*"} for one in self.resources)
+            and self.scope != "Cluster"
+        )
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """One webhook of a configuration, with the API's defaults.
+
+    Args:
+        name: Its own name.
+        rules: See `Rule`.
+        namespaceSelector: On the labels of the namespace; None: every namespace.
+        objectSelector: On the labels of the object; None: every object.
+        matchConditions: CEL, which is not evaluated here.
+        failurePolicy: ``Fail`` or ``Ignore``.
+        reinvocationPolicy: ``Never`` or ``IfNeeded``.
+        timeoutSeconds: How long the API server waits for it.
+        configuration: The name of its configuration, which the API's own document has one level above.
+
+    """
+
+    name: str
+    rules: tuple[Rule, ...] | None = None
+    namespaceSelector: LabelSelector | None = None  # noqa: N815  the API's own name
+    objectSelector: LabelSelector | None = None  # noqa: N815  the API's own name
+    matchConditions: tuple[Any, ...] | None = None  # noqa: N815  the API's own name
+    failurePolicy: str = "Fail"  # noqa: N815  the API's own name
+    reinvocationPolicy: str = "Never"  # noqa: N815  the API's own name
+    timeoutSeconds: int = 10  # noqa: N815  the API's own name
+    configuration: str = ""
+
+    def __str__(self) -> str:
+        """As people are told of it."""
+        return f"{self.configuration}/{self.name}"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is this product's."""
+        return self.name == OURS
+
+    @property
+    def is_reinvoked(self) -> bool:
+        """Whether the API server may call it again when a later one has changed the pod."""
+        return self.reinvocationPolicy == "IfNeeded"
+
+    @property
+    def namespaces(self) -> LabelSelector:
+        """Which namespaces it is called for."""
+        return self.namespaceSelector or EVERYTHING
+
+    def covers_creation_of(self, resource: Resource) -> bool:
+        """Whether one of its rules does."""
+        return any(rule.covers_creation_of(resource) for rule in self.rules or ())
+
+    def is_called(self, resource: Resource, namespace: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+        """Whether it is called when an object of these labels is created in a namespace of those, conditions in CEL aside."""
+        selected = self.namespaces.fits(namespace) and (self.objectSelector or EVERYTHING).fits(labels)
+        return selected and self.covers_creation_of(resource)
+
+    def injects(self, catalogue: Catalogue) -> frozenset[str]:
+        """Ids of the rows of the catalogue whose injector it is."""
+        return installed_injectors([MutatingWebhook(self.configuration, self.name, self.reinvocationPolicy)], catalogue)[0]
+
+
+class Named(msgspec.Struct, frozen=True):
+    """The only part of the metadata that matters here."""
+
+    name: str
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """A MutatingWebhookConfiguration."""
+
+    metadata: Named
+    webhooks: tuple[Registered, ...] | None = None
+
+
+def in_order(configurations: Iterable[Configuration]) -> tuple[Registered, ...]:
+    """All webhooks in the order in which the API server calls them."""
+    ordered = sorted(configurations, key=attrgetter("metadata.name"))
+    return tuple(msgspec.structs.replace(webhook, configuration=one.metadata.name) for one in ordered for webhook in one.webhooks or ())
