@@ -12,11 +12,12 @@ import msgspec
 import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.config import ConfigException, load_incluster_config
 from urllib3.exceptions import HTTPError
 
 from webhook import __version__
 from webhook.cluster.errors import RefusedError, UnreachableError
+from webhook.cluster.kubeconfig import MAX_MESSAGE_CHARACTERS, KubeconfigError, use_kubeconfig
 from webhook.yaml_problem import yaml_problem
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ READ_SECONDS: Final = 30.0
 """For an answer to go on. A page of 500 nodes takes a busy API server a second or so; it gives up itself after 60 s."""
 
 CHUNK_BYTES: Final = 64 * 1024
-MAX_MESSAGE_CHARACTERS: Final = 300
 
 
 class _Status(msgspec.Struct):
@@ -111,12 +111,9 @@ def connect_by_kubeconfig() -> Connection:
     """As the current context of the kubeconfig says. UnreachableError."""
     configuration = Configuration()
     try:
-        # Nothing is written back: a refreshed token stays here.
-        load_kube_config(client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
-    except Exception as error:
-        # Its parts come from an admin, a cloud's login program and the client's parsers, which raise what they like.
-        message = f"the kubeconfig cannot be used: {_problem(error)}"
-        raise UnreachableError(message) from error
+        use_kubeconfig(configuration)
+    except KubeconfigError as error:
+        raise UnreachableError(str(error)) from error
     return Connection(configuration)
 
 

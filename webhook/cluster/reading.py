@@ -64,7 +64,7 @@ class _Node(msgspec.Struct):
 
 class _ListMetadata(msgspec.Struct, rename="camel"):
     resource_version: str = ""
-    continue_: str = msgspec.field(default="", name="continue")
+    following: str = msgspec.field(default="", name="continue")
 
 
 class _Webhook(msgspec.Struct, rename="camel"):
@@ -77,14 +77,11 @@ class _Configuration(msgspec.Struct):
     webhooks: list[_Webhook] | None = None
 
 
-class _NodePage(msgspec.Struct):
-    metadata: _ListMetadata
-    items: list[_Node] | None = None
+class Page(msgspec.Struct):
+    """One page of a list, its objects not looked into."""
 
-
-class _ConfigurationPage(msgspec.Struct):
     metadata: _ListMetadata
-    items: list[_Configuration] | None = None
+    items: list[msgspec.Raw] | None = None
 
 
 class _ServerVersion(msgspec.Struct, rename="camel"):
@@ -120,7 +117,7 @@ class NodeEvent(msgspec.Struct, frozen=True):
 
 def read_server_version(source: Source) -> Version:
     """The version of the API server; where it emulates an older one, that one (KEP-4330). ClusterError."""
-    told = _decode(source.get(VERSION_PATH), _ServerVersion)
+    told = decode(source.get(VERSION_PATH), _ServerVersion)
     version = read_version(told.git_version)
     if version is None:
         message = f"the API server's version cannot be read: {told.git_version[:40]!r}"
@@ -134,8 +131,8 @@ def list_webhooks(source: Source) -> list[MutatingWebhook]:
     """All webhooks of all MutatingWebhookConfigurations. ClusterError."""
     return [
         MutatingWebhook(configuration.metadata.name, webhook.name, webhook.reinvocation_policy)
-        for page in _pages(source, CONFIGURATIONS_PATH, _ConfigurationPage)
-        for configuration in page.items or ()
+        for page in pages(source, CONFIGURATIONS_PATH)
+        for configuration in [decode(item, _Configuration) for item in page.items or ()]
         for webhook in configuration.webhooks or ()
     ]
 
@@ -143,9 +140,9 @@ def list_webhooks(source: Source) -> list[MutatingWebhook]:
 def list_nodes(source: Source) -> tuple[Nodes, str]:
     """All nodes, and the resourceVersion from which a watch goes on. ClusterError."""
     nodes, resource_version = Nodes(), ""
-    for page in _pages(source, NODES_PATH, _NodePage):
+    for page in pages(source, NODES_PATH):
         for item in page.items or ():
-            nodes.put(item.short())
+            nodes.put(decode(item, _Node).short())
         resource_version = page.metadata.resource_version
     return nodes, resource_version
 
@@ -163,30 +160,29 @@ def watch_nodes(source: Source, resource_version: str) -> Iterator[NodeEvent]:
 
 
 def _read_event(line: bytes) -> NodeEvent:
-    event = _decode(line, _Event)
+    event = decode(line, _Event)
     if event.type == "ERROR":
-        status = _decode(event.object, _Status)
+        status = decode(event.object, _Status)
         raise RefusedError(status.code, status.message)
-    node = _decode(event.object, _Node)
+    node = decode(event.object, _Node)
     is_bookmark = event.type == "BOOKMARK"
     return NodeEvent(None if is_bookmark else node.short(), event.type == "DELETED", node.metadata.resource_version)
 
 
-P = TypeVar("P", _NodePage, _ConfigurationPage)
-
-
-def _pages(source: Source, path: str, kind: type[P]) -> Iterator[P]:
+def pages(source: Source, path: str) -> Iterator[Page]:
+    """A list, page by page. ClusterError."""
     following = ""
     while True:
         parameters = {"limit": str(PAGE), **({"continue": following} if following else {})}
-        page = _decode(source.get(path, **parameters), kind)
+        page = decode(source.get(path, **parameters), Page)
         yield page
-        following = page.metadata.continue_
+        following = page.metadata.following
         if not following:
             return
 
 
-def _decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """JSON of the API as a value. UnreadableError."""
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.DecodeError as error:

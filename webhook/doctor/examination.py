@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from webhook.cluster.errors import RefusedError, UnreadableError
-from webhook.cluster.reading import CONFIGURATIONS_PATH, PAGE, VERSION_PATH, Source, list_nodes, read_server_version
+from webhook.cluster.reading import CONFIGURATIONS_PATH, VERSION_PATH, Source, decode, list_nodes, pages, read_server_version
 from webhook.core.errors import MalformedPodError
 from webhook.core.version import Version
 from webhook.doctor import probe
@@ -88,15 +88,6 @@ class Seen:
     tasks: tuple[TaskPod, ...] | NotRead
 
 
-class _ListMetadata(msgspec.Struct):
-    following: str = msgspec.field(default="", name="continue")
-
-
-class _Page(msgspec.Struct):
-    metadata: _ListMetadata
-    items: list[msgspec.Raw] | None = None
-
-
 class _Namespace(msgspec.Struct):
     metadata: Namespace
 
@@ -139,12 +130,12 @@ def _attempt(read: Callable[[], T]) -> T | NotRead:
 
 
 def _read_server(patient: Patient) -> Server:
-    return Server(_decode(patient.get(VERSION_PATH), _GitVersion).git_version, read_server_version(patient))
+    return Server(decode(patient.get(VERSION_PATH), _GitVersion).git_version, read_server_version(patient))
 
 
 def _read_namespace(patient: Patient, place: str) -> Namespace | None:
     try:
-        return _decode(patient.get(place), _Namespace).metadata
+        return decode(patient.get(place), _Namespace).metadata
     except RefusedError as error:
         if error.status == NOT_FOUND:
             return None
@@ -165,19 +156,5 @@ def _read_task(item: msgspec.Raw, catalogue: Catalogue, now: datetime) -> TaskPo
 
 
 def _items(patient: Patient, path: str, kind: type[T]) -> Iterator[T]:
-    following = ""
-    while True:
-        parameters = {"limit": str(PAGE), **({"continue": following} if following else {})}
-        page = _decode(patient.get(path, **parameters), _Page)
-        yield from (_decode(item, kind) for item in page.items or ())
-        following = page.metadata.following
-        if not following:
-            return
-
-
-def _decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except msgspec.DecodeError as error:
-        message = f"the answer cannot be read: {error}"
-        raise UnreadableError(message) from error
+    for page in pages(patient, path):
+        yield from (decode(item, kind) for item in page.items or ())

@@ -7,7 +7,7 @@ import signal
 
 from airflow.providers.standard.operators.python import PythonOperator  # type: ignore[import-not-found]
 from airflow.sdk import DAG  # type: ignore[import-not-found]
-from kubernetes.client import V1ObjectMeta, V1Pod  # type: ignore[import-not-found]
+from kubernetes.client import V1ObjectMeta, V1Pod
 
 ALONE = V1Pod(metadata=V1ObjectMeta(labels={"sidecar.istio.io/inject": "false"}))
 
