@@ -50,6 +50,7 @@ def settings(material: Material, port: int) -> dict[str, str]:
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "HEALTH_PORT": str(free_port()),
+        "DRAIN_SECONDS": "0",
         "CERTIFICATE_FILE": str(material.certificates.certificate),
         "PRIVATE_KEY_FILE": str(material.certificates.private_key),
     }

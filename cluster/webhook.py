@@ -43,7 +43,7 @@ class Webhook:
         leaf = sign_leaf(self._authority, [place.address], datetime.now(UTC))
         (folder / "tls.crt").write_bytes(leaf.certificate_pem)
         (folder / "tls.key").write_bytes(leaf.key_pem)
-        own = {"HOST": place.address, "PORT": "0", "HEALTH_PORT": "0"}
+        own = {"HOST": place.address, "PORT": "0", "HEALTH_PORT": "0", "DRAIN_SECONDS": "0"}
         own |= {"CERTIFICATE_FILE": str(folder / "tls.crt"), "PRIVATE_KEY_FILE": str(folder / "tls.key")}
         self._environment = {f"{PREFIX}{key}": value for key, value in {**own, **(settings or {})}.items()} | NO_CLUSTER
         if kubeconfig is not None:

@@ -34,7 +34,7 @@ class Service:
         (folder / "tls.crt").write_bytes(leaf.certificate_pem)
         (folder / "tls.key").write_bytes(leaf.key_pem)
         self.trust = ssl.create_default_context(cadata=authority.certificate_pem.decode())
-        settings = {"HOST": "127.0.0.1", "PORT": "0", "HEALTH_PORT": "0"}
+        settings = {"HOST": "127.0.0.1", "PORT": "0", "HEALTH_PORT": "0", "DRAIN_SECONDS": "0"}
         settings |= {"CERTIFICATE_FILE": str(folder / "tls.crt"), "PRIVATE_KEY_FILE": str(folder / "tls.key")}
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         environment |= {PREFIX + name: value for name, value in settings.items()}

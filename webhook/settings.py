@@ -109,6 +109,13 @@ class Settings(BaseModel):
         description="How long, in seconds, an idle connection is kept: longer than the 90 s after which the API server "
         "gives it up, so that it never writes into one that is just being closed.",
     )
+    drain_seconds: float = Field(
+        10.0,
+        ge=0,
+        le=300,
+        description="How long, in seconds, it goes on serving after SIGTERM, not ready and closing each connection after an answer: until "
+        "nodes and API servers have heard that it ends. The pod's grace period must be longer.",
+    )
     on_fault: Literal["allow", "error"] = Field(
         "allow",
         description="What a fault of the webhook's own is answered with: `allow` lets the pod pass unchanged, `error` "

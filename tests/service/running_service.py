@@ -323,6 +323,7 @@ def settings_for(certificates: Certificates) -> dict[str, object]:
         "certificate_file": certificates.certificate_file,
         "private_key_file": certificates.private_key_file,
         "certificate_check_seconds": 0.1,
+        "drain_seconds": 0,
         "read_seconds": READ_SECONDS,
     }
 

@@ -21,8 +21,9 @@ from kubernetes.client import Configuration
 from tests.oracles.admission import verify
 from tests.service.reviews import injected_review, is_answered
 from tests.service.running_service import DEADLINE_SECONDS, Certificates, RunningService, eventually, running_service, send
-from webhook.cluster.connection import CONNECT_SECONDS, MAX_MESSAGE_CHARACTERS, Connection
+from webhook.cluster.connection import CONNECT_SECONDS, Connection
 from webhook.cluster.errors import RefusedError, UnreachableError
+from webhook.cluster.kubeconfig import MAX_MESSAGE_CHARACTERS
 from webhook.cluster.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
 from webhook.cluster.watcher import FIRST_LOOK_SECONDS
 

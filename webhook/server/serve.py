@@ -18,6 +18,7 @@ from webhook.server.app import create_app
 from webhook.server.body_limit import BodyLimit, BodyLimits
 from webhook.server.certificate import CertificateFiles, Reload
 from webhook.server.cluster_watch import ClusterWatch
+from webhook.server.drain import Drain
 from webhook.server.health import create_health_app
 from webhook.server.json_log import log_to_stdout
 from webhook.server.metrics import Metrics
@@ -104,8 +105,8 @@ class _Service:
     async def run(self) -> None:
         """Serve until told to stop."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGTERM, self._drain, loop)
+        loop.add_signal_handler(signal.SIGINT, self._stop)
         watch = loop.create_task(self._watch_certificate())
         self.cluster.start()
         await asyncio.gather(*(server.serve([bound]) for server, bound in zip((self.webhook, self.health), self.sockets, strict=True)))
@@ -120,7 +121,8 @@ class _Service:
         limits = BodyLimits(settings.max_body_bytes, settings.max_buffered_bytes, settings.read_seconds)
         limited = BodyLimit(app, limits, observation.refused)
         self.metrics.in_flight.set_function(lambda: limited.in_flight)
-        config = self._config(limited, settings.port)
+        self.drain = Drain(limited)
+        config = self._config(self.drain, settings.port)
         config.ssl_context_factory = lambda _config, _default: self.certificate.context()
         config.http = with_head_deadline(settings.read_seconds)
         return config
@@ -142,7 +144,19 @@ class _Service:
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
 
+    def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The kubelet's TERM. A second one ends it at once."""
+        if self.drain.is_on or not self.settings.drain_seconds:
+            self._stop()
+            return
+        LOG.info("draining", extra={"fields": {"seconds": self.settings.drain_seconds}})
+        self.drain.is_on = True
+        loop.call_later(self.settings.drain_seconds, self._stop)
+
     def _stop(self) -> None:
+        """Close the listeners, and end when the last request is answered."""
+        if self.webhook.should_exit:
+            return
         LOG.info("stopping")
         self.cluster.stop()
         self.webhook.should_exit = self.health.should_exit = True
@@ -150,6 +164,8 @@ class _Service:
     def _unready(self) -> str:
         if not self.webhook.started or self.webhook.should_exit:
             return "not serving"
+        if self.drain.is_on:
+            return "draining"
         if not self.cluster.has_looked:
             return "not yet looked at the cluster"
         return "the certificate has expired" if self.certificate.not_after <= time.time() else ""

@@ -1,0 +1,105 @@
+"""The drain, as a client of the service sees it: nobody is refused or cut off between SIGTERM and the end."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.oracles.admission import verify
+from tests.service.reviews import injected_review, is_answered
+from tests.service.running_service import RunningService, eventually, running_service, send
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DRAIN_SECONDS = 2
+GONE_SECONDS = DRAIN_SECONDS + 5
+
+
+@pytest.fixture
+def own_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    with running_service(tmp_path_factory.mktemp("drain"), drain_seconds=DRAIN_SECONDS) as service:
+        is_answered(service)
+        yield service
+
+
+@pytest.fixture
+def draining_service(own_service: RunningService) -> RunningService:
+    """A service that has just got its TERM."""
+    own_service.process.send_signal(signal.SIGTERM)
+    own_service.log(event="draining")
+    return own_service
+
+
+def test_it_is_no_longer_ready_and_still_alive(draining_service: RunningService) -> None:
+    ready, alive = draining_service.health("/readyz"), draining_service.health("/healthz")
+    assert (ready.status, ready.body, alive.status) == (503, b"draining\n", 200)
+
+
+def test_new_connections_are_answered_and_told_that_it_was_the_last_answer(draining_service: RunningService) -> None:
+    review = injected_review()
+    reply = send(draining_service.connect(), review)
+    verify(review, reply.body)
+    assert reply.headers["connection"] == "close"
+
+
+def test_a_kept_connection_is_answered_once_more_and_then_closed(own_service: RunningService) -> None:
+    kept = own_service.connect()
+    assert send(kept, injected_review()).headers.get("connection") != "close"
+    own_service.process.send_signal(signal.SIGTERM)
+    own_service.log(event="draining")
+    reply = send(kept, injected_review())
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+
+
+def test_it_ends_by_itself_with_code_0(draining_service: RunningService) -> None:
+    assert draining_service.process.wait(GONE_SECONDS) == 0
+    assert [line["event"] for line in draining_service.logs][-3:] == ["draining", "stopping", "stopped"]
+
+
+def test_a_second_term_ends_it_at_once(draining_service: RunningService) -> None:
+    began = time.monotonic()
+    draining_service.process.send_signal(signal.SIGTERM)
+    assert draining_service.process.wait(GONE_SECONDS) == 0
+    assert time.monotonic() - began < DRAIN_SECONDS
+
+
+def test_from_term_to_the_end_no_request_is_refused_or_reset(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """As the API server asks: over kept connections, with a new one when it is told that the last one is over; until it hears of the end."""
+    failures: list[str] = []
+    answered = [0] * 4
+    heard = threading.Event()
+
+    def ask(number: int, service: RunningService) -> None:
+        connection = service.connect()
+        while not heard.is_set():
+            try:
+                reply = send(connection, injected_review())
+            except (OSError, http.client.HTTPException) as problem:
+                failures.append(repr(problem))
+                return
+            answered[number] += reply.status == 200
+            if reply.headers.get("connection") == "close":
+                connection.close()
+                connection = service.connect()
+        connection.close()
+
+    with running_service(tmp_path_factory.mktemp("drain"), drain_seconds=DRAIN_SECONDS) as service:
+        threads = [threading.Thread(target=ask, args=(number, service)) for number in range(len(answered))]
+        for thread in threads:
+            thread.start()
+        assert eventually(lambda: min(answered) > 20)
+        service.process.send_signal(signal.SIGTERM)
+        before = sum(answered)
+        service.log(event="draining")
+        assert eventually(lambda: sum(answered) > before + 100), "it goes on answering"
+        heard.set()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        assert service.process.wait(GONE_SECONDS) == 0
