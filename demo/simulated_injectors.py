@@ -23,19 +23,20 @@ MAX_LABEL_CHARACTERS = 63
 def inject_istio(pod: JSONObject, proxy_config: str = "{}") -> JSONObject:
     """Istio's sidecar in container mode (istio pkg/kube/inject, golden job-old-version.yaml.injected): istio-init last, istio-proxy last.
 
-    ``proxy_config`` is what the env PROXY_CONFIG of the proxy will hold.
+    ``proxy_config`` is what the env PROXY_CONFIG of the proxy will hold. An annotation of the pod's makes it a native one, from 1.24 on.
     """
-    return _inject_istio(pod, proxy_config, _append_proxy)
+    return _inject_istio(pod, proxy_config, _native_proxy if _wants_native_istio(pod, "false") else _append_proxy)
 
 
 def inject_istio_with_hold(pod: JSONObject) -> JSONObject:
     """As `inject_istio`, with holdApplicationUntilProxyStarts: istio-proxy first, with a postStart that waits."""
-    return _inject_istio(pod, '{"holdApplicationUntilProxyStarts":true}', _prepend_holding_proxy)
+    place = _native_proxy if _wants_native_istio(pod, "false") else _prepend_holding_proxy
+    return _inject_istio(pod, '{"holdApplicationUntilProxyStarts":true}', place)
 
 
 def inject_istio_native(pod: JSONObject) -> JSONObject:
-    """Istio's sidecar as a native one (golden job.yaml.injected): istio-init, istio-proxy, then the user's init containers."""
-    return _inject_istio(pod, "{}", _native_proxy)
+    """Istio's sidecar as a native one by default (golden job.yaml.injected): istio-init, istio-proxy, then the user's init containers."""
+    return _inject_istio(pod, "{}", _native_proxy if _wants_native_istio(pod, "true") else _append_proxy)
 
 
 def inject_vault(pod: JSONObject) -> JSONObject:
@@ -50,37 +51,79 @@ def inject_vault(pod: JSONObject) -> JSONObject:
         "image": "hashicorp/vault:1.20.0",
         "command": ["/bin/sh", "-ec"],
         "args": ["vault agent"],
+        "volumeMounts": [{"name": "vault-secrets", "mountPath": "/vault/secrets"}],
     }
     after["spec"]["containers"].append(agent)
-    after["spec"]["initContainers"] = [
-        *(after["spec"].get("initContainers") or ()),
-        agent | {"name": "vault-agent-init"},
-    ]
+    after["spec"]["initContainers"] = [*_inits(after), agent | {"name": "vault-agent-init"}]
+    after["spec"]["volumes"] = [*(after["spec"].get("volumes") or ()), {"name": "vault-secrets", "emptyDir": {"medium": "Memory"}}]
     return after
 
 
 def inject_linkerd(pod: JSONObject) -> JSONObject:
-    """Linkerd's proxy in container mode with proxy-await (linkerd2 charts/patch, 2.16 to 2.19): linkerd-proxy first."""
+    """Linkerd's proxy in container mode with proxy-await (linkerd2 charts/patch, 2.16 to 2.18): linkerd-init last, linkerd-proxy first.
+
+    An annotation of the pod's makes it a native one: both first among the init containers. It refuses a pod that holds another mesh.
+    """
     annotations = pod["metadata"].get("annotations") or {}
-    if annotations.get("linkerd.io/inject") != "enabled" or "linkerd.io/proxy-version" in annotations:
+    is_injected = "linkerd.io/proxy-version" in annotations or "sidecar.istio.io/status" in annotations
+    if annotations.get("linkerd.io/inject") != "enabled" or is_injected:
         return pod
     after = copy.deepcopy(pod)
-    shutdown = str(annotations.get("config.linkerd.io/proxy-admin-shutdown") == "enabled").lower()
     after["metadata"]["annotations"]["linkerd.io/proxy-version"] = "edge-25.4.4"
     after["metadata"]["labels"] = {
         **(after["metadata"].get("labels") or {}),
         "linkerd.io/control-plane-ns": "linkerd",
     }
-    proxy = {
+    proxy = _linkerd_proxy(annotations.get("config.linkerd.io/proxy-admin-shutdown") == "enabled")
+    init = {"name": "linkerd-init", "image": "cr.l5d.io/linkerd/proxy-init:v2.4.2"}
+    if annotations.get("config.alpha.linkerd.io/proxy-enable-native-sidecar") == "true":
+        probe = {"httpGet": {"path": "/ready", "port": 4191}, "periodSeconds": 1, "failureThreshold": 120}
+        after["spec"]["initContainers"] = [init, proxy | {"restartPolicy": "Always", "startupProbe": probe}, *_inits(after)]
+    else:
+        hook = {"postStart": {"exec": {"command": ["/usr/lib/linkerd/linkerd-await", "--timeout=2m"]}}}
+        after["spec"]["containers"].insert(0, proxy | {"lifecycle": hook})
+        after["spec"]["initContainers"] = [*_inits(after), init]
+    return after
+
+
+def inject_dapr(pod: JSONObject) -> JSONObject:
+    """Dapr's daprd (dapr pkg/injector/patcher, 1.18), for a pod that asks for it: the last container, or the last init container."""
+    annotations = pod["metadata"].get("annotations") or {}
+    labels = pod["metadata"].get("labels") or {}
+    if annotations.get("dapr.io/enabled") != "true" or "dapr.io/sidecar-injected" in labels:
+        return pod
+    after = copy.deepcopy(pod)
+    after["metadata"]["labels"] = {**labels, "dapr.io/sidecar-injected": "true"}
+    daprd = {
+        "name": "daprd",
+        "image": "ghcr.io/dapr/daprd:1.18.0",
+        "args": ["/daprd", "--dapr-http-port", "3500"],
+        "ports": [{"containerPort": 3500, "name": "dapr-http"}],
+    }
+    if annotations.get("dapr.io/enable-native-sidecar") == "true":
+        after["spec"]["initContainers"] = [*_inits(after), daprd | {"restartPolicy": "Always"}]
+    else:
+        after["spec"]["containers"].append(daprd)
+    return after
+
+
+def _inits(pod: JSONObject) -> list[JSONObject]:
+    return pod["spec"].get("initContainers") or []
+
+
+def _linkerd_proxy(can_shut_down: bool) -> JSONObject:  # noqa: FBT001  one setting of its environment
+    return {
         "name": "linkerd-proxy",
         "image": "cr.l5d.io/linkerd/proxy:edge-25.4.4",
-        "env": [{"name": "LINKERD2_PROXY_SHUTDOWN_ENDPOINT_ENABLED", "value": shutdown}],
-        "lifecycle": {"postStart": {"exec": {"command": ["/usr/lib/linkerd/linkerd-await", "--timeout=2m"]}}},
+        "env": [{"name": "LINKERD2_PROXY_SHUTDOWN_ENDPOINT_ENABLED", "value": str(can_shut_down).lower()}],
+        "ports": [{"containerPort": 4143, "name": "linkerd-proxy"}, {"containerPort": 4191, "name": "linkerd-admin"}],
     }
-    after["spec"]["containers"].insert(0, proxy)
-    init = {"name": "linkerd-init", "image": "cr.l5d.io/linkerd/proxy-init:v2.4.2"}
-    after["spec"]["initContainers"] = [init, *(after["spec"].get("initContainers") or ())]
-    return after
+
+
+def _wants_native_istio(pod: JSONObject, by_default: str) -> bool:
+    """Any value but "false" means yes (istio files/injection-template.yaml)."""
+    annotations = pod["metadata"].get("annotations") or {}
+    return str(annotations.get("sidecar.istio.io/nativeSidecar", by_default)) != "false"
 
 
 def _inject_istio(pod: JSONObject, proxy_config: str, place: Callable[[JSONObject, JSONObject], str]) -> JSONObject:
@@ -136,10 +179,12 @@ def _proxy(proxy_config: str) -> JSONObject:
             "httpGet": {"path": "/healthz/ready", "port": 15021},
             "periodSeconds": 15,
             "timeoutSeconds": 3,
+            "failureThreshold": 4,
         },
         "startupProbe": {
             "httpGet": {"path": "/healthz/ready", "port": 15021},
             "periodSeconds": 1,
+            "timeoutSeconds": 3,
             "failureThreshold": 600,
         },
         "securityContext": {
@@ -179,13 +224,13 @@ def _init() -> JSONObject:
 def _append_proxy(spec: JSONObject, proxy: JSONObject) -> str:
     spec["containers"].append(proxy)
     spec["initContainers"] = [*(spec.get("initContainers") or ()), _init()]
-    return json.dumps({"initContainers": ["istio-init"], "containers": ["istio-proxy"]})
+    return _status(["istio-init"], ["istio-proxy"])
 
 
 def _prepend_holding_proxy(spec: JSONObject, proxy: JSONObject) -> str:
     spec["containers"].insert(0, proxy | {"lifecycle": {"postStart": {"exec": {"command": ["pilot-agent", "wait"]}}}})
     spec["initContainers"] = [*(spec.get("initContainers") or ()), _init()]
-    return json.dumps({"initContainers": ["istio-init"], "containers": ["istio-proxy"]})
+    return _status(["istio-init"], ["istio-proxy"])
 
 
 def _native_proxy(spec: JSONObject, proxy: JSONObject) -> str:
@@ -195,4 +240,11 @@ def _native_proxy(spec: JSONObject, proxy: JSONObject) -> str:
         "lifecycle": {"preStop": {"exec": {"command": drain}}},
     }
     spec["initContainers"] = [_init(), native, *(spec.get("initContainers") or ())]
-    return json.dumps({"initContainers": ["istio-init", "istio-proxy"], "containers": None})
+    return _status(["istio-init", "istio-proxy"], None)
+
+
+def _status(inits: list[str], regular: list[str] | None) -> str:
+    """As Go writes it, without blanks."""
+    volumes = ["istio-envoy"]
+    document = {"initContainers": inits, "containers": regular, "volumes": volumes, "imagePullSecrets": None, "revision": "default"}
+    return json.dumps(document, separators=(",", ":"))

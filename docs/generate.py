@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from docs import generate_sidecars
-from webhook.core.cluster import NATIVE, NATIVE_SERVER, NativeSupport
+from webhook.core.cluster import NATIVE_SERVER, NativeSupport
 from webhook.core.reasons import SENTENCES, KeptReason, Reason, SkipReason
 from webhook.core.status import TREATMENTS
 from webhook.core.wishes import WISHES
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 REFERENCE = Path(__file__).parent / "reference.md"
+NATIVE_PAGE = Path(__file__).parent / "native.md"
+KEPT_TABLE = re.compile(r"(?<=<!-- Made by `make docs` from the code. -->\n).*?(?=\n\n)", re.DOTALL)
+"""The one part of the page on native sidecars that follows from the code."""
 
 WHAT_ANNOTATIONS_DO = {
-    "airflow-sidecar-webhook/mode": "how the pod is treated: by the rules, with native sidecars only, with the wrapper only, labelled, or not",
+    "airflow-sidecar-webhook/mode": "how the pod is treated: by the rules, with native sidecars or the wrapper only, labelled, or not",
     "airflow-sidecar-webhook/main-container": "which container is the task's, where it is neither `base` nor the first that is no sidecar",
     "airflow-sidecar-webhook/entrypoint": "what the main container's image runs, where the pod gives no command",
     "airflow-sidecar-webhook/shell": "where the wrapper's shell comes from: the image has one, or the helper brings it",
@@ -50,7 +54,8 @@ def reference() -> str:
 def _head() -> Iterator[str]:
     yield "<!-- Made by `make docs` from the code; edit there. -->"
     yield "# Reference\n"
-    yield "[Settings](#settings) · [Annotations](#annotations) · [Status](#status) · [Reasons](#reasons) · [Why no sidecar is native](#why-no-sidecar-is-native) · [Why a sidecar stays](#why-a-sidecar-stays) ·"
+    yield "[Settings](#settings) · [Annotations](#annotations) · [Status](#status) · [Reasons](#reasons) ·"
+    yield "[Why no sidecar is native](#why-no-sidecar-is-native) · [Why a sidecar stays](#why-a-sidecar-stays) ·"
     yield "[Metrics](#metrics)\n"
 
 
@@ -101,9 +106,9 @@ def _status() -> Iterator[str]:
     yield "| `main` | the container that holds the task |"
     yield "| `entrypoint` | of a wrapped pod: where its words come from, see [wrapper.md](wrapper.md#what-it-runs) |"
     yield "| `shell` | of a wrapped pod: `image` or `helper` |"
-    yield "| `sidecars` | for each container beside the task: `native`, `quit`, `ends-by-itself`, `runs-on` (and the pod with it) or `unknown` |"
+    yield "| `sidecars` | each container beside the task: `native`, `quit`, `ends-by-itself`, `runs-on` (so does the pod) or `unknown` |"
     yield "| `no_native` | why no sidecar was made native, where that lies with the cluster; see [below](#why-no-sidecar-is-native) |"
-    yield "| `kept` | for each known sidecar that stays a regular container on a cluster with native ones: why, see [below](#why-a-sidecar-stays) |"
+    yield "| `kept` | known sidecars that stay regular ones on a cluster with native ones, and why: see [below](#why-a-sidecar-stays) |"
     yield ""
 
 
@@ -127,7 +132,7 @@ def _native() -> Iterator[str]:
     for support, sentence in WHAT_THE_CLUSTER_LACKS.items():
         yield f"| `{support}` | {sentence} |"
     yield "\n## Why a sidecar stays\n"
-    yield "Why one stays a regular container on a cluster that has native ones; `kept` in the status. See [native.md](native.md#what-stays).\n"
+    yield "On a cluster that has native ones; `kept` in the status. See [native.md](native.md#what-stays).\n"
     yield from kept_reasons()
     yield ""
 
@@ -154,4 +159,5 @@ def _metrics() -> Iterator[str]:
 
 if __name__ == "__main__":
     REFERENCE.write_text(reference(), "utf-8")
+    NATIVE_PAGE.write_text(KEPT_TABLE.sub("\n".join(kept_reasons()), NATIVE_PAGE.read_text("utf-8")), "utf-8")
     generate_sidecars.main([])

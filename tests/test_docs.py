@@ -9,7 +9,7 @@ import pytest
 
 from docs.generate import REFERENCE, WHAT_ANNOTATIONS_DO, reference
 from webhook.core import names
-from webhook.core.reasons import SENTENCES, Reason, SkipReason
+from webhook.core.reasons import SENTENCES, KeptReason, Reason, SkipReason
 from webhook.core.review import MAX_WARNING_CHARACTERS
 from webhook.core.status import TREATMENTS
 from webhook.core.wishes import WISHES
@@ -29,7 +29,7 @@ def test_every_annotation_is_described_and_no_other() -> None:
 
 
 def test_every_reason_has_a_sentence_and_a_treatment() -> None:
-    assert set(SENTENCES) == {*Reason, *SkipReason}
+    assert set(SENTENCES) == {*Reason, *SkipReason, *KeptReason}
     assert set(TREATMENTS) == set(Reason)
 
 

@@ -5,8 +5,9 @@ of 1.35), is it valid (pkg/apis/core/validation/validation.go in kubernetes/kube
 keep to the Pod Security Standard "restricted" (k8s.io/pod-security-admission policy/check_*.go).
 Fields that API defaults would fill may be absent.
 
-It cannot show: rules about fields that this product never touches (ports, affinity, tolerations,
-DNS, claims, volume sources other than emptyDir), and what depends on feature gates.
+It cannot show: rules about fields that this product never touches (affinity, tolerations, DNS,
+claims, volume sources other than emptyDir), and what depends on feature gates beyond their
+defaults in each version.
 """
 
 from __future__ import annotations
@@ -100,7 +101,12 @@ _CONTAINER: dict[str, Shape] = {
     **_fields("name image workingDir restartPolicy imagePullPolicy", Leaf.STRING),
     **_fields("terminationMessagePath terminationMessagePolicy", Leaf.STRING),
     **_fields("stdin stdinOnce tty", Leaf.BOOLEAN),
-    **_fields("ports envFrom resizePolicy restartPolicyRules volumeDevices", Leaf.ANYTHING),
+    **_fields("envFrom volumeDevices", Leaf.ANYTHING),
+    "ports": [{**_fields("name hostIP protocol", Leaf.STRING), **_fields("containerPort hostPort", Leaf.INTEGER)}],
+    "resizePolicy": [_fields("resourceName restartPolicy", Leaf.STRING)],
+    "restartPolicyRules": [
+        {"action": Leaf.STRING, "exitCodes": {"operator": Leaf.STRING, "values": [Leaf.INTEGER]}},
+    ],
     "command": _STRINGS,
     "args": _STRINGS,
     "env": [{**_fields("name value", Leaf.STRING), "valueFrom": Leaf.ANYTHING}],
@@ -188,6 +194,13 @@ MAX_NAME_LENGTH = 63  # RFC 1123 label; also label values and the name part of k
 MAX_PREFIX_LENGTH = 253  # RFC 1123 subdomain
 MAX_ANNOTATIONS_BYTES = 256 * 1024  # apimachinery pkg/api/validation TotalAnnotationSizeLimitB
 MAX_PORT = 65535
+MAX_PORT_NAME_LENGTH = 15  # apimachinery pkg/util/validation IsValidPortName
+MAX_RESTART_RULES = 20
+
+# Minor versions of Kubernetes 1.x, pkg/features/kube_features.go: where a gate is on by default.
+RESIZE_OF_SIDECARS = 33  # InPlacePodVerticalScaling
+RESTART_RULES = 35  # ContainerRestartRules
+DEFAULT_MINOR = 34
 MAX_ID = 2**31 - 1  # apimachinery pkg/util/validation IsValidUserID
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -213,16 +226,15 @@ _ALLOWED_VOLUMES = frozenset(
 )
 
 
-def validate(pod: JSONObject) -> list[str]:
-    """Say why the API server would not store the pod; empty where it would.
+def validate(pod: JSONObject, minor: int = DEFAULT_MINOR) -> list[str]:
+    """Say why an API server 1.`minor` would not store the pod; empty where it would.
 
     Each entry is `field.path: reason`, in the API server's words. A pod that does not decode is
-    not looked at further. A container's `restartPolicy` is judged as before KEP-5307: only
-    `Always`, and only on init containers. Newer servers allow more.
+    not looked at further.
     """
     return list(_decoding_errors(pod)) or [
         *_metadata_errors(pod.get("metadata") or {}),
-        *_spec_errors(pod.get("spec") or {}),
+        *_spec_errors(pod.get("spec") or {}, minor),
     ]
 
 
@@ -435,17 +447,21 @@ def _dns_label_errors(path: str, name: str | None) -> Iterator[str]:
         )
 
 
-def _spec_errors(spec: JSONObject) -> Iterator[str]:
+def _spec_errors(spec: JSONObject, minor: int) -> Iterator[str]:
     yield from _volume_errors(spec)
     if not spec.get("containers"):
         yield _required("spec.containers")
     yield from _unique_name_errors((f"{path}.name", each) for path, each in _containers(spec))
     for path, container in _containers(spec):
         yield from _container_errors(path, container, _volume_names(spec))
+        yield from _resize_errors(f"{path}.resizePolicy", container.get("resizePolicy") or [], spec.get("restartPolicy"))
     for index, container in enumerate(spec.get("containers") or []):
-        yield from _regular_container_errors(f"spec.containers[{index}]", container)
+        yield from _regular_container_errors(f"spec.containers[{index}]", container, minor)
     for index, container in enumerate(spec.get("initContainers") or []):
-        yield from _init_container_errors(f"spec.initContainers[{index}]", container)
+        yield from _init_container_errors(f"spec.initContainers[{index}]", container, minor)
+        # Each for itself, since init containers run one after the other.
+        yield from _host_port_errors([(f"spec.initContainers[{index}]", container)])
+    yield from _host_port_errors((f"spec.containers[{i}]", each) for i, each in enumerate(spec.get("containers") or []))
     yield from _identity_errors("spec.securityContext", spec.get("securityContext") or {})
     policies = ("Always", "OnFailure", "Never")
     if spec.get("restartPolicy") not in {None, *policies}:
@@ -492,6 +508,7 @@ def _volume_types(volume: JSONObject) -> list[str]:
 def _container_errors(path: str, container: JSONObject, volume_names: set[str]) -> Iterator[str]:
     yield from _dns_label_errors(f"{path}.name", container.get("name"))
     yield from _image_errors(f"{path}.image", container.get("image"))
+    yield from _port_list_errors(f"{path}.ports", container.get("ports") or [])
     for index, variable in enumerate(container.get("env") or []):
         yield from _env_name_errors(f"{path}.env[{index}].name", variable.get("name"))
     yield from _mount_errors(f"{path}.volumeMounts", container.get("volumeMounts") or [], volume_names)
@@ -504,6 +521,67 @@ def _image_errors(path: str, image: str | None) -> Iterator[str]:
         yield _required(path)
     elif image != image.strip():
         yield _invalid(path, image, "must not have leading or trailing whitespace")
+
+
+def _port_list_errors(path: str, ports: list[JSONObject]) -> Iterator[str]:
+    seen = set()
+    for index, port in enumerate(ports):
+        name = port.get("name")
+        if name:
+            yield from _port_name_errors(f"{path}[{index}].name", name)
+            if name in seen:
+                yield _duplicate(f"{path}[{index}].name", name)
+            seen.add(name)
+        yield from _port_number_errors(f"{path}[{index}]", port)
+        # An absent protocol is defaulted to TCP.
+        if port.get("protocol") not in {None, "SCTP", "TCP", "UDP"}:
+            yield _unsupported(f"{path}[{index}].protocol", port["protocol"], ("SCTP", "TCP", "UDP"))
+
+
+def _port_name_errors(path: str, name: str) -> Iterator[str]:
+    if len(name) > MAX_PORT_NAME_LENGTH:
+        yield _invalid(path, name, f"must be no more than {MAX_PORT_NAME_LENGTH} characters")
+    if not re.fullmatch(r"[-a-z0-9]*", name):
+        yield _invalid(path, name, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+    if not re.search(r"[a-z]", name):
+        yield _invalid(path, name, "must contain at least one letter (a-z)")
+    if "--" in name or name.startswith("-") or name.endswith("-"):
+        yield _invalid(path, name, "must not contain consecutive hyphens, or begin or end with a hyphen")
+
+
+def _port_number_errors(path: str, port: JSONObject) -> Iterator[str]:
+    if not port.get("containerPort"):
+        yield _required(f"{path}.containerPort")
+    for field in ("containerPort", "hostPort"):
+        number = port.get(field)
+        if number and not 1 <= number <= MAX_PORT:
+            yield _invalid(f"{path}.{field}", number, "must be between 1 and 65535, inclusive")
+
+
+def _host_port_errors(containers: Iterable[tuple[str, JSONObject]]) -> Iterator[str]:
+    """Find a host port that two take (AccumulateUniqueHostPorts)."""
+    seen = set()
+    for path, container in containers:
+        for index, port in enumerate(container.get("ports") or []):
+            taken = f"{port.get('protocol') or 'TCP'}/{port.get('hostIP') or ''}/{port.get('hostPort')}"
+            if port.get("hostPort") and taken in seen:
+                yield _duplicate(f"{path}.ports[{index}].hostPort", taken)
+            seen.add(taken)
+
+
+def _resize_errors(path: str, policies: list[JSONObject], pod_restarts: str | None) -> Iterator[str]:
+    seen = set()
+    for index, policy in enumerate(policies):
+        resource, restart = policy.get("resourceName"), policy.get("restartPolicy")
+        if resource in seen:
+            yield _duplicate(f"{path}[{index}]", str(resource))
+        seen.add(resource)
+        if resource not in {"cpu", "memory"}:
+            yield _unsupported(path, resource, ("cpu", "memory"))
+        if restart not in {"NotRequired", "RestartContainer"}:
+            yield _unsupported(path, restart, ("NotRequired", "RestartContainer"))
+        if pod_restarts == "Never" and restart != "NotRequired":
+            yield _invalid(path, restart, "must be 'NotRequired' when pod `restartPolicy` is 'Never'")
 
 
 def _env_name_errors(path: str, name: str | None) -> Iterator[str]:
@@ -577,22 +655,50 @@ def _seccomp_errors(path: str, profile: JSONObject) -> Iterator[str]:
         yield _invalid(f"{path}.localhostProfile", profile["localhostProfile"], detail)
 
 
-def _regular_container_errors(path: str, container: JSONObject) -> Iterator[str]:
-    if container.get("restartPolicy") is not None:
+def _regular_container_errors(path: str, container: JSONObject, minor: int) -> Iterator[str]:
+    if minor >= RESTART_RULES:
+        yield from _restart_errors(path, container)
+    elif container.get("restartPolicy") is not None:
         yield _forbidden(f"{path}.restartPolicy", "may not be set for non-init containers")
     yield from _hook_errors(path, container)
 
 
-def _init_container_errors(path: str, container: JSONObject) -> Iterator[str]:
-    policy = container.get("restartPolicy")
-    if policy not in {None, "Always"}:
-        yield _unsupported(f"{path}.restartPolicy", policy, ["Always"])
-    if policy == "Always":
+def _init_container_errors(path: str, container: JSONObject, minor: int) -> Iterator[str]:
+    yield from _init_restart_errors(path, container, minor)
+    if container.get("resizePolicy") and minor < RESIZE_OF_SIDECARS:
+        yield _invalid(f"{path}.resizePolicy", container["resizePolicy"], "must not be set for init containers")
+    if container.get("restartPolicy") == "Always":
         yield from _hook_errors(path, container)
         return
     for field in ("lifecycle", *PROBES):
         if container.get(field) is not None:
             yield _forbidden(f"{path}.{field}", _WITHOUT_ALWAYS)
+
+
+def _init_restart_errors(path: str, container: JSONObject, minor: int) -> Iterator[str]:
+    policy = container.get("restartPolicy")
+    if policy == "Always" and container.get("restartPolicyRules"):
+        yield _forbidden(f"{path}.restartPolicyRules", "restartPolicyRules are not allowed for init containers with restart policy Always")
+    elif minor >= RESTART_RULES or policy is None:
+        yield from _restart_errors(path, container)
+    elif policy != "Always":
+        yield _unsupported(f"{path}.restartPolicy", policy, ["Always"])
+
+
+def _restart_errors(path: str, container: JSONObject) -> Iterator[str]:
+    """Judge a container's own restart policy and rules (KEP-5307, validateContainerRestartPolicy)."""
+    policy, rules = container.get("restartPolicy"), container.get("restartPolicyRules") or []
+    if policy is None and rules:
+        yield f"{path}.restartPolicy: Required value: must specify restartPolicy when restart rules are used"
+    if policy not in {None, "Always", "Never", "OnFailure"}:
+        yield _unsupported(f"{path}.restartPolicy", policy, ("Always", "Never", "OnFailure"))
+    if len(rules) > MAX_RESTART_RULES:
+        yield f"{path}.restartPolicyRules: Too many: {len(rules)}: must have at most {MAX_RESTART_RULES} items"
+    for index, rule in enumerate(rules):
+        if rule.get("action") != "Restart":
+            yield _unsupported(f"{path}.restartPolicyRules[{index}].action", rule.get("action"), ["Restart"])
+        if rule.get("exitCodes") is None:
+            yield f"{path}.restartPolicyRules[{index}].exitCodes: Required value: must be specified"
 
 
 def _hook_errors(path: str, container: JSONObject) -> Iterator[str]:
