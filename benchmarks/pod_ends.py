@@ -26,7 +26,9 @@ from cluster.mesh import INJECTED, LEGACY
 from cluster.namespace import MESH_ROOT, SERVICE_ACCOUNT, make_namespace, wait_until_ready
 from cluster.wait import until
 from cluster.webhook import OPTED_IN, Webhook
+from webhook.core.cluster import NativeSupport
 from webhook.core.names import STATUS
+from webhook.server import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,9 +80,14 @@ class Kind:
 
 
 WRAPPED: Final = Kind("wrapped beside istio-proxy", {**OPTED_IN, **INJECTED}, "sidecars-quit")
-RENDERED: Final = Kind("rendered native by Istio", {**OPTED_IN, **INJECTED}, "sidecars-native", {"sidecar.istio.io/nativeSidecar": "true"})
+RENDERED: Final = Kind(
+    "beside a native istio-proxy", {**OPTED_IN, **INJECTED}, "sidecars-native", {"sidecar.istio.io/nativeSidecar": "true"}
+)
 AFTER_ISTIO: Final = {"airflow-sidecar-webhook": "after-istio"}
 """The label of a namespace whose pods come to Istio first, which puts its proxy among the regular containers, and then to us."""
+
+SEEN_ABLE: Final = f'{metrics.PREFIX}_native_support{{support="{NativeSupport.READY}"}} 1.0'
+"""What the webhook's metrics say when it has found that the cluster has native sidecars."""
 
 CONVERTED: Final = Kind("converted beside istio-proxy", {**AFTER_ISTIO, **INJECTED}, "sidecars-native")
 SEEN: Final = Kind("seen by the webhook with no sidecar", OPTED_IN, "no-sidecar")
@@ -211,7 +218,8 @@ def start_converting(level: NodeLevel, ends: ExitStack) -> None:
     """Another webhook, which makes sidecars native since it sees the cluster, called after Istio. RuntimeError, TimeoutError."""
     webhook = Webhook(level.place, "converting", kubeconfig=level.server.kubeconfig)
     ends.callback(webhook.end)
-    until(lambda: httpx.get(webhook.ready_url).is_success, "the webhook has looked at the cluster", READY_SECONDS)
+    until(lambda: SEEN_ABLE in httpx.get(webhook.metrics_url).text, "the webhook finds native sidecars", READY_SECONDS)
+    until(lambda: httpx.get(webhook.ready_url).is_success, "the webhook has looked for injectors too", READY_SECONDS)
     level.api.create(webhook.configuration("zzz-airflow-sidecar-webhook", namespaceSelector={"matchLabels": AFTER_ISTIO}))
 
 

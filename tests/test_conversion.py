@@ -452,11 +452,45 @@ def test_istios_own_startup_probe_stays(policy: Policy) -> None:
     assert native(settled(istio_pod(startupProbe=probe), policy), "istio-proxy")["startupProbe"] == probe
 
 
-def test_istios_startup_probe_asks_where_its_envoy_listens(policy: Policy) -> None:
+def test_an_istio_whose_envoy_listens_elsewhere_stays_since_its_probes_do_not_follow(policy: Policy) -> None:
     pod = istio_pod(env=[{"name": "ENVOY_STATUS_PORT", "value": "15099"}])
-    del container(pod, "istio-proxy")["startupProbe"]
 
-    assert native(settled(pod, policy), "istio-proxy")["startupProbe"]["httpGet"]["port"] == 15099
+    assert kept(pod, policy) == {"istio-proxy": KeptReason.TOLD_NOT_TO}
+
+
+def test_a_described_sidecar_is_moved_with_a_probe_of_its_own_and_stays_where_it_has_none(policy: Policy) -> None:
+    """Its endpoint may be on the loopback, where the kubelet cannot ask."""
+    described = annotated(
+        task_pod({"name": "cache", "image": "registry.example.com/cache:1"}),
+        {names.SIDECARS: '[{"name": "cache", "ready": {"port": 9091, "path": "/ready"}, "native": true}]'},
+    )
+    assert kept(described, policy) == {"cache": KeptReason.NO_PROBE}
+
+    container(described, "cache")["readinessProbe"] = {"httpGet": {"path": "/ready", "port": 9091}, "periodSeconds": 30}
+    assert native(settled(described, policy), "cache")["startupProbe"] == {
+        "httpGet": {"path": "/ready", "port": 9091},
+        "initialDelaySeconds": 0,
+        "periodSeconds": 1,
+        "failureThreshold": 600,
+        "successThreshold": 1,
+    }
+
+
+def test_what_the_user_set_of_istios_container_moves_along(policy: Policy) -> None:
+    """It is how Istio finds it again (webhook.go reapplyOverwrittenContainers)."""
+    pod = annotated(istio_pod(), {"proxy.istio.io/overrides": '{"containers":[{"name":"istio-proxy","image":"auto"}]}'})
+
+    overrides = settled(pod, policy)["metadata"]["annotations"]["proxy.istio.io/overrides"]
+    assert json.loads(overrides) == {"initContainers": [{"name": "istio-proxy", "image": "auto"}]}
+
+
+def test_a_container_that_an_old_injector_added_a_second_time_goes(policy: Policy) -> None:
+    """A converted pod that is created again, where the injector looks among the regular containers only: two of one name are refused."""
+    once = settled(istio_pod(), policy)
+    again = copy.deepcopy(once)
+    again["spec"]["containers"].append(copy.deepcopy(container(istio_pod(), "istio-proxy")))
+
+    assert settled(again, policy) == once
 
 
 def test_istio_without_a_status_port_gets_no_probe_that_could_only_fail(policy: Policy) -> None:

@@ -15,6 +15,7 @@ from webhook.core.hooks import edited_hooks, is_post_start_known
 from webhook.core.names import HELPER_CONTAINER
 from webhook.core.pod import ABSENT
 from webhook.core.reasons import KeptReason
+from webhook.core.sidecar import QUICK_STARTUP
 from webhook.core.version import Version, image_version, read_version
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ RESIZE_POLICY_TAKEN: Final = Version(1, 33)
 
 GCSFUSE_DRIVER: Final = "gcsfuse.csi.storage.gke.io"
 """Its volumes are served by a sidecar, and no init container can mount them (gcs-fuse-csi-driver issue #38)."""
-
-QUICK_STARTUP: Final = {"initialDelaySeconds": 0, "periodSeconds": 1, "failureThreshold": 600, "successThreshold": 1}
-"""What a readiness probe becomes as a startup probe: asked each second, and long enough for a slow start."""
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -64,6 +62,8 @@ class Conversion(msgspec.Struct, frozen=True):
         moves: The containers that are moved.
         order: Names of all init containers afterwards; empty where nothing is moved.
         annotations: What makes the injectors accept the pod as it is then.
+        doubles: Regular containers that stand among the native sidecars already: an injector that looks in one list only, called for a pod
+            that was converted and is created again, has added them a second time. They go, or the pod would be refused.
         kept: Known sidecars that stay regular containers, and why.
 
     """
@@ -71,15 +71,16 @@ class Conversion(msgspec.Struct, frozen=True):
     moves: tuple[Move, ...] = ()
     order: tuple[str, ...] = ()
     annotations: dict[str, str] = {}
+    doubles: tuple[str, ...] = ()
     kept: dict[str, KeptReason] = {}
 
     def settled(self, facts: Facts) -> Facts:
         """The pod as it is afterwards."""
-        if not self.moves:
+        if not self.moves and not self.doubles:
             return facts
         moved = {move.name for move in self.moves}
-        left = tuple([sidecar for sidecar in facts.sidecars if sidecar.name not in moved])
-        native = tuple([name for name in self.order if name in moved or name in facts.native_sidecars])
+        left = tuple([sidecar for sidecar in facts.sidecars if sidecar.name not in moved and sidecar.name not in self.doubles])
+        native = tuple([name for name in self.order if name in moved or name in facts.native_sidecars]) or facts.native_sidecars
         return msgspec.structs.replace(facts, sidecars=left, native_sidecars=native)
 
 
@@ -94,20 +95,24 @@ def convert(facts: Facts, cluster: Cluster) -> Conversion:
     containers = {container.name: container for container in facts.pod.spec.containers}
     if not facts.sidecars or facts.main is None or len(containers) < len(facts.pod.spec.containers):
         return NO_CONVERSION
+    doubles = tuple([sidecar.name for sidecar in facts.sidecars if sidecar.name in facts.native_sidecars])
     kept: dict[str, KeptReason] = {}
     moved: list[FoundSidecar] = []
     for sidecar in facts.sidecars:
-        why = _kept_reason(facts.rows[sidecar.name], containers[sidecar.name], facts, cluster)
+        if sidecar.name in doubles:
+            continue
+        why = _kept_reason(sidecar, containers[sidecar.name], facts, cluster)
         if why is None:
             moved.append(sidecar)
         else:
             kept[sidecar.name] = why
     if not moved:
-        return Conversion(kept=kept)
+        return Conversion(doubles=doubles, kept=kept)
     return Conversion(
         moves=tuple([_move(one, _rule(facts.rows[one.name]), containers[one.name], cluster) for one in moved]),
         order=tuple(_order(facts, [containers[one.name] for one in moved])),
         annotations=_annotations(facts, moved),
+        doubles=doubles,
         kept=kept,
     )
 
@@ -119,7 +124,8 @@ def _rule(row: Sidecar) -> Convert:
     return row.native.convert
 
 
-def _kept_reason(row: Sidecar, container: Container, facts: Facts, cluster: Cluster) -> KeptReason | None:
+def _kept_reason(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster) -> KeptReason | None:
+    row = facts.rows[sidecar.name]
     rule = row.native.convert if row.native else None
     if rule is None:
         return KeptReason.NO_RULE
@@ -129,6 +135,8 @@ def _kept_reason(row: Sidecar, container: Container, facts: Facts, cluster: Clus
         return KeptReason.OWN_RESTARTS
     if not is_post_start_known(container.hooks, rule.drops_hooks):
         return KeptReason.POST_START
+    if rule.needs_probe and container.startupProbe == ABSENT and _startup_probe(sidecar, rule, container) is None:
+        return KeptReason.NO_PROBE
     return (
         _why_ports_stay(rule, container, cluster) or _why_volumes_stay(container, facts) or _why_injector_objects(row, container, cluster)
     )
@@ -194,24 +202,36 @@ def _annotations(facts: Facts, moved: list[FoundSidecar]) -> dict[str, str]:
     for sidecar in moved:
         rule = _rule(facts.rows[sidecar.name])
         annotations |= {key: value for key, value in rule.annotations.items() if key not in facts.pod.annotations}
-        written = facts.pod.annotations.get(rule.status_annotation or "")
-        if rule.status_annotation is not None and written is not None:
-            annotations[rule.status_annotation] = _with_name_moved(written, sidecar.name)
+        for key in filter(None, (rule.status_annotation, rule.overrides_annotation)):
+            if key in facts.pod.annotations:
+                annotations[key] = _with_entry_moved(facts.pod.annotations[key], sidecar.name)
     return annotations
 
 
-def _with_name_moved(status: str, name: str) -> str:
-    """The injector's list of its own containers, with this one among the init containers; anything else as it was."""
+def _with_entry_moved(text: str, name: str) -> str:
+    """An injector's notes on its own containers, with this one's among the init containers; anything else as it was.
+
+    Istio's status lists names, and null where there is none; its overrides list containers, and nothing where there is none.
+    """
     try:
-        document = msgspec.json.decode(status, type=dict[str, Any])
+        notes = msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):
-        return status
-    regular, inits = (document.get(key) or [] for key in ("containers", "initContainers"))
-    if not isinstance(regular, list) or not isinstance(inits, list) or name not in regular:
-        return status
-    document["initContainers"] = [*inits, name]
-    document["containers"] = [one for one in regular if one != name] or None
-    return msgspec.json.encode(document).decode()
+        return text
+    regular, inits = (notes.get(key) or [] for key in ("containers", "initContainers"))
+    if not isinstance(regular, list) or not isinstance(inits, list):
+        return text
+    moved = [one for one in regular if _name_of(one) == name]
+    if not moved:
+        return text
+    notes["initContainers"] = [*inits, *moved]
+    notes["containers"] = [one for one in regular if one not in moved] or None
+    if notes["containers"] is None and moved != [name]:
+        del notes["containers"]
+    return msgspec.json.encode(notes).decode()
+
+
+def _name_of(entry: object) -> object:
+    return entry.get("name") if isinstance(entry, dict) else entry
 
 
 def _order(facts: Facts, moved: list[Container]) -> Iterator[str]:

@@ -63,19 +63,25 @@ def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:
 
 def _conversion(facts: Facts, mutate: Mutate) -> list[Operation]:
     """``move`` takes a container as it is, with every field that we do not know."""
-    conversion = mutate.conversion
-    if not conversion.moves:
-        return []
+    regular = [container.name for container in facts.pod.spec.containers]
+    operations: list[Operation] = []
+    for name in mutate.conversion.doubles:
+        operations.append(remove("spec", "containers", regular.index(name)))
+        regular.remove(name)
+    return operations + _moved(facts, mutate, regular) if mutate.conversion.moves else operations
+
+
+def _moved(facts: Facts, mutate: Mutate, regular: list[str]) -> list[Operation]:
     current = [container.name for container in facts.pod.init_containers]
-    wanted = list(conversion.order)
+    wanted = list(mutate.conversion.order)
     operations: list[Operation] = []
     if mutate.wrap and mutate.wrap.helper and names.HELPER_CONTAINER not in current:
         current.insert(0, names.HELPER_CONTAINER)
         wanted.insert(0, names.HELPER_CONTAINER)
     elif not current:
         operations.append(add([], "spec", "initContainers"))
-    operations += _moves(current, [container.name for container in facts.pod.spec.containers], wanted)
-    for one in conversion.moves:
+    operations += _moves(current, regular, wanted)
+    for one in mutate.conversion.moves:
         operations += _edits(one, facts, wanted.index(one.name))
     return operations
 

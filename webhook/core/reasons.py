@@ -49,6 +49,7 @@ class KeptReason(StrEnum):
     TOLD_NOT_TO = "told-not-to"
     OWN_RESTARTS = "own-restarts"
     POST_START = "post-start"
+    NO_PROBE = "no-probe"
     HOST_PORT = "host-port"
     NAMED_PORT = "named-port"
     CSI_VOLUME = "csi-volume"
@@ -89,6 +90,7 @@ SENTENCES: Final = MappingProxyType(
         KeptReason.TOLD_NOT_TO: "The pod itself says that this sidecar is not to be native, or that it ends by itself.",
         KeptReason.OWN_RESTARTS: "The container has restart rules of its own, which a native sidecar cannot have.",
         KeptReason.POST_START: "Its postStart hook is not known: were it to wait for the task, the task would never start.",
+        KeptReason.NO_PROBE: "It has to be ready before the task, and has no probe that could tell the kubelet: give it a startupProbe.",
         KeptReason.HOST_PORT: "It takes a port of the host, and clashes of those show only at run time among init containers.",
         KeptReason.NAMED_PORT: "A Service does not see the named port of a native sidecar before Kubernetes 1.32.",
         KeptReason.CSI_VOLUME: "It mounts a volume that another sidecar serves, which works in no init container.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 import yaml
@@ -25,6 +25,9 @@ ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9*?]([-a-z0-9*?]*[a
 
 # ``proxy.istio.io/config`` is written by users: a document longer than this is no list of a few settings.
 MAX_DOCUMENT_CHARACTERS = 4096
+
+QUICK_STARTUP: Final = {"initialDelaySeconds": 0, "periodSeconds": 1, "failureThreshold": 600, "successThreshold": 1}
+"""What a readiness probe becomes as a startup probe: asked each second, and long enough for a slow start."""
 
 
 class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -192,10 +195,12 @@ class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         pre_stop_since: The version, as the image's tag tells it, that knows this command.
         startup_probe: A probe to add where there is none, so that what comes after it waits; ``{port}`` is the port of ``ready``.
         startup_from_readiness: Whether its readinessProbe, where it has one, is that probe too: only where it needs nothing started later.
+        needs_probe: Whether it is moved only where a startup probe, its own or one of these, makes the task wait for it.
         env: Variables that tell the program its mode.
         annotations: What makes its injector accept the moved container, or find it again.
         accepted_since: The version, as the image's tag tells it, whose injector obeys these annotations.
         status_annotation: Where the injector has written down the names of its containers, by list.
+        overrides_annotation: Where the injector has written down what the user set of its containers, by list.
         own_ports: Names of its ports that no Service asks for; a Service does not see the named port of a native sidecar before 1.32.
         unless: It is not moved where one of these holds.
 
@@ -209,10 +214,12 @@ class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pre_stop_since: str | None = None
     startup_probe: dict[str, Any] | None = None
     startup_from_readiness: bool = False
+    needs_probe: bool = False
     env: dict[str, str] = {}
     annotations: dict[str, str] = {}
     accepted_since: str | None = None
     status_annotation: str | None = None
+    overrides_annotation: str | None = None
     own_ports: tuple[str, ...] = ()
     unless: tuple[Condition, ...] = ()
 

@@ -70,7 +70,8 @@ class DescribedSidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         name: The container's name.
         quit: How it is asked to end.
         ready: Answers 2xx when the task may start.
-        native: Whether it may become a native sidecar, where the cluster has those.
+        native: Whether it may become a native sidecar, where the cluster has those. With ``ready`` it needs a probe of its own then: the
+            kubelet asks at the pod's address, where an endpoint on the loopback does not answer.
 
     """
 
@@ -89,7 +90,7 @@ class DescribedSidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             match=Match(names=(self.name,), markers=(marker,)),
             quit=None if self.quit is None else Quit(self.quit.port, self.quit.path, method=self.quit.method),
             ready=None if self.ready is None else Endpoint(self.ready.port, self.ready.path),
-            native=Native(convert=Convert()) if self.native else None,
+            native=Native(convert=Convert(startup_from_readiness=True, needs_probe=self.ready is not None)) if self.native else None,
         )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from cluster.images import catalogue
 from cluster.mesh import INJECTED
 from cluster.namespace import MESH_ROOT, wait_until_ready
+from tests.cluster.api_server.submission import NOT_OPTED_IN
 from tests.cluster.mesh.server import serve
 from tests.cluster.node.namespace import namespace_on
+from tests.cluster.node.native import forced, seen_by, watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from cluster.levels import NodeLevel
     from cluster.mesh import Mesh
     from tests.cluster.node.namespace import Namespace
+
+VERSIONED: Final = "localhost/proxyv2:1.31.0"
 
 
 @contextmanager
@@ -36,6 +40,83 @@ def namespace(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
     del mesh
     with mesh_namespace(node) as opted_in:
         yield opted_in
+
+
+@pytest.fixture(scope="session")
+def watcher(node: NodeLevel, mesh: Mesh) -> Iterator[NodeLevel]:
+    """The node with a webhook that sees what it can do, and that Istio is there."""
+    del mesh
+    with watching(node, "watcher") as level:
+        yield level
+
+
+@pytest.fixture(scope="session")
+def _before_istio(watcher: NodeLevel) -> Iterator[dict[str, str]]:
+    with seen_by(watcher, "airflow-sidecar-webhook-watcher") as labels:
+        yield labels
+
+
+@pytest.fixture(scope="session")
+def _after_istio(watcher: NodeLevel) -> Iterator[dict[str, str]]:
+    with seen_by(watcher, "zzz-airflow-sidecar-webhook-watcher") as labels:
+        yield labels
+
+
+@pytest.fixture(scope="session")
+def forced_level(node: NodeLevel, mesh: Mesh) -> Iterator[NodeLevel]:
+    """The node with a webhook that is told to make sidecars native, and knows of no Istio."""
+    del mesh
+    with forced(node, "forced") as level:
+        yield level
+
+
+@pytest.fixture(scope="session")
+def _again_after_istio(forced_level: NodeLevel) -> Iterator[dict[str, str]]:
+    with seen_by(forced_level, "airflow-sidecar-webhook-forced") as labels:
+        yield labels
+
+
+@pytest.fixture(scope="module")
+def rendered(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
+    """A namespace of the mesh that no webhook of ours sees: pods are there as Istio leaves them."""
+    del mesh
+    with mesh_namespace(node, **NOT_OPTED_IN) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="module")
+def asked(watcher: NodeLevel, _before_istio: dict[str, str]) -> Iterator[Namespace]:
+    """One in which our webhook is called first, so that Istio hears what it asks for."""
+    with mesh_namespace(watcher, **_before_istio) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="module")
+def converted(watcher: NodeLevel, _after_istio: dict[str, str]) -> Iterator[Namespace]:
+    """One in which Istio is called first, and renders what it does by itself: a regular container."""
+    with mesh_namespace(watcher, **_after_istio) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="module")
+def reinvoked(forced_level: NodeLevel, _again_after_istio: dict[str, str]) -> Iterator[Namespace]:
+    """One in which our webhook is called first, does not know that Istio will come, and is called again after it."""
+    with mesh_namespace(forced_level, **_again_after_istio) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="module", params=["asked", "converted", "reinvoked"])
+def way(request: pytest.FixtureRequest) -> Namespace:
+    """A namespace in which istio-proxy becomes native, in each of the ways, which are fixtures."""
+    namespace: Namespace = request.getfixturevalue(request.param)
+    return namespace
+
+
+@pytest.fixture(scope="session")
+def versioned_image(node: NodeLevel, mesh: Mesh) -> dict[str, str]:
+    """The annotation by which Istio takes the same proxy by a tag that tells its version, as real ones do."""
+    node.node.ctr("images", "tag", "--force", mesh.proxy_image, VERSIONED)
+    return {"sidecar.istio.io/proxyImage": VERSIONED}
 
 
 @pytest.fixture(scope="session")

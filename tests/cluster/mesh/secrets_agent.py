@@ -22,6 +22,9 @@ VALUE: Final = "correct-horse"
 FILE: Final = "/vault/secrets/database"
 """Where the agent writes the value for the task."""
 
+BRIEF: Final = "brief"
+"""A role whose tokens have to be renewed after some seconds."""
+
 ANNOTATIONS: Final = {
     "vault.hashicorp.com/agent-inject": "true",
     "vault.hashicorp.com/agent-inject-status": "injected",
@@ -36,6 +39,12 @@ CONTENT: Final = {
         "bound_service_account_names": "default",
         "bound_service_account_namespaces": "*",
         "token_policies": "task",
+    },
+    f"auth/kubernetes/role/{BRIEF}": {
+        "bound_service_account_names": "default",
+        "bound_service_account_namespaces": "*",
+        "token_policies": "task",
+        "token_ttl": "6s",
     },
     "secret/data/database": {"data": {"password": VALUE}},
 }

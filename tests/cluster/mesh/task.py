@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -20,6 +21,7 @@ MESSAGE: Final = "/dev/termination-log"
 """What a container writes there is its message in the pod's status (terminationMessagePath's default)."""
 
 REQUEST_FAILED: Final = 99
+EXEC_SECONDS: Final = 60
 RUNS_ON_SECONDS: Final = 4
 """For so long a pod is watched that is said to run on; one that ends does so two seconds after its task at most."""
 
@@ -57,3 +59,9 @@ def told(pod: JSONObject) -> JSONObject:
 def regular(pod: JSONObject) -> list[str]:
     """The names of the regular containers, in their order."""
     return [container["name"] for container in pod["spec"]["containers"]]
+
+
+def in_container(namespace: Namespace, pod: str, container: str, script: str) -> str:
+    """Run a shell line in a container, as Airflow does; its output. CalledProcessError, TimeoutExpired."""
+    command = namespace.kubectl("exec", pod, f"--container={container}", "--", "/bin/sh", "-c", script)
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=EXEC_SECONDS).stdout
