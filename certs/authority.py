@@ -26,6 +26,15 @@ BACKDATED: Final = timedelta(hours=1)
 CA_LIFE: Final = timedelta(days=365)
 LEAF_LIFE: Final = timedelta(days=7)
 
+RENEWED: Final = 2 / 3
+"""The part of its life after which a certificate is renewed at the latest."""
+
+JITTER: Final = 1 / 20
+"""The part of its life by which that may come sooner, so that not all replicas sign in one second."""
+
+NAME: Final = "airflow-sidecar-webhook"
+_TITLE: Final = "{} CA "
+
 
 @dataclass(frozen=True, slots=True)
 class Issued:
@@ -51,15 +60,15 @@ class Issued:
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def make_authority(now: datetime, name: str = "airflow-sidecar-webhook") -> Issued:
-    """A new authority that holds from an hour before ``now`` for a year. ``now`` needs a time zone.
+def make_authority(now: datetime, name: str = NAME, life: timedelta = CA_LIFE) -> Issued:
+    """A new authority that holds from an hour before ``now``, by default for a year. ``now`` needs a time zone.
 
     Its name has its own serial number in it, so that of two authorities in one bundle a client picks the right one.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     serial = x509.random_serial_number()
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{name} CA {serial:x}"[:64])])
-    builder = _builder(subject, subject, key, serial).not_valid_before(now - BACKDATED).not_valid_after(now + CA_LIFE)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{_TITLE.format(name)}{serial:x}"[:64])])
+    builder = _builder(subject, subject, key, serial).not_valid_before(now - BACKDATED).not_valid_after(now + life)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -80,6 +89,24 @@ def sign_leaf(authority: Issued, names: Sequence[str], now: datetime, life: time
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
     builder = builder.add_extension(issuer, critical=False)
     return Issued(builder.sign(authority.key, hashes.SHA256()), key)
+
+
+def renewal(certificate: x509.Certificate) -> datetime:
+    """When a certificate is to be renewed: at two thirds of its life, or a little sooner, by its serial number, which is random."""
+    made = certificate.not_valid_before_utc + BACKDATED
+    sooner = JITTER * (certificate.serial_number % 1000) / 1000
+    return made + (certificate.not_valid_after_utc - made) * (RENEWED - sooner)
+
+
+def holds(certificate: x509.Certificate, now: datetime) -> bool:
+    """Whether a verifier whose clock says ``now`` is within the certificate's dates."""
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+
+
+def is_authority_of(certificate: x509.Certificate, name: str = NAME) -> bool:
+    """Whether `make_authority` made it under this name. Whoever else writes such a name may: nothing is trusted for it."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return certificate.subject == certificate.issuer and any(str(one.value).startswith(_TITLE.format(name)) for one in names)
 
 
 def service_names(service: str, namespace: str) -> tuple[str, ...]:
