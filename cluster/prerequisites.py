@@ -11,6 +11,7 @@ from typing import Final
 CNI_PLUGINS: Final = "/usr/lib/cni"
 PACKAGE_OF: Final = {
     f"{CNI_PLUGINS}/bridge": "containernetworking-plugins",
+    "buildah": "buildah",
     "busybox": "busybox-static",
     "conntrack": "conntrack",
     "containerd": "containerd",

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.cluster import credentials
-from webhook.cluster.credentials import find_connector
+from webhook.cluster.credentials import find_credentials
 from webhook.cluster.errors import RefusedError, UnreachableError, UnreadableError
 from webhook.cluster.nodes import UNREADABLE, Node, Nodes, make_node
 from webhook.cluster.reading import (
@@ -505,7 +505,7 @@ def test_without_credentials_there_is_nothing_to_connect_with(tmp_path: Path, mo
         {"KUBECONFIG": f"{tmp_path}/none{os.pathsep}"},
         {"KUBERNETES_SERVICE_HOST": "10.96.0.1"},
     ):
-        assert find_connector(environ) is None
+        assert find_credentials(environ) is None
 
 
 def test_the_pods_own_identity_goes_before_a_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -513,11 +513,11 @@ def test_the_pods_own_identity_goes_before_a_kubeconfig(tmp_path: Path, monkeypa
     default = tmp_path / ".kube" / "config"
     default.parent.mkdir()
     default.write_text("{}")
-    names = [find_connector({}), find_connector({"KUBECONFIG": f"{tmp_path}/none{os.pathsep}{default}"})]
+    names = [find_credentials({}), find_credentials({"KUBECONFIG": f"{tmp_path}/none{os.pathsep}{default}"})]
     monkeypatch.setattr(credentials, "TOKEN_FILE", default)
-    names.append(find_connector({"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBECONFIG": str(default)}))
+    names.append(find_credentials({"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBECONFIG": str(default)}))
 
-    assert [connect and connect.__name__ for connect in names] == ["connect_by_kubeconfig", "connect_by_kubeconfig", "connect_in_pod"]
+    assert [connect and connect.__name__ for connect in names] == ["configure_by_kubeconfig", "configure_by_kubeconfig", "configure_in_pod"]
 
 
 IMPORTS_NO_CLIENT = """

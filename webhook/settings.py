@@ -73,6 +73,24 @@ class Settings(BaseModel):
         description="Plain HTTP port of `/healthz`, `/readyz` and `/metrics`: the kubelet and Prometheus hold no client "
         "certificate. 0 takes a free one.",
     )
+    certificates: Literal["files", "self-managed"] = Field(
+        "files",
+        description="Where the serving certificate comes from: `files` that somebody else writes (cert-manager, an admin), or "
+        "`self-managed`: each replica signs its own with an authority in a Secret, and keeps the caBundle of its configuration. Nothing "
+        "is written unasked.",
+    )
+    service_name: str = Field(
+        "airflow-sidecar-webhook", min_length=1, description="Name of the Service, for `self-managed`: what the certificate is made for."
+    )
+    service_namespace: str = Field("", description="Namespace of the Service and of the Secret, for `self-managed`; there is no default.")
+    ca_secret: str = Field(
+        "airflow-sidecar-webhook-authority", min_length=1, description="Secret that holds the authority, for `self-managed`."
+    )
+    configuration: str = Field(
+        "airflow-sidecar-webhook",
+        min_length=1,
+        description="MutatingWebhookConfiguration whose caBundle is kept, for `self-managed`.",
+    )
     certificate_file: Path = Field(
         Path("/etc/airflow-sidecar-webhook/tls/tls.crt"),
         description="PEM file with the serving certificate and its chain; the key of a `kubernetes.io/tls` Secret.",
@@ -184,6 +202,13 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged. `info` has one line for each review."
     )
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Settings:
+        if self.certificates == "self-managed" and not self.service_namespace:
+            message = "service_namespace: must be set where certificates is self-managed: the certificate is made for SERVICE.NAMESPACE.svc"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _one_body_fits(self) -> Settings:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException, load_incluster_config
@@ -18,7 +17,6 @@ from urllib3.exceptions import HTTPError
 from webhook import __version__
 from webhook.cluster.errors import RefusedError, UnreachableError
 from webhook.cluster.kubeconfig import MAX_MESSAGE_CHARACTERS, KubeconfigError, use_kubeconfig
-from webhook.yaml_problem import yaml_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,29 +95,24 @@ class Connection:
         return response
 
 
-def connect_in_pod() -> Connection:
+def configure_in_pod() -> Configuration:
     """As the service account of this pod, whose token is read again as it is replaced. UnreachableError."""
     configuration = Configuration()
     try:
         load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except (ConfigException, OSError) as error:
         raise UnreachableError(str(error)) from error
-    return Connection(configuration)
+    return configuration
 
 
-def connect_by_kubeconfig() -> Connection:
+def configure_by_kubeconfig() -> Configuration:
     """As the current context of the kubeconfig says. UnreachableError."""
     configuration = Configuration()
     try:
         use_kubeconfig(configuration)
     except KubeconfigError as error:
         raise UnreachableError(str(error)) from error
-    return Connection(configuration)
-
-
-def _problem(error: Exception) -> str:
-    """The text of an error may quote the file, which may hold a token; these errors' texts do not."""
-    return yaml_problem(error) if isinstance(error, yaml.YAMLError | ConfigException | OSError) else type(error).__name__
+    return configuration
 
 
 def _message(body: bytes) -> str:

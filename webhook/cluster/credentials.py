@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from webhook.cluster.connection import Connection
+    from kubernetes.client import Configuration
 
 TOKEN_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 """Where the kubelet mounts it (Kubernetes docs, "Accessing the Kubernetes API from a Pod")."""
@@ -24,16 +24,16 @@ KUBECONFIG: Final = "KUBECONFIG"
 DEFAULT_KUBECONFIG: Final = "~/.kube/config"
 
 
-def find_connector(environ: Mapping[str, str]) -> Callable[[], Connection] | None:
-    """What connects with the credentials that are here; None: there are none."""
+def find_credentials(environ: Mapping[str, str]) -> Callable[[], Configuration] | None:
+    """What reads the credentials that are here; None: there are none."""
     if environ.get(SERVICE_HOST) and TOKEN_FILE.is_file():
-        from webhook.cluster.connection import connect_in_pod  # noqa: PLC0415  see above
+        from webhook.cluster.connection import configure_in_pod  # noqa: PLC0415  see above
 
-        return connect_in_pod
+        return configure_in_pod
     if has_kubeconfig(environ):
-        from webhook.cluster.connection import connect_by_kubeconfig  # noqa: PLC0415  see above
+        from webhook.cluster.connection import configure_by_kubeconfig  # noqa: PLC0415  see above
 
-        return connect_by_kubeconfig
+        return configure_by_kubeconfig
     return None
 
 

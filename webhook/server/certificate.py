@@ -22,7 +22,7 @@ CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 class CertificateError(Exception):
-    """A pair of files that cannot be served. The message names the file and what is wrong."""
+    """A certificate that cannot be served. The message names the file or setting and what is wrong."""
 
 
 class Reload(StrEnum):
@@ -98,7 +98,7 @@ class CertificateFiles:
 
     def _load(self) -> CertificatePair:
         files = _read(self._paths)
-        context = _server_context()
+        context = server_context()
         try:
             leaf = x509.load_pem_x509_certificate(files[0])
         except ValueError as error:
@@ -116,7 +116,8 @@ class CertificateFiles:
         return CertificatePair(files, context, leaf.not_valid_after_utc.timestamp())
 
 
-def _server_context() -> ssl.SSLContext:
+def server_context() -> ssl.SSLContext:
+    """A context without a certificate yet: TLS 1.2 or newer, HTTP/1.1."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)

@@ -8,13 +8,18 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from webhook.cluster.credentials import find_connector
+from webhook.cluster.credentials import find_credentials
 from webhook.cluster.errors import ClusterError
 from webhook.cluster.view import ClusterView, Resource
 from webhook.cluster.watcher import Watcher
 from webhook.core.cluster import Cluster, NativeSupport, NativeSwitch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kubernetes.client import Configuration
+
+    from webhook.cluster.connection import Connection
     from webhook.cluster.nodes import Node
     from webhook.core.sidecar import Catalogue
     from webhook.server.metrics import Metrics
@@ -33,9 +38,9 @@ class ClusterWatch:
         self._story.begins(self.view.current.support)
         self._watcher: Watcher | None = None
         if settings.native_sidecars is not NativeSwitch.OFF:
-            connect = find_connector(os.environ)
-            if connect is not None:
-                self._watcher = Watcher(connect, self.view, self._story, settings.cluster_check_seconds)
+            configure = find_credentials(os.environ)
+            if configure is not None:
+                self._watcher = Watcher(partial(_connect, configure), self.view, self._story, settings.cluster_check_seconds)
 
     def start(self) -> None:
         """Begin to look."""
@@ -54,6 +59,13 @@ class ClusterWatch:
     def has_looked(self) -> bool:
         """Whether the first look is over, however it ended."""
         return self._watcher is None or self._watcher.has_looked
+
+
+def _connect(configure: Callable[[], Configuration]) -> Connection:
+    # The client costs 10 MiB that a webhook without a cluster does without.
+    from webhook.cluster.connection import Connection  # noqa: PLC0415
+
+    return Connection(configure())
 
 
 class ClusterStory:

@@ -60,12 +60,31 @@ class Metrics:
             "When the serving certificate expires, as a Unix time.",
             registry=self.registry,
         )
+        self._add_kept_certificate()
         self._add_cluster()
         self.build = Gauge(f"{PREFIX}_build_info", "1, with the version.", ("version", "openssl"), registry=self.registry)
         self.build.labels(__version__, ssl.OPENSSL_VERSION).set(1)
         for result in ("loaded", "refused"):
             self.reloads.labels(result)
         ProcessCollector(registry=self.registry)
+
+    def _add_kept_certificate(self) -> None:
+        """What a service tells that keeps its own certificates."""
+        self.authority_not_after = Gauge(
+            f"{PREFIX}_authority_not_after_timestamp_seconds",
+            "When the youngest authority expires, as a Unix time; 0 where certificates come from files.",
+            registry=self.registry,
+        )
+        self.bundle_in_sync = Gauge(
+            f"{PREFIX}_ca_bundle_in_sync",
+            "1 while the configuration's caBundle is what the authorities ask for, else 0; 0 also where certificates come from files.",
+            registry=self.registry,
+        )
+        self.certificate_errors = Counter(
+            f"{PREFIX}_certificate_errors",
+            "Looks at Secret and configuration that came to nothing.",
+            registry=self.registry,
+        )
 
     def _add_cluster(self) -> None:
         """What the watcher tells; without a cluster to watch there is the support alone."""

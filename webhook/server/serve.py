@@ -7,7 +7,6 @@ import gc
 import logging
 import signal
 import socket
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,7 @@ import uvicorn
 from webhook.policy_files import build_policy
 from webhook.server.app import create_app
 from webhook.server.body_limit import BodyLimit, BodyLimits
-from webhook.server.certificate import CertificateFiles, Reload
+from webhook.server.certificate_watch import CertificateWatch
 from webhook.server.cluster_watch import ClusterWatch
 from webhook.server.drain import Drain
 from webhook.server.health import create_health_app
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from webhook.core.policy import Policy
+    from webhook.server.kept_certificate import KeptCertificate
     from webhook.settings import Settings
 
 LOG = logging.getLogger("webhook.serve")
@@ -87,14 +87,22 @@ def _bind(host: str, port: int) -> socket.socket:
         raise SettingsError(message) from error
 
 
+def _certificate(settings: Settings, metrics: Metrics) -> CertificateWatch | KeptCertificate:
+    """Where the serving certificate comes from. CertificateError: it cannot be served."""
+    if settings.certificates == "files":
+        return CertificateWatch(settings, metrics)
+    from webhook.server.kept_certificate import KeptCertificate  # noqa: PLC0415  the authority is of no use to the others
+
+    return KeptCertificate(settings, metrics)
+
+
 class _Service:
     """Both servers and the watches over the certificate and the cluster."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics()
-        self.certificate = CertificateFiles(settings.certificate_file, settings.private_key_file)
-        self.metrics.not_after.set(self.certificate.not_after)
+        self.certificate = _certificate(settings, self.metrics)
         policy = build_policy(settings)
         self_test(policy)
         self.cluster = ClusterWatch(settings, policy.catalogue, self.metrics)
@@ -107,10 +115,10 @@ class _Service:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._drain, loop)
         loop.add_signal_handler(signal.SIGINT, self._stop)
-        watch = loop.create_task(self._watch_certificate())
+        self.certificate.start()
         self.cluster.start()
         await asyncio.gather(*(server.serve([bound]) for server, bound in zip((self.webhook, self.health), self.sockets, strict=True)))
-        watch.cancel()
+        self.certificate.stop()
         LOG.info("stopped")
 
     def _webhook_config(self, policy: Policy) -> uvicorn.Config:
@@ -168,25 +176,4 @@ class _Service:
             return "draining"
         if not self.cluster.has_looked:
             return "not yet looked at the cluster"
-        return "the certificate has expired" if self.certificate.not_after <= time.time() else ""
-
-    async def _watch_certificate(self) -> None:
-        """Look at the files again and again: a watch on a mounted Secret misses updates, a look costs two reads."""
-        while True:
-            await asyncio.sleep(self.settings.certificate_check_seconds)
-            result = self.certificate.reload()
-            if result is Reload.UNCHANGED:
-                continue
-            self.metrics.reloads.labels(result).inc()
-            self.metrics.not_after.set(self.certificate.not_after)
-            LOG.log(
-                logging.INFO if result is Reload.LOADED else logging.ERROR,
-                "certificate",
-                extra={
-                    "fields": {
-                        "result": result,
-                        "problem": self.certificate.problem,
-                        "not_after": self.certificate.not_after,
-                    }
-                },
-            )
+        return self.certificate.unready

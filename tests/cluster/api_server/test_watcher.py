@@ -27,7 +27,7 @@ from tests.cluster.api_server.nodes import make_node, nodes, remove_node, set_ku
 from tests.cluster.api_server.submission import NOT_OPTED_IN
 from tests.cluster.conftest import api_server_level, new_namespace
 from tests.cluster.registration import is_patched_in, registered, task_pod
-from webhook.cluster.connection import connect_in_pod
+from webhook.cluster.connection import Connection, configure_in_pod
 from webhook.cluster.errors import RefusedError
 from webhook.cluster.reading import list_nodes, list_webhooks, read_server_version
 from webhook.cluster.view import Resource
@@ -339,7 +339,7 @@ def test_a_pod_speaks_as_its_service_account(api_server: Level, tmp_path: Path, 
         address = urlsplit(api_server.server.server)
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", str(address.hostname))
         monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(address.port))
-        connection = connect_in_pod()
+        connection = Connection(configure_in_pod())
 
         assert read_server_version(connection) == Version(1, 34, 4)
         assert len(list_nodes(connection)[0]) == 0
