@@ -55,6 +55,7 @@ benchmark: $(VENV)/ready ## the service and the wrapper against their peers; nee
 
 docs: $(VENV)/ready ## make the generated pages again
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m manifests.generate
 
 requirements: ## pin all dependencies anew, with hashes; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --output-file requirements/runtime.txt
@@ -62,6 +63,7 @@ requirements: ## pin all dependencies anew, with hashes; needs uv
 	cd cluster/images/airflow && uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_36 --only-binary :all: --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
 	cd cluster/images/proxy && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
 	cd cluster/images/secrets_agent && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
+	cd cluster/images/webhook_base && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
 
 clean: ## throw away what the targets made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/results

@@ -1,0 +1,109 @@
+{{/* Labels by which the Deployment finds its pods: they can never be changed. */}}
+{{- define "webhook.selector" -}}
+app.kubernetes.io/name: airflow-sidecar-webhook
+app.kubernetes.io/instance: {{ .Values.name }}
+{{- end }}
+
+{{- define "webhook.labels" -}}
+{{ include "webhook.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- with .Values.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Metadata of an object: a dict of root, and of suffix and labels, where the name is not the usual one or labels are added. */}}
+{{- define "webhook.clusterMetadata" -}}
+name: {{ .root.Values.name }}{{ .suffix }}
+labels:
+  {{- include "webhook.labels" .root | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{- define "webhook.metadata" -}}
+{{ include "webhook.clusterMetadata" . }}
+namespace: {{ .root.Release.Namespace }}
+{{- end }}
+
+{{- define "webhook.serviceAccountSubject" -}}
+kind: ServiceAccount
+name: {{ .Values.name }}
+namespace: {{ .Release.Namespace }}
+{{- end }}
+
+{{- define "webhook.image" -}}
+{{- with .Values.image }}
+{{- .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* "true" where the service has anything to ask the API server: empty is false. */}}
+{{- define "webhook.looksAtCluster" -}}
+{{- if ne (include "webhook.text" (dig "native_sidecars" "auto" .Values.settings)) "off" }}true{{ end }}
+{{- end }}
+
+{{- define "webhook.managesCertificates" -}}
+{{- if eq .Values.certificates.source "self-managed" }}true{{ end }}
+{{- end }}
+
+{{- define "webhook.asksApiServer" -}}
+{{- if or (include "webhook.looksAtCluster" .) (include "webhook.managesCertificates" .) }}true{{ end }}
+{{- end }}
+
+{{/* The Secret that the serving certificate is mounted from. */}}
+{{- define "webhook.certificateSecret" -}}
+{{- if eq .Values.certificates.source "secret" -}}
+{{ required "certificates.secret.name: name the kubernetes.io/tls Secret with the serving certificate" .Values.certificates.secret.name }}
+{{- else -}}
+{{ .Values.name }}-tls
+{{- end }}
+{{- end }}
+
+{{/* Further rows as the files that the service reads: empty where there are none. */}}
+{{- define "webhook.rules" -}}
+{{- with .Values.sidecars }}
+sidecars.yaml: {{ toYaml . | quote }}
+{{- end }}
+{{- if or .Values.entrypoints.images .Values.entrypoints.candidates }}
+entrypoints.yaml: {{ toYaml .Values.entrypoints | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Every setting of the service by its name in lower case, as YAML: what the chart decides, then what settings says. */}}
+{{- define "webhook.settings" -}}
+port: {{ .Values.ports.webhook }}
+health_port: {{ .Values.ports.health }}
+drain_seconds: {{ .Values.drainSeconds }}
+on_fault: {{ ternary "error" "allow" .Values.webhook.failClosed }}
+{{- if include "webhook.managesCertificates" . }}
+certificates: self-managed
+service_name: {{ .Values.name }}
+service_namespace: {{ .Release.Namespace }}
+ca_secret: {{ .Values.name }}-authority
+configuration: {{ .Values.name }}
+{{- else }}
+certificates: files
+certificate_file: /etc/airflow-sidecar-webhook/tls/tls.crt
+private_key_file: /etc/airflow-sidecar-webhook/tls/tls.key
+{{- end }}
+{{- if .Values.sidecars }}
+sidecars_file: /etc/airflow-sidecar-webhook/rules/sidecars.yaml
+{{- end }}
+{{- if or .Values.entrypoints.images .Values.entrypoints.candidates }}
+entrypoints_file: /etc/airflow-sidecar-webhook/rules/entrypoints.yaml
+{{- end }}
+{{- with .Values.settings }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* A setting as its environment variable has it. By itself a large number would come out as 6.7e+07, and YAML 1.1 takes off for false. */}}
+{{- define "webhook.text" -}}
+{{- if kindIs "slice" . }}{{ join "," . }}
+{{- else if kindIs "string" . }}{{ . }}
+{{- else if kindIs "bool" . }}{{ ternary "on" "off" . }}
+{{- else }}{{ toJson . }}
+{{- end }}
+{{- end }}

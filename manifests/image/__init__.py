@@ -1,0 +1,1 @@
+"""What the webhook's image is made of."""

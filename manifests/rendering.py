@@ -1,0 +1,41 @@
+"""Renders the chart, by the Helm that the cluster's tools pin."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from cluster import binaries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MANIFESTS: Final = Path(__file__).parent
+CHART: Final = MANIFESTS / "chart" / "airflow-sidecar-webhook"
+NAME: Final = "airflow-sidecar-webhook"
+"""Of the release and of its namespace."""
+
+KUBERNETES: Final = "1.28.0"
+"""The oldest for which install.yaml is rendered: for those before, the chart leaves out fields that they do not know."""
+
+
+class RenderingError(Exception):
+    """Helm refused; the text is what it said."""
+
+
+def helm(*arguments: str | Path, given: str | None = None) -> str:
+    """What a Helm command prints. ``given`` is its standard input. RenderingError; NoGoError, BuildError: there is no Helm."""
+    command = [binaries.find(binaries.HELM), *arguments]
+    done = subprocess.run(command, input=given, check=False, capture_output=True, text=True, timeout=120)  # noqa: S603  ours
+    if done.returncode:
+        raise RenderingError(done.stderr.strip())
+    return done.stdout
+
+
+def render(values: Mapping[str, object], kubernetes: str = KUBERNETES, namespace: str = NAME) -> str:
+    """The chart's objects as YAML text. RenderingError."""
+    where = ("--namespace", namespace, "--kube-version", kubernetes, "--values", "-")
+    return helm("template", NAME, CHART, *where, given=yaml.safe_dump(dict(values)))

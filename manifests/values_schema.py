@@ -1,0 +1,94 @@
+"""The schema of the chart's values: written by hand in ``values.schema.yaml``, but for what the service's own code says already."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import yaml
+from pydantic.json_schema import GenerateJsonSchema
+
+from webhook.core.entrypoint import EntrypointTable
+from webhook.core.sidecar import Sidecar
+from webhook.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import core_schema
+
+    JSONObject = dict[str, Any]
+
+BY_HAND: Final = Path(__file__).with_name("values.schema.yaml")
+
+DECIDED_BY_CHART: Final = frozenset(
+    {
+        "ca_secret",
+        "certificate_file",
+        "certificates",
+        "configuration",
+        "drain_seconds",
+        "entrypoints_file",
+        "health_port",
+        "on_fault",
+        "port",
+        "private_key_file",
+        "service_name",
+        "service_namespace",
+        "sidecars_file",
+    }
+)
+"""Settings that follow from other values."""
+
+
+SWITCHES: Final = {"on": True, "off": False}
+"""Words that Helm's YAML 1.1 takes for booleans where they stand without quotes. The chart turns them back."""
+
+
+def values_schema() -> str:
+    """The whole of it, as JSON text."""
+    schema: JSONObject = yaml.safe_load(BY_HAND.read_text("utf-8"))
+    rows, definitions = msgspec.json.schema_components([tuple[Sidecar, ...], EntrypointTable], ref_template="#/definitions/{name}")
+    schema["properties"] |= dict(zip(("sidecars", "entrypoints"), rows, strict=True)) | {"settings": _settings()}
+    schema["definitions"] |= definitions
+    return json.dumps(_for_helm(schema), indent=2, ensure_ascii=False) + "\n"
+
+
+class _SettingsSchema(GenerateJsonSchema):
+    """As pydantic has it; a type of ours is written as text."""
+
+    ignored_warning_kinds = {"non-serializable-default"}  # noqa: RUF012  pydantic's own declaration
+
+    def handle_invalid_for_json_schema(self, schema: core_schema.CoreSchema, error_info: str) -> JsonSchemaValue:  # noqa: ARG002  pydantic's
+        return {"type": "string"}
+
+
+def _settings() -> JSONObject:
+    schema = Settings.model_json_schema(schema_generator=_SettingsSchema)
+    named: JSONObject = schema.get("$defs", {})
+    properties = {name: _resolved(field, named) for name, field in schema["properties"].items() if name not in DECIDED_BY_CHART}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _resolved(field: JSONObject, named: Mapping[str, JSONObject]) -> JSONObject:
+    """The schema of one setting, in itself."""
+    reference = field.pop("$ref", None)
+    schema = named[reference.rpartition("/")[2]] | field if reference else field
+    switches = [value for word, value in SWITCHES.items() if word in schema.get("enum", ())]
+    if switches:
+        del schema["type"]
+        schema["enum"] = [*schema["enum"], *switches]
+    return schema
+
+
+def _for_helm(schema: Any) -> Any:
+    """The same in the words of Helm's validator: Go's patterns end in ``$``, and titles and long descriptions are for nobody here."""
+    if isinstance(schema, list):
+        return [_for_helm(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: _for_helm(value) for key, value in schema.items() if not (key in {"title", "description"} and isinstance(value, str))}
+    return kept | {"pattern": kept["pattern"].replace(r"\Z", "$")} if isinstance(kept.get("pattern"), str) else kept
