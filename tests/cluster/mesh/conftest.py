@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from cluster.api import path_of
 from cluster.images import catalogue
 from cluster.mesh import INJECTED
 from cluster.namespace import MESH_ROOT, wait_until_ready
 from tests.cluster.api_server.submission import NOT_OPTED_IN
+from tests.cluster.mesh.secrets_agent import PORT, TOKEN_REVIEWS, server
 from tests.cluster.mesh.server import serve
 from tests.cluster.node.namespace import namespace_on
 from tests.cluster.node.native import forced, seen_by, watching
@@ -132,3 +134,18 @@ def web(node: NodeLevel) -> Iterator[str]:
     container = {"image": node.node.load(catalogue.task()), "command": ["/bin/sh", "-c", program]}
     with serve(node, "web", container, 8080) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def agent_image(node: NodeLevel) -> str:
+    """OpenBao."""
+    return node.node.load(catalogue.secrets_agent())
+
+
+@pytest.fixture(scope="module")
+def secrets_server(node: NodeLevel, agent_image: str) -> Iterator[str]:
+    """The URL of a secrets server outside the mesh."""
+    node.api.create(TOKEN_REVIEWS)
+    with serve(node, "secrets", server(agent_image), PORT) as url:
+        yield url
+    node.api.delete(path_of(TOKEN_REVIEWS))

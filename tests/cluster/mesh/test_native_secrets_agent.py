@@ -14,11 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from cluster.api import path_of
-from cluster.images import catalogue
 from cluster.wait import until
-from tests.cluster.mesh.secrets_agent import BRIEF, FILE, PORT, TOKEN_REVIEWS, VALUE, injected_pod, server
-from tests.cluster.mesh.server import serve
+from tests.cluster.mesh.secrets_agent import BRIEF, FILE, VALUE, injected_pod
 from tests.cluster.mesh.task import MESSAGE, ended, in_container, regular, told
 from tests.cluster.node.namespace import SECONDS
 from tests.cluster.node.native import native, native_status
@@ -26,9 +23,6 @@ from tests.cluster.node.pods import shell
 from tests.pods import container
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cluster.levels import NodeLevel
     from cluster.recorder import Moment
     from tests.cluster.node.namespace import Namespace
 
@@ -50,21 +44,6 @@ until [ -e {GO} ]; do sleep 0.1; done
 exit {CODE}
 """
 """It changes its secret on the server, by the proxy, waits until its agent has brought it, and until it is told to end."""
-
-
-@pytest.fixture(scope="module")
-def agent_image(node: NodeLevel) -> str:
-    """OpenBao."""
-    return node.node.load(catalogue.secrets_agent())
-
-
-@pytest.fixture(scope="module")
-def secrets_server(node: NodeLevel, agent_image: str) -> Iterator[str]:
-    """The URL of a secrets server outside the mesh."""
-    node.api.create(TOKEN_REVIEWS)
-    with serve(node, "secrets", server(agent_image), PORT) as url:
-        yield url
-    node.api.delete(path_of(TOKEN_REVIEWS))
 
 
 def renewing(pod: JSONObject, url: str) -> JSONObject:

@@ -12,17 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from cluster.api import path_of
-from cluster.images import catalogue
-from tests.cluster.mesh.secrets_agent import FILE, PORT, TOKEN_REVIEWS, VALUE, injected_pod, server
-from tests.cluster.mesh.server import serve
+from tests.cluster.mesh.secrets_agent import FILE, PORT, VALUE, injected_pod
 from tests.cluster.mesh.task import MESSAGE, ended, told
 from tests.cluster.node.pods import shell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cluster.levels import NodeLevel
     from cluster.recorder import Moment
     from tests.cluster.node.namespace import Namespace
 
@@ -38,21 +32,6 @@ CALLS_END: Final = ("auth handler stopped", "template server stopped", "sinks fi
 """What the agent logs when the parts of it that call the server have ended."""
 
 PROXY_ASKED: Final = "handling /quitquitquit"
-
-
-@pytest.fixture(scope="module")
-def agent_image(node: NodeLevel) -> str:
-    """OpenBao."""
-    return node.node.load(catalogue.secrets_agent())
-
-
-@pytest.fixture(scope="module")
-def secrets_server(node: NodeLevel, agent_image: str) -> Iterator[str]:
-    """The URL of a secrets server outside the mesh."""
-    node.api.create(TOKEN_REVIEWS)
-    with serve(node, "secrets", server(agent_image), PORT) as url:
-        yield url
-    node.api.delete(path_of(TOKEN_REVIEWS))
 
 
 @pytest.fixture(scope="module")
