@@ -75,6 +75,7 @@ WRAPPED: Final = {
     "entrypoint": "command",
     "shell": "image",
     "sidecars": {"istio-proxy": "quit"},
+    "no_native": "unknown",
 }
 
 WITHOUT_QUIT: Final = {f"beside-no-status-port-{code}": Mix(NO_STATUS_PORT, False, code) for code in (0, 3)}
@@ -114,7 +115,13 @@ def test_a_pod_ends_with_its_tasks_code_after_a_first_request_through_the_proxy(
 def test_a_pod_whose_agent_serves_no_port_is_left_and_says_that_it_runs_on(
     namespace: Namespace, pods: dict[str, JSONObject], name: str, mix: Mix
 ) -> None:
-    assert told(pods[name]) == {"treatment": "left", "reason": "no-quit", "main": "base", "sidecars": {"istio-proxy": "runs-on"}}
+    assert told(pods[name]) == {
+        "treatment": "left",
+        "reason": "no-quit",
+        "main": "base",
+        "sidecars": {"istio-proxy": "runs-on"},
+        "no_native": "unknown",
+    }
 
     assert namespace.base_end(name)["exitCode"] == mix.code
     assert_runs_on(namespace, name)

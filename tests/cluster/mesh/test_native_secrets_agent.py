@@ -35,6 +35,9 @@ RENEWED: Final = "renewed auth token"
 TERMINATED: Final = "Status server has successfully terminated"
 """What Istio's agent logs when it is told to end (pilot/cmd/pilot-agent/status/server.go)."""
 
+ROUNDING: Final = timedelta(seconds=1)
+"""The API tells whole seconds, cut off."""
+
 GO: Final = "/dev/shm/go"  # noqa: S108  of the container
 TASK: Final = f"""
 cat {FILE} > {MESSAGE}
@@ -80,7 +83,7 @@ def end(converted: Namespace, pod: JSONObject) -> Moment:
 def _running_since(moment: Moment) -> datetime | None:
     """When the task began, rounded up; the API tells whole seconds."""
     states = [one["state"] for one in moment.pod["status"].get("containerStatuses", ()) if one["name"] == "base"]
-    began = [datetime.fromisoformat(state["running"]["startedAt"]) + timedelta(seconds=1) for state in states if "running" in state]
+    began = [datetime.fromisoformat(state["running"]["startedAt"]) + ROUNDING for state in states if "running" in state]
     return began[0] if began else None
 
 
@@ -107,8 +110,7 @@ def test_the_pod_ends_with_the_tasks_code_and_both_sidecars_with_0(end: Moment) 
 
 
 def test_the_agent_renews_its_token_while_the_task_runs(converted: Namespace, end: Moment) -> None:
-    base = ended(end, "base")
-    began, finished = (datetime.fromisoformat(base[when]) for when in ("startedAt", "finishedAt"))
+    began, finished = (datetime.fromisoformat(ended(end, "base")[when]) + ROUNDING for when in ("startedAt", "finishedAt"))
     assert [at for at in times_logged(converted.log(POD, "vault-agent"), RENEWED) if began < at < finished]
 
 

@@ -65,6 +65,7 @@ def test_the_pod_itself_says_that_it_was_wrapped_and_why(namespace: Namespace) -
         "entrypoint": "command",
         "shell": "image",
         "sidecars": {"istio-proxy": "quit"},
+        "no_native": "unknown",
     }
 
 
