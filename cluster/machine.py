@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from cluster import slot
 from cluster.process import Process
-from cluster.remains import link
+from cluster.remains import MACHINE, link
 from cluster.wait import until
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Machine:
         """Take a slot and start the first process. RuntimeError: all are taken, or this machine allows no other within it."""
         # A link of that name belongs to a run that lives, if perhaps one of another user's.
         self._slot = slot.take(number for number in range(slot.SLOTS) if not link(number).exists())
+        (self._slot.folder / MACHINE).touch()
         self.number = self._slot.number
         self.folder = self._slot.folder
         self.logs = self._slot.logs

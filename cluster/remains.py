@@ -11,6 +11,10 @@ from cluster.wait import until
 CGROUPS: Final = Path("/sys/fs/cgroup")
 END_SECONDS: Final = 20
 
+MACHINE: Final = "machine"
+"""A file in a slot's folder: a machine was started in it. Without it link and cgroups of that number are another user's, and not ours to
+wait for."""
+
 
 def cgroup(number: int) -> str:
     """The cgroup, in every hierarchy, that holds the pods of the machine in this slot."""
@@ -27,8 +31,9 @@ def clear(folder: Path) -> None:
     if not folder.exists():
         return
     number = int(folder.name)
-    until(lambda: not link(number).exists(), f"the link of machine {number} is gone", END_SECONDS)
-    until(lambda: _without_cgroups(number), f"the cgroups of machine {number} are empty", END_SECONDS)
+    if (folder / MACHINE).exists():
+        until(lambda: not link(number).exists(), f"the link of machine {number} is gone", END_SECONDS)
+        until(lambda: _without_cgroups(number), f"the cgroups of machine {number} are empty", END_SECONDS)
     until(lambda: _without(folder), f"{folder} is removed", END_SECONDS)
 
 
