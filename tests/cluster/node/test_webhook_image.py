@@ -13,6 +13,7 @@ from cluster.images.webhook_image import webhook_image
 from cluster.wait import until
 from tests.cluster.api_server.chart import OPTIONS, objects, only, pod_of
 from tests.cluster.api_server.submission import NOT_OPTED_IN
+from tests.cluster.node.installation import load_webhook_image
 from tests.cluster.node.namespace import SECONDS, namespace_on
 from webhook import __version__
 from webhook.settings import PREFIX
@@ -43,10 +44,7 @@ RUNS: Final[dict[str, JSONObject]] = {
 @pytest.fixture(scope="module")
 def image(node: NodeLevel) -> str:
     """The name by which a pod asks for it."""
-    own = webhook_image()
-    if own.reference not in node.node.ctr("images", "list", "--quiet").split():
-        node.node.ctr("images", "import", own.archive())
-    return own.reference
+    return load_webhook_image(node.node)
 
 
 @pytest.fixture(scope="module")
