@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster import wait
 from webhook.cluster import credentials
 from webhook.cluster.credentials import find_credentials
 from webhook.cluster.errors import RefusedError, UnreachableError, UnreadableError
@@ -413,10 +413,7 @@ def test_injectors_are_told_when_they_are_others_than_before(view: ClusterView, 
 
 def until(holds: Callable[[], object]) -> None:
     """Wait for another thread."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait.until(holds, "another thread does its part", DEADLINE_SECONDS)
 
 
 @dataclass

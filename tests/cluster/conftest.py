@@ -31,6 +31,9 @@ STARTED: Final[dict[str, float]] = {}
 LOGS: Final[set[Path]] = set()
 """The folders of the logs of every level that was started."""
 
+MEASURED: Final[list[str]] = []
+"""What the summary of the run tells beside the tests."""
+
 OURS: Final = "tests/cluster/"
 ORDER: Final = ("harness", "api_server", "node", "mesh", "airflow")
 TEST_SECONDS: Final = 900
@@ -169,8 +172,16 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+@pytest.fixture(scope="session")
+def measured() -> list[str]:
+    """Lines for the summary of the run."""
+    return MEASURED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How long each level took to start, and its tests."""
+    """What was measured; how long each level took to start, and its tests."""
+    for line in MEASURED:
+        terminalreporter.write_line(line)
     for level, seconds in STARTED.items():
         terminalreporter.write_line(f"{seconds:7.1f} s to start: {level}")
     reports = [

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from tests.cluster.node.namespace import Namespace
 
 DAGS: Final = Path(__file__).parent / "dags"
-MEASURED: Final[list[str]] = []
-"""What the summary of the run tells beside the tests."""
 
 
 @pytest.fixture(scope="session")
@@ -48,15 +46,3 @@ def airflow(node: NodeLevel, tasks: Namespace) -> Iterator[Airflow]:
 def task_image(node: NodeLevel) -> str:
     """A shell."""
     return node.node.load(catalogue.task())
-
-
-@pytest.fixture(scope="session")
-def measured() -> list[str]:
-    """Lines for the summary of the run."""
-    return MEASURED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was measured."""
-    for line in MEASURED:
-        terminalreporter.write_line(line)

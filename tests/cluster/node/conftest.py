@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 LEASE: Final = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{NAME}"
 LEASE_SECONDS: Final = 60
-MEASURED: Final[list[str]] = []
-"""What the summary of the run tells beside the tests."""
 
 
 @pytest.fixture(scope="module")
@@ -103,15 +101,3 @@ def clean_task_image(clean_node: NodeLevel) -> str:
 def clean_agent_image(clean_node: NodeLevel) -> str:
     """The stand-in for Istio's agent."""
     return clean_node.node.load(catalogue.stand_in_istio_agent())
-
-
-@pytest.fixture(scope="session")
-def measured() -> list[str]:
-    """Lines for the summary of the run."""
-    return MEASURED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was measured."""
-    for line in MEASURED:
-        terminalreporter.write_line(line)
