@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
+from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,7 +36,7 @@ from webhook.core.cluster import Cluster, MutatingWebhook, NativeSupport, Native
 from webhook.core.version import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from webhook.core.policy import Policy
@@ -79,7 +80,7 @@ class FakeSource:
     """
 
     answers: dict[str, list[object]] = field(default_factory=dict)
-    watches: list[list[bytes | Exception]] = field(default_factory=list)
+    watches: list[Iterable[bytes | Exception]] = field(default_factory=list)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def get(self, path: str, **parameters: str) -> bytes:
@@ -283,10 +284,10 @@ def test_no_node_counts_as_younger_than_the_oldest(events: list[tuple[str, tuple
     assert (nodes.oldest.kubelet if nodes.oldest else None) == min(versions, default=None)
 
 
-def follower_of(source: FakeSource, view: ClusterView, story: Story) -> NodeFollower:
+def follower_of(source: FakeSource, view: ClusterView, story: Story, pause: Callable[[float], object] = lambda _: None) -> NodeFollower:
     """A follower that tells the story."""
     view.saw_server(Version(1, 34))
-    return NodeFollower(source, view, lambda: story.answered(Resource.NODES))
+    return NodeFollower(source, view, lambda: story.answered(Resource.NODES), pause)
 
 
 def test_an_old_node_that_comes_and_goes_is_seen_with_the_event(view: ClusterView, story: Story) -> None:
@@ -309,6 +310,22 @@ def test_heartbeats_are_no_news(view: ClusterView, story: Story) -> None:
     source.watches.append([event("MODIFIED", node_object("a", at=60))])
     follower.follow()
     assert view.current is after
+
+
+def test_events_are_read_many_at_a_time_and_gather_in_between(view: ClusterView, story: Story) -> None:
+    told: list[int] = []
+    enough = UnreachableError("it is enough")
+
+    def pause(_seconds: float) -> None:
+        told.append(len(story.fresh))
+        if len(told) == 4:
+            raise enough
+
+    source = FakeSource({NODES_PATH: [page(node_object("a"))]}, [repeat(event("MODIFIED", node_object("a", at=2)))])
+    with pytest.raises(UnreachableError):
+        follower_of(source, view, story, pause).follow()
+
+    assert all(after - before > 5 for before, after in pairwise(told))
 
 
 def test_the_next_watch_goes_on_from_the_last_event_without_a_list(view: ClusterView, story: Story) -> None:

@@ -25,6 +25,13 @@ LONGEST_PAUSE_SECONDS: Final = 30.0
 FIRST_LOOK_SECONDS: Final = 5.0
 """So long a first look may keep the webhook from being ready: an API server that is there answers in less."""
 
+GATHER_SECONDS: Final = 0.5
+"""So long events gather in the connection before they are read. Nearly all are heartbeats, one for each node every five minutes: read one
+by one they would wake this thread beside the reviews, and cost three times as much."""
+
+READ_SECONDS: Final = 0.05
+"""So long events are then read in one go: some hundreds of them."""
+
 THREAD_NAME: Final = "cluster"
 
 
@@ -50,9 +57,9 @@ class Backoff:
 class NodeFollower:
     """Lists the nodes, then watches them from there on."""
 
-    def __init__(self, source: Source, view: ClusterView, answered: Callable[[], None]) -> None:
-        """Nothing listed yet; ``answered`` is told of each word of the API server."""
-        self._source, self._view, self._answered = source, view, answered
+    def __init__(self, source: Source, view: ClusterView, answered: Callable[[], None], pause: Callable[[float], object]) -> None:
+        """Nothing listed yet; ``answered`` is told of each word of the API server, ``pause`` waits for so many seconds."""
+        self._source, self._view, self._answered, self._pause = source, view, answered, pause
         self._nodes = Nodes()
         self._position: str | None = None
         self.backoff = Backoff()
@@ -71,6 +78,7 @@ class NodeFollower:
             raise
 
     def _watch(self, position: str) -> None:
+        read_until = time.monotonic() + READ_SECONDS
         for event in watch_nodes(self._source, position):
             if event.resource_version != self._position:
                 # A watch that stands may still be refused with its first line, so that alone is no reason to hurry again.
@@ -81,6 +89,9 @@ class NodeFollower:
                 if is_news:
                     self._view.saw_nodes(self._nodes)
             self._answered()
+            if time.monotonic() > read_until:
+                self._pause(GATHER_SECONDS)
+                read_until = time.monotonic() + READ_SECONDS
         self.backoff.reset()
         self._answered()
 
@@ -128,7 +139,7 @@ class Watcher:
         return None
 
     def _follow_nodes(self, source: Source) -> None:
-        follower = NodeFollower(source, self._view, lambda: self._answered(Resource.NODES))
+        follower = NodeFollower(source, self._view, lambda: self._answered(Resource.NODES), self._stopped.wait)
         while not self._stopped.is_set():
             ended_well = self._attempt(Resource.NODES, follower.follow)
             # Also after a good end: who ends every watch at once must not be asked without a pause.
