@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import ssl
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from certs.authority import BACKDATED, LEAF_LIFE, Issued, make_authority, sign_leaf
+from certs.authority import BACKDATED, Issued, make_authority, sign_leaf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,9 @@ ADMIN = "admin"
 MASTERS = "system:masters"
 """The group that RBAC never refuses."""
 
+LIFE: Final = timedelta(days=3650)
+"""Of every certificate: longer than any clock here is put ahead (`cluster.clock`)."""
+
 
 class Credentials:
     """The files of one cluster's authority."""
@@ -31,7 +34,7 @@ class Credentials:
         """Make the authority, the admin and the key that signs service account tokens."""
         folder.mkdir()
         self.folder = folder
-        self._authority = make_authority(datetime.now(UTC), "cluster")
+        self._authority = make_authority(datetime.now(UTC), "cluster", LIFE)
         self.authority_file = self._write("ca.crt", self._authority.certificate_pem)
         self.authority_key_file = self._write("ca.key", self._authority.key_pem)
         self.service_account_key_file = self._write("service-accounts.key", _signing_key())
@@ -43,7 +46,7 @@ class Credentials:
 
     def server(self, name: str, names: Sequence[str]) -> None:
         """A serving certificate for these DNS names and addresses."""
-        self._keep(name, sign_leaf(self._authority, names, datetime.now(UTC)))
+        self._keep(name, sign_leaf(self._authority, names, datetime.now(UTC), LIFE))
 
     def certificate_file(self, name: str) -> Path:
         """The certificate of a user or a server."""
@@ -100,7 +103,7 @@ def _sign_client(authority: Issued, user: str, groups: Sequence[str]) -> Issued:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATED)
-        .not_valid_after(now + LEAF_LIFE)
+        .not_valid_after(now + LIFE)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
     )
     return Issued(builder.sign(authority.key, hashes.SHA256()), key)

@@ -10,6 +10,7 @@ import yaml
 
 from cluster import binaries, cache, prerequisites
 from cluster.api_server import ApiServer
+from cluster.clock import Clock
 from cluster.images.archive import archive
 from cluster.images.catalogue import pause
 from cluster.remains import CGROUPS, cgroup
@@ -83,7 +84,8 @@ class Node:
         self._containerd = self._start_containerd()
         self.load(self._pause)
         self._kubelet = self._start_kubelet()
-        self._others = [self._start_controllers(), self._start_scheduler(), self._start_proxy()]
+        self._controllers = self._start_controllers()
+        self._others = [self._controllers, self._start_scheduler(), self._start_proxy()]
         self._kubelet.ready(self._is_ready, "has its node ready", READY_SECONDS)
 
     def end(self) -> None:
@@ -94,6 +96,10 @@ class Node:
         if self._containerd.end() == 0:
             (self._store / "clean").touch()
         self.server.end()
+
+    def clocks(self) -> list[Clock]:
+        """Those of the API server, the controllers and the kubelet as they run now: who judges dates and hands out tokens. OSError."""
+        return [Clock(process.pid) for process in (self.server, self._controllers, self._kubelet)]
 
     def ctr(self, *arguments: str | Path, seconds: float = 300) -> str:
         """A command to containerd; its output. RuntimeError."""

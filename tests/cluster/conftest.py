@@ -25,17 +25,27 @@ if TYPE_CHECKING:
     from cluster.levels import Level, NodeLevel
     from cluster.mesh import Mesh
 
-STARTED: Final[dict[str, float]] = {}
-"""Seconds that each level took to start."""
-
 LOGS: Final[set[Path]] = set()
 """The folders of the logs of every level that was started."""
 
 MEASURED: Final[list[str]] = []
-"""What the summary of the run tells beside the tests."""
+"""What the summary of the run is to tell beside the tests; the next report of a test takes it along, from whichever process that runs in."""
+
+TOLD: Final = "told"
+"""Under this name a report has it."""
 
 OURS: Final = "tests/cluster/"
-ORDER: Final = ("harness", "api_server", "node", "mesh", "airflow")
+ORDER: Final = ("harness", "api_server", "node", "installation", "mesh", "airflow")
+TOGETHER: Final = {
+    "harness": "alone",
+    "api_server": "low",
+    "node": "low",
+    "installation": "installation",
+    "mesh": "mesh",
+    "airflow": "mesh",
+}
+"""What runs in one process where several run at once: three that take about as long as each other."""
+
 TEST_SECONDS: Final = 900
 TOLD_LINES: Final = 20
 _numbers = itertools.count()
@@ -46,7 +56,7 @@ def starting(level: str) -> Iterator[None]:
     """Note how long a level takes to start."""
     began = time.monotonic()
     yield
-    STARTED[level] = time.monotonic() - began
+    MEASURED.append(f"{time.monotonic() - began:7.1f} s to start: {level}")
 
 
 @contextmanager
@@ -92,19 +102,25 @@ def newest_api_server() -> Iterator[Level]:
 
 
 @contextmanager
-def node_level() -> Iterator[NodeLevel]:
-    """A node, with the webhook registered."""
+def bare_node_level(name: str) -> Iterator[NodeLevel]:
+    """A node that knows of no webhook."""
     if reason := prerequisites.lacking():
         pytest.skip(reason)
     find(*levels.OF_API_SERVER, *levels.OF_NODE)
     with ExitStack() as ends:
-        with starting("node"):
+        with starting(name):
             level = ends.enter_context(levels.node())
             LOGS.add(level.place.logs)
-            ends.enter_context(namespace_named(level.api, NAMESPACE))
-            wait_until_ready(level.api, NAMESPACE, SERVICE_ACCOUNT)
-            ends.enter_context(registered(level.api, level.webhook.configuration(), is_patched))
         yield level
+
+
+@contextmanager
+def node_level() -> Iterator[NodeLevel]:
+    """A node, with the webhook registered."""
+    with bare_node_level("node") as level, namespace_named(level.api, NAMESPACE):
+        wait_until_ready(level.api, NAMESPACE, SERVICE_ACCOUNT)
+        with registered(level.api, level.webhook.configuration(), is_patched):
+            yield level
 
 
 @pytest.fixture(scope="session")
@@ -152,19 +168,23 @@ def namespace_named(api: Api, name: str, **labels: str) -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The lowest level first: what fails there fails again above, and is told there more plainly.
 
-    The limit is a test's own: a level that starts may have to build a program first, and waits with deadlines of its own.
+    The limit is a test's own: a level that starts may have to build a program first, and waits with deadlines of its own. What is together
+    in `TOGETHER` shares its clusters and runs in one process.
     """
     own = [item for item in items if item.nodeid.startswith(OURS)]
     for item in own:
         item.add_marker(pytest.mark.timeout(TEST_SECONDS, func_only=True), append=False)
+        item.add_marker(pytest.mark.xdist_group(TOGETHER[_level(item)]))
     own.sort(key=lambda item: ORDER.index(_level(item)))
     items[:] = [*(item for item in items if not item.nodeid.startswith(OURS)), *own]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that failed shows the end of every component's log."""
+    """A report takes along what was measured; of a test that failed, the end of every component's log."""
     report = yield
+    report.user_properties += [(TOLD, line) for line in MEASURED]
+    MEASURED.clear()
     if report.failed:
         for path in sorted(path for folder in LOGS for path in folder.glob("*.log")):
             lines = path.read_text("utf-8", "replace").splitlines()[-TOLD_LINES:]
@@ -179,16 +199,14 @@ def measured() -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was measured; how long each level took to start, and its tests."""
-    for line in MEASURED:
-        terminalreporter.write_line(line)
-    for level, seconds in STARTED.items():
-        terminalreporter.write_line(f"{seconds:7.1f} s to start: {level}")
+    """What was measured, and how long the tests of each level took."""
     reports = [
         report
         for report in itertools.chain.from_iterable(terminalreporter.stats.values())
         if isinstance(report, pytest.TestReport) and report.nodeid.startswith(OURS)
     ]
+    for line in [value for report in reports for name, value in report.user_properties if name == TOLD]:
+        terminalreporter.write_line(str(line))
     for level in sorted({_level(report) for report in reports}, key=ORDER.index):
         own = [report for report in reports if _level(report) == level]
         tests = sum(report.when == "call" for report in own)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import binaries, levels
 from cluster.images import catalogue
-from cluster.node import NAME
-from cluster.wait import until
 from tests.cluster.api_server.submission import NOT_OPTED_IN
-from tests.cluster.conftest import LOGS, find, starting
-from tests.cluster.node.installation import Installation, load_webhook_image
 from tests.cluster.node.namespace import namespace_on
 
 if TYPE_CHECKING:
@@ -21,10 +15,6 @@ if TYPE_CHECKING:
 
     from cluster.levels import NodeLevel
     from tests.cluster.node.namespace import Namespace
-
-
-LEASE: Final = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{NAME}"
-LEASE_SECONDS: Final = 60
 
 
 @pytest.fixture(scope="module")
@@ -69,35 +59,3 @@ def shell_less_image(node: NodeLevel) -> str:
 def agent_image(node: NodeLevel) -> str:
     """The stand-in for Istio's agent."""
     return node.node.load(catalogue.stand_in_istio_agent())
-
-
-@pytest.fixture(scope="session")
-def clean_node(node: NodeLevel) -> Iterator[NodeLevel]:
-    """Another node, with no webhook of ours registered, for those who install it."""
-    del node  # for its skips: what it lacks is lacking here, too
-    find(binaries.HELM, binaries.KUBECTL)
-    with ExitStack() as ends:
-        with starting("node, clean"):
-            level = ends.enter_context(levels.node())
-            LOGS.add(level.place.logs)
-            # The last that the cluster makes for itself: the kubelet makes it a while after its node is ready.
-            until(lambda: level.api.request("GET", LEASE).is_success, "the node has its lease", LEASE_SECONDS)
-        yield level
-
-
-@pytest.fixture(scope="session")
-def clean_installation(clean_node: NodeLevel) -> Installation:
-    """Nothing yet."""
-    return Installation(clean_node, load_webhook_image(clean_node.node))
-
-
-@pytest.fixture(scope="session")
-def clean_task_image(clean_node: NodeLevel) -> str:
-    """A shell."""
-    return clean_node.node.load(catalogue.task())
-
-
-@pytest.fixture(scope="session")
-def clean_agent_image(clean_node: NodeLevel) -> str:
-    """The stand-in for Istio's agent."""
-    return clean_node.node.load(catalogue.stand_in_istio_agent())

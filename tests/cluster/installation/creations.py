@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CREATED: Final = 201
 CLIENTS: Final = 4
+AT_ONCE: Final = 40
 SECONDS: Final = 60
 HOOK: Final = 'name="pods.airflow-sidecar-webhook.io"'
 FAIL_OPEN: Final = "apiserver_admission_webhook_fail_open_count"
@@ -83,6 +84,12 @@ class Creations:
             until(self._is_ready, "the API server is ready", SECONDS)
             return
         self.pods.append(Creation(began, time.monotonic(), answer.status_code, STATUS in answer.text))
+
+    def create_at_once(self) -> None:
+        """So many pods that the API server needs more connections to the webhook than it keeps (net/http, MaxIdleConnsPerHost: 25)."""
+        with ThreadPoolExecutor(AT_ONCE) as clients:
+            for one in [clients.submit(self.create) for _ in range(AT_ONCE)]:
+                one.result()
 
     def await_more(self) -> None:
         """Wait until each client has had an answer to something that it has only now begun to ask. TimeoutError."""

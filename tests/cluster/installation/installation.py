@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
+import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from cryptography import x509
+
+from certs.bundle import read_bundle
 from cluster import binaries
 from cluster.api import ApiError
 from cluster.images.webhook_image import REPOSITORY, webhook_image
@@ -19,11 +24,12 @@ from webhook import __version__
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from cluster.levels import NodeLevel
     from cluster.node import Node
 
+    Bundle = tuple[x509.Certificate, ...]
     JSONObject = dict[str, Any]
 
 DEPLOYMENT: Final = f"/apis/apps/v1/namespaces/{NAME}/deployments/{NAME}"
@@ -31,6 +37,7 @@ CONFIGURATION: Final = f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookco
 SECRET: Final = f"/api/v1/namespaces/{NAME}/secrets/{NAME}-authority"
 SLICES: Final = f"/apis/discovery.k8s.io/v1/namespaces/{NAME}/endpointslices"
 PODS: Final = f"/api/v1/namespaces/{NAME}/pods"
+PORT: Final = 8443
 SECONDS: Final = 120
 """For two replicas to be ready or gone on a busy machine; a drain alone takes 10 s of it."""
 
@@ -98,6 +105,20 @@ class Installation:
         until(lambda: self._is_rolled_out(replicas), f"{replicas} replicas are ready", SECONDS)
         until(lambda: len(self.pods()) == replicas, "no other pod is left", SECONDS)
 
+    def start_anew(self, replicas: int, secret: Mapping[str, str] | None) -> None:
+        """Start replicas that find this in the authority's Secret, and no caBundle. None: there is no Secret. TimeoutError."""
+        api = self.level.api
+        api.patch(DEPLOYMENT, {"spec": {"replicas": 0}})
+        until(lambda: not self.pods(), "no replica is left", SECONDS)
+        api.delete(SECRET)
+        if secret is not None:
+            metadata = {"name": f"{NAME}-authority", "namespace": NAME}
+            api.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": dict(secret)})
+        configuration = api.get(CONFIGURATION)
+        configuration["webhooks"][0]["clientConfig"].pop("caBundle", None)
+        api.replace(configuration)
+        api.patch(DEPLOYMENT, {"spec": {"replicas": replicas}})
+
     def patches(self, namespace: str) -> bool:
         """Whether a task's pod is patched there."""
         return is_patched_in(namespace, self.level.api)
@@ -137,9 +158,16 @@ class Installation:
         found: JSONObject = hook
         return found
 
-    def is_trusted(self) -> bool:
-        """Whether there is a caBundle."""
-        return bool(self.hook()["clientConfig"].get("caBundle"))
+    def bundle(self) -> Bundle:
+        """The authorities that the API server is told to trust."""
+        return read_bundle(base64.b64decode(self.hook()["clientConfig"].get("caBundle", "")))
+
+    def served(self) -> list[x509.Certificate]:
+        """What each of its pods serves to whoever connects now. RuntimeError: one does not."""
+        script = f"import ssl, sys; print(ssl.get_server_certificate((sys.argv[1], {PORT})))"
+        addresses = [pod["status"]["podIP"] for pod in self.pods()]
+        told = [self.level.node.machine.run(sys.executable, "-c", script, address) for address in addresses]
+        return [x509.load_pem_x509_certificate(pem.encode()) for pem in told]
 
     def _is_rolled_out(self, replicas: int) -> bool:
         deployment = self.level.api.get(DEPLOYMENT)

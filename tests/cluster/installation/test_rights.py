@@ -11,13 +11,13 @@ import pytest
 
 from cluster.wait import until
 from manifests.rendering import NAME
-from tests.cluster.node.installation import CONFIGURATION, DEPLOYMENT, PODS, SECONDS, SECRET
+from tests.cluster.installation.installation import CONFIGURATION, PODS, SECONDS, SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cluster.api import Api
-    from tests.cluster.node.installation import Installation
+    from tests.cluster.installation.installation import Installation
 
     JSONObject = dict[str, Any]
 
@@ -40,9 +40,9 @@ OK: Final = 200
 
 
 @pytest.fixture(scope="module")
-def installed(clean_installation: Installation) -> Iterator[Installation]:
+def installed(installation: Installation) -> Iterator[Installation]:
     """One replica, which ends at once."""
-    with clean_installation.installed(replicas=1, drainSeconds=0) as installation:
+    with installation.installed(replicas=1, drainSeconds=0):
         yield installation
 
 
@@ -97,7 +97,8 @@ def test_the_rights_are_these(installed: Installation) -> None:
 @pytest.mark.parametrize(("resource", "verb"), sorted(RIGHTS))
 def test_a_right_that_is_lacking_is_told_in_the_log(installed: Installation, resource: str, verb: str) -> None:
     with without(installed.level.api, resource, verb):
-        start_from_nothing(installed, with_secret=verb != "create")
+        # An empty Secret is enough for everything but the right to make one.
+        installed.start_anew(1, None if verb == "create" else {})
         wanted = f'cannot {verb} resource \\"{resource}\\"'
         until(lambda: wanted in raw_log(installed), f"the log says {wanted}", SECONDS)
 
@@ -117,20 +118,6 @@ def lessened(rule: JSONObject, resource: str, verb: str) -> JSONObject:
     """A rule that does not give this right. A rule has to name a verb."""
     verbs = [one for one in rule["verbs"] if resource not in rule["resources"] or one != verb]
     return {**rule, "verbs": verbs or ["deletecollection"]}
-
-
-def start_from_nothing(installation: Installation, *, with_secret: bool) -> None:
-    """A replica that finds no authority and no caBundle, as after an installation. TimeoutError."""
-    api = installation.level.api
-    api.patch(DEPLOYMENT, {"spec": {"replicas": 0}})
-    until(lambda: not installation.pods(), "no replica is left", SECONDS)
-    api.delete(SECRET)
-    if with_secret:
-        api.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"{NAME}-authority", "namespace": NAME}})
-    configuration = api.get(CONFIGURATION)
-    configuration["webhooks"][0]["clientConfig"].pop("caBundle", None)
-    api.replace(configuration)
-    api.patch(DEPLOYMENT, {"spec": {"replicas": 1}})
 
 
 def raw_log(installation: Installation) -> str:

@@ -13,7 +13,7 @@ from cluster.images.webhook_image import webhook_image
 from cluster.wait import until
 from tests.cluster.api_server.chart import OPTIONS, objects, only, pod_of
 from tests.cluster.api_server.submission import NOT_OPTED_IN
-from tests.cluster.node.installation import load_webhook_image
+from tests.cluster.installation.installation import load_webhook_image
 from tests.cluster.node.namespace import SECONDS, namespace_on
 from webhook import __version__
 from webhook.settings import PREFIX
@@ -42,14 +42,14 @@ RUNS: Final[dict[str, JSONObject]] = {
 
 
 @pytest.fixture(scope="module")
-def image(node: NodeLevel) -> str:
+def image(clean_node: NodeLevel) -> str:
     """The name by which a pod asks for it."""
-    return load_webhook_image(node.node)
+    return load_webhook_image(clean_node.node)
 
 
 @pytest.fixture(scope="module")
-def namespace(node: NodeLevel, image: str) -> Iterator[Namespace]:
-    with namespace_on(node, "webhook-image", **RESTRICTED, **NOT_OPTED_IN) as here:
+def namespace(clean_node: NodeLevel, image: str) -> Iterator[Namespace]:
+    with namespace_on(clean_node, "webhook-image", **RESTRICTED, **NOT_OPTED_IN) as here:
         for name, run in RUNS.items():
             here.create(pod(here.name, name, image, run))
         yield here

@@ -10,15 +10,15 @@ import pytest
 
 from cluster.wait import until
 from manifests.rendering import NAME
-from tests.cluster.node.creations import FAIL_OPEN, counted, creating, without_a_gap
-from tests.cluster.node.installation import SECONDS
+from tests.cluster.installation.creations import FAIL_OPEN, counted, creating, without_a_gap
+from tests.cluster.installation.installation import SECONDS
 from tests.cluster.node.namespace import namespace_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cluster.api import Api
-    from tests.cluster.node.installation import Installation
+    from tests.cluster.installation.installation import Installation
 
 CHANGED: Final = {"settings": {"wait_seconds": 61}, "webhook": {"timeoutSeconds": 12}}
 NOTICED_SECONDS: Final = 5
@@ -26,8 +26,8 @@ NOTICED_SECONDS: Final = 5
 
 
 @pytest.fixture(scope="module")
-def installed(clean_installation: Installation) -> Iterator[Installation]:
-    with clean_installation.installed() as installation:
+def installed(installation: Installation) -> Iterator[Installation]:
+    with installation.installed():
         yield installation
 
 

@@ -11,7 +11,7 @@ import pytest
 from cluster.namespace import SERVICE_ACCOUNT, wait_until_ready
 from cluster.wait import until
 from manifests.rendering import NAME
-from tests.cluster.node.installation import SECONDS, Installation
+from tests.cluster.installation.installation import SECONDS, Installation
 from tests.cluster.node.namespace import ENDED, namespace_on
 from tests.cluster.node.pods import operator_pod, shell, stand_in_proxy
 from tests.cluster.registration import is_patched_in
@@ -70,9 +70,8 @@ def end_of_task(here: Namespace, task_image: str, agent_image: str) -> tuple[JSO
 
 
 def test_a_pod_is_patched_by_what_was_installed_and_ends_and_nothing_stays(
-    clean_installation: Installation, way: str, clean_task_image: str, clean_agent_image: str, measured: list[str]
+    installation: Installation, way: str, task_image: str, agent_image: str, measured: list[str]
 ) -> None:
-    installation = clean_installation
     with tasks(installation) as here:
         before = installation.objects()
         assert not is_patched_in(here.name, here.level.api)
@@ -83,7 +82,7 @@ def test_a_pod_is_patched_by_what_was_installed_and_ends_and_nothing_stays(
         measured.append(f"{time.monotonic() - applied:7.1f} s to the first patched pod after {way}, which took {applied - began:.1f} s")
         installation.wait_until_ready()
 
-        made, ended = end_of_task(here, clean_task_image, clean_agent_image)
+        made, ended = end_of_task(here, task_image, agent_image)
 
         assert made["metadata"]["annotations"]["airflow-sidecar-webhook/status"]
         assert ended["exitCode"] == 3
@@ -95,8 +94,7 @@ def test_a_pod_is_patched_by_what_was_installed_and_ends_and_nothing_stays(
         installation.wait_until_only(before)
 
 
-def test_helm_uninstall_leaves_only_what_a_namespace_has_by_itself(clean_installation: Installation) -> None:
-    installation = clean_installation
+def test_helm_uninstall_leaves_only_what_a_namespace_has_by_itself(installation: Installation) -> None:
     installation.make_namespace()
     wait_until_ready(installation.level.api, NAME, SERVICE_ACCOUNT, "configmaps/kube-root-ca.crt")
     before = installation.objects()
@@ -109,8 +107,7 @@ def test_helm_uninstall_leaves_only_what_a_namespace_has_by_itself(clean_install
         installation.kubectl("delete", "namespace", NAME)
 
 
-def test_helm_refuses_what_was_installed_without_it(clean_installation: Installation) -> None:
-    installation = clean_installation
+def test_helm_refuses_what_was_installed_without_it(installation: Installation) -> None:
     install(installation, "kubectl")
     try:
         with pytest.raises(Exception, match="invalid ownership metadata"):

@@ -12,15 +12,15 @@ import pytest
 from cluster.api import ApiError
 from cluster.wait import until
 from manifests.rendering import NAME
-from tests.cluster.node.creations import FAIL_OPEN, REJECTION, counted, creating, without_a_gap
-from tests.cluster.node.installation import CONFIGURATION, DEPLOYMENT, SECONDS, SECRET
+from tests.cluster.installation.creations import FAIL_OPEN, REJECTION, counted, creating, without_a_gap
+from tests.cluster.installation.installation import CONFIGURATION, DEPLOYMENT, SECONDS, SECRET
 from tests.cluster.node.namespace import namespace_on
 from tests.cluster.registration import task_pod
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cluster.node.installation import Installation
+    from tests.cluster.installation.installation import Installation
 
     JSONObject = dict[str, Any]
 
@@ -35,8 +35,8 @@ NOT_CALLED: Final = 500
 
 
 @pytest.fixture
-def installed(clean_installation: Installation) -> Iterator[Installation]:
-    with clean_installation.installed(webhook={"timeoutSeconds": TIMEOUT_SECONDS}) as installation:
+def installed(installation: Installation) -> Iterator[Installation]:
+    with installation.installed(webhook={"timeoutSeconds": TIMEOUT_SECONDS}):
         yield installation
 
 
@@ -70,7 +70,7 @@ def test_a_configuration_that_comes_back_without_its_bundle_misses_pods_until_a_
             seen.await_more()
             api.create(again)
             created = time.monotonic()
-            until(installed.is_trusted, "there is a caBundle again", LOOK_SECONDS + NOTICED_SECONDS)
+            until(installed.bundle, "there is a caBundle again", LOOK_SECONDS + NOTICED_SECONDS)
             trusted = time.monotonic()
             until(lambda: installed.patches(tasks), "pods are patched again", NOTICED_SECONDS)
         lost = seen.unpatched
