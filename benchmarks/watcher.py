@@ -1,7 +1,7 @@
 """What watching a cluster costs the webhook: `python -m benchmarks.watcher`, against a real API server.
 
 Needs what `make benchmark` needs and the API server of the cluster's tests. Reviews are measured with the watcher and without it in
-turns, one process at a time, while the nodes' status is written all the time; then the memory, with as many nodes as are wanted.
+turns, the other process stopped, while the nodes' status is written all the time; then the memory, with as many nodes as are wanted.
 Exit status: 0 with figures, 2 without any, 130 after Ctrl-C.
 """
 
@@ -11,9 +11,11 @@ import argparse
 import itertools
 import json
 import os
+import signal
 import sys
 import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -61,6 +63,10 @@ IMAGES: Final = 50
 """So many a kubelet lists in its node's status (nodeStatusMaxImages), which makes most of the object."""
 
 CLIENTS: Final = 4
+TURNS: Final = 12
+"""Of each of the two in a round: a shared machine is faster and slower by the second, and neighbouring turns are alike."""
+
+WATCHED_SECONDS: Final = 15
 LOOK_SECONDS: Final = 120
 MEBIBYTE: Final = 1024 * 1024
 
@@ -78,8 +84,8 @@ class Memory:
 def main() -> int:
     """Read the command line, measure, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.watcher", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="rounds (5)")
-    parser.add_argument("--seconds", type=int, default=5, help="seconds of each run (5)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds, each with new processes (5)")
+    parser.add_argument("--seconds", type=int, default=1, help="seconds of each turn (1)")
     parser.add_argument("--connections", default="1,16", help="numbers of connections (1,16)")
     parser.add_argument("--busy-nodes", type=int, default=100, help="nodes while reviews are measured (100)")
     parser.add_argument("--nodes", type=int, default=5000, help="nodes while memory is measured (5000)")
@@ -106,12 +112,13 @@ def measure(plan: Plan, busy_nodes: int, nodes: int) -> None:
         ground = Ground(prepare(directory), ends.enter_context(api_server()))
         ground.make_nodes(busy_nodes)
         with heartbeats(ground.server.api, busy_nodes):
+            share = ground.watch_share()
             results = ground.rates(plan)
         memory = [ground.memory(BLIND), ground.memory(WATCHING)]
         say(f"making {nodes} nodes")
         ground.make_nodes(nodes)
         memory.append(ground.memory(WATCHING))
-    report(plan, results, memory)
+    report(plan, results, share, memory)
 
 
 @contextmanager
@@ -141,17 +148,32 @@ class Ground:
         self._made = max(self._made, number)
 
     def rates(self, plan: Plan) -> Results:
-        """Measure both in turns, each alone on its core. LoadError, ServerError, TimeoutError."""
+        """Measure both in turns of a second or so, in new processes each round. LoadError, ServerError, TimeoutError.
+
+        While one is measured the other is stopped. The one that watches finds what was written meanwhile when it goes on, so it reads
+        twice the events while it is measured.
+        """
         series: dict[tuple[str, int], list[load.Measurement]] = {}
         for number in range(plan.rounds):
-            for name in (BLIND, WATCHING) if number % 2 else (WATCHING, BLIND):
-                with self.started(name) as server:
+            with self.started(BLIND) as blind, self.started(WATCHING) as watching:
+                pair = (blind, watching) if number % 2 else (watching, blind)
+                for server in pair:
                     load.measure(server, self.material.review, WARM_UP_CONNECTIONS, WARM_UP_SECONDS)
-                    for connections in plan.connections:
-                        measured = load.measure(server, self.material.review, connections, plan.seconds)
-                        series.setdefault((name, connections), []).append(measured)
+                for connections in plan.connections:
+                    for _ in range(TURNS):
+                        for server, other in (pair, pair[::-1]):
+                            with stopped(other):
+                                measured = load.measure(server, self.material.review, connections, plan.seconds)
+                            series.setdefault((server.name, connections), []).append(measured)
             say(f"round {number + 1} of {plan.rounds} done")
         return Results(series)
+
+    def watch_share(self) -> float:
+        """The part of a core that the watch takes while nobody asks for a review. ServerError, TimeoutError."""
+        with self.started(WATCHING) as server:
+            before, began = threads_seconds(server), time.monotonic()
+            time.sleep(WATCHED_SECONDS)
+            return (threads_seconds(server) - before) / (time.monotonic() - began)
 
     def memory(self, name: str) -> Memory:
         """Look at the cluster once, and read the memory. ServerError, TimeoutError."""
@@ -215,14 +237,31 @@ def counted(health: str) -> int:
     return int(sum(sample.value for family in families for sample in family.samples if sample.name.endswith("_cluster_nodes")))
 
 
+@contextmanager
+def stopped(server: Server) -> Iterator[None]:
+    """It does nothing meanwhile: both have one core between them."""
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+
+
+def threads_seconds(server: Server) -> float:
+    """CPU seconds of all threads but the first, which answers reviews: /proc/PID/task/TID/schedstat, in nanoseconds (proc(5))."""
+    tasks = [task for task in Path(f"/proc/{server.process.pid}/task").iterdir() if task.name != str(server.process.pid)]
+    return sum(int((task / "schedstat").read_text("ascii").split()[0]) for task in tasks) / 1e9
+
+
 def peak_bytes(server: Server) -> int:
     """The highest resident memory since the start: VmHWM in /proc/PID/status, proc(5)."""
     lines = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
-def report(plan: Plan, results: Results, memory: list[Memory]) -> None:
-    """Print both tables, and write every single figure to a new file."""
+def report(plan: Plan, results: Results, share: float, memory: list[Memory]) -> None:
+    """Print all figures, and write every single one to a new file."""
+    print(f"the watch alone: {share:.2%} of a core at {UPDATES_A_SECOND} updates a second")
     heads = ["connections", "", "reviews/s", "p99 ms", "CPU us a review", "rate of the one without", "reviews for its CPU time"]
     print(table([heads, *(row(results, name, connections) for connections in plan.connections for name in (BLIND, WATCHING))]))
     sizes = [[it.name, str(it.nodes), *(f"{size / MEBIBYTE:.1f}" for size in (it.resident_bytes, it.peak_bytes))] for it in memory]
@@ -230,6 +269,7 @@ def report(plan: Plan, results: Results, memory: list[Memory]) -> None:
     document = {
         "processor": processor(),
         "updates_a_second": UPDATES_A_SECOND,
+        "watch_share": share,
         "rates": [{"name": name, "connections": number, **asdict(it)} for (name, number), all_ in results.series.items() for it in all_],
         "memory": [asdict(it) for it in memory],
     }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-SLOTS: Final = 8
+SLOTS: Final = 16
 """So many runs may be up at once on one machine."""
 
 
