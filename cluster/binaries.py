@@ -71,6 +71,7 @@ ETCD: Final = Program("etcd", "etcd", ".", "go.etcd.io/etcd/server/v3", ("--vers
 HELM: Final = Program("helm", "helm", "helm.sh/helm/v3/cmd/helm", "helm.sh/helm/v3", ("version",))
 PILOT_DISCOVERY: Final = Program("pilot-discovery", "istio", "istio.io/istio/pilot/cmd/pilot-discovery", "istio.io/istio")
 PILOT_AGENT: Final = Program("pilot-agent", "istio", "istio.io/istio/pilot/cmd/pilot-agent", "istio.io/istio")
+CERT_MANAGER: Final = Program("cert-manager", "cert-manager", ".", "github.com/cert-manager/cert-manager")
 
 PROGRAMS: Final = (
     KUBE_APISERVER,
@@ -84,6 +85,7 @@ PROGRAMS: Final = (
     PILOT_AGENT,
     HELM,
     NEWEST_KUBE_APISERVER,
+    CERT_MANAGER,
 )
 """In the order in which a bare machine builds them."""
 
