@@ -53,6 +53,20 @@ def test_annotations_settings_and_files_that_a_page_names_are_there(page: Path) 
         assert "://" in link or (page.parent / link).exists(), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_link_to_a_place_on_a_page_finds_it(page: Path) -> None:
+    for path, place in re.findall(r"\]\((?![a-z]+:)([^)#]*)#([^)]+)\)", page.read_text("utf-8")):
+        target = page.parent / path if path else page
+        text = target.read_text("utf-8")
+        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        assert place in {*map(anchor, headings), *re.findall(r'<a id="([^"]+)">', text)}, f"{path}#{place}"
+
+
+def anchor(heading: str) -> str:
+    """As GitHub makes it: in small letters, without punctuation, spaces as hyphens."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def test_the_readme_counts_the_catalogue_right() -> None:
     count = len(build_policy(Settings()).catalogue.sidecars)
 
