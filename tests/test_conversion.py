@@ -37,6 +37,8 @@ WITH_XCOM: Final = "airflow-3.3.2-provider-10.25.0/kpo_xcom.json"
 
 FLUENT_BIT: Final = {"name": "logs", "image": "fluent/fluent-bit:4.0.0"}
 CLOUD_SQL: Final = {"name": "database", "image": "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.18.0", "args": ["--quitquitquit", "p:r:i"]}
+ALLOYDB: Final = {"name": "database", "image": "gcr.io/alloydb-connectors/alloydb-auth-proxy:1.14.2", "args": ["--quitquitquit", "p/i"]}
+GIT_SYNC: Final = {"name": "git-sync", "image": "registry.k8s.io/git-sync/git-sync:v4.4.2"}
 KERBEROS: Final = {"name": "worker-kerberos", "image": "apache/airflow:3.3.2", "args": ["kerberos"]}
 DAPRD: Final = {"name": "daprd", "image": "ghcr.io/dapr/daprd:1.18.0", "args": ["/daprd", "--dapr-http-port", "3500"]}
 GCSFUSE: Final = {"name": "gke-gcsfuse-sidecar", "image": "gke.gcr.io/gcs-fuse-csi-driver-sidecar-mounter:v1.15.0"}
@@ -327,6 +329,9 @@ STAYING_HOOKS: Final = {
     "a preStop that sleeps": (FLUENT_BIT, {"preStop": {"sleep": {"seconds": 5}}}),
     "Vault's preStop that revokes the token": (None, {"preStop": run("/bin/sh", "-c", "/bin/sleep 5 && /bin/vault token revoke -self")}),
     "a preStop that asks something else over HTTP": (FLUENT_BIT, {"preStop": {"httpGet": {"path": "/flush", "port": 2020}}}),
+    "a preStop that makes a file called shutdown": (FLUENT_BIT, {"preStop": run("touch", "/run/shutdown")}),
+    "a preStop that makes such a file in a shell": (FLUENT_BIT, {"preStop": run("sh", "-c", "touch /tmp/shutdown && sleep 5")}),
+    "a preStop that asks for something like a shutdown": (FLUENT_BIT, {"preStop": {"httpGet": {"path": "/shutdown-report", "port": 2020}}}),
     "a stop signal": (FLUENT_BIT, {"stopSignal": "SIGINT"}),
 }
 
@@ -349,6 +354,13 @@ QUITTING_HOOKS: Final = {
     "quitquitquit by curl": run("curl", "-X", "POST", "http://localhost:15020/quitquitquit"),
     "quitquitquit over HTTP": {"httpGet": {"path": "/quitquitquit", "port": 9091}},
     "a shutdown over HTTP": {"httpGet": {"path": "/v1.0/shutdown", "port": 3500}},
+    "a shutdown with a query": {"httpGet": {"path": "/shutdown/?now=1", "port": 3500}},
+    "a shutdown by curl": run("curl", "-X", "POST", "http://localhost:3500/v1.0/shutdown"),
+    "a shutdown at a host without a scheme": run("sh", "-c", "sleep 5; wget -qO- --post-data= localhost/shutdown"),
+    "a shutdown at a port that a variable holds": run("sh", "-c", "curl -XPOST 127.0.0.1:${PORT}/shutdown"),
+    "a shutdown as a line of HTTP": run("sh", "-c", r"printf 'POST /shutdown HTTP/1.0\r\n\r\n' | nc localhost 4191"),
+    "Consul's graceful shutdown over HTTP": {"httpGet": {"path": "/graceful_shutdown", "port": 20600}},
+    "Consul's graceful shutdown by curl": run("curl", "http://127.0.0.1:20600/graceful_shutdown"),
     "Vault's quit": run("wget", "-qO-", "--post-data=", "http://127.0.0.1:8200/agent/v1/quit"),
 }
 
@@ -361,9 +373,10 @@ def test_a_prestop_hook_that_makes_the_process_exit_goes(hook: JSONObject, polic
     assert "lifecycle" not in native(after, "logs")
 
 
-def test_the_cloud_sql_proxys_own_shutdown_goes(policy: Policy) -> None:
-    """Its subcommand, from 2.20.0 on, posts to its own quitquitquit (cloud-sql-proxy cmd/root.go)."""
-    after = settled(task_pod({**CLOUD_SQL, "lifecycle": {"preStop": run("/cloud-sql-proxy", "shutdown")}}), policy)
+@pytest.mark.parametrize(("proxy", "program"), [(CLOUD_SQL, "/cloud-sql-proxy"), (ALLOYDB, "/alloydb-auth-proxy")])
+def test_a_database_proxys_own_shutdown_goes(proxy: JSONObject, program: str, policy: Policy) -> None:
+    """Its subcommand posts to its own quitquitquit (cloud-sql-proxy cmd/root.go, 2.20.0; alloydb-auth-proxy shutdown, 1.14.0)."""
+    after = settled(task_pod({**proxy, "lifecycle": {"preStop": run(program, "shutdown")}}), policy)
 
     assert "lifecycle" not in native(after, "database")
 
@@ -613,11 +626,51 @@ def test_a_container_that_ends_by_itself_to_do_its_work_is_not_started_again_and
     assert kept(pod, policy) == {"vault-agent": KeptReason.TOLD_NOT_TO, "gke-gcsfuse-metadata-prefetch": KeptReason.NO_RULE}
 
 
-@pytest.mark.parametrize("flag", ["--one-time", "--one-time=true"])
-def test_a_git_sync_that_runs_once_is_nobodys_sidecar(flag: str, policy: Policy) -> None:
-    pod = task_pod({"name": "git-sync", "image": "registry.k8s.io/git-sync/git-sync:v4.4.2", "args": [flag]})
+ONE_AUTHENTICATION: Final = {
+    "one dash": {"command": ["vault"], "args": ["agent", "-exit-after-auth"]},
+    "two dashes": {"command": ["vault"], "args": ["agent", "--exit-after-auth=true"]},
+    "in a shell": {"command": ["/bin/sh", "-ec"], "args": ["exec vault agent -config=/vault/agent.hcl -exit-after-auth"]},
+    "in quotes": {"command": ["sh", "-c", "sh -c 'vault agent --exit-after-auth'"], "args": []},
+    "before the next command": {"command": ["bash", "-euc", "(vault agent -exit-after-auth=1); sleep 1"], "args": []},
+}
 
-    assert regular_of(settled(pod, policy)) == ["base", "git-sync"]
+
+@pytest.mark.parametrize("fields", ONE_AUTHENTICATION.values(), ids=ONE_AUTHENTICATION)
+def test_a_vault_agent_that_authenticates_once_stays(fields: JSONObject, policy: Policy) -> None:
+    assert kept(vault_pod(**fields), policy) == {"vault-agent": KeptReason.TOLD_NOT_TO}
+
+
+LASTING_AUTHENTICATION: Final = {
+    "switched off": {"command": ["vault"], "args": ["agent", "-exit-after-auth=false"]},
+    "switched off in a shell": {"command": ["/bin/sh", "-ec"], "args": ["vault agent -exit-after-auth=F"]},
+    "something like it": {"command": ["/bin/sh", "-ec"], "args": ["vault agent -config=/vault/-exit-after-auth.hcl"]},
+}
+
+
+@pytest.mark.parametrize("fields", LASTING_AUTHENTICATION.values(), ids=LASTING_AUTHENTICATION)
+def test_a_vault_agent_that_goes_on_is_moved(fields: JSONObject, policy: Policy) -> None:
+    assert inits_of(settled(vault_pod(**fields), policy)) == ["vault-agent-init", "vault-agent"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"args": ["--one-time"]},
+        {"args": ["--one-time=true"]},
+        {"args": ["--one-time", "false"]},
+        {"command": ["sh", "-c"], "args": ["git-sync --one-time"]},
+    ],
+    ids=str,
+)
+def test_a_git_sync_that_runs_once_is_nobodys_sidecar(fields: JSONObject, policy: Policy) -> None:
+    """A word of its own behind the flag is no value to Go."""
+    assert regular_of(settled(task_pod({**GIT_SYNC, **fields}), policy)) == ["base", "git-sync"]
+
+
+@pytest.mark.parametrize("word", ["0", "f", "F", "false", "False", "FALSE"])
+def test_a_git_sync_that_is_told_not_to_run_once_is_moved(word: str, policy: Policy) -> None:
+    """Go's words for false (strconv.ParseBool), by which its flags are read."""
+    assert inits_of(settled(task_pod({**GIT_SYNC, "args": [f"--one-time={word}", "--repo=r"]}), policy)) == ["git-sync"]
 
 
 def test_the_last_regular_container_is_never_moved(policy: Policy) -> None:
@@ -823,18 +876,32 @@ LINKERD_SWITCHES: Final = (
 )
 LINKERD_MARK: Final = {"linkerd.io/inject": "enabled"}
 
+
+def saying(word: str) -> dict[str, tuple[JSONObject, str]]:
+    """For each switch of an injector a pod whose author has set it to this word, and the container it is about."""
+    return {
+        f"Istio's as {word}": (annotated(istio_pod(), {"sidecar.istio.io/nativeSidecar": word}), "istio-proxy"),
+        **{
+            f"Linkerd's {switch} as {word}": (
+                annotated(inject_linkerd(task_pod(annotations=LINKERD_MARK)), {switch: word}),
+                "linkerd-proxy",
+            )
+            for switch in LINKERD_SWITCHES
+        },
+        f"Consul's as {word}": (
+            task_pod(DATAPLANE, annotations={**CONSUL_MARKS, "consul.hashicorp.com/enable-consul-dataplane-as-sidecar": word}),
+            "consul-dataplane",
+        ),
+        f"Dapr's as {word}": (task_pod(DAPRD, labels=DAPR_MARKS, annotations={"dapr.io/enable-native-sidecar": word}), "daprd"),
+    }
+
+
 REFUSALS: Final[dict[str, tuple[JSONObject, str]]] = {
-    "Istio's": (annotated(istio_pod(), {"sidecar.istio.io/nativeSidecar": "false"}), "istio-proxy"),
+    **{whose: case for word in ("false", "False", "FALSE", "f", "0", "no", "off", "") for whose, case in saying(word).items()},
     **{
-        f"Linkerd's {switch}": (inject_linkerd(task_pod(annotations={**LINKERD_MARK, switch: "false"})), "linkerd-proxy")
-        for switch in LINKERD_SWITCHES
+        f"gcsfuse's as {word}": (task_pod(GCSFUSE, annotations={"gke-gcsfuse/enable-native-sidecar": word}), "gke-gcsfuse-sidecar")
+        for word in ("false", "False")
     },
-    "Consul's": (
-        task_pod(DATAPLANE, annotations={**CONSUL_MARKS, "consul.hashicorp.com/enable-consul-dataplane-as-sidecar": "false"}),
-        "consul-dataplane",
-    ),
-    "Dapr's": (task_pod(DAPRD, labels=DAPR_MARKS, annotations={"dapr.io/enable-native-sidecar": "false"}), "daprd"),
-    "gcsfuse's": (task_pod(GCSFUSE, annotations={"gke-gcsfuse/enable-native-sidecar": "false"}), "gke-gcsfuse-sidecar"),
 }
 
 
@@ -846,6 +913,19 @@ def test_the_users_false_wins(pod: JSONObject, name: str, policy: Policy) -> Non
     assert status_of(after)["kept"] == {name: KeptReason.TOLD_NOT_TO}
     assert name in regular_of(after)
     assert without_ours == pod["metadata"]["annotations"]
+
+
+CONSENTS: Final = {whose: case for word in ("true", "True", "1", "t", "yes", "on") for whose, case in saying(word).items()}
+
+
+@pytest.mark.parametrize(("pod", "name"), CONSENTS.values(), ids=CONSENTS)
+def test_another_word_for_true_is_no_refusal_and_stays_as_it_was_written(pod: JSONObject, name: str, policy: Policy) -> None:
+    after = settled(pod, policy)
+    said = {key: value for key, value in pod["metadata"]["annotations"].items() if key in SWITCHES}
+
+    assert name in inits_of(after)
+    assert said.items() <= after["metadata"]["annotations"].items()
+    assert said != {}
 
 
 # --- asking ---------------------------------------------------------------------------------------
@@ -864,7 +944,10 @@ ASKS: Final[dict[str, tuple[dict[str, str], dict[str, str], frozenset[str], dict
     "Istio that injects gRPC agents": ({"inject.istio.io/templates": "grpc-agent"}, {}, frozenset({"istio"}), {}),
     "Istio, but the pod is in an ambient mesh": ({}, {"istio.io/dataplane-mode": "ambient"}, frozenset({"istio"}), {}),
     "Istio with the user's no": ({"sidecar.istio.io/nativeSidecar": "false"}, {}, frozenset({"istio"}), {}),
+    "Istio with the user's no in another word": ({"sidecar.istio.io/nativeSidecar": "no"}, {}, frozenset({"istio"}), {}),
     "Istio with the user's yes": (NATIVE_ISTIO, {}, frozenset({"istio"}), {}),
+    "Linkerd with the user's yes in another word": (
+        {"linkerd.io/inject": "enabled", LINKERD_SWITCHES[0]: "True"}, {}, frozenset(), dict.fromkeys(LINKERD_SWITCHES[1:], "true")),
     "Linkerd by its annotation": ({"linkerd.io/inject": "enabled"}, {}, frozenset(), NATIVE_LINKERD),
     "Linkerd by its other annotation": ({"linkerd.io/inject": "ingress"}, {}, frozenset(), NATIVE_LINKERD),
     "Linkerd that is installed": ({}, {}, frozenset({"linkerd"}), NATIVE_LINKERD),
@@ -1027,26 +1110,36 @@ def test_the_xcom_sidecar_stays_as_it_is_in_every_combination(
     assert "airflow-xcom-sidecar" not in status_of(after).get("sidecars", {})
 
 
-def spark_pod(*sidecars: JSONObject) -> JSONObject:
-    """A Spark driver with Istio."""
+SPARK_CONTAINERS: Final = ("base", "spark-kubernetes-driver", "spark-kubernetes-executor")
+"""What Spark calls its containers (spark Constants.scala), and what nothing hinders a pod template from calling them."""
+
+
+def spark_pod(name: str, inject: Injector, *sidecars: JSONObject) -> JSONObject:
+    """A Spark driver or executor whose container has this name, with Istio."""
     pod = task_pod(*sidecars)
     del pod["metadata"]["labels"]["kubernetes_executor"]
     pod["metadata"]["labels"]["spark_kubernetes_operator"] = "True"
-    return inject_istio(pod)
+    ports = [{"containerPort": 7079, "name": "blockmanager", "protocol": "TCP"}]
+    container(pod, "base").update(name=name, image="apache/spark:4.0.1", args=[name.rpartition("-")[2]], ports=ports)
+    return inject(pod)
 
 
-def test_a_spark_drivers_sidecars_are_converted(policy: Policy) -> None:
-    after = settled(spark_pod(FLUENT_BIT), policy)
+@pytest.mark.parametrize("inject", LEGACY_ISTIO)
+@pytest.mark.parametrize("name", SPARK_CONTAINERS)
+def test_a_spark_drivers_and_executors_sidecars_are_converted(name: str, inject: Injector, policy: Policy) -> None:
+    after = settled(spark_pod(name, inject, FLUENT_BIT), policy)
 
-    assert regular_of(after) == ["base"]
-    assert status_of(after)["treatment"] == "native"
+    assert regular_of(after) == [name]
+    assert (status_of(after)["treatment"], status_of(after)["main"]) == ("native", name)
 
 
-def test_a_spark_driver_is_never_wrapped(policy: Policy) -> None:
-    pod = spark_pod(STAYING_SQL)
+@pytest.mark.parametrize("inject", LEGACY_ISTIO)
+@pytest.mark.parametrize("name", SPARK_CONTAINERS)
+def test_a_spark_driver_or_executor_is_never_wrapped(name: str, inject: Injector, policy: Policy) -> None:
+    pod = spark_pod(name, inject, STAYING_SQL)
     after = settled(pod, policy)
 
-    assert container(after, "base") == container(pod, "base")
+    assert container(after, name) == container(pod, name)
     assert (status_of(after)["reason"], status_of(after)["sidecars"]) == ("spark", {"istio-proxy": "native", "database": "runs-on"})
 
 

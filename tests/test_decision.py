@@ -268,11 +268,14 @@ def test_a_pod_of_nothing_but_sidecars_has_no_main_container(policy: Policy) -> 
     assert ask(pod, policy)[0].reason == "no-main-container"
 
 
-def test_a_spark_pod_is_never_wrapped(policy: Policy) -> None:
+@pytest.mark.parametrize("name", ["base", "spark-kubernetes-driver", "spark-kubernetes-executor"])
+def test_a_spark_pod_is_never_wrapped(name: str, policy: Policy) -> None:
     pod = with_field(executor_pod(), "metadata.labels", {"spark_kubernetes_operator": "True", "dag_id": "d", "task_id": "t"})
+    container(pod, "base")["name"] = name
     outcome, after = ask(pod, policy)
 
     assert (outcome.result, outcome.reason) == ("left", "spark")
+    assert container(after, name) == container(pod, name)
     assert after["metadata"]["labels"]["service.istio.io/canonical-name"] == "example_dag.extract"
 
 

@@ -116,7 +116,7 @@ def _support(observed: Observed, switch: NativeSwitch, minimum_kubelet: Version)
         return NativeSupport.UNKNOWN
     if server < NATIVE_SERVER:
         return NativeSupport.OLD_SERVER
-    oldest = observed.oldest_kubelet or Version(server.major, server.minor - KUBELET_SKEW, server.patch)
+    oldest = observed.oldest_kubelet or Version(server.major, server.minor - KUBELET_SKEW)
     return NativeSupport.READY if oldest >= minimum_kubelet else NativeSupport.OLD_KUBELET
 
 

@@ -26,6 +26,9 @@ MAX_IMAGE_CHARACTERS: Final = 1024
 MAX_VALUE_CHARACTERS: Final = 4096
 """A longer value is not looked through for a pattern."""
 
+NO: Final = frozenset({"0", "f", "F", "false", "False", "FALSE"})
+"""Go's words for false (strconv.ParseBool), which its flags take behind ``=`` only."""
+
 
 @lru_cache(maxsize=1024)
 def glob(pattern: str) -> re.Pattern[str]:
@@ -69,7 +72,8 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
         volume: The name of a volume of the pod.
         init_container: The name of an init container of the pod.
         env: The name of an environment variable of the container. One without a literal value matches only without ``value``.
-        flag: A flag in the container's command or args, as ``--flag``, ``--flag=value`` or ``--flag value``.
+        flag: A flag in the container's command or args, or in a script there, as ``--flag``, ``--flag=value`` or ``--flag value``. Without
+            ``value`` one that is switched off, as ``--flag=false``, is not there.
         argument: A whole element of the container's command or args.
         image: A glob on the container's image without tag, or on the end of it after any ``/``.
 
@@ -95,8 +99,11 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
         """Whether it is so in this pod and container; a condition on a container does not hold for None."""
         found = self._look(pod, container)
         if found is None or self.value is None:
-            return found is not None
+            return found is not None and not self._is_switched_off(container)
         return len(found) <= MAX_VALUE_CHARACTERS and glob(self.value).match(found) is not None
+
+    def _is_switched_off(self, container: Container | None) -> bool:
+        return self.flag is not None and container is not None and any(f"{self.flag}={word}" in container.words for word in NO)
 
     @cached_property
     def _look(self) -> Callable[[Pod, Container | None], str | None]:
@@ -134,7 +141,7 @@ def _env(name: str, _pod: Pod, container: Container | None) -> str | None:
 
 
 def _flag(flag: str, _pod: Pod, container: Container | None) -> str | None:
-    return None if container is None else flag_value(container.argv, flag)
+    return None if container is None else flag_value(container.words, flag)
 
 
 def _argument(argument: str, _pod: Pod, container: Container | None) -> str | None:
@@ -160,12 +167,12 @@ SUBJECTS: Final = MappingProxyType(
 """What a condition can look at, and what finds it."""
 
 
-def flag_value(argv: list[str], flag: str) -> str | None:
+def flag_value(words: list[str], flag: str) -> str | None:
     """The value of ``--flag=value`` or ``--flag value``, "" for a bare ``--flag``, None where it is absent."""
-    for position, argument in enumerate(argv):
-        if argument == flag:
-            following = argv[position + 1] if position + 1 < len(argv) else ""
+    for position, word in enumerate(words):
+        if word == flag:
+            following = words[position + 1] if position + 1 < len(words) else ""
             return "" if following.startswith("-") else following
-        if argument.startswith(f"{flag}="):
-            return argument[len(flag) + 1 :]
+        if word.startswith(f"{flag}="):
+            return word[len(flag) + 1 :]
     return None

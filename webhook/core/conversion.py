@@ -127,9 +127,10 @@ def _rule(row: Sidecar) -> Convert:
 def _kept_reason(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster) -> KeptReason | None:
     row = facts.rows[sidecar.name]
     rule = row.native.convert if row.native else None
-    if rule is None:
+    if row.native is None or rule is None:
         return KeptReason.NO_RULE
-    if any_holds(rule.unless, facts.pod, container) or _has_other_mode(rule, container):
+    is_refused = row.native.ask is not None and row.native.ask.is_refused(facts.pod)
+    if is_refused or any_holds(rule.unless, facts.pod, container) or _has_other_mode(rule, container):
         return KeptReason.TOLD_NOT_TO
     if container.restartPolicy is not None or container.restartPolicyRules != ABSENT:
         return KeptReason.OWN_RESTARTS

@@ -253,5 +253,6 @@ def _asked(facts: Facts, policy: Policy, cluster: Cluster) -> dict[str, str]:
     asked: dict[str, str] = {}
     for ask in policy.catalogue.asks(facts.pod, native=native, everywhere=policy.injectors, installed=cluster.injectors):
         if not ask.is_refused(facts.pod):
-            asked |= ask.annotations
+            # In the user's own word where he has said yes himself.
+            asked |= {key: facts.pod.annotations.get(key, value) for key, value in ask.annotations.items()}
     return asked

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from webhook.core.sidecar import Convert, FoundSidecar
 
 QUIT_PROGRAMS: Final = frozenset({"kill", "pkill", "killall"})
-QUIT_PATHS: Final = ("quitquitquit", "/shutdown", "/agent/v1/quit")
-"""What a hook that ends the process holds."""
+QUIT_WORD: Final = "quitquitquit"
+"""What a hook that ends the process holds, wherever it stands."""
+
+QUIT_PATHS: Final = ("/shutdown", "/graceful_shutdown", "/agent/v1/quit")
+"""How the path of a request that ends the process ends: Linkerd's and Dapr's, Consul's, Vault's."""
+
+_REQUESTED: Final = re.compile(r"(?::(?:\d+|\$\{?\w+\}?)|\w://[^\s/'\"]+|\b(?:localhost|127\.0\.0\.1)|\b(?:GET|POST|PUT)\s+)(/[^\s'\"?#]*)")
+"""The path of a request in a command: it stands behind a port, a host or a method. Any other is a file's."""
 
 _WORD: Final = re.compile(r"[\w./-]+")
 
@@ -71,4 +77,6 @@ def _is_quit(hook: Any) -> bool:
     path = str(request.get("path")) if isinstance(request, dict) else ""
     text = " ".join([*words, path])
     programs = {word.rpartition("/")[2] for word in _WORD.findall(text)}
-    return any(one in text for one in QUIT_PATHS) or not QUIT_PROGRAMS.isdisjoint(programs)
+    paths = [f"/{path.partition('?')[0]}", *_REQUESTED.findall(text)]
+    is_request = any(one.rstrip("/").endswith(QUIT_PATHS) for one in paths)
+    return is_request or QUIT_WORD in text or not QUIT_PROGRAMS.isdisjoint(programs)

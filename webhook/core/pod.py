@@ -6,6 +6,7 @@ ever *read* through these types; what we change goes out as JSON Patch operation
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
@@ -69,6 +70,10 @@ _MOUNTS: Final = msgspec.json.Decoder(list[Named] | None)
 _PORTS: Final = msgspec.json.Decoder(list[Port] | None)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any] | None)
 
+_TAKES_SCRIPT: Final = re.compile(r"-[A-Za-z]*c")
+_QUOTES: Final = re.compile(r"[\"']")
+_BREAKS: Final = re.compile(r"[\s;&|()]+")
+
 
 def _read(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw, field: str) -> T:
     try:
@@ -110,6 +115,16 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     def argv(self) -> list[str]:
         """What the pod says of the command line: command and args; the image's own defaults are not in the pod."""
         return [*(self.command or ()), *(self.args or ())]
+
+    @cached_property
+    def words(self) -> list[str]:
+        """`argv`, with a script that a shell is given (``sh -ec "…"``) taken apart into its words."""
+        words: list[str] = []
+        is_script = False
+        for argument in self.argv:
+            words += _BREAKS.split(_QUOTES.sub("", argument)) if is_script else [argument]
+            is_script = _TAKES_SCRIPT.fullmatch(argument) is not None
+        return words
 
     @cached_property
     def environment(self) -> dict[str, str]:

@@ -26,6 +26,9 @@ ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9*?]([-a-z0-9*?]*[a
 # ``proxy.istio.io/config`` is written by users: a document longer than this is no list of a few settings.
 MAX_DOCUMENT_CHARACTERS = 4096
 
+YES: Final = frozenset({"1", "t", "true", "y", "yes", "on"})
+"""Words that one injector or another takes for "true", in small letters (Go's strconv.ParseBool; dapr kit utils/strings.go IsTruthy)."""
+
 QUICK_STARTUP: Final = {"initialDelaySeconds": 0, "periodSeconds": 1, "failureThreshold": 600, "successThreshold": 1}
 """What a readiness probe becomes as a startup probe: asked each second, and long enough for a slow start."""
 
@@ -48,7 +51,7 @@ class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         elif self.env is not None:
             text = container.environment.get(self.env)
         else:
-            text = None if self.flag is None else flag_value(container.argv, self.flag)
+            text = None if self.flag is None else flag_value(container.words, self.flag)
         return document_field(text, self.field) if text and self.field is not None else text
 
 
@@ -161,9 +164,13 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (is_installed or any_holds(self.when, pod, None)) and not any_holds(self.unless, pod, None)
 
     def is_refused(self, pod: Pod) -> bool:
-        """Whether the user has said something else."""
+        """Whether the user has said something else; another word for yes is none."""
         present = pod.annotations
-        return any(present.get(key, value) != value for key, value in self.annotations.items())
+        return any(not _says(present.get(key, value), value) for key, value in self.annotations.items())
+
+
+def _says(written: str, wanted: str) -> bool:
+    return written == wanted or (wanted == "true" and written.strip().lower() in YES)
 
 
 class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
