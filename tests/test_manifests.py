@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -23,6 +23,9 @@ from webhook.core.status import RUNS_ON, Status, Treatment
 from webhook.doctor.registration import OURS
 from webhook.server.serve import SHUTDOWN_SECONDS
 from webhook.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from webhook.core.policy import Policy
 
 JSONObject = dict[str, Any]
 
@@ -221,3 +224,10 @@ def test_the_policy_looks_for_what_the_webhook_writes() -> None:
 
     assert len(searched) == 2
     assert all(text in msgspec.json.encode(status).decode() for text in searched)
+
+
+def test_the_policy_knows_every_sidecar_that_an_injector_adds_under_a_name_of_its_own(policy: Policy) -> None:
+    (listed,) = re.findall(r"container\.name in \[([^]]+)\]", (CHART / "templates" / "policy.yaml").read_text("utf-8"))
+    names = {name for row in policy.catalogue.injected if row.match for name in row.match.names if "*" not in name}
+
+    assert re.findall(r"'([^']+)'", listed) == sorted(names)

@@ -17,7 +17,7 @@ from certs.authority import service_names
 from certs.errors import CertificatesError
 from certs.keeper import Keeper
 from certs.site import CONFIGURATIONS, ENTRY, Names
-from cluster import binaries
+from cluster import binaries, levels
 from cluster.api import ApiError, collection, path_of
 from cluster.namespace import make_namespace
 from cluster.wait import until
@@ -26,7 +26,8 @@ from manifests.rendering import CHART, KUBERNETES, helm
 from tests.cluster.api_server.chart import OPTIONS, objects, only, pod_of, told
 from tests.cluster.api_server.kept_webhook import Serving, connect
 from tests.cluster.conftest import find, new_namespace
-from webhook.core.names import STATUS
+from tests.cluster.registration import task_pod
+from webhook.core.names import MODE, STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -323,15 +324,16 @@ def policy(api: Api) -> Iterator[None]:
 
 
 def warnings_on(api: Api, namespace: str, status: JSONObject | None) -> list[str]:
-    """What the creator of a pod with this status is told. It is created in any case."""
-    annotations = {} if status is None else {STATUS: json.dumps(status, separators=(",", ":"))}
-    spec = {"containers": [{"name": "base", "image": "task"}]}
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "task", "namespace": namespace, "annotations": annotations},
-        "spec": spec,
-    }
+    """What the creator of a pod with this status is told. The webhook that is registered here is not asked: it is no task's."""
+    pod = task_pod(namespace)
+    del pod["metadata"]["labels"]
+    if status is not None:
+        pod["metadata"]["annotations"] = {STATUS: json.dumps(status, separators=(",", ":"))}
+    return warnings_on_pod(api, pod)
+
+
+def warnings_on_pod(api: Api, pod: JSONObject) -> list[str]:
+    """What its creator is told. It is created in any case."""
     response = api.request("POST", collection(pod), pod, dryRun="All")
     assert response.is_success, response.text
     return response.headers.get_list("warning")
@@ -350,6 +352,31 @@ def test_the_policy_warns_of_a_sidecar_that_will_not_end_and_of_nothing_else(api
         assert '"oauth":"runs-on"' in warnings_on(api, here, SOME_RUN_ON)[0].replace("\\", "")
         assert warnings_on(api, here, QUIT) == []
         assert warnings_on(api, here, None) == []
+
+
+NOT_SEEN: Final = "this pod may stay Running beside its sidecar, since airflow-sidecar-webhook has not seen it"
+BESIDE_ISTIO: Final = [{"name": "base", "image": "task"}, {"name": "istio-proxy", "image": "proxyv2"}]
+NOT_WARNED_OF: Final[dict[str, JSONObject]] = {
+    "no task of Airflow's": {"metadata": {"labels": {"app": "task"}}},
+    "without any label": {"metadata": {"labels": {}}},
+    "switched off": {"metadata": {"annotations": {MODE: "off"}}},
+    "long-running": {"spec": {"restartPolicy": "Always"}},
+    "no sidecar": {"spec": {"containers": BESIDE_ISTIO[:1]}},
+    "a native one": {"spec": {"containers": BESIDE_ISTIO[:1], "initContainers": [{**BESIDE_ISTIO[1], "restartPolicy": "Always"}]}},
+}
+
+
+@pytest.mark.usefixtures("api_server")  # for its skips
+def test_the_policy_warns_of_a_task_with_an_injected_sidecar_that_the_webhook_has_not_seen() -> None:
+    """On an API server that knows no webhook, as one does whose webhook is not answered."""
+    with levels.api_server() as level, policy(level.api), new_namespace(level.api, "policy") as here:
+        unseen = task_pod(here, containers=BESIDE_ISTIO)
+        until(lambda: warnings_on_pod(level.api, unseen) != [], "the policy is in force", SECONDS)
+
+        assert NOT_SEEN in warnings_on_pod(level.api, unseen)[0]
+        for case, parts in NOT_WARNED_OF.items():
+            other = {**unseen, **{part: {**unseen[part], **changed} for part, changed in parts.items()}}
+            assert warnings_on_pod(level.api, other) == [], case
 
 
 def test_the_policy_looks_at_no_namespace_that_did_not_opt_in(api: Api, namespace: str) -> None:

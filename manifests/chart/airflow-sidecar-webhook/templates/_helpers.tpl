@@ -61,6 +61,16 @@ namespace: {{ .Release.Namespace }}
 {{- end }}
 {{- end }}
 
+{{/* What Airflow itself labels, in CEL; as webhook/core/kind.py has it. */}}
+{{- define "webhook.isTaskPod" -}}
+has(object.metadata.labels) && (
+['kubernetes_executor', 'kubernetes_pod_operator', 'spark_kubernetes_operator'].exists(label,
+label in object.metadata.labels && object.metadata.labels[label] == 'True')
+|| ('tier' in object.metadata.labels && object.metadata.labels['tier'] == 'airflow'
+&& 'component' in object.metadata.labels && object.metadata.labels['component'] in
+['run-airflow-migrations', 'create-user-job', 'airflow-cleanup-pods', 'database-cleanup']))
+{{- end }}
+
 {{/* Further rows as the files that the service reads: empty where there are none. */}}
 {{- define "webhook.rules" -}}
 {{- with .Values.sidecars }}
