@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 VDSO: Final = "linux-vdso.so.1"
 ENTRY: Final = "__vdso_clock_gettime"
 ROOM: Final = "__vdso_gettimeofday"
-"""A function that Go's runtime does not call, and long enough for ours."""
+"""A function that Go's runtime does not call."""
+
+OTHERS: Final = (ENTRY, "__vdso_time", "__vdso_getcpu", "__vdso_clock_getres")
 
 CODE: Final = bytes.fromhex(
     "b8 e4000000"  # mov eax, 228: clock_gettime(2), whose arguments are where they came
@@ -43,12 +45,13 @@ class Clock:
         if platform.machine() != "x86_64":
             message = f"the clock of a process can be set on x86_64, not on {platform.machine()}"
             raise RuntimeError(message)
-        base = _base(pid)
+        base, size = _base(pid), len(CODE) + SECONDS.size
         room, entry = (base + _offset(name) for name in (ROOM, ENTRY))
+        assert not any(room < base + _offset(other) < room + size for other in OTHERS), "the function is too short for ours"
         self._memory = Path(f"/proc/{pid}/mem")
         self._seconds = room + len(CODE)
         self._write(room, CODE + SECONDS.pack(0))
-        # The process runs on meanwhile: what it finds is the old function or the new one.
+        # The process runs on meanwhile. It finds the old function or the new one, unless it is between the first two instructions.
         self._write(entry, JUMP.pack(0xE9, room - entry - JUMP.size))
 
     def put_ahead(self, by: timedelta) -> None:

@@ -66,14 +66,15 @@ class Installation:
     level: NodeLevel
     image: str
 
-    def make_namespace(self) -> None:
-        """As its manifest has it. CalledProcessError."""
+    def make_namespace(self, labels: Mapping[str, str] | None = None) -> None:
+        """As its manifest has it, but for these labels. CalledProcessError, ApiError."""
         self.kubectl("apply", "--filename", str(NAMESPACE))
+        self.level.api.patch(f"/api/v1/namespaces/{NAME}", {"metadata": {"labels": labels or {}}})
 
     @contextmanager
-    def installed(self, replicas: int = 2, **values: object) -> Iterator[Installation]:
+    def installed(self, replicas: int = 2, namespace_labels: Mapping[str, str] | None = None, **values: object) -> Iterator[Installation]:
         """A release of the chart with these values, its replicas ready; afterwards nothing of it is left. RenderingError, TimeoutError."""
-        self.make_namespace()
+        self.make_namespace(namespace_labels)
         try:
             self.helm("install", replicas=replicas, **values)
             self.wait_until_ready(replicas)

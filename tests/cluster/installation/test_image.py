@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import tarfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +13,7 @@ import pytest
 from certs.authority import make_authority, sign_leaf
 from cluster.images.webhook_image import webhook_image
 from cluster.wait import until
+from manifests.rendering import NAME
 from tests.cluster.api_server.chart import OPTIONS, objects, only, pod_of
 from tests.cluster.api_server.submission import NOT_OPTED_IN
 from tests.cluster.installation.installation import load_webhook_image
@@ -126,6 +129,31 @@ def test_there_is_no_shell(namespace: Namespace) -> None:
 def test_its_root_is_read_only(namespace: Namespace) -> None:
     assert namespace.base_end("writes")["exitCode"] == 1
     assert "Read-only file system" in namespace.log("writes")
+
+
+def test_it_says_what_it_is_and_is_for_a_user_without_a_name(image: str) -> None:
+    assert image
+    told = configuration()
+
+    assert told["Labels"]["org.opencontainers.image.title"] == NAME
+    assert told["Labels"]["org.opencontainers.image.version"] == __version__
+    assert told["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert told["User"] == "65532:65532"
+
+
+def configuration() -> JSONObject:
+    """What the image says of itself (https://github.com/opencontainers/image-spec/blob/main/config.md)."""
+    with tarfile.open(webhook_image().archive()) as archive:
+        (manifest,) = json.loads(content(archive, "manifest.json"))
+        found: JSONObject = json.loads(content(archive, manifest["Config"]))["config"]
+    return found
+
+
+def content(archive: tarfile.TarFile, name: str) -> bytes:
+    """A file of an archive."""
+    file = archive.extractfile(name)
+    assert file is not None
+    return file.read()
 
 
 def test_it_is_small(image: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from certs.authority import BACKDATED, LEAF_LIFE, make_authority, renewal
 from certs.keyring import Authority, Keyring
-from certs.keyring_file import write_keyring
+from certs.keyring_file import read_keyring, write_keyring
 from certs.lifetimes import USUAL
 from certs.site import ENTRY
 from cluster.wait import until
@@ -183,7 +183,8 @@ def soon_due(now: datetime) -> Issued:
 
 def is_noted(api: Api) -> bool:
     """Whether the Secret says of every authority since when it is trusted."""
-    return b'"trustedSince": null' not in base64.b64decode(api.get(SECRET)["data"][ENTRY])
+    keyring = read_keyring(base64.b64decode(api.get(SECRET)["data"][ENTRY]), USUAL)
+    return keyring is not None and all(authority.trusted_since for authority in keyring.authorities)
 
 
 def test_after_two_years_at_once_all_has_expired_and_pods_start_as_they_are_until_the_replicas_have_looked(
