@@ -21,14 +21,14 @@ demo: $(VENV)/ready ## a real Airflow pod in, the patch out, the patched command
 	@$(BIN)/python -m demo
 
 test: check ## everything: style, types, import rules, the fast tests, then all levels of the cluster that this machine can run
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 	@$(MAKE) --no-print-directory test-cluster
 
 test-cluster: $(VENV)/ready ## the tests on a real API server, node, mesh and Airflow; builds what is lacking, once
 	$(BIN)/python -m cluster build
-	# Alone, since it compares the machine before and after; the rest waits more than it works.
+	@# Alone, since it compares the machine before and after; the rest waits more than it works.
 	$(BIN)/python -m pytest tests/cluster/harness
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup --ignore tests/cluster/harness tests/cluster
+	$(BIN)/python -m pytest --numprocesses 3 --ignore tests/cluster/harness tests/cluster
 
 check: $(VENV)/ready ## style, types and import rules, without changing anything
 	$(BIN)/ruff format --check --quiet .

@@ -14,11 +14,14 @@ from cluster.api_server import OLD
 from cluster.mesh import LEGACY
 from cluster.namespace import SERVICE_ACCOUNT, make_namespace, wait_until_ready
 from cluster.webhook import OPTED_IN
+from tests.cluster.level_scheduling import LevelScheduling
 from tests.cluster.registration import NAMESPACE, is_patched, registered
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
+
+    from xdist.remote import Producer
 
     from cluster.api import Api
     from cluster.binaries import Program
@@ -36,16 +39,6 @@ TOLD: Final = "told"
 
 OURS: Final = "tests/cluster/"
 ORDER: Final = ("harness", "api_server", "node", "installation", "mesh", "airflow")
-TOGETHER: Final = {
-    "harness": "alone",
-    "api_server": "low",
-    "node": "low",
-    "installation": "installation",
-    "mesh": "mesh",
-    "airflow": "mesh",
-}
-"""What runs in one process where several run at once: three that take about as long as each other."""
-
 TEST_SECONDS: Final = 900
 TOLD_LINES: Final = 20
 _numbers = itertools.count()
@@ -165,16 +158,19 @@ def namespace_named(api: Api, name: str, **labels: str) -> Iterator[None]:
         api.delete(f"/api/v1/namespaces/{name}")
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LevelScheduling:
+    """Where several processes run the tests."""
+    return LevelScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The lowest level first: what fails there fails again above, and is told there more plainly.
 
-    The limit is a test's own: a level that starts may have to build a program first, and waits with deadlines of its own. What is together
-    in `TOGETHER` shares its clusters and runs in one process.
+    The limit is a test's own: a level that starts may have to build a program first, and waits with deadlines of its own.
     """
     own = [item for item in items if item.nodeid.startswith(OURS)]
     for item in own:
         item.add_marker(pytest.mark.timeout(TEST_SECONDS, func_only=True), append=False)
-        item.add_marker(pytest.mark.xdist_group(TOGETHER[_level(item)]))
     own.sort(key=lambda item: ORDER.index(_level(item)))
     items[:] = [*(item for item in items if not item.nodeid.startswith(OURS)), *own]
 
