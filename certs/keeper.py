@@ -45,6 +45,7 @@ class Figures:
     Args:
         leaf_not_after: When the served certificate expires; None: there is none.
         authority_not_after: When the youngest authority that can sign expires; None: there is none.
+        is_configured: Whether there is a configuration: without one nobody calls.
         is_in_sync: Whether every caBundle is as the Secret asks for; True also where there is no configuration.
         authorities: How many are in the Secret: 2 in a rotation.
         is_ready: Whether an API server may be sent here. Once true it stays so: where trust is lost later, being away would not help.
@@ -53,6 +54,7 @@ class Figures:
 
     leaf_not_after: datetime | None = None
     authority_not_after: datetime | None = None
+    is_configured: bool = False
     is_in_sync: bool = False
     authorities: int = 0
     is_ready: bool = False
@@ -129,6 +131,7 @@ class Keeper:
         self.figures = Figures(
             leaf_not_after=None if served is None else served.certificate.not_valid_after_utc,
             authority_not_after=able[-1].certificate.not_valid_after_utc if able else None,
+            is_configured=bool(seen.bundles),
             is_in_sync=is_in_sync(seen),
             authorities=len(seen.keyring.authorities),
             is_ready=self.figures.is_ready or (served is not None and is_trusted(served, seen)),

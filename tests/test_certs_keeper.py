@@ -217,6 +217,14 @@ def test_every_webhook_of_the_configuration_gets_the_bundle() -> None:
     assert len(cluster.bundles) == 3
 
 
+def test_the_figures_say_whether_there_is_a_configuration(kept: Kept) -> None:
+    assert kept.keeper.figures.is_configured
+    kept.cluster.unconfigure()
+    kept.keeper.look()
+
+    assert not kept.keeper.figures.is_configured
+
+
 def test_readiness_stays_where_trust_is_lost(kept: Kept) -> None:
     kept.cluster.refused["PATCH", CONFIGURATION] = 403
     kept.cluster.put_bundle(b"")

@@ -7,8 +7,11 @@ import os
 import subprocess
 import sys
 import threading
+import time
+import tracemalloc
 from dataclasses import dataclass, field
-from itertools import pairwise, repeat
+from io import BytesIO
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,7 +34,16 @@ from webhook.cluster.reading import (
     watch_nodes,
 )
 from webhook.cluster.view import ClusterView, Resource
-from webhook.cluster.watcher import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, THREAD_NAME, Backoff, NodeFollower, Watcher
+from webhook.cluster.watcher import (
+    BATCH_SECONDS,
+    FIRST_PAUSE_SECONDS,
+    GATHER_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    THREAD_NAME,
+    Backoff,
+    NodeFollower,
+    Watcher,
+)
 from webhook.core.cluster import Cluster, MutatingWebhook, NativeSupport, NativeSwitch
 from webhook.core.version import Version
 
@@ -39,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from webhook.cluster.reading import Source
     from webhook.core.policy import Policy
     from webhook.core.sidecar import Catalogue
 
@@ -284,10 +297,16 @@ def test_no_node_counts_as_younger_than_the_oldest(events: list[tuple[str, tuple
     assert (nodes.oldest.kubelet if nodes.oldest else None) == min(versions, default=None)
 
 
-def follower_of(source: FakeSource, view: ClusterView, story: Story, pause: Callable[[float], object] = lambda _: None) -> NodeFollower:
+def follower_of(
+    source: Source,
+    view: ClusterView,
+    story: Story,
+    pause: Callable[[float], object] = lambda _: None,
+    now: Callable[[], float] = time.monotonic,
+) -> NodeFollower:
     """A follower that tells the story."""
     view.saw_server(Version(1, 34))
-    return NodeFollower(source, view, lambda: story.answered(Resource.NODES), pause)
+    return NodeFollower(source, view, lambda: story.answered(Resource.NODES), pause, now)
 
 
 def test_an_old_node_that_comes_and_goes_is_seen_with_the_event(view: ClusterView, story: Story) -> None:
@@ -297,6 +316,16 @@ def test_an_old_node_that_comes_and_goes_is_seen_with_the_event(view: ClusterVie
     ready, old = NativeSupport.READY, NativeSupport.OLD_KUBELET
     assert story.changes == [(NativeSupport.UNKNOWN, ready, "a"), (ready, old, "b"), (old, ready, "a")]
     assert view.current.is_native
+
+
+@dataclass
+class FakeClock:
+    """A clock that stands still until somebody puts it on."""
+
+    seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
 def test_heartbeats_are_no_news(view: ClusterView, story: Story) -> None:
@@ -313,19 +342,27 @@ def test_heartbeats_are_no_news(view: ClusterView, story: Story) -> None:
 
 
 def test_events_are_read_many_at_a_time_and_gather_in_between(view: ClusterView, story: Story) -> None:
-    told: list[int] = []
+    clock, told, pauses = FakeClock(), list[int](), list[float]()
     enough = UnreachableError("it is enough")
 
-    def pause(_seconds: float) -> None:
+    def pause(seconds: float) -> None:
         told.append(len(story.fresh))
+        pauses.append(seconds)
+        clock.seconds += seconds
         if len(told) == 4:
             raise enough
 
-    source = FakeSource({NODES_PATH: [page(node_object("a"))]}, [repeat(event("MODIFIED", node_object("a", at=2)))])
-    with pytest.raises(UnreachableError):
-        follower_of(source, view, story, pause).follow()
+    def events() -> Iterator[bytes]:
+        while True:
+            clock.seconds += BATCH_SECONDS / 100
+            yield event("MODIFIED", node_object("a", at=2))
 
-    assert all(after - before > 5 for before, after in pairwise(told))
+    source = FakeSource({NODES_PATH: [page(node_object("a"))]}, [events()])
+    with pytest.raises(UnreachableError):
+        follower_of(source, view, story, pause, clock).follow()
+
+    assert pauses == [GATHER_SECONDS] * 4
+    assert all(100 <= after - before <= 102 for before, after in pairwise(told)), "all that come until the time is over, and the next"
 
 
 def test_the_next_watch_goes_on_from_the_last_event_without_a_list(view: ClusterView, story: Story) -> None:
@@ -351,6 +388,119 @@ def test_after_a_refused_watch_the_nodes_are_listed_again(view: ClusterView, sto
 
     assert support_of(view) is NativeSupport.OLD_KUBELET
     assert story.counts == (1, 0), "the node that is gone is forgotten"
+
+
+@dataclass
+class RepeatingSource(FakeSource):
+    """The same fake; its event 6 cannot be read, by whoever watches from before it, as often as they do."""
+
+    bad: bytes = b"<html>"
+
+    def lines(self, path: str, read_seconds: float, **parameters: str) -> Iterator[bytes]:
+        self.watches = [[b"", self.bad] if int(parameters["resourceVersion"]) < 6 else [b""]]
+        yield from super().lines(path, read_seconds, **parameters)
+
+
+BAD_EVENTS = {
+    "no JSON": b"<html>",
+    "cut short": event("MODIFIED", node_object("a", at=6))[:-9],
+    "another shape": event("MODIFIED", {"metadata": {"name": 7, "resourceVersion": "6"}}),
+    "no text": event("MODIFIED", node_object("a", at=6)).replace(b'"a"', b'"\xff"'),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_EVENTS.values(), ids=BAD_EVENTS)
+def test_an_event_that_cannot_be_read_is_met_once_and_the_nodes_are_listed_past_it(view: ClusterView, story: Story, bad: bytes) -> None:
+    source = RepeatingSource({NODES_PATH: [page(node_object("a"), at=5), page(node_object("b", OLD), at=9)]}, bad=bad)
+    follower = follower_of(source, view, story)
+    with pytest.raises(UnreadableError):
+        follower.follow()
+    assert support_of(view) is NativeSupport.READY
+    told = len(story.fresh)
+    follower.follow()
+
+    assert [parameters.get("resourceVersion") for _path, parameters in source.asked] == [None, "5", None, "9"]
+    assert support_of(view) is NativeSupport.OLD_KUBELET
+    assert len(story.fresh) > told
+
+
+def test_where_the_list_cannot_be_read_either_what_is_known_does_not_look_fresh(view: ClusterView, story: Story) -> None:
+    source = RepeatingSource({NODES_PATH: [page(node_object("a"), at=5), b"<html>"]})
+    follower = follower_of(source, view, story)
+    with pytest.raises(UnreadableError):
+        follower.follow()
+    told = len(story.fresh)
+    for _ in range(3):
+        with pytest.raises(UnreadableError):
+            follower.follow()
+
+    assert len(story.fresh) == told
+    assert support_of(view) is NativeSupport.READY
+
+
+def test_after_an_event_on_which_we_fail_ourselves_the_nodes_are_listed_again(
+    view: ClusterView, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = FakeSource(
+        {NODES_PATH: [page(node_object("a"), at=5)]}, [[event("BOOKMARK", node_object("", at=8)), event("ADDED", node_object("b", at=9))]]
+    )
+    monkeypatch.setattr(Nodes, "put", failing_on("b", Nodes.put))
+    follower = follower_of(source, view, story)
+    with pytest.raises(ZeroDivisionError):
+        follower.follow()
+    source.watches.append([])
+    follower.follow()
+
+    assert [parameters.get("resourceVersion") for _path, parameters in source.asked] == [None, "5", None, "5"]
+
+
+def failing_on(name: str, put: Callable[[Nodes, Node], bool]) -> Callable[[Nodes, Node], bool]:
+    """The same, with a bug that shows at this node."""
+
+    def failing(nodes: Nodes, node: Node) -> bool:
+        if node.name == name:
+            raise ZeroDivisionError
+        return put(nodes, node)
+
+    return failing
+
+
+NODE_COUNT, NODE_BYTES = 5000, 10_000
+"""As many as Kubernetes is made for (https://kubernetes.io/docs/setup/best-practices/cluster-large/), and as large as one with its images."""
+
+
+class LargeSource(FakeSource):
+    """A fake API server of a large cluster, which makes a page when it is asked for it; a watch that ends at once."""
+
+    def get(self, path: str, **parameters: str) -> bytes:
+        first = int(parameters.get("continue", "0"))
+        last = first + int(parameters["limit"])
+        self.asked.append((path, parameters))
+        following = f"{last}" if last < NODE_COUNT else ""
+        written = BytesIO()
+        written.write(f'{{"metadata": {{"resourceVersion": "1", "continue": "{following}"}}, "items": ['.encode())
+        for number in range(first, last):
+            node = json.dumps(node_object(f"node-{number:04}")).encode()
+            written.write(b"," if number > first else b"")
+            written.write(node[:-1] + b', "padding": "' + b"x" * (NODE_BYTES - len(node)) + b'"}')
+        written.write(b"]}")
+        return written.getvalue()
+
+
+def test_thousands_of_nodes_take_the_room_of_two_pages_while_they_are_listed(view: ClusterView, story: Story) -> None:
+    source = LargeSource(watches=[[]])
+    follower = follower_of(source, view, story)
+    tracemalloc.start()
+    try:
+        follower.follow()
+        _left, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert story.counts == (NODE_COUNT, 0)
+    assert len(source.asked) == NODE_COUNT / PAGE + 1
+    # The page that has been read is let go when the next has come. The third one's room is for what is kept: names and versions.
+    assert peak < 3 * PAGE * NODE_BYTES < NODE_COUNT * NODE_BYTES / 3
 
 
 def test_a_list_that_breaks_off_changes_nothing(view: ClusterView, story: Story) -> None:
@@ -406,6 +556,24 @@ def test_the_view_says_unknown_until_server_and_nodes_are_known(view: ClusterVie
     view.saw_server(Version(1, 28, 3))
     assert support_of(view) is NativeSupport.OLD_SERVER
     assert [after for _before, after, _node in story.changes] == [NativeSupport.READY, NativeSupport.OLD_SERVER]
+
+
+@pytest.mark.parametrize(
+    ("server", "support"),
+    [
+        (Version(1, 32), NativeSupport.OLD_KUBELET),
+        (Version(1, 32, 13), NativeSupport.OLD_KUBELET),
+        (Version(1, 33), NativeSupport.READY),
+    ],
+    ids=str,
+)
+def test_a_server_without_nodes_may_be_joined_by_the_first_release_of_the_oldest_minor(
+    server: Version, support: NativeSupport, view: ClusterView
+) -> None:
+    view.saw_nodes(Nodes())
+    view.saw_server(server)
+
+    assert support_of(view) is support
 
 
 @pytest.mark.parametrize(("switch", "support"), [("on", NativeSupport.FORCED_ON), ("off", NativeSupport.FORCED_OFF)])

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import pytest
+import yaml
 
+from cluster.webhook import CONFIGURATION
+from manifests.rendering import CHART
 from tests.pods import load
 from webhook.cluster.errors import RefusedError
 from webhook.cluster.nodes import Nodes, make_node
@@ -22,9 +25,10 @@ from webhook.doctor import probe
 from webhook.doctor.diagnosis import diagnose
 from webhook.doctor.examination import Namespace, NotRead, Seen, Server, examine
 from webhook.doctor.finding import FINDINGS, FindingId, Severity
+from webhook.doctor.order import LEAST_SECONDS, MOST_SECONDS
 from webhook.doctor.probe import Trial, Verdict, read_trial
-from webhook.doctor.registration import OURS, Registered, Rule
-from webhook.doctor.selector import LabelSelector
+from webhook.doctor.registration import OURS, Configuration, Registered, Rule, in_order
+from webhook.doctor.selector import LabelSelector, Requirement
 from webhook.doctor.stuck import TaskPod, read_task_pod
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
@@ -32,7 +36,8 @@ from webhook.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-PAGE: Final = Path(__file__).parent.parent / "docs" / "doctor.md"
+ROOT: Final = Path(__file__).parent.parent
+PAGE: Final = ROOT / "docs" / "doctor.md"
 CATALOGUE: Final = build_policy(Settings()).catalogue
 AUTO, ON, OFF = NativeSwitch.AUTO, NativeSwitch.ON, NativeSwitch.OFF
 PODS: Final = (Rule(("CREATE",), ("",), ("pods",)),)
@@ -82,6 +87,11 @@ def found(seen: Seen, switch: NativeSwitch = AUTO) -> set[str]:
 def sentences(seen: Seen, switch: NativeSwitch = AUTO) -> dict[str, str]:
     """What is found, in words."""
     return {one.id: one.sentence for one in diagnose(seen, CATALOGUE, switch, DEFAULT_MINIMUM_KUBELET)}
+
+
+def remedies(seen: Seen) -> dict[str, str]:
+    """What to do about what is found."""
+    return {one.id: one.remedy for one in diagnose(seen, CATALOGUE, AUTO, DEFAULT_MINIMUM_KUBELET)}
 
 
 def ours_with(**fields: Any) -> tuple[Registered, ...]:
@@ -209,6 +219,68 @@ def test_the_minimum_kubelet_of_the_settings_counts() -> None:
     findings = diagnose(HEALTHY, CATALOGUE, AUTO, Version(1, 34))
 
     assert "the oldest kubelet is 1.33.1, and 1.34.0 is needed" in next(one.sentence for one in findings if one.id == "old-kubelet")
+
+
+@pytest.mark.parametrize("seconds", [LEAST_SECONDS - 1, MOST_SECONDS + 1])
+def test_the_timeout_that_is_advised_is_one_that_the_chart_takes_by_default(seconds: int) -> None:
+    remedy = remedies(replace(HEALTHY, webhooks=ours_with(timeoutSeconds=seconds)))["timeout"]
+    default = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))["webhook"]["timeoutSeconds"]
+
+    assert remedy.startswith(f"Set timeoutSeconds to {default} (webhook.timeoutSeconds of the chart, ")
+    # templates/webhook_configuration.yaml refuses any that is not longer than a request may take to arrive.
+    assert Settings().read_seconds < default <= MOST_SECONDS
+
+
+SHIPPED: Final = in_order([msgspec.convert(yaml.safe_load(CONFIGURATION.read_text("utf-8")), Configuration)])
+OPT_INS: Final[dict[str, tuple[tuple[Registered, ...], dict[str, str] | None, str]]] = {
+    "as shipped": (SHIPPED, None, "kubectl label namespace airflow airflow-sidecar-webhook=enabled"),
+    "other labels": (SHIPPED, {"a": "b"}, "kubectl label namespace airflow airflow-sidecar-webhook=enabled"),
+    "another value": (
+        SHIPPED,
+        {"airflow-sidecar-webhook": "disabled"},
+        "kubectl label namespace airflow airflow-sidecar-webhook=enabled --overwrite",
+    ),
+    "two labels of three": (
+        ours_with(namespaceSelector=LabelSelector({"a": "1", "b": "2", "c": ""})),
+        {"b": "2"},
+        "kubectl label namespace airflow a=1 c=",
+    ),
+    "a system namespace": (
+        SHIPPED,
+        {"kubernetes.io/metadata.name": "kube-system"},
+        "change the labels of airflow so that this holds, or run them in a namespace for which it does.",
+    ),
+    "an expression alone": (
+        ours_with(namespaceSelector=LabelSelector(None, (Requirement("a", "In", ("1", "2")),))),
+        None,
+        "change the labels of airflow so that this holds, or run them in a namespace for which it does.",
+    ),
+    "an objectSelector": (
+        ours_with(objectSelector=LabelSelector({"a": "b"})),
+        {"opted": "in"},
+        f"compare the rules and the objectSelector of b-ours/{OURS} with what the chart makes of them.",
+    ),
+}
+"""The registered webhooks, the labels of the namespace, and what to do."""
+
+
+@pytest.mark.parametrize(("webhooks", "labels", "how"), OPT_INS.values(), ids=OPT_INS)
+def test_a_namespace_that_did_not_opt_in_gets_the_command_where_labels_are_all_that_it_lacks(
+    webhooks: tuple[Registered, ...], labels: dict[str, str] | None, how: str
+) -> None:
+    seen = replace(HEALTHY, webhooks=webhooks, space=Namespace(labels))
+
+    assert remedies(seen)["not-opted-in"] == f"If tasks run here: {how}"
+
+
+def test_the_rights_that_the_webhook_is_said_to_need_on_nodes_are_those_that_it_is_given() -> None:
+    rules = yaml.safe_load((ROOT / "cluster" / "webhook_rights.yaml").read_text("utf-8"))["rules"]
+    (verbs,) = (rule["verbs"] for rule in rules if "nodes" in rule["resources"])
+    decision = (ROOT / "docs" / "decisions" / "0011-watcher.md").read_text("utf-8")
+
+    remedy = remedies(replace(HEALTHY, nodes=NotRead("403")))["native-unknown"]
+    assert remedy.endswith(f" the webhook itself needs to {' and '.join(verbs)} nodes.")
+    assert f"Rights: {', '.join(f'`{verb}`' for verb in verbs)} on nodes, " in decision
 
 
 def answer(kind: str, **changes: Any) -> bytes:

@@ -54,6 +54,19 @@ def test_what_is_unmet_is_said_exactly_where_it_does_not_fit(selector: dict[str,
     assert (msgspec.convert(selector, LabelSelector).unmet(labels) == "") is fits
 
 
+@pytest.mark.parametrize(("selector", "labels", "fits"), SELECTORS, ids=str)
+def test_what_is_lacking_is_a_label_of_match_labels_and_makes_it_fit(selector: dict[str, Any], labels: dict[str, str], fits: bool) -> None:
+    read = msgspec.convert(selector, LabelSelector)
+    lacking = read.lacking(labels)
+
+    assert (lacking == {}) is fits
+    if lacking is None:
+        assert not read.fits({**labels, **selector.get("matchLabels", {})})
+    else:
+        assert lacking.items() <= selector.get("matchLabels", {}).items()
+        assert read.fits({**labels, **lacking})
+
+
 @given(key=KEYS, values=st.frozensets(VALUES, min_size=1), labels=st.dictionaries(KEYS, VALUES))
 def test_an_operator_and_its_opposite_never_agree(key: str, values: frozenset[str], labels: dict[str, str]) -> None:
     listed = tuple(values)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +40,18 @@ def _mounted(path: Path) -> Any:
 @pytest.fixture
 def certificates(tmp_path: Path) -> Certificates:
     return Certificates(tmp_path)
+
+
+class FakeForbiddenFile(type(Path())):  # type: ignore[misc]
+    """A fake file that may not be read while it is forbidden. Of a real one root would not be kept out, who may run these tests."""
+
+    is_forbidden = False
+
+    def read_bytes(self) -> bytes:
+        if self.is_forbidden:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        data: bytes = super().read_bytes()
+        return data
 
 
 def _files(certificates: Certificates) -> CertificateFiles:
@@ -91,6 +106,29 @@ def test_a_refused_pair_is_loaded_when_its_other_half_comes(certificates: Certif
     replace_file(certificates.certificate_file, leaf.certificate_pem)
     assert [files.reload(), files.reload()] == [Reload.LOADED, Reload.UNCHANGED]
     assert files.problem == ""
+
+
+@pytest.mark.parametrize("is_renewed", [False, True], ids=["the same pair", "a new pair"])
+def test_a_key_that_may_not_be_read_leaves_the_old_pair_and_is_told_until_it_may(certificates: Certificates, is_renewed: bool) -> None:
+    key_file = FakeForbiddenFile(certificates.private_key_file)
+    files = CertificateFiles(certificates.certificate_file, key_file)
+    served, context, leaf = files.not_after, files.context(), certificates.new_leaf(life=timedelta(days=1))
+    key_file.is_forbidden = True
+    if is_renewed:
+        certificates.replace(leaf)
+    assert [files.reload(), files.reload()] == [Reload.REFUSED, Reload.UNCHANGED]
+    assert files.problem == f"{key_file}: cannot be read: Permission denied (settings certificate_file and private_key_file)"
+    assert (files.not_after, files.context()) == (served, context)
+    key_file.is_forbidden = False
+    assert [files.reload(), files.reload()] == [Reload.LOADED, Reload.UNCHANGED]
+    assert (files.problem, files.not_after) == ("", leaf.certificate.not_valid_after_utc.timestamp() if is_renewed else served)
+
+
+def test_a_first_key_that_may_not_be_read_is_a_problem_that_names_the_file(certificates: Certificates) -> None:
+    key_file = FakeForbiddenFile(certificates.private_key_file)
+    key_file.is_forbidden = True
+    with pytest.raises(CertificateError, match=f"{key_file}: cannot be read: Permission denied"):
+        CertificateFiles(certificates.certificate_file, key_file)
 
 
 def test_the_leaf_of_a_chain_tells_the_expiry(certificates: Certificates) -> None:

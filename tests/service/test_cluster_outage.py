@@ -124,6 +124,17 @@ def test_an_api_server_that_is_down_holds_up_neither_readiness_nor_reviews(tmp_p
         assert ends_soon(service)
 
 
+def test_self_managed_certificates_tell_of_an_api_server_that_is_down_and_of_no_bundle(tmp_path_factory: pytest.TempPathFactory) -> None:
+    kept = {"certificates": "self-managed", "service_namespace": "airflow-webhook"}
+    with refusal() as server, watching(tmp_path_factory, server, native_sidecars="off", **kept) as service:
+        assert "Connection refused" in service.log(event="certificates not looked at", level="warning")["problem"]
+        assert eventually(lambda: service.metric("certificate_errors_total") > 1)
+        assert service.metric("certificate_look_age_seconds") > 0
+        assert service.metrics()["ca_bundle_in_sync", frozenset()] == 0
+        assert service.health("/readyz").body == b"no certificate that the API server trusts yet\n"
+        assert ends_soon(service)
+
+
 @pytest.mark.parametrize("text", [f"users: [{SECRET}: [", f"users: [{{name: {SECRET}}}]", f"[{SECRET}]", "\x00"], ids=repr)
 def test_a_kubeconfig_that_cannot_be_used_is_told_without_its_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     with watching(tmp_path_factory, "", text) as service:

@@ -168,6 +168,11 @@ def test_the_metrics_know_version_certificate_and_process(service: RunningServic
     assert service.metric("faults_total") == 0
 
 
+def test_what_only_self_managed_certificates_have_is_absent_where_they_come_from_files(service: RunningService) -> None:
+    kept = {"authority_not_after_timestamp_seconds", "ca_bundle_in_sync", "certificate_look_age_seconds", "certificate_errors_total"}
+    assert not kept & {name for name, _labels in service.metrics()}
+
+
 def test_a_request_counts_as_in_flight_until_its_client_is_gone(service: RunningService) -> None:
     assert service.metric("requests_in_flight") == 0
     with service.tls() as stream:

@@ -21,7 +21,7 @@ NODES_PATH: Final = "/api/v1/nodes"
 CONFIGURATIONS_PATH: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 
 PAGE: Final = 500
-"""Objects of one answer, as client-go has it: some megabytes of nodes, which are forgotten before the next is asked for."""
+"""Objects of one answer, as client-go has it: some megabytes of nodes, which are forgotten once the next is read."""
 
 WATCH_SECONDS: Final = 60
 """How long one watch lasts. The next goes on from where it ended, at the price of one request."""
@@ -185,6 +185,6 @@ def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
     """JSON of the API as a value. UnreadableError."""
     try:
         return msgspec.json.decode(data, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = f"the answer cannot be read: {error}"
         raise UnreadableError(message) from error

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from webhook.cluster.errors import ClusterError, RefusedError
+from webhook.cluster.errors import ClusterError, UnreachableError
 from webhook.cluster.nodes import Nodes
 from webhook.cluster.reading import list_nodes, list_webhooks, read_server_version, watch_nodes
 from webhook.cluster.view import Resource
@@ -29,7 +29,7 @@ GATHER_SECONDS: Final = 0.5
 """So long events gather in the connection before they are read. Nearly all are heartbeats, one for each node every five minutes: read one
 by one they would wake this thread beside the reviews, and cost three times as much."""
 
-READ_SECONDS: Final = 0.05
+BATCH_SECONDS: Final = 0.05
 """So long events are then read in one go: some hundreds of them."""
 
 THREAD_NAME: Final = "cluster"
@@ -57,9 +57,16 @@ class Backoff:
 class NodeFollower:
     """Lists the nodes, then watches them from there on."""
 
-    def __init__(self, source: Source, view: ClusterView, answered: Callable[[], None], pause: Callable[[float], object]) -> None:
-        """Nothing listed yet; ``answered`` is told of each word of the API server, ``pause`` waits for so many seconds."""
-        self._source, self._view, self._answered, self._pause = source, view, answered, pause
+    def __init__(
+        self,
+        source: Source,
+        view: ClusterView,
+        answered: Callable[[], None],
+        pause: Callable[[float], object],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Nothing listed yet; ``answered`` is told of each word of the API server, ``pause`` waits for seconds, ``now`` counts them."""
+        self._source, self._view, self._answered, self._pause, self._now = source, view, answered, pause, now
         self._nodes = Nodes()
         self._position: str | None = None
         self.backoff = Backoff()
@@ -72,13 +79,17 @@ class NodeFollower:
             self._answered()
         try:
             self._watch(self._position)
-        except RefusedError:
-            # The position is too old (410), or watching is not allowed: the nodes may have changed unseen.
+        except UnreachableError:
+            # Whatever came was read: the next watch goes on from there.
+            raise
+        except Exception:
+            # The position is too old (410), or watching is not allowed: the nodes may have changed unseen. Or an event cannot be read:
+            # from the same position it would come again and again.
             self._position = None
             raise
 
     def _watch(self, position: str) -> None:
-        read_until = time.monotonic() + READ_SECONDS
+        read_until = self._now() + BATCH_SECONDS
         for event in watch_nodes(self._source, position):
             if event.resource_version != self._position:
                 # A watch that stands may still be refused with its first line, so that alone is no reason to hurry again.
@@ -89,9 +100,9 @@ class NodeFollower:
                 if is_news:
                     self._view.saw_nodes(self._nodes)
             self._answered()
-            if time.monotonic() > read_until:
+            if self._now() > read_until:
                 self._pause(GATHER_SECONDS)
-                read_until = time.monotonic() + READ_SECONDS
+                read_until = self._now() + BATCH_SECONDS
         self.backoff.reset()
         self._answered()
 

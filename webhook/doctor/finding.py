@@ -98,7 +98,7 @@ FINDINGS: Final = MappingProxyType(
         FindingId.NATIVE_UNKNOWN: Entry(
             WARNING,
             "What the cluster can do is not known, so native sidecars are not used.",
-            "See what could not be read; the webhook itself needs to get, list and watch nodes.",
+            "See what could not be read; the webhook itself needs to list and watch nodes.",
         ),
         FindingId.OLD_SERVER: Entry(
             NOTE,
@@ -173,7 +173,7 @@ FINDINGS: Final = MappingProxyType(
         FindingId.NOT_OPTED_IN: Entry(
             PROBLEM,
             "Pods of {namespace} do not come to {webhook}, which wants of the namespace: {wanted}.",
-            "If tasks run here: kubectl label namespace {namespace} KEY=VALUE, so that this holds.",
+            "If tasks run here: {how}",
         ),
         FindingId.ANSWERS: Entry(OK, "The webhook answers: it left its status on the dry run's pod."),
         FindingId.SILENT: Entry(
@@ -208,7 +208,7 @@ FINDINGS: Final = MappingProxyType(
             WARNING,
             "The API server waits {seconds} s for {ours}; {least} s to {most} s leave room for one try more, and do not hold up pods "
             "for long.",
-            "Set timeoutSeconds to 5.",
+            "Set timeoutSeconds to {most} (webhook.timeoutSeconds of the chart, where that is the default), and read_seconds below it.",
         ),
         FindingId.INJECTOR_AGAIN: Entry(
             NOTE,

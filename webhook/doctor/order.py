@@ -30,7 +30,9 @@ def webhook_findings(
     called = [one for one in webhooks if one.is_called(PODS, labels, LABELS)]
     ours = next((one for one in called if one.is_ours), None)
     if ours is None:
-        yield from (found(FindingId.NOT_OPTED_IN, namespace=name, webhook=one, wanted=_wanted(one, labels)) for one in installed)
+        for one in installed:
+            how = _opt_in(name, one, labels)
+            yield found(FindingId.NOT_OPTED_IN, namespace=name, webhook=one, wanted=_wanted(one, labels), how=how)
     else:
         yield from _called_findings(name, ours, is_marked=is_marked)
     if called:
@@ -75,6 +77,18 @@ def _called_findings(name: str, ours: Registered, *, is_marked: bool | None) -> 
 def _wanted(ours: Registered, labels: dict[str, str]) -> str:
     """What its selector misses; nothing, where it is the selector of objects or the rules that keep the pods away."""
     return ours.namespaces.unmet(labels) or "nothing more; its rules or its objectSelector keep the pods away"
+
+
+def _opt_in(name: str, ours: Registered, labels: dict[str, str]) -> str:
+    """What to do so that it is called: a command to be copied, where labels are all that is lacking."""
+    lacking = ours.namespaces.lacking(labels)
+    if lacking is None:
+        return f"change the labels of {name} so that this holds, or run them in a namespace for which it does."
+    if not lacking:
+        return f"compare the rules and the objectSelector of {ours} with what the chart makes of them."
+    # kubectl changes a value that is there only when it is told to.
+    overwrite = ["--overwrite"] if lacking.keys() & labels.keys() else []
+    return " ".join(["kubectl label namespace", name, *(f"{key}={value}" for key, value in lacking.items()), *overwrite])
 
 
 def _shown(webhook: Registered, catalogue: Catalogue) -> str:

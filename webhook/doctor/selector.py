@@ -59,6 +59,13 @@ class LabelSelector(msgspec.Struct, frozen=True):
         """The parts that these labels do not meet, as ``kubectl --selector`` takes them; "" where they meet all."""
         return ", ".join(self._unmet(labels))
 
+    def lacking(self, labels: Mapping[str, str]) -> dict[str, str] | None:
+        """The labels to set so that it fits; None: setting those of ``matchLabels`` is not enough."""
+        named = self.matchLabels or {}
+        if not self.fits({**labels, **named}):
+            return None
+        return {key: value for key, value in named.items() if labels.get(key) != value}
+
     def _unmet(self, labels: Mapping[str, str]) -> Iterator[str]:
         yield from (f"{key}={value}" for key, value in (self.matchLabels or {}).items() if labels.get(key) != value)
         yield from (str(one) for one in self.matchExpressions or () if not one.fits(labels))

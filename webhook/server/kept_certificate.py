@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from certs.authority import service_names
@@ -49,6 +50,8 @@ class KeptCertificate:
         self._metrics = metrics
         self._newest: ssl.SSLContext | None = None
         self._problem = ""
+        self._seen_at = monotonic()
+        metrics.certificate_look_age.set_function(lambda: monotonic() - self._seen_at)
         self._keeper = Keeper(lambda: _connect(configure), names, served, self)
         self._thread = KeeperThread(self._keeper, self)
 
@@ -89,6 +92,7 @@ class KeptCertificate:
 
     def looked(self, figures: Figures) -> None:
         """The metrics; a line where it was otherwise before."""
+        self._seen_at = monotonic()
         if self._problem:
             self._problem = ""
             LOG.info("certificates looked at again")
@@ -96,7 +100,7 @@ class KeptCertificate:
             self._metrics.not_after.set(figures.leaf_not_after.timestamp())
         if figures.authority_not_after is not None:
             self._metrics.authority_not_after.set(figures.authority_not_after.timestamp())
-        self._metrics.bundle_in_sync.set(figures.is_in_sync)
+        self._metrics.bundle_in_sync.set(figures.is_configured and figures.is_in_sync)
 
     def failed(self, problem: Exception) -> None:
         """A count for each failure, a line for the first of a kind."""

@@ -18,8 +18,8 @@ PREFIX: Final = "airflow_sidecar_webhook"
 class Metrics:
     """One set for one process, on a registry of its own."""
 
-    def __init__(self) -> None:
-        """Make all of them."""
+    def __init__(self, *, keeps_certificates: bool = True) -> None:
+        """Make all of them; those of ``certificates: self-managed`` are shown only where ``keeps_certificates``."""
         # A _created series beside every counter doubles them and says only when this process started.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
@@ -51,7 +51,7 @@ class Metrics:
         self.in_flight = Gauge(f"{PREFIX}_requests_in_flight", "Requests that are being read or answered.", registry=self.registry)
         self.reloads = Counter(
             f"{PREFIX}_certificate_reloads",
-            "Changes of the certificate files, by result (loaded, refused).",
+            "Changes of the serving certificate, in its files or self-managed, by result (loaded, refused).",
             ("result",),
             registry=self.registry,
         )
@@ -60,7 +60,7 @@ class Metrics:
             "When the serving certificate expires, as a Unix time.",
             registry=self.registry,
         )
-        self._add_kept_certificate()
+        self._add_kept_certificate(self.registry if keeps_certificates else None)
         self._add_cluster()
         self.build = Gauge(f"{PREFIX}_build_info", "1, with the version.", ("version", "openssl"), registry=self.registry)
         self.build.labels(__version__, ssl.OPENSSL_VERSION).set(1)
@@ -68,22 +68,27 @@ class Metrics:
             self.reloads.labels(result)
         ProcessCollector(registry=self.registry)
 
-    def _add_kept_certificate(self) -> None:
-        """What a service tells that keeps its own certificates."""
+    def _add_kept_certificate(self, registry: CollectorRegistry | None) -> None:
+        """What a service tells that keeps its own certificates. Of any other a 0 would say that its authority expired in 1970."""
         self.authority_not_after = Gauge(
             f"{PREFIX}_authority_not_after_timestamp_seconds",
-            "When the youngest authority expires, as a Unix time; 0 where certificates come from files.",
-            registry=self.registry,
+            "When the youngest authority that can sign expires, as a Unix time; 0 before one was seen. Only where self-managed.",
+            registry=registry,
         )
         self.bundle_in_sync = Gauge(
             f"{PREFIX}_ca_bundle_in_sync",
-            "1 while the configuration's caBundle is what the authorities ask for, else 0; 0 also where certificates come from files.",
-            registry=self.registry,
+            "1 while the caBundle is what the authorities ask for, else 0: without a configuration, too. Only where self-managed.",
+            registry=registry,
         )
         self.certificate_errors = Counter(
             f"{PREFIX}_certificate_errors",
-            "Looks at Secret and configuration that came to nothing.",
-            registry=self.registry,
+            "Looks at Secret and configuration that failed, in reading or in writing. Only where self-managed.",
+            registry=registry,
+        )
+        self.certificate_look_age = Gauge(
+            f"{PREFIX}_certificate_look_age_seconds",
+            "Since Secret and configuration were last read, or since the start: ten seconds or so is usual. Only where self-managed.",
+            registry=registry,
         )
 
     def _add_cluster(self) -> None:

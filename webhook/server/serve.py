@@ -101,7 +101,7 @@ class _Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.metrics = Metrics()
+        self.metrics = Metrics(keeps_certificates=settings.certificates == "self-managed")
         self.certificate = _certificate(settings, self.metrics)
         policy = build_policy(settings)
         self_test(policy)

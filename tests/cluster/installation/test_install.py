@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from cluster.namespace import SERVICE_ACCOUNT, wait_until_ready
 from cluster.wait import until
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from tests.cluster.node.namespace import Namespace
 
     JSONObject = dict[str, Any]
+
+
+METRICS_PORT: Final = 8080
+PREFIX: Final = "airflow_sidecar_webhook_"
 
 
 @pytest.fixture(params=["helm", "kubectl"])
@@ -69,6 +74,16 @@ def end_of_task(here: Namespace, task_image: str, agent_image: str) -> tuple[JSO
     return made, statuses["base"]
 
 
+def metrics(installation: Installation) -> list[dict[str, float]]:
+    """What each replica tells Prometheus: the samples without labels."""
+    urls = [f"http://{pod['status']['podIP']}:{METRICS_PORT}/metrics" for pod in installation.pods()]
+    told = [installation.level.node.machine.run("curl", "--silent", "--fail", url) for url in urls]
+    return [
+        {sample.name.removeprefix(PREFIX): sample.value for family in families for sample in family.samples if not sample.labels}
+        for families in map(text_string_to_metric_families, told)
+    ]
+
+
 def test_a_pod_is_patched_by_what_was_installed_and_ends_and_nothing_stays(
     installation: Installation, way: str, task_image: str, agent_image: str, measured: list[str]
 ) -> None:
@@ -87,6 +102,11 @@ def test_a_pod_is_patched_by_what_was_installed_and_ends_and_nothing_stays(
         assert made["metadata"]["annotations"]["airflow-sidecar-webhook/status"]
         assert ended["exitCode"] == 3
         assert {line["level"] for line in installation.logs()} == {"info"}
+        for told in metrics(installation):
+            assert (told["ca_bundle_in_sync"], told["certificate_errors_total"]) == (1, 0)
+            assert told["certificate_not_after_timestamp_seconds"] > time.time()
+            assert told["authority_not_after_timestamp_seconds"] > told["certificate_not_after_timestamp_seconds"]
+            assert 0 <= told["certificate_look_age_seconds"] < SECONDS
         here.delete("task", 0)
 
         uninstall(installation, way)
