@@ -5,9 +5,12 @@ There is no registry here: in the place of the build and the push, the node is g
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,9 +36,9 @@ PUSHED: Final = r"docker build --tag (\S+) \. && docker push \1"
 
 
 def blocks(page: str, heading: str) -> list[str]:
-    """The commands below a heading of a page, up to the next heading of that rank."""
-    _, _, rest = (ROOT / page).read_text("utf-8").partition(f"\n## {heading}\n")
-    return re.findall(r"^```sh\n(.*?)^```", rest.partition("\n## ")[0], re.MULTILINE | re.DOTALL)
+    """The commands below a heading of a page, up to the next heading."""
+    _, _, rest = (ROOT / page).read_text("utf-8").partition(f"# {heading}\n")
+    return re.findall(r"^```sh\n(.*?)^```", re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0], re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -53,42 +56,84 @@ def programs(installation: Installation, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("programs")
     for program in (binaries.HELM, binaries.KUBECTL):
         (folder / program.name).symlink_to(binaries.find(program))
-    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "KUBECONFIG": str(installation.level.server.kubeconfig)}
+    path = f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "KUBECONFIG": str(installation.level.server.kubeconfig)}
 
 
-def type_in(commands: str, tasks: Namespace, programs: dict[str, str]) -> str:
-    """What a shell prints that is given them. CalledProcessError."""
-    script = re.sub(r"\bNAMESPACE\b", tasks.name, commands)
-    return subprocess.run(
-        ["sh", "-ec", script], cwd=ROOT, env=programs, check=True, stdout=subprocess.PIPE, text=True, timeout=SECONDS
-    ).stdout
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody who types.
+
+    Args:
+        installation: Where nothing is installed at first.
+        tasks: The namespace of Airflow's tasks.
+        programs: The environment.
+
+    """
+
+    installation: Installation
+    tasks: Namespace
+    programs: dict[str, str]
+
+    def type_in(self, commands: str) -> str:
+        """What a shell prints that is given them. CalledProcessError."""
+        return self._shell(self._as_if_pushed(commands), check=True).stdout
+
+    def doctor(self) -> list[str]:
+        """The problems that it finds."""
+        told = self._shell("airflow-sidecar-webhook doctor --namespace NAMESPACE --output json", check=False)
+        findings = json.loads(told.stdout)["findings"]
+        problems = [finding["id"] for finding in findings if finding["severity"] == "problem"]
+        assert told.returncode == (3 if problems else 0)
+        return problems
+
+    def _as_if_pushed(self, commands: str) -> str:
+        pushed = re.search(PUSHED, commands)
+        if not pushed:
+            return commands
+        name = self._shell(f"{commands[: pushed.start()]}\necho {pushed[1]}", check=True).stdout.strip()
+        self.installation.level.node.ctr("images", "tag", "--force", self.installation.image, name)
+        return commands.replace(pushed[0], "")
+
+    def _shell(self, commands: str, *, check: bool) -> subprocess.CompletedProcess[str]:
+        script = re.sub(r"\bNAMESPACE\b", self.tasks.name, commands)
+        command = ["sh", "-ec", script]
+        return subprocess.run(command, cwd=ROOT, env=self.programs, check=check, stdout=subprocess.PIPE, text=True, timeout=SECONDS)
 
 
 @pytest.fixture
-def before(installation: Installation) -> Iterator[set[str]]:
-    """What was there; whatever a test that fails has installed is gone afterwards."""
-    yield installation.objects()
+def newcomer(installation: Installation, tasks: Namespace, programs: dict[str, str]) -> Iterator[Newcomer]:
+    """Whatever a test that fails has installed is gone afterwards."""
+    yield Newcomer(installation, tasks, programs)
     installation.kubectl("delete", "--ignore-not-found", "--filename=-", given=installation.manifest())
 
 
-def test_from_zero_to_a_patched_pod_through_an_upgrade_and_back_to_nothing(
-    installation: Installation, tasks: Namespace, before: set[str], programs: dict[str, str], task_image: str
-) -> None:
-    install, look = blocks("README.md", "Install it")
-    upgrade, uninstall = blocks("docs/install.md", "Upgrade, roll back, uninstall")
-    pushed = re.search(PUSHED, install)
-    assert pushed
-    installation.level.node.ctr("images", "tag", "--force", installation.image, pushed[1])
+def test_from_zero_to_a_patched_pod_through_an_upgrade_and_back_to_nothing(newcomer: Newcomer, task_image: str) -> None:
+    installation, tasks = newcomer.installation, newcomer.tasks
+    install, label, look = blocks("README.md", "Install it")
+    upgrade, rollback, uninstall = blocks("docs/install.md", "Upgrade, roll back, uninstall")
+    (leaked,) = blocks("docs/certificates.md", "When the key has leaked")
+    before = installation.objects()
 
-    type_in(install.replace(pushed[0], ""), tasks, programs)
+    newcomer.type_in(install)
+    assert newcomer.doctor() == ["not-opted-in"]
+    newcomer.type_in(label)
+    assert newcomer.doctor() == []
     tasks.create(task_pod(tasks.name, "first", containers=[{"name": "base", "image": task_image, "command": ["true"]}]))
-    assert '"reason":"no-sidecar"' in type_in(look, tasks, programs)
+    assert '"reason":"no-sidecar"' in newcomer.type_in(look)
 
-    type_in(upgrade, tasks, programs)
+    newcomer.type_in(upgrade)
+    installation.wait_until_ready()
+    newcomer.type_in(rollback)
+    installation.wait_until_ready()
+    authority = installation.bundle()
+    newcomer.type_in(leaked)
+    until(lambda: installation.bundle() not in {(), authority}, "another authority is trusted, alone", SECONDS)
     until(lambda: installation.patches(tasks.name), "pods are patched", SECONDS)
+    assert set(authority).isdisjoint(installation.bundle())
 
     tasks.delete("first", 0)
-    type_in(uninstall, tasks, programs)
+    newcomer.type_in(uninstall)
     installation.wait_until_only(before)
     assert not installation.patches(tasks.name)
     assert NAME not in tasks.level.api.get(f"/api/v1/namespaces/{tasks.name}")["metadata"]["labels"]
