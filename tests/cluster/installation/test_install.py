@@ -57,7 +57,7 @@ def uninstall(installation: Installation, way: str) -> None:
 def tasks(installation: Installation) -> Iterator[Namespace]:
     """A namespace that opted in before anything was installed."""
     with namespace_on(installation.level, "installed") as opted_in:
-        wait_until_ready(installation.level.api, opted_in.name, SERVICE_ACCOUNT)
+        wait_until_ready(installation.level.api, opted_in.name, SERVICE_ACCOUNT, "configmaps/kube-root-ca.crt")
         yield opted_in
 
 

@@ -46,7 +46,7 @@ def tasks(installation: Installation) -> Iterator[Namespace]:
     """A namespace of Airflow's that nobody has labelled."""
     with namespace_on(installation.level, "newcomer") as here:
         installation.level.api.patch(f"/api/v1/namespaces/{here.name}", {"metadata": {"labels": dict.fromkeys(OPTED_IN)}})
-        wait_until_ready(installation.level.api, here.name, SERVICE_ACCOUNT)
+        wait_until_ready(installation.level.api, here.name, SERVICE_ACCOUNT, "configmaps/kube-root-ca.crt")
         yield here
 
 

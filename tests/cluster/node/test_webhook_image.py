@@ -45,14 +45,14 @@ RUNS: Final[dict[str, JSONObject]] = {
 
 
 @pytest.fixture(scope="module")
-def image(clean_node: NodeLevel) -> str:
+def image(node: NodeLevel) -> str:
     """The name by which a pod asks for it."""
-    return load_webhook_image(clean_node.node)
+    return load_webhook_image(node.node)
 
 
 @pytest.fixture(scope="module")
-def namespace(clean_node: NodeLevel, image: str) -> Iterator[Namespace]:
-    with namespace_on(clean_node, "webhook-image", **RESTRICTED, **NOT_OPTED_IN) as here:
+def namespace(node: NodeLevel, image: str) -> Iterator[Namespace]:
+    with namespace_on(node, "webhook-image", **RESTRICTED, **NOT_OPTED_IN) as here:
         for name, run in RUNS.items():
             here.create(pod(here.name, name, image, run))
         yield here
