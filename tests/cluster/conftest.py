@@ -14,11 +14,14 @@ from cluster.api_server import OLD
 from cluster.mesh import LEGACY
 from cluster.namespace import SERVICE_ACCOUNT, make_namespace, wait_until_ready
 from cluster.webhook import OPTED_IN
+from tests.cluster.level_scheduling import LevelScheduling
 from tests.cluster.registration import NAMESPACE, is_patched, registered
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
+
+    from xdist.remote import Producer
 
     from cluster.api import Api
     from cluster.binaries import Program
@@ -29,7 +32,7 @@ LOGS: Final[set[Path]] = set()
 """The folders of the logs of every level that was started."""
 
 MEASURED: Final[list[str]] = []
-"""What the summary of the run is to tell beside the tests; the next report of a test takes it along."""
+"""What the summary of the run is to tell beside the tests; the next report of a test takes it along, from whichever process that runs in."""
 
 TOLD: Final = "told"
 """Under this name a report has it."""
@@ -153,6 +156,11 @@ def namespace_named(api: Api, name: str, **labels: str) -> Iterator[None]:
         yield
     finally:
         api.delete(f"/api/v1/namespaces/{name}")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LevelScheduling:
+    """Where several processes run the tests."""
+    return LevelScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
