@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from cluster.images import catalogue
-from tests.cluster.mesh.task import assert_runs_on, ended, in_container, is_from_envoy, regular, request, told
+from tests.cluster.mesh.task import assert_runs_on, end_from_within, ended, in_container, is_from_envoy, regular, request, told
 from tests.cluster.node.native import native, native_status
 from tests.cluster.node.pods import operator_pod, shell, stand_in_proxy
 from webhook.core.names import SIDECARS
@@ -39,7 +39,7 @@ def test_airflow_reads_the_result_of_a_task_and_ends_its_own_sidecar_before_the_
 
     assert converted.base_end("xcom")["exitCode"] == 3
     assert in_container(converted, "xcom", "airflow-xcom-sidecar", "cat /airflow/xcom/return.json").strip() == RESULT
-    in_container(converted, "xcom", "airflow-xcom-sidecar", "kill -2 1")
+    end_from_within(converted, "xcom", "airflow-xcom-sidecar", "kill -2 1")
     end = converted.end("xcom")
     assert is_from_envoy(ended(end, "base")["message"])
     assert ended(end, "airflow-xcom-sidecar")["exitCode"] == 0

@@ -16,7 +16,7 @@ import pytest
 
 from cluster.wait import until
 from tests.cluster.mesh.secrets_agent import BRIEF, FILE, VALUE, injected_pod
-from tests.cluster.mesh.task import MESSAGE, ended, in_container, regular, told
+from tests.cluster.mesh.task import MESSAGE, end_from_within, ended, regular, told
 from tests.cluster.node.namespace import SECONDS
 from tests.cluster.node.native import native, native_status
 from tests.cluster.node.pods import shell
@@ -76,7 +76,7 @@ def end(converted: Namespace, pod: JSONObject) -> Moment:
     del pod
     running = converted.when(POD, lambda moment: _running_since(moment) is not None, "has its task running")
     until(lambda: _renewals_after(converted, _running_since(running)), "the agent renews its token under the task", SECONDS)
-    in_container(converted, POD, "base", f"touch {GO}")
+    end_from_within(converted, POD, "base", f"touch {GO}")
     return converted.end(POD)
 
 

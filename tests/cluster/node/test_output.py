@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from tests.cluster.node.namespace import Namespace
 
 LOUD = "echo one; echo two >&2; printf 'no line break'"
-HELD = "echo up; until [ -e /tmp/go ]; do sleep 0.1; done; echo gone on; exit 3"
+HELD = """
+echo up
+until [ -s /tmp/go ]; do sleep 0.1; done
+while [ -e /proc/$(cat /tmp/go) ]; do sleep 0.1; done
+echo gone on
+exit 3
+"""
+"""It goes on once it is told to, and whoever told it so has gone: the end of a container kills all of it, whatever its code would be."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,7 +63,7 @@ def test_kubectl_exec_reaches_the_task_and_kubectl_logs_follows_it_to_its_end(na
         namespace.kubectl("logs", "held", "--container=base", "--follow"), stdout=subprocess.PIPE, text=True
     ) as following:
         try:
-            script = "echo said inside; touch /tmp/go; exit 5"
+            script = "echo said inside; echo $$ > /tmp/go; exit 5"
             inside = run(namespace.kubectl("exec", "held", "--container=base", "--", "sh", "-c", script))
             followed, _ = following.communicate(timeout=SECONDS)
         finally:
