@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from docs import generate_sidecars
-from webhook.core.cluster import NATIVE_SERVER, NativeSupport
+from webhook.core.cluster import GATE_LOCKED, NATIVE_SERVER, NativeSupport
 from webhook.core.reasons import SENTENCES, KeptReason, Reason, SkipReason
 from webhook.core.status import TREATMENTS
 from webhook.core.wishes import WISHES
@@ -39,6 +39,9 @@ WHAT_ANNOTATIONS_DO = {
 WHAT_THE_CLUSTER_LACKS = {
     NativeSupport.UNKNOWN: "The versions of the API server and of the kubelets are not known (yet): the service could not read them.",
     NativeSupport.OLD_SERVER: f"The API server is older than {NATIVE_SERVER.major}.{NATIVE_SERVER.minor}, or emulates an older one.",
+    NativeSupport.EMULATING_SERVER: (
+        f"The API server emulates a version before {GATE_LOCKED.major}.{GATE_LOCKED.minor}, in which they can be switched off unseen."
+    ),
     NativeSupport.OLD_KUBELET: "A node has a kubelet older than the setting `minimum_kubelet`.",
     NativeSupport.FORCED_OFF: "The setting `native_sidecars` is `off`.",
 }

@@ -30,7 +30,7 @@ from webhook.cluster.reading import (
     VERSION_PATH,
     list_nodes,
     list_webhooks,
-    read_server_version,
+    read_server,
     watch_nodes,
 )
 from webhook.cluster.view import ClusterView, Resource
@@ -44,7 +44,7 @@ from webhook.cluster.watcher import (
     NodeFollower,
     Watcher,
 )
-from webhook.core.cluster import Cluster, MutatingWebhook, NativeSupport, NativeSwitch
+from webhook.core.cluster import Cluster, MutatingWebhook, NativeSupport, NativeSwitch, Server
 from webhook.core.version import Version
 
 if TYPE_CHECKING:
@@ -155,28 +155,34 @@ def view(catalogue: Catalogue, story: Story) -> ClusterView:
 
 
 VERSIONS = {
-    "the pinned one": ({"gitVersion": "v1.34.4", "emulationMajor": "1", "emulationMinor": "34"}, Version(1, 34, 4)),
-    "one that emulates an older": ({"gitVersion": "v1.34.4", "emulationMajor": "1", "emulationMinor": "32"}, Version(1, 32)),
-    "one before emulation": ({"gitVersion": "v1.28.15"}, Version(1, 28, 15)),
-    "Amazon's": ({"gitVersion": "v1.31.2-eks-7f9249a", "minor": "31+"}, Version(1, 31, 2)),
-    "Google's": ({"gitVersion": "v1.30.5-gke.1014001", "emulationMajor": "1", "emulationMinor": "30+"}, Version(1, 30, 5)),
-    "k3s": ({"gitVersion": "v1.33.1+k3s1"}, Version(1, 33, 1)),
+    "the pinned one": ({"gitVersion": "v1.34.4", "emulationMajor": "1", "emulationMinor": "34"}, Server("v1.34.4", Version(1, 34, 4))),
+    "one that emulates an older": (
+        {"gitVersion": "v1.34.4", "emulationMajor": "1", "emulationMinor": "32"},
+        Server("v1.34.4", Version(1, 32), emulates=True),
+    ),
+    "one before emulation": ({"gitVersion": "v1.28.15"}, Server("v1.28.15", Version(1, 28, 15))),
+    "Amazon's": ({"gitVersion": "v1.31.2-eks-7f9249a", "minor": "31+"}, Server("v1.31.2-eks-7f9249a", Version(1, 31, 2))),
+    "Google's": (
+        {"gitVersion": "v1.30.5-gke.1014001", "emulationMajor": "1", "emulationMinor": "30+"},
+        Server("v1.30.5-gke.1014001", Version(1, 30, 5)),
+    ),
+    "k3s": ({"gitVersion": "v1.33.1+k3s1"}, Server("v1.33.1+k3s1", Version(1, 33, 1))),
     "one that emulates nothing that can be read": (
         {"gitVersion": "v1.34.4", "emulationMajor": "", "emulationMinor": "x"},
-        Version(1, 34, 4),
+        Server("v1.34.4", Version(1, 34, 4)),
     ),
 }
 
 
-@pytest.mark.parametrize(("answer", "version"), VERSIONS.values(), ids=VERSIONS)
-def test_the_servers_version_is_the_emulated_one_where_that_is_older(answer: JSONObject, version: Version) -> None:
-    assert read_server_version(FakeSource({VERSION_PATH: [answer]})) == version
+@pytest.mark.parametrize(("answer", "server"), VERSIONS.values(), ids=VERSIONS)
+def test_a_server_counts_as_the_version_that_it_emulates_where_that_is_older(answer: JSONObject, server: Server) -> None:
+    assert read_server(FakeSource({VERSION_PATH: [answer]})) == server
 
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b"{}", b'{"gitVersion": 7}', b'{"gitVersion": "newest"}'], ids=repr)
 def test_an_answer_that_is_no_version_is_said_to_be_none(answer: bytes) -> None:
     with pytest.raises(UnreadableError):
-        read_server_version(FakeSource({VERSION_PATH: [answer]}))
+        read_server(FakeSource({VERSION_PATH: [answer]}))
 
 
 def test_nodes_are_listed_page_by_page_and_the_watch_goes_on_from_the_last() -> None:
@@ -305,7 +311,7 @@ def follower_of(
     now: Callable[[], float] = time.monotonic,
 ) -> NodeFollower:
     """A follower that tells the story."""
-    view.saw_server(Version(1, 34))
+    view.saw_server(server_of(1, 34))
     return NodeFollower(source, view, lambda: story.answered(Resource.NODES), pause, now)
 
 
@@ -540,6 +546,11 @@ def test_pauses_double_up_to_a_bound_and_start_again(view: ClusterView) -> None:
     assert backoff.pause() <= FIRST_PAUSE_SECONDS
 
 
+def server_of(*version: int) -> Server:
+    """An API server of this version that emulates no other."""
+    return Server(str(Version(*version)), Version(*version))
+
+
 def support_of(view: ClusterView) -> NativeSupport:
     """What holds now."""
     return view.current.support
@@ -551,9 +562,9 @@ def test_the_view_says_unknown_until_server_and_nodes_are_known(view: ClusterVie
     assert support_of(view) is NativeSupport.UNKNOWN
     view.saw_nodes(nodes)
     assert support_of(view) is NativeSupport.UNKNOWN
-    view.saw_server(Version(1, 34))
+    view.saw_server(server_of(1, 34))
     assert view.current == Cluster(NativeSupport.READY, Version(1, 34))
-    view.saw_server(Version(1, 28, 3))
+    view.saw_server(server_of(1, 28, 3))
     assert support_of(view) is NativeSupport.OLD_SERVER
     assert [after for _before, after, _node in story.changes] == [NativeSupport.READY, NativeSupport.OLD_SERVER]
 
@@ -571,7 +582,28 @@ def test_a_server_without_nodes_may_be_joined_by_the_first_release_of_the_oldest
     server: Version, support: NativeSupport, view: ClusterView
 ) -> None:
     view.saw_nodes(Nodes())
-    view.saw_server(server)
+    view.saw_server(Server(str(server), server))
+
+    assert support_of(view) is support
+
+
+@pytest.mark.parametrize(
+    ("emulated", "support"),
+    [
+        (Version(1, 28), NativeSupport.OLD_SERVER),
+        (Version(1, 29), NativeSupport.EMULATING_SERVER),
+        (Version(1, 32), NativeSupport.EMULATING_SERVER),
+        (Version(1, 33), NativeSupport.READY),
+    ],
+    ids=str,
+)
+def test_a_server_that_emulates_a_version_whose_native_sidecars_may_be_switched_off_counts_as_one_without(
+    emulated: Version, support: NativeSupport, view: ClusterView
+) -> None:
+    nodes = Nodes()
+    nodes.put(make_node("new", {}, NEW))
+    view.saw_nodes(nodes)
+    view.saw_server(Server("v1.34.4", emulated, emulates=True))
 
     assert support_of(view) is support
 
@@ -579,7 +611,7 @@ def test_a_server_without_nodes_may_be_joined_by_the_first_release_of_the_oldest
 @pytest.mark.parametrize(("switch", "support"), [("on", NativeSupport.FORCED_ON), ("off", NativeSupport.FORCED_OFF)])
 def test_a_switch_holds_whatever_is_seen(catalogue: Catalogue, story: Story, switch: str, support: NativeSupport) -> None:
     view = ClusterView(NativeSwitch(switch), MINIMUM, catalogue, story)
-    view.saw_server(Version(1, 20))
+    view.saw_server(server_of(1, 20))
     view.saw_nodes(Nodes())
 
     assert view.current == Cluster(support, Version(1, 20))

@@ -20,7 +20,7 @@ from tests.oracles.pod_validation import validate
 from tests.pods import ABLE_CLUSTER, ask, container, load, review_of
 from webhook.core import names
 from webhook.core.admission import admit
-from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster, NativeSupport
+from webhook.core.cluster import NATIVE, UNKNOWN_CLUSTER, Cluster, NativeSupport
 from webhook.core.reasons import KeptReason
 from webhook.core.review import parse, render
 from webhook.core.version import Version
@@ -1011,7 +1011,7 @@ def test_nobody_is_asked_on_the_hosts_network(policy: Policy) -> None:
     assert asked(pod, policy) == set()
 
 
-@pytest.mark.parametrize("support", [NativeSupport.UNKNOWN, NativeSupport.OLD_SERVER, NativeSupport.OLD_KUBELET, NativeSupport.FORCED_OFF])
+@pytest.mark.parametrize("support", sorted(set(NativeSupport) - NATIVE))
 def test_on_a_cluster_without_native_sidecars_nothing_is_asked_or_moved_and_the_task_is_wrapped(
     support: NativeSupport, policy: Policy
 ) -> None:

@@ -18,12 +18,12 @@ from tests.pods import load
 from webhook.cluster.errors import RefusedError
 from webhook.cluster.nodes import Nodes, make_node
 from webhook.cluster.reading import CONFIGURATIONS_PATH
-from webhook.core.cluster import DEFAULT_MINIMUM_KUBELET, NativeSwitch
+from webhook.core.cluster import DEFAULT_MINIMUM_KUBELET, NativeSwitch, Server
 from webhook.core.names import MODE, STATUS
 from webhook.core.version import Version
 from webhook.doctor import probe
 from webhook.doctor.diagnosis import diagnose
-from webhook.doctor.examination import Namespace, NotRead, Seen, Server, examine
+from webhook.doctor.examination import Namespace, NotRead, Seen, examine
 from webhook.doctor.finding import FINDINGS, FindingId, Severity
 from webhook.doctor.order import LEAST_SECONDS, MOST_SECONDS
 from webhook.doctor.probe import Trial, Verdict, read_trial
@@ -108,7 +108,12 @@ OLD_SERVER: Final = Server("v1.28.1", Version(1, 28, 1))
 UNMARKED: Final = Trial(Verdict.KEPT, is_marked=False)
 CASES: Final[dict[str, tuple[dict[str, Any], NativeSwitch, set[str]]]] = {
     "healthy": ({}, AUTO, set()),
-    "emulating": ({"server": Server("v1.34.2", Version(1, 32))}, AUTO, {"server-emulates"}),
+    "emulating": ({"server": Server("v1.35.1", Version(1, 34), emulates=True)}, AUTO, {"server-emulates"}),
+    "emulating one with a feature gate": (
+        {"server": Server("v1.34.2", Version(1, 32), emulates=True)},
+        AUTO,
+        {"server-emulates", "emulating-server"},
+    ),
     "old server": ({"server": OLD_SERVER}, AUTO, {"old-server"}),
     "old kubelet": ({"nodes": nodes("v1.28.9", "v1.34.0")}, AUTO, {"old-kubelet"}),
     "a kubelet of no version": ({"nodes": nodes("?", "v1.34.0")}, AUTO, {"old-kubelet"}),

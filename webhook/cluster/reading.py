@@ -8,8 +8,8 @@ import msgspec
 
 from webhook.cluster.errors import RefusedError, UnreadableError
 from webhook.cluster.nodes import Node, Nodes, make_node
-from webhook.core.cluster import MutatingWebhook
-from webhook.core.version import Version, read_version
+from webhook.core.cluster import MutatingWebhook, Server
+from webhook.core.version import read_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,8 +115,8 @@ class NodeEvent(msgspec.Struct, frozen=True):
     resource_version: str
 
 
-def read_server_version(source: Source) -> Version:
-    """The version of the API server; where it emulates an older one, that one (KEP-4330). ClusterError."""
+def read_server(source: Source) -> Server:
+    """The version of the API server, and what it counts as. ClusterError."""
     told = decode(source.get(VERSION_PATH), _ServerVersion)
     version = read_version(told.git_version)
     if version is None:
@@ -124,7 +124,7 @@ def read_server_version(source: Source) -> Version:
         raise UnreadableError(message)
     emulated = read_version(f"{told.emulation_major}.{told.emulation_minor}")
     is_older = emulated is not None and (emulated.major, emulated.minor) < (version.major, version.minor)
-    return emulated if emulated is not None and is_older else version
+    return Server(told.git_version, emulated if emulated is not None and is_older else version, is_older)
 
 
 def list_webhooks(source: Source) -> list[MutatingWebhook]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from webhook.cluster.nodes import Node, Nodes
-    from webhook.core.cluster import MutatingWebhook
+    from webhook.core.cluster import MutatingWebhook, Server
     from webhook.core.sidecar import Catalogue
     from webhook.core.version import Version
 
@@ -59,10 +59,10 @@ class ClusterView:
         self._writing = threading.Lock()
         self.current = assess(self._observed, *self._rule)
 
-    def saw_server(self, version: Version) -> None:
-        """The API server told its version."""
+    def saw_server(self, server: Server) -> None:
+        """The API server told what it is."""
         with self._writing:
-            self._publish(replace(self._observed, server=version))
+            self._publish(replace(self._observed, server=server))
 
     def saw_nodes(self, nodes: Nodes) -> None:
         """The nodes are now so."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from webhook.cluster.errors import ClusterError, UnreachableError
 from webhook.cluster.nodes import Nodes
-from webhook.cluster.reading import list_nodes, list_webhooks, read_server_version, watch_nodes
+from webhook.cluster.reading import list_nodes, list_webhooks, read_server, watch_nodes
 from webhook.cluster.view import Resource
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Watcher:
             self._stopped.wait(self._check_seconds if is_well else min(backoff.pause(), self._check_seconds))
 
     def _ask_version(self, source: Source) -> None:
-        self._view.saw_server(read_server_version(source))
+        self._view.saw_server(read_server(source))
         self._answered(Resource.VERSION)
 
     def _ask_webhooks(self, source: Source) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
-from webhook.core.cluster import Cluster, Observed, assess
+from webhook.core.cluster import Cluster, Observed, Server, assess
 from webhook.core.version import Version, read_version
 from webhook.settings import SettingsError
 
@@ -29,7 +29,8 @@ def suppose(version: Version | None, injectors: Iterable[str], settings: Setting
     """
     installed = frozenset(injectors)
     _check(installed, catalogue)
-    observed = Observed(version, version, are_nodes_known=version is not None, injectors=installed, reinvoked=frozenset())
+    server = Server(str(version), version) if version else None
+    observed = Observed(server, version, are_nodes_known=version is not None, injectors=installed, reinvoked=frozenset())
     return assess(observed, settings.native_sidecars, settings.minimum_kubelet)
 
 

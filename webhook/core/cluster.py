@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 NATIVE_SERVER: Final = Version(1, 29)
 """Where SidecarContainers is on by default (kubernetes pkg/features/kube_features.go: alpha 1.28, beta 1.29, GA 1.33)."""
 
+GATE_LOCKED: Final = Version(1, 33)
+"""From here on SidecarContainers cannot be switched off (the same file: GA, LockToDefault)."""
+
 DEFAULT_MINIMUM_KUBELET: Final = Version(1, 29, 3)
 """Before 1.29.3 the status of a restarted sidecar may stay wrong in a pod that is not restarted (kubernetes#123323)."""
 
@@ -51,6 +54,7 @@ class NativeSupport(StrEnum):
     FORCED_OFF = "forced-off"
     UNKNOWN = "unknown"
     OLD_SERVER = "old-server"
+    EMULATING_SERVER = "emulating-server"
     OLD_KUBELET = "old-kubelet"
 
 
@@ -58,11 +62,26 @@ NATIVE: Final = frozenset({NativeSupport.READY, NativeSupport.FORCED_ON})
 """The answers that mean yes."""
 
 
+class Server(msgspec.Struct, frozen=True):
+    """An API server's version.
+
+    Args:
+        told: In its own words.
+        counts_as: What it can do what it can by; the emulated one where it emulates an older (KEP-4330).
+        emulates: Whether that is an emulated one.
+
+    """
+
+    told: str
+    counts_as: Version
+    emulates: bool = False
+
+
 class Observed(msgspec.Struct, frozen=True):
     """What was seen of a cluster.
 
     Args:
-        server: The API server's version, the emulated one where it emulates an older (KEP-4330); None: not known.
+        server: The API server; None: not known.
         oldest_kubelet: Of all nodes, virtual ones aside; None: there is none, or not known.
         are_nodes_known: Whether the nodes were listed.
         injectors: Ids of the catalogue's rows whose injector is installed.
@@ -70,7 +89,7 @@ class Observed(msgspec.Struct, frozen=True):
 
     """
 
-    server: Version | None = None
+    server: Server | None = None
     oldest_kubelet: Version | None = None
     are_nodes_known: bool = False
     injectors: frozenset[str] = frozenset()
@@ -82,7 +101,7 @@ class Cluster(msgspec.Struct, frozen=True):
 
     Args:
         support: Whether native sidecars are used, and why.
-        server: See `Observed`.
+        server: What the API server counts as; None: not known.
         injectors: See `Observed`.
         reinvoked: See `Observed`.
 
@@ -105,17 +124,21 @@ UNKNOWN_CLUSTER: Final = Cluster()
 
 def assess(observed: Observed, switch: NativeSwitch, minimum_kubelet: Version = DEFAULT_MINIMUM_KUBELET) -> Cluster:
     """What follows from what was seen."""
-    return Cluster(_support(observed, switch, minimum_kubelet), observed.server, observed.injectors, observed.reinvoked)
+    server = observed.server.counts_as if observed.server else None
+    return Cluster(_support(observed, switch, minimum_kubelet), server, observed.injectors, observed.reinvoked)
 
 
 def _support(observed: Observed, switch: NativeSwitch, minimum_kubelet: Version) -> NativeSupport:
     if switch is not NativeSwitch.AUTO:
         return NativeSupport.FORCED_ON if switch is NativeSwitch.ON else NativeSupport.FORCED_OFF
-    server = observed.server
-    if server is None or not observed.are_nodes_known:
+    if observed.server is None or not observed.are_nodes_known:
         return NativeSupport.UNKNOWN
+    server = observed.server.counts_as
     if server < NATIVE_SERVER:
         return NativeSupport.OLD_SERVER
+    # Who emulates such a version has chosen the flags of that server by hand, and no right of the webhook's shows the feature gate.
+    if observed.server.emulates and server < GATE_LOCKED:
+        return NativeSupport.EMULATING_SERVER
     oldest = observed.oldest_kubelet or Version(server.major, server.minor - KUBELET_SKEW)
     return NativeSupport.READY if oldest >= minimum_kubelet else NativeSupport.OLD_KUBELET
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from webhook.core.version import read_version
 from webhook.doctor.examination import NotRead
 from webhook.doctor.finding import Finding, FindingId, found
 from webhook.doctor.native import native_findings
@@ -16,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from webhook.cluster.nodes import Nodes
-    from webhook.core.cluster import NativeSwitch
+    from webhook.core.cluster import NativeSwitch, Server
     from webhook.core.sidecar import Catalogue
     from webhook.core.version import Version
-    from webhook.doctor.examination import Namespace, Seen, Server
+    from webhook.doctor.examination import Namespace, Seen
     from webhook.doctor.registration import Registered
     from webhook.doctor.stuck import TaskPod
 
@@ -65,10 +64,9 @@ def _findings(seen: Seen, catalogue: Catalogue, switch: NativeSwitch, minimum_ku
 def _server(server: Server | NotRead) -> Finding:
     if isinstance(server, NotRead):
         return _not_read("version of the API server", "get /version", server)
-    told = read_version(server.told)
-    if told is not None and (told.major, told.minor) == (server.counts_as.major, server.counts_as.minor):
-        return found(FindingId.SERVER_VERSION, version=server.told)
-    return found(FindingId.SERVER_EMULATES, version=server.told, emulated=server.counts_as)
+    if server.emulates:
+        return found(FindingId.SERVER_EMULATES, version=server.told, emulated=server.counts_as)
+    return found(FindingId.SERVER_VERSION, version=server.told)
 
 
 def _nodes(nodes: Nodes | NotRead) -> Finding:

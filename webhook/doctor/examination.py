@@ -10,9 +10,8 @@ from urllib.parse import quote
 import msgspec
 
 from webhook.cluster.errors import RefusedError, UnreadableError
-from webhook.cluster.reading import CONFIGURATIONS_PATH, VERSION_PATH, Source, decode, list_nodes, pages, read_server_version
+from webhook.cluster.reading import CONFIGURATIONS_PATH, Source, decode, list_nodes, pages, read_server
 from webhook.core.errors import MalformedPodError
-from webhook.core.version import Version
 from webhook.doctor import probe
 from webhook.doctor.registration import Configuration, Registered, in_order
 from webhook.doctor.stuck import TaskPod, read_task_pod
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from webhook.cluster.nodes import Nodes
+    from webhook.core.cluster import Server
     from webhook.core.sidecar import Catalogue
 
 T = TypeVar("T")
@@ -49,26 +49,13 @@ class Namespace(msgspec.Struct, frozen=True):
     annotations: dict[str, str] | None = None
 
 
-class Server(msgspec.Struct, frozen=True):
-    """The API server.
-
-    Args:
-        told: Its version, in its own words.
-        counts_as: The version that it can do what it can by; the emulated one where it emulates an older.
-
-    """
-
-    told: str
-    counts_as: Version
-
-
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What was seen.
 
     Args:
         namespace: Its name.
-        server: See `Server`.
+        server: The API server.
         nodes: All nodes.
         webhooks: Every mutating webhook, in the order in which they are called.
         space: The namespace; None: it does not exist.
@@ -92,10 +79,6 @@ class _Namespace(msgspec.Struct):
     metadata: Namespace
 
 
-class _GitVersion(msgspec.Struct, rename="camel"):
-    git_version: str
-
-
 def examine(patient: Patient, namespace: str, catalogue: Catalogue) -> Seen:
     """Look at everything, once. Nothing is changed: what is created is a dry run.
 
@@ -108,7 +91,7 @@ def examine(patient: Patient, namespace: str, catalogue: Catalogue) -> Seen:
     now = datetime.now(UTC)
     return Seen(
         namespace=namespace,
-        server=_attempt(lambda: _read_server(patient)),
+        server=_attempt(lambda: read_server(patient)),
         nodes=_attempt(lambda: list_nodes(patient)[0]),
         webhooks=_attempt(lambda: in_order(_items(patient, CONFIGURATIONS_PATH, Configuration))),
         space=_attempt(lambda: _read_namespace(patient, place)),
@@ -127,10 +110,6 @@ def _attempt(read: Callable[[], T]) -> T | NotRead:
         return NotRead(str(error))
     except UnreadableError as error:
         return NotRead(str(error))
-
-
-def _read_server(patient: Patient) -> Server:
-    return Server(decode(patient.get(VERSION_PATH), _GitVersion).git_version, read_server_version(patient))
 
 
 def _read_namespace(patient: Patient, place: str) -> Namespace | None:

@@ -29,6 +29,7 @@ class FindingId(StrEnum):
     NATIVE_READY = "native-ready"
     NATIVE_UNKNOWN = "native-unknown"
     OLD_SERVER = "old-server"
+    EMULATING_SERVER = "emulating-server"
     OLD_KUBELET = "old-kubelet"
     FORCED_ON = "forced-on"
     FORCED_ON_IN_SPITE = "forced-on-in-spite"
@@ -83,7 +84,7 @@ FINDINGS: Final = MappingProxyType(
         FindingId.SERVER_EMULATES: Entry(
             NOTE,
             "The API server is Kubernetes {version} and emulates {emulated}: it counts as that.",
-            "Nothing, unless native sidecars are missed: they need 1.29; see --emulated-version of kube-apiserver.",
+            "Nothing, if that is meant; see --emulated-version of kube-apiserver.",
         ),
         FindingId.KUBELETS: Entry(
             OK, "Nodes that count: {count}, virtual ones set aside: {virtual}. The oldest kubelet is {oldest}, on {node}."
@@ -104,6 +105,12 @@ FINDINGS: Final = MappingProxyType(
             NOTE,
             "Native sidecars are not used: the API server is older than {needed}. Tasks are wrapped.",
             "Nothing; after an upgrade of the cluster native sidecars are used by themselves.",
+        ),
+        FindingId.EMULATING_SERVER: Entry(
+            NOTE,
+            "Native sidecars are not used: a server that emulates a version before {locked} may have them switched off, and nothing that "
+            "the webhook may read shows it. Tasks are wrapped.",
+            "Nothing; or, where the dry run below keeps a native sidecar, set native_sidecars to on.",
         ),
         FindingId.OLD_KUBELET: Entry(
             NOTE,

@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from webhook.cluster.nodes import Nodes
-from webhook.core.cluster import NATIVE_SERVER, NativeSupport, NativeSwitch, Observed, assess
-from webhook.doctor.examination import Namespace, NotRead, Seen, Server
+from webhook.core.cluster import GATE_LOCKED, NATIVE_SERVER, NativeSupport, NativeSwitch, Observed, Server, assess
+from webhook.doctor.examination import Namespace, NotRead, Seen
 from webhook.doctor.finding import Finding, FindingId, found
 from webhook.doctor.probe import LABELS, Verdict
 from webhook.doctor.registration import PODS
@@ -22,6 +22,7 @@ AUTO: Final = MappingProxyType(
         NativeSupport.READY: FindingId.NATIVE_READY,
         NativeSupport.UNKNOWN: FindingId.NATIVE_UNKNOWN,
         NativeSupport.OLD_SERVER: FindingId.OLD_SERVER,
+        NativeSupport.EMULATING_SERVER: FindingId.EMULATING_SERVER,
         NativeSupport.OLD_KUBELET: FindingId.OLD_KUBELET,
     }
 )
@@ -55,7 +56,7 @@ def by_version(seen: Seen, switch: NativeSwitch, minimum_kubelet: Version) -> Fi
     if auto is NativeSupport.OLD_KUBELET:
         oldest = seen.nodes.oldest if isinstance(seen.nodes, Nodes) else None
         return found(FindingId.OLD_KUBELET, oldest=oldest.kubelet if oldest else "not known", needed=minimum_kubelet)
-    return found(AUTO[auto], needed=NATIVE_SERVER)
+    return found(AUTO[auto], needed=NATIVE_SERVER, locked=GATE_LOCKED)
 
 
 def by_trial(seen: Seen, *, uses_native: bool, is_forced: bool) -> Finding:
@@ -96,7 +97,7 @@ def _suspects(seen: Seen) -> str:
 
 def _observed(seen: Seen) -> Observed:
     return Observed(
-        server=seen.server.counts_as if isinstance(seen.server, Server) else None,
+        server=seen.server if isinstance(seen.server, Server) else None,
         oldest_kubelet=seen.nodes.oldest.kubelet if isinstance(seen.nodes, Nodes) and seen.nodes.oldest else None,
         are_nodes_known=isinstance(seen.nodes, Nodes),
     )

@@ -94,12 +94,14 @@ def test_native_sidecars_that_are_forced_on_a_cluster_without_them_are_refused_b
     assert REFUSED in sentence
 
 
-def test_a_gate_that_is_off_is_found_though_the_version_says_yes(old_api_server: Level, old_namespace: str) -> None:
+def test_a_gate_that_is_off_in_an_emulated_version_is_no_problem_since_none_is_used_there(
+    old_api_server: Level, old_namespace: str
+) -> None:
     with node(old_api_server.api, "new", "v1.34.2"):
         seen = visit(old_api_server, old_namespace)
 
-    assert {"server-emulates", "native-ready", "native-refused"} <= seen.findings.keys()
-    assert (seen.code, seen.worst) == (PROBLEM, {"native-refused": "problem"})
+    assert {"server-emulates", "emulating-server", "native-absent"} <= seen.findings.keys()
+    assert (seen.code, seen.worst) == (NO_PROBLEM, {})
 
 
 def test_where_none_is_used_a_cluster_without_native_sidecars_is_no_problem(old_api_server: Level, old_namespace: str) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from cluster.wait import until
 from demo.simulated_injectors import inject_istio, inject_linkerd, inject_vault
 from tests.cluster.api_server.native_webhook import names, native_webhook, status_of, supports, treated_by
 from tests.cluster.api_server.nodes import nodes
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 FORCED: Final = {"NATIVE_SIDECARS": NativeSwitch.ON.value}
 REFUSED: Final = 422
-SECONDS: Final = 10
 KUBELET: Final = "v1.32.13"
 """Of the old server's own minor version."""
 
@@ -56,33 +54,17 @@ def create(api: Api, pod: JSONObject) -> httpx.Response:
     return api.request("POST", path, pod, dryRun="All", fieldValidation="Strict")
 
 
-def test_a_pod_is_wrapped_and_says_that_the_kubelets_may_be_too_old_where_no_node_says_otherwise(old_api_server: Level) -> None:
-    with native_webhook(old_api_server) as webhook, treated_by(webhook, old_api_server.api) as namespace:
-        pod = stored(old_api_server.api, inject_istio(task_pod(namespace)), namespace)
+@pytest.mark.parametrize("kubelets", [{}, {"node": KUBELET}], ids=["no node", "new nodes"])
+def test_auto_wraps_whatever_nodes_are_there(kubelets: dict[str, str], old_api_server: Level) -> None:
+    """The feature gate is off, which no right of the webhook's shows: that the server emulates such a version is enough."""
+    api = old_api_server.api
+    with nodes(api, **kubelets), native_webhook(old_api_server) as webhook, treated_by(webhook, api) as namespace:
+        pod = stored(api, inject_istio(task_pod(namespace)), namespace)
 
-        assert supports(webhook) == [NativeSupport.OLD_KUBELET]
+        assert supports(webhook) == [NativeSupport.EMULATING_SERVER]
     status = status_of(pod)
-    assert (status["treatment"], status["no_native"]) == ("wrapped", "old-kubelet")
+    assert (status["treatment"], status["no_native"]) == ("wrapped", "emulating-server")
     assert names(pod["spec"]["containers"]) == ["base", "istio-proxy"]
-
-
-def test_a_feature_gate_that_is_off_cannot_be_seen_so_the_setting_has_to_say_it(old_api_server: Level) -> None:
-    """Server and kubelets are new enough by their versions, and no right of the webhook's shows the gate; ``doctor`` finds it by a dry run.
-
-    The gate can be off from 1.29 to 1.32, and is on by default there.
-    """
-    with nodes(old_api_server.api, node=KUBELET):
-        with native_webhook(old_api_server) as webhook, treated_by(webhook, old_api_server.api) as namespace:
-            refused = create(old_api_server.api, inject_istio(task_pod(namespace)))
-        with (
-            native_webhook(old_api_server, {"NATIVE_SIDECARS": "off"}) as webhook,
-            treated_by(webhook, old_api_server.api) as namespace,
-        ):
-            accepted = create(old_api_server.api, inject_istio(task_pod(namespace)))
-
-    assert "without restartPolicy=Always" in refused.json()["message"]
-    status = status_of(accepted.json())
-    assert (status["treatment"], status["no_native"]) == ("wrapped", "forced-off")
 
 
 def test_a_pod_that_wants_native_sidecars_alone_is_left_with_a_warning(old_api_server: Level) -> None:
@@ -93,7 +75,7 @@ def test_a_pod_that_wants_native_sidecars_alone_is_left_with_a_warning(old_api_s
 
     assert response.is_success
     status = status_of(response.json())
-    assert (status["treatment"], status["reason"], status["no_native"]) == ("left", "native-only", "old-kubelet")
+    assert (status["treatment"], status["reason"], status["no_native"]) == ("left", "native-only", "emulating-server")
     assert "native-only" in response.headers["warning"]
 
 
@@ -135,8 +117,7 @@ def test_a_proxy_with_a_named_port_of_its_users_own_is_native_only_where_a_servi
     server: str, is_moved: bool, request: pytest.FixtureRequest
 ) -> None:
     level: Level = request.getfixturevalue(server)
-    with nodes(level.api, node="v1.31.14"), native_webhook(level) as webhook, treated_by(webhook, level.api) as namespace:
-        until(lambda: supports(webhook)[-1:] == [NativeSupport.READY], "the cluster is known to have native sidecars", SECONDS)
+    with native_webhook(level, FORCED) as webhook, treated_by(webhook, level.api) as namespace:
         pod = stored(level.api, linkerd(task_pod(namespace)), namespace)
 
     assert ("linkerd-proxy" in names(pod["spec"]["initContainers"])) == is_moved
@@ -145,7 +126,7 @@ def test_a_proxy_with_a_named_port_of_its_users_own_is_native_only_where_a_servi
 
 def test_a_sidecar_without_named_ports_is_native_on_a_server_of_1_31_too(server_of_1_31: Level) -> None:
     api = server_of_1_31.api
-    with nodes(api, node="v1.31.14"), native_webhook(server_of_1_31) as webhook, treated_by(webhook, api) as namespace:
+    with native_webhook(server_of_1_31, FORCED) as webhook, treated_by(webhook, api) as namespace:
         pod = stored(api, inject_istio(task_pod(namespace)), namespace)
 
     assert pod["spec"]["initContainers"][1]["restartPolicy"] == "Always"

@@ -29,9 +29,10 @@ from tests.cluster.conftest import api_server_level, new_namespace
 from tests.cluster.registration import is_patched_in, registered, task_pod
 from webhook.cluster.connection import Connection, configure_in_pod
 from webhook.cluster.errors import RefusedError
-from webhook.cluster.reading import list_nodes, list_webhooks, read_server_version
+from webhook.cluster.reading import list_nodes, list_webhooks, read_server
 from webhook.cluster.view import Resource
 from webhook.cluster.watcher import LONGEST_PAUSE_SECONDS
+from webhook.core.cluster import Server
 from webhook.core.version import Version
 
 if TYPE_CHECKING:
@@ -156,8 +157,8 @@ def test_virtual_nodes_are_set_aside(api_server: Level) -> None:
 def test_a_cluster_without_nodes_has_the_oldest_that_may_come(api_server: Level, old_api_server: Level) -> None:
     with watching(api_server) as here, watching(old_api_server) as there:
         assert here.support == "ready", "1.31 may join"
-        assert there.support == "old-kubelet", "1.29.0 may join"
-        line = there.becomes("old-kubelet")
+        assert there.support == "emulating-server"
+        line = there.becomes("emulating-server")
 
     assert line["server"] == "1.32.0", "what it emulates, not what it is"
 
@@ -341,7 +342,7 @@ def test_a_pod_speaks_as_its_service_account(api_server: Level, tmp_path: Path, 
         monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(address.port))
         connection = Connection(configure_in_pod())
 
-        assert read_server_version(connection) == Version(1, 34, 4)
+        assert read_server(connection) == Server("v1.34.4", Version(1, 34, 4))
         assert len(list_nodes(connection)[0]) == 0
         assert "airflow-sidecar-webhook" in {webhook.configuration for webhook in list_webhooks(connection)}
         with pytest.raises(RefusedError, match=r"403 .*system:serviceaccount:default:watcher"):
