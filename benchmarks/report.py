@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from dataclasses import asdict, dataclass
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.contestants import WEBHOOK
 from benchmarks.wrapper import by_shell
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from benchmarks.wrapper import Trial
 
 Json = dict[str, Any]
+
+CONFIDENCE: Final = 1.96
+"""Standard deviations of the normal distribution: 95 % lie within."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,16 @@ class Report:
         path = directory / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
         path.write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
         return path
+
+
+def middle(values: Sequence[float]) -> str:
+    """Return the median, and between which two of the values that of all there could be lies, with 95 %.
+
+    By the number of values below it, which is binomial whatever their distribution; the normal approximation to that.
+    """
+    ordered, half = sorted(values), len(values) / 2
+    lowest = max(0, math.floor(half - CONFIDENCE * math.sqrt(half / 2)))
+    return f"{median(ordered):.3f} ({ordered[lowest]:.3f} to {ordered[-1 - lowest]:.3f})"
 
 
 def heading(plan: Plan, review_bytes: int) -> str:

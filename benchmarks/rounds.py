@@ -38,21 +38,28 @@ class Results:
         return median(figure(it) for it in self.series[name, connections])
 
     def ratio(self, name: str, peer: str, connections: int) -> float:
-        """Return how many times the rate of the peer this contestant reached.
-
-        It is the median of the ratios of each round, whose two runs are seconds apart, so that a
-        machine that slows down between rounds does not count for or against anyone.
-        """
-        pairs = zip(self.series[name, connections], self.series[peer, connections], strict=True)
-        return median(ours.rate / theirs.rate for ours, theirs in pairs)
+        """Return how many times the rate of the peer this contestant reached: the median of `rates`."""
+        return median(self.rates(name, peer, connections))
 
     def cpu_ratio(self, name: str, peer: str, connections: int) -> float:
-        """Return how many times the reviews of the peer this contestant answers in the same processor time.
+        """Return how many times the reviews of the peer this contestant answers in the same processor time: the median of `cpu_times`."""
+        return median(self.cpu_times(name, peer, connections))
 
-        Paired as above. It holds on a busy machine too, where a rate counts time that others had.
+    def rates(self, name: str, peer: str, connections: int) -> list[float]:
+        """Return the ratio of the rates of each round.
+
+        Its two runs are seconds apart, so that a machine that slows down between rounds does not count for or against anyone.
         """
         pairs = zip(self.series[name, connections], self.series[peer, connections], strict=True)
-        return median(theirs.cpu_per_review / ours.cpu_per_review for ours, theirs in pairs)
+        return [ours.rate / theirs.rate for ours, theirs in pairs]
+
+    def cpu_times(self, name: str, peer: str, connections: int) -> list[float]:
+        """Return the ratio of the reviews that are answered in the same processor time, of each round.
+
+        It holds on a busy machine too, where a rate counts time that others had.
+        """
+        pairs = zip(self.series[name, connections], self.series[peer, connections], strict=True)
+        return [theirs.cpu_per_review / ours.cpu_per_review for ours, theirs in pairs]
 
 
 def run(plan: Plan, servers: Sequence[Server], body: Path, say: Callable[[str], None]) -> Results:
