@@ -72,6 +72,9 @@ class Listener(Protocol):
     def looked(self, figures: Figures) -> None:
         """What a look found. One that takes a step looks again, and tells of that, too."""
 
+    def rested(self) -> None:
+        """A look has come to its end: nothing is to be done."""
+
     def failed(self, problem: Exception) -> None:
         """A look failed: what is served stays. What is no CertificatesError is a bug."""
 
@@ -99,6 +102,7 @@ class Keeper:
             step = next_step(sight.seen)
             self._note(sight.seen)
             if isinstance(step, Rest):
+                self._listener.rested()
                 return
             try:
                 self._take(step, sight, self._site)

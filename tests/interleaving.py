@@ -52,6 +52,7 @@ class RecordingListener:
     steps: list[Step] = field(default_factory=list)
     problems: list[Exception] = field(default_factory=list)
     figures: Figures = field(default_factory=Figures)
+    rests: int = 0
 
     def serve(self, pair: Pair) -> None:
         self.pairs.append(pair)
@@ -61,6 +62,9 @@ class RecordingListener:
 
     def looked(self, figures: Figures) -> None:
         self.figures = figures
+
+    def rested(self) -> None:
+        self.rests += 1
 
     def failed(self, problem: Exception) -> None:
         self.problems.append(problem)

@@ -235,6 +235,19 @@ def test_readiness_stays_where_trust_is_lost(kept: Kept) -> None:
     assert not kept.keeper.figures.is_in_sync
 
 
+def test_a_look_that_may_not_write_has_not_come_to_its_end(kept: Kept) -> None:
+    kept.cluster.refused["PATCH", CONFIGURATION] = 403
+    kept.cluster.put_bundle(b"")
+    before = kept.listener.rests
+    with pytest.raises(RefusedError):
+        kept.keeper.look()
+    assert kept.listener.rests == before
+
+    kept.cluster.refused.clear()
+    kept.keeper.look()
+    assert kept.listener.rests == before + 1
+
+
 def test_a_certificate_that_cannot_be_served_is_not_taken_for_served(cluster: FakeCluster) -> None:
     class Refusing(RecordingListener):
         def serve(self, pair: Pair) -> None:

@@ -91,16 +91,19 @@ class KeptCertificate:
         LOG.info("certificates", extra={"fields": {"step": type(step).__name__.lower()}})
 
     def looked(self, figures: Figures) -> None:
-        """The metrics; a line where it was otherwise before."""
+        """The metrics."""
         self._seen_at = monotonic()
-        if self._problem:
-            self._problem = ""
-            LOG.info("certificates looked at again")
         if figures.leaf_not_after is not None:
             self._metrics.not_after.set(figures.leaf_not_after.timestamp())
         if figures.authority_not_after is not None:
             self._metrics.authority_not_after.set(figures.authority_not_after.timestamp())
         self._metrics.bundle_in_sync.set(figures.is_configured and figures.is_in_sync)
+
+    def rested(self) -> None:
+        """A line where it was otherwise before."""
+        if self._problem:
+            self._problem = ""
+            LOG.info("certificates looked at again")
 
     def failed(self, problem: Exception) -> None:
         """A count for each failure, a line for the first of a kind."""

@@ -78,6 +78,9 @@ class Serving:
     def looked(self, figures: Figures) -> None:
         self.figures = figures
 
+    def rested(self) -> None:
+        """Nothing follows from it."""
+
     def failed(self, problem: Exception) -> None:
         self.problems.append(problem)
 
