@@ -273,7 +273,11 @@ EXCEPTIONS: Final = (
     ),
     Sighting(None, "tbot", image="gravitational/tbot-distroless:18", args=("start", "--oneshot")),
     Sighting(None, "git-sync", image="git-sync/git-sync:v4.3.0", args=("--one-time",)),
-    Sighting(None, "git-sync", image="git-sync/git-sync:v4.3.0", env={"GITSYNC_ONE_TIME": "true"}),
+    *(
+        Sighting(None, "git-sync", image="git-sync/git-sync:v4.3.0", env={name: yes})
+        for name in ("GITSYNC_ONE_TIME", "GIT_SYNC_ONE_TIME")
+        for yes in ("true", "TRUE", "1")
+    ),
 )
 """A pod for each exception (``unless``), with the row that tells it instead."""
 
