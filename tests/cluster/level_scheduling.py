@@ -14,13 +14,18 @@ TOGETHER: Final = {
     "mesh": "mesh",
     "airflow": "mesh",
 }
-"""Three that take about as long as each other, by level."""
+"""By level; three processes have about as much to do as each other."""
+
+NODES_OF_THEIR_OWN: Final = ("tests/cluster/installation/test_cert_manager.py", "tests/cluster/installation/test_years.py")
+"""Files that share no cluster with their level: whichever process is free first runs them."""
 
 
 class LevelScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Whole levels, each in its order."""
+    """Whole levels, each in its order, but for files with a node of their own."""
 
     def _split_scope(self, nodeid: str) -> str:
         """The name of what a test runs together with; a test elsewhere runs with its own file."""
-        where = nodeid.split("/")
-        return TOGETHER[where[2]] if where[:2] == ["tests", "cluster"] else nodeid.split("::", maxsplit=1)[0]
+        file = nodeid.split("::", maxsplit=1)[0]
+        where = file.split("/")
+        is_level = where[:2] == ["tests", "cluster"] and file not in NODES_OF_THEIR_OWN
+        return TOGETHER[where[2]] if is_level else file
