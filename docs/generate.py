@@ -39,10 +39,10 @@ WHAT_ANNOTATIONS_DO = {
 WHAT_THE_CLUSTER_LACKS = {
     NativeSupport.UNKNOWN: "The versions of the API server and of the kubelets are not known (yet): the service could not read them.",
     NativeSupport.OLD_SERVER: f"The API server is older than {NATIVE_SERVER.major}.{NATIVE_SERVER.minor}, or emulates an older one.",
+    NativeSupport.OLD_KUBELET: "A node has a kubelet older than the setting `minimum_kubelet`.",
     NativeSupport.EMULATING_SERVER: (
         f"The API server emulates a version before {GATE_LOCKED.major}.{GATE_LOCKED.minor}, in which they can be switched off unseen."
     ),
-    NativeSupport.OLD_KUBELET: "A node has a kubelet older than the setting `minimum_kubelet`.",
     NativeSupport.FORCED_OFF: "The setting `native_sidecars` is `off`.",
 }
 """A sentence for every answer that means no."""

@@ -114,6 +114,11 @@ CASES: Final[dict[str, tuple[dict[str, Any], NativeSwitch, set[str]]]] = {
         AUTO,
         {"server-emulates", "emulating-server"},
     ),
+    "emulating one with a feature gate, forced on": (
+        {"server": Server("v1.34.2", Version(1, 32), emulates=True)},
+        ON,
+        {"server-emulates", "forced-on"},
+    ),
     "old server": ({"server": OLD_SERVER}, AUTO, {"old-server"}),
     "old kubelet": ({"nodes": nodes("v1.28.9", "v1.34.0")}, AUTO, {"old-kubelet"}),
     "a kubelet of no version": ({"nodes": nodes("?", "v1.34.0")}, AUTO, {"old-kubelet"}),

@@ -54,8 +54,8 @@ class NativeSupport(StrEnum):
     FORCED_OFF = "forced-off"
     UNKNOWN = "unknown"
     OLD_SERVER = "old-server"
-    EMULATING_SERVER = "emulating-server"
     OLD_KUBELET = "old-kubelet"
+    EMULATING_SERVER = "emulating-server"
 
 
 NATIVE: Final = frozenset({NativeSupport.READY, NativeSupport.FORCED_ON})
@@ -136,11 +136,11 @@ def _support(observed: Observed, switch: NativeSwitch, minimum_kubelet: Version)
     server = observed.server.counts_as
     if server < NATIVE_SERVER:
         return NativeSupport.OLD_SERVER
-    # Who emulates such a version has chosen the flags of that server by hand, and no right of the webhook's shows the feature gate.
-    if observed.server.emulates and server < GATE_LOCKED:
-        return NativeSupport.EMULATING_SERVER
     oldest = observed.oldest_kubelet or Version(server.major, server.minor - KUBELET_SKEW)
-    return NativeSupport.READY if oldest >= minimum_kubelet else NativeSupport.OLD_KUBELET
+    if oldest < minimum_kubelet:
+        return NativeSupport.OLD_KUBELET
+    # Who emulates such a version has chosen the flags of that server by hand, and no right of the webhook's shows the feature gate.
+    return NativeSupport.EMULATING_SERVER if observed.server.emulates and server < GATE_LOCKED else NativeSupport.READY
 
 
 def is_virtual_node(labels: Mapping[str, str]) -> bool:

@@ -29,8 +29,8 @@ class FindingId(StrEnum):
     NATIVE_READY = "native-ready"
     NATIVE_UNKNOWN = "native-unknown"
     OLD_SERVER = "old-server"
-    EMULATING_SERVER = "emulating-server"
     OLD_KUBELET = "old-kubelet"
+    EMULATING_SERVER = "emulating-server"
     FORCED_ON = "forced-on"
     FORCED_ON_IN_SPITE = "forced-on-in-spite"
     FORCED_OFF = "forced-off"
@@ -106,16 +106,16 @@ FINDINGS: Final = MappingProxyType(
             "Native sidecars are not used: the API server is older than {needed}. Tasks are wrapped.",
             "Nothing; after an upgrade of the cluster native sidecars are used by themselves.",
         ),
+        FindingId.OLD_KUBELET: Entry(
+            NOTE,
+            "Native sidecars are not used: the oldest kubelet is {oldest}, and {needed} is needed. Tasks are wrapped.",
+            "Nothing; they are used as soon as the last old node is gone. The setting minimum_kubelet sets the bound.",
+        ),
         FindingId.EMULATING_SERVER: Entry(
             NOTE,
             "Native sidecars are not used: a server that emulates a version before {locked} may have them switched off, and nothing that "
             "the webhook may read shows it. Tasks are wrapped.",
             "Nothing; or, where the dry run below keeps a native sidecar, set native_sidecars to on.",
-        ),
-        FindingId.OLD_KUBELET: Entry(
-            NOTE,
-            "Native sidecars are not used: the oldest kubelet is {oldest}, and {needed} is needed. Tasks are wrapped.",
-            "Nothing; they are used as soon as the last old node is gone. The setting minimum_kubelet sets the bound.",
         ),
         FindingId.FORCED_ON: Entry(OK, "Native sidecars are forced on (native_sidecars: on), as the versions would have it too."),
         FindingId.FORCED_ON_IN_SPITE: Entry(

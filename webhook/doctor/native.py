@@ -22,11 +22,14 @@ AUTO: Final = MappingProxyType(
         NativeSupport.READY: FindingId.NATIVE_READY,
         NativeSupport.UNKNOWN: FindingId.NATIVE_UNKNOWN,
         NativeSupport.OLD_SERVER: FindingId.OLD_SERVER,
-        NativeSupport.EMULATING_SERVER: FindingId.EMULATING_SERVER,
         NativeSupport.OLD_KUBELET: FindingId.OLD_KUBELET,
+        NativeSupport.EMULATING_SERVER: FindingId.EMULATING_SERVER,
     }
 )
 """What the setting auto makes of the versions."""
+
+ABLE: Final = frozenset({NativeSupport.READY, NativeSupport.EMULATING_SERVER})
+"""Where the versions are new enough."""
 
 ALONE: Final = MappingProxyType(
     {
@@ -52,7 +55,7 @@ def by_version(seen: Seen, switch: NativeSwitch, minimum_kubelet: Version) -> Fi
     if switch is NativeSwitch.OFF:
         return found(FindingId.FORCED_OFF, auto=auto)
     if switch is NativeSwitch.ON:
-        return found(FindingId.FORCED_ON if auto is NativeSupport.READY else FindingId.FORCED_ON_IN_SPITE, auto=auto)
+        return found(FindingId.FORCED_ON if auto in ABLE else FindingId.FORCED_ON_IN_SPITE, auto=auto)
     if auto is NativeSupport.OLD_KUBELET:
         oldest = seen.nodes.oldest if isinstance(seen.nodes, Nodes) else None
         return found(FindingId.OLD_KUBELET, oldest=oldest.kubelet if oldest else "not known", needed=minimum_kubelet)

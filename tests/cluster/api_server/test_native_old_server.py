@@ -54,16 +54,20 @@ def create(api: Api, pod: JSONObject) -> httpx.Response:
     return api.request("POST", path, pod, dryRun="All", fieldValidation="Strict")
 
 
-@pytest.mark.parametrize("kubelets", [{}, {"node": KUBELET}], ids=["no node", "new nodes"])
-def test_auto_wraps_whatever_nodes_are_there(kubelets: dict[str, str], old_api_server: Level) -> None:
+@pytest.mark.parametrize(
+    ("kubelets", "lack"),
+    [({}, NativeSupport.OLD_KUBELET), ({"node": KUBELET}, NativeSupport.EMULATING_SERVER)],
+    ids=["no node", "new nodes"],
+)
+def test_auto_wraps_whatever_nodes_are_there(kubelets: dict[str, str], lack: NativeSupport, old_api_server: Level) -> None:
     """The feature gate is off, which no right of the webhook's shows: that the server emulates such a version is enough."""
     api = old_api_server.api
     with nodes(api, **kubelets), native_webhook(old_api_server) as webhook, treated_by(webhook, api) as namespace:
         pod = stored(api, inject_istio(task_pod(namespace)), namespace)
 
-        assert supports(webhook) == [NativeSupport.EMULATING_SERVER]
+        assert supports(webhook) == [lack]
     status = status_of(pod)
-    assert (status["treatment"], status["no_native"]) == ("wrapped", "emulating-server")
+    assert (status["treatment"], status["no_native"]) == ("wrapped", lack)
     assert names(pod["spec"]["containers"]) == ["base", "istio-proxy"]
 
 
@@ -75,7 +79,7 @@ def test_a_pod_that_wants_native_sidecars_alone_is_left_with_a_warning(old_api_s
 
     assert response.is_success
     status = status_of(response.json())
-    assert (status["treatment"], status["reason"], status["no_native"]) == ("left", "native-only", "emulating-server")
+    assert (status["treatment"], status["reason"], status["no_native"]) == ("left", "native-only", "old-kubelet")
     assert "native-only" in response.headers["warning"]
 
 

@@ -157,8 +157,8 @@ def test_virtual_nodes_are_set_aside(api_server: Level) -> None:
 def test_a_cluster_without_nodes_has_the_oldest_that_may_come(api_server: Level, old_api_server: Level) -> None:
     with watching(api_server) as here, watching(old_api_server) as there:
         assert here.support == "ready", "1.31 may join"
-        assert there.support == "emulating-server"
-        line = there.becomes("emulating-server")
+        assert there.support == "old-kubelet", "1.29.0 may join"
+        line = there.becomes("old-kubelet")
 
     assert line["server"] == "1.32.0", "what it emulates, not what it is"
 
