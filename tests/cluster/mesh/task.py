@@ -22,6 +22,7 @@ MESSAGE: Final = "/dev/termination-log"
 
 REQUEST_FAILED: Final = 99
 EXEC_SECONDS: Final = 60
+KILLED: Final = 128 + 9
 RUNS_ON_SECONDS: Final = 4
 """For so long a pod is watched that is said to run on; one that ends does so two seconds after its task at most."""
 
@@ -68,12 +69,14 @@ def in_container(namespace: Namespace, pod: str, container: str, script: str) ->
 
 
 def end_from_within(namespace: Namespace, pod: str, container: str, script: str) -> None:
-    """Run a shell line that makes its own container end. TimeoutExpired.
+    """Run a shell line that makes its own container end. CalledProcessError, TimeoutExpired.
 
-    Its code says nothing: the kernel kills all of the container with its first process, that shell with 137 if it is still there.
-    Whoever calls this looks for the container's end.
+    The kernel kills all of a container with its first process: that shell, too, if it is still there.
     """
-    subprocess.run(_in_container(namespace, pod, container, script), check=False, capture_output=True, timeout=EXEC_SECONDS)
+    command = _in_container(namespace, pod, container, script)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=EXEC_SECONDS)
+    if done.returncode != KILLED:
+        done.check_returncode()
 
 
 def _in_container(namespace: Namespace, pod: str, container: str, script: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pytest
 import yaml
 
-from tests.cluster.mesh.task import assert_runs_on, ended, regular, told
+from tests.cluster.mesh.task import KILLED, assert_runs_on, ended, regular, told
 from tests.cluster.node.namespace import namespace_on
 from tests.cluster.node.native import native, native_status, seen_by, watching
 from tests.cluster.node.pods import operator_pod, shell, stand_in_proxy
@@ -41,7 +41,6 @@ DEAF: Final = "trap '' TERM; while :; do sleep 0.1; done"
 """It has to be killed."""
 
 GRACE: JSONObject = {"terminationGracePeriodSeconds": 1}
-KILLED: Final = 137
 
 
 class Case(NamedTuple):
