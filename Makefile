@@ -25,10 +25,10 @@ test: check ## everything: style, types, import rules, the fast tests, then all 
 	@$(MAKE) --no-print-directory test-cluster
 
 test-cluster: $(VENV)/ready ## the tests on a real API server, node, mesh and Airflow; builds what is lacking, once
-	$(BIN)/python -m cluster build
+	$(BIN)/python -m testbed build
 	@# Alone, since it compares the machine before and after; the rest waits more than it works.
-	$(BIN)/python -m pytest tests/cluster/harness
-	$(BIN)/python -m pytest --numprocesses 3 --ignore tests/cluster/harness tests/cluster
+	$(BIN)/python -m pytest tests/e2e/harness
+	$(BIN)/python -m pytest --numprocesses 3 --ignore tests/e2e/harness tests/e2e
 
 check: $(VENV)/ready ## style, types and import rules, without changing anything
 	$(BIN)/ruff format --check --quiet .
@@ -41,10 +41,10 @@ format: $(VENV)/ready ## put the code into its form
 	$(BIN)/ruff check --fix .
 
 cluster: $(VENV)/ready ## a real Kubernetes with Istio and the webhook, to try things on; LEVEL=airflow has Airflow too; needs root
-	@$(BIN)/python -m cluster start $(LEVEL)
+	@$(BIN)/python -m testbed start $(LEVEL)
 
 cluster-stop: $(VENV)/ready ## end it, and remove every trace
-	@$(BIN)/python -m cluster stop
+	@$(BIN)/python -m testbed stop
 
 benchmark-cluster: $(VENV)/ready ## from a task's end to its pod's, on a real node with Istio; needs root
 	@$(BIN)/python -m benchmarks.pod_ends
@@ -62,10 +62,10 @@ docs: $(VENV)/ready ## make the generated pages again
 requirements: ## pin all dependencies anew, with hashes; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --output-file requirements/runtime.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --extra dev --constraint requirements/runtime.txt pyproject.toml --output-file requirements/dev.txt
-	cd cluster/images/airflow && uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_36 --only-binary :all: --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
-	cd cluster/images/proxy && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
-	cd cluster/images/secrets_agent && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
-	cd cluster/images/webhook_base && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
+	cd testbed/images/airflow && uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_36 --only-binary :all: --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
+	cd testbed/images/proxy && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
+	cd testbed/images/secrets_agent && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
+	cd testbed/images/webhook_base && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
 
 clean: ## throw away what the targets made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/results

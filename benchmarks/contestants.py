@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.server import Contestant, free_port
-from cluster.webhook import NO_CLUSTER
+from testbed.webhook import NO_CLUSTER
 from webhook.settings import PREFIX
 
 if TYPE_CHECKING:

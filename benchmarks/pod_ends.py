@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from benchmarks.report import processor, table
-from cluster import levels, prerequisites
-from cluster.images import catalogue
-from cluster.mesh import INJECTED, LEGACY
-from cluster.namespace import MESH_ROOT, SERVICE_ACCOUNT, make_namespace, wait_until_ready
-from cluster.wait import until
-from cluster.webhook import OPTED_IN, Webhook
+from testbed import levels, prerequisites
+from testbed.images import catalogue
+from testbed.mesh import INJECTED, LEGACY
+from testbed.namespace import MESH_ROOT, SERVICE_ACCOUNT, make_namespace, wait_until_ready
+from testbed.wait import until
+from testbed.webhook import OPTED_IN, Webhook
 from webhook.core.cluster import NativeSupport
 from webhook.core.names import STATUS
 from webhook.server import metrics
@@ -33,10 +33,10 @@ from webhook.server import metrics
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cluster.api import Api
-    from cluster.levels import NodeLevel
-    from cluster.node import Node
-    from cluster.recorder import Recorder
+    from testbed.api import Api
+    from testbed.levels import NodeLevel
+    from testbed.node import Node
+    from testbed.recorder import Recorder
 
     JSONObject = dict[str, Any]
 

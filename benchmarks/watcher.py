@@ -32,10 +32,10 @@ from benchmarks.material import prepare
 from benchmarks.report import middle, processor, table
 from benchmarks.rounds import WARM_UP_CONNECTIONS, WARM_UP_SECONDS, Plan, Results
 from benchmarks.server import ServerError, running
-from cluster.api_server import ALONE, ApiServer
-from cluster.binaries import NoGoError
-from cluster.host import Host
-from cluster.wait import until
+from testbed.api_server import ALONE, ApiServer
+from testbed.binaries import NoGoError
+from testbed.host import Host
+from testbed.wait import until
 from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from benchmarks.material import Material
     from benchmarks.server import Contestant, Server
-    from cluster.api import Api
+    from testbed.api import Api
 
     JSONObject = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from cluster import binaries
+from testbed import binaries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -55,9 +55,9 @@ class Breakage:
 
 
 WRAPPER: Final = "webhook/data/wrapper.sh"
-API_SERVER: Final = "tests/cluster/api_server/test_real_pods.py"
-NODE: Final = "tests/cluster/node/test_exit_codes.py"
-MESH: Final = "tests/cluster/mesh/test_end.py"
+API_SERVER: Final = "tests/e2e/api_server/test_real_pods.py"
+NODE: Final = "tests/e2e/node/test_exit_codes.py"
+MESH: Final = "tests/e2e/mesh/test_end.py"
 NO_PROOF: Final = Edit("webhook/core/admission.py", "        prove(facts.pod, operations)\n", "        del prove\n")
 
 BREAKAGES: Final = (
@@ -71,17 +71,17 @@ BREAKAGES: Final = (
     Breakage(
         "label-over-63",
         (Edit("webhook/core/short_name.py", "[: MAX_LABEL_CHARACTERS - _HASH_CHARACTERS - 1]", ""), NO_PROOF),
-        ("tests/test_short_name.py", API_SERVER),
+        ("tests/unit/core/test_short_name.py", API_SERVER),
     ),
     Breakage(
         "args-flattened",
         (Edit("webhook/core/wrapper.py", '"--", *words]', '"--", " ".join(words)]'),),
-        ("tests/test_real_pods.py", API_SERVER, NODE),
+        ("tests/unit/core/test_real_pods.py", API_SERVER, NODE),
     ),
     Breakage(
         "patch-does-not-apply",
         (Edit("webhook/core/operations.py", '"metadata", "annotations")', '"metadata", "annotation", "nowhere")'), NO_PROOF),
-        ("tests/test_real_pods.py", API_SERVER),
+        ("tests/unit/core/test_real_pods.py", API_SERVER),
     ),
 )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from tests.pods import ABLE_CLUSTER, ask
+from tests.support.pods import ABLE_CLUSTER, ask
 from webhook.core.cluster import UNKNOWN_CLUSTER
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.oracles.admission import verify
-from tests.pods import FIXTURES, SIMULATED, load, pods_in, review_of
+from tests.support.oracles.admission import verify
+from tests.support.pods import FIXTURES, SIMULATED, load, pods_in, review_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.oracles.admission import verify
-from tests.pods import load, pods_in, review_of
 from tests.service.reviews import IDS, PATHS, injected_pod, injected_review, is_left_alone, new_uid, patch_of
+from tests.support.oracles.admission import verify
+from tests.support.pods import load, pods_in, review_of
 
 if TYPE_CHECKING:
     from pathlib import Path

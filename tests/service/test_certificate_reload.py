@@ -12,7 +12,6 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from certs.authority import make_authority
-from tests.oracles.admission import verify
 from tests.service.reviews import injected_review, is_answered
 from tests.service.running_service import (
     Certificates,
@@ -24,6 +23,7 @@ from tests.service.running_service import (
     send,
     serial_on,
 )
+from tests.support.oracles.admission import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

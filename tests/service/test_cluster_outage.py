@@ -1,6 +1,6 @@
 """The service beside a cluster that does not answer, or not well: reviews are answered all the same, and it says what it lacks.
 
-What a real API server does is shown in tests/cluster/api_server/test_watcher.py.
+What a real API server does is shown in tests/e2e/api_server/test_watcher.py.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from kubernetes.client import Configuration
 
-from tests.oracles.admission import verify
 from tests.service.reviews import injected_review, is_answered
 from tests.service.running_service import DEADLINE_SECONDS, Certificates, RunningService, eventually, running_service, send
-from webhook.cluster.connection import CONNECT_SECONDS, Connection
-from webhook.cluster.errors import RefusedError, UnreachableError
-from webhook.cluster.kubeconfig import MAX_MESSAGE_CHARACTERS
-from webhook.cluster.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
-from webhook.cluster.watcher import FIRST_LOOK_SECONDS
+from tests.support.oracles.admission import verify
+from webhook.kube.connection import CONNECT_SECONDS, Connection
+from webhook.kube.errors import RefusedError, UnreachableError
+from webhook.kube.kubeconfig import MAX_MESSAGE_CHARACTERS
+from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
+from webhook.kube.watcher import FIRST_LOOK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.oracles.admission import verify
 from tests.service.reviews import injected_review
 from tests.service.running_service import NAMES, RunningService, read_reply, read_to_end, request_bytes, running_service, send
+from tests.support.oracles.admission import verify
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection

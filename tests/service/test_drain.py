@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.oracles.admission import verify
 from tests.service.reviews import injected_review, is_answered
 from tests.service.running_service import RunningService, eventually, running_service, send
+from tests.support.oracles.admission import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

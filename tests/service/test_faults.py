@@ -13,9 +13,9 @@ import httpx
 import msgspec
 import pytest
 
-from tests.oracles.admission import verify
-from tests.pods import load, review_of
 from tests.service.reviews import all_secrets, injected_pod, injected_review, new_uid, secrets_of, texts_of
+from tests.support.oracles.admission import verify
+from tests.support.pods import load, review_of
 from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.patch import MAX_ANNOTATION_BYTES
 from webhook.server.app import create_app

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.oracles.admission import apply_reply, verify
-from tests.pods import review_of
 from tests.service.reviews import all_secrets, injected_pod, injected_review, is_left_alone, new_uid, patch_of
 from tests.service.running_service import read_reply, read_to_end, request_bytes, running_service, send_all
+from tests.support.oracles.admission import apply_reply, verify
+from tests.support.pods import review_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

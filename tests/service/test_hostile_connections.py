@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.oracles.admission import verify
-from tests.pods import review_of
 from tests.service.reviews import injected_pod, injected_review, is_answered, new_uid
 from tests.service.running_service import (
     DEADLINE_SECONDS,
@@ -24,6 +22,8 @@ from tests.service.running_service import (
     request_bytes,
     send_all,
 )
+from tests.support.oracles.admission import verify
+from tests.support.pods import review_of
 
 if TYPE_CHECKING:
     from tests.service.running_service import RunningService

@@ -1,4 +1,4 @@
-"""A service that keeps its own certificates, as far as it shows without a cluster; the rest is in tests/cluster."""
+"""A service that keeps its own certificates, as far as it shows without a cluster; the rest is in tests/e2e."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.pods import FIXTURES, pods_in, review_of
 from tests.service.reviews import PATHS, all_secrets, injected_pod, injected_review, new_uid, patch_of, texts_of
 from tests.service.running_service import RunningService, eventually, running_service, send
+from tests.support.pods import FIXTURES, pods_in, review_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.oracles.admission import verify
 from tests.service.reviews import injected_review, is_answered
 from tests.service.running_service import RunningService, eventually, read_reply, read_to_end, request_bytes, running_service, send
+from tests.support.oracles.admission import verify
 from webhook.server.serve import SHUTDOWN_SECONDS
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.wait import until
 from demo.stand_in_istio_agent import Behaviour, StandInIstioAgent
+from testbed.wait import until
 from tests.wrapper.at_once import at_once
 from tests.wrapper.fake_sidecar import FakeSidecar, Trick
 from tests.wrapper.sidecars import istio

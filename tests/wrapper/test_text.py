@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from tests.oracles.kubelet_expansion import container_argv
+from tests.support.oracles.kubelet_expansion import container_argv
 from tests.wrapper.requirements import require_program
 from tests.wrapper.wrapped import SCRIPT, SOURCE
 from webhook.core.sidecar import FoundSidecar

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from tests.oracles.kubelet_expansion import container_argv
+from tests.support.oracles.kubelet_expansion import container_argv
 from tests.wrapper.fake_sidecar import PATIENCE_SECONDS
 from webhook.core.names import HELPER_BUSYBOX
 from webhook.core.wishes import WhenNotReady

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.cluster.errors import RefusedError, UnreachableError
-from webhook.cluster.kubeconfig import KubeconfigError
 from webhook.command.explanation import BOLD, DIM, PLAIN
 from webhook.doctor.access import connect
 from webhook.doctor.diagnosis import diagnose
 from webhook.doctor.examination import examine
 from webhook.doctor.finding import Severity
+from webhook.kube.errors import RefusedError, UnreachableError
+from webhook.kube.kubeconfig import KubeconfigError
 
 if TYPE_CHECKING:
-    from webhook.cluster.kubeconfig import Context
     from webhook.core.sidecar import Catalogue
     from webhook.doctor.finding import Finding
+    from webhook.kube.kubeconfig import Context
     from webhook.settings import Settings
 
 COLOURS: Final = MappingProxyType(

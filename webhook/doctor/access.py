@@ -9,14 +9,14 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
-from webhook.cluster.connection import CONNECT_SECONDS, Connection
-from webhook.cluster.errors import UnreachableError
-from webhook.cluster.kubeconfig import MAX_MESSAGE_CHARACTERS, use_kubeconfig
+from webhook.kube.connection import CONNECT_SECONDS, Connection
+from webhook.kube.errors import UnreachableError
+from webhook.kube.kubeconfig import MAX_MESSAGE_CHARACTERS, use_kubeconfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from webhook.cluster.kubeconfig import Context
+    from webhook.kube.kubeconfig import Context
 
 CREATE_SECONDS: Final = 65.0
 """For a creation: the API server gives up itself after 60 s, and each webhook may take up to 30."""

@@ -14,13 +14,13 @@ from webhook.doctor.registration import PODS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from webhook.cluster.nodes import Nodes
     from webhook.core.cluster import NativeSwitch, Server
     from webhook.core.sidecar import Catalogue
     from webhook.core.version import Version
     from webhook.doctor.examination import Namespace, Seen
     from webhook.doctor.registration import Registered
     from webhook.doctor.stuck import TaskPod
+    from webhook.kube.nodes import Nodes
 
 AMBIENT: Final = ("istio.io/dataplane-mode", "ambient")
 """Istio's docs, "Add workloads to an ambient mesh"."""

@@ -9,19 +9,19 @@ from urllib.parse import quote
 
 import msgspec
 
-from webhook.cluster.errors import RefusedError, UnreadableError
-from webhook.cluster.reading import CONFIGURATIONS_PATH, Source, decode, list_nodes, pages, read_server
 from webhook.core.errors import MalformedPodError
 from webhook.doctor import probe
 from webhook.doctor.registration import Configuration, Registered, in_order
 from webhook.doctor.stuck import TaskPod, read_task_pod
+from webhook.kube.errors import RefusedError, UnreadableError
+from webhook.kube.reading import CONFIGURATIONS_PATH, Source, decode, list_nodes, pages, read_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from webhook.cluster.nodes import Nodes
     from webhook.core.cluster import Server
     from webhook.core.sidecar import Catalogue
+    from webhook.kube.nodes import Nodes
 
 T = TypeVar("T")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from webhook.cluster.nodes import Nodes
 from webhook.core.cluster import GATE_LOCKED, NATIVE_SERVER, NativeSupport, NativeSwitch, Observed, Server, assess
 from webhook.doctor.examination import Namespace, NotRead, Seen
 from webhook.doctor.finding import Finding, FindingId, found
 from webhook.doctor.probe import LABELS, Verdict
 from webhook.doctor.registration import PODS
+from webhook.kube.nodes import Nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,24 +8,24 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from webhook.cluster.credentials import find_credentials
-from webhook.cluster.errors import ClusterError
-from webhook.cluster.view import ClusterView, Resource
-from webhook.cluster.watcher import Watcher
 from webhook.core.cluster import Cluster, NativeSupport, NativeSwitch
+from webhook.kube.credentials import find_credentials
+from webhook.kube.errors import ClusterError
+from webhook.kube.view import ClusterView, Resource
+from webhook.kube.watcher import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kubernetes.client import Configuration
 
-    from webhook.cluster.connection import Connection
-    from webhook.cluster.nodes import Node
     from webhook.core.sidecar import Catalogue
+    from webhook.kube.connection import Connection
+    from webhook.kube.nodes import Node
     from webhook.server.metrics import Metrics
     from webhook.settings import Settings
 
-LOG: Final = logging.getLogger("webhook.cluster")
+LOG: Final = logging.getLogger("webhook.kube")
 
 
 class ClusterWatch:
@@ -63,7 +63,7 @@ class ClusterWatch:
 
 def _connect(configure: Callable[[], Configuration]) -> Connection:
     # The client costs 10 MiB that a webhook without a cluster does without.
-    from webhook.cluster.connection import Connection  # noqa: PLC0415
+    from webhook.kube.connection import Connection  # noqa: PLC0415
 
     return Connection(configure())
 

@@ -11,8 +11,8 @@ from certs.authority import service_names
 from certs.errors import CertificatesError, UnreachableError
 from certs.keeper import Keeper, KeeperThread
 from certs.site import Names
-from webhook.cluster.credentials import find_credentials
-from webhook.cluster.errors import ClusterError
+from webhook.kube.credentials import find_credentials
+from webhook.kube.errors import ClusterError
 from webhook.server.certificate import CertificateError, server_context
 
 if TYPE_CHECKING:

@@ -1,0 +1,119 @@
+"""etcd and kube-apiserver: all that the API's own contract needs."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Final
+
+import httpx
+
+from testbed import binaries
+from testbed.api import Api
+from testbed.credentials import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from testbed.binaries import Program
+    from testbed.place import Place
+
+SERVICE_ADDRESSES: Final = "10.96.0.0/16"
+FIRST_SERVICE: Final = "10.96.0.1"
+"""The Service ``kubernetes``, which is always the first of the range."""
+
+OLD: Final = ("--emulated-version=1.32", "--feature-gates=SidecarContainers=false")
+"""A cluster without native sidecars, from the same program: ``restartPolicy`` of an init container is dropped in silence."""
+
+ALONE: Final = ("--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none")
+"""Without a controller manager no namespace ever gets its service account, and every pod would be refused for the lack of one.
+
+Nor does the Service ``kubernetes`` get endpoints on the loopback: they may not be there, and since 1.37 such a server does not start.
+"""
+
+
+class ApiServer:
+    """A running API server and its store, empty at the start."""
+
+    def __init__(self, place: Place, options: Sequence[str], program: Program = binaries.KUBE_APISERVER) -> None:
+        """Start both and wait until the API server is ready. RuntimeError with its log: it does not get so."""
+        self.credentials = Credentials(place.folder / "credentials")
+        self.credentials.server("kube-apiserver", [place.address, FIRST_SERVICE, "127.0.0.1", "kubernetes.default.svc"])
+        self.credentials.client("kube-apiserver-kubelet-client", "system:masters")
+        self._place = place
+        self._etcd_port, self._port = place.port(2379), place.port(6443)
+        self.server = f"https://{place.address}:{self._port}"
+        self.kubeconfig = self.credentials.kubeconfig(self.server)
+        self.api = Api(self.server, self.credentials.tls())
+        self._command: list[str | Path] = [binaries.find(program), *self._flags(), *options]
+        self._etcd = place.start("etcd", self._etcd_command())
+        try:
+            self.start()
+        except RuntimeError:
+            self.end()
+            raise
+
+    def start(self) -> None:
+        """Start the API server, at first or again; what it stored is still there."""
+        self._process = self._place.start("kube-apiserver", self._command)
+        self._process.ready(self._ready, "is ready")
+
+    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
+        """End the API server alone. Asked by SIGTERM it waits for open watches."""
+        self._process.end(with_signal)
+
+    @property
+    def pid(self) -> int:
+        """Of the API server."""
+        return self._process.pid
+
+    def end(self) -> None:
+        """End both. The API server would wait for open watches."""
+        self.api.close()
+        self._process.end(signal.SIGKILL)
+        self._etcd.end()
+
+    def _ready(self) -> bool:
+        try:
+            return self.api.request("GET", "/readyz").is_success and self.api.request("GET", "/api/v1/namespaces/default").is_success
+        except httpx.TransportError:
+            return False
+
+    def _etcd_command(self) -> list[str]:
+        port, peer = self._etcd_port, self._place.port(2380)
+        own = "http://127.0.0.1"
+        return [
+            str(binaries.find(binaries.ETCD)),
+            f"--data-dir={self._place.folder / 'etcd'}",
+            # A power cut may cost this cluster its store; waiting for the disk costs each test.
+            "--unsafe-no-fsync",
+            "--log-level=warn",
+            f"--listen-client-urls={own}:{port}",
+            f"--advertise-client-urls={own}:{port}",
+            f"--listen-peer-urls={own}:{peer}",
+            f"--initial-advertise-peer-urls={own}:{peer}",
+            f"--initial-cluster=default={own}:{peer}",
+        ]
+
+    def _flags(self) -> list[str]:
+        files = self.credentials
+        return [
+            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+            f"--bind-address={self._place.address}",
+            f"--advertise-address={self._place.address}",
+            f"--secure-port={self._port}",
+            f"--service-cluster-ip-range={SERVICE_ADDRESSES}",
+            "--authorization-mode=Node,RBAC",
+            f"--client-ca-file={files.authority_file}",
+            f"--tls-cert-file={files.certificate_file('kube-apiserver')}",
+            f"--tls-private-key-file={files.key_file('kube-apiserver')}",
+            f"--kubelet-certificate-authority={files.authority_file}",
+            f"--kubelet-client-certificate={files.certificate_file('kube-apiserver-kubelet-client')}",
+            f"--kubelet-client-key={files.key_file('kube-apiserver-kubelet-client')}",
+            # The node's name means nothing to this machine's resolver.
+            "--kubelet-preferred-address-types=InternalIP",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={files.service_account_key_file}",
+            f"--service-account-signing-key-file={files.service_account_key_file}",
+            "--allow-privileged",
+        ]

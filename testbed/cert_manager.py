@@ -1,0 +1,97 @@
+"""cert-manager on a node: its custom resources, and its controllers and cainjector as one process beside the API server.
+
+Its webhook does not run: what that refuses or writes into a new object is not seen here. Nor are its rights, since it asks as an admin.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from testbed import binaries
+from testbed.api import path_of
+from testbed.wait import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testbed.node import Node
+
+    JSONObject = dict[str, Any]
+
+NAMESPACE: Final = "cert-manager"
+"""Where the Secrets of ClusterIssuers are."""
+
+API_VERSION: Final = "cert-manager.io/v1"
+DEFINITIONS: Final = "deploy/crds"
+READY_SECONDS: Final = 60
+
+PROBE: Final = {"name": "probe", "namespace": NAMESPACE}
+INJECTED: Final[JSONObject] = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "ValidatingWebhookConfiguration",
+    "metadata": {"name": "cert-manager-probe", "annotations": {"cert-manager.io/inject-ca-from": f"{NAMESPACE}/probe"}},
+    "webhooks": [
+        {
+            "name": "probe.cert-manager.io",
+            "admissionReviewVersions": ["v1"],
+            "sideEffects": "None",
+            # It has no rules, so that nobody is asked.
+            "clientConfig": {"url": "https://127.0.0.1/"},
+        }
+    ],
+}
+PROBES: Final[tuple[JSONObject, ...]] = (
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+    {"apiVersion": API_VERSION, "kind": "Issuer", "metadata": PROBE, "spec": {"selfSigned": {}}},
+    {
+        "apiVersion": API_VERSION,
+        "kind": "Certificate",
+        "metadata": PROBE,
+        "spec": {"isCA": True, "commonName": "probe", "secretName": "probe", "issuerRef": {"kind": "Issuer", "name": "probe"}},
+    },
+    INJECTED,
+)
+"""There to show that the controllers sign and the cainjector injects."""
+
+
+class CertManager:
+    """A running cert-manager."""
+
+    def __init__(self, node: Node) -> None:
+        """Install it, and wait until it signs and injects. RuntimeError, TimeoutError, ApiError."""
+        self._api = node.api
+        definitions = list(_definitions())
+        for definition in definitions:
+            self._api.apply(definition)
+        # Before that cainjector would look again only after ten seconds.
+        until(lambda: all(map(self._is_served, definitions)), "the kinds of cert-manager are served", READY_SECONDS)
+        for probe in PROBES:
+            self._api.apply(probe)
+        command = [
+            str(binaries.find(binaries.CERT_MANAGER)),
+            f"--kubeconfig={node.server.kubeconfig}",
+            f"--cluster-resource-namespace={NAMESPACE}",
+            "--v=2",
+        ]
+        self._process = node.machine.start("cert-manager", command)
+        self._process.ready(self._injects, "signs and injects", READY_SECONDS)
+
+    def end(self) -> None:
+        """End the process; its kinds and their objects stay."""
+        self._process.end()
+
+    def _is_served(self, definition: JSONObject) -> bool:
+        spec = definition["spec"]
+        path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
+        return self._api.request("GET", path).is_success
+
+    def _injects(self) -> bool:
+        (hook,) = self._api.get(path_of(INJECTED))["webhooks"]
+        return "caBundle" in hook["clientConfig"]
+
+
+def _definitions() -> Iterator[JSONObject]:
+    folder = binaries.source_folder(binaries.CERT_MANAGER) / DEFINITIONS
+    return (yaml.safe_load(path.read_text("utf-8")) for path in sorted(folder.glob("*.yaml")))

@@ -1,0 +1,42 @@
+"""Where components run when they need no machine of their own: as processes on the loopback, for any user."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from testbed import slot
+from testbed.process import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+class Host:
+    """This machine's loopback, and a place for files."""
+
+    address = "127.0.0.1"
+
+    def __init__(self) -> None:
+        """Take a slot. RuntimeError: all are taken."""
+        self._slot = slot.take()
+        self.number = self._slot.number
+        self.folder = self._slot.folder
+        self.logs = self._slot.logs
+
+    def port(self, usual: int) -> int:
+        """A port that is free now, whatever the usual one is: others may run here."""
+        del usual
+        with socket.socket() as probe:
+            probe.bind((self.address, 0))
+            port: int = probe.getsockname()[1]
+            return port
+
+    def start(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Process:
+        """A component of this run."""
+        return Process(name, command, self.logs / f"{name}.log", environment)
+
+    def end(self) -> None:
+        """Give the place back; its processes have been ended by whoever started them."""
+        self._slot.release()

@@ -1,0 +1,130 @@
+"""Images as docker-archive tars, which `ctr images import` and `docker load` read.
+
+The format is a tar with ``manifest.json``, a configuration and a tar for each layer (Docker Image Specification v1.2).
+The same folders give the same bytes: entries are sorted, times are 0, owners are numbers. Extended attributes are not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+import sys
+import tarfile
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import PurePosixPath
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Final
+
+from testbed import cache
+from testbed.images.layer import DIGITS, Layer, Owner, hashed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+"""An architecture's name at images, by its name at Linux (Go's GOARCH, OCI Image Configuration)."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image: layers, and what a container of it runs unless its pod says otherwise.
+
+    Args:
+        name: Without registry and tag.
+        layers: From the lowest to the highest.
+        entrypoint: What a pod's ``command`` takes the place of.
+        cmd: What a pod's ``args`` take the place of.
+        user: ``uid`` or ``uid:gid``; root where empty. A pod's ``runAsNonRoot`` needs a number.
+        env: Variables of its own.
+        working_dir: Absolute.
+
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    user: str = ""
+    env: Mapping[str, str] = field(default_factory=dict, hash=False)
+    working_dir: str = "/"
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the layers' recipes and the configuration, in hexadecimal; known before anything is made."""
+        return hashed((self.name, json.dumps(self.configuration(())), *(layer.digest for layer in self.layers)))
+
+    @property
+    def reference(self) -> str:
+        """What a pod names, as ``localhost/task:0123456789ab``: another content has another tag, so IfNotPresent is always right."""
+        return f"localhost/{self.name}:{self.digest[:DIGITS]}"
+
+    def configuration(self, diff_ids: tuple[str, ...]) -> dict[str, object]:
+        """The OCI Image Configuration. ``diff_ids``: SHA-256 of each layer's tar, in hexadecimal."""
+        return {
+            "architecture": ARCHITECTURES[platform.machine()],
+            "os": "linux",
+            "created": "1970-01-01T00:00:00Z",
+            "config": {
+                "Entrypoint": list(self.entrypoint),
+                "Cmd": list(self.cmd),
+                "User": self.user,
+                "Env": [f"{name}={value}" for name, value in self.env.items()],
+                "WorkingDir": self.working_dir,
+            },
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}" for diff_id in diff_ids]},
+        }
+
+
+def archive(image: Image) -> Path:
+    """The image's docker-archive, from the cache or made now."""
+    return cache.kept(cache.folder() / "images" / f"{image.name}-{image.digest[:DIGITS]}.tar", partial(_write, image))
+
+
+def _write(image: Image, path: Path) -> None:
+    print(f"making the image {image.name} …", file=sys.stderr, flush=True)
+    with tarfile.open(path, "w") as tar:
+        diff_ids = tuple(_add_layer(tar, layer, path.parent) for layer in image.layers)
+        configuration = json.dumps(image.configuration(diff_ids)).encode()
+        name = f"{hashlib.sha256(configuration).hexdigest()}.json"
+        layers = [f"{diff_id}/layer.tar" for diff_id in diff_ids]
+        manifest = [{"Config": name, "RepoTags": [image.reference], "Layers": layers}]
+        _add_file(tar, name, io.BytesIO(configuration))
+        _add_file(tar, "manifest.json", io.BytesIO(json.dumps(manifest).encode()))
+
+
+def _add_layer(tar: tarfile.TarFile, layer: Layer, scratch: Path) -> str:
+    """Add a layer's tar and return its SHA-256. A file below ``scratch`` holds it, as a tar wants each entry's size first."""
+    with TemporaryFile(dir=scratch) as file:
+        write_layer(file, layer.folder(), layer.owners)
+        file.seek(0)
+        diff_id = hashlib.file_digest(file, "sha256").hexdigest()
+        _add_file(tar, f"{diff_id}/layer.tar", file)
+    return diff_id
+
+
+def _add_file(tar: tarfile.TarFile, name: str, file: IO[bytes]) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    tar.addfile(entry, file)
+
+
+def write_layer(file: IO[bytes], folder: Path, owners: tuple[Owner, ...]) -> None:
+    """Write a folder as a layer's tar: permissions, links, setuid bits and owners as they are, but for ``owners``."""
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for child in sorted(folder.iterdir()):
+            tar.add(child, child.name, filter=partial(_anywhere, owners))
+
+
+def _anywhere(owners: tuple[Owner, ...], entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """The entry without what differs from machine to machine."""
+    entry.mtime = 0
+    entry.uname = entry.gname = ""
+    for owner in owners:
+        if PurePosixPath(entry.name).is_relative_to(owner.path):
+            entry.uid, entry.gid = owner.uid, owner.gid
+    return entry

@@ -1,0 +1,48 @@
+"""Airflow as a level of its own, and what its tests share."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from testbed import levels
+from testbed.images import catalogue
+from tests.e2e.api_server.submission import NOT_OPTED_IN
+from tests.e2e.conftest import starting
+from tests.e2e.mesh.conftest import mesh_namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testbed.airflow.installation import Airflow
+    from testbed.levels import NodeLevel
+    from testbed.mesh import Mesh
+    from tests.e2e.node.namespace import Namespace
+
+DAGS: Final = Path(__file__).parent / "dags"
+
+
+@pytest.fixture(scope="session")
+def tasks(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
+    """Where the executor's pods are: in the mesh, and not opted in."""
+    del mesh
+    with mesh_namespace(node, **NOT_OPTED_IN) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="session")
+def airflow(node: NodeLevel, tasks: Namespace) -> Iterator[Airflow]:
+    """Airflow with one slot."""
+    with ExitStack() as ends:
+        with starting("Airflow"):
+            airflow = ends.enter_context(levels.airflow(node.node, tasks.name, DAGS))
+        yield airflow
+
+
+@pytest.fixture(scope="session")
+def task_image(node: NodeLevel) -> str:
+    """A shell."""
+    return node.node.load(catalogue.task())

@@ -1,0 +1,32 @@
+"""A namespace that opts in while its pods are at work."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from testbed.wait import until
+from testbed.webhook import OPTED_IN
+from tests.e2e.api_server.submission import NOT_OPTED_IN
+from tests.e2e.registration import NOTICE_SECONDS, is_patched_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.e2e.node.namespace import Namespace
+
+
+@contextmanager
+def opted_in(namespace: Namespace) -> Iterator[None]:
+    """The namespace's new pods go through the webhook, until this ends."""
+    _label(namespace, OPTED_IN)
+    try:
+        until(lambda: is_patched_in(namespace.name, namespace.level.api), f"pods in {namespace.name} are patched", NOTICE_SECONDS)
+        yield
+    finally:
+        _label(namespace, NOT_OPTED_IN)
+    until(lambda: not is_patched_in(namespace.name, namespace.level.api), f"pods in {namespace.name} are left alone", NOTICE_SECONDS)
+
+
+def _label(namespace: Namespace, labels: Mapping[str, str]) -> None:
+    namespace.level.api.patch(f"/api/v1/namespaces/{namespace.name}", {"metadata": {"labels": dict(labels)}})

@@ -1,0 +1,59 @@
+"""The KubernetesPodOperator in a mesh whose sidecars become native: the same three sentences as for wrapped pods, and which sidecar is native."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.airflow.test_pod_operator import RETURN, TASK_SECONDS, pod_of
+from tests.e2e.mesh.conftest import mesh_namespace
+from tests.e2e.mesh.task import told
+from tests.e2e.node.native import native, seen_by, watching
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testbed.airflow.installation import Airflow
+    from testbed.levels import NodeLevel
+    from tests.e2e.node.namespace import Namespace
+
+ENDS = {"plain": {"istio-proxy": "native"}, "cache": {"istio-proxy": "native", "cache": "quit"}}
+"""What becomes of each sidecar, by DAG: the user's own one is described with a quit and no word of native."""
+
+
+@pytest.fixture(scope="module")
+def able(node: NodeLevel, airflow: Airflow) -> Iterator[Namespace]:
+    """A namespace of the mesh whose webhook sees that the node has native sidecars."""
+    del airflow
+    with (
+        watching(node, "operator-watcher") as level,
+        seen_by(level, "airflow-sidecar-webhook-operator") as labels,
+        mesh_namespace(level, **labels) as namespace,
+    ):
+        yield namespace
+
+
+@pytest.mark.parametrize("dag", ENDS)
+def test_its_pod_ends_and_its_task_with_it(airflow: Airflow, able: Namespace, task_image: str, dag: str) -> None:
+    run = airflow.rest.run(dag, namespace=able.name, image=task_image, script="exit 0")
+    assert run.end(TASK_SECONDS) == "success"
+    end = able.end(pod_of(run))
+    assert (end.phase, native(end.pod), told(end.pod)["sidecars"]) == ("Succeeded", ["istio-proxy"], ENDS[dag])
+
+
+@pytest.mark.parametrize("dag", ["plain_xcom", "cache_xcom"])
+def test_what_it_returns_arrives(airflow: Airflow, able: Namespace, task_image: str, dag: str) -> None:
+    """A native sidecar runs on until the XCom sidecar has ended, too."""
+    run = airflow.rest.run(dag, namespace=able.name, image=task_image, script=RETURN)
+    assert run.end(TASK_SECONDS) == "success"
+    assert run.xcom("task") == {"rows": 3}
+    assert able.end(pod_of(run)).phase == "Succeeded"
+
+
+@pytest.mark.parametrize("dag", ENDS)
+def test_a_failure_is_a_failure_with_its_code(airflow: Airflow, able: Namespace, task_image: str, dag: str) -> None:
+    run = airflow.rest.run(dag, namespace=able.name, image=task_image, script="exit 3")
+    assert run.end(TASK_SECONDS) == "failed"
+    assert any("Container 'base'" in line and "exit_code=3" in line for line in run.log("task"))
+    assert able.end(pod_of(run)).phase == "Failed"

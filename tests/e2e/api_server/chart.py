@@ -1,0 +1,90 @@
+"""The chart, as tests render and install it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from manifests.rendering import KUBERNETES, NAME, render
+from testbed import binaries
+from tests.e2e.conftest import find
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    JSONObject = dict[str, Any]
+
+OWN_SECRET: Final = {"source": "secret", "secret": {"name": "serving", "caBundle": "-----BEGIN CERTIFICATE-----\n"}}
+SIDECAR: Final = {
+    "id": "cache",
+    "title": "Cache",
+    "match": {"names": ["cache"]},
+    "quit": {"port": 9091, "path": "/quit"},
+    "source": ["here"],
+}
+ZONE: Final = {"key": "zone", "operator": "In", "values": ["a"]}
+
+OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
+    "default": {},
+    "fail-closed": {"webhook": {"failClosed": True, "timeoutSeconds": 6}},
+    "cert-manager": {"certificates": {"source": "cert-manager"}},
+    "cert-manager-issuer": {
+        "certificates": {"source": "cert-manager", "certManager": {"issuerRef": {"name": "corp", "kind": "ClusterIssuer"}}}
+    },
+    "own-secret": {"certificates": OWN_SECRET},
+    "nothing-to-ask": {"certificates": OWN_SECRET, "settings": {"native_sidecars": "off"}},
+    "host-network": {"hostNetwork": True, "ports": {"webhook": 10260, "health": 10261}},
+    "other-port": {"ports": {"webhook": 10250}},
+    "rules": {
+        "sidecars": [SIDECAR],
+        "entrypoints": {"images": [{"image": "corp/task", "entrypoint": ["/run.sh"], "shell": True}], "candidates": [["/init", "--"]]},
+    },
+    "settings": {"settings": {"mode": "wrap", "max_body_bytes": 67108864, "read_seconds": 0.5, "injectors": ["vault", "linkerd"]}},
+    "open-shift": {"user": None},
+    "image": {"image": {"repository": "registry.example/w", "digest": "sha256:" + "0" * 64}, "imagePullSecrets": [{"name": "registry"}]},
+    "placement": {
+        "replicas": 3,
+        "drainSeconds": 60,
+        "priorityClassName": "system-cluster-critical",
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"key": "control-plane", "operator": "Exists", "effect": "NoSchedule"}],
+        "affinity": {
+            "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [ZONE]}]}}
+        },
+        "resources": {"limits": {"memory": "512Mi", "cpu": 2}},
+        "labels": {"team": "data"},
+        "podLabels": {"team": "data"},
+        "podAnnotations": {"note": "here"},
+    },
+    "metrics-for-some": {"networkPolicy": {"healthFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]}},
+    "no-network-policy": {"networkPolicy": {"enabled": False}},
+    "service-monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
+    "policy": {"policy": {"enabled": True}},
+}
+"""Every option of the chart, and its values."""
+
+
+def objects(values: Mapping[str, object], kubernetes: str = KUBERNETES, namespace: str = NAME) -> list[JSONObject]:
+    """What the chart renders. RenderingError."""
+    find(binaries.HELM)
+    return [document for document in yaml.safe_load_all(render(values, kubernetes, namespace)) if document]
+
+
+def only(kind: str, of: list[JSONObject]) -> JSONObject:
+    """The only object of a kind."""
+    (found,) = (one for one in of if one["kind"] == kind)
+    return found
+
+
+def pod_of(deployment: JSONObject) -> JSONObject:
+    """A pod as the Deployment makes it."""
+    template = deployment["spec"]["template"]
+    metadata = {**template["metadata"], "name": "replica", "namespace": deployment["metadata"]["namespace"]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
+def told(deployment: JSONObject) -> dict[str, str]:
+    """The settings that the Deployment gives the service, by their names in lower case."""
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {variable["name"].rpartition("__")[2].lower(): variable["value"] for variable in container["env"]}

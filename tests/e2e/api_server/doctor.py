@@ -1,0 +1,154 @@
+"""The doctor through its own door, on the API server of a level, and what the tests put in its way."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from testbed.api import path_of
+from tests.e2e.api_server.nodes import make_node, remove_node
+from tests.e2e.api_server.scripted_webhook import ScriptedWebhook, allowed
+from tests.e2e.registration import registered
+from webhook.settings import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from testbed.api import Api
+    from testbed.levels import Level
+    from tests.e2e.api_server.scripted_webhook import Call, Reply
+
+    JSONObject = dict[str, Any]
+
+NO_PROBLEM: Final = 0
+UNUSABLE: Final = 2
+PROBLEM: Final = 3
+SECONDS: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What the doctor said.
+
+    Args:
+        code: The exit code.
+        findings: By their ids, as JSON has them.
+
+    """
+
+    code: int
+    findings: dict[str, JSONObject]
+
+    def sentence(self, finding: str) -> str:
+        """What was found."""
+        return str(self.findings[finding]["sentence"])
+
+    @property
+    def worst(self) -> dict[str, str]:
+        """The problems and warnings, by their ids."""
+        return {name: one["severity"] for name, one in self.findings.items() if one["severity"] in {"problem", "warning"}}
+
+
+def run_doctor(kubeconfig: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the program with this kubeconfig and no other setting than these."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environment = {**clean, "KUBECONFIG": str(kubeconfig), **{f"{PREFIX}{name}": value for name, value in settings.items()}}
+    command = [sys.executable, "-m", "webhook", "doctor", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS, env=environment)
+
+
+def visit(level: Level, namespace: str, user: str = "admin", **settings: str) -> Visit:
+    """What the doctor says of a namespace."""
+    done = run_doctor(level.server.credentials.kubeconfig(level.server.server, user), "-n", namespace, "-o", "json", **settings)
+    assert done.stdout, done.stderr
+    assert done.stderr == ""
+    return Visit(done.returncode, {one["id"]: one for one in json.loads(done.stdout)["findings"]})
+
+
+@contextmanager
+def meddler(
+    api: Api, configuration: str, webhook: str, selector: JSONObject, answer: Callable[[Call], Reply] = allowed, **fields: object
+) -> Iterator[None]:
+    """A webhook of this name, called for the creation of pods in the namespaces that are selected."""
+    with ScriptedWebhook(answer) as scripted:
+        document = {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": configuration},
+            "webhooks": [
+                {
+                    "name": webhook,
+                    "admissionReviewVersions": ["v1"],
+                    "sideEffects": "None",
+                    "clientConfig": scripted.client_config,
+                    "namespaceSelector": selector,
+                    "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
+                    **fields,
+                }
+            ],
+        }
+
+        def is_called(api: Api) -> bool:
+            before = len(scripted.calls)
+            place = selector["matchLabels"]["kubernetes.io/metadata.name"]
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "meddled", "namespace": place}}
+            api.request(
+                "POST", f"/api/v1/namespaces/{place}/pods", {**pod, "spec": {"containers": [{"name": "a", "image": "a"}]}}, dryRun="All"
+            )
+            return len(scripted.calls) > before
+
+        with registered(api, document, is_called):
+            yield
+
+
+def only(namespace: str) -> JSONObject:
+    """The selector of one namespace."""
+    return {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+
+
+@contextmanager
+def created(api: Api, resource: JSONObject) -> Iterator[JSONObject]:
+    """An object, for the time of a test."""
+    made = api.create(resource)
+    try:
+        yield made
+    finally:
+        api.delete(path_of(made), gracePeriodSeconds="0")
+
+
+@contextmanager
+def node(api: Api, name: str, kubelet: str, **labels: str) -> Iterator[None]:
+    """A node, for the time of a test."""
+    make_node(api, name, kubelet, **labels)
+    try:
+        yield
+    finally:
+        remove_node(api, name)
+
+
+@contextmanager
+def user_who_may(level: Level, name: str, *rules: JSONObject) -> Iterator[str]:
+    """A user with these rights and no others, by RBAC."""
+    level.server.credentials.client(name)
+    rbac = "rbac.authorization.k8s.io"
+    role = {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": list(rules)}
+    binding = {
+        "apiVersion": f"{rbac}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": name},
+        "subjects": [{"apiGroup": rbac, "kind": "User", "name": name}],
+    }
+    with created(level.api, role), created(level.api, binding):
+        yield name
+
+
+def may(verbs: str, resources: str, group: str = "") -> JSONObject:
+    """A rule of RBAC: words between blanks."""
+    return {"verbs": verbs.split(), "apiGroups": [group], "resources": resources.split()}

@@ -1,0 +1,206 @@
+"""A webhook of the tests' own whose certificates real keepers keep: several replicas behind one address, as behind a Service.
+
+It marks every pod. Each review comes over a connection of its own, in turn to each replica that is ready, so that no old connection
+hides a certificate that an API server would not take.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import sys
+import threading
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from kubernetes.client import Configuration
+from kubernetes.config import load_kube_config
+
+from certs.connection import Connection
+from certs.keeper import Figures, Keeper, KeeperThread
+from certs.lifetimes import USUAL
+from certs.site import Names
+from testbed.webhook import CONFIGURATION
+from tests.e2e.api_server.scripted_webhook import ADDRESS, Call, patched
+from tests.e2e.api_server.submission import NOT_OPTED_IN
+from tests.e2e.conftest import new_namespace
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from certs.api import Api as CertificatesApi
+    from certs.lifetimes import Lifetimes
+    from certs.pair import Pair
+    from certs.rotation import Step
+    from testbed.api import Api
+    from testbed.levels import Level
+
+    JSONObject = dict[str, Any]
+
+LOOK_SECONDS: Final = 0.25
+"""So often in these tests, for their speed."""
+
+MARK: Final = "kept"
+SECRET: Final = "authority"  # noqa: S105  the name of an object
+
+
+def connect(kubeconfig: Path) -> Connection:
+    """A keeper's connection, with its own pool."""
+    configuration = Configuration()
+    load_kube_config(config_file=str(kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
+    return Connection(configuration)
+
+
+@dataclass
+class Serving:
+    """What a replica serves, and what its keeper told."""
+
+    context: ssl.SSLContext | None = None
+    pairs: list[Pair] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    problems: list[Exception] = field(default_factory=list)
+    figures: Figures = field(default_factory=Figures)
+
+    def serve(self, pair: Pair) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        pair.load_into(context)
+        self.pairs.append(pair)
+        self.context = context
+
+    def stepped(self, step: Step) -> None:
+        self.steps.append(step)
+
+    def looked(self, figures: Figures) -> None:
+        self.figures = figures
+
+    def rested(self) -> None:
+        """Nothing follows from it."""
+
+    def failed(self, problem: Exception) -> None:
+        self.problems.append(problem)
+
+
+class KeptWebhook:
+    """The replicas and the address."""
+
+    def __init__(self, api: Api, names: Names, connecting: Callable[[], CertificatesApi], lifetimes: Lifetimes) -> None:
+        self.api, self.names = api, names
+        self._connecting, self._lifetimes = connecting, lifetimes
+        self.replicas: list[Serving] = []
+        self._threads: list[KeeperThread] = []
+        self._turn = 0
+        self._server = _Server(self)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+
+    @property
+    def configuration(self) -> JSONObject:
+        """Its MutatingWebhookConfiguration, without a caBundle."""
+        document: JSONObject = yaml.safe_load(CONFIGURATION.read_text("utf-8"))
+        document["metadata"]["name"] = self.names.configuration
+        document["webhooks"][0] |= {
+            "clientConfig": {"url": f"https://{ADDRESS}:{self._server.server_port}/review"},
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.names.namespace}},
+            "timeoutSeconds": 5,
+        }
+        return document
+
+    def start(self, replicas: int = 2) -> None:
+        """Start so many more replicas at once."""
+        for _ in range(replicas):
+            serving = Serving()
+            keeper = Keeper(self._connecting, self.names, [ADDRESS], serving, self._lifetimes)
+            self.replicas.append(serving)
+            self._threads.append(KeeperThread(keeper, serving, LOOK_SECONDS))
+        for thread in self._threads[-replicas:]:
+            thread.start()
+
+    def end(self) -> None:
+        """End all."""
+        for thread in self._threads:
+            thread.stop()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def create_pod(self) -> bool:
+        """Whether a pod that is created is marked."""
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "task", "namespace": self.names.namespace, "labels": {"kubernetes_executor": "True"}},
+            "spec": {"containers": [{"name": "base", "image": "image"}]},
+        }
+        made = self.api.create(pod, dryRun="All")
+        return MARK in (made["metadata"].get("annotations") or {})
+
+    def next_context(self) -> ssl.SSLContext:
+        """That of the next replica that is ready. OSError: none is."""
+        ready = [one.context for one in self.replicas if one.figures.is_ready and one.context]
+        if not ready:
+            message = "no replica is ready"
+            raise OSError(message)
+        self._turn += 1
+        return ready[self._turn % len(ready)]
+
+
+@contextmanager
+def kept_webhook(
+    level: Level,
+    lifetimes: Lifetimes = USUAL,
+    kubeconfig: Path | None = None,
+    through: Callable[[CertificatesApi], CertificatesApi] = lambda api: api,
+) -> Iterator[KeptWebhook]:
+    """A webhook without replicas and without a configuration, in a namespace of its own."""
+    file = kubeconfig or level.server.kubeconfig
+    with ExitStack() as ends:
+        namespace = ends.enter_context(new_namespace(level.api, "certificates", **NOT_OPTED_IN))
+        webhook = KeptWebhook(level.api, Names(namespace, SECRET, namespace), lambda: through(connect(file)), lifetimes)
+        ends.callback(level.api.delete, f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{namespace}")
+        ends.callback(webhook.end)
+        yield webhook
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, webhook: KeptWebhook) -> None:
+        super().__init__((ADDRESS, 0), _Handler)
+        self.webhook = webhook
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The handshake is left to the connection's own thread."""
+        connection, address = super().get_request()
+        try:
+            context = self.webhook.next_context()
+        except OSError:
+            connection.close()
+            raise
+        return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """An API server that distrusts us hangs up; anything else is a fault of the tests."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_POST(self) -> None:
+        """Mark the pod."""
+        call = Call(self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"]))), 0)
+        reply = patched(call, [{"op": "add", "path": "/metadata/annotations", "value": {MARK: "true"}}])
+        self.send_response(reply.status)
+        for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""

@@ -1,0 +1,41 @@
+"""Nodes that are objects alone: nothing runs on them, and nobody but the webhook looks at them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testbed.api import Api
+
+    JSONObject = dict[str, Any]
+
+
+def make_node(api: Api, name: str, kubelet: str, **labels: str) -> None:
+    """A node, as a kubelet of this version registers itself. ApiError."""
+    metadata = {"name": name, "labels": labels}
+    api.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": {"nodeInfo": {"kubeletVersion": kubelet}}})
+
+
+def set_kubelet(api: Api, name: str, kubelet: str) -> None:
+    """The kubelet is another one now. ApiError."""
+    api.patch(f"/api/v1/nodes/{name}/status", {"status": {"nodeInfo": {"kubeletVersion": kubelet}}})
+
+
+def remove_node(api: Api, name: str) -> None:
+    """The node is gone. ApiError."""
+    api.delete(f"/api/v1/nodes/{name}")
+
+
+@contextmanager
+def nodes(api: Api, **kubelets: str) -> Iterator[None]:
+    """Nodes by name, with their kubelets' versions, for one test."""
+    try:
+        for name, kubelet in kubelets.items():
+            make_node(api, name, kubelet)
+        yield
+    finally:
+        for node in api.get("/api/v1/nodes")["items"]:
+            remove_node(api, node["metadata"]["name"])

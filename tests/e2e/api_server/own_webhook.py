@@ -1,0 +1,70 @@
+"""A process of our webhook for one test, which may set it up otherwise and do anything to it, beside the one that all tests share."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from testbed.webhook import Webhook
+from tests.e2e.api_server.submission import NOT_OPTED_IN
+from tests.e2e.conftest import new_namespace
+from tests.e2e.registration import is_patched_in, registered, task_pod
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import httpx
+
+    from testbed.api import Api
+    from testbed.levels import Level
+
+    JSONObject = dict[str, Any]
+
+LABEL: Final = "own-webhook"
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWebhook:
+    """The webhook, and a namespace whose pods come to it alone.
+
+    Args:
+        webhook: The process.
+        api: An admin's client.
+        namespace: The namespace's name.
+        labels: What brings the pods of a further namespace to it.
+
+    """
+
+    webhook: Webhook
+    api: Api
+    namespace: str
+    labels: Mapping[str, str]
+
+    def create(self) -> httpx.Response:
+        """The API server's reply to a task's pod."""
+        return self.api.request("POST", f"/api/v1/namespaces/{self.namespace}/pods", task_pod(self.namespace), dryRun="All")
+
+    def is_patched(self) -> bool:
+        """Whether a task's pod is created with our status on it."""
+        return is_patched_in(self.namespace, self.api)
+
+
+@contextmanager
+def own_webhook(level: Level, settings: Mapping[str, str] | None = None, **fields: object) -> Iterator[OwnWebhook]:
+    """A webhook with these settings; ``fields`` replace those of its registration."""
+    name = f"{LABEL}-{next(_numbers)}"
+    webhook = Webhook(level.place, name, settings)
+    labels = {**NOT_OPTED_IN, LABEL: name}
+    selected: dict[str, object] = {"namespaceSelector": {"matchLabels": labels}}
+    try:
+        with (
+            new_namespace(level.api, LABEL, **labels) as namespace,
+            registered(level.api, webhook.configuration(name, **selected, **fields), partial(is_patched_in, namespace)),
+        ):
+            yield OwnWebhook(webhook, level.api, namespace, labels)
+    finally:
+        webhook.end()

@@ -1,0 +1,158 @@
+"""A webhook of the tests' own, for what a real one must not or cannot be made to do: it answers each review as the test says.
+
+HTTPS by Python's own threading server. It shows what an API server does with an answer; it says nothing about our own webhook.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from certs.authority import make_authority, sign_leaf
+from testbed.webhook import client_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from certs.authority import Issued
+
+    JSONObject = dict[str, Any]
+
+ADDRESS: Final = "127.0.0.1"
+API_VERSION: Final = "admission.k8s.io/v1"
+JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP reply.
+
+    Args:
+        body: Its body.
+        status: The HTTP status.
+        headers: Its headers.
+
+    """
+
+    body: bytes
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": JSON})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A review as it came.
+
+    Args:
+        path: The path and query of the request.
+        review: The AdmissionReview.
+        at: When, by `time.monotonic`.
+
+    """
+
+    path: str
+    review: JSONObject
+    at: float
+
+    @property
+    def pod(self) -> JSONObject:
+        """The pod under review."""
+        pod: JSONObject = self.review["request"]["object"]
+        return pod
+
+
+def allowed(call: Call, **response: object) -> Reply:
+    """The review with a response: allowed, unless its fields say something else. A field of None is left out."""
+    fields = {"uid": call.review["request"]["uid"], "allowed": True, **response}
+    answer = {name: value for name, value in fields.items() if value is not None}
+    return Reply(json.dumps({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": answer}).encode())
+
+
+def patched(call: Call, operations: object, **response: object) -> Reply:
+    """Allowed, with these operations as its patch."""
+    patch = base64.b64encode(json.dumps(operations).encode()).decode()
+    return allowed(call, patch=patch, **{"patchType": "JSONPatch", **response})
+
+
+class ScriptedWebhook:
+    """Serves until its ``with`` ends. ``answer`` may be replaced at any time."""
+
+    def __init__(self, answer: Callable[[Call], Reply] = allowed) -> None:
+        """Listen on a free port, with a certificate of a throwaway authority."""
+        authority = make_authority(datetime.now(UTC), "scripted")
+        self.answer = answer
+        self.calls: list[Call] = []
+        self._server = _Server(self, _context(sign_leaf(authority, [ADDRESS], datetime.now(UTC))))
+        self.client_config = client_config(f"https://{ADDRESS}:{self._server.server_port}/review", authority.certificate_pem)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+
+    def __enter__(self) -> Self:
+        """Serve."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop listening; every answer that was begun is sent."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def calls_for(self, name: str) -> list[Call]:
+        """The reviews of the pod of this name, in their order."""
+        return [call for call in self.calls if call.pod["metadata"].get("name") == name]
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection, and a connection for each review."""
+
+    daemon_threads = False
+
+    def __init__(self, webhook: ScriptedWebhook, context: ssl.SSLContext) -> None:
+        super().__init__((ADDRESS, 0), _Handler)
+        self.webhook = webhook
+        # The handshake is left to the connection's own thread: an API server that distrusts the certificate holds up nobody.
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """An API server that distrusts us or hangs up is what some tests are about; anything else is a fault of the script."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_POST(self) -> None:
+        """Answer one review."""
+        webhook = self.server.webhook
+        call = Call(self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"]))), time.monotonic())
+        webhook.calls.append(call)
+        reply = webhook.answer(call)
+        self.send_response(reply.status)
+        for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def _context(leaf: Issued) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with TemporaryDirectory() as folder:
+        pem = Path(folder, "pair.pem")
+        pem.write_bytes(leaf.certificate_pem + leaf.key_pem)
+        context.load_cert_chain(pem)
+    return context

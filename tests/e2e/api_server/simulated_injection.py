@@ -1,0 +1,117 @@
+"""Injectors as webhooks of the tests' own, SIMULATED: real configurations and calls, and what a second call makes of a pod.
+
+They inject as `demo/simulated_injectors.py` does. Beyond that they have what decides whether a conversion survives them: an Istio that
+obeys the annotation for native sidecars or has never heard of it, and the way it looks for its proxy when it is called again (istio
+pkg/kube/inject/inject.go RunTemplate: each list of containers is merged on its own). They cannot show what a real injector's template
+makes of a pod, how it merges single fields, or what it does with a user's overrides.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import jsonpatch
+
+from demo.simulated_injectors import inject_istio
+from tests.e2e.api_server.scripted_webhook import Call, Reply, ScriptedWebhook, allowed, patched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from demo.simulated_injectors import Injector
+
+    JSONObject = dict[str, Any]
+
+ISTIO: Final = "sidecar-injector.istio.io"
+VAULT: Final = "vault.hashicorp.com"
+"""The names of the real injectors' webhooks, or the ends of them."""
+
+PROXY: Final = "istio-proxy"
+NATIVE_SIDECAR: Final = "sidecar.istio.io/nativeSidecar"
+STATUS: Final = "sidecar.istio.io/status"
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedIstio:
+    """Istio's injector, where the mesh's default is a regular container.
+
+    Args:
+        version: The tag of its images.
+        is_obeying: Whether it knows the annotation ``sidecar.istio.io/nativeSidecar`` (from 1.24 on).
+
+    """
+
+    version: str
+    is_obeying: bool
+
+    def __call__(self, pod: JSONObject) -> JSONObject:
+        """The pod as it leaves it."""
+        annotations = pod["metadata"].get("annotations") or {}
+        if STATUS in annotations:
+            return self._again(pod)
+        if self.is_obeying or NATIVE_SIDECAR not in annotations:
+            return self._with_version(inject_istio(pod))
+        unread = {key: value for key, value in annotations.items() if key != NATIVE_SIDECAR}
+        after = self._with_version(inject_istio({**pod, "metadata": {**pod["metadata"], "annotations": unread}}))
+        after["metadata"]["annotations"][NATIVE_SIDECAR] = annotations[NATIVE_SIDECAR]
+        return after
+
+    def _again(self, pod: JSONObject) -> JSONObject:
+        """Its template adds the proxy to the one list that it renders it in, if it is not there."""
+        spec = pod["spec"]
+        is_native = self.is_obeying and pod["metadata"]["annotations"].get(NATIVE_SIDECAR, "false") != "false"
+        if PROXY in [container["name"] for container in spec["initContainers" if is_native else "containers"]]:
+            return pod
+        fresh = self._with_version(inject_istio({"metadata": {}, "spec": {"containers": [{"name": "base"}]}}))
+        return {**pod, "spec": {**spec, "containers": [*spec["containers"], fresh["spec"]["containers"][-1]]}}
+
+    def _with_version(self, pod: JSONObject) -> JSONObject:
+        """A copy with images of its version."""
+        after = copy.deepcopy(pod)
+        for container in (*after["spec"]["containers"], *(after["spec"].get("initContainers") or ())):
+            if container["name"] in {PROXY, "istio-init"}:
+                container["image"] = f"docker.io/istio/proxyv2:{self.version}"
+        return after
+
+
+NEW_ISTIO: Final = SimulatedIstio("1.26.8", is_obeying=True)
+OLD_ISTIO: Final = SimulatedIstio("1.20.8", is_obeying=False)
+
+
+def asking_vault(pod: JSONObject) -> JSONObject:
+    """A copy of a pod that asks for Vault's agent."""
+    metadata = pod["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), "vault.hashicorp.com/agent-inject": "true"}
+    return {**pod, "metadata": {**metadata, "annotations": annotations}}
+
+
+def injecting(injector: Injector) -> Callable[[Call], Reply]:
+    """Answer with the patch that makes of the pod what this injector makes of it; nothing, where that changes nothing."""
+
+    def answer(call: Call) -> Reply:
+        operations = jsonpatch.make_patch(call.pod, injector(call.pod)).patch
+        return patched(call, operations) if operations else allowed(call)
+
+    return answer
+
+
+def injector_webhook(name: str, server: ScriptedWebhook, labels: JSONObject, reinvocation: str) -> JSONObject:
+    """One webhook of a configuration, for the pods of the namespaces with these labels."""
+    return {
+        "name": name,
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Fail",
+        "reinvocationPolicy": reinvocation,
+        "clientConfig": server.client_config,
+        "namespaceSelector": {"matchLabels": labels},
+        "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
+    }
+
+
+def configuration(name: str, *webhooks: JSONObject) -> JSONObject:
+    """A configuration with these webhooks."""
+    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration"}
+    return {**kind, "metadata": {"name": name}, "webhooks": list(webhooks)}

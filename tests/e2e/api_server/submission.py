@@ -1,0 +1,46 @@
+"""The pods of the fixtures as a real API server takes them, and what two of its answers are compared by."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from testbed.webhook import OPTED_IN
+
+if TYPE_CHECKING:
+    from testbed.api import Api
+
+    JSONObject = dict[str, Any]
+
+RELEASE: Final = "RELEASE-NAME"
+"""What `helm template` calls a release that was given no name. Kubernetes allows no capitals in the name of an object."""
+
+OF_ONE_CREATION: Final = frozenset({"uid", "creationTimestamp", "managedFields", "namespace", "resourceVersion"})
+"""Metadata that differ between two creations of one pod."""
+
+NOT_OPTED_IN: Final = dict.fromkeys(OPTED_IN, "disabled")
+"""The namespace label that keeps our webhook away."""
+
+
+def submission(pod: JSONObject, namespace: str) -> JSONObject:
+    """The pod, to be created in this namespace; the rest of what real clients send is taken as it is."""
+    sent: JSONObject = json.loads(json.dumps(pod).replace(RELEASE, RELEASE.lower()))
+    sent["metadata"]["namespace"] = namespace
+    return sent
+
+
+def stored(api: Api, pod: JSONObject, namespace: str) -> JSONObject:
+    """The pod that the API server would store for one of the fixtures. ApiError: it refuses the pod, or a field is unknown to it."""
+    return comparable(api.create(submission(pod, namespace), dryRun="All", fieldValidation="Strict"))
+
+
+def comparable(pod: JSONObject) -> JSONObject:
+    """The pod without what differs between two creations of it."""
+    same = copy.deepcopy(pod)
+    metadata = same["metadata"]
+    for field in OF_ONE_CREATION:
+        metadata.pop(field, None)
+    if "generateName" in metadata and metadata["name"].startswith(metadata["generateName"]):
+        del metadata["name"]
+    return same

@@ -1,0 +1,409 @@
+"""The authority on a real API server: replicas that race, objects that vanish, others that meddle, and pods created all the while."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+import certs
+from certs.api import APPLY, JSON
+from certs.authority import make_authority, renewal
+from certs.bundle import read_bundle, write_bundle
+from certs.errors import ConflictError, RefusedError, UnreachableError
+from certs.lifetimes import Lifetimes
+from certs.rotation import Add
+from certs.site import CONFIGURATIONS, ENTRY, FIELD_MANAGER, Site
+from testbed.api import path_of
+from testbed.wait import until
+from tests.e2e.api_server.doctor import created
+from tests.e2e.api_server.kept_webhook import connect, kept_webhook
+from tests.e2e.api_server.scripted_webhook import ADDRESS
+from tests.e2e.conftest import api_server_level
+from tests.support.interleaving import trusts_any_of_ours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from certs.api import Answer, Api
+    from testbed.levels import Level
+    from tests.e2e.api_server.kept_webhook import KeptWebhook, Serving
+
+    JSONObject = dict[str, Any]
+    Bundle = tuple[x509.Certificate, ...]
+
+SECONDS: Final = 20
+CLIENTS: Final = 2
+SHORT: Final = Lifetimes(
+    authority=timedelta(seconds=30), leaf=timedelta(seconds=8), settle=timedelta(seconds=3), spare=timedelta(seconds=2)
+)
+"""Years in half a minute. The settle time is still longer than an API server takes to take a caBundle up."""
+
+QUICK: Final = replace(Lifetimes(), settle=timedelta(seconds=3))
+HOOKS: Final = "mutatingwebhookconfigurations"
+RIGHTS: Final = Path(certs.__file__).with_name("rights.yaml")
+
+
+def secret_path(webhook: KeptWebhook) -> str:
+    """Where its Secret is."""
+    return f"/api/v1/namespaces/{webhook.names.namespace}/secrets/{webhook.names.secret}"
+
+
+def configuration_of(webhook: KeptWebhook) -> JSONObject:
+    """As it is now."""
+    return webhook.api.get(f"{CONFIGURATIONS}/{webhook.names.configuration}")
+
+
+def bundle_of(webhook: KeptWebhook) -> Bundle:
+    """Its caBundle."""
+    return read_bundle(base64.b64decode(configuration_of(webhook)["webhooks"][0]["clientConfig"].get("caBundle", "")))
+
+
+def issuers(webhook: KeptWebhook) -> set[x509.Name]:
+    """Who signed what the replicas serve."""
+    return {x509.load_pem_x509_certificate(replica.pairs[-1].certificates).issuer for replica in webhook.replicas if replica.pairs}
+
+
+def is_at_rest(webhook: KeptWebhook) -> bool:
+    """Whether all replicas are ready and see nothing to do."""
+    return all(replica.figures.is_ready and replica.figures.is_in_sync for replica in webhook.replicas)
+
+
+def begin(webhook: KeptWebhook, replicas: int = 2) -> None:
+    """Configure it, start the replicas, and wait for the first pod that is marked."""
+    webhook.api.create(webhook.configuration)
+    webhook.start(replicas)
+    until(lambda: is_at_rest(webhook), "all replicas are ready", SECONDS)
+    until(webhook.create_pod, "the first pod is marked", SECONDS)
+
+
+@contextmanager
+def load(webhook: KeptWebhook) -> Iterator[list[bool]]:
+    """Several clients create pods without a pause: of each pod, whether it was marked."""
+    marks: list[bool] = []
+    ended = threading.Event()
+
+    def create_on() -> None:
+        while not ended.is_set():
+            marks.append(webhook.create_pod())
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        running = [clients.submit(create_on) for _ in range(CLIENTS)]
+        try:
+            yield marks
+        finally:
+            ended.set()
+    for one in running:
+        one.result()
+
+
+def test_replicas_that_start_at_once_agree_on_one_authority(any_api_server: Level) -> None:
+    with kept_webhook(any_api_server) as webhook:
+        begin(webhook, replicas=6)
+
+        assert len(bundle_of(webhook)) == 1
+        assert issuers(webhook) == {bundle_of(webhook)[0].subject}
+        assert sum(isinstance(step, Add) for replica in webhook.replicas for step in replica.steps) == 1
+        assert not any(replica.problems for replica in webhook.replicas)
+
+
+def test_authorities_and_leaves_rotate_and_no_pod_is_missed(api_server: Level) -> None:
+    with kept_webhook(api_server, SHORT) as webhook:
+        begin(webhook)
+        first = bundle_of(webhook)[0]
+        leaves = len(webhook.replicas[0].pairs)
+        with load(webhook) as marks:
+            until(lambda: len(bundle_of(webhook)) > 1, "two authorities are trusted", 60)
+            until(lambda: first.subject not in issuers(webhook), "the second one signs", 60)
+            until(lambda: first not in bundle_of(webhook) and is_at_rest(webhook), "the first one is gone", 60)
+
+        assert len(marks) > 100
+        assert all(marks)
+        assert len(webhook.replicas[0].pairs) - leaves >= 3
+        assert len(bundle_of(webhook)) <= 2
+
+
+def test_a_secret_that_is_deleted_is_made_anew_and_no_pod_is_missed(api_server: Level) -> None:
+    with kept_webhook(api_server, QUICK) as webhook:
+        begin(webhook)
+        first = bundle_of(webhook)[0]
+        with load(webhook) as marks:
+            api_server.api.delete(secret_path(webhook))
+            until(lambda: len(bundle_of(webhook)) > 1, "a second authority is trusted", SECONDS)
+            webhook.start(1)
+            until(lambda: issuers(webhook) == {bundle_of(webhook)[-1].subject}, "the second one signs for all", SECONDS)
+            until(lambda: is_at_rest(webhook), "all are ready", SECONDS)
+
+        assert bundle_of(webhook)[0] == first
+        assert len(marks) > 20
+        assert all(marks)
+
+
+def test_a_configuration_that_comes_back_empty_is_filled_again(api_server: Level) -> None:
+    with kept_webhook(api_server) as webhook:
+        begin(webhook)
+        bundle, leaves = bundle_of(webhook), [len(replica.pairs) for replica in webhook.replicas]
+        api_server.api.delete(path_of(webhook.configuration))
+        api_server.api.create(webhook.configuration)
+        until(lambda: bundle_of(webhook) == bundle, "the caBundle is back", SECONDS)
+        until(webhook.create_pod, "pods are marked", SECONDS)
+
+        assert [len(replica.pairs) for replica in webhook.replicas] == leaves
+
+
+def test_a_configuration_that_comes_late_is_waited_for(api_server: Level) -> None:
+    with kept_webhook(api_server) as webhook:
+        webhook.start()
+        until(lambda: is_at_rest(webhook), "replicas are ready without a configuration", SECONDS)
+        api_server.api.create(webhook.configuration)
+
+        until(webhook.create_pod, "pods are marked", SECONDS)
+
+
+def test_we_own_the_bundle_and_nothing_else(api_server: Level) -> None:
+    with kept_webhook(api_server) as webhook:
+        begin(webhook)
+        entries = configuration_of(webhook)["metadata"]["managedFields"]
+        ours = [entry for entry in entries if entry["manager"] == FIELD_MANAGER]
+        hook = webhook.configuration["webhooks"][0]["name"]
+
+        assert [(entry["operation"], entry["fieldsV1"]) for entry in ours] == [
+            ("Apply", {"f:webhooks": {f'k:{{"name":"{hook}"}}': {".": {}, "f:name": {}, "f:clientConfig": {"f:caBundle": {}}}}})
+        ]
+
+
+STRANGER: Final = "stranger"
+
+
+@pytest.mark.parametrize("manager", ["helm", "cert-manager-cainjector"])
+def test_whoever_takes_the_bundle_by_force_loses_it_again(api_server: Level, manager: str) -> None:
+    with kept_webhook(api_server) as webhook:
+        begin(webhook)
+        bundle = bundle_of(webhook)
+        for stranger in (make_authority(bundle[0].not_valid_before_utc + timedelta(hours=1), STRANGER) for _ in range(3)):
+            document = webhook.configuration
+            document["webhooks"][0]["clientConfig"]["caBundle"] = base64.b64encode(stranger.certificate_pem).decode()
+            document["webhooks"][0]["timeoutSeconds"] = 7
+            connect(api_server.server.kubeconfig).send(
+                "PATCH", path_of(document), document, "application/apply-patch+yaml", fieldManager=manager, force="true"
+            )
+            until(lambda: bundle_of(webhook) == bundle, "the caBundle is ours again", SECONDS)
+        until(webhook.create_pod, "pods are marked", SECONDS)
+
+        assert configuration_of(webhook)["webhooks"][0]["timeoutSeconds"] == 7
+
+
+def test_an_update_of_the_whole_configuration_is_repaired(api_server: Level) -> None:
+    with kept_webhook(api_server) as webhook:
+        begin(webhook)
+        bundle = bundle_of(webhook)
+        version = configuration_of(webhook)["metadata"]["resourceVersion"]
+        document = webhook.configuration
+        document["metadata"]["resourceVersion"] = version
+        webhook.api.replace(document)
+        until(lambda: bundle_of(webhook) == bundle, "the caBundle is back", SECONDS)
+
+        until(webhook.create_pod, "pods are marked", SECONDS)
+
+
+def test_what_others_put_on_the_secret_stays(api_server: Level) -> None:
+    with kept_webhook(api_server) as webhook:
+        metadata = {"name": webhook.names.secret, "namespace": webhook.names.namespace, "labels": {"app": "chart"}}
+        api_server.api.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"other": "eA=="}})
+        begin(webhook)
+        secret = api_server.api.get(secret_path(webhook))
+
+        assert secret["metadata"]["labels"] == {"app": "chart"}
+        assert set(secret["data"]) == {"other", ENTRY}
+
+
+def test_a_late_writer_is_refused(api_server: Level) -> None:
+    with kept_webhook(api_server) as webhook:
+        begin(webhook, replicas=1)
+        site = Site(connect(api_server.server.kubeconfig), webhook.names)
+        late = site.look()
+        webhook.api.patch(path_of(webhook.configuration), {"metadata": {"labels": {"a": "b"}}})
+        webhook.api.patch(secret_path(webhook), {"metadata": {"labels": {"a": "b"}}})
+
+        with pytest.raises(ConflictError):
+            site.publish(late, late.seen.keyring.bundle)
+        with pytest.raises(ConflictError):
+            site.write(late, late.seen.keyring)
+
+
+def test_a_configuration_that_was_deleted_is_not_brought_back(api_server: Level) -> None:
+    with kept_webhook(api_server) as webhook:
+        webhook.api.create(webhook.configuration)
+        site = Site(connect(api_server.server.kubeconfig), webhook.names)
+        late = site.look()
+        api_server.api.delete(path_of(webhook.configuration))
+
+        with pytest.raises(ConflictError):
+            site.publish(late, (make_authority(late.seen.now).certificate,))
+        assert webhook.api.request("GET", path_of(webhook.configuration)).status_code == 404
+
+
+LONGER: Final = replace(QUICK, leaf=timedelta(seconds=45))
+"""So that a leaf is due, and holds, while an API server is away for half a minute."""
+
+
+def leaf_of(replica: Serving) -> x509.Certificate:
+    """What it serves."""
+    return x509.load_pem_x509_certificate(replica.pairs[-1].certificates)
+
+
+def served_to(webhook: KeptWebhook, bundle: Bundle) -> bytes:
+    """The certificate that somebody gets who trusts this caBundle. ssl.SSLError: it does not verify."""
+    place = urlsplit(webhook.configuration["webhooks"][0]["clientConfig"]["url"])
+    context = ssl.create_default_context(cadata=write_bundle(bundle).decode())
+    with (
+        socket.create_connection((ADDRESS, place.port), SECONDS) as plain,
+        context.wrap_socket(plain, server_hostname=ADDRESS) as connection,
+    ):
+        return connection.getpeercert(binary_form=True) or b""
+
+
+def test_what_is_served_outlives_the_api_server_and_renewal_goes_on_after_it() -> None:
+    with api_server_level("API server that is away while certificates are due") as level, kept_webhook(level, LONGER) as webhook:
+        begin(webhook)
+        bundle = bundle_of(webhook)
+        level.server.stop()
+        leaves = [leaf_of(replica) for replica in webhook.replicas]
+        due = max(renewal(leaf) for leaf in leaves)
+        until(lambda: datetime.now(UTC) > due, "all leaves are due", 2 * SECONDS)
+        until(lambda: all(replica.problems for replica in webhook.replicas), "every replica notices", SECONDS)
+
+        assert {type(problem) for replica in webhook.replicas for problem in replica.problems} == {UnreachableError}
+        assert {served_to(webhook, bundle) for _ in leaves} == {leaf.public_bytes(Encoding.DER) for leaf in leaves}
+        level.server.start()
+        until(lambda: all(leaf_of(replica) not in leaves for replica in webhook.replicas), "all leaves are renewed", SECONDS)
+        until(webhook.create_pod, "pods are marked", SECONDS)
+
+
+class Later:
+    """An API server whose answers carry another date: so much time has passed, for all that a keeper can tell."""
+
+    def __init__(self, api: Api, passed: list[timedelta]) -> None:
+        self._api, self._passed = api, passed
+
+    def send(self, method: str, path: str, body: JSONObject | None = None, media_type: str = JSON, **parameters: str) -> Answer:
+        answer = self._api.send(method, path, body, media_type, **parameters)
+        return replace(answer, date=answer.date + self._passed[-1])
+
+
+def test_after_two_years_everything_is_new(api_server: Level) -> None:
+    passed = [timedelta(0)]
+
+    with kept_webhook(api_server, through=lambda api: Later(api, passed)) as webhook:
+        begin(webhook)
+        old = bundle_of(webhook)
+        passed.append(timedelta(days=730))
+        until(lambda: bundle_of(webhook) and bundle_of(webhook) != old, "a new authority is trusted", SECONDS)
+        until(lambda: issuers(webhook) == {bundle_of(webhook)[0].subject}, "it signs for all", SECONDS)
+
+        assert len(bundle_of(webhook)) == 1
+        assert trusts_any_of_ours(bundle_of(webhook), bundle_of(webhook)[0].not_valid_after_utc)
+        assert not any(replica.problems for replica in webhook.replicas)
+
+
+USER: Final = "keeper"
+RBAC: Final = "rbac.authorization.k8s.io"
+
+
+def roles(webhook: KeptWebhook) -> list[JSONObject]:
+    """What `certs/rights.yaml` grants, with the names of this webhook."""
+    names = {"airflow-sidecar-webhook-authority": webhook.names.secret, "airflow-sidecar-webhook": webhook.names.configuration}
+    found: list[JSONObject] = list(yaml.safe_load_all(RIGHTS.read_text("utf-8")))
+    for role in found:
+        role["metadata"] = {"name": webhook.names.namespace}
+        if role["kind"] == "Role":
+            role["metadata"]["namespace"] = webhook.names.namespace
+        for rule in role["rules"]:
+            if "resourceNames" in rule:
+                rule["resourceNames"] = [names[name] for name in rule["resourceNames"]]
+    return found
+
+
+@contextmanager
+def granted(level: Level, found: Sequence[JSONObject]) -> Iterator[None]:
+    """The user has these roles."""
+    with ExitStack() as ends:
+        for role in found:
+            binding = {
+                "apiVersion": f"{RBAC}/v1",
+                "kind": f"{role['kind']}Binding",
+                "metadata": role["metadata"],
+                "roleRef": {"apiGroup": RBAC, "kind": role["kind"], "name": role["metadata"]["name"]},
+                "subjects": [{"apiGroup": RBAC, "kind": "User", "name": USER}],
+            }
+            ends.enter_context(created(level.api, role))
+            ends.enter_context(created(level.api, binding))
+        yield
+
+
+def kubeconfig(level: Level) -> Path:
+    """The user's."""
+    level.server.credentials.client(USER)
+    return level.server.credentials.kubeconfig(level.server.server, USER)
+
+
+def test_the_rights_that_are_documented_are_enough_and_open_nothing_else(api_server: Level) -> None:
+    file = kubeconfig(api_server)
+    with kept_webhook(api_server, SHORT, file) as webhook, granted(api_server, roles(webhook)):
+        begin(webhook)
+        first = bundle_of(webhook)[0]
+        until(lambda: first not in bundle_of(webhook), "a rotation is over", 90)
+        user = connect(file)
+        namespace = f"/api/v1/namespaces/{webhook.names.namespace}/secrets"
+        others = ["/api/v1/namespaces/default/secrets", namespace, f"{namespace}/other", CONFIGURATIONS, f"{CONFIGURATIONS}/other"]
+
+        assert not any(replica.problems for replica in webhook.replicas)
+        assert {path: user.send("GET", path).status for path in others} == dict.fromkeys(others, 403)
+        assert user.send("DELETE", secret_path(webhook)).status == 403
+        assert user.send("PATCH", f"{CONFIGURATIONS}/other", {}, APPLY, fieldManager=FIELD_MANAGER).status == 403
+
+
+@pytest.mark.parametrize(("resource", "verb"), [("secrets", "get"), ("secrets", "create"), (HOOKS, "get"), (HOOKS, "patch")])
+def test_without_one_of_the_rights_it_says_which(api_server: Level, resource: str, verb: str) -> None:
+    with (
+        kept_webhook(api_server, kubeconfig=kubeconfig(api_server)) as webhook,
+        granted(api_server, without(roles(webhook), resource, verb)),
+    ):
+        webhook.api.create(webhook.configuration)
+        webhook.start(1)
+        problem = until(lambda: webhook.replicas[0].problems, "a look fails", SECONDS)[0]
+
+        assert isinstance(problem, RefusedError)
+        assert f'cannot {verb} resource "{resource}"' in str(problem)
+        assert not webhook.replicas[0].figures.is_ready
+
+
+def test_without_the_right_to_update_the_secret_what_is_there_goes_on(api_server: Level) -> None:
+    file = kubeconfig(api_server)
+    with kept_webhook(api_server, kubeconfig=file) as webhook, granted(api_server, without(roles(webhook), "secrets", "update")):
+        webhook.api.create(webhook.configuration)
+        webhook.start(1)
+        problem = until(lambda: webhook.replicas[0].problems, "a look fails", SECONDS)[0]
+        until(webhook.create_pod, "pods are marked", SECONDS)
+
+        assert 'cannot update resource "secrets"' in str(problem)
+
+
+def without(found: list[JSONObject], resource: str, verb: str) -> list[JSONObject]:
+    """These roles, less one right."""
+    for rule in (rule for role in found for rule in role["rules"] if resource in rule["resources"]):
+        rule["verbs"] = [one for one in rule["verbs"] if one != verb]
+    return [{**role, "rules": [rule for rule in role["rules"] if rule["verbs"]]} for role in found]

@@ -1,0 +1,363 @@
+"""``doctor`` on real API servers: what it finds, with the cluster, the webhooks and the rights as they may be."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from testbed.webhook import Webhook
+from tests.e2e.api_server.doctor import (
+    NO_PROBLEM,
+    PROBLEM,
+    UNUSABLE,
+    created,
+    may,
+    meddler,
+    node,
+    only,
+    run_doctor,
+    user_who_may,
+    visit,
+)
+from tests.e2e.api_server.old_types import inject
+from tests.e2e.api_server.own_webhook import own_webhook
+from tests.e2e.api_server.scripted_webhook import allowed
+from tests.e2e.api_server.submission import NOT_OPTED_IN
+from tests.e2e.conftest import new_namespace
+from tests.e2e.registration import registered, task_pod
+from webhook.core.names import MODE, STATUS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testbed.api import Api
+    from testbed.levels import Level
+    from tests.e2e.api_server.scripted_webhook import Call, Reply
+
+    JSONObject = dict[str, Any]
+
+ISTIO: Final = ("istio-sidecar-injector", "rev.namespace.sidecar-injector.istio.io")
+PREFIXED: Final = "a-mesh-before-us"
+FORCED: Final = {"NATIVE_SIDECARS": "on"}
+REFUSED: Final = "may not be set for init containers without restartPolicy=Always"
+
+
+@pytest.fixture
+def namespace(api_server: Level) -> Iterator[str]:
+    with new_namespace(api_server.api, "doctor") as name:
+        yield name
+
+
+@pytest.fixture
+def old_namespace(old_api_server: Level) -> Iterator[str]:
+    with new_namespace(old_api_server.api, "doctor") as name:
+        yield name
+
+
+def test_a_healthy_cluster_has_no_problem(api_server: Level, namespace: str) -> None:
+    seen = visit(api_server, namespace)
+
+    assert seen.worst == {}
+    assert seen.code == NO_PROBLEM
+    assert {"server-version", "native-ready", "native-kept", "opted-in", "answers", "order", "none-stuck"} <= seen.findings.keys()
+    assert "airflow-sidecar-webhook/pods.airflow-sidecar-webhook.io (ours)" in seen.sentence("order")
+
+
+def test_the_report_for_people_names_the_cluster_and_says_what_to_do(old_api_server: Level, old_namespace: str) -> None:
+    done = run_doctor(old_api_server.server.kubeconfig, "-n", old_namespace, **FORCED)
+
+    assert done.returncode == PROBLEM
+    assert done.stdout.startswith(f"namespace {old_namespace} on {old_api_server.server.server} (context cluster)\n")
+    assert "\n        -> Set native_sidecars to auto" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_the_newest_minor_version_keeps_native_sidecars_too(newest_api_server: Level) -> None:
+    with new_namespace(newest_api_server.api, "doctor") as namespace:
+        seen = visit(newest_api_server, namespace)
+
+    assert (seen.worst, seen.code) == ({}, NO_PROBLEM)
+    assert "native-kept" in seen.findings
+
+
+def test_native_sidecars_that_are_forced_on_a_cluster_without_them_are_refused_by_the_dry_run(
+    old_api_server: Level, old_namespace: str
+) -> None:
+    seen = visit(old_api_server, old_namespace, **FORCED)
+
+    assert seen.code == PROBLEM
+    assert seen.findings["forced-native-refused"]["severity"] == "problem"
+    sentence = seen.sentence("forced-native-refused")
+    assert sentence.startswith("Native sidecars are forced on (native_sidecars: on), but this API server has none: ")
+    assert REFUSED in sentence
+
+
+def test_a_gate_that_is_off_in_an_emulated_version_is_no_problem_since_none_is_used_there(
+    old_api_server: Level, old_namespace: str
+) -> None:
+    with node(old_api_server.api, "new", "v1.34.2"):
+        seen = visit(old_api_server, old_namespace)
+
+    assert {"server-emulates", "emulating-server", "native-absent"} <= seen.findings.keys()
+    assert (seen.code, seen.worst) == (NO_PROBLEM, {})
+
+
+def test_where_none_is_used_a_cluster_without_native_sidecars_is_no_problem(old_api_server: Level, old_namespace: str) -> None:
+    seen = visit(old_api_server, old_namespace, NATIVE_SIDECARS="off")
+
+    assert (seen.code, seen.worst) == (NO_PROBLEM, {})
+    assert REFUSED in seen.sentence("native-absent")
+
+
+def test_a_webhook_with_old_types_is_told_from_the_cluster_and_named(api_server: Level, namespace: str) -> None:
+    with meddler(api_server.api, "old-types", "old.types.example", only(namespace), inject):
+        seen = visit(api_server, namespace)
+
+    assert (seen.code, seen.worst) == (PROBLEM, {"native-dropped": "problem"})
+    assert "It is one of these: old-types/old.types.example. " in seen.sentence("native-dropped")
+    assert REFUSED in seen.sentence("native-dropped")
+
+
+def test_a_webhook_with_old_types_is_no_problem_where_no_native_sidecar_is_used(api_server: Level, namespace: str) -> None:
+    with meddler(api_server.api, "old-types", "old.types.example", only(namespace), inject):
+        seen = visit(api_server, namespace, NATIVE_SIDECARS="off")
+
+    assert (seen.code, seen.worst) == (NO_PROBLEM, {})
+    assert "native-dropped-unused" in seen.findings
+
+
+def test_a_webhook_of_another_namespace_is_no_suspect(api_server: Level, namespace: str) -> None:
+    with (
+        new_namespace(api_server.api, "doctor-other") as other,
+        meddler(api_server.api, "elsewhere", "pods.elsewhere.example", only(other)),
+        meddler(api_server.api, "old-types", "old.types.example", only(namespace), inject),
+    ):
+        assert "elsewhere" not in visit(api_server, namespace).sentence("native-dropped")
+
+
+def test_kubelets_are_counted_and_virtual_ones_set_aside(api_server: Level, namespace: str) -> None:
+    with (
+        node(api_server.api, "new", "v1.34.2"),
+        node(api_server.api, "fargate", "v1.27.1", **{"eks.amazonaws.com/compute-type": "fargate"}),
+    ):
+        seen = visit(api_server, namespace)
+
+    assert "Nodes that count: 1, virtual ones set aside: 1. The oldest kubelet is 1.34.2, on new." in seen.sentence("kubelets")
+    assert "native-ready" in seen.findings
+
+
+def test_one_old_kubelet_keeps_native_sidecars_off_and_forcing_them_on_is_a_problem(api_server: Level, namespace: str) -> None:
+    with node(api_server.api, "old", "v1.28.9"):
+        auto, forced = visit(api_server, namespace), visit(api_server, namespace, **FORCED)
+
+    assert (auto.code, auto.worst) == (NO_PROBLEM, {})
+    assert "the oldest kubelet is 1.28.9, and 1.29.3 is needed" in auto.sentence("old-kubelet")
+    assert (forced.code, forced.worst) == (PROBLEM, {"forced-on-in-spite": "problem"})
+
+
+def test_the_order_is_that_of_the_names_and_an_injector_after_ours_is_well(api_server: Level, namespace: str) -> None:
+    with meddler(api_server.api, *ISTIO, only(namespace)), meddler(api_server.api, "b", "pods.b.example", only(namespace)):
+        seen = visit(api_server, namespace)
+
+    assert (seen.code, seen.worst) == (NO_PROBLEM, {})
+    ours = "airflow-sidecar-webhook/pods.airflow-sidecar-webhook.io (ours)"
+    assert seen.sentence("order").endswith(f"{ours}, b/pods.b.example, {'/'.join(ISTIO)} (injects istio).")
+
+
+def test_an_injector_before_ours_is_warned_of(api_server: Level, namespace: str) -> None:
+    with meddler(api_server.api, PREFIXED, ISTIO[1], only(namespace)):
+        seen = visit(api_server, namespace)
+
+    assert (seen.code, seen.worst) == (NO_PROBLEM, {"injector-first": "warning"})
+    assert f"{PREFIXED}/{ISTIO[1]} injects istio before ours" in seen.sentence("injector-first")
+
+
+def test_an_injector_that_may_be_called_again_is_told_with_what_it_means(api_server: Level, namespace: str) -> None:
+    with meddler(api_server.api, *ISTIO, only(namespace), reinvocationPolicy="IfNeeded"):
+        seen = visit(api_server, namespace)
+
+    assert (seen.code, seen.worst) == (NO_PROBLEM, {})
+    assert "would inject istio again" in seen.sentence("injector-again")
+
+
+def test_ours_registered_badly_is_told_field_by_field(api_server: Level) -> None:
+    with own_webhook(api_server, reinvocationPolicy="Never", failurePolicy="Fail", timeoutSeconds=30) as own:
+        seen = visit(api_server, own.namespace)
+        with meddler(api_server.api, "z-mesh", ISTIO[1], only(own.namespace)):
+            unseen = visit(api_server, own.namespace)
+
+    assert (seen.code, seen.worst) == (NO_PROBLEM, dict.fromkeys(("fails-closed", "timeout", "never-again"), "warning"))
+    assert (unseen.code, unseen.findings["injector-unseen"]["severity"]) == (PROBLEM, "problem")
+
+
+def test_a_webhook_that_does_not_answer_is_a_problem_though_pods_pass(api_server: Level) -> None:
+    with own_webhook(api_server) as own:
+        own.webhook.end()
+        seen = visit(api_server, own.namespace)
+        own.webhook.start_again()
+
+    assert (seen.code, seen.worst) == (PROBLEM, {"silent": "problem"})
+
+
+def test_a_webhook_whose_mode_is_off_by_default_still_answers(api_server: Level) -> None:
+    webhook = Webhook(api_server.place, "doctor-off", {"MODE": "off"})
+    with new_namespace(api_server.api, "doctor", **NOT_OPTED_IN) as namespace:
+
+        def answers_who_asks(api: Api) -> bool:
+            pod = task_pod(namespace)
+            pod["metadata"]["annotations"] = {MODE: "auto"}
+            return STATUS in (api.create(pod, dryRun="All")["metadata"]["annotations"])
+
+        with registered(api_server.api, webhook.configuration("doctor-off", namespaceSelector=only(namespace)), answers_who_asks):
+            assert "answers" in visit(api_server, namespace).findings
+    webhook.end()
+
+
+def test_a_namespace_that_did_not_opt_in_is_told_which_label_it_lacks(api_server: Level) -> None:
+    with new_namespace(api_server.api, "doctor", **NOT_OPTED_IN) as namespace:
+        seen = visit(api_server, namespace)
+
+    assert (seen.code, seen.worst) == (PROBLEM, {"not-opted-in": "problem"})
+    assert seen.sentence("not-opted-in").endswith("wants of the namespace: airflow-sidecar-webhook=enabled.")
+
+
+def test_a_system_namespace_is_told_why_it_cannot_opt_in(api_server: Level) -> None:
+    assert "kubernetes.io/metadata.name notin (kube-system" in visit(api_server, "kube-system").sentence("not-opted-in")
+
+
+def test_a_namespace_that_does_not_exist_is_a_problem(api_server: Level) -> None:
+    seen = visit(api_server, "nowhere")
+
+    assert (seen.code, seen.worst) == (PROBLEM, {"namespace-missing": "problem"})
+
+
+def test_labels_of_a_mesh_are_read(api_server: Level) -> None:
+    mesh = {"istio-injection": "enabled", "istio.io/dataplane-mode": "ambient"}
+    with new_namespace(api_server.api, "doctor", **mesh) as namespace:
+        alone = visit(api_server, namespace)
+        with meddler(api_server.api, *ISTIO, only(namespace)):
+            injected = visit(api_server, namespace)
+
+    assert (alone.code, alone.worst) == (NO_PROBLEM, {"label-without-injector": "warning"})
+    assert "ambient" in alone.findings
+    assert injected.worst == {}
+
+
+def test_the_pod_of_the_dry_run_passes_the_restricted_standard_and_a_quota(api_server: Level) -> None:
+    with new_namespace(api_server.api, "doctor", **{"pod-security.kubernetes.io/enforce": "restricted"}) as namespace:
+        limits = {"limits.cpu": "1", "limits.memory": "1Gi", "requests.cpu": "1", "requests.memory": "1Gi"}
+        quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": namespace}, "spec": {"hard": limits}}
+        with created(api_server.api, quota) as made:
+            # The quota controller's part, which does not run here: without a status no quota is enforced.
+            api_server.api.patch(
+                f"/api/v1/namespaces/{namespace}/resourcequotas/q/status",
+                {"status": {"hard": made["spec"]["hard"], "used": dict.fromkeys(limits, "0")}},
+            )
+            seen = visit(api_server, namespace)
+
+    assert "native-kept" in seen.findings
+
+
+def test_a_pod_that_is_refused_is_told_as_not_tried_with_the_reason(api_server: Level, namespace: str) -> None:
+    def deny(call: Call) -> Reply:
+        return allowed(call, allowed=False, status={"message": "no pods on Mondays"})
+
+    with meddler(api_server.api, "guard", "pods.guard.example", only(namespace), deny):
+        seen = visit(api_server, namespace)
+
+    assert (seen.code, seen.worst) == (NO_PROBLEM, {"native-untested": "warning"})
+    assert "no pods on Mondays. Of the API server alone: it keeps native sidecars." in seen.sentence("native-untested")
+
+
+def test_nothing_is_left_behind(api_server: Level, namespace: str) -> None:
+    visit(api_server, namespace)
+
+    for kind in ("pods", "podtemplates"):
+        assert api_server.api.get(f"/api/v1/namespaces/{namespace}/{kind}")["items"] == []
+
+
+def stuck_pod(api: Api, namespace: str, name: str, proxy: JSONObject, ended: str) -> None:
+    """A task's pod whose base has ended, beside a proxy in this state. No kubelet is there: the status is written for it."""
+    containers = [{"name": "base", "image": "apache/airflow:3.3.2"}, {"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.29.0"}]
+    pod = task_pod(namespace, name, containers=containers)
+    pod["metadata"]["annotations"] = {"sidecar.istio.io/status": "{}", "airflow-sidecar-webhook/mode": "off"}
+    api.create(pod)
+    over = {"terminated": {"exitCode": 0, "startedAt": ended, "finishedAt": ended}}
+    rest = {"ready": False, "restartCount": 0, "image": "", "imageID": ""}
+    statuses = [{"name": "base", "state": over, **rest}, {"name": "istio-proxy", "state": proxy, **rest}]
+    api.patch(f"/api/v1/namespaces/{namespace}/pods/{name}/status", {"status": {"phase": "Running", "containerStatuses": statuses}})
+
+
+def test_pods_that_are_stuck_already_are_named_and_those_that_are_not_are_not(api_server: Level, namespace: str) -> None:
+    running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+    over = {"terminated": {"exitCode": 0, "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:00Z"}}
+    stuck_pod(api_server.api, namespace, "held-up", running, "2026-01-01T00:00:00Z")
+    stuck_pod(api_server.api, namespace, "done", over, "2026-01-01T00:00:00Z")
+    stuck_pod(api_server.api, namespace, "ending", running, "2126-01-01T00:00:00Z")
+    seen = visit(api_server, namespace)
+
+    assert (seen.code, seen.worst) == (NO_PROBLEM, {"stuck": "warning"})
+    assert seen.sentence("stuck").endswith(": held-up.")
+
+
+def test_without_any_right_everything_is_told_as_not_read_and_nothing_as_well(api_server: Level, namespace: str) -> None:
+    with user_who_may(api_server, "nobody") as user:
+        seen = visit(api_server, namespace, user)
+
+    assert seen.code == NO_PROBLEM
+    assert seen.worst == {"not-read": "warning", "native-unknown": "warning", "native-untested": "warning"}
+    assert 'User "nobody" cannot create resource "pods"' in seen.sentence("native-untested")
+
+
+def test_the_rights_that_the_page_names_are_enough(api_server: Level, namespace: str) -> None:
+    rules = [
+        may("list", "nodes pods"),
+        may("get", "namespaces"),
+        may("create", "pods podtemplates"),
+        may("list", "mutatingwebhookconfigurations", "admissionregistration.k8s.io"),
+    ]
+    with user_who_may(api_server, "just-enough", *rules) as user:
+        seen = visit(api_server, namespace, user)
+
+    assert (seen.code, seen.worst) == (NO_PROBLEM, {})
+    assert "native-kept" in seen.findings
+
+
+def test_without_the_right_to_pod_templates_cluster_and_webhooks_are_not_told_apart(old_api_server: Level, old_namespace: str) -> None:
+    with user_who_may(old_api_server, "half", may("get list create", "nodes pods namespaces")) as user:
+        seen = visit(old_api_server, old_namespace, user, **FORCED)
+
+    assert seen.code == PROBLEM
+    assert seen.findings["native-lost"]["severity"] == "problem"
+    assert 'cannot create resource "podtemplates"' in seen.sentence("native-lost")
+
+
+def test_credentials_that_the_api_server_does_not_know_are_told_in_a_line(api_server: Level, old_api_server: Level) -> None:
+    stranger = json.loads(old_api_server.server.kubeconfig.read_text("utf-8"))
+    own = json.loads(api_server.server.kubeconfig.read_text("utf-8"))
+    own["users"][0]["user"] = stranger["users"][0]["user"]
+    path = api_server.place.folder / "stranger.kubeconfig"
+    path.write_text(json.dumps(own), "utf-8")
+    done = run_doctor(path)
+
+    assert (done.returncode, done.stdout) == (UNUSABLE, "")
+    assert done.stderr.startswith(f"airflow-sidecar-webhook: the API server {api_server.server.server} cannot be asked: 401 Unauthorized")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_namespace_is_that_of_the_context_unless_one_is_named(api_server: Level, namespace: str) -> None:
+    kubeconfig = json.loads(api_server.server.kubeconfig.read_text("utf-8"))
+    (one,) = kubeconfig["contexts"]
+    kubeconfig["contexts"].append({"name": "tasks", "context": {**one["context"], "namespace": namespace}})
+    path = api_server.place.folder / "contexts.kubeconfig"
+    path.write_text(json.dumps(kubeconfig), "utf-8")
+    asked = {
+        (): ("cluster", "default"),
+        ("--context", "tasks"): ("tasks", namespace),
+        ("--context", "tasks", "-n", "nowhere"): ("tasks", "nowhere"),
+    }
+
+    told = {arguments: json.loads(run_doctor(path, *arguments, "-o", "json").stdout) for arguments in asked}
+    assert {arguments: (report["context"], report["namespace"]) for arguments, report in told.items()} == asked

@@ -1,0 +1,387 @@
+"""What the chart renders, on a real API server: taken strictly, kept to the Pod Security Standard, installed, upgraded and taken away."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+import yaml
+
+from certs.authority import service_names
+from certs.errors import CertificatesError
+from certs.keeper import Keeper
+from certs.site import CONFIGURATIONS, ENTRY, Names
+from manifests.generate import INSTALL, NAMESPACE
+from manifests.rendering import CHART, KUBERNETES, helm
+from testbed import binaries, levels
+from testbed.api import ApiError, collection, path_of
+from testbed.namespace import make_namespace
+from testbed.wait import until
+from tests.e2e.api_server.chart import OPTIONS, objects, only, pod_of, told
+from tests.e2e.api_server.kept_webhook import Serving, connect
+from tests.e2e.conftest import find, new_namespace
+from tests.e2e.registration import task_pod
+from webhook.core.names import MODE, STATUS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from testbed.api import Api
+    from testbed.levels import Level
+
+    JSONObject = dict[str, Any]
+
+STRICT: Final = {"dryRun": "All", "fieldValidation": "Strict"}
+STAND_INS: Final = Path(__file__).with_name("stand_in_definitions.yaml")
+SECONDS: Final = 30
+NEWEST: Final = "1.34.0"
+RESTRICTED: Final[Mapping[str, str]] = yaml.safe_load(NAMESPACE.read_text("utf-8"))["metadata"]["labels"]
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def api(api_server: Level) -> Iterator[Api]:
+    """An admin's client of an API server that knows the kinds of cert-manager and of the Prometheus operator."""
+    definitions = list(yaml.safe_load_all(STAND_INS.read_text("utf-8")))
+    for definition in definitions:
+        api_server.api.create(definition)
+    for definition in definitions:
+        until(partial(is_established, api_server.api, definition), f"{definition['metadata']['name']} is served", SECONDS)
+    yield api_server.api
+    for definition in definitions:
+        api_server.api.delete(path_of(definition))
+
+
+def is_established(api: Api, definition: JSONObject) -> bool:
+    """Whether objects of a kind can be created."""
+    spec = definition["spec"]
+    return api.request("GET", f"/apis/{spec['group']}/v1/{spec['names']['plural']}").is_success
+
+
+@pytest.fixture
+def namespace(api: Api) -> str:
+    """One for the webhook, as its manifest makes it. It stays: a namespace's deletion takes a controller, and none runs here."""
+    name = f"webhook-{next(_numbers)}"
+    make_namespace(api, name, RESTRICTED)
+    return name
+
+
+@pytest.mark.parametrize("kubernetes", [KUBERNETES, NEWEST])
+@pytest.mark.parametrize("option", OPTIONS)
+def test_the_api_server_takes_every_object_strictly(option: str, kubernetes: str, api: Api, namespace: str) -> None:
+    for one in objects({**OPTIONS[option], "name": "a-rendered"}, kubernetes, namespace):
+        taken = api.create(one, **STRICT)
+
+        assert taken["metadata"]["name"].startswith("a-rendered")
+
+
+def test_the_api_server_takes_install_yaml_strictly(api: Api, namespace: str) -> None:
+    text = INSTALL.read_text("utf-8").replace("namespace: airflow-sidecar-webhook\n", f"namespace: {namespace}\n")
+    for one in yaml.safe_load_all(text):
+        one["metadata"]["name"] = f"a-{namespace}-{one['metadata']['name']}"
+        one.get("roleRef", {})["name"] = one["metadata"]["name"]
+
+        api.create(one, **STRICT)
+
+
+def test_a_misspelt_field_would_be_refused(api: Api, namespace: str) -> None:
+    deployment = only("Deployment", objects({}, namespace=namespace))
+    deployment["spec"]["replica"] = 2
+
+    with pytest.raises(ApiError, match=r'unknown field "spec\.replica"'):
+        api.create(deployment, **STRICT)
+
+
+@pytest.mark.parametrize("option", [name for name in OPTIONS if name != "host-network"])
+def test_the_pods_keep_the_restricted_standard(option: str, api: Api, namespace: str) -> None:
+    deployment = only("Deployment", objects(OPTIONS[option], namespace=namespace))
+
+    api.create(pod_of(deployment), **STRICT)
+
+
+def test_the_restricted_standard_is_enforced_and_refuses_the_host_s_network(api: Api, namespace: str) -> None:
+    deployment = only("Deployment", objects(OPTIONS["host-network"], namespace=namespace))
+
+    with pytest.raises(ApiError, match=r'violates PodSecurity "restricted:latest": host namespaces'):
+        api.create(pod_of(deployment), **STRICT)
+
+
+class Release:
+    """The chart, installed by Helm under a name of its own, and the service's keeper of certificates with the rights that the chart gives."""
+
+    def __init__(self, level: Level, namespace: str) -> None:
+        """Nothing is installed yet."""
+        self.level, self.namespace, self.name = level, namespace, f"a-{namespace}"
+        self._where = ("--namespace", namespace, "--kubeconfig", level.server.kubeconfig)
+        self.secret = f"/api/v1/namespaces/{namespace}/secrets/{self.name}-authority"
+        self.configuration = f"{CONFIGURATIONS}/{self.name}"
+
+    def helm(self, verb: str, *arguments: str, **values: object) -> str:
+        """Install, upgrade, roll back or uninstall; what is printed."""
+        chart = (CHART, "--values", "-") if verb in {"install", "upgrade"} else ()
+        return helm(verb, self.name, *chart, *arguments, *self._where, given=json.dumps({"name": self.name, **values}))
+
+    def rendered(self, **values: object) -> list[JSONObject]:
+        """What Helm installs."""
+        return objects({"name": self.name, **values}, namespace=self.namespace)
+
+    def kubectl(self, *arguments: str, given: list[JSONObject]) -> None:
+        """A command of kubectl's on these objects."""
+        program = str(binaries.find(binaries.KUBECTL))
+        command = [program, f"--kubeconfig={self.level.server.kubeconfig}", *arguments, "--filename=-"]
+        document = {"apiVersion": "v1", "kind": "List", "items": given}
+        subprocess.run(command, input=json.dumps(document), text=True, check=True, capture_output=True, timeout=120)
+
+    def keep_certificates(self) -> None:
+        """What each replica does every few seconds, as the Deployment tells it to, by the rights of its service account alone."""
+        settings = told(only("Deployment", self.rendered()))
+        names = Names(settings["service_namespace"], settings["ca_secret"], settings["configuration"])
+        served = service_names(settings["service_name"], settings["service_namespace"])
+        Keeper(lambda: connect(self.identity()), names, served, Serving()).look()
+
+    def identity(self) -> Path:
+        """A kubeconfig as the service account."""
+        user = f"system:serviceaccount:{self.namespace}:{self.name}"
+        self.level.server.credentials.client(user, "system:serviceaccounts", "system:authenticated")
+        kubeconfig = self.level.server.credentials.kubeconfig(self.level.server.server, user)
+        # To the Kubernetes client the colons of the name would be between the paths of several files.
+        return kubeconfig.replace(kubeconfig.with_name(f"{self.name}.kubeconfig"))
+
+    @property
+    def written(self) -> tuple[str, str]:
+        """What the service wrote: the authority and the caBundle, each in base64."""
+        (hook,) = self.hooks
+        return self.level.api.get(self.secret)["data"][ENTRY], hook["clientConfig"]["caBundle"]
+
+    @property
+    def hooks(self) -> list[JSONObject]:
+        """The webhooks that the API server knows."""
+        hooks: list[JSONObject] = self.level.api.get(self.configuration)["webhooks"]
+        return hooks
+
+
+@pytest.fixture
+def release(api_server: Level, namespace: str) -> Iterator[Release]:
+    find(binaries.HELM, binaries.KUBECTL)
+    one = Release(api_server, namespace)
+    yield one
+    for resource in one.rendered():
+        api_server.api.delete(path_of(resource))
+
+
+def until_allowed(release: Release) -> None:
+    """Keep certificates as soon as the API server has taken up the rights."""
+
+    def kept() -> bool:
+        try:
+            release.keep_certificates()
+        except CertificatesError:
+            return False
+        return True
+
+    until(kept, "the service may keep its certificates", SECONDS)
+
+
+def test_the_notes_say_what_to_do_next(release: Release) -> None:
+    said = release.helm("install")
+
+    for command in (
+        f"kubectl --namespace {release.namespace} rollout status deployment {release.name}",
+        "kubectl label namespace NAMESPACE airflow-sidecar-webhook=enabled",
+        f"kubectl label namespace {release.namespace} pod-security.kubernetes.io/enforce=restricted",
+    ):
+        assert f"     {command}\n" in said
+
+
+@pytest.mark.usefixtures("api")
+def test_the_notes_of_cert_manager_name_what_an_uninstall_leaves(release: Release) -> None:
+    said = release.helm("install", certificates={"source": "cert-manager"}, webhook={"failClosed": True})
+
+    assert f"{release.name}-tls and {release.name}-cert-manager-ca.\n" in said
+    assert "start unpatched" not in said
+
+
+@pytest.mark.usefixtures("api")
+def test_the_notes_name_no_authority_where_an_issuer_of_the_admins_signs(release: Release) -> None:
+    said = release.helm("install", certificates={"source": "cert-manager", "certManager": {"issuerRef": {"name": "corp"}}})
+
+    assert f"{release.name}-tls.\n" in said
+    assert "cert-manager-ca" not in said
+
+
+def test_helm_upgrade_and_rollback_keep_what_the_service_wrote(release: Release) -> None:
+    release.helm("install")
+    until_allowed(release)
+    before = release.written
+
+    release.helm("upgrade", webhook={"timeoutSeconds": 12}, replicas=3, labels={"changed": "yes"})
+
+    assert release.hooks[0]["timeoutSeconds"] == 12
+    assert release.written == before
+
+    release.helm("rollback", "1")
+
+    assert release.hooks[0]["timeoutSeconds"] == 10
+    assert release.written == before
+
+
+def test_helm_upgrade_by_force_takes_what_the_service_wrote_and_the_next_look_mends_it(release: Release) -> None:
+    release.helm("install")
+    until_allowed(release)
+    before = release.written
+
+    release.helm("upgrade", "--force")
+
+    assert "caBundle" not in release.hooks[0]["clientConfig"]
+    assert "data" not in release.level.api.get(release.secret)
+
+    release.keep_certificates()
+
+    assert release.written[0] not in {"", before[0]}
+    assert release.written[1]
+
+
+@pytest.mark.parametrize("way", [("apply",), ("apply", "--server-side")], ids=" ".join)
+def test_kubectl_apply_keeps_what_the_service_wrote(way: tuple[str, ...], release: Release) -> None:
+    release.kubectl(*way, given=release.rendered())
+    until_allowed(release)
+    before = release.written
+
+    release.kubectl(*way, given=release.rendered(webhook={"timeoutSeconds": 12}))
+
+    assert release.hooks[0]["timeoutSeconds"] == 12
+    assert release.written == before
+
+
+def test_uninstall_leaves_nothing_behind(release: Release) -> None:
+    release.helm("install", policy={"enabled": True})
+    until_allowed(release)
+    # A Secret that the service had to make again is none of Helm's making.
+    release.level.api.delete(release.secret)
+    release.keep_certificates()
+    assert release.written
+
+    release.helm("uninstall")
+
+    found = [
+        path_of(one) for one in release.rendered(policy={"enabled": True}) if release.level.api.request("GET", path_of(one)).is_success
+    ]
+    assert found == []
+    secrets = release.level.api.get(f"/api/v1/namespaces/{release.namespace}/secrets")["items"]
+    assert secrets == []
+
+
+def review(api: Api, user: str, verb: str, resource: str, name: str, namespace: str) -> bool:
+    """Whether the API server would let a user do it."""
+    group = "" if resource in {"nodes", "pods", "secrets", "configmaps"} else "admissionregistration.k8s.io"
+    attributes = {"group": group, "resource": resource, "verb": verb, "name": name, "namespace": namespace}
+    document = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "metadata": {},
+        "spec": {"user": user, "groups": ["system:serviceaccounts", "system:authenticated"], "resourceAttributes": attributes},
+    }
+    return bool(api.create(document)["status"]["allowed"])
+
+
+def test_the_service_may_do_what_it_does_and_no_more(release: Release) -> None:
+    release.helm("install")
+    until_allowed(release)
+    configurations, verbs = "mutatingwebhookconfigurations", ("get", "list", "watch", "create", "update", "patch", "delete")
+    places = {
+        ("secrets", f"{release.name}-authority", release.namespace): {"get", "update", "create"},
+        # The API server does not know the name of what is created before it is there.
+        ("secrets", "other", release.namespace): {"create"},
+        ("secrets", f"{release.name}-authority", "kube-system"): set(),
+        (configurations, release.name, ""): {"get", "list", "patch"},
+        (configurations, "istio-sidecar-injector", ""): {"list"},
+        ("nodes", "", ""): {"list", "watch"},
+        ("pods", "", release.namespace): set(),
+        ("configmaps", "", release.namespace): set(),
+    }
+    user = f"system:serviceaccount:{release.namespace}:{release.name}"
+
+    allowed = {place: {verb for verb in verbs if review(release.level.api, user, verb, place[0], place[1], place[2])} for place in places}
+
+    assert allowed == places
+
+
+@contextmanager
+def policy(api: Api) -> Iterator[None]:
+    """The policy in force."""
+    parts = [one for one in objects({**OPTIONS["policy"], "name": "a-policy"}) if one["kind"].startswith("ValidatingAdmissionPolicy")]
+    with ExitStack() as ends:
+        for part in parts:
+            api.create(part)
+            ends.callback(api.delete, path_of(part))
+        yield
+
+
+def warnings_on(api: Api, namespace: str, status: JSONObject | None) -> list[str]:
+    """What the creator of a pod with this status is told. The webhook that is registered here is not asked: it is no task's."""
+    pod = task_pod(namespace)
+    del pod["metadata"]["labels"]
+    if status is not None:
+        pod["metadata"]["annotations"] = {STATUS: json.dumps(status, separators=(",", ":"))}
+    return warnings_on_pod(api, pod)
+
+
+def warnings_on_pod(api: Api, pod: JSONObject) -> list[str]:
+    """What its creator is told. It is created in any case."""
+    response = api.request("POST", collection(pod), pod, dryRun="All")
+    assert response.is_success, response.text
+    return response.headers.get_list("warning")
+
+
+LEFT: Final = {"treatment": "left", "reason": "entrypoint-unknown", "main": "base", "sidecars": {"istio-proxy": "runs-on"}}
+SOME_RUN_ON: Final = {"treatment": "wrapped", "reason": "some-run-on", "sidecars": {"istio-proxy": "quit", "oauth": "runs-on"}}
+QUIT: Final = {"treatment": "wrapped", "reason": "sidecars-quit", "sidecars": {"istio-proxy": "quit", "runs-on": "unknown"}}
+
+
+def test_the_policy_warns_of_a_sidecar_that_will_not_end_and_of_nothing_else(api: Api) -> None:
+    with policy(api), new_namespace(api, "policy") as here:
+        until(lambda: warnings_on(api, here, LEFT) != [], "the policy is in force", SECONDS)
+
+        assert "this pod may stay Running beside a sidecar that does not end" in warnings_on(api, here, LEFT)[0]
+        assert '"oauth":"runs-on"' in warnings_on(api, here, SOME_RUN_ON)[0].replace("\\", "")
+        assert warnings_on(api, here, QUIT) == []
+        assert warnings_on(api, here, None) == []
+
+
+NOT_SEEN: Final = "this pod may stay Running beside its sidecar, since airflow-sidecar-webhook has not seen it"
+BESIDE_ISTIO: Final = [{"name": "base", "image": "task"}, {"name": "istio-proxy", "image": "proxyv2"}]
+NOT_WARNED_OF: Final[dict[str, JSONObject]] = {
+    "no task of Airflow's": {"metadata": {"labels": {"app": "task"}}},
+    "without any label": {"metadata": {"labels": {}}},
+    "switched off": {"metadata": {"annotations": {MODE: "off"}}},
+    "long-running": {"spec": {"restartPolicy": "Always"}},
+    "no sidecar": {"spec": {"containers": BESIDE_ISTIO[:1]}},
+    "a native one": {"spec": {"containers": BESIDE_ISTIO[:1], "initContainers": [{**BESIDE_ISTIO[1], "restartPolicy": "Always"}]}},
+}
+
+
+@pytest.mark.usefixtures("api_server")  # for its skips
+def test_the_policy_warns_of_a_task_with_an_injected_sidecar_that_the_webhook_has_not_seen() -> None:
+    """On an API server that knows no webhook, as one does whose webhook is not answered."""
+    with levels.api_server() as level, policy(level.api), new_namespace(level.api, "policy") as here:
+        unseen = task_pod(here, containers=BESIDE_ISTIO)
+        until(lambda: warnings_on_pod(level.api, unseen) != [], "the policy is in force", SECONDS)
+
+        assert NOT_SEEN in warnings_on_pod(level.api, unseen)[0]
+        for case, parts in NOT_WARNED_OF.items():
+            other = {**unseen, **{part: {**unseen[part], **changed} for part, changed in parts.items()}}
+            assert warnings_on_pod(level.api, other) == [], case
+
+
+def test_the_policy_looks_at_no_namespace_that_did_not_opt_in(api: Api, namespace: str) -> None:
+    make_namespace(api, f"{namespace}-other", {})
+    with policy(api), new_namespace(api, "policy") as here:
+        until(lambda: warnings_on(api, here, LEFT) != [], "the policy is in force", SECONDS)
+
+        assert warnings_on(api, f"{namespace}-other", LEFT) == []

@@ -1,0 +1,177 @@
+"""The chart's values, by Helm alone: what is refused and how that is told, and what each option changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from manifests.generate import INSTALL, install
+from manifests.rendering import CHART, RenderingError, helm
+from testbed import binaries
+from tests.e2e.api_server.chart import OPTIONS, OWN_SECRET, objects, only, told
+from tests.e2e.conftest import find
+from webhook.policy_files import build_policy
+from webhook.settings import PREFIX, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
+    "a misspelt value": ({"replica": 2}, "additional properties 'replica' not allowed"),
+    "a misspelt value within another": ({"webhook": {"failClose": True}}, "additional properties 'failClose' not allowed"),
+    "a misspelt setting": ({"settings": {"wait_second": 1}}, "additional properties 'wait_second' not allowed"),
+    "a setting that the chart decides": ({"settings": {"port": 1}}, "additional properties 'port' not allowed"),
+    "a setting of no such value": ({"settings": {"mode": "wrapped"}}, "value must be one of 'auto'"),
+    "a setting out of its range": ({"settings": {"wait_seconds": 541}}, "maximum: got 541, want 540"),
+    "a misspelt field of a sidecar": (
+        {"sidecars": [{"id": "a", "title": "A", "source": ["b"], "order_": 1}]},
+        "properties 'order_' not allowed",
+    ),
+    "a sidecar without a source": ({"sidecars": [{"id": "a", "title": "A"}]}, "missing property 'source'"),
+    "a misspelt field of an image": ({"entrypoints": {"images": [{"image": "a", "shel": True}]}}, "properties 'shel' not allowed"),
+    "a name that comes after injectors": ({"name": "webhook"}, "does not match pattern"),
+    "a name that is no name": ({"name": "a_b"}, "does not match pattern"),
+    "text for a number": ({"replicas": "2"}, "got string, want integer"),
+    "no replica": ({"replicas": 0}, "minimum: got 0, want 1"),
+    "a port that needs a right": ({"ports": {"webhook": 443}}, "minimum: got 443, want 1,024"),
+    "root": ({"user": 0}, "minimum: got 0, want 1"),
+    "an unknown source of certificates": ({"certificates": {"source": "certmanager"}}, "value must be one of 'self-managed'"),
+    "a policy that denies": ({"policy": {"actions": ["Deny"]}}, "value must be one of 'Warn', 'Audit'"),
+    "a short digest": ({"image": {"digest": "sha256:12"}}, "does not match pattern"),
+    "own files without a Secret": (
+        {"certificates": {"source": "secret"}},
+        "certificates.secret",
+    ),
+    "own files without an authority": (
+        {"certificates": {"source": "secret", "secret": {"name": "serving"}}},
+        "certificates.secret.caBundle: give the PEM",
+    ),
+    "a timeout shorter than a slow request": ({"webhook": {"timeoutSeconds": 5}}, "webhook.timeoutSeconds: must be longer"),
+    "a request slower than the timeout": ({"settings": {"read_seconds": 9.5}}, "webhook.timeoutSeconds: must be longer"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_values_that_are_wrong_are_refused_with_their_names(case: str) -> None:
+    values, message = REFUSED[case]
+
+    with pytest.raises(RenderingError) as refused:
+        objects(values)
+
+    assert message in str(refused.value)
+
+
+def test_helm_finds_nothing_wrong_with_the_chart() -> None:
+    find(binaries.HELM)
+
+    assert "1 chart(s) linted, 0 chart(s) failed" in helm("lint", "--strict", CHART)
+
+
+def test_install_yaml_is_current() -> None:
+    find(binaries.HELM)
+
+    assert INSTALL.read_text("utf-8") == install(), "run: python -m manifests.generate"
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_the_service_takes_the_settings_of_every_option(option: str) -> None:
+    given = told(only("Deployment", objects(OPTIONS[option])))
+
+    read_settings({f"{PREFIX}{name.upper()}": value for name, value in given.items()})
+
+
+def test_the_service_takes_the_rows_as_they_are_mounted(tmp_path: Path) -> None:
+    rendered = objects(OPTIONS["rules"])
+    for name, text in only("ConfigMap", rendered)["data"].items():
+        (tmp_path / name).write_text(text)
+
+    files = {f"{PREFIX}{name.upper()}_FILE": str(tmp_path / f"{name}.yaml") for name in ("sidecars", "entrypoints")}
+    policy = build_policy(read_settings(files))
+
+    assert policy.catalogue.sidecars[0].id == "cache"
+    assert policy.entrypoints.images[0].image == "corp/task"
+    assert policy.entrypoints.candidates[0] == ("/init", "--")
+    assert {told(only("Deployment", rendered))[f"{name}_file"].rpartition("/")[2] for name in ("sidecars", "entrypoints")} == {
+        path.name for path in tmp_path.iterdir()
+    }
+
+
+def test_other_rows_are_other_pods() -> None:
+    def checksum(title: str) -> str:
+        rows = [{"id": "cache", "title": title, "source": ["here"]}]
+        template = only("Deployment", objects({"sidecars": rows}))["spec"]["template"]
+        return str(template["metadata"]["annotations"]["checksum/rules"])
+
+    assert checksum("A") != checksum("B")
+
+
+def test_large_numbers_fractions_and_lists_reach_the_service_as_they_were_written() -> None:
+    given = told(only("Deployment", objects(OPTIONS["settings"])))
+
+    assert given["max_body_bytes"] == "67108864"
+    assert given["read_seconds"] == "0.5"
+    assert given["injectors"] == "vault,linkerd"
+
+
+@pytest.mark.parametrize(("written", "read"), [(False, "off"), ("off", "off"), (True, "on"), ("on", "on")])
+def test_on_and_off_need_no_quotes(written: object, read: str) -> None:
+    rendered = objects({"certificates": OWN_SECRET, "settings": {"native_sidecars": written}})
+
+    assert told(only("Deployment", rendered))["native_sidecars"] == read
+    assert ("ClusterRole" in {one["kind"] for one in rendered}) == (read == "on")
+
+
+def test_fail_closed_refuses_pods_and_makes_the_services_own_faults_count() -> None:
+    rendered = objects(OPTIONS["fail-closed"])
+
+    assert only("MutatingWebhookConfiguration", rendered)["webhooks"][0]["failurePolicy"] == "Fail"
+    assert told(only("Deployment", rendered))["on_fault"] == "error"
+
+
+def test_a_service_with_nothing_to_ask_has_no_rights_no_token_and_no_way_out() -> None:
+    rendered = objects(OPTIONS["nothing-to-ask"])
+
+    assert not {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret"} & {one["kind"] for one in rendered}
+    assert only("Deployment", rendered)["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+    assert only("NetworkPolicy", rendered)["spec"]["egress"] == []
+
+
+@pytest.mark.parametrize("option", ["cert-manager", "cert-manager-issuer", "own-secret"])
+def test_where_the_service_makes_no_certificates_it_may_write_nothing(option: str) -> None:
+    rendered = objects(OPTIONS[option])
+    verbs = {verb for one in rendered if one["kind"] in {"Role", "ClusterRole"} for rule in one["rules"] for verb in rule["verbs"]}
+
+    assert verbs == {"list", "watch"}
+    assert "Secret" not in {one["kind"] for one in rendered}
+
+
+def test_a_certificate_of_cert_manager_is_mounted_from_where_it_is_put() -> None:
+    rendered = objects(OPTIONS["cert-manager"])
+    leaf = next(one for one in rendered if one["kind"] == "Certificate" and "dnsNames" in one["spec"])
+    (volume,) = only("Deployment", rendered)["spec"]["template"]["spec"]["volumes"]
+    configuration = only("MutatingWebhookConfiguration", rendered)
+
+    assert volume["secret"]["secretName"] == leaf["spec"]["secretName"]
+    assert configuration["metadata"]["annotations"]["cert-manager.io/inject-ca-from"] == "/".join(
+        leaf["metadata"][key] for key in ("namespace", "name")
+    )
+    assert "airflow-sidecar-webhook.airflow-sidecar-webhook.svc" in leaf["spec"]["dnsNames"]
+    assert "caBundle" not in configuration["webhooks"][0]["clientConfig"]
+
+
+def test_on_the_host_s_network_a_new_pod_waits_for_the_ports_of_the_old_one() -> None:
+    spec = only("Deployment", objects(OPTIONS["host-network"]))["spec"]
+
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    assert spec["template"]["spec"]["dnsPolicy"] == "ClusterFirstWithHostNet"
+
+
+def test_an_old_cluster_is_given_no_field_that_it_does_not_know() -> None:
+    rendered = objects({"certificates": OWN_SECRET}, kubernetes="1.25.0")
+
+    assert "matchConditions" not in only("MutatingWebhookConfiguration", rendered)["webhooks"][0]
+    assert "unhealthyPodEvictionPolicy" not in only("PodDisruptionBudget", rendered)["spec"]
+    spread = only("Deployment", rendered)["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert not any("matchLabelKeys" in constraint for constraint in spread)

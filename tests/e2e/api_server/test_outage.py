@@ -1,0 +1,208 @@
+"""Our webhook down, restarted, frozen, overloaded, and the API server restarted beside it: what a client sees. Pods always start."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import socket
+import ssl
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from testbed.wait import until
+from tests.e2e.api_server.own_webhook import OwnWebhook, own_webhook
+from tests.e2e.api_server.submission import comparable
+from tests.e2e.conftest import api_server_level, new_namespace
+from tests.e2e.registration import is_patched_in
+from webhook.core.names import STATUS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testbed.levels import Level
+    from testbed.webhook import Webhook
+
+CREATED: Final = 201
+NOT_CALLED: Final = 500
+CLIENTS: Final = 4
+TIMEOUT_SECONDS: Final = 2
+SECONDS: Final = 10
+
+
+def told(response: httpx.Response) -> str:
+    """What the API server says in an error."""
+    return str(response.json()["message"])
+
+
+def test_pods_start_as_they_are_while_the_webhook_is_down_and_are_patched_as_soon_as_it_is_back(api_server: Level) -> None:
+    with own_webhook(api_server, timeoutSeconds=TIMEOUT_SECONDS) as here:
+        assert here.webhook.end() == 0
+        response = here.create()
+
+        assert response.status_code == CREATED
+        assert "warning" not in response.headers
+        assert STATUS not in response.text
+        here.webhook.start_again()
+        assert here.is_patched()
+
+
+def test_under_fail_the_client_is_told_that_the_webhook_was_not_reached(api_server: Level) -> None:
+    with own_webhook(api_server, timeoutSeconds=TIMEOUT_SECONDS, failurePolicy="Fail") as here:
+        here.webhook.end()
+        response = here.create()
+        here.webhook.start_again()
+
+        assert response.status_code == NOT_CALLED
+        assert 'failed calling webhook "pods.airflow-sidecar-webhook.io"' in told(response)
+        assert "connection refused" in told(response)
+        assert here.is_patched()
+
+
+@contextmanager
+def load(here: OwnWebhook) -> Iterator[list[httpx.Response]]:
+    """Several clients create pods without a pause; the replies so far, which are all of them after the end."""
+    replies: list[httpx.Response] = []
+    ended = threading.Event()
+
+    def create_on() -> None:
+        while not ended.is_set():
+            replies.append(here.create())
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        running = [clients.submit(create_on) for _ in range(CLIENTS)]
+        try:
+            yield replies
+        finally:
+            ended.set()
+    for one in running:
+        one.result()
+
+
+def await_more(replies: list[httpx.Response]) -> None:
+    """Wait until each client has had a reply to something that it has only now begun to ask."""
+    so_far = len(replies)
+    until(lambda: len(replies) > so_far + 2 * CLIENTS, "the load goes on", SECONDS)
+
+
+def test_a_restart_under_load_refuses_no_pod_and_leaves_none_half_patched(api_server: Level) -> None:
+    with own_webhook(api_server, timeoutSeconds=TIMEOUT_SECONDS) as here:
+        patched = comparable(here.create().json())
+        with load(here) as replies:
+            await_more(replies)
+            assert here.webhook.end() == 0
+            down = comparable(here.create().json())
+            await_more(replies)
+            here.webhook.start_again()
+            until(here.is_patched, "pods are patched again", SECONDS)
+        stored = [comparable(reply.json()) for reply in replies]
+
+        assert {reply.status_code for reply in replies} == {CREATED}
+        assert down != patched
+        assert [pod for pod in stored if pod not in (patched, down)] == []
+        assert patched in stored
+        assert down in stored
+
+
+@pytest.mark.parametrize(("policy", "status"), [("Ignore", CREATED), ("Fail", NOT_CALLED)])
+def test_a_webhook_that_is_frozen_costs_its_timeout(api_server: Level, policy: str, status: int) -> None:
+    with own_webhook(api_server, timeoutSeconds=TIMEOUT_SECONDS, failurePolicy=policy) as here:
+        os.kill(here.webhook.pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            response = here.create()
+            took = time.monotonic() - began
+        finally:
+            os.kill(here.webhook.pid, signal.SIGCONT)
+
+        assert response.status_code == status
+        assert STATUS not in response.text
+        assert TIMEOUT_SECONDS <= took < SECONDS
+        assert here.is_patched()
+
+
+BUFFERED_BYTES: Final = 1024 * 1024
+ROOM_BYTES: Final = 512
+"""Smaller than any review."""
+
+OVERLOADED: Final = {
+    "MAX_BODY_BYTES": str(BUFFERED_BYTES),
+    "MAX_BUFFERED_BYTES": str(BUFFERED_BYTES),
+    "READ_SECONDS": "30",
+}
+
+
+def connect(webhook: Webhook) -> ssl.SSLSocket:
+    """A connection to the webhook."""
+    config = webhook.client_config
+    place = urlsplit(config["url"])
+    assert place.hostname
+    context = ssl.create_default_context(cadata=base64.b64decode(config["caBundle"]).decode())
+    return context.wrap_socket(socket.create_connection((place.hostname, place.port), SECONDS), server_hostname=place.hostname)
+
+
+def begin_body(connection: ssl.SSLSocket, sent: int, announced: int) -> None:
+    """Send a request's head and so many bytes of its body."""
+    head = f"POST /mutate HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nContent-Length: {announced}\r\n\r\n"
+    connection.sendall(head.encode() + b" " * sent)
+
+
+def refusals(webhook: Webhook) -> int:
+    """How often it has said that it is asked too much at once."""
+    return sum(line["event"] == "refused" and line["status"] == httpx.codes.SERVICE_UNAVAILABLE for line in webhook.log)
+
+
+def is_full(webhook: Webhook) -> bool:
+    """Whether it has no room for a small body."""
+    before = refusals(webhook)
+    with connect(webhook) as connection:
+        begin_body(connection, 2 * ROOM_BYTES, 2 * ROOM_BYTES)
+        connection.recv(1)
+    return refusals(webhook) > before
+
+
+@contextmanager
+def full(webhook: Webhook) -> Iterator[None]:
+    """Somebody sends a large body and does not come to its end: there is no room for another."""
+    with connect(webhook) as connection:
+        begin_body(connection, BUFFERED_BYTES - ROOM_BYTES, BUFFERED_BYTES)
+        until(lambda: is_full(webhook), "the webhook is full", SECONDS)
+        yield
+
+
+def test_an_overloaded_webhook_is_asked_again_and_the_pod_is_patched(api_server: Level) -> None:
+    with own_webhook(api_server, OVERLOADED, timeoutSeconds=5, failurePolicy="Fail") as here, ThreadPoolExecutor(1) as client:
+        with full(here.webhook):
+            before = refusals(here.webhook)
+            creating = client.submit(here.create)
+            until(lambda: refusals(here.webhook) > before, "the API server's review is refused", SECONDS)
+        response = creating.result()
+
+        assert response.status_code == CREATED
+        assert STATUS in response.text
+
+
+def test_a_webhook_that_stays_overloaded_lets_the_pod_start_as_it_is(api_server: Level) -> None:
+    with own_webhook(api_server, OVERLOADED, timeoutSeconds=TIMEOUT_SECONDS) as here, full(here.webhook):
+        response = here.create()
+
+        assert response.status_code == CREATED
+        assert STATUS not in response.text
+
+
+def test_an_api_server_that_comes_back_calls_the_webhook_for_the_very_first_pod() -> None:
+    with api_server_level("API server that is restarted", ()) as level, new_namespace(level.api, "outage") as namespace:
+        level.server.stop()
+        with pytest.raises(httpx.TransportError):
+            level.api.get("/version")
+        level.server.start()
+
+        assert is_patched_in(namespace, level.api)
+        assert {line["level"] for line in level.webhook.log} == {"info"}

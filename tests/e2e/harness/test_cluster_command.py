@@ -1,0 +1,53 @@
+"""`make cluster` and its stop, as somebody types them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from testbed import prerequisites, standing
+from tests.e2e.harness.host import host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECONDS = 600
+
+
+@pytest.fixture(autouse=True)
+def _can_stand() -> Iterator[None]:
+    if reason := prerequisites.lacking():
+        pytest.skip(reason)
+    if standing.standing():
+        pytest.skip("a cluster stands already: `make cluster-stop` ends it")
+    yield
+    standing.stop()
+
+
+def cluster(*arguments: str) -> str:
+    """What the command prints."""
+    command = [sys.executable, "-m", "cluster", *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=SECONDS).stdout
+
+
+def shell(*lines: str) -> str:
+    """What these lines print, in one shell."""
+    return subprocess.run(["sh", "-ec", "\n".join(lines)], check=True, stdout=subprocess.PIPE, text=True, timeout=SECONDS).stdout
+
+
+def test_what_it_prints_works_and_nothing_of_it_is_left_after_the_stop() -> None:
+    before = host()
+    export, create, get = (line.strip() for line in cluster("start", "node").splitlines() if line.startswith("  "))
+    shell(export, create)
+    kubectl = get.partition(" ")[0]
+    failed = f"{kubectl} wait pod first --namespace tasks --for=jsonpath={{.status.phase}}=Failed --timeout=120s"
+    code = f"{kubectl} get pod first --namespace tasks -o 'jsonpath={{.status.containerStatuses[?(@.name==\"base\")].state.terminated.exitCode}}'"
+    assert shell(export, failed, code).endswith("3")
+    assert standing.standing()
+    assert cluster("stop") == "the cluster is gone\n"
+    assert standing.standing() is None
+    assert host() == before
+    assert cluster("stop") == "no cluster stands\n"

@@ -1,0 +1,39 @@
+"""A component that is ended, and one that ends by itself meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from testbed.machine import ProcessInside
+from testbed.process import Process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_component_in_a_machine_that_ends_while_it_is_looked_for_has_ended(tmp_path: Path) -> None:
+    """In the place of nsenter something that never has a child."""
+    process = ProcessInside("short", ["sleep", "0.3"], tmp_path / "short.log")
+    assert process.end(signal.SIGKILL) == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "told"), [("echo why >&2; exit 4", "crasher ended with 4\n"), ("echo why; sleep 600", "crasher is ready\n")]
+)
+def test_a_start_that_fails_says_why(tmp_path: Path, script: str, told: str) -> None:
+    process = Process("crasher", ["sh", "-c", script], tmp_path / "crasher.log")
+    with pytest.raises(RuntimeError) as failed:
+        process.ready(lambda: False, "is ready", 1)
+    process.end(signal.SIGKILL)
+    assert told in str(failed.value)
+    assert str(failed.value).endswith("crasher.log:\nwhy")
+
+
+def test_ctrl_c_in_a_terminal_does_not_reach_a_component(tmp_path: Path) -> None:
+    process = Process("sleeper", ["sleep", "600"], tmp_path / "sleeper.log")
+    assert os.getpgid(process.pid) != os.getpgrp()
+    assert process.end() == -signal.SIGTERM

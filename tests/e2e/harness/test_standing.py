@@ -1,0 +1,45 @@
+"""What a standing cluster tells of itself holds for as long as that cluster lives. None is started here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from testbed import slot, standing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILLED = """
+import os, signal
+from testbed import slot, standing
+taken = slot.take()
+standing.tell(taken.folder, standing.Standing(taken.number, os.getpid(), "kubeconfig", "first-pod"))
+assert standing.standing()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A cluster whose holder was killed."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    ended = subprocess.run([sys.executable, "-c", KILLED], check=False, timeout=60)
+    assert ended.returncode == -9
+
+
+def test_one_that_was_killed_does_not_stand_and_is_cleared_away_by_the_stop() -> None:
+    assert standing.standing() is None
+    assert standing.stop()
+    assert not standing.stop()
+    assert not any(folder.exists() for folder in slot.folders())
+
+
+def test_another_run_in_its_place_is_not_taken_for_it() -> None:
+    another = slot.take()
+    assert standing.standing() is None
+    assert not standing.stop()
+    another.release()

@@ -1,0 +1,136 @@
+"""From a cluster without it to a patched pod that ends, by Helm and by kubectl alone, and back to a cluster without it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from manifests.rendering import NAME
+from testbed.namespace import SERVICE_ACCOUNT, wait_until_ready
+from testbed.wait import until
+from tests.e2e.installation.installation import SECONDS, Installation
+from tests.e2e.node.namespace import ENDED, namespace_on
+from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
+from tests.e2e.registration import is_patched_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.node.namespace import Namespace
+
+    JSONObject = dict[str, Any]
+
+
+METRICS_PORT: Final = 8080
+PREFIX: Final = "airflow_sidecar_webhook_"
+
+
+@pytest.fixture(params=["helm", "kubectl"])
+def way(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def install(installation: Installation, way: str) -> None:
+    """All that an operator types."""
+    if way == "kubectl":
+        installation.kubectl("apply", "--filename=-", given=installation.manifest())
+        return
+    installation.make_namespace()
+    installation.helm("install")
+
+
+def uninstall(installation: Installation, way: str) -> None:
+    """The same for the end, but for the namespace where it is not the manifest's."""
+    if way == "kubectl":
+        installation.kubectl("delete", "--ignore-not-found", "--filename=-", given=installation.manifest())
+        return
+    installation.helm("uninstall")
+    installation.kubectl("delete", "namespace", NAME)
+
+
+@contextmanager
+def tasks(installation: Installation) -> Iterator[Namespace]:
+    """A namespace that opted in before anything was installed."""
+    with namespace_on(installation.level, "installed") as opted_in:
+        wait_until_ready(installation.level.api, opted_in.name, SERVICE_ACCOUNT, "configmaps/kube-root-ca.crt")
+        yield opted_in
+
+
+def end_of_task(here: Namespace, task_image: str, agent_image: str) -> tuple[JSONObject, JSONObject]:
+    """A pod of Airflow's beside a sidecar, as it was stored, and how its task ended."""
+    proxy = stand_in_proxy(agent_image)
+    # The kubelet probes it, since it becomes native: it has to listen at the pod's address, as Istio's does.
+    proxy["command"] += ["--host", "0.0.0.0"]  # noqa: S104  in a pod
+    pod = operator_pod(here.name, "task", shell(task_image, "exit 3"), proxy)
+    made = here.level.api.create(pod)
+    # Not by the recorder, whose watch ends with an API server that another file's tests restart.
+    until(lambda: here.pod("task")["status"]["phase"] in ENDED, "the task's pod ends", SECONDS)
+    statuses = {status["name"]: status["state"]["terminated"] for status in here.pod("task")["status"]["containerStatuses"]}
+    return made, statuses["base"]
+
+
+def metrics(installation: Installation) -> list[dict[str, float]]:
+    """What each replica tells Prometheus: the samples without labels."""
+    urls = [f"http://{pod['status']['podIP']}:{METRICS_PORT}/metrics" for pod in installation.pods()]
+    told = [installation.level.node.machine.run("curl", "--silent", "--fail", url) for url in urls]
+    return [
+        {sample.name.removeprefix(PREFIX): sample.value for family in families for sample in family.samples if not sample.labels}
+        for families in map(text_string_to_metric_families, told)
+    ]
+
+
+def test_a_pod_is_patched_by_what_was_installed_and_ends_and_nothing_stays(
+    installation: Installation, way: str, task_image: str, agent_image: str, measured: list[str]
+) -> None:
+    with tasks(installation) as here:
+        before = installation.objects()
+        assert not is_patched_in(here.name, here.level.api)
+        began = time.monotonic()
+        install(installation, way)
+        applied = time.monotonic()
+        until(lambda: is_patched_in(here.name, here.level.api), "the first pod is patched", SECONDS)
+        measured.append(f"{time.monotonic() - applied:7.1f} s to the first patched pod after {way}, which took {applied - began:.1f} s")
+        installation.wait_until_ready()
+
+        made, ended = end_of_task(here, task_image, agent_image)
+
+        assert made["metadata"]["annotations"]["airflow-sidecar-webhook/status"]
+        assert ended["exitCode"] == 3
+        assert {line["level"] for line in installation.logs()} == {"info"}
+        for told in metrics(installation):
+            assert (told["ca_bundle_in_sync"], told["certificate_errors_total"]) == (1, 0)
+            assert told["certificate_not_after_timestamp_seconds"] > time.time()
+            assert told["authority_not_after_timestamp_seconds"] > told["certificate_not_after_timestamp_seconds"]
+            assert 0 <= told["certificate_look_age_seconds"] < SECONDS
+        here.delete("task", 0)
+
+        uninstall(installation, way)
+
+        installation.wait_until_only(before)
+
+
+def test_helm_uninstall_leaves_only_what_a_namespace_has_by_itself(installation: Installation) -> None:
+    installation.make_namespace()
+    wait_until_ready(installation.level.api, NAME, SERVICE_ACCOUNT, "configmaps/kube-root-ca.crt")
+    before = installation.objects()
+    try:
+        installation.helm("install")
+        installation.wait_until_ready()
+        installation.helm("uninstall")
+        installation.wait_until_only(before)
+    finally:
+        installation.kubectl("delete", "namespace", NAME)
+
+
+def test_helm_refuses_what_was_installed_without_it(installation: Installation) -> None:
+    install(installation, "kubectl")
+    try:
+        with pytest.raises(Exception, match="invalid ownership metadata"):
+            installation.helm("install")
+    finally:
+        uninstall(installation, "kubectl")

@@ -1,0 +1,213 @@
+"""What time does to the certificates of the running Deployment: pods are created all the while, and which of them it misses.
+
+The clocks of the API server, the controllers and the kubelet are put ahead while they run, those of the replicas are not: whose clock is
+right does not count, the API server's is the one that verifies.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from certs.authority import BACKDATED, LEAF_LIFE, make_authority, renewal
+from certs.keyring import Authority, Keyring
+from certs.keyring_file import read_keyring, write_keyring
+from certs.lifetimes import USUAL
+from certs.site import ENTRY
+from manifests.rendering import NAME
+from testbed.wait import until
+from tests.e2e.installation.conftest import clean_node_level
+from tests.e2e.installation.creations import FAIL_OPEN, counted, creating, without_a_gap
+from tests.e2e.installation.installation import SECONDS, SECRET, Installation, load_webhook_image
+from tests.e2e.node.namespace import namespace_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from certs.authority import Issued
+    from testbed.api import Api
+    from testbed.levels import NodeLevel
+
+LOOK_SECONDS: Final = 30
+"""Three looks of a replica (certs/keeper.py): a rotation takes more than one, and a machine may be busy."""
+
+TOKEN_SECONDS: Final = 240
+"""A kubelet replaces a token that has expired at a pod's next round, a minute or more later, and a client reads it again each minute."""
+
+SETTLED: Final = USUAL.settle + timedelta(minutes=1)
+TWO_YEARS: Final = timedelta(days=2 * 365)
+
+
+class PassingTime:
+    """The time of a cluster, which may pass faster."""
+
+    def __init__(self, level: NodeLevel) -> None:
+        self._clocks = level.node.clocks()
+        self._ahead = timedelta()
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def passes(self, by: timedelta) -> datetime:
+        """All at once; what time it is then."""
+        self._ahead += by
+        for clock in self._clocks:
+            clock.put_ahead(self._ahead)
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def aging_node() -> Iterator[NodeLevel]:
+    """A node for these tests alone: nothing that was made in the future is of use before it."""
+    with clean_node_level("node, aging") as level:
+        yield level
+
+
+@pytest.fixture(scope="module")
+def passing_time(aging_node: NodeLevel) -> PassingTime:
+    return PassingTime(aging_node)
+
+
+@pytest.fixture(scope="module")
+def installed(aging_node: NodeLevel) -> Iterator[Installation]:
+    installation = Installation(aging_node, load_webhook_image(aging_node.node))
+    with installation.installed():
+        yield installation
+
+
+@pytest.fixture(scope="module")
+def tasks(installed: Installation) -> Iterator[str]:
+    """A namespace that opted in."""
+    with namespace_on(installed.level, "years") as namespace:
+        until(lambda: installed.patches(namespace.name), "pods are patched", SECONDS)
+        yield namespace.name
+
+
+@pytest.fixture
+def api(installed: Installation) -> Api:
+    return installed.level.api
+
+
+def serves_since(installed: Installation, since: datetime) -> bool:
+    """Whether all that is served was made after this time, by an authority that the API server is told to trust."""
+    trusted = {authority.subject for authority in installed.bundle()}
+    leaves = installed.served()
+    # A certificate tells its times in whole seconds.
+    made = [leaf.not_valid_before_utc + BACKDATED + timedelta(seconds=1) for leaf in leaves]
+    return all(leaf.issuer in trusted for leaf in leaves) and min(made) >= since
+
+
+def test_a_leaf_is_renewed_and_no_pod_is_missed(installed: Installation, tasks: str, api: Api, passing_time: PassingTime) -> None:
+    before = installed.bundle()
+    with without_a_gap(api, tasks) as pods:
+        due = passing_time.passes(LEAF_LIFE * 5 / 7)
+        until(lambda: serves_since(installed, due), "both replicas serve another leaf", LOOK_SECONDS)
+        pods.create_at_once()
+    assert installed.bundle() == before
+
+
+def test_replicas_that_start_after_the_loss_of_the_secret_wait_until_they_are_trusted_and_no_pod_is_missed(
+    installed: Installation, tasks: str, api: Api, passing_time: PassingTime
+) -> None:
+    """The old ones serve on meanwhile, with leaves of an authority whose key is lost."""
+    before = {pod["metadata"]["name"] for pod in installed.pods()}
+    with without_a_gap(api, tasks) as pods:
+        api.delete(SECRET)
+        until(lambda: len(installed.bundle()) == 2, "another authority is trusted as well", LOOK_SECONDS)
+        installed.kubectl("--namespace", NAME, "rollout", "restart", "deployment", NAME)
+        until(lambda: new_replica(installed, before), "a new replica runs", SECONDS)
+        pods.create_at_once()
+        until(lambda: unready(installed, new_replica(installed, before)), "it waits to be trusted", LOOK_SECONDS)
+        passing_time.passes(SETTLED)
+        installed.wait_until_ready()
+        assert {leaf.issuer for leaf in installed.served()} == {installed.bundle()[-1].subject}
+        pods.create_at_once()
+    assert not before & {pod["metadata"]["name"] for pod in installed.pods()}
+
+
+def new_replica(installed: Installation, before: set[str]) -> str:
+    """The name of a pod that is not one of these, once it serves its health; "" before that."""
+    new = (pod for pod in installed.pods() if pod["metadata"]["name"] not in before)
+    # `started` is true from the first success of the startup probe on.
+    return next((pod["metadata"]["name"] for pod in new for one in pod["status"].get("containerStatuses", ()) if one["started"]), "")
+
+
+def unready(installed: Installation, pod: str) -> bool:
+    """Whether a replica says that it serves, and nothing that is trusted. RuntimeError: it does not yet serve."""
+    address = next(one["status"]["podIP"] for one in installed.pods() if one["metadata"]["name"] == pod)
+    return "no certificate that the API server trusts yet" in installed.level.node.machine.run(
+        "curl", "-s", f"http://{address}:8080/readyz"
+    )
+
+
+def test_an_authority_is_followed_by_another_and_no_pod_is_missed(
+    installed: Installation, tasks: str, api: Api, passing_time: PassingTime
+) -> None:
+    first = soon_due(passing_time.now)
+    keyring = write_keyring(Keyring((Authority(first.certificate, first.key),)))
+    installed.start_anew(2, {ENTRY: base64.b64encode(keyring).decode()})
+    installed.wait_until_ready()
+    until(lambda: installed.patches(tasks), "pods are patched", SECONDS)
+    assert installed.bundle() == (first.certificate,)
+
+    with without_a_gap(api, tasks) as pods:
+        passing_time.passes(timedelta(days=4))
+        until(lambda: len(installed.bundle()) == 2, "both authorities are trusted", LOOK_SECONDS)
+        until(lambda: is_noted(api), "it is noted since when", LOOK_SECONDS)
+        assert {leaf.issuer for leaf in installed.served()} == {first.certificate.subject}
+
+        settled = passing_time.passes(SETTLED)
+        until(lambda: serves_since(installed, settled), "both replicas serve leaves of the second", LOOK_SECONDS)
+        assert first.certificate.subject not in {leaf.issuer for leaf in installed.served()}
+        pods.create_at_once()
+
+        for _ in range(2):
+            due = partial(serves_since, installed, passing_time.passes(timedelta(days=6)))
+            until(due, "both replicas serve another leaf", LOOK_SECONDS)
+        until(lambda: len(installed.bundle()) == 1, "the first authority is gone", LOOK_SECONDS)
+        pods.create_at_once()
+    assert first.certificate not in installed.bundle()
+
+
+def soon_due(now: datetime) -> Issued:
+    """An authority that was made months ago and is to have a successor in some days: when exactly is in its serial number."""
+    tries = (make_authority(now - timedelta(days=232)) for _ in range(1000))
+    return next(one for one in tries if timedelta(days=1) < renewal(one.certificate) - now < timedelta(days=4))
+
+
+def is_noted(api: Api) -> bool:
+    """Whether the Secret says of every authority since when it is trusted."""
+    keyring = read_keyring(base64.b64decode(api.get(SECRET)["data"][ENTRY]), USUAL)
+    return keyring is not None and all(authority.trusted_since for authority in keyring.authorities)
+
+
+def test_after_two_years_at_once_all_has_expired_and_pods_start_as_they_are_until_the_replicas_have_looked(
+    installed: Installation, tasks: str, api: Api, passing_time: PassingTime, measured: list[str]
+) -> None:
+    """As a cluster that was switched off for two years: the replicas' own tokens have expired, too. No pod is refused."""
+    before = counted(api, FAIL_OPEN)
+    with creating(api, tasks) as pods:
+        began = time.monotonic()
+        jumped = passing_time.passes(TWO_YEARS)
+        pods.create_at_once()
+        until(lambda: serves_since(installed, jumped), "both replicas serve another leaf", TOKEN_SECONDS)
+        served = time.monotonic()
+        until(lambda: installed.patches(tasks), "pods are patched again", LOOK_SECONDS)
+        pods.create_at_once()
+    lost = pods.unpatched
+
+    measured.append(
+        f"{served - began:7.1f} s from two years ahead to leaves that hold then; {len(lost)} of {len(pods.pods)} pods unpatched"
+    )
+    assert (pods.unanswered, pods.refused) == ([], [])
+    assert all(began <= pod.ended and pod.began <= served + LOOK_SECONDS for pod in lost)
+    assert counted(api, FAIL_OPEN) - before == len(lost)
+    with without_a_gap(api, tasks):
+        installed.kubectl("--namespace", NAME, "rollout", "restart", "deployment", NAME)
+        installed.wait_until_ready()

@@ -1,0 +1,151 @@
+"""What the mesh's tests share."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from testbed.api import path_of
+from testbed.images import catalogue
+from testbed.mesh import INJECTED
+from testbed.namespace import MESH_ROOT, wait_until_ready
+from tests.e2e.api_server.submission import NOT_OPTED_IN
+from tests.e2e.mesh.secrets_agent import PORT, TOKEN_REVIEWS, server
+from tests.e2e.mesh.server import serve
+from tests.e2e.node.namespace import namespace_on
+from tests.e2e.node.native import forced, seen_by, watching
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testbed.levels import NodeLevel
+    from testbed.mesh import Mesh
+    from tests.e2e.node.namespace import Namespace
+
+VERSIONED: Final = "localhost/proxyv2:1.31.0"
+
+
+@contextmanager
+def mesh_namespace(node: NodeLevel, **labels: str) -> Iterator[Namespace]:
+    """A namespace of the mesh; it opted in to the webhook unless ``labels`` say otherwise."""
+    with namespace_on(node, "mesh", **INJECTED, **labels) as namespace:
+        # Without istiod's root certificate the proxy waits for its volume.
+        wait_until_ready(node.api, namespace.name, MESH_ROOT)
+        yield namespace
+
+
+@pytest.fixture(scope="module")
+def namespace(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
+    """A namespace that opted in, to the mesh and to the webhook."""
+    del mesh
+    with mesh_namespace(node) as opted_in:
+        yield opted_in
+
+
+@pytest.fixture(scope="session")
+def watcher(node: NodeLevel, mesh: Mesh) -> Iterator[NodeLevel]:
+    """The node with a webhook that sees what it can do, and that Istio is there."""
+    del mesh
+    with watching(node, "watcher") as level:
+        yield level
+
+
+@pytest.fixture(scope="session")
+def _before_istio(watcher: NodeLevel) -> Iterator[dict[str, str]]:
+    with seen_by(watcher, "airflow-sidecar-webhook-watcher") as labels:
+        yield labels
+
+
+@pytest.fixture(scope="session")
+def _after_istio(watcher: NodeLevel) -> Iterator[dict[str, str]]:
+    with seen_by(watcher, "zzz-airflow-sidecar-webhook-watcher") as labels:
+        yield labels
+
+
+@pytest.fixture(scope="session")
+def forced_level(node: NodeLevel, mesh: Mesh) -> Iterator[NodeLevel]:
+    """The node with a webhook that is told to make sidecars native, and knows of no Istio."""
+    del mesh
+    with forced(node, "forced") as level:
+        yield level
+
+
+@pytest.fixture(scope="session")
+def _again_after_istio(forced_level: NodeLevel) -> Iterator[dict[str, str]]:
+    with seen_by(forced_level, "airflow-sidecar-webhook-forced") as labels:
+        yield labels
+
+
+@pytest.fixture(scope="module")
+def rendered(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
+    """A namespace of the mesh that no webhook of ours sees: pods are there as Istio leaves them."""
+    del mesh
+    with mesh_namespace(node, **NOT_OPTED_IN) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="module")
+def asked(watcher: NodeLevel, _before_istio: dict[str, str]) -> Iterator[Namespace]:
+    """One in which our webhook is called first, so that Istio hears what it asks for."""
+    with mesh_namespace(watcher, **_before_istio) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="module")
+def converted(watcher: NodeLevel, _after_istio: dict[str, str]) -> Iterator[Namespace]:
+    """One in which Istio is called first, and renders what it does by itself: a regular container."""
+    with mesh_namespace(watcher, **_after_istio) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="module")
+def reinvoked(forced_level: NodeLevel, _again_after_istio: dict[str, str]) -> Iterator[Namespace]:
+    """One in which our webhook is called first, does not know that Istio will come, and is called again after it."""
+    with mesh_namespace(forced_level, **_again_after_istio) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="module", params=["asked", "converted", "reinvoked"])
+def way(request: pytest.FixtureRequest) -> Namespace:
+    """A namespace in which istio-proxy becomes native, in each of the ways, which are fixtures."""
+    namespace: Namespace = request.getfixturevalue(request.param)
+    return namespace
+
+
+@pytest.fixture(scope="session")
+def versioned_image(node: NodeLevel, mesh: Mesh) -> dict[str, str]:
+    """The annotation by which Istio takes the same proxy by a tag that tells its version, as real ones do."""
+    node.node.ctr("images", "tag", "--force", mesh.proxy_image, VERSIONED)
+    return {"sidecar.istio.io/proxyImage": VERSIONED}
+
+
+@pytest.fixture(scope="session")
+def task_image(node: NodeLevel) -> str:
+    """A shell, with curl and Python."""
+    return node.node.load(catalogue.task_bash())
+
+
+@pytest.fixture(scope="session")
+def web(node: NodeLevel) -> Iterator[str]:
+    """The URL of a server outside the mesh, by its Service."""
+    program = "mkdir /www && echo hello > /www/index.html && exec httpd -f -p 8080 -h /www"
+    container = {"image": node.node.load(catalogue.task()), "command": ["/bin/sh", "-c", program]}
+    with serve(node, "web", container, 8080) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def agent_image(node: NodeLevel) -> str:
+    """OpenBao."""
+    return node.node.load(catalogue.secrets_agent())
+
+
+@pytest.fixture(scope="module")
+def secrets_server(node: NodeLevel, agent_image: str) -> Iterator[str]:
+    """The URL of a secrets server outside the mesh."""
+    node.api.create(TOKEN_REVIEWS)
+    with serve(node, "secrets", server(agent_image), PORT) as url:
+        yield url
+    node.api.delete(path_of(TOKEN_REVIEWS))

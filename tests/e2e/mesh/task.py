@@ -1,0 +1,83 @@
+"""What tasks of the mesh do, and what is read from their pods."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.e2e.node.namespace import ENDED
+from webhook.core.names import STATUS
+
+if TYPE_CHECKING:
+    from testbed.recorder import Moment
+    from tests.e2e.node.namespace import Namespace
+
+    JSONObject = dict[str, Any]
+
+MESSAGE: Final = "/dev/termination-log"
+"""What a container writes there is its message in the pod's status (terminationMessagePath's default)."""
+
+REQUEST_FAILED: Final = 99
+EXEC_SECONDS: Final = 60
+KILLED: Final = 128 + 9
+RUNS_ON_SECONDS: Final = 4
+"""For so long a pod is watched that is said to run on; one that ends does so two seconds after its task at most."""
+
+
+def request(url: str) -> str:
+    """A shell line: one request, no second try. The head of the answer, or why there was none, becomes the container's message."""
+    return f"curl -sS -f --max-time 5 -o /dev/null -D {MESSAGE} {url} 2>>{MESSAGE} || exit {REQUEST_FAILED}"
+
+
+def is_from_envoy(message: str) -> bool:
+    """Whether the head of an answer carries what Envoy puts there (router filter: server, x-envoy-upstream-service-time)."""
+    return "200 OK" in message and "server: envoy" in message and "x-envoy-upstream-service-time" in message
+
+
+def ended(moment: Moment, container: str) -> JSONObject:
+    """How a container had ended by then."""
+    found = moment.terminated(container)
+    assert found, f"{container} runs on: {moment.pod['status']}"
+    return found
+
+
+def assert_runs_on(namespace: Namespace, pod: str) -> None:
+    """A pod whose task has ended stays Running; it is deleted then."""
+    with pytest.raises(TimeoutError):
+        namespace.level.recorder.first(namespace.name, pod, lambda moment: moment.phase in ENDED, "ends", RUNS_ON_SECONDS)
+    namespace.delete(pod, grace_seconds=1)
+
+
+def told(pod: JSONObject) -> JSONObject:
+    """The status that our webhook left on a pod."""
+    status: JSONObject = json.loads(pod["metadata"]["annotations"][STATUS])
+    return status
+
+
+def regular(pod: JSONObject) -> list[str]:
+    """The names of the regular containers, in their order."""
+    return [container["name"] for container in pod["spec"]["containers"]]
+
+
+def in_container(namespace: Namespace, pod: str, container: str, script: str) -> str:
+    """Run a shell line in a container, as Airflow does; its output. CalledProcessError, TimeoutExpired."""
+    command = _in_container(namespace, pod, container, script)
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=EXEC_SECONDS).stdout
+
+
+def end_from_within(namespace: Namespace, pod: str, container: str, script: str) -> None:
+    """Run a shell line that makes its own container end. CalledProcessError, TimeoutExpired.
+
+    The kernel kills all of a container with its first process: that shell, too, if it is still there.
+    """
+    command = _in_container(namespace, pod, container, script)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=EXEC_SECONDS)
+    if done.returncode != KILLED:
+        done.check_returncode()
+
+
+def _in_container(namespace: Namespace, pod: str, container: str, script: str) -> list[str]:
+    return namespace.kubectl("exec", pod, f"--container={container}", "--", "/bin/sh", "-c", script)

@@ -1,0 +1,118 @@
+"""Webhooks on a node that make sidecars native, each for the namespaces of a label of its own."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import yaml
+
+import testbed.webhook
+from testbed.api import path_of
+from testbed.wait import until
+from testbed.webhook import Webhook
+from tests.e2e.api_server.submission import NOT_OPTED_IN
+from tests.e2e.conftest import new_namespace
+from tests.e2e.registration import is_patched_in, registered
+from webhook.core.cluster import NativeSupport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from testbed.levels import NodeLevel
+    from testbed.recorder import Moment
+
+    JSONObject = dict[str, Any]
+
+USER: Final = "airflow-sidecar-webhook"
+RIGHTS: Final = Path(testbed.webhook.__file__).with_name("webhook_rights.yaml")
+LOOK_SECONDS: Final = 30
+
+CHECK_SECONDS: Final = "1"
+"""How often a webhook of these tests looks which injectors there are: a test that adds one need not wait for a minute."""
+
+
+@contextmanager
+def watching(
+    node: NodeLevel, name: str, settings: Mapping[str, str] | None = None, found: NativeSupport = NativeSupport.READY
+) -> Iterator[NodeLevel]:
+    """The node with another webhook, which watches it with the rights that it asks for and no others.
+
+    Args:
+        node: The node.
+        name: The webhook's.
+        settings: As the webhook takes them.
+        found: What it will find of native sidecars; until then nobody waits for it in vain. TimeoutError: it finds something else.
+
+    """
+    with _rights(node, name) as user:
+        kubeconfig = node.server.credentials.kubeconfig(node.server.server, user)
+        webhook = Webhook(node.place, name, {"CLUSTER_CHECK_SECONDS": CHECK_SECONDS, **(settings or {})}, kubeconfig)
+        try:
+            # Ready is also a webhook whose first look came to nothing.
+            until(lambda: supports(webhook)[-1:] == [found], f"{name} finds {found}", LOOK_SECONDS)
+            until(lambda: httpx.get(webhook.ready_url).is_success, f"{name} is ready", LOOK_SECONDS)
+            yield replace(node, webhook=webhook)
+        finally:
+            webhook.end()
+
+
+@contextmanager
+def forced(node: NodeLevel, name: str) -> Iterator[NodeLevel]:
+    """The node with another webhook, which is told to make sidecars native and knows no cluster. RuntimeError."""
+    webhook = Webhook(node.place, name, {"NATIVE_SIDECARS": "on"})
+    try:
+        yield replace(node, webhook=webhook)
+    finally:
+        webhook.end()
+
+
+@contextmanager
+def seen_by(level: NodeLevel, configuration: str, **fields: object) -> Iterator[dict[str, str]]:
+    """Labels of namespaces whose pods come to this level's webhook and to no other of ours; ``fields`` as `Webhook.configuration`."""
+    labels = {**NOT_OPTED_IN, "seen-by": configuration}
+    selector = {"namespaceSelector": {"matchLabels": labels}}
+    with (
+        new_namespace(level.api, "probe", **labels) as probe,
+        registered(level.api, level.webhook.configuration(configuration, **selector, **fields), lambda api: is_patched_in(probe, api)),
+    ):
+        yield labels
+
+
+def supports(webhook: Webhook) -> list[str]:
+    """What a webhook has found of native sidecars on its cluster, oldest first."""
+    return [line["support"] for line in webhook.log if line["event"] == "native sidecars"]
+
+
+def native_status(moment: Moment, container: str) -> JSONObject:
+    """The state of a native sidecar at a moment, with ``restartCount``, ``state`` and ``lastState``; before there is any, an empty one."""
+    told: list[JSONObject] = moment.pod["status"].get("initContainerStatuses", [])
+    return next((status for status in told if status["name"] == container), {"restartCount": 0, "state": {}, "lastState": {}})
+
+
+def native(pod: JSONObject) -> list[str]:
+    """The names of a pod's native sidecars, in their order."""
+    return [one["name"] for one in pod["spec"].get("initContainers", ()) if one.get("restartPolicy") == "Always"]
+
+
+@contextmanager
+def _rights(node: NodeLevel, name: str) -> Iterator[str]:
+    role: JSONObject = yaml.safe_load(RIGHTS.read_text("utf-8"))
+    role["metadata"]["name"] = user = f"{USER}-{name}"
+    kind = "rbac.authorization.k8s.io"
+    binding = {
+        "apiVersion": f"{kind}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": user},
+        "roleRef": {"apiGroup": kind, "kind": "ClusterRole", "name": user},
+        "subjects": [{"apiGroup": kind, "kind": "User", "name": user}],
+    }
+    node.server.credentials.client(user)
+    node.api.create(role)
+    node.api.create(binding)
+    yield user
+    node.api.delete(path_of(binding))
+    node.api.delete(path_of(role))

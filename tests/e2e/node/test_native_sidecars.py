@@ -1,0 +1,226 @@
+"""Sidecars that the webhook makes native, on a real kubelet: whatever they do, the pod and its task end as the task does."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import pytest
+import yaml
+
+from tests.e2e.mesh.task import KILLED, assert_runs_on, ended, regular, told
+from tests.e2e.node.namespace import namespace_on
+from tests.e2e.node.native import native, native_status, seen_by, watching
+from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
+from webhook.core.cluster import NativeSupport
+from webhook.core.names import SIDECARS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from testbed.levels import NodeLevel
+    from tests.e2e.node.namespace import Namespace
+
+    JSONObject = dict[str, Any]
+
+KEPT: JSONObject = {"volumes": [{"name": "kept", "emptyDir": {}}]}
+MOUNT: Final = [{"name": "kept", "mountPath": "/kept"}]
+LIMIT: Final = {"limits": {"memory": "32Mi"}}
+
+ROWS: Final = [
+    {"id": "agent", "title": "An admin's own", "match": {"names": ["agent"]}, "native": {"convert": {}}, "source": ["this test"]}
+]
+"""A sidecar that the admin has described, in the shape of webhook/data/sidecars.yaml."""
+
+DESCRIPTION: Final = {SIDECARS: json.dumps([{"name": "agent", "native": True}])}
+"""The same, as the pod's author describes it."""
+
+ON_TERM: Final = "trap 'exit {code}' TERM; while :; do sleep 0.1; done"
+DEAF: Final = "trap '' TERM; while :; do sleep 0.1; done"
+"""It has to be killed."""
+
+GRACE: JSONObject = {"terminationGracePeriodSeconds": 1}
+
+
+class Case(NamedTuple):
+    """How a sidecar and its task end."""
+
+    sidecar: int
+    task: int
+
+    @property
+    def script(self) -> str:
+        """The sidecar's."""
+        return DEAF if self.sidecar == KILLED else ON_TERM.format(code=self.sidecar)
+
+
+CASES: Final = {f"sidecar-{sidecar}-task-{task}": Case(sidecar, task) for sidecar in (0, 1, 143, KILLED) for task in (0, 3)}
+
+
+@pytest.fixture(scope="module")
+def level(node: NodeLevel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeLevel]:
+    """The node with a webhook that sees what it can do, and knows the admin's row."""
+    file: Path = tmp_path_factory.mktemp("rows") / "sidecars.yaml"
+    file.write_text(yaml.safe_dump(ROWS))
+    with watching(node, "node-watcher", {"SIDECARS_FILE": str(file)}) as watcher:
+        yield watcher
+
+
+@pytest.fixture(scope="module")
+def able(level: NodeLevel) -> Iterator[Namespace]:
+    """A namespace whose pods come to that webhook."""
+    with seen_by(level, "airflow-sidecar-webhook-node") as labels, namespace_on(level, "able", **labels) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ends(able: Namespace, bystander: Namespace, task_image: str) -> None:
+    """Every case as a pod, all at once; and one beside a regular sidecar, without us."""
+    for name, case in CASES.items():
+        agent = {"name": "agent", **shell(task_image, case.script)}
+        able.create(operator_pod(able.name, name, shell(task_image, f"exit {case.task}"), agent, **GRACE))
+    agent = {"name": "agent", **shell(task_image, "exit 143")}
+    bystander.create(operator_pod(bystander.name, "regular", shell(task_image, "exit 0"), agent))
+
+
+def test_the_webhook_has_read_the_kubelets_version_from_the_node(able: Namespace) -> None:
+    nodes = able.level.api.get("/api/v1/nodes")["items"]
+    (line,) = [line for line in able.level.webhook.log if line["event"] == "native sidecars"]
+    assert (line["support"], line["node"]) == ("ready", nodes[0]["metadata"]["name"])
+    assert f"v{line['oldest_kubelet']}" == nodes[0]["status"]["nodeInfo"]["kubeletVersion"]
+
+
+def test_a_kubelet_that_is_older_than_the_setting_asks_for_gets_no_native_sidecar(node: NodeLevel, task_image: str) -> None:
+    with (
+        watching(node, "demanding", {"MINIMUM_KUBELET": "1.999.0"}, found=NativeSupport.OLD_KUBELET) as level,
+        seen_by(level, "airflow-sidecar-webhook-demanding") as labels,
+        namespace_on(level, "demanding", **labels) as namespace,
+    ):
+        agent = {"name": "agent", **shell(task_image, DEAF)}
+        pod = level.api.create(
+            operator_pod(namespace.name, "old", shell(task_image, "exit 0"), agent, annotations=DESCRIPTION), dryRun="All"
+        )
+        assert regular(pod) == ["base", "agent"]
+        assert told(pod)["no_native"] == "old-kubelet"
+
+
+@pytest.mark.parametrize(("name", "case"), CASES.items(), ids=CASES)
+def test_the_pod_ends_with_its_tasks_code_whatever_its_sidecars_is(able: Namespace, name: str, case: Case) -> None:
+    end = able.end(name)
+    assert native(end.pod) == ["agent"]
+    assert told(end.pod) == {"treatment": "native", "reason": "sidecars-native", "main": "base", "sidecars": {"agent": "native"}}
+    assert ended(end, "base")["exitCode"] == case.task
+    assert native_status(end, "agent")["state"]["terminated"]["exitCode"] == case.sidecar
+    assert end.phase == ("Failed" if case.task else "Succeeded")
+
+
+def test_a_regular_sidecars_code_does_have_an_effect(bystander: Namespace) -> None:
+    end = bystander.end("regular")
+    assert ended(end, "base")["exitCode"] == 0
+    assert end.phase == "Failed"
+
+
+def test_a_sidecar_that_crashes_under_the_task_is_started_again_and_the_task_goes_on(able: Namespace, task_image: str) -> None:
+    crash = "echo run >>/kept/runs; [ $(wc -l </kept/runs) -ge 2 ] || { sleep 1; exit 5; }; " + ON_TERM.format(code=0)
+    wait = "echo began; until [ $(wc -l </kept/runs) -ge 2 ]; do sleep 0.1; done; exit 3"
+    agent = {"name": "agent", **shell(task_image, crash, volumeMounts=MOUNT)}
+    able.create(operator_pod(able.name, "crash", shell(task_image, wait, volumeMounts=MOUNT), agent, annotations=DESCRIPTION, **KEPT))
+
+    again = able.when("crash", lambda moment: native_status(moment, "agent")["restartCount"] == 1, "has its sidecar started again")
+    crashed = native_status(again, "agent")["lastState"]["terminated"]
+    end = able.end("crash")
+    base = ended(end, "base")
+    assert (crashed["exitCode"], base["exitCode"]) == (5, 3)
+    assert base["startedAt"] <= crashed["finishedAt"] <= base["finishedAt"]
+    # One run, in which it saw both of its sidecar's.
+    assert able.log("crash") == "began\n"
+    assert native_status(end, "agent")["restartCount"] == 1
+    assert end.phase == "Failed"
+
+
+def test_a_task_that_fails_twice_runs_three_times_beside_one_sidecar(able: Namespace, task_image: str) -> None:
+    base = shell(task_image, "echo run >>/kept/runs; [ $(wc -l </kept/runs) -ge 3 ]", volumeMounts=MOUNT)
+    agent = {"name": "agent", **shell(task_image, ON_TERM.format(code=1))}
+    able.create(operator_pod(able.name, "fails-twice", base, agent, restartPolicy="OnFailure", **KEPT))
+
+    end = able.end("fails-twice")
+    assert end.phase == "Succeeded"
+    assert [status["restartCount"] for status in end.pod["status"]["containerStatuses"]] == [2]
+    assert native_status(end, "agent")["restartCount"] == 0
+
+
+def test_a_task_that_is_out_of_memory_is_told_so_and_the_pod_ends(able: Namespace, task_image: str) -> None:
+    agent = {"name": "agent", **shell(task_image, ON_TERM.format(code=0))}
+    able.create(operator_pod(able.name, "too-big", shell(task_image, "exec tail /dev/zero", resources=LIMIT), agent))
+
+    end = able.end("too-big")
+    base = ended(end, "base")
+    assert (end.phase, base["exitCode"], base["reason"]) == ("Failed", 137, "OOMKilled")
+    assert native_status(end, "agent")["state"]["terminated"]["exitCode"] == 0
+
+
+def test_a_task_that_is_deleted_still_has_its_sidecar_when_it_is_told_to_end(able: Namespace, task_image: str) -> None:
+    on_term = "sleep 1; [ -e /kept/alive ] && exit 7; exit 1"
+    alive = "touch /kept/alive; trap 'rm /kept/alive; exit 0' TERM; while :; do sleep 0.1; done"
+    base = shell(task_image, f"trap '{on_term}' TERM; echo runs; while :; do sleep 0.1; done", volumeMounts=MOUNT)
+    agent = {"name": "agent", **shell(task_image, alive, volumeMounts=MOUNT)}
+    able.create(operator_pod(able.name, "deleted", base, agent, **KEPT))
+    able.wait_for_log("deleted", "runs")
+    able.delete("deleted", 30)
+
+    gone = able.gone("deleted")
+    assert ended(gone, "base")["exitCode"] == 7
+    assert native_status(gone, "agent")["state"]["terminated"]["exitCode"] == 0
+
+
+def test_a_described_sidecar_that_is_native_is_ready_by_its_own_probe_before_the_task_starts(
+    able: Namespace, bash_image: str, agent_image: str
+) -> None:
+    description = [{"name": "tunnel", "native": True, "ready": {"port": 9001, "path": "/healthz/ready"}}]
+    proxy = stand_in_proxy(agent_image, ready_after_seconds=3.0)
+    tunnel = {**proxy, "name": "tunnel", "command": [*proxy["command"], "--status-port=9000", "--ready-port=9001"]}
+    ask = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9001/healthz/ready')"
+    tunnel["startupProbe"] = {"exec": {"command": [proxy["command"][0], "-c", ask]}, "periodSeconds": 1, "failureThreshold": 60}
+    base = shell(bash_image, "curl -sS -f http://127.0.0.1:9001/healthz/ready && exit 3")
+    able.create(operator_pod(able.name, "described", base, tunnel, annotations={SIDECARS: json.dumps(description)}))
+
+    end = able.end("described")
+    assert native(end.pod) == ["tunnel"]
+    assert ended(end, "base")["exitCode"] == 3
+
+
+MIXED: Final = {SIDECARS: json.dumps([{"name": "tunnel", "quit": {"port": 9000, "path": "/quitquitquit"}}])}
+
+
+def mixed_pod(namespace: Namespace, name: str, images: tuple[str, str], unknown: str) -> JSONObject:
+    """A task beside one sidecar that becomes native, one that is asked to quit, and one that nobody knows, which runs a script."""
+    task_image, agent_image = images
+    proxy = stand_in_proxy(agent_image)
+    sidecars = (
+        {"name": "agent", **shell(task_image, ON_TERM.format(code=1))},
+        {**proxy, "name": "tunnel", "command": [*proxy["command"], "--status-port=9000", "--ready-port=9001"]},
+        {"name": "stranger", **shell(task_image, unknown)},
+    )
+    return namespace.level.api.create(operator_pod(namespace.name, name, shell(task_image, "exit 3"), *sidecars, annotations=MIXED))
+
+
+@pytest.mark.parametrize("unknown", ["exit 0", DEAF], ids=["ends", "stays"])
+def test_in_a_mixed_pod_each_sidecar_gets_its_own_treatment(able: Namespace, task_image: str, agent_image: str, unknown: str) -> None:
+    pod = mixed_pod(able, f"mixed-{len(unknown)}", (task_image, agent_image), unknown)
+    name = pod["metadata"]["name"]
+    assert (native(pod), regular(pod)) == (["agent"], ["base", "tunnel", "stranger"])
+    assert told(pod)["treatment"] == "wrapped"
+    assert told(pod)["sidecars"] == {"agent": "native", "tunnel": "quit", "stranger": "unknown"}
+
+    assert able.base_end(name)["exitCode"] == 3
+    asked = able.when(name, lambda moment: moment.terminated("tunnel") is not None, "has its tunnel ended")
+    assert ended(asked, "tunnel")["exitCode"] == 0
+    if unknown == DEAF:
+        # Nobody knows how to end it: the pod goes on, and so does its native sidecar.
+        assert "running" in native_status(asked, "agent")["state"]
+        assert_runs_on(able, name)
+    else:
+        end = able.end(name)
+        assert end.phase == "Failed"
+        assert native_status(end, "agent")["state"]["terminated"]["exitCode"] == 1

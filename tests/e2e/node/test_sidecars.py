@@ -1,0 +1,144 @@
+"""Whatever the sidecar does, the task's code is kept, and a pod that can end does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from demo.stand_in_istio_agent import Behaviour
+from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
+from webhook.core.names import WAIT_SECONDS, WHEN_NOT_READY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.node.namespace import Namespace
+
+SAY = "airflow-sidecar-webhook: istio-proxy"
+RAN = "the task ran\n"
+BRIEFLY = {WAIT_SECONDS: "5"}
+"""Long enough for the proxy's container to be up on a busy machine: what is not up cannot be asked to quit."""
+
+RUN = {WHEN_NOT_READY: "run"}
+ALIVE_SECONDS = 3.0
+"""So long a proxy lives that dies before it is ready: the wrapper, which looks every 50 ms, has seen it by then."""
+
+
+class Case(NamedTuple):
+    """A sidecar, what the pod says of it, and how its task ends: code, whether it ran, our line on stderr."""
+
+    behaviour: Behaviour
+    annotations: dict[str, str]
+    code: int
+    line: str = ""
+    ran: bool = True
+    ready_after_seconds: float = 0.0
+
+
+ENDING = {
+    "as-istio": Case(Behaviour.AS_ISTIO, {}, 3),
+    "reply-lost": Case(Behaviour.REPLY_LOST, {}, 3),
+    "late-listener": Case(Behaviour.LATE_LISTENER, {}, 3, ready_after_seconds=1.0),
+    "never-ready": Case(Behaviour.NEVER_READY, BRIEFLY, 69, "was not ready after 5 s: the task was not started", ran=False),
+    "never-ready-run": Case(Behaviour.NEVER_READY, BRIEFLY | RUN, 3, "was not ready after 5 s: the task runs anyway"),
+    "dies-before": Case(
+        Behaviour.DIES_BEFORE_READY,
+        {},
+        69,
+        "was up and is gone before it was ready: the task was not started",
+        ran=False,
+        ready_after_seconds=ALIVE_SECONDS,
+    ),
+    "dies-before-run": Case(
+        Behaviour.DIES_BEFORE_READY,
+        RUN,
+        3,
+        "was up and is gone before it was ready: the task runs anyway",
+        ready_after_seconds=ALIVE_SECONDS,
+    ),
+}
+STAYING = {
+    "quit-fails": Case(Behaviour.QUIT_FAILS, {}, 3, "did not take POST:15020/quitquitquit (500), so the pod may stay Running"),
+    "quit-hangs": Case(Behaviour.QUIT_HANGS, {}, 3, "did not take POST:15020/quitquitquit (lost), so the pod may stay Running"),
+    # Seen ready, so refused is taken for gone.
+    "quit-refused": Case(Behaviour.QUIT_REFUSED, {}, 3),
+}
+CASES = ENDING | STAYING
+DIES_DURING = "dies-during"
+NOT_WAITED_FOR = "late-and-not-waited-for"
+LATE_SECONDS = 8.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pods(namespace: Namespace, task_image: str, agent_image: str) -> Iterator[None]:
+    """All of them; those that would run on are deleted in the end, whichever tests were run."""
+    for name, case in CASES.items():
+        proxy = stand_in_proxy(agent_image, case.behaviour, case.ready_after_seconds)
+        base = shell(task_image, "echo the task ran; exit 3")
+        namespace.create(operator_pod(namespace.name, name, base, proxy, annotations=case.annotations))
+    base = shell(task_image, "killall -USR1 python3 && while pidof python3; do sleep 0.1; done >/dev/null; exit 3")
+    proxy = stand_in_proxy(agent_image, Behaviour.DIES_WHEN_TOLD)
+    namespace.create(operator_pod(namespace.name, DIES_DURING, base, proxy, shareProcessNamespace=True))
+    late = stand_in_proxy(agent_image, Behaviour.LATE_LISTENER, LATE_SECONDS)
+    namespace.create(operator_pod(namespace.name, NOT_WAITED_FOR, shell(task_image, "exit 3"), late, annotations={WAIT_SECONDS: "0"}))
+    yield
+    for name in STAYING:
+        namespace.delete(name, 1)
+
+
+@pytest.mark.parametrize("name", ENDING)
+def test_a_pod_ends_with_the_right_code(namespace: Namespace, name: str) -> None:
+    ended = namespace.end(name).terminated("base")
+    assert ended
+    assert (ended["exitCode"], ended["reason"]) == (CASES[name].code, "Error")
+
+
+@pytest.mark.parametrize("name", ENDING)
+def test_the_sidecar_of_a_pod_that_ended_did_so_with_0(namespace: Namespace, name: str) -> None:
+    proxy = namespace.end(name).terminated("istio-proxy")
+    assert proxy
+    assert proxy["exitCode"] == 0
+
+
+@pytest.mark.parametrize("name", STAYING)
+def test_a_sidecar_that_cannot_be_ended_takes_nothing_from_the_tasks_end(namespace: Namespace, name: str) -> None:
+    assert namespace.base_end(name)["exitCode"] == CASES[name].code
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_stdout_is_the_tasks_and_on_stderr_is_at_most_one_line_that_says_what_is_wrong(namespace: Namespace, name: str) -> None:
+    case = CASES[name]
+    namespace.base_end(name)
+    assert namespace.outputs(name) == {"stdout": RAN if case.ran else "", "stderr": f"{SAY} {case.line}\n" if case.line else ""}
+
+
+def test_a_sidecar_that_dies_under_the_task_is_no_failure(namespace: Namespace) -> None:
+    end = namespace.end(DIES_DURING)
+    base, proxy = end.terminated("base"), end.terminated("istio-proxy")
+    assert base
+    assert proxy
+    assert (base["exitCode"], proxy["exitCode"]) == (3, 0)
+    assert namespace.outputs(DIES_DURING) == {"stdout": "", "stderr": ""}
+    assert "/quitquitquit" not in namespace.log(DIES_DURING, "istio-proxy")
+
+
+def test_a_sidecar_that_comes_up_seconds_after_a_task_that_did_not_wait_is_asked_to_quit(namespace: Namespace) -> None:
+    end = namespace.end(NOT_WAITED_FOR)
+    base, proxy = end.terminated("base"), end.terminated("istio-proxy")
+    assert base
+    assert proxy
+    assert (base["exitCode"], proxy["exitCode"]) == (3, 0)
+    assert namespace.outputs(NOT_WAITED_FOR)["stderr"] == ""
+
+
+@pytest.mark.parametrize("name", STAYING)
+def test_a_pod_that_a_sidecar_keeps_running_goes_when_it_is_deleted_and_the_tasks_code_is_still_told(
+    namespace: Namespace, name: str
+) -> None:
+    namespace.base_end(name)
+    assert namespace.pod(name)["status"]["phase"] == "Running"
+    namespace.delete(name, 10)
+    base = namespace.gone(name).terminated("base")
+    assert base
+    assert base["exitCode"] == CASES[name].code

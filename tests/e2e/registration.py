@@ -1,0 +1,65 @@
+"""Registers a webhook for the time of a test, and waits until the API server really calls it, and until it no longer does."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from testbed.api import ApiError, path_of
+from testbed.wait import until
+from testbed.webhook import OPTED_IN
+from webhook.core.names import STATUS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from testbed.api import Api
+
+    JSONObject = dict[str, Any]
+
+NAMESPACE: Final = "registration"
+CONFLICT: Final = 409
+NOTICE_SECONDS: Final = 30
+"""An API server takes up a configuration within a second or so; nothing tells when (dynamic admission control, Kubernetes docs)."""
+
+
+@contextmanager
+def registered(api: Api, configuration: JSONObject, called: Callable[[Api], bool]) -> Iterator[None]:
+    """A configuration that has taken effect, by ``called``; afterwards it has no effect any more."""
+    _make_namespace(api)
+    api.create(configuration)
+    try:
+        until(lambda: called(api), f"the API server calls {configuration['metadata']['name']}", NOTICE_SECONDS)
+        yield
+    finally:
+        api.delete(path_of(configuration))
+        until(lambda: not called(api), f"the API server forgets {configuration['metadata']['name']}", NOTICE_SECONDS)
+
+
+def is_patched(api: Api) -> bool:
+    """Whether our own webhook sees a task's pod in a namespace that opted in."""
+    return is_patched_in(NAMESPACE, api)
+
+
+def is_patched_in(namespace: str, api: Api) -> bool:
+    """Whether our own webhook sees a task's pod there: it leaves its status on it."""
+    pod = api.create(task_pod(namespace), dryRun="All")
+    return STATUS in (pod["metadata"].get("annotations") or {})
+
+
+def task_pod(namespace: str, name: str = "task", **spec: object) -> JSONObject:
+    """A small pod with the label and the container of the KubernetesExecutor."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"kubernetes_executor": "True"}},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "base", "image": "apache/airflow:3.3.2", "args": ["version"]}], **spec},
+    }
+
+
+def _make_namespace(api: Api) -> None:
+    try:
+        api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": OPTED_IN}})
+    except ApiError as error:
+        if error.code != CONFLICT:
+            raise

@@ -1,0 +1,233 @@
+"""What is installed fits the service: its settings, its ports, its rules. Helm is not needed: install.yaml is what the chart renders."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+import yaml
+
+import certs
+import testbed.webhook
+from manifests.generate import INSTALL, VALUES_SCHEMA
+from manifests.rendering import CHART
+from manifests.values_schema import DECIDED_BY_CHART, values_schema
+from webhook import __version__
+from webhook.core.reasons import Reason
+from webhook.core.status import RUNS_ON, Status, Treatment
+from webhook.doctor.registration import OURS
+from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH
+from webhook.server.serve import SHUTDOWN_SECONDS
+from webhook.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from webhook.core.policy import Policy
+
+JSONObject = dict[str, Any]
+
+INJECTORS = (
+    "consul-connect-injector",
+    "dapr-sidecar-injector",
+    "istio-sidecar-injector",
+    "linkerd-proxy-injector-webhook-config",
+    "vault-agent-injector-cfg",
+)
+"""Configurations as these products name them in their charts."""
+
+OBJECTS: list[JSONObject] = list(yaml.safe_load_all(INSTALL.read_text("utf-8")))
+KEEPERS_RIGHTS = Path(certs.__file__).with_name("rights.yaml")
+SCHEMA: JSONObject = json.loads(values_schema())
+CHART_YAML: JSONObject = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
+
+
+def one(kind: str) -> JSONObject:
+    """The only object of a kind."""
+    (found,) = (thing for thing in OBJECTS if thing["kind"] == kind)
+    return found
+
+
+def environment() -> dict[str, str]:
+    """What the service is told."""
+    return {variable["name"]: variable["value"] for variable in container()["env"]}
+
+
+def container() -> JSONObject:
+    """The only container of the Deployment."""
+    (only,) = one("Deployment")["spec"]["template"]["spec"]["containers"]
+    return dict(only)
+
+
+def leaves(tree: object, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+    """The paths of all keys of a tree of mappings."""
+    if not isinstance(tree, dict):
+        return set()
+    return {found for key, value in tree.items() for found in ((*path, key), *leaves(value, (*path, key)))}
+
+
+def described(path: tuple[str, ...]) -> bool:
+    """Whether the schema of the values knows a key by its name, or takes any there."""
+    schema = SCHEMA
+    for key in path:
+        schema = SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        if isinstance(schema.get("additionalProperties"), dict):
+            return True
+        if key not in schema["properties"]:
+            return False
+        schema = schema["properties"][key]
+    return True
+
+
+def test_the_schema_of_the_values_is_current() -> None:
+    assert VALUES_SCHEMA.read_text("utf-8") == values_schema(), "run: python -m manifests.generate"
+
+
+def test_every_value_has_a_default_that_its_schema_knows() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+
+    assert set(values) | {"global"} == set(SCHEMA["properties"])
+    assert all(described(path) for path in leaves(values))
+
+
+def test_no_object_of_the_values_takes_a_key_that_it_does_not_know() -> None:
+    checked_by_api_server = {
+        "nodeAffinity",
+        "podAffinity",
+        "podAntiAffinity",
+        "namespaceSelector",
+        "podSelector",
+        "ipBlock",
+        "startup_probe",
+    }
+
+    def open_objects(schema: Any, name: str) -> list[str]:
+        if isinstance(schema, list):
+            return [found for one in schema for found in open_objects(one, name)]
+        if not isinstance(schema, dict):
+            return []
+        here = [name] if schema.get("type") == "object" and "additionalProperties" not in schema else []
+        return here + [found for key, value in schema.items() for found in open_objects(value, name if key == "anyOf" else key)]
+
+    assert set(open_objects(SCHEMA, "values")) == {*checked_by_api_server, "global"}
+
+
+@pytest.mark.parametrize("name", sorted(DECIDED_BY_CHART))
+def test_what_the_chart_decides_is_a_setting(name: str) -> None:
+    assert name in Settings.model_fields
+
+
+def test_the_service_is_told_settings_that_it_knows() -> None:
+    assert {name.removeprefix(PREFIX).lower() for name in environment()} <= set(Settings.model_fields)
+
+
+def test_the_versions_are_those_of_the_service() -> None:
+    assert CHART_YAML["appVersion"] == __version__
+    assert CHART_YAML["version"] == __version__
+    assert container()["image"].endswith(f":{__version__}")
+
+
+def test_the_configuration_sends_reviews_to_the_service_where_it_listens() -> None:
+    service, told = one("Service"), environment()
+    (hook,) = one("MutatingWebhookConfiguration")["webhooks"]
+    ports = {port["name"]: port["containerPort"] for port in container()["ports"]}
+
+    assert hook["name"] == OURS
+    assert hook["clientConfig"]["service"] == {
+        **{key: service["metadata"][key] for key in ("name", "namespace")},
+        "path": "/mutate",
+        "port": 443,
+    }
+    assert {port["port"]: port["targetPort"] for port in service["spec"]["ports"]} == {443: "https", 8080: "health"}
+    assert ports == {"https": int(told[f"{PREFIX}PORT"]), "health": int(told[f"{PREFIX}HEALTH_PORT"])}
+    assert service["spec"]["selector"].items() <= one("Deployment")["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_the_configuration_is_called_before_every_injector() -> None:
+    assert all(one("MutatingWebhookConfiguration")["metadata"]["name"] < name for name in INJECTORS)
+
+
+def test_its_own_namespace_and_those_of_the_cluster_are_left_alone() -> None:
+    (hook,) = one("MutatingWebhookConfiguration")["webhooks"]
+
+    assert hook["namespaceSelector"]["matchLabels"] == testbed.webhook.OPTED_IN
+    assert hook["namespaceSelector"]["matchExpressions"] == [
+        {
+            "key": "kubernetes.io/metadata.name",
+            "operator": "NotIn",
+            "values": ["kube-system", "kube-node-lease", one("Namespace")["metadata"]["name"]],
+        }
+    ]
+
+
+def test_what_the_tests_register_is_what_is_installed() -> None:
+    """But for where the webhook is, and how long the API server waits."""
+    tested = yaml.safe_load(Path(testbed.webhook.CONFIGURATION).read_text("utf-8"))["webhooks"][0]
+    (installed,) = one("MutatingWebhookConfiguration")["webhooks"]
+    elsewhere = {"clientConfig", "timeoutSeconds"}
+
+    assert {key: value for key, value in installed.items() if key not in elsewhere} == {
+        key: value for key, value in tested.items() if key not in elsewhere
+    }
+
+
+def test_the_api_server_waits_longer_than_a_request_may_take_to_arrive() -> None:
+    (hook,) = one("MutatingWebhookConfiguration")["webhooks"]
+
+    assert hook["timeoutSeconds"] > Settings().read_seconds
+
+
+def test_a_pod_is_not_killed_before_it_has_drained() -> None:
+    spec = one("Deployment")["spec"]["template"]["spec"]
+
+    assert spec["terminationGracePeriodSeconds"] > int(environment()[f"{PREFIX}DRAIN_SECONDS"]) + SHUTDOWN_SECONDS
+
+
+def test_a_rolling_update_never_has_fewer_replicas_than_asked_for() -> None:
+    spec = one("Deployment")["spec"]
+
+    assert spec["replicas"] == 2
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def test_the_rights_are_those_of_the_watch_over_the_cluster_and_of_the_keeper_of_certificates() -> None:
+    keepers = list(yaml.safe_load_all(KEEPERS_RIGHTS.read_text("utf-8")))
+    watching = [
+        {"apiGroups": [""], "resources": [NODES_PATH.rpartition("/")[2]], "verbs": ["list", "watch"]},
+        {"apiGroups": ["admissionregistration.k8s.io"], "resources": [CONFIGURATIONS_PATH.rpartition("/")[2]], "verbs": ["list"]},
+    ]
+
+    assert one("Role")["rules"] == keepers[0]["rules"]
+    assert one("ClusterRole")["rules"] == watching + keepers[1]["rules"]
+
+
+def test_the_authority_is_part_of_what_is_installed_and_empty() -> None:
+    secret = one("Secret")
+
+    assert secret["metadata"]["name"] == environment()[f"{PREFIX}CA_SECRET"]
+    assert "data" not in secret
+    assert "stringData" not in secret
+
+
+def test_the_notes_name_no_label_but_that_of_an_opted_in_namespace() -> None:
+    notes = (CHART / "templates" / "NOTES.txt").read_text("utf-8")
+    ((key, value),) = testbed.webhook.OPTED_IN.items()
+
+    assert set(re.findall(r"label namespace NAMESPACE (\S+)", notes)) == {f"{key}={value}", f"{key}-"}
+
+
+def test_the_policy_looks_for_what_the_webhook_writes() -> None:
+    searched = re.findall(r"contains\('([^']+)'\)", (CHART / "templates" / "policy.yaml").read_text("utf-8"))
+    status = Status(Treatment.LEFT, Reason.NO_QUIT, sidecars={"istio-proxy": RUNS_ON})
+
+    assert len(searched) == 2
+    assert all(text in msgspec.json.encode(status).decode() for text in searched)
+
+
+def test_the_policy_knows_every_sidecar_that_an_injector_adds_under_a_name_of_its_own(policy: Policy) -> None:
+    (listed,) = re.findall(r"container\.name in \[([^]]+)\]", (CHART / "templates" / "policy.yaml").read_text("utf-8"))
+    names = {name for row in policy.catalogue.injected if row.match for name in row.match.names if "*" not in name}
+
+    assert re.findall(r"'([^']+)'", listed) == sorted(names)

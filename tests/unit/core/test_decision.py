@@ -1,0 +1,469 @@
+"""The decision, row by row: what each thing that can be said of a pod leads to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo.simulated_injectors import inject_istio, inject_istio_native, inject_linkerd, inject_vault
+from tests.support.oracles.pod_validation import violations_of_restricted
+from tests.support.pods import ask, container, load, review_of
+from webhook.core import names
+from webhook.core.admission import admit
+from webhook.core.cluster import UNKNOWN_CLUSTER
+from webhook.core.decision import Skip
+from webhook.core.review import parse
+from webhook.core.wishes import Mode
+from webhook.policy_files import build_policy
+from webhook.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.support.oracles.pod_validation import JSONObject
+    from webhook.core.policy import Policy
+
+EXECUTOR = "airflow-3.3.2-provider-10.25.0/ke_minimal_template.json"
+OPERATOR = "airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json"
+HELPER_IMAGE = "registry.example.com/airflow-sidecar-webhook:0.1.0"
+
+
+def executor_pod(**annotations: str) -> JSONObject:
+    """A pod of the KubernetesExecutor with Istio's sidecar."""
+    return annotated(inject_istio(load(EXECUTOR)), **annotations)
+
+
+def operator_pod(command: list[str] | None, image: str = "registry.example.com/etl:9", **annotations: str) -> JSONObject:
+    """A pod of the KubernetesPodOperator with this command and Istio's sidecar."""
+    pod = inject_istio(load(OPERATOR))
+    base = container(pod, "base")
+    base |= {"image": image, "command": command, "args": ["--day", "1"]}
+    return annotated(pod, **annotations)
+
+
+def annotated(pod: JSONObject, **annotations: str) -> JSONObject:
+    """The pod with annotations of ours; ``main_container`` stands for ``airflow-sidecar-webhook/main-container``."""
+    pod["metadata"]["annotations"] |= {f"{names.PREFIX}/{key.replace('_', '-')}": value for key, value in annotations.items()}
+    return pod
+
+
+def with_field(pod: JSONObject, path: str, value: Any) -> JSONObject:
+    """The pod with one field set."""
+    *parents, last = path.split(".")
+    place = pod
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    place[last] = value
+    return pod
+
+
+def with_metadata(field: str, key: str, value: str) -> JSONObject:
+    """An executor's pod without a sidecar and with one more label or annotation."""
+    pod = load(EXECUTOR)
+    pod["metadata"][field][key] = value
+    return pod
+
+
+def options(pod: JSONObject, name: str = "base") -> list[str]:
+    """The wrapper's options in this pod, up to the ``--`` before the user's words."""
+    command = container(pod, name)["command"]
+    return list(command[command.index(names.PREFIX) + 1 :])
+
+
+def option(pod: JSONObject, flag: str) -> str:
+    """The value of one option."""
+    found = options(pod)
+    return found[found.index(flag) + 1]
+
+
+ROWS: dict[str, tuple[JSONObject, str]] = {
+    "no label of Airflow's": (with_field(executor_pod(), "metadata.labels", {"component": "worker"}), "skipped not-airflow"),
+    "the label says something else": (
+        with_field(executor_pod(), "metadata.labels", {"kubernetes_executor": "true"}),
+        "skipped not-airflow",
+    ),
+    "a long-running component of the chart": (
+        with_field(executor_pod(), "metadata.labels", {"tier": "airflow", "component": "scheduler"}),
+        "skipped not-airflow",
+    ),
+    "restartPolicy Always": (with_field(executor_pod(), "spec.restartPolicy", "Always"), "skipped long-running"),
+    "restartPolicy absent, which is Always": (with_field(executor_pod(), "spec.restartPolicy", None), "skipped long-running"),
+    "a mirror pod": (with_metadata("annotations", "kubernetes.io/config.mirror", "x"), "skipped mirror-pod"),
+    "mode off": (executor_pod(mode="off"), "skipped switched-off"),
+    "mode label-only": (executor_pod(mode="label-only"), "labelled label-only"),
+    "mode wrap": (executor_pod(mode="wrap"), "wrapped sidecars-quit"),
+    "mode native on a cluster without": (executor_pod(mode="native"), "left native-only"),
+    "native sidecars": (inject_istio_native(load(EXECUTOR)), "native sidecars-native"),
+    "ambient mesh by label": (with_metadata("labels", "istio.io/dataplane-mode", "ambient"), "labelled ambient-mesh"),
+    "ambient mesh by annotation": (with_metadata("annotations", "ambient.istio.io/redirection", "enabled"), "labelled ambient-mesh"),
+    "injection switched off by label": (with_metadata("labels", "sidecar.istio.io/inject", "false"), "skipped not-in-mesh"),
+    "injection switched off by annotation": (with_metadata("annotations", "sidecar.istio.io/inject", "no"), "skipped not-in-mesh"),
+    "injection asked for": (with_metadata("labels", "sidecar.istio.io/inject", "true"), "labelled no-sidecar"),
+    "host network and a sidecar": (with_field(executor_pod(), "spec.hostNetwork", True), "left host-network"),
+    "Windows": (with_field(executor_pod(), "spec.os", {"name": "windows"}), "left windows"),
+    "Linux": (with_field(executor_pod(), "spec.os", {"name": "linux"}), "wrapped sidecars-quit"),
+    "an operator's command that names a shell": (operator_pod(["/bin/bash", "-c", "true"]), "wrapped sidecars-quit"),
+    "an operator's command in an image that is known to have a shell": (operator_pod(["etl"], "python:3.12"), "wrapped sidecars-quit"),
+    "an operator's command in a foreign image": (operator_pod(["/etl"]), "left shell-unknown"),
+    "the user says that the image has a shell": (operator_pod(["/etl"], shell="image"), "wrapped sidecars-quit"),
+    "the user wants the helper, but there is none": (operator_pod(["sh"], shell="helper"), "left shell-unknown"),
+    "an operator without a command in a foreign image": (operator_pod(None), "left entrypoint-unknown"),
+    "an operator with an empty command": (operator_pod([]), "left entrypoint-unknown"),
+    "an operator without a command in Airflow's image": (operator_pod(None, "apache/airflow:3.3.2"), "wrapped sidecars-quit"),
+    "the user tells the entrypoint": (operator_pod(None, "python:3.12", entrypoint='["python"]'), "wrapped sidecars-quit"),
+}
+
+
+@pytest.mark.parametrize(("pod", "result"), ROWS.values(), ids=ROWS)
+def test_each_row_comes_to(pod: JSONObject, result: str, policy: Policy) -> None:
+    outcome, _ = ask(pod, policy)
+
+    assert f"{outcome.result} {outcome.reason}" == result
+
+
+def test_without_an_entrypoint_a_guess_is_never_made_about_a_foreign_image(policy: Policy) -> None:
+    outcome, after = ask(operator_pod(None, "registry.example.com/etl:9"), policy)
+
+    assert container(after, "base")["command"] is None
+    assert "airflow-sidecar-webhook/entrypoint" in outcome.warnings[0]
+
+
+def test_the_users_entrypoint_is_run_before_the_args(policy: Policy) -> None:
+    after = ask(operator_pod(None, "python:3.12", entrypoint='["/usr/bin/tini", "--", "a$(B)"]'), policy)[1]
+
+    # A command is expanded by the kubelet, an image's ENTRYPOINT is not: $$ stands for $.
+    assert container(after, "base")["command"][-3:] == ["/usr/bin/tini", "--", "a$$(B)"]
+    assert container(after, "base")["args"] == ["--day", "1"]
+
+
+def test_an_images_cmd_is_run_only_where_the_pod_gives_no_args(policy: Policy) -> None:
+    pod = operator_pod(None, "docker.io/bitnami/airflow:2")
+    with_args = ask(pod, policy)[1]
+    container(pod, "base")["args"] = None
+    without_args = ask(pod, policy)[1]
+
+    assert container(with_args, "base")["command"][-1] == "/opt/bitnami/scripts/airflow/entrypoint.sh"
+    assert container(without_args, "base")["command"][-1] == "/opt/bitnami/scripts/airflow/run.sh"
+
+
+def test_the_main_container_is_the_one_the_user_named(policy: Policy) -> None:
+    pod = operator_pod(["sh", "-c", "true"], main_container="worker")
+    pod["spec"]["containers"].append({"name": "worker", "image": "python:3.12", "command": ["python"]})
+    after = ask(pod, policy)[1]
+
+    assert container(after, "worker")["command"][-1] == "python"
+    assert container(after, "base")["command"] == ["sh", "-c", "true"]
+
+
+def test_a_main_container_that_is_not_there_is_told_and_the_rule_holds(policy: Policy) -> None:
+    outcome, after = ask(executor_pod(main_container="nobody"), policy)
+
+    assert outcome.result == "wrapped"
+    assert outcome.warnings == ("annotation airflow-sidecar-webhook/main-container is ignored: allowed is one of base",)
+    assert names.PREFIX in container(after, "base")["command"]
+
+
+def test_base_is_the_task_whatever_image_it_runs(policy: Policy) -> None:
+    pod = operator_pod(["sh", "-c", "true"], "registry.k8s.io/git-sync/git-sync:v4.4.2")
+    pod["spec"]["containers"].append({"name": "uploader", "image": "x"})
+    after = ask(pod, policy)[1]
+
+    assert names.PREFIX in container(after, "base")["command"]
+    assert "command" not in container(after, "uploader")
+
+
+@pytest.mark.parametrize(
+    ("command", "shell"),
+    [
+        (["/busybox/sh", "-c", "true"], ["/busybox/sh"]),
+        (["bash", "-c", "true"], ["bash"]),
+        (["busybox", "sh", "-c", "true"], ["busybox", "sh"]),
+    ],
+)
+def test_the_wrapper_starts_with_the_shell_that_the_command_itself_names(command: list[str], shell: list[str], policy: Policy) -> None:
+    once = ask(operator_pod(command), policy)[1]
+    wrapped = container(once, "base")["command"]
+
+    assert wrapped[: len(shell) + 1] == [*shell, "-c"]
+    assert wrapped[-len(command) :] == command
+    assert ask(once, policy)[0].operations == ()
+
+
+@pytest.mark.parametrize(("image", "reason"), [("python:3.12", "sidecars-quit"), ("cgr.dev/chainguard/python", "shell-unknown")])
+def test_an_image_that_only_shares_its_last_name_is_not_known_to_have_a_shell(image: str, reason: str, policy: Policy) -> None:
+    assert ask(operator_pod(["python", "x.py"], image), policy)[0].reason == reason
+
+
+def test_a_restart_policy_of_the_containers_own_is_what_counts(policy: Policy) -> None:
+    for own, expected in (("OnFailure", "wrapped"), ("Always", "skipped")):
+        pod = executor_pod()
+        pod["spec"]["containers"][0]["restartPolicy"] = own
+        request = parse(review_of(pod))
+        outcome = admit(request, policy, UNKNOWN_CLUSTER)
+
+        assert outcome.result == expected
+        assert isinstance(outcome.decision, Skip) or (outcome.decision.wrap and outcome.decision.wrap.only_after_success)
+
+
+@pytest.mark.parametrize("field", ["hostNetwork", "os"])
+def test_nobody_is_asked_for_a_quit_where_it_would_be_of_no_use(field: str, policy: Policy) -> None:
+    pod = load(EXECUTOR)
+    pod["metadata"]["annotations"]["vault.hashicorp.com/agent-inject"] = "true"
+    pod["spec"][field] = True if field == "hostNetwork" else {"name": "windows"}
+    after = ask(pod, policy)[1]
+
+    assert "vault.hashicorp.com/agent-enable-quit" not in after["metadata"]["annotations"]
+
+
+def test_a_skipped_pod_is_told_of_a_bad_annotation_too() -> None:
+    outcome, _ = ask(executor_pod(mode="Wrap"), build_policy(Settings(mode=Mode.OFF)))
+
+    assert outcome.reason == "switched-off"
+    assert outcome.warnings[0].startswith("annotation airflow-sidecar-webhook/mode is ignored: ")
+
+
+def test_a_known_sidecar_cannot_be_named_as_the_task(policy: Policy) -> None:
+    outcome, after = ask(executor_pod(main_container="istio-proxy"), policy)
+
+    assert outcome.bad_annotations[0].key == names.MAIN_CONTAINER
+    assert names.PREFIX in container(after, "base")["command"]
+
+
+def test_an_annotation_that_does_not_exist_is_told_with_those_that_do(policy: Policy) -> None:
+    outcome, _ = ask(executor_pod(wait_second="7"), policy)
+
+    assert outcome.warnings[0].startswith(
+        "annotation airflow-sidecar-webhook/wait-second is ignored: allowed is one of airflow-sidecar-webhook/mode, "
+    )
+
+
+def test_a_container_that_nobody_knows_is_named_in_the_status(policy: Policy) -> None:
+    pod = executor_pod()
+    pod["spec"]["containers"].append({"name": "cache", "image": "redis:7"})
+    after = ask(pod, policy)[1]
+
+    assert '"sidecars":{"istio-proxy":"quit","cache":"unknown"}' in after["metadata"]["annotations"][names.STATUS]
+
+
+def test_a_sidecar_that_runs_on_beside_a_wrapped_task_is_told(policy: Policy) -> None:
+    pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_kerberos_sidecar_template.json"))
+    outcome, _ = ask(pod, policy)
+
+    assert outcome.reason == "some-run-on"
+    assert outcome.warnings == ("airflow-sidecar-webhook: worker-kerberos cannot be asked to quit, so the pod may stay Running",)
+
+
+def test_the_first_container_that_is_no_sidecar_is_the_tasks_where_none_is_called_base(policy: Policy) -> None:
+    pod = load("airflow-3.3.2-provider-10.25.0/kpo_base_container_name.json")
+    pod["spec"]["containers"].insert(0, {"name": "airflow-xcom-sidecar", "image": "alpine"})
+    outcome, after = ask(inject_istio(pod), policy)
+
+    assert outcome.result == "wrapped"
+    assert names.PREFIX in container(after, "main")["command"]
+
+
+def test_a_pod_of_nothing_but_sidecars_has_no_main_container(policy: Policy) -> None:
+    pod = executor_pod()
+    pod["spec"]["containers"] = [container(pod, "istio-proxy")]
+
+    assert ask(pod, policy)[0].reason == "no-main-container"
+
+
+@pytest.mark.parametrize("name", ["base", "spark-kubernetes-driver", "spark-kubernetes-executor"])
+def test_a_spark_pod_is_never_wrapped(name: str, policy: Policy) -> None:
+    pod = with_field(executor_pod(), "metadata.labels", {"spark_kubernetes_operator": "True", "dag_id": "d", "task_id": "t"})
+    container(pod, "base")["name"] = name
+    outcome, after = ask(pod, policy)
+
+    assert (outcome.result, outcome.reason) == ("left", "spark")
+    assert container(after, name) == container(pod, name)
+    assert after["metadata"]["labels"]["service.istio.io/canonical-name"] == "example_dag.extract"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("mode", "always"), ("mode", ""), ("main-container", "Not A Name"), ("entrypoint", "/run.sh"), ("entrypoint", "[]"),
+        ("entrypoint", '["a\\nb"]'), ("shell", "bash"), ("sidecars", "istio-proxy"), ("sidecars", '[{"name": "x", "quit": {"port": 0, "path": "/q"}}]'),
+        ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q q"}}]'), ("sidecars", '[{"name": "x", "stop": 1}]'), ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q\\n"}}]'), ("sidecars", "[" * 100_000),
+        ("wait-seconds", "-1"), ("wait-seconds", "541"), ("wait-seconds", "1.5"), ("wait-seconds", "\u0661"), ("when-not-ready", "maybe"),
+    ],
+)  # fmt: skip
+def test_a_bad_annotation_is_told_with_what_is_allowed_and_never_stops_a_task(key: str, value: str, policy: Policy) -> None:
+    pod = executor_pod()
+    pod["metadata"]["annotations"][f"{names.PREFIX}/{key}"] = value
+    outcome, _ = ask(pod, policy)
+
+    assert outcome.result == "wrapped"
+    assert [bad.key for bad in outcome.bad_annotations] == [f"{names.PREFIX}/{key}"]
+    assert outcome.warnings[0].startswith(f"annotation {names.PREFIX}/{key} is ignored: allowed is ")
+
+
+def test_the_users_annotations_reach_the_wrapper(policy: Policy) -> None:
+    after = ask(executor_pod(wait_seconds="7", when_not_ready="run"), policy)[1]
+
+    assert option(after, "--wait") == "7"
+    assert option(after, "--late") == "run"
+
+
+def test_a_user_names_a_sidecar_of_his_own(policy: Policy) -> None:
+    described = (
+        '[{"name": "cache", "quit": {"port": 9091, "path": "/quit?a=$(B)", "method": "GET"}, "ready": {"port": 9090, "path": "/ok"}}]'
+    )
+    pod = annotated(load(EXECUTOR), sidecars=described)
+    pod["spec"]["containers"].append({"name": "cache", "image": "registry.example.com/cache:1"})
+    outcome, after = ask(pod, policy)
+
+    assert outcome.result == "wrapped"
+    found = options(after)
+    place = found.index("--sidecar")
+    assert found[place : place + 5] == ["--sidecar", "cache", "9090/ok", "-", "GET:9091/quit?a=$$(B)"]
+
+
+def test_the_task_and_the_xcom_sidecar_cannot_be_named_as_sidecars(policy: Policy) -> None:
+    quits = ", ".join(f'{{"name": "{name}", "quit": {{"port": 1, "path": "/"}}}}' for name in ("base", "airflow-xcom-sidecar"))
+    pod = annotated(inject_istio(load("airflow-3.3.2-provider-10.25.0/kpo_xcom.json")), sidecars=f"[{quits}]", main_container="base")
+    after = ask(pod, policy)[1]
+
+    assert [word for word in options(after) if word in {"base", "airflow-xcom-sidecar"}] == []
+
+
+def test_the_xcom_sidecar_is_never_the_task_even_where_the_user_describes_and_names_it(policy: Policy) -> None:
+    pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/kpo_xcom.json"))
+    annotated(pod, sidecars='[{"name": "airflow-xcom-sidecar"}]', main_container="airflow-xcom-sidecar")
+    after = ask(pod, policy)[1]
+
+    assert container(after, "airflow-xcom-sidecar") == container(pod, "airflow-xcom-sidecar")
+    assert names.PREFIX in container(after, "base")["command"]
+
+
+def test_agents_are_asked_first_and_the_mesh_proxy_last(policy: Policy) -> None:
+    pod = load(EXECUTOR)
+    pod["metadata"]["annotations"]["vault.hashicorp.com/agent-inject"] = "true"
+    after = ask(inject_istio(inject_vault(ask(pod, policy)[1])), policy)[1]
+    found = options(after)
+
+    assert [found[place + 1] for place, word in enumerate(found) if word == "--sidecar"] == ["vault-agent", "istio-proxy"]
+
+
+def test_a_quit_that_cannot_work_is_not_tried_and_the_others_still_are(policy: Policy) -> None:
+    pod = load(EXECUTOR)
+    pod["metadata"]["annotations"]["vault.hashicorp.com/agent-inject"] = "true"
+    outcome, after = ask(inject_istio(inject_vault(pod)), policy)
+
+    assert outcome.result == "wrapped"
+    assert "vault-agent" not in options(after)
+    assert '"sidecars":{"vault-agent":"runs-on","istio-proxy":"quit"}' in after["metadata"]["annotations"][names.STATUS]
+
+
+def test_a_status_port_of_0_leaves_no_quit_and_no_wait(policy: Policy) -> None:
+    pod = load(EXECUTOR)
+    pod["metadata"]["annotations"]["status.sidecar.istio.io/port"] = "0"
+
+    assert ask(inject_istio(pod), policy)[0].reason == "no-quit"
+
+
+ASKS = {
+    "vault-agent that was asked for": ({"vault.hashicorp.com/agent-inject": "true"}, {"vault.hashicorp.com/agent-enable-quit": "true"}),
+    "vault-agent with the user's own word": ({"vault.hashicorp.com/agent-inject": "true", "vault.hashicorp.com/agent-enable-quit": "false"}, {}),
+    "vault-agent that is there already": (
+        {"vault.hashicorp.com/agent-inject": "true", "vault.hashicorp.com/agent-inject-status": "injected"}, {}),
+    "no vault": ({}, {}),
+    "Linkerd that was asked for": ({"linkerd.io/inject": "enabled"}, {"config.linkerd.io/proxy-admin-shutdown": "enabled"}),
+    "Linkerd with the user's own word": ({"linkerd.io/inject": "enabled", "config.linkerd.io/proxy-admin-shutdown": "disabled"}, {}),
+    "Linkerd that is not wanted": ({"linkerd.io/inject": "disabled"}, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "asked"), ASKS.values(), ids=ASKS)
+def test_injectors_are_asked_for_a_clean_quit_before_they_inject_and_never_over_the_user(
+    given: dict[str, str], asked: dict[str, str], policy: Policy
+) -> None:
+    pod = load(EXECUTOR)
+    pod["metadata"]["annotations"] |= given
+    after = ask(pod, policy)[1]["metadata"]["annotations"]
+    after.pop(names.STATUS)
+
+    assert after == pod["metadata"]["annotations"] | asked
+
+
+def test_an_injector_that_the_admin_says_is_installed_is_asked_without_a_mark_on_the_pod() -> None:
+    after = ask(load(EXECUTOR), build_policy(Settings(injectors=("linkerd",))))[1]
+
+    assert after["metadata"]["annotations"]["config.linkerd.io/proxy-admin-shutdown"] == "enabled"
+
+
+def test_a_linkerd_proxy_that_was_asked_can_be_ended(policy: Policy) -> None:
+    pod = load(EXECUTOR)
+    pod["metadata"]["annotations"]["linkerd.io/inject"] = "enabled"
+    after = ask(inject_linkerd(ask(pod, policy)[1]), policy)[1]
+
+    assert "POST:4191/shutdown" in options(after)
+    assert ask(inject_linkerd(pod), policy)[0].reason == "no-quit"
+
+
+def test_a_wrap_is_taken_back_when_the_sidecar_has_become_a_native_one(policy: Policy) -> None:
+    wrapped = ask(executor_pod(), policy)[1]
+    proxy = container(wrapped, "istio-proxy")
+    wrapped["spec"]["containers"].remove(proxy)
+    wrapped["spec"]["initContainers"].append(proxy | {"restartPolicy": "Always"})
+    after = ask(wrapped, policy)[1]
+
+    assert "command" not in container(after, "base")
+    assert '"treatment":"native","reason":"sidecars-native"' in after["metadata"]["annotations"][names.STATUS]
+
+
+@pytest.fixture(scope="module")
+def helping() -> Policy:
+    """The policy of an installation with a helper image."""
+    return build_policy(Settings(helper_image=HELPER_IMAGE))
+
+
+def test_the_helper_runs_the_wrapper_with_its_own_busybox(helping: Policy) -> None:
+    command = container(ask(operator_pod(["/etl"]), helping)[1], "base")["command"]
+
+    assert command[:3] == ["/airflow-sidecar-webhook/busybox", "sh", "-c"]
+    assert command[command.index("--busybox") + 1] == "/airflow-sidecar-webhook/busybox"
+    assert command[-2:] == ["--", "/etl"]
+
+
+def test_the_helper_goes_before_all_init_containers_and_is_mounted_read_only(helping: Policy) -> None:
+    after = ask(operator_pod(["/etl"]), helping)[1]
+
+    assert [one["name"] for one in after["spec"]["initContainers"]] == [names.HELPER_CONTAINER, "istio-init"]
+    assert container(after, "base")["volumeMounts"][-1] == {
+        "name": names.HELPER_VOLUME, "mountPath": "/airflow-sidecar-webhook", "readOnly": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("user", [None, 0, 1000])
+@pytest.mark.parametrize("level", ["pod", "container"])
+def test_the_helper_passes_the_restricted_pod_security_standard_whoever_the_task_runs_as(
+    level: str, user: int | None, helping: Policy
+) -> None:
+    pod = operator_pod(["/etl"])
+    context = {} if user is None else {"runAsUser": user}
+    (pod["spec"] if level == "pod" else container(pod, "base"))["securityContext"] = context
+    after = ask(pod, helping)[1]
+
+    assert violations_of_restricted(after, [names.HELPER_CONTAINER]) == []
+
+
+def test_the_helper_asks_for_no_more_than_the_task_and_for_no_device(helping: Policy) -> None:
+    pod = operator_pod(["/etl"])
+    amounts = {"cpu": "2", "memory": "1Gi", "nvidia.com/gpu": "1"}
+    container(pod, "base")["resources"] = {"requests": amounts, "limits": amounts, "claims": []}
+    helper = ask(pod, helping)[1]["spec"]["initContainers"][0]
+
+    assert helper["resources"] == {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "1Gi"}}
+
+
+def test_the_helper_is_added_once(helping: Policy) -> None:
+    once = ask(operator_pod(["/etl"]), helping)[1]
+
+    assert ask(once, helping)[0].operations == ()
+
+
+def test_the_helper_is_not_brought_where_the_image_has_a_shell(helping: Policy) -> None:
+    after = ask(operator_pod(["sh", "-c", "true"]), helping)[1]
+
+    assert [one["name"] for one in after["spec"]["initContainers"]] == ["istio-init"]

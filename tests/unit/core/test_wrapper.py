@@ -1,0 +1,102 @@
+"""The wrapped command: how it is written, and how what the user wrote is had back from it."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.oracles.kubelet_expansion import expand
+from webhook.core.sidecar import FoundSidecar
+from webhook.core.wishes import WhenNotReady
+from webhook.core.wrapper import (
+    HELPER_SHELL,
+    Entrypoint,
+    EntrypointSource,
+    Wrap,
+    original_command,
+    unexpanded,
+    wrapped_command,
+    wrapper_script,
+)
+
+SOURCE = (resources.files("webhook") / "data" / "wrapper.sh").read_text("utf-8")
+SCRIPT = wrapper_script(SOURCE)
+ISTIO = FoundSidecar(
+    "istio-proxy", "istio", "15021/healthz/ready", "15020/healthz/ready", "POST:15020/quitquitquit", 90, ends_by_itself=False
+)
+WORDS = st.lists(st.text(st.characters(exclude_characters="\x00\n"), min_size=1, max_size=20), min_size=1, max_size=4).map(tuple)
+
+
+def wrap(entrypoint: Entrypoint, **others: Any) -> Wrap:
+    """A wrap around this entrypoint beside Istio's proxy."""
+    settings = {"wait_seconds": 120, "when_not_ready": WhenNotReady.FAIL, "only_after_success": False, **others}
+    return Wrap(entrypoint=entrypoint, sidecars=(ISTIO,), **settings)
+
+
+def test_the_command_reads_as_its_documentation_says() -> None:
+    command = wrapped_command(wrap(Entrypoint(EntrypointSource.COMMAND, ("bash", "-c", "exit 3"))), SCRIPT)
+
+    assert command == [
+        "/bin/sh", "-c", SCRIPT, "airflow-sidecar-webhook", "--wait", "120", "--late", "fail", "--quit", "always", "--entrypoint", "command",
+        "--sidecar", "istio-proxy", "15021/healthz/ready", "15020/healthz/ready", "POST:15020/quitquitquit", "--", "bash", "-c", "exit 3",
+    ]  # fmt: skip
+
+
+def test_the_kubelet_leaves_the_script_as_it_is_whatever_the_environment() -> None:
+    assert expand(SCRIPT, dict.fromkeys(("PATH", "asw_url", "1", "0"), "expanded")) == SCRIPT
+    assert "$(" not in SCRIPT
+    assert "$$" not in SCRIPT
+
+
+def test_the_script_is_small_enough_to_be_in_every_pod() -> None:
+    # One argument may be 128 KiB (MAX_ARG_STRLEN); the pod is stored with it.
+    assert len(SCRIPT) < 10_000
+
+
+@pytest.mark.parametrize("line", ["echo 'x'", "echo $(date)", "echo $$"])
+def test_a_source_that_the_kubelet_or_the_quoting_would_change_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match=r"^the wrapper's source must not hold"):
+        wrapper_script(f"# a comment may hold ' and $(x)\n{line}\n")
+
+
+@given(words=WORDS, source=st.sampled_from(EntrypointSource), helper=st.booleans(), candidates=st.lists(WORDS, max_size=2).map(tuple))
+def test_what_the_user_wrote_can_always_be_had_back(
+    words: tuple[str, ...],
+    source: EntrypointSource,
+    helper: bool,
+    candidates: tuple[tuple[str, ...], ...],
+) -> None:
+    command = wrapped_command(wrap(Entrypoint(source, words, candidates), shell=HELPER_SHELL if helper else ("bash",)), SCRIPT)
+
+    if any("--end" in candidate for candidate in candidates):
+        return
+    assert original_command(command) == (list(words) if source is EntrypointSource.COMMAND else None)
+
+
+@given(st.none() | st.lists(st.text(max_size=10), max_size=6))
+def test_a_command_of_the_users_is_never_taken_for_ours(command: list[str] | None) -> None:
+    assert original_command(command) == (command or None)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["sh", "-c", "true", "airflow-sidecar-webhook"],
+        ["sh", "-c", "true", "airflow-sidecar-webhook", "--", "x"],
+        ["sh", "-c", "true", "airflow-sidecar-webhook", "--entrypoint"],
+        ["sh", "-c", "true", "airflow-sidecar-webhook", "--entrypoint", "command"],
+        ["sh", "-c", "true", "airflow-sidecar-webhook", "--try", "x", "--"],
+        ["sh", "-c", "true", "airflow-sidecar-webhook", "--sidecar", "x", "--"],
+    ],
+)
+def test_half_a_wrapper_is_the_users_own(command: list[str]) -> None:
+    assert original_command(command) == command
+
+
+@given(st.text(max_size=50))
+def test_an_images_own_entrypoint_comes_through_the_kubelets_expansion_unchanged(word: str) -> None:
+    assert expand(unexpanded(word), {"A": "expanded", "": "expanded"}) == word
