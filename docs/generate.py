@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from docs import generate_sidecars
 from webhook.core.cluster import GATE_LOCKED, NATIVE_SERVER, NativeSupport
-from webhook.core.reasons import SENTENCES, KeptReason, Reason, SkipReason
+from webhook.core.pod_options import POD_OPTIONS
+from webhook.core.reasons import SENTENCES, NotConvertedReason, Reason, SkipReason
 from webhook.core.status import TREATMENTS
-from webhook.core.wishes import WISHES
 from webhook.server.metrics import Metrics
 from webhook.settings import PREFIX, Settings
 
@@ -94,8 +94,8 @@ def _annotations() -> Iterator[str]:
     yield "On the pod. A value that means nothing is left out, told to the pod's creator as an admission warning, and counted.\n"
     yield "| annotation | | allowed |"
     yield "|---|---|---|"
-    for key, wish in WISHES.items():
-        yield f"| `{key}` | {WHAT_ANNOTATIONS_DO[key]} | {wish.allowed} |"
+    for key, option in POD_OPTIONS.items():
+        yield f"| `{key}` | {WHAT_ANNOTATIONS_DO[key]} | {option.allowed} |"
     yield ""
 
 
@@ -109,9 +109,9 @@ def _status() -> Iterator[str]:
     yield "| `main` | the container that holds the task |"
     yield "| `entrypoint` | of a wrapped pod: where its words come from, see [wrapper.md](wrapper.md#what-it-runs) |"
     yield "| `shell` | of a wrapped pod: `image` or `helper` |"
-    yield "| `sidecars` | each container beside the task: `native`, `quit`, `ends-by-itself`, `runs-on` (so does the pod) or `unknown` |"
+    yield "| `sidecars` | each container beside the task: `native`, `quit`, `ends-by-itself`, `keeps-running` (the pod too), `unknown` |"
     yield "| `no_native` | why no sidecar was made native, where that lies with the cluster; see [below](#why-no-sidecar-is-native) |"
-    yield "| `kept` | known sidecars that stay regular ones on a cluster with native ones, and why: see [below](#why-a-sidecar-stays) |"
+    yield "| `not_converted` | sidecars not converted on a cluster with native sidecars, and why: see [below](#why-a-sidecar-stays) |"
     yield ""
 
 
@@ -144,7 +144,7 @@ def kept_reasons() -> Iterator[str]:
     """The table of the reasons to keep a sidecar where it is; it also stands in docs/native.md."""
     yield "| reason | |"
     yield "|---|---|"
-    for kept in KeptReason:
+    for kept in NotConvertedReason:
         yield f"| `{kept}` | {SENTENCES[kept]} |"
 
 

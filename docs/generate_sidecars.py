@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from webhook.core.condition import Condition
-    from webhook.core.sidecar import Ask, Convert, Endpoint, Match, Native, PortSource, Quit, Sidecar, Signal
+    from webhook.core.sidecar import Convert, Endpoint, InjectorHint, Match, Native, PortSource, Quit, Sidecar, Signal
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 CATALOGUE: Final = ROOT / "webhook" / "data" / "sidecars.yaml"
@@ -122,7 +122,7 @@ def notes(sidecar: Sidecar) -> str:
         ("never touched", sidecar.keep),
         ("only where it is enabled", sidecar.quit and sidecar.quit.enabled_by),
         ("not where it is switched off", sidecar.quit and sidecar.quit.disabled_by),
-        ("enabled before injection", sidecar.ask),
+        ("enabled before injection", sidecar.hint),
         ("ends by itself as the last container", sidecar.ends_by_itself),
         ("native by its injector", sidecar.native and sidecar.native.by_injector),
         ("native by being moved", sidecar.native and sidecar.native.convert),
@@ -138,7 +138,7 @@ def section(sidecar: Sidecar) -> str:
         *(reached("Ready", "GET", sidecar.ready) if sidecar.ready else ()),
         *(reached("Alive", "GET", sidecar.alive) if sidecar.alive else ()),
         *(quitting(sidecar.quit) if sidecar.quit else ()),
-        *(asking(sidecar.ask, "To be asked to quit, ") if sidecar.ask else ()),
+        *(hinting(sidecar.hint, "To be asked to quit, ") if sidecar.hint else ()),
         *(signalled(sidecar.signal) if sidecar.signal else ()),
         *(native(sidecar.native) if sidecar.native else ()),
         *staying(sidecar),
@@ -168,14 +168,14 @@ def quitting(endpoint: Quit) -> Iterable[str]:
     yield from line("No quit with", conditions(endpoint.disabled_by))
 
 
-def asking(ask: Ask, purpose: str) -> Iterable[str]:
+def hinting(hint: InjectorHint, purpose: str) -> Iterable[str]:
     """What is set on the pod before the injector comes, and for what."""
-    wanted = (f"annotation {code(f'{key}: {value}')}" for key, value in ask.annotations.items())
-    installed = ["its injector is installed"] if ask.when_installed else []
+    wanted = (f"annotation {code(f'{key}: {value}')}" for key, value in hint.annotations.items())
+    installed = ["its injector is installed"] if hint.when_installed else []
     yield from line(f"{purpose}set before injection", wanted)
-    yield from line(f"{purpose}set when", conditions(ask.when) + installed)
-    yield from line(f"{purpose}not set when", conditions(ask.unless))
-    yield from line(f"{purpose}understood since", filter(None, [ask.since]))
+    yield from line(f"{purpose}set when", conditions(hint.when) + installed)
+    yield from line(f"{purpose}not set when", conditions(hint.unless))
+    yield from line(f"{purpose}understood since", filter(None, [hint.since]))
 
 
 def signalled(signal: Signal) -> Iterable[str]:
@@ -189,7 +189,7 @@ def native(facts: Native) -> Iterable[str]:
     """How it becomes a native sidecar."""
     since = f" (since {facts.since})" if facts.since else ""
     yield from line("Native", [f"{facts.by_injector}{since}"] if facts.by_injector else ())
-    yield from asking(facts.ask, "To be native, ") if facts.ask else ()
+    yield from hinting(facts.hint, "To be native, ") if facts.hint else ()
     yield from converting(facts.convert) if facts.convert else ()
     if facts.reinject_safe is not None:
         yield f"- Its injector accepts a pod in which it was moved: {'yes' if facts.reinject_safe else 'no'}."
@@ -214,7 +214,7 @@ def converting(rule: Convert) -> Iterable[str]:
 def staying(sidecar: Sidecar) -> Iterable[str]:
     """That it is never moved, where there is a container that could be."""
     if sidecar.match and not sidecar.keep and not (sidecar.native and sidecar.native.convert):
-        yield "- Stays a regular container (`no-rule`), unless its injector makes it a native sidecar."
+        yield "- Stays a regular container (`not-convertible`), unless its injector makes it a native sidecar."
 
 
 def stopping(rule: Convert) -> str:

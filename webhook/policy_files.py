@@ -68,7 +68,7 @@ def _load(path: Path | Traversable, parse: Callable[[object], T]) -> T:
 
 
 def _check_injectors(settings: Settings, catalogue: Catalogue) -> None:
-    known = [sidecar.id for sidecar in catalogue.asking]
+    known = [sidecar.id for sidecar in catalogue.hinting]
     unknown = [name for name in settings.injectors if name not in known]
     if unknown:
         message = f"injectors: {', '.join(unknown)}: not the id of a sidecar whose injector can be asked; allowed are {', '.join(known)}"

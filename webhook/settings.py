@@ -16,9 +16,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from webhook.core.cluster import DEFAULT_MINIMUM_KUBELET, NativeSwitch
 from webhook.core.names import CANONICAL_NAME
+from webhook.core.pod_options import MAX_WAIT_SECONDS, Mode, WhenNotReady
 from webhook.core.short_name import ShortNameValue, is_label_value
 from webhook.core.version import Version, read_version
-from webhook.core.wishes import MAX_WAIT_SECONDS, Mode, WhenNotReady
 from webhook.yaml_problem import yaml_problem
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Settings(BaseModel):
         description="The oldest kubelet that `auto` takes for able. Before 1.29.3 the status of a sidecar that was started again may stay "
         "wrong (kubernetes#123323).",
     )
-    cluster_check_seconds: float = Field(
+    cluster_poll_seconds: float = Field(
         60.0,
         ge=1,
         le=3600,

@@ -24,7 +24,7 @@ SIDECARS = build_policy(Settings()).catalogue.sidecars
 def has_rule(sidecar: Sidecar) -> bool:
     """Whether the webhook does something with it."""
     native = sidecar.native
-    return bool(sidecar.ask or sidecar.quit or (native and (native.ask or native.convert)))
+    return bool(sidecar.hint or sidecar.quit or (native and (native.hint or native.convert)))
 
 
 @pytest.mark.parametrize("path", pairs(), ids=lambda path: path.stem)
@@ -49,7 +49,9 @@ def test_every_sidecar_with_a_rule_has_a_pair(sidecar: Sidecar) -> None:
     assert sidecar.id in {path.stem for path in pairs()}
 
 
-@pytest.mark.parametrize("sidecar", [one for one in SIDECARS if one.ask or (one.native and one.native.ask)], ids=lambda sidecar: sidecar.id)
+@pytest.mark.parametrize(
+    "sidecar", [one for one in SIDECARS if one.hint or (one.native and one.native.hint)], ids=lambda sidecar: sidecar.id
+)
 def test_every_sidecar_whose_injector_is_asked_has_a_pair_before_its_injection(sidecar: Sidecar) -> None:
     assert f"{sidecar.id}-before-injection" in {path.stem for path in pairs()}
 

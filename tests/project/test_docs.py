@@ -9,10 +9,10 @@ import pytest
 
 from docs.generate import REFERENCE, WHAT_ANNOTATIONS_DO, reference
 from webhook.core import names
-from webhook.core.reasons import SENTENCES, KeptReason, Reason, SkipReason
+from webhook.core.pod_options import POD_OPTIONS
+from webhook.core.reasons import SENTENCES, NotConvertedReason, Reason, SkipReason
 from webhook.core.review import MAX_WARNING_CHARACTERS
 from webhook.core.status import TREATMENTS
-from webhook.core.wishes import WISHES
 from webhook.policy_files import build_policy
 from webhook.settings import PREFIX, Settings
 
@@ -25,11 +25,11 @@ def test_the_reference_is_current() -> None:
 
 
 def test_every_annotation_is_described_and_no_other() -> None:
-    assert set(WHAT_ANNOTATIONS_DO) == set(WISHES)
+    assert set(WHAT_ANNOTATIONS_DO) == set(POD_OPTIONS)
 
 
 def test_every_reason_has_a_sentence_and_a_treatment() -> None:
-    assert set(SENTENCES) == {*Reason, *SkipReason, *KeptReason}
+    assert set(SENTENCES) == {*Reason, *SkipReason, *NotConvertedReason}
     assert set(TREATMENTS) == set(Reason)
 
 
@@ -43,7 +43,7 @@ def test_annotations_settings_and_files_that_a_page_names_are_there(page: Path) 
     text = page.read_text("utf-8")
 
     assert set(re.findall(r"airflow-sidecar-webhook/[a-z]+(?:-[a-z]+)*", text)) <= {
-        *WISHES,
+        *POD_OPTIONS,
         names.STATUS,
         "airflow-sidecar-webhook/busybox",
         "airflow-sidecar-webhook/tls",

@@ -10,7 +10,7 @@ import yaml
 
 from testbed.webhook import CONFIGURATION, OPTED_IN
 from webhook.core.decision import MIRROR_POD
-from webhook.core.kind import CHART_JOB_COMPONENTS, KIND_LABELS
+from webhook.core.origin import CHART_JOB_COMPONENTS, ORIGIN_LABELS
 
 WEBHOOK: dict[str, Any] = yaml.safe_load(CONFIGURATION.read_text("utf-8"))["webhooks"][0]
 
@@ -30,7 +30,7 @@ def test_the_conditions_name_the_labels_of_every_kind_and_every_job_of_the_chart
     lists = re.findall(r"(?<!labels)\[([^\]]*')\]", conditions["airflow-task-pods"])
     labels, components = ([*words(one)] for one in lists)
 
-    assert labels == list(KIND_LABELS)
+    assert labels == list(ORIGIN_LABELS)
     assert sorted(components) == sorted(CHART_JOB_COMPONENTS)
     assert set(words(conditions["airflow-task-pods"])) == {*labels, *components, "True", "tier", "airflow", "component"}
 

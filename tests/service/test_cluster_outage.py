@@ -62,7 +62,7 @@ def watching(factory: pytest.TempPathFactory, server: str, text: str | None = No
     """The service with that kubeconfig."""
     directory = factory.mktemp("watching")
     kubeconfig = write_kubeconfig(factory.mktemp("kubeconfig"), server, text)
-    with running_service(directory, Certificates, kubeconfig, cluster_check_seconds=1, **settings) as service:
+    with running_service(directory, Certificates, kubeconfig, cluster_poll_seconds=1, **settings) as service:
         yield service
 
 

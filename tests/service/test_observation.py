@@ -27,7 +27,7 @@ REVIEW_FIELDS = {
     "result",
     "reason",
     "operations",
-    "bad_annotations",
+    "invalid_annotations",
     "duration_seconds",
 }
 
@@ -108,7 +108,7 @@ def test_the_line_says_what_was_done_and_why(service: RunningService) -> None:
     reply = service.post(review_of(pod, uid=uid))
     line = service.log(uid=uid)
     assert (line["result"], line["reason"], line["operations"]) == ("wrapped", "sidecars-quit", len(patch_of(reply)))
-    assert line["bad_annotations"] == ["airflow-sidecar-webhook/wait-seconds"]
+    assert line["invalid_annotations"] == ["airflow-sidecar-webhook/wait-seconds"]
     assert 0 < line["duration_seconds"] < 1
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webhook.core.cluster import NativeSwitch
+from webhook.core.pod_options import Mode
 from webhook.core.version import Version
-from webhook.core.wishes import Mode
 from webhook.policy_files import build_policy
 from webhook.settings import PREFIX, Settings, SettingsError, read_settings
 

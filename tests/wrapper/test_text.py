@@ -11,8 +11,8 @@ import pytest
 from tests.support.oracles.kubelet_expansion import container_argv
 from tests.wrapper.requirements import require_program
 from tests.wrapper.wrapped import SCRIPT, SOURCE
+from webhook.core.pod_options import WhenNotReady
 from webhook.core.sidecar import FoundSidecar
-from webhook.core.wishes import WhenNotReady
 from webhook.core.wrapper import Entrypoint, EntrypointSource, Wrap, wrapped_command
 
 CODE: Final = [line for line in SOURCE.splitlines() if not line.lstrip().startswith("#")]

@@ -7,8 +7,8 @@ from tests.wrapper.at_once import at_once
 from tests.wrapper.fake_sidecar import FakeSidecar, Trick
 from tests.wrapper.sidecars import istio
 from tests.wrapper.wrapped import container, exits_with, python
+from webhook.core.pod_options import WhenNotReady
 from webhook.core.sidecar import FoundSidecar
-from webhook.core.wishes import WhenNotReady
 
 if TYPE_CHECKING:
     from tests.wrapper.shell import Shell

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Final
 from tests.support.oracles.kubelet_expansion import container_argv
 from tests.wrapper.fake_sidecar import PATIENCE_SECONDS
 from webhook.core.names import HELPER_BUSYBOX
-from webhook.core.wishes import WhenNotReady
+from webhook.core.pod_options import WhenNotReady
 from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, EntrypointSource, Wrap, wrapped_command, wrapper_script
 
 if TYPE_CHECKING:

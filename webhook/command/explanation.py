@@ -11,8 +11,8 @@ import jsonpatch
 import msgspec
 import yaml
 
+from webhook.command.assumed_cluster import as_json
 from webhook.command.pod_file import as_request
-from webhook.command.supposed_cluster import as_json
 from webhook.core.admission import Outcome, admit
 from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster
 from webhook.core.names import STATUS

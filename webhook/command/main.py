@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook import __version__
+from webhook.command.assumed_cluster import cluster_version, suppose, told
 from webhook.command.explanation import explain, wants_colour
 from webhook.command.pod_file import ALLOWED, PodFileError, read_pods
-from webhook.command.supposed_cluster import cluster_version, suppose, told
 from webhook.core.errors import MalformedReviewError, WebhookError
-from webhook.core.prepared import to_json
+from webhook.core.pre_encoded import to_json
 from webhook.policy_files import build_policy
 from webhook.settings import CONFIG, Settings, SettingsError, read_settings
 

@@ -11,9 +11,9 @@ from webhook.core.errors import MalformedPodError
 from webhook.core.facts import read_facts
 from webhook.core.operations import operations_for
 from webhook.core.patch import Operation, prove
+from webhook.core.pod_options import InvalidAnnotation
 from webhook.core.reasons import SENTENCES, Reason, SkipReason
-from webhook.core.status import RUNS_ON, TREATMENTS, Treatment, ends_of
-from webhook.core.wishes import BadAnnotation
+from webhook.core.status import KEEPS_RUNNING, TREATMENTS, Treatment, ends_of
 
 if TYPE_CHECKING:
     from webhook.core.cluster import Cluster
@@ -29,14 +29,14 @@ class Outcome(msgspec.Struct, frozen=True):
     Args:
         decision: What was decided.
         operations: The patch; empty where the pod is as it should be.
-        bad_annotations: Annotations of the user's that mean nothing.
+        invalid_annotations: Annotations of the user's that mean nothing.
         warnings: Lines for whoever creates the pod.
 
     """
 
     decision: Decision
     operations: tuple[Operation, ...] = ()
-    bad_annotations: tuple[BadAnnotation, ...] = ()
+    invalid_annotations: tuple[InvalidAnnotation, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -82,7 +82,7 @@ def _treated(pod: Pod, policy: Policy, cluster: Cluster) -> Outcome:
     decision = decide(facts, policy, cluster)
     match decision:
         case Skip():
-            return Outcome(decision, (), facts.bad_annotations, tuple(bad.warning for bad in facts.bad_annotations))
+            return Outcome(decision, (), facts.invalid_annotations, tuple(bad.warning for bad in facts.invalid_annotations))
         case Mutate():
             return _mutated(facts, decision, policy)
         case _:
@@ -102,10 +102,10 @@ def _mutated(facts: Facts, mutate: Mutate, policy: Policy) -> Outcome:
     operations = operations_for(facts, mutate, policy)
     if operations:
         prove(facts.pod, operations)
-    warnings = [bad.warning for bad in facts.bad_annotations]
+    warnings = [bad.warning for bad in facts.invalid_annotations]
     if TREATMENTS[mutate.reason] is Treatment.LEFT:
         warnings.append(f"airflow-sidecar-webhook: {mutate.reason}: {SENTENCES[mutate.reason]}")
-    if mutate.reason is Reason.SOME_RUN_ON:
-        running = [name for name, end in ends_of(mutate.conversion.settled(facts), mutate).items() if end == RUNS_ON]
+    if mutate.reason is Reason.SOME_KEEP_RUNNING:
+        running = [name for name, end in ends_of(mutate.conversion.after_conversion(facts), mutate).items() if end == KEEPS_RUNNING]
         warnings.append(f"airflow-sidecar-webhook: {', '.join(running)} cannot be asked to quit, so the pod may stay Running")
-    return Outcome(mutate, operations, facts.bad_annotations, tuple(warnings))
+    return Outcome(mutate, operations, facts.invalid_annotations, tuple(warnings))

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from webhook.core.condition import any_holds, glob
-from webhook.core.hooks import edited_hooks, is_post_start_known
+from webhook.core.lifecycle import edited_hooks, is_post_start_known
 from webhook.core.names import HELPER_CONTAINER
 from webhook.core.pod import ABSENT
-from webhook.core.reasons import KeptReason
+from webhook.core.reasons import NotConvertedReason
 from webhook.core.sidecar import QUICK_STARTUP
 from webhook.core.version import Version, image_version, read_version
 
@@ -62,24 +62,24 @@ class Conversion(msgspec.Struct, frozen=True):
         moves: The containers that are moved.
         order: Names of all init containers afterwards; empty where nothing is moved.
         annotations: What makes the injectors accept the pod as it is then.
-        doubles: Regular containers that stand among the native sidecars already: an injector that looks in one list only, called for a pod
+        duplicates: Regular containers that are native sidecars already: an injector that looks in one list only, called for a pod
             that was converted and is created again, has added them a second time. They go, or the pod would be refused.
-        kept: Known sidecars that stay regular containers, and why.
+        not_converted: Known sidecars that stay regular containers, and why.
 
     """
 
     moves: tuple[Move, ...] = ()
     order: tuple[str, ...] = ()
     annotations: dict[str, str] = {}
-    doubles: tuple[str, ...] = ()
-    kept: dict[str, KeptReason] = {}
+    duplicates: tuple[str, ...] = ()
+    not_converted: dict[str, NotConvertedReason] = {}
 
-    def settled(self, facts: Facts) -> Facts:
+    def after_conversion(self, facts: Facts) -> Facts:
         """The pod as it is afterwards."""
-        if not self.moves and not self.doubles:
+        if not self.moves and not self.duplicates:
             return facts
         moved = {move.name for move in self.moves}
-        left = tuple([sidecar for sidecar in facts.sidecars if sidecar.name not in moved and sidecar.name not in self.doubles])
+        left = tuple([sidecar for sidecar in facts.sidecars if sidecar.name not in moved and sidecar.name not in self.duplicates])
         native = tuple([name for name in self.order if name in moved or name in facts.native_sidecars]) or facts.native_sidecars
         return msgspec.structs.replace(facts, sidecars=left, native_sidecars=native)
 
@@ -95,25 +95,25 @@ def convert(facts: Facts, cluster: Cluster) -> Conversion:
     containers = {container.name: container for container in facts.pod.spec.containers}
     if not facts.sidecars or facts.main is None or len(containers) < len(facts.pod.spec.containers):
         return NO_CONVERSION
-    doubles = tuple([sidecar.name for sidecar in facts.sidecars if sidecar.name in facts.native_sidecars])
-    kept: dict[str, KeptReason] = {}
+    duplicates = tuple([sidecar.name for sidecar in facts.sidecars if sidecar.name in facts.native_sidecars])
+    not_converted: dict[str, NotConvertedReason] = {}
     moved: list[FoundSidecar] = []
     for sidecar in facts.sidecars:
-        if sidecar.name in doubles:
+        if sidecar.name in duplicates:
             continue
-        why = _kept_reason(sidecar, containers[sidecar.name], facts, cluster)
+        why = _why_not_converted(sidecar, containers[sidecar.name], facts, cluster)
         if why is None:
             moved.append(sidecar)
         else:
-            kept[sidecar.name] = why
+            not_converted[sidecar.name] = why
     if not moved:
-        return Conversion(doubles=doubles, kept=kept)
+        return Conversion(duplicates=duplicates, not_converted=not_converted)
     return Conversion(
         moves=tuple([_move(one, _rule(facts.rows[one.name]), containers[one.name], cluster) for one in moved]),
         order=tuple(_order(facts, [containers[one.name] for one in moved])),
         annotations=_annotations(facts, moved),
-        doubles=doubles,
-        kept=kept,
+        duplicates=duplicates,
+        not_converted=not_converted,
     )
 
 
@@ -124,20 +124,20 @@ def _rule(row: Sidecar) -> Convert:
     return row.native.convert
 
 
-def _kept_reason(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster) -> KeptReason | None:
+def _why_not_converted(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster) -> NotConvertedReason | None:
     row = facts.rows[sidecar.name]
     rule = row.native.convert if row.native else None
     if row.native is None or rule is None:
-        return KeptReason.NO_RULE
-    is_refused = row.native.ask is not None and row.native.ask.is_refused(facts.pod)
+        return NotConvertedReason.NOT_CONVERTIBLE
+    is_refused = row.native.hint is not None and row.native.hint.is_refused(facts.pod)
     if is_refused or any_holds(rule.unless, facts.pod, container) or _has_other_mode(rule, container):
-        return KeptReason.TOLD_NOT_TO
+        return NotConvertedReason.OPTED_OUT
     if container.restartPolicy is not None or container.restartPolicyRules != ABSENT:
-        return KeptReason.OWN_RESTARTS
+        return NotConvertedReason.OWN_RESTARTS
     if not is_post_start_known(container.hooks, rule.drops_hooks):
-        return KeptReason.POST_START
+        return NotConvertedReason.POST_START
     if rule.needs_probe and container.startupProbe == ABSENT and _startup_probe(sidecar, rule, container) is None:
-        return KeptReason.NO_PROBE
+        return NotConvertedReason.NO_PROBE
     return (
         _why_ports_stay(rule, container, cluster) or _why_volumes_stay(container, facts) or _why_injector_objects(row, container, cluster)
     )
@@ -147,20 +147,20 @@ def _has_other_mode(rule: Convert, container: Container) -> bool:
     return any(container.environment.get(name, value) != value for name, value in rule.env.items())
 
 
-def _why_ports_stay(rule: Convert, container: Container, cluster: Cluster) -> KeptReason | None:
+def _why_ports_stay(rule: Convert, container: Container, cluster: Cluster) -> NotConvertedReason | None:
     if any(port.hostPort for port in container.open_ports):
-        return KeptReason.HOST_PORT
+        return NotConvertedReason.HOST_PORT
     named = [port.name for port in container.open_ports if port.name and port.name not in rule.own_ports]
     are_seen = cluster.server is not None and cluster.server >= NAMED_PORTS_SEEN
-    return KeptReason.NAMED_PORT if named and not are_seen else None
+    return NotConvertedReason.NAMED_PORT if named and not are_seen else None
 
 
-def _why_volumes_stay(container: Container, facts: Facts) -> KeptReason | None:
+def _why_volumes_stay(container: Container, facts: Facts) -> NotConvertedReason | None:
     served = {volume.name for volume in facts.pod.spec.volumes or () if volume.driver == GCSFUSE_DRIVER}
-    return KeptReason.CSI_VOLUME if any(mount.name in served for mount in container.mounts) else None
+    return NotConvertedReason.CSI_VOLUME if any(mount.name in served for mount in container.mounts) else None
 
 
-def _why_injector_objects(row: Sidecar, container: Container, cluster: Cluster) -> KeptReason | None:
+def _why_injector_objects(row: Sidecar, container: Container, cluster: Cluster) -> NotConvertedReason | None:
     """An injector that looks for its container in one list only adds it again; unless it is called once, or told by an annotation."""
     if row.native is None or row.native.reinject_safe is not False:
         return None
@@ -169,7 +169,7 @@ def _why_injector_objects(row: Sidecar, container: Container, cluster: Cluster) 
     if since is not None and found is not None and found >= since:
         return None
     is_called_once = cluster.reinvoked is not None and row.id not in cluster.reinvoked
-    return None if is_called_once else KeptReason.REINJECTION
+    return None if is_called_once else NotConvertedReason.REINJECTION
 
 
 def _move(sidecar: FoundSidecar, rule: Convert, container: Container, cluster: Cluster) -> Move:

@@ -1,6 +1,6 @@
 """The decision: facts and policy in, ``Skip`` or ``Mutate`` out.
 
-It is a function of the pod as it stands, never of how often the API server has asked: a pass over a pod that we have changed
+It is a function of the pod as it stands, never of how often the API server has called: a pass over a pod that we have changed
 starts from what the user wrote and ends where it is already.
 
 =============================================  ===========================
@@ -26,10 +26,10 @@ import msgspec
 
 from webhook.core.cluster import NativeSupport
 from webhook.core.conversion import NO_CONVERSION, Conversion, convert
-from webhook.core.kind import RUNS_AIRFLOW_IMAGE, PodKind, pod_kind
+from webhook.core.origin import RUNS_AIRFLOW_IMAGE, PodOrigin, pod_origin
+from webhook.core.pod_options import Mode, ShellSource
 from webhook.core.reasons import Reason, SkipReason
 from webhook.core.short_name import short_name_labels
-from webhook.core.wishes import Mode, ShellSource
 from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, EntrypointSource, Wrap
 
 if TYPE_CHECKING:
@@ -80,17 +80,17 @@ Decision: TypeAlias = Skip | Mutate
 
 def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     """Decide about one pod."""
-    asked = _asked(facts, policy, cluster)
-    skip = _skip_reason(facts, policy, asked)
+    hinted = _injector_annotations(facts, policy, cluster)
+    skip = _skip_reason(facts, policy, hinted)
     if skip is not None:
         return Skip(skip)
     conversion = convert(facts, cluster) if _wants_native(facts, policy, cluster) else NO_CONVERSION
-    settled = conversion.settled(facts)
+    settled = conversion.after_conversion(facts)
     treatment = _why_not_wrapped(settled, policy) or _wrap(settled, policy)
     return Mutate(
         reason=_why_wrapped(settled) if isinstance(treatment, Wrap) else treatment,
         labels={} if _is_out_of_mesh(facts) else short_name_labels(facts.pod, policy.short_name),
-        annotations=asked | conversion.annotations,
+        annotations=hinted | conversion.annotations,
         wrap=treatment if isinstance(treatment, Wrap) else None,
         conversion=conversion,
         no_native=cluster.support if _lacks_native(facts, policy, cluster) else None,
@@ -108,29 +108,29 @@ def _lacks_native(facts: Facts, policy: Policy, cluster: Cluster) -> bool:
 def _why_wrapped(facts: Facts) -> Reason:
     for sidecar in facts.sidecars:
         if sidecar.quit is None and not sidecar.ends_by_itself:
-            return Reason.SOME_RUN_ON
+            return Reason.SOME_KEEP_RUNNING
     return Reason.SIDECARS_QUIT
 
 
 def _mode(facts: Facts, policy: Policy) -> Mode:
-    return facts.wishes.mode or policy.mode
+    return facts.options.mode or policy.mode
 
 
 def skip_unread(pod: Pod) -> SkipReason | None:
     """Why a pod is skipped before it is read in full: most pods of a cluster are not ours, and anybody may post any pod."""
     if MIRROR_POD in pod.annotations:
         return SkipReason.MIRROR_POD
-    if pod_kind(pod) is None:
+    if pod_origin(pod) is None:
         return SkipReason.NOT_AIRFLOW
     return SkipReason.TOO_MANY_CONTAINERS if len(pod.spec.containers) + len(pod.init_containers) > MAX_CONTAINERS else None
 
 
-def _skip_reason(facts: Facts, policy: Policy, asked: dict[str, str]) -> SkipReason | None:
+def _skip_reason(facts: Facts, policy: Policy, hinted: dict[str, str]) -> SkipReason | None:
     if _restart_policy(facts) not in {"Never", "OnFailure"}:
         return SkipReason.LONG_RUNNING
     if _mode(facts, policy) is Mode.OFF:
         return SkipReason.SWITCHED_OFF
-    if _is_out_of_mesh(facts) and not (facts.sidecars or facts.native_sidecars or asked):
+    if _is_out_of_mesh(facts) and not (facts.sidecars or facts.native_sidecars or hinted):
         return SkipReason.NOT_IN_MESH
     return None
 
@@ -154,7 +154,7 @@ def _why_not_wrapped(facts: Facts, policy: Policy) -> Reason | None:
         return Reason.LABEL_ONLY
     if not facts.sidecars:
         return _why_no_sidecar(facts)
-    if facts.kind is PodKind.SPARK:
+    if facts.origin is PodOrigin.SPARK:
         return Reason.SPARK
     can_quit = [one for one in facts.sidecars if one.quit is not None]
     if not can_quit and all(one.ends_by_itself for one in facts.sidecars):
@@ -191,12 +191,12 @@ def _wrap(facts: Facts, policy: Policy) -> Wrap | Reason:
     shell = _shell(facts, policy, entrypoint)
     if shell is None:
         return Reason.SHELL_UNKNOWN
-    wishes = facts.wishes
+    options = facts.options
     return Wrap(
         entrypoint=entrypoint,
         sidecars=tuple([sidecar for sidecar in facts.sidecars if sidecar.quit or sidecar.ready]),
-        wait_seconds=policy.wait_seconds if wishes.wait_seconds is None else wishes.wait_seconds,
-        when_not_ready=wishes.when_not_ready or policy.when_not_ready,
+        wait_seconds=policy.wait_seconds if options.wait_seconds is None else options.wait_seconds,
+        when_not_ready=options.when_not_ready or policy.when_not_ready,
         only_after_success=_restart_policy(facts) == "OnFailure",
         shell=shell,
     )
@@ -209,22 +209,22 @@ def _entrypoint(facts: Facts, policy: Policy) -> Entrypoint | None:
         return None
     if facts.command is not None:
         return Entrypoint(EntrypointSource.COMMAND, facts.command)
-    if facts.wishes.entrypoint is not None:
-        return Entrypoint(EntrypointSource.ANNOTATION, facts.wishes.entrypoint)
+    if facts.options.entrypoint is not None:
+        return Entrypoint(EntrypointSource.ANNOTATION, facts.options.entrypoint)
     row = policy.entrypoints.entrypoint_of(main.image or "")
     if row is not None:
         words = row.words(has_args=bool(main.args))
         return None if words is None else Entrypoint(EntrypointSource.TABLE, words)
-    if facts.kind in RUNS_AIRFLOW_IMAGE and main.args:
+    if facts.origin in RUNS_AIRFLOW_IMAGE and main.args:
         return Entrypoint(EntrypointSource.IN_IMAGE, candidates=policy.entrypoints.candidates)
     return None
 
 
 def _shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[str, ...] | None:
     """The words that start the wrapper's shell: the image's, where something says which there is, else the helper's."""
-    wish = facts.wishes.shell
-    known = _known_shell(facts, policy, entrypoint) if wish is None else None
-    if known is not None or wish is ShellSource.IMAGE:
+    option = facts.options.shell
+    known = _known_shell(facts, policy, entrypoint) if option is None else None
+    if known is not None or option is ShellSource.IMAGE:
         return known or IMAGE_SHELL
     return HELPER_SHELL if policy.helper_image else None
 
@@ -232,14 +232,14 @@ def _shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[str, .
 def _known_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[str, ...] | None:
     """``/bin/sh`` in images that are known to have it, else the shell that the command itself starts with."""
     main = facts.main_container
-    if facts.kind in RUNS_AIRFLOW_IMAGE or (main is not None and policy.entrypoints.has_shell(main.image or "")):
+    if facts.origin in RUNS_AIRFLOW_IMAGE or (main is not None and policy.entrypoints.has_shell(main.image or "")):
         return IMAGE_SHELL
     program = entrypoint.words[0] if entrypoint.words else ""
     more = SHELLS.get(program.rpartition("/")[2])
     return None if more is None else (program, *more)
 
 
-def _asked(facts: Facts, policy: Policy, cluster: Cluster) -> dict[str, str]:
+def _injector_annotations(facts: Facts, policy: Policy, cluster: Cluster) -> dict[str, str]:
     """Annotations that the injectors in play obey; never one that the user has set.
 
     Whether a sidecar is there yet plays no part: the pod must come to the same end in every order of us and the injectors. On the host's
@@ -248,11 +248,11 @@ def _asked(facts: Facts, policy: Policy, cluster: Cluster) -> dict[str, str]:
     native = _wants_native(facts, policy, cluster)
     if _mode(facts, policy) in {Mode.LABEL_ONLY, Mode.OFF} or facts.pod.spec.hostNetwork is True:
         return {}
-    if not native and (_mode(facts, policy) is Mode.NATIVE or facts.kind is PodKind.SPARK or _is_windows(facts)):
+    if not native and (_mode(facts, policy) is Mode.NATIVE or facts.origin is PodOrigin.SPARK or _is_windows(facts)):
         return {}
-    asked: dict[str, str] = {}
-    for ask in policy.catalogue.asks(facts.pod, native=native, everywhere=policy.injectors, installed=cluster.injectors):
-        if not ask.is_refused(facts.pod):
+    hinted: dict[str, str] = {}
+    for hint in policy.catalogue.hints(facts.pod, native=native, everywhere=policy.injectors, installed=cluster.injectors):
+        if not hint.is_refused(facts.pod):
             # In the user's own word where he has said yes himself.
-            asked |= {key: facts.pod.annotations.get(key, value) for key, value in ask.annotations.items()}
-    return asked
+            hinted |= {key: facts.pod.annotations.get(key, value) for key, value in hint.annotations.items()}
+    return hinted

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook.core import names
-from webhook.core.kind import PodKind, pod_kind
+from webhook.core.origin import PodOrigin, pod_origin
 from webhook.core.pod import Pod
+from webhook.core.pod_options import InvalidAnnotation, PodOptions, read_pod_options
 from webhook.core.sidecar import FoundSidecar, Sidecar, locate
-from webhook.core.wishes import BadAnnotation, Wishes, read_wishes
 from webhook.core.wrapper import original_command
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ class Facts(msgspec.Struct, frozen=True):
 
     Args:
         pod: The pod.
-        kind: Whose it is; None: not Airflow's.
-        wishes: The user's annotations.
-        bad_annotations: Those that mean nothing.
+        origin: Who made it; None: not Airflow's.
+        options: The user's annotations.
+        invalid_annotations: Those that mean nothing.
         main: Index of the task's container in ``spec.containers``, or None.
         command: The main container's own command, without a wrapper of ours; None where it has none.
         sidecars: Known sidecars among the regular containers, in the order in which they are asked to quit.
@@ -39,9 +39,9 @@ class Facts(msgspec.Struct, frozen=True):
     """
 
     pod: Pod
-    kind: PodKind | None
-    wishes: Wishes
-    bad_annotations: tuple[BadAnnotation, ...]
+    origin: PodOrigin | None
+    options: PodOptions
+    invalid_annotations: tuple[InvalidAnnotation, ...]
     main: int | None
     command: tuple[str, ...] | None
     sidecars: tuple[FoundSidecar, ...]
@@ -57,16 +57,16 @@ class Facts(msgspec.Struct, frozen=True):
 
 def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
     """Read a pod."""
-    wishes, bad = read_wishes(pod.annotations)
-    told = {container.name: _sidecar_of(pod, container, wishes, catalogue) for container in pod.spec.containers}
-    main, misnamed = _find_main(pod, wishes, told)
+    options, bad = read_pod_options(pod.annotations)
+    told = {container.name: _sidecar_of(pod, container, options, catalogue) for container in pod.spec.containers}
+    main, misnamed = _find_main(pod, options, told)
     command = None if main is None else original_command(pod.spec.containers[main].command)
-    native = _native(pod, wishes, catalogue)
+    native = _native(pod, options, catalogue)
     return Facts(
         pod=pod,
-        kind=pod_kind(pod),
-        wishes=wishes,
-        bad_annotations=bad + misnamed,
+        origin=pod_origin(pod),
+        options=options,
+        invalid_annotations=bad + misnamed,
         main=main,
         command=None if command is None else tuple(command),
         sidecars=_found(pod, told, main),
@@ -76,26 +76,26 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
     )
 
 
-def _sidecar_of(pod: Pod, container: Container, wishes: Wishes, catalogue: Catalogue) -> Sidecar | None:
+def _sidecar_of(pod: Pod, container: Container, options: PodOptions, catalogue: Catalogue) -> Sidecar | None:
     if container.name == BASE:
         # Airflow's own name for the task, whatever image it runs.
         return None
-    for sidecar in wishes.sidecars:
+    for sidecar in options.sidecars:
         if sidecar.id == container.name != names.XCOM_CONTAINER:
             return sidecar
     return catalogue.find(pod, container)
 
 
-def _find_main(pod: Pod, wishes: Wishes, told: dict[str, Sidecar | None]) -> tuple[int | None, tuple[BadAnnotation, ...]]:
+def _find_main(pod: Pod, options: PodOptions, told: dict[str, Sidecar | None]) -> tuple[int | None, tuple[InvalidAnnotation, ...]]:
     """The container the user named, else ``base``, else the first that is no sidecar: injectors may have put theirs before it."""
     order = [container.name for container in pod.spec.containers]
     possible = [name for name in order if told[name] is None and name != names.XCOM_CONTAINER]
-    misnamed: tuple[BadAnnotation, ...] = ()
-    if wishes.main_container is not None:
+    misnamed: tuple[InvalidAnnotation, ...] = ()
+    if options.main_container is not None:
         # One that he describes as a sidecar himself he may also name; told by the catalogue it is none.
-        if wishes.main_container in possible or told.get(wishes.main_container) in wishes.sidecars:
-            return order.index(wishes.main_container), ()
-        misnamed = (BadAnnotation(names.MAIN_CONTAINER, f"one of {', '.join(possible)}"),)
+        if options.main_container in possible or told.get(options.main_container) in options.sidecars:
+            return order.index(options.main_container), ()
+        misnamed = (InvalidAnnotation(names.MAIN_CONTAINER, f"one of {', '.join(possible)}"),)
     if BASE in possible:
         return order.index(BASE), misnamed
     return (order.index(possible[0]) if possible else None), misnamed
@@ -111,8 +111,8 @@ def _found(pod: Pod, told: dict[str, Sidecar | None], main: int | None) -> tuple
     return tuple(found)
 
 
-def _native(pod: Pod, wishes: Wishes, catalogue: Catalogue) -> dict[str, Sidecar]:
+def _native(pod: Pod, options: PodOptions, catalogue: Catalogue) -> dict[str, Sidecar]:
     if not pod.spec.initContainers:
         return {}
-    told = {one.name: _sidecar_of(pod, one, wishes, catalogue) for one in pod.spec.initContainers if one.is_native_sidecar}
+    told = {one.name: _sidecar_of(pod, one, options, catalogue) for one in pod.spec.initContainers if one.is_native_sidecar}
     return {name: row for name, row in told.items() if row is not None}

@@ -17,7 +17,7 @@ SHELL: Final = f"{PREFIX}/shell"
 SIDECARS: Final = f"{PREFIX}/sidecars"
 WAIT_SECONDS: Final = f"{PREFIX}/wait-seconds"
 WHEN_NOT_READY: Final = f"{PREFIX}/when-not-ready"
-"""Annotations that a user sets; ``webhook.core.wishes`` says what each may hold."""
+"""Annotations that a user sets; ``webhook.core.pod_options`` says what each may hold."""
 
 HELPER_CONTAINER: Final = f"{PREFIX}-helper"
 HELPER_VOLUME: Final = PREFIX

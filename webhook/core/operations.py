@@ -65,7 +65,7 @@ def _conversion(facts: Facts, mutate: Mutate) -> list[Operation]:
     """``move`` takes a container as it is, with every field that we do not know."""
     regular = [container.name for container in facts.pod.spec.containers]
     operations: list[Operation] = []
-    for name in mutate.conversion.doubles:
+    for name in mutate.conversion.duplicates:
         operations.append(remove("spec", "containers", regular.index(name)))
         regular.remove(name)
     return operations + _moved(facts, mutate, regular) if mutate.conversion.moves else operations

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from webhook.core.pod_options import Mode, WhenNotReady
 from webhook.core.short_name import ShortNamePolicy
-from webhook.core.wishes import Mode, WhenNotReady
 
 if TYPE_CHECKING:
     from webhook.core.entrypoint import EntrypointTable

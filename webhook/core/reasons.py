@@ -26,7 +26,7 @@ class Reason(StrEnum):
     """Why a pod of Airflow's gets the treatment it gets."""
 
     SIDECARS_QUIT = "sidecars-quit"
-    SOME_RUN_ON = "some-run-on"
+    SOME_KEEP_RUNNING = "some-keep-running"
     NO_SIDECAR = "no-sidecar"
     AMBIENT_MESH = "ambient-mesh"
     SIDECARS_NATIVE = "sidecars-native"
@@ -42,11 +42,11 @@ class Reason(StrEnum):
     SHELL_UNKNOWN = "shell-unknown"
 
 
-class KeptReason(StrEnum):
+class NotConvertedReason(StrEnum):
     """Why a known sidecar stays a regular container on a cluster that has native ones."""
 
-    NO_RULE = "no-rule"
-    TOLD_NOT_TO = "told-not-to"
+    NOT_CONVERTIBLE = "not-convertible"
+    OPTED_OUT = "opted-out"
     OWN_RESTARTS = "own-restarts"
     POST_START = "post-start"
     NO_PROBE = "no-probe"
@@ -69,7 +69,7 @@ SENTENCES: Final = MappingProxyType(
         SkipReason.SWITCHED_OFF: "The mode is off for this pod.",
         SkipReason.NOT_IN_MESH: "No sidecar is there and none will come: injection is switched off, or the pod uses the host's network.",
         Reason.SIDECARS_QUIT: "The main container waits for its sidecars, runs the task and asks them to quit.",
-        Reason.SOME_RUN_ON: "The main container is wrapped, but not every sidecar here can be asked to quit: the pod may stay Running.",
+        Reason.SOME_KEEP_RUNNING: "The main container is wrapped, but not every sidecar here has a quit request: the pod may stay Running.",
         Reason.NO_SIDECAR: "No known sidecar is in this pod as it stands; after an injection it is decided anew.",
         Reason.AMBIENT_MESH: "The pod is in an ambient mesh: there is no sidecar in it to end.",
         Reason.SIDECARS_NATIVE: "The sidecars are native: the kubelet starts them before the task and ends them after it.",
@@ -86,15 +86,15 @@ SENTENCES: Final = MappingProxyType(
         "the annotation airflow-sidecar-webhook/entrypoint, or a row of the entrypoint table.",
         Reason.SHELL_UNKNOWN: "Nothing says that the image has a shell, and no helper image is set that could bring one: set the "
         "annotation airflow-sidecar-webhook/shell to image if it has one, or the setting helper_image.",
-        KeptReason.NO_RULE: "It is not known that this sidecar may be moved, or known that it must not.",
-        KeptReason.TOLD_NOT_TO: "The pod itself says that this sidecar is not to be native, or that it ends by itself.",
-        KeptReason.OWN_RESTARTS: "The container has restart rules of its own, which a native sidecar cannot have.",
-        KeptReason.POST_START: "Its postStart hook is not known: were it to wait for the task, the task would never start.",
-        KeptReason.NO_PROBE: "It has to be ready before the task, and has no probe that could tell the kubelet: give it a startupProbe.",
-        KeptReason.HOST_PORT: "It takes a port of the host, and clashes of those show only at run time among init containers.",
-        KeptReason.NAMED_PORT: "A Service does not see the named port of a native sidecar before Kubernetes 1.32.",
-        KeptReason.CSI_VOLUME: "It mounts a volume that another sidecar serves, which works in no init container.",
-        KeptReason.REINJECTION: "Its injector may be called again, and would add the container a second time: the pod would be refused.",
+        NotConvertedReason.NOT_CONVERTIBLE: "It is not known that this sidecar may be moved, or known that it must not.",
+        NotConvertedReason.OPTED_OUT: "The pod itself says that this sidecar is not to be native, or that it ends by itself.",
+        NotConvertedReason.OWN_RESTARTS: "The container has restart rules of its own, which a native sidecar cannot have.",
+        NotConvertedReason.POST_START: "Its postStart hook is not known: were it to wait for the task, the task would never start.",
+        NotConvertedReason.NO_PROBE: "The task must wait for it, and it has no probe by which the kubelet could: give it a startupProbe.",
+        NotConvertedReason.HOST_PORT: "It takes a port of the host, and clashes of those show only at run time among init containers.",
+        NotConvertedReason.NAMED_PORT: "A Service does not see the named port of a native sidecar before Kubernetes 1.32.",
+        NotConvertedReason.CSI_VOLUME: "It mounts a volume that another sidecar serves, which works in no init container.",
+        NotConvertedReason.REINJECTION: "Its injector may be called again and would add it a second time: the pod would be refused.",
     }
 )
 """A sentence for every reason; it says what to do where something can be done."""

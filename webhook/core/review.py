@@ -15,7 +15,7 @@ import pybase64
 
 from webhook.core.errors import MalformedReviewError
 from webhook.core.pod import Pod
-from webhook.core.prepared import to_json
+from webhook.core.pre_encoded import to_json
 
 if TYPE_CHECKING:
     from webhook.core.patch import Operation

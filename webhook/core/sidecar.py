@@ -141,7 +141,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return not any_holds(self.unless, pod, container)
 
 
-class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class InjectorHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Annotations that an injector obeys, set before it injects.
 
     Args:
@@ -237,7 +237,7 @@ class Native(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         by_injector: What makes its injector render it natively (an annotation, a Helm value, "always"), or None.
         since: The injector's version that can.
-        ask: See `Ask`: what makes the injector do it for one pod.
+        hint: See `InjectorHint`: what makes the injector do it for one pod.
         convert: See `Convert`; None: it is never moved.
         reinject_safe: Whether its injector accepts a pod in which the container was moved; None where that is not known.
 
@@ -245,7 +245,7 @@ class Native(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     by_injector: str | None = None
     since: str | None = None
-    ask: Ask | None = None
+    hint: InjectorHint | None = None
     convert: Convert | None = None
     reinject_safe: bool | None = None
 
@@ -264,7 +264,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         order: Who is asked to quit first: lower first. Agents 10, things other sidecars may depend on later, mesh proxies 90. Native
             sidecars stand in the other direction, since the kubelet ends the last one first.
         injected_by: Globs on the name of the webhook (in a MutatingWebhookConfiguration) that injects it.
-        ask: What lets it be ended by a call, see `Ask`.
+        hint: What lets it be ended by a call, see `InjectorHint`.
         ends_by_itself: Whether it ends without being asked once no other container runs.
         keep: Whether it must outlive the task and is never to be touched.
         signal: See `Signal`.
@@ -284,7 +284,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quit: Quit | None = None
     order: int = 50
     injected_by: tuple[str, ...] = ()
-    ask: Ask | None = None
+    hint: InjectorHint | None = None
     ends_by_itself: bool = False
     keep: bool = False
     signal: Signal | None = None
@@ -297,11 +297,11 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             message = f"sidecar {self.id}: match needs names or markers"
             raise ValueError(message)
 
-    def ask_for(self, *, native: bool) -> Ask | None:
-        """What to ask its injector for, where native sidecars are used, and where they are not."""
-        if native and self.native is not None and (self.native.ask or self.native.convert):
-            return self.native.ask
-        return self.ask
+    def hint_for(self, *, native: bool) -> InjectorHint | None:
+        """The annotations for its injector, where native sidecars are used, and where they are not."""
+        if native and self.native is not None and (self.native.hint or self.native.convert):
+            return self.native.hint
+        return self.hint
 
 
 class FoundSidecar(msgspec.Struct, frozen=True):
@@ -355,7 +355,7 @@ class Catalogue:
     def __init__(self, sidecars: tuple[Sidecar, ...]) -> None:
         """Set apart what only some pods need. Few names and images come again and again, so the rows for each are remembered."""
         self.sidecars = sidecars
-        self.asking = tuple(sidecar for sidecar in sidecars if sidecar.ask is not None or (sidecar.native and sidecar.native.ask))
+        self.hinting = tuple(sidecar for sidecar in sidecars if sidecar.hint is not None or (sidecar.native and sidecar.native.hint))
         self.injected = tuple(sidecar for sidecar in sidecars if sidecar.injected_by)
         self._rows = lru_cache(maxsize=4096)(self._possible_rows)
 
@@ -368,15 +368,15 @@ class Catalogue:
                 return sidecar
         return None
 
-    def asks(self, pod: Pod, *, native: bool, everywhere: frozenset[str], installed: frozenset[str]) -> Iterator[Ask]:
-        """What to ask the injectors in play for this pod; ``everywhere`` work on every pod, ``installed`` are known to be there."""
-        for sidecar in self.asking:
-            ask = sidecar.ask_for(native=native)
-            if ask is None:
+    def hints(self, pod: Pod, *, native: bool, everywhere: frozenset[str], installed: frozenset[str]) -> Iterator[InjectorHint]:
+        """The annotations for the injectors in play for this pod; ``everywhere`` work on every pod, ``installed`` are known to be there."""
+        for sidecar in self.hinting:
+            hint = sidecar.hint_for(native=native)
+            if hint is None:
                 continue
-            is_installed = sidecar.id in everywhere or (ask.when_installed and sidecar.id in installed)
-            if ask.is_in_play(pod, is_installed=is_installed):
-                yield ask
+            is_installed = sidecar.id in everywhere or (hint.when_installed and sidecar.id in installed)
+            if hint.is_in_play(pod, is_installed=is_installed):
+                yield hint
 
     def _possible_rows(self, name: str, image: str) -> tuple[tuple[Sidecar, Match], ...]:
         rows = ((sidecar, sidecar.match) for sidecar in self.sidecars if sidecar.match is not None)

@@ -27,7 +27,7 @@ class Treatment(StrEnum):
 TREATMENTS: Final = MappingProxyType(
     {
         Reason.SIDECARS_QUIT: Treatment.WRAPPED,
-        Reason.SOME_RUN_ON: Treatment.WRAPPED,
+        Reason.SOME_KEEP_RUNNING: Treatment.WRAPPED,
         Reason.NO_SIDECAR: Treatment.LABELLED,
         Reason.AMBIENT_MESH: Treatment.LABELLED,
         Reason.SIDECARS_NATIVE: Treatment.NATIVE,
@@ -47,7 +47,7 @@ TREATMENTS: Final = MappingProxyType(
 
 
 NATIVE: Final = "native"
-RUNS_ON: Final = "runs-on"
+KEEPS_RUNNING: Final = "keeps-running"
 UNKNOWN: Final = "unknown"
 
 
@@ -63,7 +63,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
         sidecars: For each known sidecar whether it is native, is asked to quit, ends by itself, or runs on; for any other container
             beside the task ``unknown``.
         no_native: What the cluster lacks, where that is why no sidecar was made native.
-        kept: Sidecars that were not made native on a cluster that could, each with the reason.
+        not_converted: Sidecars that were not made native on a cluster that could, each with the reason.
 
     """
 
@@ -74,7 +74,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     shell: str | None = None
     sidecars: dict[str, str] = {}
     no_native: str | None = None
-    kept: dict[str, str] = {}
+    not_converted: dict[str, str] = {}
 
 
 def status_of(facts: Facts, mutate: Mutate) -> str:
@@ -86,9 +86,9 @@ def status_of(facts: Facts, mutate: Mutate) -> str:
         main=main.name if main else None,
         entrypoint=mutate.wrap.entrypoint.source if mutate.wrap else None,
         shell=("helper" if mutate.wrap.helper else "image") if mutate.wrap else None,
-        sidecars=ends_of(mutate.conversion.settled(facts), mutate),
+        sidecars=ends_of(mutate.conversion.after_conversion(facts), mutate),
         no_native=mutate.no_native,
-        kept={name: str(why) for name, why in mutate.conversion.kept.items()},
+        not_converted={name: str(why) for name, why in mutate.conversion.not_converted.items()},
     )
     return msgspec.json.encode(status).decode()
 
@@ -102,4 +102,4 @@ def ends_of(facts: Facts, mutate: Mutate) -> dict[str, str]:
 def _end_of(quit_request: str | None, ends_by_itself: bool, mutate: Mutate) -> str:  # noqa: FBT001
     if mutate.wrap and quit_request:
         return "quit"
-    return "ends-by-itself" if ends_by_itself else RUNS_ON
+    return "ends-by-itself" if ends_by_itself else KEEPS_RUNNING

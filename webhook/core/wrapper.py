@@ -13,9 +13,9 @@ from typing import Final
 import msgspec
 
 from webhook.core.names import HELPER_BUSYBOX, PREFIX
-from webhook.core.prepared import Prepared
+from webhook.core.pod_options import WhenNotReady
+from webhook.core.pre_encoded import PreEncoded
 from webhook.core.sidecar import FoundSidecar
-from webhook.core.wishes import WhenNotReady
 
 IMAGE_SHELL: Final = ("/bin/sh",)
 HELPER_SHELL: Final = (HELPER_BUSYBOX, "sh")
@@ -71,7 +71,7 @@ class Wrap(msgspec.Struct, frozen=True):
         return self.shell == HELPER_SHELL
 
 
-def wrapper_script(source: str) -> Prepared:
+def wrapper_script(source: str) -> PreEncoded:
     """The text for ``sh -c``, from the source of the wrapper: comments and indentation dropped, quoted so that bash can be given it again.
 
     Raises:
@@ -86,7 +86,7 @@ def wrapper_script(source: str) -> Prepared:
         if forbidden in body:
             message = f"the wrapper's source must not hold {forbidden}"
             raise ValueError(message)
-    return Prepared(f"asw_script='{body}'\neval \"$asw_script\"")
+    return PreEncoded(f"asw_script='{body}'\neval \"$asw_script\"")
 
 
 def wrapped_command(wrap: Wrap, script: str) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from webhook.core import names
-from webhook.core.wishes import Mode
+from webhook.core.pod_options import Mode
 from webhook.doctor.registration import Resource
 
 PROBE: Final = "native-sidecar-probe"

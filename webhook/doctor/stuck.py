@@ -72,7 +72,7 @@ class TaskPod(msgspec.Struct, frozen=True):
 def read_task_pod(data: bytes | msgspec.Raw, catalogue: Catalogue, now: datetime) -> TaskPod | None:
     """A pod of the API's; None: it is not Airflow's, or is not meant to end."""
     facts = read_facts(msgspec.json.decode(data, type=Pod), catalogue)
-    if facts.kind is None or facts.pod.spec.restartPolicy in {None, "Always"}:
+    if facts.origin is None or facts.pod.spec.restartPolicy in {None, "Always"}:
         return None
     return TaskPod(facts.pod.shown_name, _is_stuck(facts, msgspec.json.decode(data, type=_Course), now))
 

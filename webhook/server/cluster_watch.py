@@ -40,7 +40,7 @@ class ClusterWatch:
         if settings.native_sidecars is not NativeSwitch.OFF:
             configure = find_credentials(os.environ)
             if configure is not None:
-                self._watcher = Watcher(partial(_connect, configure), self.view, self._story, settings.cluster_check_seconds)
+                self._watcher = Watcher(partial(_connect, configure), self.view, self._story, settings.cluster_poll_seconds)
 
     def start(self) -> None:
         """Begin to look."""

@@ -36,7 +36,7 @@ class Metrics:
             buckets=DURATION_BUCKETS,
             registry=self.registry,
         )
-        self.bad_annotations = Counter(
+        self.invalid_annotations = Counter(
             f"{PREFIX}_bad_annotations",
             "Annotations of ours that mean nothing, by annotation (other: no such annotation).",
             ("annotation",),

@@ -7,7 +7,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from webhook.core.wishes import WISHES
+from webhook.core.pod_options import POD_OPTIONS
 from webhook.server.json_log import write_info
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class Observation:
         result = outcome.result
         self._reviews(result, outcome.reason, request.dry_run).inc()
         self.metrics.review_seconds.observe(seconds)
-        for bad in outcome.bad_annotations:
-            self.metrics.bad_annotations.labels(bad.key if bad.key in WISHES else "other").inc()
+        for bad in outcome.invalid_annotations:
+            self.metrics.invalid_annotations.labels(bad.key if bad.key in POD_OPTIONS else "other").inc()
         if LOG.isEnabledFor(logging.INFO):
             write_info(LOG.name, "review", _fields(request, outcome, result, seconds))
 
@@ -69,6 +69,6 @@ def _fields(request: ReviewRequest, outcome: Outcome, result: str, seconds: floa
         "result": result,
         "reason": outcome.reason,
         "operations": len(outcome.operations),
-        "bad_annotations": [bad.key for bad in outcome.bad_annotations],
+        "invalid_annotations": [bad.key for bad in outcome.invalid_annotations],
         "duration_seconds": round(seconds, 6),
     }

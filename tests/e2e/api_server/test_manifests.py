@@ -339,9 +339,13 @@ def warnings_on_pod(api: Api, pod: JSONObject) -> list[str]:
     return response.headers.get_list("warning")
 
 
-LEFT: Final = {"treatment": "left", "reason": "entrypoint-unknown", "main": "base", "sidecars": {"istio-proxy": "runs-on"}}
-SOME_RUN_ON: Final = {"treatment": "wrapped", "reason": "some-run-on", "sidecars": {"istio-proxy": "quit", "oauth": "runs-on"}}
-QUIT: Final = {"treatment": "wrapped", "reason": "sidecars-quit", "sidecars": {"istio-proxy": "quit", "runs-on": "unknown"}}
+LEFT: Final = {"treatment": "left", "reason": "entrypoint-unknown", "main": "base", "sidecars": {"istio-proxy": "keeps-running"}}
+SOME_KEEP_RUNNING: Final = {
+    "treatment": "wrapped",
+    "reason": "some-keep-running",
+    "sidecars": {"istio-proxy": "quit", "oauth": "keeps-running"},
+}
+QUIT: Final = {"treatment": "wrapped", "reason": "sidecars-quit", "sidecars": {"istio-proxy": "quit", "keeps-running": "unknown"}}
 
 
 def test_the_policy_warns_of_a_sidecar_that_will_not_end_and_of_nothing_else(api: Api) -> None:
@@ -349,7 +353,7 @@ def test_the_policy_warns_of_a_sidecar_that_will_not_end_and_of_nothing_else(api
         until(lambda: warnings_on(api, here, LEFT) != [], "the policy is in force", SECONDS)
 
         assert "this pod may stay Running beside a sidecar that does not end" in warnings_on(api, here, LEFT)[0]
-        assert '"oauth":"runs-on"' in warnings_on(api, here, SOME_RUN_ON)[0].replace("\\", "")
+        assert '"oauth":"keeps-running"' in warnings_on(api, here, SOME_KEEP_RUNNING)[0].replace("\\", "")
         assert warnings_on(api, here, QUIT) == []
         assert warnings_on(api, here, None) == []
 

@@ -14,8 +14,8 @@ from tests.e2e.api_server.submission import NOT_OPTED_IN
 from tests.e2e.conftest import new_namespace
 from tests.e2e.registration import task_pod
 from tests.support.pods import review_of
-from webhook.core.kind import CHART_JOB_COMPONENTS, KIND_LABELS, pod_kind
 from webhook.core.names import STATUS
+from webhook.core.origin import CHART_JOB_COMPONENTS, ORIGIN_LABELS, pod_origin
 from webhook.core.review import parse
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def reaching(level: Level, pods: Iterable[JSONObject]) -> list[bool]:
 def combinations() -> Iterator[Labels]:
     """Every value of every label of a kind, beside another; every component in every tier, beside a wrong and a right label of a kind."""
     values: tuple[str | None, ...] = ("True", "true", "1", "", None)
-    yield from ({label: value} for label, value in itertools.product(KIND_LABELS, values))
-    yield from ({one: "False", other: "True"} for one, other in itertools.permutations(KIND_LABELS, 2))
+    yield from ({label: value} for label, value in itertools.product(ORIGIN_LABELS, values))
+    yield from ({one: "False", other: "True"} for one, other in itertools.permutations(ORIGIN_LABELS, 2))
     components = (*sorted(CHART_JOB_COMPONENTS), *LONG_RUNNING)
     for tier, component in itertools.product(("airflow", "Airflow", ""), components):
         yield {"tier": tier, "component": component}
@@ -84,7 +84,7 @@ def is_airflows(labels: Labels | None) -> bool:
     stored = None if labels is None else {key: value or "" for key, value in labels.items()}
     pod = parse(review_of(pod_with("any", stored))).pod
     assert pod
-    return pod_kind(pod) is not None
+    return pod_origin(pod) is not None
 
 
 def test_the_conditions_and_the_core_agree_about_every_combination_of_labels(any_api_server: Level, namespace: str) -> None:
@@ -92,10 +92,10 @@ def test_the_conditions_and_the_core_agree_about_every_combination_of_labels(any
     reached = reaching(any_api_server, (pod_with(namespace, labels) for labels in grid))
 
     assert [labels for labels, reaches in zip(grid, reached, strict=True) if reaches != is_airflows(labels)] == []
-    assert reached.count(True) > len(KIND_LABELS) + len(CHART_JOB_COMPONENTS)
+    assert reached.count(True) > len(ORIGIN_LABELS) + len(CHART_JOB_COMPONENTS)
 
 
-@pytest.mark.parametrize("labels", [{label: "True"} for label in KIND_LABELS], ids=str)
+@pytest.mark.parametrize("labels", [{label: "True"} for label in ORIGIN_LABELS], ids=str)
 def test_a_pod_of_each_kind_comes_to_the_webhook(any_api_server: Level, namespace: str, labels: Labels) -> None:
     assert reaching(any_api_server, [pod_with(namespace, labels)]) == [True]
 

@@ -16,7 +16,7 @@ from tests.e2e.api_server.simulated_injection import configuration, injector_web
 from tests.e2e.api_server.submission import NOT_OPTED_IN, stored
 from tests.e2e.conftest import api_server_level, new_namespace
 from tests.e2e.registration import registered, task_pod
-from webhook.core.reasons import KeptReason
+from webhook.core.reasons import NotConvertedReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,4 +153,4 @@ def test_on_the_hosts_network_every_port_is_one_of_the_host_and_the_proxy_stays(
         treated = stored(level.api, pod, namespace)
 
     assert proxy_of(treated)["ports"] == [{"name": "http-envoy-prom", "containerPort": 15090, "hostPort": 15090, "protocol": "TCP"}]
-    assert status_of(treated)["kept"] == {"istio-proxy": KeptReason.HOST_PORT}
+    assert status_of(treated)["not_converted"] == {"istio-proxy": NotConvertedReason.HOST_PORT}

@@ -125,7 +125,7 @@ def test_a_proxy_with_a_named_port_of_its_users_own_is_native_only_where_a_servi
         pod = stored(level.api, linkerd(task_pod(namespace)), namespace)
 
     assert ("linkerd-proxy" in names(pod["spec"]["initContainers"])) == is_moved
-    assert status_of(pod).get("kept") == (None if is_moved else {"linkerd-proxy": "named-port"})
+    assert status_of(pod).get("not_converted") == (None if is_moved else {"linkerd-proxy": "named-port"})
 
 
 def test_a_sidecar_without_named_ports_is_native_on_a_server_of_1_31_too(server_of_1_31: Level) -> None:

@@ -217,10 +217,10 @@ def test_its_sidecars_are_native_and_its_command_is_its_own_unless_istio_may_add
     assert status["sidecars"]["vault-agent"] == "native"
     assert inits.index("vault-agent") == inits.index("vault-agent-init") + 1
     if orders.keeps_proxy(order):
-        assert status["kept"] == {PROXY: "reinjection"}
+        assert status["not_converted"] == {PROXY: "reinjection"}
         assert PROXY in regular
     else:
-        assert (status["treatment"], status.get("kept")) == ("native", None)
+        assert (status["treatment"], status.get("not_converted")) == ("native", None)
         assert inits[:2] == ["istio-init", PROXY]
         commands = [container.get("command") for container in pod["spec"]["containers"]]
         sent = {container["name"]: container.get("command") for container in PODS[path]["spec"]["containers"]}

@@ -30,7 +30,7 @@ from tests.e2e.api_server.simulated_injection import (
 from tests.e2e.api_server.submission import NOT_OPTED_IN, stored
 from tests.e2e.conftest import new_namespace
 from tests.e2e.registration import registered, task_pod
-from webhook.core.reasons import KeptReason
+from webhook.core.reasons import NotConvertedReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     JSONObject = dict[str, Any]
 
 LABEL: Final = "reinjecting"
-REGULAR: Final[tuple[str, JSONObject]] = "wrapped", {PROXY: KeptReason.REINJECTION.value}
+REGULAR: Final[tuple[str, JSONObject]] = "wrapped", {PROXY: NotConvertedReason.REINJECTION.value}
 NATIVE: Final[tuple[str, JSONObject]] = "native", {}
 REFUSED: Final[tuple[str, JSONObject]] = "refused", {}
 """What a status says: the treatment, and what was kept."""
@@ -82,7 +82,7 @@ class Injector:
             assert DUPLICATE in response.json()["message"]
             return REFUSED
         status = status_of(response.json())
-        return status["treatment"], status.get("kept", {})
+        return status["treatment"], status.get("not_converted", {})
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def test_a_configuration_that_changes_changes_the_decision_at_the_next_look(api_
     """Until then such a pod is refused."""
     with (
         istio_injector(api_server, OLD_ISTIO, "Never") as injector,
-        native_webhook(api_server, {"CLUSTER_CHECK_SECONDS": "1"}) as webhook,
+        native_webhook(api_server, {"CLUSTER_POLL_SECONDS": "1"}) as webhook,
         treated_by(webhook, api_server.api, **injector.labels) as namespace,
     ):
         assert injector.said(namespace) == NATIVE

@@ -18,6 +18,7 @@ import yaml
 from kubernetes.config import incluster_config
 from prometheus_client.parser import text_string_to_metric_families
 
+import testbed
 from testbed.api import path_of
 from testbed.wait import until
 from testbed.webhook import Webhook
@@ -105,7 +106,7 @@ class Watching:
 @contextmanager
 def watching(level: Level, kubeconfig: Path | None = None, **settings: str) -> Iterator[Watching]:
     """A webhook with a kubeconfig, by default an admin's; it has looked at all, or tried to."""
-    settings = {"CLUSTER_CHECK_SECONDS": str(CHECK_SECONDS), **settings}
+    settings = {"CLUSTER_POLL_SECONDS": str(CHECK_SECONDS), **settings}
     webhook = Webhook(level.place, f"watcher-{next(_numbers)}", settings, kubeconfig or level.server.kubeconfig)
     try:
         here = Watching(webhook, level.api)

@@ -119,7 +119,7 @@ def test_a_pod_whose_agent_serves_no_port_is_left_and_says_that_it_runs_on(
         "treatment": "left",
         "reason": "no-quit",
         "main": "base",
-        "sidecars": {"istio-proxy": "runs-on"},
+        "sidecars": {"istio-proxy": "keeps-running"},
         "no_native": "unknown",
     }
 

@@ -126,7 +126,7 @@ def _istio_comes_again(watcher: NodeLevel, converted: Namespace) -> Iterator[Non
 
     def is_kept() -> bool:
         probe = task_pod(converted, "probe", shell("localhost/task:1", "exit 0"), {})
-        return "kept" in told(watcher.api.create(probe, dryRun="All"))
+        return "not_converted" in told(watcher.api.create(probe, dryRun="All"))
 
     with istio_coming_again(watcher):
         until(is_kept, "our webhook has seen that Istio may come again", NOTICE_SECONDS)
@@ -188,7 +188,7 @@ def as_it_is(pod: JSONObject) -> None:
 def test_a_proxy_that_tells_no_version_stays_regular_while_istio_may_come_again(converted: Namespace, task_image: str, web: str) -> None:
     pod = converted.level.api.create(task_pod(converted, "kept", shell(task_image, f"{request(web)}; exit 3"), {}))
     assert regular(pod) == ["base", "istio-proxy"]
-    assert told(pod)["kept"] == {"istio-proxy": "reinjection"}
+    assert told(pod)["not_converted"] == {"istio-proxy": "reinjection"}
 
     end = converted.end("kept")
     assert is_from_envoy(ended(end, "base")["message"])

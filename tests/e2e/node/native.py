@@ -50,7 +50,7 @@ def watching(
     """
     with _rights(node, name) as user:
         kubeconfig = node.server.credentials.kubeconfig(node.server.server, user)
-        webhook = Webhook(node.place, name, {"CLUSTER_CHECK_SECONDS": CHECK_SECONDS, **(settings or {})}, kubeconfig)
+        webhook = Webhook(node.place, name, {"CLUSTER_POLL_SECONDS": CHECK_SECONDS, **(settings or {})}, kubeconfig)
         try:
             # Ready is also a webhook whose first look came to nothing.
             until(lambda: supports(webhook)[-1:] == [found], f"{name} finds {found}", LOOK_SECONDS)

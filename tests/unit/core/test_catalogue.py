@@ -306,7 +306,7 @@ def test_only_products_without_a_container_to_end_have_no_match() -> None:
     """And those can lead to no action."""
     unmatched = [sidecar for sidecar in SIDECARS if sidecar.match is None]
     assert {sidecar.id for sidecar in unmatched} == NO_CONTAINER
-    assert not any(sidecar.ready or sidecar.quit or sidecar.ask or sidecar.keep for sidecar in unmatched)
+    assert not any(sidecar.ready or sidecar.quit or sidecar.hint or sidecar.keep for sidecar in unmatched)
 
 
 @pytest.mark.parametrize("sidecar", MATCHED, ids=lambda sidecar: sidecar.id)
@@ -388,8 +388,8 @@ def test_only_what_somebody_else_ends_ends_by_itself() -> None:
 
 def test_an_unquoted_true_in_an_annotation_is_refused() -> None:
     """YAML would make it a boolean, which no annotation can hold."""
-    row = "- {id: x, title: X, source: [here], ask: {annotations: {example.com/quit: true}, when: []}}"
-    with pytest.raises(msgspec.ValidationError, match=r"\$\[0\]\.ask\.annotations"):
+    row = "- {id: x, title: X, source: [here], hint: {annotations: {example.com/quit: true}, when: []}}"
+    with pytest.raises(msgspec.ValidationError, match=r"\$\[0\]\.hint\.annotations"):
         parse_sidecars(yaml.safe_load(row))
 
 
@@ -751,7 +751,7 @@ def test_hashicorps_agent_is_not_bank_vaults_in_whatever_order_the_rows_are_trie
 
 def asked(name: str, annotations: dict[str, str]) -> bool:
     """Whether a pod with these annotations shows that the injector comes and can still be asked."""
-    ask = BY_ID[name].ask
+    ask = BY_ID[name].hint
     assert ask is not None
     pod = Sighting(None, "helper", annotations=annotations).pod
     return any(one.holds(pod, None) for one in ask.when) and not any(one.holds(pod, None) for one in ask.unless)
@@ -789,7 +789,7 @@ def test_an_injector_is_asked_before_it_injects_and_not_after(name: str, annotat
 
 def test_only_injectors_that_have_a_switch_for_the_quit_are_asked() -> None:
     """What is set is what their documentation names."""
-    assert {sidecar.id: sidecar.ask.annotations for sidecar in SIDECARS if sidecar.ask} == {
+    assert {sidecar.id: sidecar.hint.annotations for sidecar in SIDECARS if sidecar.hint} == {
         "vault": {"vault.hashicorp.com/agent-enable-quit": "true"},
         "linkerd": {"config.linkerd.io/proxy-admin-shutdown": "enabled"},
     }

@@ -21,7 +21,7 @@ from tests.support.pods import ABLE_CLUSTER, ask, container, load, review_of
 from webhook.core import names
 from webhook.core.admission import admit
 from webhook.core.cluster import NATIVE, UNKNOWN_CLUSTER, Cluster, NativeSupport
-from webhook.core.reasons import KeptReason
+from webhook.core.reasons import NotConvertedReason
 from webhook.core.review import parse, render
 from webhook.core.version import Version
 from webhook.policy_files import build_policy
@@ -119,7 +119,7 @@ def status_of(pod: JSONObject) -> JSONObject:
     return status
 
 
-def settled(pod: JSONObject, policy: Policy, cluster: Cluster = ABLE_CLUSTER) -> JSONObject:
+def after_conversion(pod: JSONObject, policy: Policy, cluster: Cluster = ABLE_CLUSTER) -> JSONObject:
     """The pod as it ends on this cluster: valid there, and the same after a second pass."""
     after = ask(pod, policy, cluster)[1]
     server = cluster.server or Version(1, 34)
@@ -131,7 +131,7 @@ def settled(pod: JSONObject, policy: Policy, cluster: Cluster = ABLE_CLUSTER) ->
 
 def kept(pod: JSONObject, policy: Policy, cluster: Cluster = ABLE_CLUSTER) -> dict[str, str]:
     """Which known sidecars stay regular containers, and why."""
-    reasons: dict[str, str] = status_of(settled(pod, policy, cluster)).get("kept", {})
+    reasons: dict[str, str] = status_of(after_conversion(pod, policy, cluster)).get("not_converted", {})
     return reasons
 
 
@@ -243,7 +243,7 @@ ORDERS: Final[dict[str, tuple[JSONObject, list[str]]]] = {
 
 @pytest.mark.parametrize(("pod", "order"), ORDERS.values(), ids=ORDERS)
 def test_the_order_is_right(pod: JSONObject, order: list[str], policy: Policy) -> None:
-    assert inits_of(settled(pod, policy)) == order
+    assert inits_of(after_conversion(pod, policy)) == order
 
 
 @pytest.mark.parametrize("source", ["configMap", "secret", "projected", "downwardAPI"])
@@ -252,7 +252,7 @@ def test_a_volume_that_nobody_can_write_into_holds_nothing_back(source: str, pol
     pod = task_pod({**FLUENT_BIT, "volumeMounts": mount}, inits=(init("reads", volumeMounts=mount),))
     pod["spec"]["volumes"].append({"name": "settings", source: {}})
 
-    assert inits_of(settled(pod, policy)) == ["logs", "reads"]
+    assert inits_of(after_conversion(pod, policy)) == ["logs", "reads"]
 
 
 @pytest.mark.parametrize("inits", list(permutations(["istio-init", "enable-core-dump", "one", "two"])), ids="-".join)
@@ -263,7 +263,7 @@ def test_istios_containers_come_to_one_order_from_every_other(inits: tuple[str, 
     pod["spec"]["containers"].insert(0 if is_first else 2, proxy)
     users = [name for name in inits if name in {"one", "two"}]
 
-    assert inits_of(settled(pod, policy)) == ["istio-init", "istio-proxy", "enable-core-dump", "logs", *users]
+    assert inits_of(after_conversion(pod, policy)) == ["istio-init", "istio-proxy", "enable-core-dump", "logs", *users]
 
 
 def test_our_own_helper_is_the_first_of_all() -> None:
@@ -273,8 +273,8 @@ def test_our_own_helper_is_the_first_of_all() -> None:
     # It has a quit, and stays: so the task is wrapped.
     pod["spec"]["containers"].append({**CLOUD_SQL, "ports": [{"containerPort": 5432, "hostPort": 5432}]})
 
-    assert inits_of(settled(pod, helping)) == [names.HELPER_CONTAINER, "istio-init", "istio-proxy"]
-    assert inits_of(settled(ask(pod, helping)[1], helping)) == [names.HELPER_CONTAINER, "istio-init", "istio-proxy"]
+    assert inits_of(after_conversion(pod, helping)) == [names.HELPER_CONTAINER, "istio-init", "istio-proxy"]
+    assert inits_of(after_conversion(ask(pod, helping)[1], helping)) == [names.HELPER_CONTAINER, "istio-init", "istio-proxy"]
 
 
 # --- Istio's own rendering is the reference --------------------------------------------------------
@@ -283,8 +283,8 @@ def test_our_own_helper_is_the_first_of_all() -> None:
 @pytest.mark.parametrize("inits", [(), (init("one"), init("two")), (init("mine", restartPolicy="Always"),)], ids=["none", "two", "native"])
 @pytest.mark.parametrize("inject", LEGACY_ISTIO)
 def test_a_converted_pod_is_the_one_that_istio_renders_natively(inject: Injector, inits: tuple[JSONObject, ...], policy: Policy) -> None:
-    converted = settled(inject(task_pod(inits=inits)), policy)
-    rendered = settled(inject_istio_native(task_pod(inits=inits)), policy)
+    converted = after_conversion(inject(task_pod(inits=inits)), policy)
+    rendered = after_conversion(inject_istio_native(task_pod(inits=inits)), policy)
     if inject is inject_istio_with_hold:
         # Its setting stands in the proxy's environment, whatever is made of it.
         native(rendered, "istio-proxy")["env"] = native(converted, "istio-proxy")["env"]
@@ -294,16 +294,16 @@ def test_a_converted_pod_is_the_one_that_istio_renders_natively(inject: Injector
 
 
 def test_the_annotation_before_istio_and_the_conversion_after_it_come_to_the_same_pod(policy: Policy) -> None:
-    asked = settled(inject_istio(ask(annotated(task_pod(), {"sidecar.istio.io/inject": "true"}), policy, ABLE_CLUSTER)[1]), policy)
-    converted = settled(inject_istio(annotated(task_pod(), {"sidecar.istio.io/inject": "true"})), policy)
+    asked = after_conversion(inject_istio(ask(annotated(task_pod(), {"sidecar.istio.io/inject": "true"}), policy, ABLE_CLUSTER)[1]), policy)
+    converted = after_conversion(inject_istio(annotated(task_pod(), {"sidecar.istio.io/inject": "true"})), policy)
 
     assert asked == converted
 
 
 def test_linkerds_proxy_is_converted_to_what_its_injector_renders_natively(policy: Policy) -> None:
     pod = task_pod(inits=(USER_INIT,), annotations={"linkerd.io/inject": "enabled"})
-    rendered = settled(inject_linkerd(ask(pod, policy, ABLE_CLUSTER)[1]), policy)
-    converted = settled(inject_linkerd(pod), policy)
+    rendered = after_conversion(inject_linkerd(ask(pod, policy, ABLE_CLUSTER)[1]), policy)
+    converted = after_conversion(inject_linkerd(pod), policy)
 
     assert converted == rendered
 
@@ -311,7 +311,7 @@ def test_linkerds_proxy_is_converted_to_what_its_injector_renders_natively(polic
 def test_daprs_sidecar_is_converted_to_what_its_injector_renders_natively(policy: Policy) -> None:
     pod = task_pod(annotations={"dapr.io/enabled": "true"})
 
-    assert settled(inject_dapr(pod), policy) == settled(inject_dapr(ask(pod, policy, ABLE_CLUSTER)[1]), policy)
+    assert after_conversion(inject_dapr(pod), policy) == after_conversion(inject_dapr(ask(pod, policy, ABLE_CLUSTER)[1]), policy)
 
 
 # --- hooks -----------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ def test_a_hook_that_harms_nobody_stays(sidecar: JSONObject | None, hooks: JSONO
     pod = task_pod({**sidecar, "lifecycle": hooks}) if sidecar else vault_pod(lifecycle=hooks)
     name = sidecar["name"] if sidecar else "vault-agent"
 
-    assert native(settled(pod, policy), name)["lifecycle"] == hooks
+    assert native(after_conversion(pod, policy), name)["lifecycle"] == hooks
 
 
 QUITTING_HOOKS: Final = {
@@ -368,7 +368,7 @@ QUITTING_HOOKS: Final = {
 @pytest.mark.parametrize("hook", QUITTING_HOOKS.values(), ids=QUITTING_HOOKS)
 def test_a_prestop_hook_that_makes_the_process_exit_goes(hook: JSONObject, policy: Policy) -> None:
     """The kubelet would start it again while it ends the pod (KEP-753)."""
-    after = settled(task_pod({**FLUENT_BIT, "lifecycle": {"preStop": hook}}), policy)
+    after = after_conversion(task_pod({**FLUENT_BIT, "lifecycle": {"preStop": hook}}), policy)
 
     assert "lifecycle" not in native(after, "logs")
 
@@ -376,20 +376,20 @@ def test_a_prestop_hook_that_makes_the_process_exit_goes(hook: JSONObject, polic
 @pytest.mark.parametrize(("proxy", "program"), [(CLOUD_SQL, "/cloud-sql-proxy"), (ALLOYDB, "/alloydb-auth-proxy")])
 def test_a_database_proxys_own_shutdown_goes(proxy: JSONObject, program: str, policy: Policy) -> None:
     """Its subcommand posts to its own quitquitquit (cloud-sql-proxy cmd/root.go, 2.20.0; alloydb-auth-proxy shutdown, 1.14.0)."""
-    after = settled(task_pod({**proxy, "lifecycle": {"preStop": run(program, "shutdown")}}), policy)
+    after = after_conversion(task_pod({**proxy, "lifecycle": {"preStop": run(program, "shutdown")}}), policy)
 
     assert "lifecycle" not in native(after, "database")
 
 
 def test_only_the_hook_that_harms_goes(policy: Policy) -> None:
     lifecycle = {"preStop": run("kill", "1"), "stopSignal": "SIGINT"}
-    after = settled(task_pod({**FLUENT_BIT, "lifecycle": lifecycle}), policy)
+    after = after_conversion(task_pod({**FLUENT_BIT, "lifecycle": lifecycle}), policy)
 
     assert native(after, "logs")["lifecycle"] == {"stopSignal": "SIGINT"}
 
 
 def test_istios_wait_goes_and_its_drain_comes(policy: Policy) -> None:
-    after = settled(istio_pod(inject_istio_with_hold), policy)
+    after = after_conversion(istio_pod(inject_istio_with_hold), policy)
 
     assert native(after, "istio-proxy")["lifecycle"] == {"preStop": run(*DRAIN)}
 
@@ -397,13 +397,13 @@ def test_istios_wait_goes_and_its_drain_comes(policy: Policy) -> None:
 def test_istios_quit_gives_way_to_its_drain(policy: Policy) -> None:
     hook = {"preStop": run("pilot-agent", "request", "POST", "quitquitquit")}
 
-    assert native(settled(istio_pod(lifecycle=hook), policy), "istio-proxy")["lifecycle"] == {"preStop": run(*DRAIN)}
+    assert native(after_conversion(istio_pod(lifecycle=hook), policy), "istio-proxy")["lifecycle"] == {"preStop": run(*DRAIN)}
 
 
 def test_a_prestop_that_the_admin_gave_istio_stays(policy: Policy) -> None:
     hook = {"preStop": run("sh", "-c", "sleep 10")}
 
-    assert native(settled(istio_pod(lifecycle=hook), policy), "istio-proxy")["lifecycle"] == hook
+    assert native(after_conversion(istio_pod(lifecycle=hook), policy), "istio-proxy")["lifecycle"] == hook
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,7 @@ def test_a_prestop_that_the_admin_gave_istio_stays(policy: Policy) -> None:
 )
 def test_only_an_istio_that_knows_the_drain_is_told_to(image: str, has_drain: bool, policy: Policy) -> None:
     """Of a tag that is no version it is assumed: a hook that fails costs an event. No injector here is called again."""
-    after = settled(istio_pod(image=image), policy)
+    after = after_conversion(istio_pod(image=image), policy)
 
     assert ("lifecycle" in native(after, "istio-proxy")) is has_drain
 
@@ -419,7 +419,7 @@ def test_only_an_istio_that_knows_the_drain_is_told_to(image: str, has_drain: bo
 @pytest.mark.parametrize(("port", "has_drain"), [(15000, True), (15004, True), (15021, True), (15010, False), (0, False)])
 def test_the_drain_is_asked_on_istios_status_port_where_pilot_agent_takes_it(port: int, has_drain: bool, policy: Policy) -> None:
     pod = annotated(istio_pod(), {"status.sidecar.istio.io/port": str(port)})
-    lifecycle = native(settled(pod, policy), "istio-proxy").get("lifecycle")
+    lifecycle = native(after_conversion(pod, policy), "istio-proxy").get("lifecycle")
 
     assert lifecycle == ({"preStop": run("pilot-agent", "request", f"--debug-port={port}", "POST", "drain")} if has_drain else None)
 
@@ -428,7 +428,7 @@ def test_the_drain_is_asked_on_istios_status_port_where_pilot_agent_takes_it(por
 def test_linkerds_hooks_go_as_in_its_own_rendering(hook: JSONObject | None, policy: Policy) -> None:
     pod = inject_linkerd(task_pod(annotations={"linkerd.io/inject": "enabled"}))
     container(pod, "linkerd-proxy")["lifecycle"] = {"postStart": hook, "preStop": run("/bin/sleep", "20")}
-    lifecycle = native(settled(pod, policy), "linkerd-proxy").get("lifecycle") or {}
+    lifecycle = native(after_conversion(pod, policy), "linkerd-proxy").get("lifecycle") or {}
 
     assert not any(lifecycle.values())
 
@@ -444,7 +444,7 @@ UNKNOWN_STARTS: Final = {
 @pytest.mark.parametrize("hook", UNKNOWN_STARTS.values(), ids=UNKNOWN_STARTS)
 def test_a_sidecar_with_a_poststart_that_nobody_knows_stays(hook: JSONObject, policy: Policy) -> None:
     """The kubelet starts the next init container when it has ended: one that waits for the task waits for ever."""
-    assert kept(task_pod({**FLUENT_BIT, "lifecycle": {"postStart": hook}}), policy) == {"logs": KeptReason.POST_START}
+    assert kept(task_pod({**FLUENT_BIT, "lifecycle": {"postStart": hook}}), policy) == {"logs": NotConvertedReason.POST_START}
 
 
 # --- probes ----------------------------------------------------------------------------------------
@@ -456,19 +456,19 @@ def test_istio_gets_a_startup_probe_where_it_has_none(policy: Policy) -> None:
     pod = istio_pod()
     del container(pod, "istio-proxy")["startupProbe"]
 
-    assert native(settled(pod, policy), "istio-proxy")["startupProbe"] == PROBE
+    assert native(after_conversion(pod, policy), "istio-proxy")["startupProbe"] == PROBE
 
 
 def test_istios_own_startup_probe_stays(policy: Policy) -> None:
     probe = {"httpGet": {"path": "/healthz/ready", "port": 15021}, "periodSeconds": 7}
 
-    assert native(settled(istio_pod(startupProbe=probe), policy), "istio-proxy")["startupProbe"] == probe
+    assert native(after_conversion(istio_pod(startupProbe=probe), policy), "istio-proxy")["startupProbe"] == probe
 
 
 def test_an_istio_whose_envoy_listens_elsewhere_stays_since_its_probes_do_not_follow(policy: Policy) -> None:
     pod = istio_pod(env=[{"name": "ENVOY_STATUS_PORT", "value": "15099"}])
 
-    assert kept(pod, policy) == {"istio-proxy": KeptReason.TOLD_NOT_TO}
+    assert kept(pod, policy) == {"istio-proxy": NotConvertedReason.OPTED_OUT}
 
 
 def test_a_described_sidecar_is_moved_with_a_probe_of_its_own_and_stays_where_it_has_none(policy: Policy) -> None:
@@ -477,10 +477,10 @@ def test_a_described_sidecar_is_moved_with_a_probe_of_its_own_and_stays_where_it
         task_pod({"name": "cache", "image": "registry.example.com/cache:1"}),
         {names.SIDECARS: '[{"name": "cache", "ready": {"port": 9091, "path": "/ready"}, "native": true}]'},
     )
-    assert kept(described, policy) == {"cache": KeptReason.NO_PROBE}
+    assert kept(described, policy) == {"cache": NotConvertedReason.NO_PROBE}
 
     container(described, "cache")["readinessProbe"] = {"httpGet": {"path": "/ready", "port": 9091}, "periodSeconds": 30}
-    assert native(settled(described, policy), "cache")["startupProbe"] == {
+    assert native(after_conversion(described, policy), "cache")["startupProbe"] == {
         "httpGet": {"path": "/ready", "port": 9091},
         "initialDelaySeconds": 0,
         "periodSeconds": 1,
@@ -493,28 +493,28 @@ def test_what_the_user_set_of_istios_container_moves_along(policy: Policy) -> No
     """It is how Istio finds it again (webhook.go reapplyOverwrittenContainers)."""
     pod = annotated(istio_pod(), {"proxy.istio.io/overrides": '{"containers":[{"name":"istio-proxy","image":"auto"}]}'})
 
-    overrides = settled(pod, policy)["metadata"]["annotations"]["proxy.istio.io/overrides"]
+    overrides = after_conversion(pod, policy)["metadata"]["annotations"]["proxy.istio.io/overrides"]
     assert json.loads(overrides) == {"initContainers": [{"name": "istio-proxy", "image": "auto"}]}
 
 
 def test_a_container_that_an_old_injector_added_a_second_time_goes(policy: Policy) -> None:
     """A converted pod that is created again, where the injector looks among the regular containers only: two of one name are refused."""
-    once = settled(istio_pod(), policy)
+    once = after_conversion(istio_pod(), policy)
     again = copy.deepcopy(once)
     again["spec"]["containers"].append(copy.deepcopy(container(istio_pod(), "istio-proxy")))
 
-    assert settled(again, policy) == once
+    assert after_conversion(again, policy) == once
 
 
 def test_istio_without_a_status_port_gets_no_probe_that_could_only_fail(policy: Policy) -> None:
     pod = annotated(istio_pod(), {"status.sidecar.istio.io/port": "0"})
     del container(pod, "istio-proxy")["startupProbe"]
 
-    assert "startupProbe" not in native(settled(pod, policy), "istio-proxy")
+    assert "startupProbe" not in native(after_conversion(pod, policy), "istio-proxy")
 
 
 def test_linkerd_gets_the_startup_probe_of_its_own_rendering(policy: Policy) -> None:
-    after = settled(inject_linkerd(task_pod(annotations={"linkerd.io/inject": "enabled"})), policy)
+    after = after_conversion(inject_linkerd(task_pod(annotations={"linkerd.io/inject": "enabled"})), policy)
 
     assert native(after, "linkerd-proxy")["startupProbe"] == {
         "httpGet": {"path": "/ready", "port": 4191},
@@ -527,7 +527,7 @@ def test_linkerd_gets_the_startup_probe_of_its_own_rendering(policy: Policy) -> 
 def test_a_readiness_that_needs_nothing_later_becomes_the_startup_probe_too(
     sidecar: JSONObject, marks: dict[str, str], policy: Policy
 ) -> None:
-    after = native(settled(task_pod(sidecar, annotations=marks), policy), sidecar["name"])
+    after = native(after_conversion(task_pod(sidecar, annotations=marks), policy), sidecar["name"])
     handler = next(key for key in sidecar["readinessProbe"] if key in {"httpGet", "tcpSocket"})
 
     assert after["readinessProbe"] == sidecar["readinessProbe"]
@@ -538,7 +538,7 @@ def test_a_readiness_that_needs_nothing_later_becomes_the_startup_probe_too(
 def test_an_unknown_readiness_gates_nothing(policy: Policy) -> None:
     """A startup probe that needs something later would hold the pod in its init containers for ever."""
     probes = {"readinessProbe": {"httpGet": {"path": "/", "port": 2020}}, "livenessProbe": {"tcpSocket": {"port": 2020}}}
-    after = native(settled(task_pod({**FLUENT_BIT, **probes}), policy), "logs")
+    after = native(after_conversion(task_pod({**FLUENT_BIT, **probes}), policy), "logs")
 
     assert "startupProbe" not in after
     assert {key: after[key] for key in probes} == probes
@@ -550,7 +550,7 @@ def test_an_unknown_readiness_gates_nothing(policy: Policy) -> None:
 @pytest.mark.parametrize("env", [None, [], [{"name": "OTHER", "value": "1"}]])
 def test_gcsfuse_is_told_that_it_is_native(env: list[JSONObject] | None, policy: Policy) -> None:
     """Without it SIGTERM waits for an exit file that nobody writes."""
-    after = settled(task_pod(GCSFUSE if env is None else {**GCSFUSE, "env": env}), policy)
+    after = after_conversion(task_pod(GCSFUSE if env is None else {**GCSFUSE, "env": env}), policy)
 
     assert native(after, "gke-gcsfuse-sidecar")["env"] == [*(env or ()), {"name": "NATIVE_SIDECAR", "value": "TRUE"}]
 
@@ -558,19 +558,19 @@ def test_gcsfuse_is_told_that_it_is_native(env: list[JSONObject] | None, policy:
 def test_gcsfuse_that_knows_it_already_is_told_once(policy: Policy) -> None:
     env = [{"name": "NATIVE_SIDECAR", "value": "TRUE"}]
 
-    assert native(settled(task_pod({**GCSFUSE, "env": env}), policy), "gke-gcsfuse-sidecar")["env"] == env
+    assert native(after_conversion(task_pod({**GCSFUSE, "env": env}), policy), "gke-gcsfuse-sidecar")["env"] == env
 
 
 def test_gcsfuse_that_is_told_something_else_stays(policy: Policy) -> None:
     pod = task_pod({**GCSFUSE, "env": [{"name": "NATIVE_SIDECAR", "value": "FALSE"}]})
 
-    assert kept(pod, policy) == {"gke-gcsfuse-sidecar": KeptReason.TOLD_NOT_TO}
+    assert kept(pod, policy) == {"gke-gcsfuse-sidecar": NotConvertedReason.OPTED_OUT}
 
 
 @pytest.mark.parametrize(("minor", "keeps"), [(29, False), (32, False), (33, True), (34, True)])
 def test_a_resize_policy_goes_where_the_server_refuses_it_on_an_init_container(minor: int, keeps: bool, policy: Policy) -> None:
     resize = [{"resourceName": "cpu", "restartPolicy": "NotRequired"}]
-    after = native(settled(task_pod({**FLUENT_BIT, "resizePolicy": resize}), policy, on_server(minor)), "logs")
+    after = native(after_conversion(task_pod({**FLUENT_BIT, "resizePolicy": resize}), policy, on_server(minor)), "logs")
 
     assert after.get("resizePolicy") == (resize if keeps else None)
 
@@ -578,16 +578,18 @@ def test_a_resize_policy_goes_where_the_server_refuses_it_on_an_init_container(m
 def test_a_resize_policy_goes_where_the_server_is_not_known(policy: Policy) -> None:
     pod = task_pod({**FLUENT_BIT, "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}]})
 
-    assert "resizePolicy" not in native(settled(pod, policy, Cluster(NativeSupport.FORCED_ON)), "logs")
+    assert "resizePolicy" not in native(after_conversion(pod, policy, Cluster(NativeSupport.FORCED_ON)), "logs")
 
 
 def test_a_sidecar_with_a_port_of_the_host_stays(policy: Policy) -> None:
     pod = task_pod({**FLUENT_BIT, "ports": [{"containerPort": 2020, "hostPort": 2020}]})
 
-    assert kept(pod, policy) == {"logs": KeptReason.HOST_PORT}
+    assert kept(pod, policy) == {"logs": NotConvertedReason.HOST_PORT}
 
 
-@pytest.mark.parametrize(("minor", "reasons"), [(29, {"logs": KeptReason.NAMED_PORT}), (31, {"logs": KeptReason.NAMED_PORT}), (32, {})])
+@pytest.mark.parametrize(
+    ("minor", "reasons"), [(29, {"logs": NotConvertedReason.NAMED_PORT}), (31, {"logs": NotConvertedReason.NAMED_PORT}), (32, {})]
+)
 def test_a_sidecar_with_a_named_port_stays_until_services_see_it(minor: int, reasons: dict[str, str], policy: Policy) -> None:
     pod = task_pod({**FLUENT_BIT, "ports": [{"containerPort": 2020, "name": "metrics"}]})
 
@@ -606,13 +608,13 @@ def test_named_ports_that_an_injector_gives_its_own_container_are_asked_for_by_n
     pod = inject(task_pod(annotations={mark: "enabled" if "linkerd" in mark else "true"}))
 
     assert [one for one in regular_of(pod) if one != "base"] != []
-    assert regular_of(settled(pod, policy, on_server(29))) == ["base"]
+    assert regular_of(after_conversion(pod, policy, on_server(29))) == ["base"]
 
 
 def test_a_user_port_on_istios_proxy_holds_it_back(policy: Policy) -> None:
     pod = istio_pod(ports=[{"containerPort": 15090, "name": "http-envoy-prom"}, {"containerPort": 8080, "name": "web"}])
 
-    assert kept(pod, policy, on_server(31)) == {"istio-proxy": KeptReason.NAMED_PORT}
+    assert kept(pod, policy, on_server(31)) == {"istio-proxy": NotConvertedReason.NAMED_PORT}
 
 
 # --- what is never moved --------------------------------------------------------------------------
@@ -623,7 +625,10 @@ def test_a_container_that_ends_by_itself_to_do_its_work_is_not_started_again_and
     pod = vault_pod(command=["vault"], args=["agent", "-exit-after-auth"])
     pod["spec"]["containers"].append(prefetch)
 
-    assert kept(pod, policy) == {"vault-agent": KeptReason.TOLD_NOT_TO, "gke-gcsfuse-metadata-prefetch": KeptReason.NO_RULE}
+    assert kept(pod, policy) == {
+        "vault-agent": NotConvertedReason.OPTED_OUT,
+        "gke-gcsfuse-metadata-prefetch": NotConvertedReason.NOT_CONVERTIBLE,
+    }
 
 
 ONE_AUTHENTICATION: Final = {
@@ -637,7 +642,7 @@ ONE_AUTHENTICATION: Final = {
 
 @pytest.mark.parametrize("fields", ONE_AUTHENTICATION.values(), ids=ONE_AUTHENTICATION)
 def test_a_vault_agent_that_authenticates_once_stays(fields: JSONObject, policy: Policy) -> None:
-    assert kept(vault_pod(**fields), policy) == {"vault-agent": KeptReason.TOLD_NOT_TO}
+    assert kept(vault_pod(**fields), policy) == {"vault-agent": NotConvertedReason.OPTED_OUT}
 
 
 LASTING_AUTHENTICATION: Final = {
@@ -649,7 +654,7 @@ LASTING_AUTHENTICATION: Final = {
 
 @pytest.mark.parametrize("fields", LASTING_AUTHENTICATION.values(), ids=LASTING_AUTHENTICATION)
 def test_a_vault_agent_that_goes_on_is_moved(fields: JSONObject, policy: Policy) -> None:
-    assert inits_of(settled(vault_pod(**fields), policy)) == ["vault-agent-init", "vault-agent"]
+    assert inits_of(after_conversion(vault_pod(**fields), policy)) == ["vault-agent-init", "vault-agent"]
 
 
 @pytest.mark.parametrize(
@@ -664,13 +669,13 @@ def test_a_vault_agent_that_goes_on_is_moved(fields: JSONObject, policy: Policy)
 )
 def test_a_git_sync_that_runs_once_is_nobodys_sidecar(fields: JSONObject, policy: Policy) -> None:
     """A word of its own behind the flag is no value to Go."""
-    assert regular_of(settled(task_pod({**GIT_SYNC, **fields}), policy)) == ["base", "git-sync"]
+    assert regular_of(after_conversion(task_pod({**GIT_SYNC, **fields}), policy)) == ["base", "git-sync"]
 
 
 @pytest.mark.parametrize("word", ["0", "f", "F", "false", "False", "FALSE"])
 def test_a_git_sync_that_is_told_not_to_run_once_is_moved(word: str, policy: Policy) -> None:
     """Go's words for false (strconv.ParseBool), by which its flags are read."""
-    assert inits_of(settled(task_pod({**GIT_SYNC, "args": [f"--one-time={word}", "--repo=r"]}), policy)) == ["git-sync"]
+    assert inits_of(after_conversion(task_pod({**GIT_SYNC, "args": [f"--one-time={word}", "--repo=r"]}), policy)) == ["git-sync"]
 
 
 def test_the_last_regular_container_is_never_moved(policy: Policy) -> None:
@@ -678,13 +683,13 @@ def test_the_last_regular_container_is_never_moved(policy: Policy) -> None:
     pod = istio_pod()
     pod["spec"]["containers"] = [container(pod, "istio-proxy")]
 
-    assert regular_of(settled(pod, policy)) == ["istio-proxy"]
+    assert regular_of(after_conversion(pod, policy)) == ["istio-proxy"]
 
 
 def test_a_placeholder_that_istio_will_overlay_is_not_moved(policy: Policy) -> None:
     """Its injector moves it itself, with what the user customised (istio pkg/kube/inject/webhook.go moveContainer)."""
     pod = task_pod({"name": "istio-proxy", "image": "auto"}, annotations={"sidecar.istio.io/inject": "true"})
-    after = settled(pod, policy)
+    after = after_conversion(pod, policy)
 
     assert regular_of(after) == ["base", "istio-proxy"]
     assert after["metadata"]["annotations"]["sidecar.istio.io/nativeSidecar"] == "true"
@@ -694,16 +699,16 @@ def test_a_task_that_runs_a_sidecars_image_is_the_task(policy: Policy) -> None:
     pod = task_pod(FLUENT_BIT)
     container(pod, "base")["image"] = "registry.k8s.io/git-sync/git-sync:v4.4.2"
 
-    assert regular_of(settled(pod, policy)) == ["base"]
+    assert regular_of(after_conversion(pod, policy)) == ["base"]
 
 
 def test_a_sidecar_of_the_users_own_is_moved_only_where_he_says_so(policy: Policy) -> None:
     def pod(says: str) -> JSONObject:
         return task_pod({"name": "cache", "image": "redis:8"}, annotations={names.SIDECARS: f'[{{"name": "cache"{says}}}]'})
 
-    assert kept(pod(""), policy) == {"cache": KeptReason.NO_RULE}
-    assert kept(pod(', "native": false'), policy) == {"cache": KeptReason.NO_RULE}
-    assert inits_of(settled(pod(', "native": true'), policy)) == ["cache"]
+    assert kept(pod(""), policy) == {"cache": NotConvertedReason.NOT_CONVERTIBLE}
+    assert kept(pod(', "native": false'), policy) == {"cache": NotConvertedReason.NOT_CONVERTIBLE}
+    assert inits_of(after_conversion(pod(', "native": true'), policy)) == ["cache"]
 
 
 def test_a_container_with_restarts_of_its_own_stays(policy: Policy) -> None:
@@ -715,7 +720,7 @@ def test_a_container_with_restarts_of_its_own_stays(policy: Policy) -> None:
         status = status_of(patched(pod, policy, on_server(35)))
 
         assert validate(after, 35) == []
-        assert status["kept"] == {"logs": KeptReason.OWN_RESTARTS}
+        assert status["not_converted"] == {"logs": NotConvertedReason.OWN_RESTARTS}
 
 
 def patched(pod: JSONObject, policy: Policy, cluster: Cluster) -> JSONObject:
@@ -731,7 +736,7 @@ def test_a_sidecar_that_mounts_a_volume_of_gcsfuse_stays(policy: Policy) -> None
     pod = task_pod({**FLUENT_BIT, "volumeMounts": [{"name": "bucket", "mountPath": "/bucket"}]})
     pod["spec"]["volumes"].append({"name": "bucket", "csi": {"driver": "gcsfuse.csi.storage.gke.io"}})
 
-    assert kept(pod, policy) == {"logs": KeptReason.CSI_VOLUME}
+    assert kept(pod, policy) == {"logs": NotConvertedReason.CSI_VOLUME}
     pod["spec"]["volumes"][-1]["csi"]["driver"] = "secrets-store.csi.k8s.io"
     assert kept(pod, policy) == {}
 
@@ -751,13 +756,13 @@ WITHOUT_RULE: Final = {
 def test_a_sidecar_that_somebody_looks_for_among_the_regular_containers_stays(
     sidecar: JSONObject, marks: JSONObject, policy: Policy
 ) -> None:
-    assert kept(task_pod(sidecar, **marks), policy) == {sidecar["name"]: KeptReason.NO_RULE}
+    assert kept(task_pod(sidecar, **marks), policy) == {sidecar["name"]: NotConvertedReason.NOT_CONVERTIBLE}
 
 
 def test_every_reason_to_keep_a_sidecar_has_a_test() -> None:
     source = Path(__file__).read_text("utf-8")
 
-    assert [reason for reason in KeptReason if f"KeptReason.{reason.name}" not in source] == []
+    assert [reason for reason in NotConvertedReason if f"NotConvertedReason.{reason.name}" not in source] == []
 
 
 # --- injectors that come again --------------------------------------------------------------------
@@ -787,7 +792,7 @@ def test_istios_proxy_is_moved_where_its_injector_obeys_the_annotation_or_comes_
     """Else it would add a second istio-proxy among the regular containers, and the pod would be refused."""
     cluster = Cluster(NativeSupport.READY, Version(1, 34, 4), frozenset(), reinvoked)
 
-    assert kept(istio_pod(image=image), policy, cluster) == ({} if is_moved else {"istio-proxy": KeptReason.REINJECTION})
+    assert kept(istio_pod(image=image), policy, cluster) == ({} if is_moved else {"istio-proxy": NotConvertedReason.REINJECTION})
 
 
 @pytest.mark.parametrize(
@@ -800,7 +805,7 @@ def test_daprs_sidecar_is_moved_where_its_injector_looks_in_both_lists_or_comes_
     cluster = Cluster(NativeSupport.READY, Version(1, 34, 4), frozenset(), reinvoked)
     pod = task_pod({**DAPRD, "image": image}, labels=DAPR_MARKS)
 
-    assert kept(pod, policy, cluster) == ({} if is_moved else {"daprd": KeptReason.REINJECTION})
+    assert kept(pod, policy, cluster) == ({} if is_moved else {"daprd": NotConvertedReason.REINJECTION})
 
 
 @pytest.mark.parametrize(
@@ -818,11 +823,11 @@ def test_an_injector_that_finds_its_own_mark_or_container_may_come_again(pod: JS
         NativeSupport.READY, Version(1, 34, 4), frozenset(), frozenset({"vault", "linkerd", "consul", "opentelemetry-operator", "gcsfuse"})
     )
 
-    assert name in inits_of(settled(pod, policy, everybody_again))
+    assert name in inits_of(after_conversion(pod, policy, everybody_again))
 
 
 def test_a_moved_proxy_of_istio_is_marked_for_its_injector(policy: Policy) -> None:
-    annotations = settled(istio_pod(), policy)["metadata"]["annotations"]
+    annotations = after_conversion(istio_pod(), policy)["metadata"]["annotations"]
     status = json.loads(annotations["sidecar.istio.io/status"])
 
     assert annotations["sidecar.istio.io/nativeSidecar"] == "true"
@@ -852,7 +857,7 @@ STATUSES: Final = {
 
 @pytest.mark.parametrize(("given", "expected"), STATUSES.values(), ids=STATUSES)
 def test_istios_status_annotation_is_moved_along_or_left_as_it_is(given: str, expected: str | None, policy: Policy) -> None:
-    after = settled(annotated(istio_pod(), {"sidecar.istio.io/status": given}), policy)
+    after = after_conversion(annotated(istio_pod(), {"sidecar.istio.io/status": given}), policy)
 
     assert inits_of(after) == ["istio-init", "istio-proxy"]
     assert after["metadata"]["annotations"]["sidecar.istio.io/status"] == (given if expected is None else expected)
@@ -861,7 +866,7 @@ def test_istios_status_annotation_is_moved_along_or_left_as_it_is(given: str, ex
 def test_a_status_annotation_that_is_not_there_is_not_made_up(policy: Policy) -> None:
     pod = istio_pod()
     del pod["metadata"]["annotations"]["sidecar.istio.io/status"]
-    after = settled(pod, policy)
+    after = after_conversion(pod, policy)
 
     assert inits_of(after) == ["istio-init", "istio-proxy"]
     assert "sidecar.istio.io/status" not in after["metadata"]["annotations"]
@@ -907,10 +912,10 @@ REFUSALS: Final[dict[str, tuple[JSONObject, str]]] = {
 
 @pytest.mark.parametrize(("pod", "name"), REFUSALS.values(), ids=REFUSALS)
 def test_the_users_false_wins(pod: JSONObject, name: str, policy: Policy) -> None:
-    after = settled(pod, policy)
+    after = after_conversion(pod, policy)
     without_ours = {key: value for key, value in after["metadata"]["annotations"].items() if key != names.STATUS}
 
-    assert status_of(after)["kept"] == {name: KeptReason.TOLD_NOT_TO}
+    assert status_of(after)["not_converted"] == {name: NotConvertedReason.OPTED_OUT}
     assert name in regular_of(after)
     assert without_ours == pod["metadata"]["annotations"]
 
@@ -920,7 +925,7 @@ CONSENTS: Final = {whose: case for word in ("true", "True", "1", "t", "yes", "on
 
 @pytest.mark.parametrize(("pod", "name"), CONSENTS.values(), ids=CONSENTS)
 def test_another_word_for_true_is_no_refusal_and_stays_as_it_was_written(pod: JSONObject, name: str, policy: Policy) -> None:
-    after = settled(pod, policy)
+    after = after_conversion(pod, policy)
     said = {key: value for key, value in pod["metadata"]["annotations"].items() if key in SWITCHES}
 
     assert name in inits_of(after)
@@ -968,7 +973,9 @@ def test_each_injector_is_asked_by_its_own_switch_where_it_is_in_play(
     annotations: dict[str, str], labels: dict[str, str], installed: frozenset[str], asked: dict[str, str], policy: Policy
 ) -> None:
     pod = task_pod(annotations=annotations, labels=labels)
-    after = settled(pod, policy, Cluster(NativeSupport.READY, Version(1, 34, 4), installed, frozenset()))["metadata"]["annotations"]
+    after = after_conversion(pod, policy, Cluster(NativeSupport.READY, Version(1, 34, 4), installed, frozenset()))["metadata"][
+        "annotations"
+    ]
     after.pop(names.STATUS)
 
     assert after == pod["metadata"]["annotations"] | asked
@@ -985,7 +992,7 @@ SWITCHES: Final = {*NATIVE_ISTIO, *NATIVE_LINKERD, *NATIVE_CONSUL, *NATIVE_DAPR}
 
 def asked(pod: JSONObject, policy: Policy, cluster: Cluster = ABLE_CLUSTER) -> set[str]:
     """Which of the injectors' switches are set."""
-    annotations: dict[str, str] = settled(pod, policy, cluster)["metadata"]["annotations"]
+    annotations: dict[str, str] = after_conversion(pod, policy, cluster)["metadata"]["annotations"]
     return SWITCHES & annotations.keys()
 
 
@@ -1016,7 +1023,7 @@ def test_on_a_cluster_without_native_sidecars_nothing_is_asked_or_moved_and_the_
     support: NativeSupport, policy: Policy
 ) -> None:
     cluster = Cluster(support, Version(1, 28), frozenset({"istio", "linkerd"}), frozenset())
-    after = settled(annotated(istio_pod(), EVERYBODY), policy, cluster)
+    after = after_conversion(annotated(istio_pod(), EVERYBODY), policy, cluster)
 
     assert SWITCHES & after["metadata"]["annotations"].keys() == set()
     assert (status_of(after)["treatment"], status_of(after)["no_native"]) == ("wrapped", support)
@@ -1024,7 +1031,7 @@ def test_on_a_cluster_without_native_sidecars_nothing_is_asked_or_moved_and_the_
 
 
 def test_a_cluster_that_is_forced_to_be_able_is_taken_for_able(policy: Policy) -> None:
-    after = settled(istio_pod(), policy, Cluster(NativeSupport.FORCED_ON, reinvoked=frozenset()))
+    after = after_conversion(istio_pod(), policy, Cluster(NativeSupport.FORCED_ON, reinvoked=frozenset()))
 
     assert inits_of(after) == ["istio-init", "istio-proxy"]
 
@@ -1035,7 +1042,7 @@ def test_a_cluster_that_is_forced_to_be_able_is_taken_for_able(policy: Policy) -
 @pytest.mark.parametrize("mode", ["auto", "native"])
 def test_with_native_sidecars_the_task_runs_as_the_user_wrote_it(mode: str, policy: Policy) -> None:
     pod = annotated(istio_pod(), {names.MODE: mode})
-    after = settled(pod, policy)
+    after = after_conversion(pod, policy)
 
     assert container(after, "base") == container(pod, "base")
     assert (status_of(after)["treatment"], status_of(after)["reason"]) == ("native", "sidecars-native")
@@ -1043,7 +1050,7 @@ def test_with_native_sidecars_the_task_runs_as_the_user_wrote_it(mode: str, poli
 
 
 def test_mode_wrap_wraps_on_every_cluster(policy: Policy) -> None:
-    after = settled(annotated(istio_pod(), {names.MODE: "wrap"}), policy)
+    after = after_conversion(annotated(istio_pod(), {names.MODE: "wrap"}), policy)
 
     assert names.PREFIX in container(after, "base")["command"]
     assert inits_of(after) == ["istio-init"]
@@ -1076,12 +1083,12 @@ NOBODYS: Final = {"name": "cache", "image": "redis:8"}
 def test_each_sidecar_of_a_mixed_pod_gets_its_own_treatment(inject: Injector, policy: Policy) -> None:
     """One native, one asked to quit, one that nobody knows."""
     pod = inject(task_pod(STAYING_SQL, NOBODYS))
-    after = settled(pod, policy)
+    after = after_conversion(pod, policy)
     command = container(after, "base")["command"]
 
     assert status_of(after)["treatment"] == "wrapped"
     assert status_of(after)["sidecars"] == {"istio-proxy": "native", "database": "quit", "cache": "unknown"}
-    assert status_of(after)["kept"] == {"database": KeptReason.HOST_PORT}
+    assert status_of(after)["not_converted"] == {"database": NotConvertedReason.HOST_PORT}
     assert [command[place + 1] for place, word in enumerate(command) if word == "--sidecar"] == ["database"]
     for name in ("database", "cache"):
         assert container(after, name) == container(pod, name)
@@ -1091,7 +1098,7 @@ def test_a_sidecar_that_neither_fits_is_left_with_both_reasons(policy: Policy) -
     outcome, after = ask(task_pod({**FLUENT_BIT, "ports": [{"containerPort": 1, "hostPort": 1}]}), policy, ABLE_CLUSTER)
 
     assert outcome.reason == "no-quit"
-    assert status_of(after)["kept"] == {"logs": KeptReason.HOST_PORT}
+    assert status_of(after)["not_converted"] == {"logs": NotConvertedReason.HOST_PORT}
 
 
 @pytest.mark.parametrize("cluster", [ABLE_CLUSTER, UNKNOWN_CLUSTER], ids=["able", "unknown"])
@@ -1103,7 +1110,7 @@ def test_the_xcom_sidecar_stays_as_it_is_in_every_combination(
     pod = load(WITH_XCOM)
     pod["spec"]["containers"] += copy.deepcopy(list(others))
     pod = inject(pod) if inject else pod
-    after = settled(pod, policy, cluster)
+    after = after_conversion(pod, policy, cluster)
 
     assert container(after, names.XCOM_CONTAINER) == container(pod, names.XCOM_CONTAINER)
     assert "airflow-xcom-sidecar" not in (container(after, "base").get("command") or ())
@@ -1127,7 +1134,7 @@ def spark_pod(name: str, inject: Injector, *sidecars: JSONObject) -> JSONObject:
 @pytest.mark.parametrize("inject", LEGACY_ISTIO)
 @pytest.mark.parametrize("name", SPARK_CONTAINERS)
 def test_a_spark_drivers_and_executors_sidecars_are_converted(name: str, inject: Injector, policy: Policy) -> None:
-    after = settled(spark_pod(name, inject, FLUENT_BIT), policy)
+    after = after_conversion(spark_pod(name, inject, FLUENT_BIT), policy)
 
     assert regular_of(after) == [name]
     assert (status_of(after)["treatment"], status_of(after)["main"]) == ("native", name)
@@ -1137,20 +1144,24 @@ def test_a_spark_drivers_and_executors_sidecars_are_converted(name: str, inject:
 @pytest.mark.parametrize("name", SPARK_CONTAINERS)
 def test_a_spark_driver_or_executor_is_never_wrapped(name: str, inject: Injector, policy: Policy) -> None:
     pod = spark_pod(name, inject, STAYING_SQL)
-    after = settled(pod, policy)
+    after = after_conversion(pod, policy)
 
     assert container(after, name) == container(pod, name)
-    assert (status_of(after)["reason"], status_of(after)["sidecars"]) == ("spark", {"istio-proxy": "native", "database": "runs-on"})
+    assert (status_of(after)["reason"], status_of(after)["sidecars"]) == ("spark", {"istio-proxy": "native", "database": "keeps-running"})
 
 
 def test_a_wrapped_pod_that_comes_to_an_able_cluster_is_converted_and_its_command_given_back(policy: Policy) -> None:
     pod = istio_pod()
     wrapped = ask(pod, policy, UNKNOWN_CLUSTER)[1]
 
-    assert settled(wrapped, policy) == settled(pod, policy)
+    assert after_conversion(wrapped, policy) == after_conversion(pod, policy)
 
 
 def test_a_field_that_nobody_knows_moves_with_its_container(policy: Policy) -> None:
     future = {"newInKubernetes": {"deep": [1, {"er": None}]}}
 
-    assert native(settled(task_pod({**FLUENT_BIT, **future}), policy), "logs") == {**FLUENT_BIT, **future, "restartPolicy": "Always"}
+    assert native(after_conversion(task_pod({**FLUENT_BIT, **future}), policy), "logs") == {
+        **FLUENT_BIT,
+        **future,
+        "restartPolicy": "Always",
+    }

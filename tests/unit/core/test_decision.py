@@ -13,8 +13,8 @@ from webhook.core import names
 from webhook.core.admission import admit
 from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.decision import Skip
+from webhook.core.pod_options import Mode
 from webhook.core.review import parse
-from webhook.core.wishes import Mode
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
@@ -224,7 +224,7 @@ def test_a_skipped_pod_is_told_of_a_bad_annotation_too() -> None:
 def test_a_known_sidecar_cannot_be_named_as_the_task(policy: Policy) -> None:
     outcome, after = ask(executor_pod(main_container="istio-proxy"), policy)
 
-    assert outcome.bad_annotations[0].key == names.MAIN_CONTAINER
+    assert outcome.invalid_annotations[0].key == names.MAIN_CONTAINER
     assert names.PREFIX in container(after, "base")["command"]
 
 
@@ -248,7 +248,7 @@ def test_a_sidecar_that_runs_on_beside_a_wrapped_task_is_told(policy: Policy) ->
     pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_kerberos_sidecar_template.json"))
     outcome, _ = ask(pod, policy)
 
-    assert outcome.reason == "some-run-on"
+    assert outcome.reason == "some-keep-running"
     assert outcome.warnings == ("airflow-sidecar-webhook: worker-kerberos cannot be asked to quit, so the pod may stay Running",)
 
 
@@ -294,7 +294,7 @@ def test_a_bad_annotation_is_told_with_what_is_allowed_and_never_stops_a_task(ke
     outcome, _ = ask(pod, policy)
 
     assert outcome.result == "wrapped"
-    assert [bad.key for bad in outcome.bad_annotations] == [f"{names.PREFIX}/{key}"]
+    assert [bad.key for bad in outcome.invalid_annotations] == [f"{names.PREFIX}/{key}"]
     assert outcome.warnings[0].startswith(f"annotation {names.PREFIX}/{key} is ignored: allowed is ")
 
 
@@ -352,7 +352,7 @@ def test_a_quit_that_cannot_work_is_not_tried_and_the_others_still_are(policy: P
 
     assert outcome.result == "wrapped"
     assert "vault-agent" not in options(after)
-    assert '"sidecars":{"vault-agent":"runs-on","istio-proxy":"quit"}' in after["metadata"]["annotations"][names.STATUS]
+    assert '"sidecars":{"vault-agent":"keeps-running","istio-proxy":"quit"}' in after["metadata"]["annotations"][names.STATUS]
 
 
 def test_a_status_port_of_0_leaves_no_quit_and_no_wait(policy: Policy) -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.oracles.kubelet_expansion import expand
+from webhook.core.pod_options import WhenNotReady
 from webhook.core.sidecar import FoundSidecar
-from webhook.core.wishes import WhenNotReady
 from webhook.core.wrapper import (
     HELPER_SHELL,
     Entrypoint,

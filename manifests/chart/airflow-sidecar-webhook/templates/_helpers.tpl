@@ -61,7 +61,7 @@ namespace: {{ .Release.Namespace }}
 {{- end }}
 {{- end }}
 
-{{/* What Airflow itself labels, in CEL; as webhook/core/kind.py has it. */}}
+{{/* What Airflow itself labels, in CEL; as webhook/core/origin.py has it. */}}
 {{- define "webhook.isTaskPod" -}}
 has(object.metadata.labels) && (
 ['kubernetes_executor', 'kubernetes_pod_operator', 'spark_kubernetes_operator'].exists(label,

@@ -97,7 +97,7 @@ class DescribedSidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 DescribedSidecars = Annotated[tuple[DescribedSidecar, ...], msgspec.Meta(max_length=MAX_DESCRIBED_SIDECARS)]
 
 
-class Wishes(msgspec.Struct, frozen=True):
+class PodOptions(msgspec.Struct, frozen=True):
     """The annotations, read.
 
     Args:
@@ -121,7 +121,7 @@ class Wishes(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class BadAnnotation:
+class InvalidAnnotation:
     """An annotation whose value means nothing.
 
     Args:
@@ -139,28 +139,28 @@ class BadAnnotation:
         return f"annotation {self.key} is ignored: allowed is {self.allowed}"
 
 
-def read_wishes(annotations: dict[str, str]) -> tuple[Wishes, tuple[BadAnnotation, ...]]:
+def read_pod_options(annotations: dict[str, str]) -> tuple[PodOptions, tuple[InvalidAnnotation, ...]]:
     """The user's annotations, and those that mean nothing."""
     if _PREFIX not in "\n".join(annotations):
-        return NO_WISHES, ()
+        return NO_OPTIONS, ()
     found: dict[str, Any] = {}
-    bad = [BadAnnotation(key, f"one of {', '.join(WISHES)}") for key in annotations if _is_unknown(key)]
-    for key, wish in WISHES.items():
+    bad = [InvalidAnnotation(key, f"one of {', '.join(POD_OPTIONS)}") for key in annotations if _is_unknown(key)]
+    for key, option in POD_OPTIONS.items():
         if key not in annotations:
             continue
         try:
-            found[wish.field] = wish.read(annotations[key])
+            found[option.field] = option.read(annotations[key])
         except (ValueError, RecursionError):
-            bad.append(BadAnnotation(key, wish.allowed))
-    return Wishes(**found), tuple(bad)
+            bad.append(InvalidAnnotation(key, option.allowed))
+    return PodOptions(**found), tuple(bad)
 
 
 def _is_unknown(key: str) -> bool:
-    return key.startswith(_PREFIX) and key not in WISHES and key != names.STATUS
+    return key.startswith(_PREFIX) and key not in POD_OPTIONS and key != names.STATUS
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PodOption:
     """One annotation: the field it fills, how it is read (ValueError: means nothing), and what it may hold."""
 
     field: str
@@ -190,19 +190,19 @@ def _sidecars(text: str) -> tuple[Sidecar, ...]:
     return tuple(one.as_sidecar() for one in msgspec.json.decode(text, type=DescribedSidecars))
 
 
-NO_WISHES: Final = Wishes()
+NO_OPTIONS: Final = PodOptions()
 
-WISHES: Final = {
-    names.MODE: Wish("mode", Mode, _one_of(Mode)),
-    names.MAIN_CONTAINER: Wish("main_container", _container_name, "the name of a container of the pod"),
-    names.ENTRYPOINT: Wish("entrypoint", _words, 'a JSON list of words, like ["/usr/bin/tini", "--", "/run.sh"]'),
-    names.SHELL: Wish("shell", ShellSource, _one_of(ShellSource)),
-    names.SIDECARS: Wish(
+POD_OPTIONS: Final = {
+    names.MODE: PodOption("mode", Mode, _one_of(Mode)),
+    names.MAIN_CONTAINER: PodOption("main_container", _container_name, "the name of a container of the pod"),
+    names.ENTRYPOINT: PodOption("entrypoint", _words, 'a JSON list of words, like ["/usr/bin/tini", "--", "/run.sh"]'),
+    names.SHELL: PodOption("shell", ShellSource, _one_of(ShellSource)),
+    names.SIDECARS: PodOption(
         "sidecars",
         _sidecars,
         'a JSON list like [{"name": "cache", "quit": {"port": 9091, "path": "/quit", "method": "POST"}}]',
     ),
-    names.WAIT_SECONDS: Wish("wait_seconds", _seconds, f"a whole number of seconds from 0 to {MAX_WAIT_SECONDS}"),
-    names.WHEN_NOT_READY: Wish("when_not_ready", WhenNotReady, _one_of(WhenNotReady)),
+    names.WAIT_SECONDS: PodOption("wait_seconds", _seconds, f"a whole number of seconds from 0 to {MAX_WAIT_SECONDS}"),
+    names.WHEN_NOT_READY: PodOption("when_not_ready", WhenNotReady, _one_of(WhenNotReady)),
 }
 """Every annotation a user may set, with its reader and what it allows."""

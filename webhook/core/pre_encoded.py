@@ -7,14 +7,14 @@ from typing import Any, Final
 import msgspec
 
 
-class Prepared(str):
+class PreEncoded(str):
     """A text, with its JSON form beside it. Looking eight thousand characters through for what JSON escapes is a tenth of a review."""
 
     __slots__ = ("json",)
 
     json: msgspec.Raw
 
-    def __new__(cls, text: str) -> Prepared:  # noqa: PYI034 - a str has no Self of its own here
+    def __new__(cls, text: str) -> PreEncoded:  # noqa: PYI034 - a str has no Self of its own here
         """Encode the text."""
         prepared = super().__new__(cls, text)
         prepared.json = msgspec.Raw(msgspec.json.encode(text))
@@ -22,7 +22,7 @@ class Prepared(str):
 
 
 def _json_of(value: Any) -> msgspec.Raw:
-    if isinstance(value, Prepared):
+    if isinstance(value, PreEncoded):
         return value.json
     message = f"{type(value).__name__} has no form in JSON"
     raise NotImplementedError(message)
