@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from testbed.node import Node
     from testbed.recorder import Recorder
 
-    JSONObject = dict[str, Any]
 
 RESULTS: Final = Path(__file__).parent / "results"
 NO_FIGURES: Final = 2

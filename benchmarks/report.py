@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.contestants import WEBHOOK
 from benchmarks.wrapper import by_shell
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from benchmarks.rounds import Plan, Results
     from benchmarks.verdicts import Verdict
     from benchmarks.wrapper import Trial
+    from tests.support.json_object import JSONObject
 
-Json = dict[str, Any]
 
 CONFIDENCE: Final = 1.96
 """Standard deviations of the normal distribution: 95 % lie within."""
@@ -52,7 +52,7 @@ class Report:
         ]
         return "\n\n".join(parts)
 
-    def document(self) -> Json:
+    def document(self) -> JSONObject:
         """Return it with every single measurement, for a JSON file."""
         return {
             "machine": machine(),
@@ -158,7 +158,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def machine() -> Json:
+def machine() -> JSONObject:
     """Return what the figures depend on."""
     packages = ("fastapi", "uvicorn", "uvloop", "httptools", "jsonpatch", "msgspec")
     return {
@@ -177,7 +177,7 @@ def processor() -> str:
     return next(models, platform.machine())
 
 
-def runs(results: Results) -> list[Json]:
+def runs(results: Results) -> list[JSONObject]:
     """Return every measurement, with the contestant, the connections and the round it is of."""
     return [
         {"contestant": name, "connections": connections, "round": number, **asdict(measurement)}

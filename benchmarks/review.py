@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
 
 FIXTURE: Final = (
     Path(__file__).parent.parent
@@ -67,9 +68,9 @@ def review_body() -> bytes:
     return body
 
 
-def review() -> Json:
+def review() -> JSONObject:
     """Return the same review as a JSON object."""
-    document: Json = json.loads(FIXTURE.read_bytes())
+    document: JSONObject = json.loads(FIXTURE.read_bytes())
     document["request"]["userInfo"].update(BEARER)
     pod = document["request"]["object"]
     append(pod["spec"], json.loads(GIT_SYNC.read_bytes()))
@@ -81,13 +82,13 @@ def review() -> Json:
     return document
 
 
-def append(spec: Json, addition: Json) -> None:
+def append(spec: JSONObject, addition: JSONObject) -> None:
     """Add containers and volumes at the ends of their lists, as Istio does in container mode."""
     for kind in ("initContainers", "containers", "volumes"):
         spec.setdefault(kind, []).extend(addition.get(kind, []))
 
 
-def as_the_scheduler_sent(pod: Json) -> Json:
+def as_the_scheduler_sent(pod: JSONObject) -> JSONObject:
     """Return the pod without what the API server's admission plugins added: nobody owns it yet."""
     sent = deepcopy(pod)
     for added in ("tolerations", "priority", "preemptionPolicy"):
@@ -98,12 +99,12 @@ def as_the_scheduler_sent(pod: Json) -> Json:
     return sent
 
 
-def drop_service_account_token(holder: Json, kind: str) -> None:
+def drop_service_account_token(holder: JSONObject, kind: str) -> None:
     """Drop the entries that the ServiceAccount admission plugin adds, from one list."""
     holder[kind] = [it for it in holder[kind] if not it["name"].startswith("kube-api-access-")]
 
 
-def managed_fields(pod: Json) -> Json:
+def managed_fields(pod: JSONObject) -> JSONObject:
     """Return the one ManagedFieldsEntry of a pod that was created by POST.
 
     The manager is the first part of the Python client's User-Agent, as `managerOrUserAgent` has it
@@ -123,7 +124,7 @@ def managed_fields(pod: Json) -> Json:
     }
 
 
-def fields(name: str, value: object) -> Json:
+def fields(name: str, value: object) -> JSONObject:
     """Return the FieldsV1 set of one field, in structured-merge-diff's `f:` and `k:` notation."""
     if isinstance(value, list) and name in MERGE_KEYS:
         inner = {element_key(name, element): fields("", element) for element in value}
@@ -134,7 +135,7 @@ def fields(name: str, value: object) -> Json:
     return inner if name in ALWAYS_PRESENT or not inner else {".": {}, **inner}
 
 
-def element_key(name: str, element: Json) -> str:
+def element_key(name: str, element: JSONObject) -> str:
     """Return the path element of one entry of a keyed list, such as `k:{"name":"base"}`."""
     key = {part: element[part] for part in MERGE_KEYS[name]}
     return "k:" + json.dumps(key, separators=(",", ":"))

@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from http.client import HTTPSConnection
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import jsonpatch
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.server import Server
+    from tests.support.json_object import JSONObject
 
-Json = dict[str, Any]
 
 ANSWER_DEADLINE_SECONDS: Final = 10.0
 
@@ -67,7 +67,7 @@ def ask(server: Server, body: bytes, authority: Path) -> bytes:
     return answer
 
 
-def treated_pod(name: str, review: Json, answer: bytes) -> Json:
+def treated_pod(name: str, review: JSONObject, answer: bytes) -> JSONObject:
     """Return the pod of the review as the answer's patch leaves it.
 
     Raises:
@@ -83,14 +83,14 @@ def treated_pod(name: str, review: Json, answer: bytes) -> Json:
         raise AnswerError(message)
     operations = json.loads(base64.b64decode(response["patch"]))
     try:
-        pod: Json = jsonpatch.apply_patch(review["request"]["object"], operations)
+        pod: JSONObject = jsonpatch.apply_patch(review["request"]["object"], operations)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
         message = f"the patch of {name} does not apply: {error}"
         raise AnswerError(message) from error
     return pod
 
 
-def treatment_of(before: Json, after: Json) -> Treatment:
+def treatment_of(before: JSONObject, after: JSONObject) -> Treatment:
     """Return the change from one pod to the other.
 
     Raises:
@@ -108,7 +108,7 @@ def treatment_of(before: Json, after: Json) -> Treatment:
     return treatment
 
 
-def treat(pod: Json, treatment: Treatment) -> Json:
+def treat(pod: JSONObject, treatment: Treatment) -> JSONObject:
     """Return a changed copy of a pod."""
     treated = deepcopy(pod)
     treated["metadata"]["labels"].update(treatment.labels)
@@ -117,7 +117,7 @@ def treat(pod: Json, treatment: Treatment) -> Json:
     return treated
 
 
-def check_treatment(name: str, before: Json, after: Json, treatment: Treatment) -> None:
+def check_treatment(name: str, before: JSONObject, after: JSONObject, treatment: Treatment) -> None:
     """Raise AnswerError unless a contestant's pod got the treatment.
 
     Elsewhere its pod may differ: a typed client drops `creationTimestamp: null` and the like.
@@ -132,9 +132,9 @@ def check_treatment(name: str, before: Json, after: Json, treatment: Treatment) 
         raise AnswerError(message)
 
 
-def base_container(pod: Json) -> Json:
+def base_container(pod: JSONObject) -> JSONObject:
     """Return the container that runs the task."""
-    container: Json = next(it for it in pod["spec"]["containers"] if it["name"] == "base")
+    container: JSONObject = next(it for it in pod["spec"]["containers"] if it["name"] == "base")
     return container
 
 

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from benchmarks.material import Material
     from benchmarks.server import Contestant, Server
     from testbed.api import Api
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 RESULTS: Final = Path(__file__).parent / "results"
 NO_FIGURES: Final = 2

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    JSONObject = dict[str, Any]
+    from tests.support.json_object import JSONObject
+
     Injector = Callable[[JSONObject], JSONObject]
 
 MAX_LABEL_CHARACTERS = 63

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import core_schema
 
-    JSONObject = dict[str, Any]
 
 BY_HAND: Final = Path(__file__).with_name("values.schema.yaml")
 
@@ -50,7 +49,7 @@ SWITCHES: Final = {"on": True, "off": False}
 
 def values_schema() -> str:
     """The whole of it, as JSON text."""
-    schema: JSONObject = yaml.safe_load(BY_HAND.read_text("utf-8"))
+    schema: JsonSchemaValue = yaml.safe_load(BY_HAND.read_text("utf-8"))
     rows, definitions = msgspec.json.schema_components([tuple[Sidecar, ...], EntrypointTable], ref_template="#/definitions/{name}")
     schema["properties"] |= dict(zip(("sidecars", "entrypoints"), rows, strict=True)) | {"settings": _settings()}
     schema["definitions"] |= definitions
@@ -66,14 +65,14 @@ class _SettingsSchema(GenerateJsonSchema):
         return {"type": "string"}
 
 
-def _settings() -> JSONObject:
+def _settings() -> JsonSchemaValue:
     schema = Settings.model_json_schema(schema_generator=_SettingsSchema)
-    named: JSONObject = schema.get("$defs", {})
+    named: JsonSchemaValue = schema.get("$defs", {})
     properties = {name: _resolved(field, named) for name, field in schema["properties"].items() if name not in DECIDED_BY_CHART}
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
-def _resolved(field: JSONObject, named: Mapping[str, JSONObject]) -> JSONObject:
+def _resolved(field: JsonSchemaValue, named: Mapping[str, JsonSchemaValue]) -> JsonSchemaValue:
     """The schema of one setting, in itself."""
     reference = field.pop("$ref", None)
     schema = named[reference.rpartition("/")[2]] | field if reference else field

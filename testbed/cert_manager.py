@@ -5,7 +5,7 @@ Its webhook does not run: what that refuses or writes into a new object is not s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
@@ -16,9 +16,9 @@ from testbed.wait import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from testbed.api import JSONObject
     from testbed.node import Node
 
-    JSONObject = dict[str, Any]
 
 NAMESPACE: Final = "cert-manager"
 """Where the Secrets of ClusterIssuers are."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from testbed.api import JSONObject
     from testbed.images.archive import Image
     from testbed.node import Node
 
-    JSONObject = dict[str, Any]
 
 NAMESPACE: Final = "istio-system"
 INJECTED: Final = {"istio-injection": "enabled"}

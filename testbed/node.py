@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
@@ -18,12 +18,12 @@ from testbed.remains import CGROUPS, cgroup
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from testbed.api import JSONObject
     from testbed.binaries import Program
     from testbed.images.archive import Image
     from testbed.machine import Machine
     from testbed.process import Process
 
-    JSONObject = dict[str, Any]
 
 NAME: Final = "node"
 POD_ADDRESSES: Final = "10.244.0.0/24"

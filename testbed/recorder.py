@@ -5,16 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from testbed.api import Api
+    from testbed.api import Api, JSONObject
 
-    JSONObject = dict[str, Any]
 
 WATCH_SECONDS: Final = "86400"
 """Longer than any run. Unless told, an API server ends a watch after 30 to 60 minutes (its --min-request-timeout)."""

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
@@ -26,10 +26,10 @@ from testbed.webhook import OPTED_IN
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from testbed.api import JSONObject
     from testbed.binaries import Program
     from testbed.levels import Level, NodeLevel
 
-    JSONObject = dict[str, Any]
 
 START_SECONDS: Final = 400
 STOP_SECONDS: Final = 120

@@ -8,7 +8,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
@@ -18,9 +18,9 @@ from webhook.settings import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from testbed.api import JSONObject
     from testbed.place import Place
 
-    JSONObject = dict[str, Any]
 
 CONFIGURATION: Final = Path(__file__).with_name("webhook_configuration.yaml")
 OPTED_IN: Final = {"airflow-sidecar-webhook": "enabled"}

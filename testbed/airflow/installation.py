@@ -6,7 +6,7 @@ import base64
 import secrets
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 import yaml
@@ -18,9 +18,9 @@ from testbed.wait import until
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from testbed.api import JSONObject
     from testbed.node import Node
 
-    JSONObject = dict[str, Any]
 
 HERE: Final = Path(__file__).parent
 NAMESPACE: Final = "airflow"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-JSONObject = dict[str, Any]
+    from testbed.api import JSONObject
+
 
 HEALTHY: Final = "healthy"
 PARTS: Final = ("metadatabase", "scheduler", "dag_processor")

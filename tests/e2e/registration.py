@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from testbed.api import ApiError, path_of
 from testbed.wait import until
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from testbed.api import Api
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 NAMESPACE: Final = "registration"
 CONFLICT: Final = 409

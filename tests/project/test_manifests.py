@@ -25,9 +25,9 @@ from webhook.server.serve import SHUTDOWN_SECONDS
 from webhook.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
 
-JSONObject = dict[str, Any]
 
 INJECTORS = (
     "consul-connect-injector",

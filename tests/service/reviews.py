@@ -6,7 +6,7 @@ import base64
 import copy
 import json
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tests.support.oracles.admission import verify
 from tests.support.pods import FIXTURES, SIMULATED, load, pods_in, review_of
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.service.running_service import Reply, RunningService
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 PATHS: Final = sorted(SIMULATED.rglob("*.json"))
 IDS: Final = [str(path.relative_to(SIMULATED)) for path in PATHS]

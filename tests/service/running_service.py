@@ -27,7 +27,8 @@ from certs.authority import Issued, make_authority, service_names, sign_leaf
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    JSONObject = dict[str, Any]
+    from tests.support.json_object import JSONObject
+
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PREFIX: Final = "AIRFLOW_SIDECAR_WEBHOOK__"

@@ -12,7 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    JSONObject = dict[str, Any]
+    from tests.support.json_object import JSONObject
+
 
 REVIEWS: Final = 200
 AT_ONCE_SECONDS: Final = 0.8 * CONNECT_SECONDS

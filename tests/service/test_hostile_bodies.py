@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.service.running_service import Reply, RunningService
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 TEN_MEGABYTES = 10 * 1024 * 1024
 DEPTH = 100_000

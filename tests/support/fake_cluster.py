@@ -10,7 +10,7 @@ import base64
 import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from certs.api import JSON, Answer
 from certs.bundle import read_bundle
@@ -19,7 +19,8 @@ from certs.site import CONFIGURATIONS, ENTRY, Names
 if TYPE_CHECKING:
     from cryptography import x509
 
-    JSONObject = dict[str, Any]
+    from tests.support.json_object import JSONObject
+
 
 START: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAMES: Final = Names("infra", "authority", "airflow-sidecar-webhook")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from certs.api import Answer
     from certs.pair import Pair
     from certs.rotation import Step
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 SERVED_NAMES: Final = service_names("airflow-sidecar-webhook", "infra")
 DEADLINE_SECONDS: Final = 5

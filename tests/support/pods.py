@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,9 +17,9 @@ from webhook.core.version import Version
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
 
-    JSONObject = dict[str, Any]
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "airflow-pods"
 SIMULATED = FIXTURES / "admission-simulated"

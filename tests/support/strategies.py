@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
@@ -10,7 +10,7 @@ from webhook.core.cluster import Cluster, NativeSupport
 from webhook.core.version import Version
 
 if TYPE_CHECKING:
-    JSONObject = dict[str, Any]
+    from tests.support.json_object import JSONObject
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20)
 JSON = st.recursive(

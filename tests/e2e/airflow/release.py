@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from testbed.airflow.installation import NAMESPACE as CLEANED
 from testbed.wait import until
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 CHART: Final = FIXTURES / "helm-chart" / "chart-1.19.0-kubernetes"
 FOLDER: Final = "/opt/airflow/database"

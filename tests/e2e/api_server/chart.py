@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
@@ -13,7 +13,8 @@ from tests.e2e.conftest import find
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    JSONObject = dict[str, Any]
+    from tests.support.json_object import JSONObject
+
 
 OWN_SECRET: Final = {"source": "secret", "secret": {"name": "serving", "caBundle": "-----BEGIN CERTIFICATE-----\n"}}
 SIDECAR: Final = {

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from testbed.api import path_of
 from tests.e2e.api_server.nodes import make_node, remove_node
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from testbed.api import Api
     from testbed.levels import Level
     from tests.e2e.api_server.scripted_webhook import Call, Reply
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 NO_PROBLEM: Final = 0
 UNUSABLE: Final = 2

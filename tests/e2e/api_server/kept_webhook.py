@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from certs.rotation import Step
     from testbed.api import Api
     from testbed.levels import Level
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 LOOK_SECONDS: Final = 0.25
 """So often in these tests, for their speed."""

@@ -6,7 +6,7 @@ import itertools
 import json
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from testbed.api import Api
     from testbed.levels import Level
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 LABEL: Final = "native-webhook"
 """The label of a namespace says which of these webhooks sees its pods."""

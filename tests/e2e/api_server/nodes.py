@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testbed.api import Api
-
-    JSONObject = dict[str, Any]
 
 
 def make_node(api: Api, name: str, kubelet: str, **labels: str) -> None:

@@ -6,14 +6,14 @@ does not know is gone: `restartPolicy` of a container above all. (istio#49054, a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tests.e2e.api_server.scripted_webhook import patched
 
 if TYPE_CHECKING:
     from tests.e2e.api_server.scripted_webhook import Call, Reply
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 CONTAINER: Final = frozenset(
     (

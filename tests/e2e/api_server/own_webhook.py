@@ -6,7 +6,7 @@ import itertools
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from testbed.webhook import Webhook
 from tests.e2e.api_server.submission import NOT_OPTED_IN
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from testbed.api import Api
     from testbed.levels import Level
 
-    JSONObject = dict[str, Any]
 
 LABEL: Final = "own-webhook"
 _numbers = itertools.count()

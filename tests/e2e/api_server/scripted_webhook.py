@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from certs.authority import Issued
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 ADDRESS: Final = "127.0.0.1"
 API_VERSION: Final = "admission.k8s.io/v1"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import jsonpatch
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from demo.simulated_injectors import Injector
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 ISTIO: Final = "sidecar-injector.istio.io"
 VAULT: Final = "vault.hashicorp.com"

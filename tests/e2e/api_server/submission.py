@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from testbed.webhook import OPTED_IN
 
 if TYPE_CHECKING:
     from testbed.api import Api
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 RELEASE: Final = "RELEASE-NAME"
 """What `helm template` calls a release that was given no name. Kubernetes allows no capitals in the name of an object."""

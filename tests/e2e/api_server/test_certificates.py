@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import pytest
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from certs.api import Answer, Api
     from testbed.levels import Level
     from tests.e2e.api_server.kept_webhook import KeptWebhook, Serving
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
     Bundle = tuple[x509.Certificate, ...]
 
 SECONDS: Final = 20

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from testbed.api import Api
     from testbed.levels import Level
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
     Answer = Callable[[Call], Reply]
 
 POLICIES: Final = ("Ignore", "Fail")

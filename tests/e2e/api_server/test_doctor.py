@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from testbed.api import Api
     from testbed.levels import Level
     from tests.e2e.api_server.scripted_webhook import Call, Reply
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 ISTIO: Final = ("istio-sidecar-injector", "rev.namespace.sidecar-injector.istio.io")
 PREFIXED: Final = "a-mesh-before-us"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import httpx
 
     from testbed.levels import Level
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 IMAGE: Final = "registry.example/busybox:1"
 PODS: Final = dict(pods_in("", "kpo_template_multi.json"))

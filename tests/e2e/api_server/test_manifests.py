@@ -8,7 +8,7 @@ import subprocess
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 import yaml
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from testbed.api import Api
     from testbed.levels import Level
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 STRICT: Final = {"dryRun": "All", "fieldValidation": "Strict"}
 STAND_INS: Final = Path(__file__).with_name("stand_in_definitions.yaml")

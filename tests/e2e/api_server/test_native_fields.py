@@ -5,7 +5,7 @@ The proxy is SIMULATED (`demo/simulated_injectors.py`) in its regular form, with
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from testbed.api import Api
     from testbed.levels import Level
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 LABEL: Final = "reviewed"
 NATIVE_SERVERS: Final = ("api_server", "newest_api_server")

@@ -5,7 +5,7 @@ The injections are SIMULATED (`demo/simulated_injectors.py`): a proxy with probe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from testbed.api import Api
     from testbed.levels import Level
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 FORCED: Final = {"NATIVE_SIDECARS": NativeSwitch.ON.value}
 REFUSED: Final = 422

@@ -10,7 +10,7 @@ import itertools
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from testbed.api import Api
     from testbed.levels import Level
     from testbed.webhook import Webhook
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 POLICIES: Final = ("Never", "IfNeeded")
 ISTIOS: Final = {"new": NEW_ISTIO, "old": OLD_ISTIO}

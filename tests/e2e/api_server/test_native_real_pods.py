@@ -6,7 +6,7 @@ an injector of some version leaves them so.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from demo.simulated_injectors import Injector
     from testbed.api import Api
     from testbed.levels import Level
+    from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
 
-    JSONObject = dict[str, Any]
 
 ALL: Final = dict(pods_in(""))
 NATIVE: Final = "native sidecars-native"

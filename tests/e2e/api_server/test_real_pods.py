@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import jsonpatch
 import pytest
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from testbed.api import Api
     from testbed.levels import Level
+    from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
 
-    JSONObject = dict[str, Any]
 
 ALL: Final = dict(pods_in(""))
 OURS: Final = re.compile(

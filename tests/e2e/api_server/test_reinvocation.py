@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import jsonpatch
 import pytest
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from demo.simulated_injectors import Injector
     from testbed.api import Api
     from testbed.levels import Level
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
     Answer = Callable[[Call], Reply]
 
 LABEL: Final = "injector"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from testbed.levels import NodeLevel
     from testbed.node import Node
+    from tests.support.json_object import JSONObject
 
     Bundle = tuple[x509.Certificate, ...]
-    JSONObject = dict[str, Any]
 
 DEPLOYMENT: Final = f"/apis/apps/v1/namespaces/{NAME}/deployments/{NAME}"
 CONFIGURATION: Final = f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{NAME}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from testbed.api import Api
     from testbed.levels import NodeLevel
 
-    JSONObject = dict[str, Any]
 
 SOURCE: Final = {"source": "cert-manager"}
 SECRETS: Final = f"/api/v1/namespaces/{NAME}/secrets"

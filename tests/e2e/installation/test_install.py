@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.node.namespace import Namespace
-
-    JSONObject = dict[str, Any]
+    from tests.support.json_object import JSONObject
 
 
 METRICS_PORT: Final = 8080

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.installation.installation import Installation
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 TIMEOUT_SECONDS: Final = 6
 LOOK_SECONDS: Final = 10

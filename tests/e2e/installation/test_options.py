@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from certs.authority import Issued
     from tests.e2e.installation.installation import Installation
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 SECRET: Final = "of-the-admins"  # noqa: S105  the name of an object
 

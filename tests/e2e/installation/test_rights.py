@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 import pytest
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from testbed.api import Api
     from tests.e2e.installation.installation import Installation
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 ROLES: Final = (f"{RBAC}/clusterroles/{NAME}", f"{RBAC}/namespaces/{NAME}/roles/{NAME}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import jsonpatch
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 ASKED: Final = {"sidecar.istio.io/nativeSidecar": "true"}
 """What a user writes who wants Istio to render it natively."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from testbed.api_server import FIRST_SERVICE
 from tests.e2e.node.pods import operator_pod
 
 if TYPE_CHECKING:
-    JSONObject = dict[str, Any]
+    from tests.support.json_object import JSONObject
 
 PORT: Final = 8200
 VALUE: Final = "correct-horse"

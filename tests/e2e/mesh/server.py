@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from testbed.namespace import SERVICE_ACCOUNT, wait_until_ready
 from testbed.wait import until
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from testbed.api import Api
     from testbed.levels import NodeLevel
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 READY_SECONDS: Final = 90
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -14,8 +14,8 @@ from webhook.core.names import STATUS
 if TYPE_CHECKING:
     from testbed.recorder import Moment
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 MESSAGE: Final = "/dev/termination-log"
 """What a container writes there is its message in the pod's status (terminationMessagePath's default)."""

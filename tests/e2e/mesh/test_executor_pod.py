@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,8 +20,8 @@ from tests.support.pods import container, load
 if TYPE_CHECKING:
     from testbed.levels import NodeLevel
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 PATHS = ["airflow-3.3.2-provider-10.25.0/ke_minimal_template.json", "airflow-2.10.5-provider-10.1.0/ke_minimal_template.json"]
 

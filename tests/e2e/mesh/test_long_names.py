@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -14,9 +14,9 @@ from webhook.core.names import CANONICAL_NAME, MODE
 
 if TYPE_CHECKING:
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
 
-    JSONObject = dict[str, Any]
 
 MAX_LABEL_CHARACTERS: Final = 63
 AIRFLOW: Final = ("airflow-3.3.2-provider-10.25.0", "airflow-2.10.5-provider-10.1.0")

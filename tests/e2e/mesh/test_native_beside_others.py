@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from testbed.images import catalogue
 from tests.e2e.mesh.task import assert_runs_on, end_from_within, ended, in_container, is_from_envoy, regular, request, told
@@ -14,8 +14,8 @@ from webhook.core.names import SIDECARS
 if TYPE_CHECKING:
     from testbed.levels import NodeLevel
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 XCOM: Final = "trap 'exit 0' INT; while true; do sleep 1; done;"
 """As Airflow's provider has it (airflow/providers/cncf/kubernetes/utils/xcom_sidecar.py)."""

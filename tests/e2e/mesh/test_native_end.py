@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
@@ -18,8 +18,8 @@ from tests.support.pods import container, load
 if TYPE_CHECKING:
     from testbed.levels import NodeLevel
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 HELD: Final = {"proxy.istio.io/config": '{"holdApplicationUntilProxyStarts": true}'}
 STATUS_MOVED: Final = {"status.sidecar.istio.io/port": "15999"}

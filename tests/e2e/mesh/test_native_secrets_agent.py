@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -25,8 +25,8 @@ from tests.support.pods import container
 if TYPE_CHECKING:
     from testbed.recorder import Moment
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 CODE: Final = 3
 POD: Final = "secrets-task"

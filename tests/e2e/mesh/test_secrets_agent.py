@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -19,8 +19,8 @@ from tests.e2e.node.pods import shell
 if TYPE_CHECKING:
     from testbed.recorder import Moment
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 CODE: Final = 3
 POD: Final = "secrets-task"

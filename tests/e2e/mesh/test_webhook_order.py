@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from testbed.levels import NodeLevel
     from testbed.mesh import Mesh
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 AFTER_ISTIO = {"webhook-order": "after-istio"}
 

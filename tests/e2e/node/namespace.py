@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from testbed import binaries
 from testbed.api import ApiError, path_of
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from testbed.levels import NodeLevel
     from testbed.recorder import Moment
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 ENDED: Final = frozenset({"Succeeded", "Failed"})
 SECONDS: Final = 90

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 import yaml
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from testbed.levels import NodeLevel
     from testbed.recorder import Moment
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 USER: Final = "airflow-sidecar-webhook"
 RIGHTS: Final = Path(testbed.webhook.__file__).with_name("webhook_rights.yaml")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from demo.stand_in_istio_agent import Behaviour
 from testbed.images.stand_in import PATH
@@ -11,7 +11,7 @@ from testbed.images.stand_in import PATH
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    JSONObject = dict[str, Any]
+    from tests.support.json_object import JSONObject
 
 
 def operator_pod(

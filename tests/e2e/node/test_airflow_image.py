@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,8 +14,8 @@ from webhook.core.names import STATUS
 
 if TYPE_CHECKING:
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 AWKWARD = ["two words", 'it\'s "quoted"', "two\nlines", "", "*", "$HOME", "$$HOME", "-n", "--", "back\\slash", "\u00fc", " "]
 REAL = load("airflow-3.3.2-provider-10.25.0/ke_default.json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -12,8 +12,6 @@ from webhook.core.names import SHELL
 if TYPE_CHECKING:
     from testbed.recorder import Moment
     from tests.e2e.node.namespace import Namespace
-
-    JSONObject = dict[str, Any]
 
 
 class Case(NamedTuple):

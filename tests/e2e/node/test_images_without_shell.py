@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from testbed.levels import NodeLevel
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 OPTED_IN = {"airflow-sidecar-webhook": "with-helper"}
 """The label of the namespaces of a second webhook, which has a helper image."""

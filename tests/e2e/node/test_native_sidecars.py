@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 import yaml
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from testbed.levels import NodeLevel
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 KEPT: JSONObject = {"volumes": [{"name": "kept", "emptyDir": {}}]}
 MOUNT: Final = [{"name": "kept", "mountPath": "/kept"}]

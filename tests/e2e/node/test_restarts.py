@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,8 +15,8 @@ from tests.support.pods import FIXTURES
 
 if TYPE_CHECKING:
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 RUNS_UNTIL = "echo run >>/kept/runs; [ $(wc -l </kept/runs) -ge {} ]"
 """Fails until it has run so often."""

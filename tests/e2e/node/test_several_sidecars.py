@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
 from webhook.core.names import SIDECARS, STATUS
 
 if TYPE_CHECKING:
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 DESCRIPTION = [{"name": "tunnel", "ready": {"port": 9001, "path": "/healthz/ready"}, "quit": {"port": 9000, "path": "/quitquitquit"}}]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,8 +13,8 @@ from webhook.core.names import WAIT_SECONDS
 if TYPE_CHECKING:
     from testbed.recorder import Moment
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 FALLBACK = {"terminationMessagePolicy": "FallbackToLogsOnError"}
 CASES: dict[str, tuple[str, JSONObject, str | None]] = {

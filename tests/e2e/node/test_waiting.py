@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,8 +13,8 @@ from webhook.core.names import STATUS, WAIT_SECONDS
 
 if TYPE_CHECKING:
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 SLOW_SECONDS = 2.0
 TOLD = "import time; print(time.monotonic(), flush=True)"

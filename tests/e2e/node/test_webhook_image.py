@@ -6,7 +6,7 @@ import base64
 import json
 import tarfile
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from testbed.levels import NodeLevel
     from tests.e2e.node.namespace import Namespace
+    from tests.support.json_object import JSONObject
 
-    JSONObject = dict[str, Any]
 
 RESTRICTED: Final = {"pod-security.kubernetes.io/enforce": "restricted"}
 SECRET: Final = "serving"  # noqa: S105  the name of an object

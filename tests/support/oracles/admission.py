@@ -28,7 +28,7 @@ from tests.support.oracles import pod_validation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.oracles.pod_validation import JSONObject
+    from tests.support.json_object import JSONObject
 
 API_VERSION = "admission.k8s.io/v1"
 KIND = "AdmissionReview"

@@ -17,12 +17,12 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-JSONObject: TypeAlias = dict[str, Any]
+    from tests.support.json_object import JSONObject
 
 
 class Leaf(Enum):

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from certs.api import Answer
     from certs.pair import Pair
 
-    JSONObject = dict[str, Any]
 
 SECONDS: Final = 10
 

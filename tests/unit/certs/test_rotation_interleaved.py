@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from tests.support.json_object import JSONObject
+
     Bundle = tuple[x509.Certificate, ...]
-    JSONObject = dict[str, Any]
 
 REPLICAS: Final = 3
 LAG: Final = timedelta(minutes=1)

@@ -29,7 +29,7 @@ from webhook.settings import Settings
 
 if TYPE_CHECKING:
     from demo.simulated_injectors import Injector
-    from tests.support.oracles.pod_validation import JSONObject
+    from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
 
 EXECUTOR: Final = "airflow-3.3.2-provider-10.25.0/ke_minimal_template.json"

@@ -19,7 +19,7 @@ from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
 if TYPE_CHECKING:
-    from tests.support.oracles.pod_validation import JSONObject
+    from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
 
 EXECUTOR = "airflow-3.3.2-provider-10.25.0/ke_minimal_template.json"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from demo.simulated_injectors import Injector
-    from tests.support.oracles.pod_validation import JSONObject
+    from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
 
 WITHOUT_HELPER = build_policy(Settings())

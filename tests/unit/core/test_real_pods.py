@@ -18,7 +18,7 @@ from webhook.core.wrapper import original_command
 
 if TYPE_CHECKING:
     from demo.simulated_injectors import Injector
-    from tests.support.oracles.pod_validation import JSONObject
+    from tests.support.json_object import JSONObject
     from webhook.core.admission import Outcome
     from webhook.core.policy import Policy
 

@@ -51,11 +51,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
     from webhook.core.sidecar import Catalogue
     from webhook.kube.reading import Source
 
-    JSONObject = dict[str, Any]
 
 DEADLINE_SECONDS = 15
 NEW, OLD = "v1.34.2", "v1.28.15"
