@@ -1,15 +1,15 @@
-# The one door: everything a newcomer or CI does is a target here, and each does the set-up that it needs.
+# Everything a newcomer or CI does is a target here, and each target does the set-up that it needs.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-cluster check format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
+.PHONY: help demo test e2e check format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# Made again when a pin changes; a half-made one is thrown away.
+# Made again when a pin changes. An interrupted run starts again from nothing.
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: make PYTHON=python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
@@ -20,13 +20,12 @@ $(VENV)/ready: requirements/dev.txt pyproject.toml
 demo: $(VENV)/ready ## a real Airflow pod in, the patch out, the patched command run to its end beside a proxy
 	@$(BIN)/python -m demo
 
-test: check ## everything: style, types, import rules, the fast tests, then all levels of the cluster that this machine can run
+test: check ## style, types, import rules and the fast tests: what to run before each commit
 	$(BIN)/python -m pytest --numprocesses 2
-	@$(MAKE) --no-print-directory test-cluster
 
-test-cluster: $(VENV)/ready ## the tests on a real API server, node, mesh and Airflow; builds what is lacking, once
+e2e: $(VENV)/ready ## the tests on a real API server, node, mesh and Airflow; builds what is missing, once; needs Go, and root for pods
 	$(BIN)/python -m testbed build
-	@# Alone, since it compares the machine before and after; the rest waits more than it works.
+	@# Alone, because it compares the machine before and after. The other levels wait more than they compute.
 	$(BIN)/python -m pytest tests/e2e/harness
 	$(BIN)/python -m pytest --numprocesses 3 --ignore tests/e2e/harness tests/e2e
 
@@ -36,17 +35,17 @@ check: $(VENV)/ready ## style, types and import rules, without changing anything
 	$(BIN)/mypy --no-error-summary .
 	$(BIN)/lint-imports --no-cache --verbose > /dev/null || $(BIN)/lint-imports --no-cache
 
-format: $(VENV)/ready ## put the code into its form
+format: $(VENV)/ready ## format the code and apply safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 cluster: $(VENV)/ready ## a real Kubernetes with Istio and the webhook, to try things on; LEVEL=airflow has Airflow too; needs root
 	@$(BIN)/python -m testbed start $(LEVEL)
 
-cluster-stop: $(VENV)/ready ## end it, and remove every trace
+cluster-stop: $(VENV)/ready ## end that cluster, and remove every trace of it
 	@$(BIN)/python -m testbed stop
 
-benchmark-cluster: $(VENV)/ready ## from a task's end to its pod's, on a real node with Istio; needs root
+benchmark-cluster: $(VENV)/ready ## time from a task's end to its pod's end, on a real node with Istio; needs root
 	@$(BIN)/python -m benchmarks.pod_ends
 
 benchmark-watcher: $(VENV)/ready ## what watching a cluster costs the service, on a real API server; needs wrk, and Go once
@@ -55,11 +54,11 @@ benchmark-watcher: $(VENV)/ready ## what watching a cluster costs the service, o
 benchmark: $(VENV)/ready ## the service and the wrapper against their peers; needs wrk, and Go for one of them
 	$(BIN)/python -m benchmarks
 
-docs: $(VENV)/ready ## make the generated pages again
+docs: $(VENV)/ready ## write the generated pages and manifests again; needs Helm, or Go to build it once
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m manifests.generate
 
-requirements: ## pin all dependencies anew, with hashes; needs uv
+requirements: ## pin all dependencies again, with hashes; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --output-file requirements/runtime.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --extra dev --constraint requirements/runtime.txt pyproject.toml --output-file requirements/dev.txt
 	cd testbed/images/airflow && uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_36 --only-binary :all: --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
@@ -67,5 +66,5 @@ requirements: ## pin all dependencies anew, with hashes; needs uv
 	cd testbed/images/secrets_agent && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
 	cd testbed/images/webhook_base && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
 
-clean: ## throw away what the targets made
+clean: ## delete what the targets made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/results

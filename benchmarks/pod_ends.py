@@ -22,10 +22,11 @@ import httpx
 from benchmarks.report import processor, table
 from testbed import levels, prerequisites
 from testbed.images import catalogue
+from testbed.manifest import OPTED_IN
 from testbed.mesh import INJECTED, LEGACY
 from testbed.namespace import MESH_ROOT, SERVICE_ACCOUNT, make_namespace, wait_until_ready
 from testbed.wait import until
-from testbed.webhook import OPTED_IN, Webhook
+from testbed.webhook import Webhook
 from webhook.core.cluster import NativeSupport
 from webhook.core.names import STATUS
 from webhook.server import metrics

@@ -18,10 +18,10 @@ import yaml
 from testbed import binaries, cache, levels, slot
 from testbed.api_server import OLD
 from testbed.images import catalogue, stand_in
+from testbed.manifest import OPTED_IN
 from testbed.mesh import INJECTED, LEGACY
 from testbed.namespace import MESH_ROOT, SERVICE_ACCOUNT, make_namespace, wait_until_ready
 from testbed.wait import until
-from testbed.webhook import OPTED_IN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ def _start(level: str) -> Standing:
     log = cache.folder() / "logs" / "standing.log"
     log.parent.mkdir(exist_ok=True)
     with log.open("w") as output:
-        command = [sys.executable, "-m", "cluster", "hold", level]
+        command = [sys.executable, "-m", "testbed", "hold", level]
         holder = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     try:
         until(lambda: holder.poll() is not None or standing(), f"the cluster stands; see {log}", START_SECONDS)

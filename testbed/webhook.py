@@ -7,24 +7,19 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import yaml
-
 from certs.authority import make_authority, sign_leaf
+from testbed.manifest import installed
 from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from testbed.api import JSONObject
     from testbed.place import Place
 
-
-CONFIGURATION: Final = Path(__file__).with_name("webhook_configuration.yaml")
-OPTED_IN: Final = {"airflow-sidecar-webhook": "enabled"}
-"""The label that a namespace carries whose pods the webhook shall see."""
 
 NO_CLUSTER: Final = {"KUBECONFIG": os.devnull, "KUBERNETES_SERVICE_HOST": ""}
 """The environment of a webhook that must not find whatever cluster the caller has credentials for."""
@@ -97,8 +92,8 @@ class Webhook:
         return client_config(self.url, self._authority.certificate_pem)
 
     def configuration(self, name: str | None = None, **fields: object) -> JSONObject:
-        """The MutatingWebhookConfiguration that sends reviews here; ``fields`` replace those of its webhook, ``name`` its own."""
-        document: JSONObject = yaml.safe_load(CONFIGURATION.read_text("utf-8"))
+        """The installed MutatingWebhookConfiguration, with this process as its server; ``fields`` replace those of its webhook."""
+        document = installed("MutatingWebhookConfiguration")
         document["metadata"]["name"] = name or document["metadata"]["name"]
         document["webhooks"][0] |= {"clientConfig": self.client_config, **fields}
         return document

@@ -11,9 +11,9 @@ import pytest
 
 from testbed import binaries, levels, prerequisites
 from testbed.api_server import OLD
+from testbed.manifest import OPTED_IN
 from testbed.mesh import LEGACY
 from testbed.namespace import SERVICE_ACCOUNT, make_namespace, wait_until_ready
-from testbed.webhook import OPTED_IN
 from tests.e2e.level_scheduling import LevelScheduling
 from tests.e2e.registration import NAMESPACE, is_patched, registered
 

@@ -27,5 +27,5 @@ class LevelScheduling(LoadScopeScheduling):  # type: ignore[misc]
         """The name of what a test runs together with; a test elsewhere runs with its own file."""
         file = nodeid.split("::", maxsplit=1)[0]
         where = file.split("/")
-        is_level = where[:2] == ["tests", "cluster"] and file not in NODES_OF_THEIR_OWN
+        is_level = where[:2] == ["tests", "e2e"] and file not in NODES_OF_THEIR_OWN
         return TOGETHER[where[2]] if is_level else file

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from testbed.api import ApiError, path_of
+from testbed.manifest import OPTED_IN
 from testbed.wait import until
-from testbed.webhook import OPTED_IN
 from webhook.core.names import STATUS
 
 if TYPE_CHECKING:

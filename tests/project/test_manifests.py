@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 import certs
-import testbed.webhook
 from manifests.generate import INSTALL, VALUES_SCHEMA
 from manifests.rendering import CHART
 from manifests.values_schema import DECIDED_BY_CHART, values_schema
+from testbed.manifest import OPTED_IN
 from webhook import __version__
 from webhook.core.reasons import Reason
 from webhook.core.status import KEEPS_RUNNING, Status, Treatment
@@ -152,7 +152,7 @@ def test_the_configuration_is_called_before_every_injector() -> None:
 def test_its_own_namespace_and_those_of_the_cluster_are_left_alone() -> None:
     (hook,) = one("MutatingWebhookConfiguration")["webhooks"]
 
-    assert hook["namespaceSelector"]["matchLabels"] == testbed.webhook.OPTED_IN
+    assert hook["namespaceSelector"]["matchLabels"] == {"airflow-sidecar-webhook": "enabled"}
     assert hook["namespaceSelector"]["matchExpressions"] == [
         {
             "key": "kubernetes.io/metadata.name",
@@ -160,17 +160,6 @@ def test_its_own_namespace_and_those_of_the_cluster_are_left_alone() -> None:
             "values": ["kube-system", "kube-node-lease", one("Namespace")["metadata"]["name"]],
         }
     ]
-
-
-def test_what_the_tests_register_is_what_is_installed() -> None:
-    """But for where the webhook is, and how long the API server waits."""
-    tested = yaml.safe_load(Path(testbed.webhook.CONFIGURATION).read_text("utf-8"))["webhooks"][0]
-    (installed,) = one("MutatingWebhookConfiguration")["webhooks"]
-    elsewhere = {"clientConfig", "timeoutSeconds"}
-
-    assert {key: value for key, value in installed.items() if key not in elsewhere} == {
-        key: value for key, value in tested.items() if key not in elsewhere
-    }
 
 
 def test_the_api_server_waits_longer_than_a_request_may_take_to_arrive() -> None:
@@ -213,7 +202,7 @@ def test_the_authority_is_part_of_what_is_installed_and_empty() -> None:
 
 def test_the_notes_name_no_label_but_that_of_an_opted_in_namespace() -> None:
     notes = (CHART / "templates" / "NOTES.txt").read_text("utf-8")
-    ((key, value),) = testbed.webhook.OPTED_IN.items()
+    ((key, value),) = OPTED_IN.items()
 
     assert set(re.findall(r"label namespace NAMESPACE (\S+)", notes)) == {f"{key}={value}", f"{key}-"}
 

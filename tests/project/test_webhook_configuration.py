@@ -1,4 +1,4 @@
-"""How the API server is told of the webhook says the same as the webhook's own rules."""
+"""The installed MutatingWebhookConfiguration says the same as the webhook's own rules."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 
-from testbed.webhook import CONFIGURATION, OPTED_IN
+from testbed.manifest import installed
 from webhook.core.decision import MIRROR_POD
 from webhook.core.origin import CHART_JOB_COMPONENTS, ORIGIN_LABELS
 
-WEBHOOK: dict[str, Any] = yaml.safe_load(CONFIGURATION.read_text("utf-8"))["webhooks"][0]
+WEBHOOK: dict[str, Any] = installed("MutatingWebhookConfiguration")["webhooks"][0]
 
 
 def words(text: str) -> list[str]:
@@ -55,4 +54,4 @@ def test_a_webhook_that_is_down_stops_no_pod_and_a_dry_run_changes_nothing() -> 
 
 
 def test_a_namespace_has_to_opt_in() -> None:
-    assert WEBHOOK["namespaceSelector"]["matchLabels"] == OPTED_IN
+    assert WEBHOOK["namespaceSelector"]["matchLabels"] == {"airflow-sidecar-webhook": "enabled"}

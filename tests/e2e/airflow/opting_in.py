@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from testbed.manifest import OPTED_IN
 from testbed.wait import until
-from testbed.webhook import OPTED_IN
 from tests.e2e.api_server.submission import NOT_OPTED_IN
 from tests.e2e.registration import NOTICE_SECONDS, is_patched_in
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
 from kubernetes.client import Configuration
 from kubernetes.config import load_kube_config
 
@@ -23,7 +22,7 @@ from certs.connection import Connection
 from certs.keeper import Figures, Keeper, KeeperThread
 from certs.lifetimes import USUAL
 from certs.site import Names
-from testbed.webhook import CONFIGURATION
+from testbed.manifest import installed
 from tests.e2e.api_server.scripted_webhook import ADDRESS, Call, patched
 from tests.e2e.api_server.submission import NOT_OPTED_IN
 from tests.e2e.conftest import new_namespace
@@ -101,7 +100,7 @@ class KeptWebhook:
     @property
     def configuration(self) -> JSONObject:
         """Its MutatingWebhookConfiguration, without a caBundle."""
-        document: JSONObject = yaml.safe_load(CONFIGURATION.read_text("utf-8"))
+        document = installed("MutatingWebhookConfiguration")
         document["metadata"]["name"] = self.names.configuration
         document["webhooks"][0] |= {
             "clientConfig": {"url": f"https://{ADDRESS}:{self._server.server_port}/review"},

@@ -6,7 +6,7 @@ import copy
 import json
 from typing import TYPE_CHECKING, Final
 
-from testbed.webhook import OPTED_IN
+from testbed.manifest import OPTED_IN
 
 if TYPE_CHECKING:
     from testbed.api import Api

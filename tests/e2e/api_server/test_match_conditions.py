@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from testbed.api import path_of
-from testbed.webhook import OPTED_IN
+from testbed.manifest import OPTED_IN
 from tests.e2e.api_server.submission import NOT_OPTED_IN
 from tests.e2e.conftest import new_namespace
 from tests.e2e.registration import task_pod

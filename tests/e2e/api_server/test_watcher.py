@@ -8,18 +8,16 @@ import signal
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import yaml
 from kubernetes.config import incluster_config
 from prometheus_client.parser import text_string_to_metric_families
 
-import testbed
 from testbed.api import path_of
+from testbed.manifest import watch_rules
 from testbed.wait import until
 from testbed.webhook import Webhook
 from tests.e2e.api_server.doctor import created, user_who_may
@@ -37,13 +35,13 @@ from webhook.kube.watcher import LONGEST_PAUSE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from testbed.api import Api
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
 
-RIGHTS: Final = Path(testbed.__file__).with_name("webhook_rights.yaml")
 SOON_SECONDS: Final = 5
 """Within seconds of the event, as the watcher promises."""
 
@@ -243,15 +241,9 @@ def ages(here: Watching) -> dict[str, float]:
     return {resource: here.metric("cluster_look_age_seconds", resource=resource) for resource in Resource}
 
 
-def rights() -> list[JSONObject]:
-    """What an installation grants the webhook: rules of RBAC."""
-    rules: list[JSONObject] = yaml.safe_load(RIGHTS.read_text("utf-8"))["rules"]
-    return rules
-
-
 def rights_without(resource: str, verb: str) -> list[JSONObject]:
     """The same but for one."""
-    rules = rights()
+    rules = watch_rules()
     (rule,) = (rule for rule in rules if rule["resources"] == [resource])
     rule["verbs"].remove(verb)
     return [rule for rule in rules if rule["verbs"]]
@@ -280,7 +272,7 @@ def may(api: Api, user: str, rule: JSONObject, verb: str) -> bool:
 
 
 def test_the_rights_that_are_asked_for_suffice(api_server: Level) -> None:
-    with nodes(api_server.api, a=NEW), user_with(api_server, rights()) as kubeconfig, watching(api_server, kubeconfig) as here:
+    with nodes(api_server.api, a=NEW), user_with(api_server, watch_rules()) as kubeconfig, watching(api_server, kubeconfig) as here:
         make_node(here.api, "b", OLD)
         here.becomes("old-kubelet")
         until(lambda: min(ages(here).values()) < CHECK_SECONDS, "it looks again", SOON_SECONDS)
@@ -331,7 +323,7 @@ def test_a_pod_speaks_as_its_service_account(api_server: Level, tmp_path: Path, 
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     with (
         created(api, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}) as made,
-        user_with(api_server, rights(), "system:serviceaccount:default:watcher"),
+        user_with(api_server, watch_rules(), "system:serviceaccount:default:watcher"),
     ):
         token = api.request("POST", f"{path_of(made)}/token", request).json()["status"]["token"]
         (tmp_path / "token").write_text(token)

@@ -29,7 +29,7 @@ def _can_stand() -> Iterator[None]:
 
 def cluster(*arguments: str) -> str:
     """What the command prints."""
-    command = [sys.executable, "-m", "cluster", *arguments]
+    command = [sys.executable, "-m", "testbed", *arguments]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=SECONDS).stdout
 
 

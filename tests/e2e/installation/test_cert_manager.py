@@ -1,6 +1,6 @@
 """The chart with certificates of cert-manager's: its own controllers and its cainjector beside a node.
 
-cert-manager's webhook is not run (`cluster.cert_manager`).
+cert-manager's webhook is not run (`testbed.cert_manager`).
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ import pytest
 
 from manifests.rendering import NAME
 from testbed import binaries
+from testbed.manifest import OPTED_IN
 from testbed.namespace import SERVICE_ACCOUNT, wait_until_ready
 from testbed.wait import until
-from testbed.webhook import OPTED_IN
 from tests.e2e.installation.installation import SECONDS
 from tests.e2e.node.namespace import namespace_on
 from tests.e2e.registration import task_pod

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
-import yaml
 
-import testbed.webhook
 from testbed.api import path_of
+from testbed.manifest import watch_rules
 from testbed.wait import until
 from testbed.webhook import Webhook
 from tests.e2e.api_server.submission import NOT_OPTED_IN
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 
 USER: Final = "airflow-sidecar-webhook"
-RIGHTS: Final = Path(testbed.webhook.__file__).with_name("webhook_rights.yaml")
 LOOK_SECONDS: Final = 30
 
 CHECK_SECONDS: Final = "1"
@@ -100,9 +97,9 @@ def native(pod: JSONObject) -> list[str]:
 
 @contextmanager
 def _rights(node: NodeLevel, name: str) -> Iterator[str]:
-    role: JSONObject = yaml.safe_load(RIGHTS.read_text("utf-8"))
-    role["metadata"]["name"] = user = f"{USER}-{name}"
+    user = f"{USER}-{name}"
     kind = "rbac.authorization.k8s.io"
+    role: JSONObject = {"apiVersion": f"{kind}/v1", "kind": "ClusterRole", "metadata": {"name": user}, "rules": watch_rules()}
     binding = {
         "apiVersion": f"{kind}/v1",
         "kind": "ClusterRoleBinding",

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from manifests.rendering import CHART
-from testbed.webhook import CONFIGURATION
+from testbed.manifest import installed, watch_rules
 from tests.support.pods import load
 from webhook.core.cluster import DEFAULT_MINIMUM_KUBELET, NativeSwitch, Server
 from webhook.core.names import MODE, STATUS
@@ -241,7 +241,7 @@ def test_the_timeout_that_is_advised_is_one_that_the_chart_takes_by_default(seco
     assert Settings().read_seconds < default <= MOST_SECONDS
 
 
-SHIPPED: Final = in_order([msgspec.convert(yaml.safe_load(CONFIGURATION.read_text("utf-8")), Configuration)])
+SHIPPED: Final = in_order([msgspec.convert(installed("MutatingWebhookConfiguration"), Configuration)])
 OPT_INS: Final[dict[str, tuple[tuple[Registered, ...], dict[str, str] | None, str]]] = {
     "as shipped": (SHIPPED, None, "kubectl label namespace airflow airflow-sidecar-webhook=enabled"),
     "other labels": (SHIPPED, {"a": "b"}, "kubectl label namespace airflow airflow-sidecar-webhook=enabled"),
@@ -284,8 +284,7 @@ def test_a_namespace_that_did_not_opt_in_gets_the_command_where_labels_are_all_t
 
 
 def test_the_rights_that_the_webhook_is_said_to_need_on_nodes_are_those_that_it_is_given() -> None:
-    rules = yaml.safe_load((ROOT / "cluster" / "webhook_rights.yaml").read_text("utf-8"))["rules"]
-    (verbs,) = (rule["verbs"] for rule in rules if "nodes" in rule["resources"])
+    (verbs,) = (rule["verbs"] for rule in watch_rules() if "nodes" in rule["resources"])
     decision = (ROOT / "docs" / "decisions" / "0011-watcher.md").read_text("utf-8")
 
     remedy = remedies(replace(HEALTHY, nodes=NotRead("403")))["native-unknown"]

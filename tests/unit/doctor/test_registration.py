@@ -6,11 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.webhook import CONFIGURATION, OPTED_IN
+from testbed.manifest import OPTED_IN, installed
 from webhook.doctor.probe import LABELS
 from webhook.doctor.registration import OURS, PODS, Configuration, Registered, Resource, Rule, in_order
 from webhook.doctor.selector import LabelSelector, Requirement
@@ -138,7 +137,7 @@ def test_a_webhook_without_selectors_and_policies_has_the_defaults_of_the_api() 
 
 
 def test_our_own_configuration_is_known_as_ours_and_called_for_the_probe_where_a_namespace_opted_in() -> None:
-    (ours,) = in_order([msgspec.convert(yaml.safe_load(CONFIGURATION.read_text("utf-8")), Configuration)])
+    (ours,) = in_order([msgspec.convert(installed("MutatingWebhookConfiguration"), Configuration)])
 
     assert ours.is_ours
     assert ours.name == OURS
