@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from webhook.core.condition import Condition
-    from webhook.core.sidecar import Convert, Endpoint, InjectorHint, Match, Native, PortSource, Quit, Sidecar, Signal
+    from webhook.core.sidecar import Convert, Endpoint, InjectorHint, Match, Native, PortSource, Quit, Sidecar, StopSignal
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 CATALOGUE: Final = ROOT / "webhook" / "data" / "sidecars.yaml"
@@ -62,7 +62,7 @@ metadata:
 
 For a whole cluster, an admin writes rows into a file and names it in the setting `sidecars_file`. They have the shape of
 `webhook/data/sidecars.yaml` and are looked at before ours, so a container that both would tell is the admin's. `id`, `title` and
-`source` are required; a row that cannot be read is an error that names the row and the field, as `$[2].quit.port`.
+`sources` are required; a row that cannot be read is an error that names the row and the field, as `$[2].quit.port`.
 
 ```yaml
 - id: db-tunnel
@@ -72,8 +72,8 @@ For a whole cluster, an admin writes rows into a file and names it in the settin
       - {image: platform/db-tunnel}
   ready: {port: 9000, path: /ready}
   quit: {port: 9000, path: /quit, enabled_by: [{flag: --enable-quit}]}
-  order: 20
-  source: ["platform handbook, page tunnels"]
+  quit_order: 20
+  sources: ["platform handbook, page tunnels"]
 ```
 """
 
@@ -102,7 +102,7 @@ def cells(sidecar: Sidecar) -> tuple[str, ...]:
         return link, "no container that is told", "", "", "", ""
     waits = address("GET", sidecar.ready) if sidecar.ready else "nothing"
     quits = address(sidecar.quit.method, sidecar.quit) if sidecar.quit else "nothing"
-    return link, names_and_markers(sidecar.match), waits, quits, str(sidecar.order), notes(sidecar)
+    return link, names_and_markers(sidecar.match), waits, quits, str(sidecar.quit_order), notes(sidecar)
 
 
 def names_and_markers(match: Match) -> str:
@@ -119,7 +119,7 @@ def address(method: str, endpoint: Endpoint) -> str:
 def notes(sidecar: Sidecar) -> str:
     """What the other cells cannot say."""
     said = (
-        ("never touched", sidecar.keep),
+        ("never touched", sidecar.must_outlive_task),
         ("only where it is enabled", sidecar.quit and sidecar.quit.enabled_by),
         ("not where it is switched off", sidecar.quit and sidecar.quit.disabled_by),
         ("enabled before injection", sidecar.hint),
@@ -134,17 +134,17 @@ def section(sidecar: Sidecar) -> str:
     """Everything that is known of one sidecar."""
     lines = [
         *(told(sidecar.match) if sidecar.match else ()),
-        *(line("Comes with the init containers", map(code, sidecar.init_helpers))),
+        *(line("Comes with the init containers", map(code, sidecar.init_containers))),
         *(reached("Ready", "GET", sidecar.ready) if sidecar.ready else ()),
         *(reached("Alive", "GET", sidecar.alive) if sidecar.alive else ()),
         *(quitting(sidecar.quit) if sidecar.quit else ()),
         *(hinting(sidecar.hint, "To be asked to quit, ") if sidecar.hint else ()),
-        *(signalled(sidecar.signal) if sidecar.signal else ()),
+        *(signalled(sidecar.stop_signal) if sidecar.stop_signal else ()),
         *(native(sidecar.native) if sidecar.native else ()),
         *staying(sidecar),
-        *(f"- {rule}" for rule in sidecar.never),
+        *(f"- {rule}" for rule in sidecar.cautions),
     ]
-    sources = "\n".join(f"- {source}" for source in sidecar.source)
+    sources = "\n".join(f"- {source}" for source in sidecar.sources)
     body = "\n".join(lines) + "\n\n" if lines else ""
     return f'<a id="{sidecar.id}"></a>\n\n## {sidecar.title}\n\n{body}Sources:\n\n{sources}\n'
 
@@ -178,7 +178,7 @@ def hinting(hint: InjectorHint, purpose: str) -> Iterable[str]:
     yield from line(f"{purpose}understood since", filter(None, [hint.since]))
 
 
-def signalled(signal: Signal) -> Iterable[str]:
+def signalled(signal: StopSignal) -> Iterable[str]:
     """What a signal does to it."""
     code_of_it = "an exit code that is not known" if signal.exit_code is None else f"exit code {signal.exit_code}"
     drain = f", after up to {signal.drain_seconds} s" if signal.drain_seconds is not None else ""
@@ -191,29 +191,29 @@ def native(facts: Native) -> Iterable[str]:
     yield from line("Native", [f"{facts.by_injector}{since}"] if facts.by_injector else ())
     yield from hinting(facts.hint, "To be native, ") if facts.hint else ()
     yield from converting(facts.convert) if facts.convert else ()
-    if facts.reinject_safe is not None:
-        yield f"- Its injector accepts a pod in which it was moved: {'yes' if facts.reinject_safe else 'no'}."
+    if facts.reinvocation_safe is not None:
+        yield f"- Its injector accepts a pod in which it was moved: {'yes' if facts.reinvocation_safe else 'no'}."
 
 
 def converting(rule: Convert) -> Iterable[str]:
     """What the webhook does to one that stands among the regular containers."""
-    place = "to the front, right behind its own init containers" if rule.is_first else "behind the init containers that it needs"
+    place = "to the front, right behind its own init containers" if rule.starts_first else "behind the init containers that it needs"
     yield f"- Moved to the init containers: {place}."
-    yield from line("Followed there by", map(code, rule.followed_by))
-    yield from line("Loses there a hook that runs", (code(" ".join(words)) for words in rule.drops_hooks))
+    yield from line("Followed there by", map(code, rule.next_init_containers))
+    yield from line("Loses there a hook that runs", (code(" ".join(words)) for words in rule.drops_lifecycle_hooks))
     yield from line("Gets there the preStop hook", [stopping(rule)] if rule.pre_stop else ())
     yield from line("Gets there the startup probe", starting(rule))
     yield from line("Gets there the variable", (code(f"{name}={value}") for name, value in rule.env.items()))
     yield from line("Marked then by", (f"annotation {code(f'{key}: {value}')}" for key, value in rule.annotations.items()))
-    yield from line("Accepted then by an injector of", filter(None, [rule.accepted_since]))
+    yield from line("Accepted then by an injector of", filter(None, [rule.annotations_since]))
     yield from line("Its name moves in", [f"annotation {code(rule.status_annotation)}"] if rule.status_annotation else ())
-    yield from line("Ports that no Service asks for", map(code, rule.own_ports))
+    yield from line("Ports that no Service asks for", map(code, rule.ports_without_service))
     yield from line("Not moved with", conditions(rule.unless))
 
 
 def staying(sidecar: Sidecar) -> Iterable[str]:
     """That it is never moved, where there is a container that could be."""
-    if sidecar.match and not sidecar.keep and not (sidecar.native and sidecar.native.convert):
+    if sidecar.match and not sidecar.must_outlive_task and not (sidecar.native and sidecar.native.convert):
         yield "- Stays a regular container (`not-convertible`), unless its injector makes it a native sidecar."
 
 
@@ -226,7 +226,7 @@ def stopping(rule: Convert) -> str:
 
 def starting(rule: Convert) -> Iterable[str]:
     """The probe that is added where there is none."""
-    if rule.startup_from_readiness:
+    if rule.startup_probe_from_readiness:
         yield "its readiness probe, asked each second"
     if rule.startup_probe:
         request = rule.startup_probe["httpGet"]

@@ -88,25 +88,25 @@ def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
 DATA_FILES = {
     "a field that is not known": (
         "SIDECARS_FILE",
-        "- {id: x, title: x, source: [x], stop: 1}",
+        "- {id: x, title: x, sources: [x], stop: 1}",
         "Object contains unknown field `stop` - at `$[0]`",
     ),
     "a port out of range": (
         "SIDECARS_FILE",
-        "- {id: x, title: x, source: [x], quit: {port: 70000, path: /q}}",
+        "- {id: x, title: x, sources: [x], quit: {port: 70000, path: /q}}",
         "Expected `int` <= 65535 - at `$[0].quit.port`",
     ),
     "a condition on two things": (
         "SIDECARS_FILE",
-        "- {id: x, title: x, source: [x], match: {markers: [{env: A, label: b}]}}",
+        "- {id: x, title: x, sources: [x], match: {markers: [{env: A, label: b}]}}",
         "a condition names exactly one of annotation, label, volume, init_container, env, flag, argument, image - at `$[0].match.markers[0]`",
     ),
     "a sidecar told by nothing": (
         "SIDECARS_FILE",
-        "- {id: x, title: x, source: [x], match: {}}",
+        "- {id: x, title: x, sources: [x], match: {}}",
         "sidecar x: match needs names or markers - at `$[0]`",
     ),
-    "an id twice": ("SIDECARS_FILE", "- {id: x, title: x, source: [x]}\n- {id: x, title: x, source: [x]}", 'the id "x" stands twice'),
+    "an id twice": ("SIDECARS_FILE", "- {id: x, title: x, sources: [x]}\n- {id: x, title: x, sources: [x]}", 'two rows have the id "x"'),
     "an entrypoint that is no list": (
         "ENTRYPOINTS_FILE",
         "images: [{image: x, entrypoint: /run}]",
@@ -133,7 +133,7 @@ def test_the_buffer_must_hold_one_body() -> None:
 
 def test_an_admins_own_rows_are_looked_at_first(tmp_path: Path) -> None:
     sidecars, entrypoints = tmp_path / "sidecars.yaml", tmp_path / "entrypoints.yaml"
-    sidecars.write_text("- {id: ours, title: Ours, source: [us], match: {names: [istio-proxy], markers: [{image: '*'}]}}")
+    sidecars.write_text("- {id: ours, title: Ours, sources: [us], match: {names: [istio-proxy], markers: [{image: '*'}]}}")
     entrypoints.write_text("images: [{image: apache/airflow, entrypoint: [/ours]}]\ncandidates: [[/ours]]")
     policy = build_policy(read_settings({f"{PREFIX}SIDECARS_FILE": str(sidecars), f"{PREFIX}ENTRYPOINTS_FILE": str(entrypoints)}))
 

@@ -106,7 +106,7 @@ class FakeSidecar:
             ready=ready and f"{self.port}/{ready}",
             alive=alive and f"{self.port}/{alive}",
             quit=quit_by and f"{quit_by}:{self.port}/quit",
-            order=self.order,
+            quit_order=self.order,
             ends_by_itself=False,
         )
 

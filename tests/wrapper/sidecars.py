@@ -18,6 +18,6 @@ def istio(agent: StandInIstioAgent) -> FoundSidecar:
         ready=f"{agent.ready_port}/healthz/ready",
         alive=f"{agent.status_port}/healthz/ready",
         quit=f"POST:{agent.status_port}/quitquitquit",
-        order=90,
+        quit_order=90,
         ends_by_itself=False,
     )

@@ -1,7 +1,7 @@
-"""Conditions on a pod and one of its containers, as they stand in the sidecar catalogue.
+"""Conditions on a pod and one of its containers, as the sidecar catalogue states them.
 
-Exactly one of the keys names what is looked at; ``value`` narrows it by a glob (``*`` and ``?``). Without ``value`` it is enough
-that the thing is there.
+Exactly one key names the subject, such as an annotation; ``value`` is a glob (``*`` and ``?``) on its value. Without ``value`` the
+condition holds where the subject exists.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 MAX_IMAGE_CHARACTERS: Final = 1024
-"""A longer name is no image of anybody's, and must not fill the memory of what was asked before."""
+"""A longer name is no valid image, and must not fill the caches."""
 
 MAX_VALUE_CHARACTERS: Final = 4096
-"""A longer value is not looked through for a pattern."""
+"""A longer value is not matched, since matching a glob could take long."""
 
 NO: Final = frozenset({"0", "f", "F", "false", "False", "FALSE"})
 """Go's words for false (strconv.ParseBool), which its flags take behind ``=`` only."""
@@ -52,7 +52,7 @@ def repository(image: str) -> str:
 
 
 def image_matches(image: str, pattern: str) -> bool:
-    """Whether the image's repository, or its end after any ``/``, matches: ``apache/airflow`` also matches a mirror's copy."""
+    """Whether the pattern matches the image's repository or its end after a ``/``: ``apache/airflow`` also matches a mirror's copy."""
     return len(image) <= MAX_IMAGE_CHARACTERS and _image_matches(image, pattern)
 
 
@@ -64,16 +64,16 @@ def _image_matches(image: str, pattern: str) -> bool:
 
 
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """One thing that can be seen of a pod or container; see the module's docstring.
+    """One condition on a pod or container; see the module's docstring.
 
     Args:
         annotation: A key in ``metadata.annotations``.
         label: A key in ``metadata.labels``.
         volume: The name of a volume of the pod.
         init_container: The name of an init container of the pod.
-        env: The name of an environment variable of the container. One without a literal value matches only without ``value``.
+        env: The name of an environment variable of the container. One with ``valueFrom`` matches only without ``value``.
         flag: A flag in the container's command or args, or in a script there, as ``--flag``, ``--flag=value`` or ``--flag value``. Without
-            ``value`` one that is switched off, as ``--flag=false``, is not there.
+            ``value``, one that is switched off, as ``--flag=false``, does not count.
         argument: A whole element of the container's command or args.
         image: A glob on the container's image without tag, or on the end of it after any ``/``.
 
@@ -90,14 +90,14 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     value: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a condition that looks at nothing or at two things."""
+        """Refuse a condition with no subject or with two."""
         if sum(getattr(self, subject) is not None for subject in SUBJECTS) != 1:
             message = f"a condition names exactly one of {', '.join(SUBJECTS)}"
             raise ValueError(message)
 
     def holds(self, pod: Pod, container: Container | None) -> bool:
-        """Whether it is so in this pod and container; a condition on a container does not hold for None."""
-        found = self._look(pod, container)
+        """Whether it holds for this pod and container; without a container (None) no condition on a container holds."""
+        found = self._read(pod, container)
         if found is None or self.value is None:
             return found is not None and not self._is_switched_off(container)
         return len(found) <= MAX_VALUE_CHARACTERS and glob(self.value).match(found) is not None
@@ -106,15 +106,15 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
         return self.flag is not None and container is not None and any(f"{self.flag}={word}" in container.words for word in NO)
 
     @cached_property
-    def _look(self) -> Callable[[Pod, Container | None], str | None]:
-        """What finds the thing: its value, or None where it is not there."""
+    def _read(self) -> Callable[[Pod, Container | None], str | None]:
+        """The function that reads the subject: its value, or None where it does not exist."""
         subject = next(subject for subject in SUBJECTS if getattr(self, subject) is not None)
         return partial(SUBJECTS[subject], getattr(self, subject))
 
 
 def any_holds(conditions: tuple[Condition, ...], pod: Pod, container: Container | None) -> bool:
-    """Whether one of them is so in this pod and container."""
-    for condition in conditions:  # noqa: SIM110  a generator would cost as much as what it asks
+    """Whether one of them holds for this pod and container."""
+    for condition in conditions:  # noqa: SIM110  a generator would cost as much as the check
         if condition.holds(pod, container):
             return True
     return False
@@ -164,7 +164,7 @@ SUBJECTS: Final = MappingProxyType(
         "image": _image,
     }
 )
-"""What a condition can look at, and what finds it."""
+"""The subjects of a condition, each with the function that reads it."""
 
 
 def flag_value(words: list[str], flag: str) -> str | None:

@@ -134,9 +134,9 @@ def _why_not_converted(sidecar: FoundSidecar, container: Container, facts: Facts
         return NotConvertedReason.OPTED_OUT
     if container.restartPolicy is not None or container.restartPolicyRules != ABSENT:
         return NotConvertedReason.OWN_RESTARTS
-    if not is_post_start_known(container.hooks, rule.drops_hooks):
+    if not is_post_start_known(container.hooks, rule.drops_lifecycle_hooks):
         return NotConvertedReason.POST_START
-    if rule.needs_probe and container.startupProbe == ABSENT and _startup_probe(sidecar, rule, container) is None:
+    if rule.requires_startup_probe and container.startupProbe == ABSENT and _startup_probe(sidecar, rule, container) is None:
         return NotConvertedReason.NO_PROBE
     return (
         _why_ports_stay(rule, container, cluster) or _why_volumes_stay(container, facts) or _why_injector_objects(row, container, cluster)
@@ -150,7 +150,7 @@ def _has_other_mode(rule: Convert, container: Container) -> bool:
 def _why_ports_stay(rule: Convert, container: Container, cluster: Cluster) -> NotConvertedReason | None:
     if any(port.hostPort for port in container.open_ports):
         return NotConvertedReason.HOST_PORT
-    named = [port.name for port in container.open_ports if port.name and port.name not in rule.own_ports]
+    named = [port.name for port in container.open_ports if port.name and port.name not in rule.ports_without_service]
     are_seen = cluster.server is not None and cluster.server >= NAMED_PORTS_SEEN
     return NotConvertedReason.NAMED_PORT if named and not are_seen else None
 
@@ -162,9 +162,9 @@ def _why_volumes_stay(container: Container, facts: Facts) -> NotConvertedReason 
 
 def _why_injector_objects(row: Sidecar, container: Container, cluster: Cluster) -> NotConvertedReason | None:
     """An injector that looks for its container in one list only adds it again; unless it is called once, or told by an annotation."""
-    if row.native is None or row.native.reinject_safe is not False:
+    if row.native is None or row.native.reinvocation_safe is not False:
         return None
-    since = read_version(_rule(row).accepted_since or "")
+    since = read_version(_rule(row).annotations_since or "")
     found = image_version(container.image or "")
     if since is not None and found is not None and found >= since:
         return None
@@ -186,7 +186,7 @@ def _move(sidecar: FoundSidecar, rule: Convert, container: Container, cluster: C
 def _startup_probe(sidecar: FoundSidecar, rule: Convert, container: Container) -> dict[str, Any] | None:
     if container.startupProbe != ABSENT:
         return None
-    if rule.startup_from_readiness and container.readiness:
+    if rule.startup_probe_from_readiness and container.readiness:
         return container.readiness | QUICK_STARTUP
     if rule.startup_probe is None or sidecar.ready is None:
         return None
@@ -240,10 +240,10 @@ def _order(facts: Facts, moved: list[Container]) -> Iterator[str]:
     inits = [container.name for container in facts.pod.init_containers]
     first = [name for name in inits if name == HELPER_CONTAINER]
     late: list[Container] = []
-    for container in sorted(moved, key=lambda one: (-facts.rows[one.name].order, one.name)):
+    for container in sorted(moved, key=lambda one: (-facts.rows[one.name].quit_order, one.name)):
         row = facts.rows[container.name]
-        if _rule(row).is_first:
-            block = [*_fitting(row.init_helpers, inits), container.name, *_fitting(_rule(row).followed_by, inits)]
+        if _rule(row).starts_first:
+            block = [*_fitting(row.init_containers, inits), container.name, *_fitting(_rule(row).next_init_containers, inits)]
             first += [name for name in block if name not in first]
         else:
             late.append(container)
@@ -271,11 +271,11 @@ def _behind(facts: Facts, container: Container, rest: list[str]) -> int:
 def _needed(facts: Facts, container: Container) -> set[str]:
     """Init containers that must come before it: its own helpers, mesh proxies, whoever writes into a volume of its or uses its port."""
     inits = [init.name for init in facts.pod.init_containers]
-    needed = {*_fitting(facts.rows[container.name].init_helpers, inits)}
+    needed = {*_fitting(facts.rows[container.name].init_containers, inits)}
     for name in facts.native_sidecars:
         row = facts.rows[name]
-        if row.native and row.native.convert and row.native.convert.is_first:
-            needed |= {name, *_fitting((*row.init_helpers, *row.native.convert.followed_by), inits)}
+        if row.native and row.native.convert and row.native.convert.starts_first:
+            needed |= {name, *_fitting((*row.init_containers, *row.native.convert.next_init_containers), inits)}
     written = {volume.name for volume in facts.pod.spec.volumes or () if not volume.is_read_only}
     mounts = {mount.name for mount in container.mounts} & written
     ports = _numbers(container)

@@ -105,9 +105,9 @@ def _found(pod: Pod, told: dict[str, Sidecar | None], main: int | None) -> tuple
     found = []
     for position, container in enumerate(pod.spec.containers):
         sidecar = told[container.name]
-        if sidecar is not None and not sidecar.keep and position != main:
+        if sidecar is not None and not sidecar.must_outlive_task and position != main:
             found.append(locate(sidecar, pod, container))
-    found.sort(key=lambda one: (one.order, one.name))
+    found.sort(key=lambda one: (one.quit_order, one.name))
     return tuple(found)
 
 

@@ -40,7 +40,7 @@ def edited_hooks(container: Container, rule: Convert, sidecar: FoundSidecar) -> 
     before = container.hooks
     after = {name: hook for name, hook in before.items() if name != "postStart" or not hook}
     stop = after.get("preStop")
-    if stop and (_is_one_of(stop, rule.drops_hooks) or _is_quit(stop)):
+    if stop and (_is_one_of(stop, rule.drops_lifecycle_hooks) or _is_quit(stop)):
         del after["preStop"]
     command = _pre_stop(container, rule, sidecar)
     if command and not after.get("preStop"):

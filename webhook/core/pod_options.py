@@ -86,11 +86,13 @@ class DescribedSidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Sidecar(
             id=self.name,
             title=self.name,
-            source=(names.SIDECARS,),
+            sources=(names.SIDECARS,),
             match=Match(names=(self.name,), markers=(marker,)),
             quit=None if self.quit is None else Quit(self.quit.port, self.quit.path, method=self.quit.method),
             ready=None if self.ready is None else Endpoint(self.ready.port, self.ready.path),
-            native=Native(convert=Convert(startup_from_readiness=True, needs_probe=self.ready is not None)) if self.native else None,
+            native=Native(convert=Convert(startup_probe_from_readiness=True, requires_startup_probe=self.ready is not None))
+            if self.native
+            else None,
         )
 
 

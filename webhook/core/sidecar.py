@@ -1,4 +1,4 @@
-"""A sidecar as the catalogue describes it, and where its endpoints are in one given container."""
+"""A sidecar as the catalogue describes it, and the endpoints of one given container."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ YES: Final = frozenset({"1", "t", "true", "y", "yes", "on"})
 """Words that one injector or another takes for "true", in small letters (Go's strconv.ParseBool; dapr kit utils/strings.go IsTruthy)."""
 
 QUICK_STARTUP: Final = {"initialDelaySeconds": 0, "periodSeconds": 1, "failureThreshold": 600, "successThreshold": 1}
-"""What a readiness probe becomes as a startup probe: asked each second, and long enough for a slow start."""
+"""What changes in a readiness probe that becomes a startup probe: once a second, up to ten minutes."""
 
 
 class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,10 +115,10 @@ class Quit(Endpoint, frozen=True, forbid_unknown_fields=True):
 
 
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a sidecar is told from everything else: a name AND a marker; a name alone means several products.
+    """How a container is identified as this sidecar: by its name and a marker; a name alone fits several products.
 
     Args:
-        names: Globs on the container's name; any fits. Empty: any name.
+        names: Globs on the container's name; one must match. Empty: any name.
         markers: Conditions; one must hold.
         unless: Conditions; none may hold.
 
@@ -129,27 +129,27 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unless: tuple[Condition, ...] = ()
 
     def could_fit(self, name: str, image: str) -> bool:
-        """Whether a container of this name and image can be such a sidecar in some pod."""
+        """Whether a container with this name and image is this sidecar in some pod."""
         if self.names and not any(glob(one).match(name) for one in self.names):
             return False
         return not self.markers or any(marker.image is None or image_matches(image, marker.image) for marker in self.markers)
 
     def fits(self, pod: Pod, container: Container) -> bool:
-        """Whether this container, which `could_fit`, is such a sidecar."""
+        """Whether this container, for which `could_fit` is true, is this sidecar."""
         if self.markers and not any_holds(self.markers, pod, container):
             return False
         return not any_holds(self.unless, pod, container)
 
 
 class InjectorHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Annotations that an injector obeys, set before it injects.
+    """Pod annotations that configure an injector, set before it injects.
 
     Args:
-        annotations: What to set. They belong together: where the user has set one of them otherwise, none is set.
-        when: The injector is in play for this pod: one of these holds (or the admin says that it is installed).
-        when_installed: Whether it works on pods without a mark on them, so that it is in play wherever it is installed.
-        unless: One of these holds: it has injected already, so that asking comes too late, or the user wants no injection.
-        since: The version that understands it.
+        annotations: What is set. All or nothing: where the user has set one of them to another value, none is set.
+        when: Conditions, one of which shows that the injector will handle this pod.
+        when_installed: Whether the injector may handle pods that show nothing of it, so that being installed is enough.
+        unless: Conditions; one of them shows that the injection is done, so that the annotation comes too late, or is not wanted.
+        since: The injector's version that understands the annotations.
 
     """
 
@@ -160,11 +160,11 @@ class InjectorHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     since: str | None = None
 
     def is_in_play(self, pod: Pod, *, is_installed: bool) -> bool:
-        """Whether the injector is still to come for this pod; ``is_installed``: it works on every pod."""
+        """Whether the injector will handle this pod; ``is_installed``: it handles every pod."""
         return (is_installed or any_holds(self.when, pod, None)) and not any_holds(self.unless, pod, None)
 
     def is_refused(self, pod: Pod) -> bool:
-        """Whether the user has said something else; another word for yes is none."""
+        """Whether the user has set one of the annotations to another value; another word for "true" is the same value."""
         present = pod.annotations
         return any(not _says(present.get(key, value), value) for key, value in self.annotations.items())
 
@@ -173,13 +173,13 @@ def _says(written: str, wanted: str) -> bool:
     return written == wanted or (wanted == "true" and written.strip().lower() in YES)
 
 
-class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What ends the process from outside, and what comes of it.
+class StopSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The signal that ends the process, and how it ends then.
 
     Args:
-        name: The signal it ends on.
-        exit_code: Its exit code then; None where that is not known.
-        drain_seconds: How long it may take by default.
+        name: The signal.
+        exit_code: The exit code after it; None: not known.
+        drain_seconds: The longest time from the signal to the exit, by default; None: not known.
 
     """
 
@@ -189,45 +189,48 @@ class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a regular container of this kind becomes a native sidecar, as its own injector would have it where there is one that can.
+    """How this regular container becomes a native sidecar, as its own injector renders one where it can.
 
     Args:
-        is_first: Whether the init containers need it: it goes before them all, its own helpers (``init_helpers``) before it. Others go
-            before the user's init containers too, but behind every init container that they take something from.
-        followed_by: Init containers that come right after it.
-        drops_hooks: Words of a command, all of which stand in a postStart or preStop hook that a native sidecar has no use for: one
-            that waits for itself, or sleeps until the task has ended. A postStart hook that is not told so is not moved.
-        pre_stop: The command of a preStop hook to add where none is left; ``{port}`` is the port of ``alive``.
-        pre_stop_ports: The ports for which that command works; empty: every one.
-        pre_stop_since: The version, as the image's tag tells it, that knows this command.
-        startup_probe: A probe to add where there is none, so that what comes after it waits; ``{port}`` is the port of ``ready``.
-        startup_from_readiness: Whether its readinessProbe, where it has one, is that probe too: only where it needs nothing started later.
-        needs_probe: Whether it is moved only where a startup probe, its own or one of these, makes the task wait for it.
-        env: Variables that tell the program its mode.
-        annotations: What makes its injector accept the moved container, or find it again.
-        accepted_since: The version, as the image's tag tells it, whose injector obeys these annotations.
-        status_annotation: Where the injector has written down the names of its containers, by list.
-        overrides_annotation: Where the injector has written down what the user set of its containers, by list.
-        own_ports: Names of its ports that no Service asks for; a Service does not see the named port of a native sidecar before 1.32.
-        unless: It is not moved where one of these holds.
+        starts_first: Whether it starts before all other init containers, behind its own ``init_containers`` only: a mesh proxy, whose
+            network the others need. Any other sidecar also starts before the user's init containers, but behind each one that it
+            depends on (a volume that is written, a port).
+        next_init_containers: Its init containers that start right after it.
+        drops_lifecycle_hooks: Each entry is a list of words. A postStart or preStop hook whose command has all words of one entry is
+            removed: it waits for the sidecar itself, or sleeps until the task has ended. Any other postStart hook prevents the conversion.
+        pre_stop: The command of a preStop hook, added where none is left; ``{port}`` is the port of ``alive``.
+        pre_stop_ports: The ports with which that command works; empty: all.
+        pre_stop_since: The first version, by the image's tag, that has this command.
+        startup_probe: A startupProbe, added where the container has none; ``{port}`` is the port of ``ready``.
+        startup_probe_from_readiness: Whether its readinessProbe is added as its startupProbe. Only for one that becomes ready without
+            anything that starts later.
+        requires_startup_probe: Whether it is converted only where it has a startupProbe, its own or an added one.
+        env: Environment variables that switch the program to its native mode.
+        annotations: Pod annotations by which its injector accepts the converted container.
+        annotations_since: The first version, by the image's tag, whose injector understands these annotations.
+        status_annotation: The annotation in which the injector lists the names of its containers.
+        overrides_annotation: The annotation in which the injector lists what the user set in its containers.
+        ports_without_service: Names of its ports that no Service refers to. A Service does not find the named port of a native sidecar
+            before Kubernetes 1.32, so any other named port prevents the conversion there.
+        unless: Conditions; where one holds it is not converted.
 
     """
 
-    is_first: bool = False
-    followed_by: tuple[str, ...] = ()
-    drops_hooks: tuple[tuple[str, ...], ...] = ()
+    starts_first: bool = False
+    next_init_containers: tuple[str, ...] = ()
+    drops_lifecycle_hooks: tuple[tuple[str, ...], ...] = ()
     pre_stop: tuple[str, ...] = ()
     pre_stop_ports: tuple[Port, ...] = ()
     pre_stop_since: str | None = None
     startup_probe: dict[str, Any] | None = None
-    startup_from_readiness: bool = False
-    needs_probe: bool = False
+    startup_probe_from_readiness: bool = False
+    requires_startup_probe: bool = False
     env: dict[str, str] = {}
     annotations: dict[str, str] = {}
-    accepted_since: str | None = None
+    annotations_since: str | None = None
     status_annotation: str | None = None
     overrides_annotation: str | None = None
-    own_ports: tuple[str, ...] = ()
+    ports_without_service: tuple[str, ...] = ()
     unless: tuple[Condition, ...] = ()
 
 
@@ -235,11 +238,12 @@ class Native(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How this sidecar becomes a native one (KEP-753).
 
     Args:
-        by_injector: What makes its injector render it natively (an annotation, a Helm value, "always"), or None.
-        since: The injector's version that can.
-        hint: See `InjectorHint`: what makes the injector do it for one pod.
-        convert: See `Convert`; None: it is never moved.
-        reinject_safe: Whether its injector accepts a pod in which the container was moved; None where that is not known.
+        by_injector: What makes its injector render it natively (an annotation, a Helm value, a version); None: nothing does.
+        since: The injector's first version that can.
+        hint: The annotations that make the injector do it for one pod.
+        convert: How the webhook does it; None: the webhook never does.
+        reinvocation_safe: Whether its injector can be called again for a pod in which the container was converted. One that cannot adds
+            a second container of the same name, and the pod is refused. None: not known.
 
     """
 
@@ -247,58 +251,59 @@ class Native(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     since: str | None = None
     hint: InjectorHint | None = None
     convert: Convert | None = None
-    reinject_safe: bool | None = None
+    reinvocation_safe: bool | None = None
 
 
 class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row of the catalogue.
 
     Args:
-        id: Its name here, in the status of a pod, and for the setting that lists installed injectors.
+        id: Its name in the pod's status, in the setting ``injectors`` and in the docs.
         title: Its name for people.
-        match: How it is told; None for products that put no container into a pod that has to be ended.
-        init_helpers: Globs on the names of the init containers that come with it, the first one first.
-        ready: Answers 2xx when the task may start; None where the task need not wait.
-        alive: Answers anything while the process is up, earlier than ``ready``; tells "not yet" from "gone".
-        quit: How it is asked to end; None where it cannot be.
-        order: Who is asked to quit first: lower first. Agents 10, things other sidecars may depend on later, mesh proxies 90. Native
-            sidecars stand in the other direction, since the kubelet ends the last one first.
-        injected_by: Globs on the name of the webhook (in a MutatingWebhookConfiguration) that injects it.
-        hint: What lets it be ended by a call, see `InjectorHint`.
-        ends_by_itself: Whether it ends without being asked once no other container runs.
-        keep: Whether it must outlive the task and is never to be touched.
-        signal: See `Signal`.
-        native: See `Native`.
-        never: What must never be done to it.
-        source: Where these facts come from.
+        match: How its container is identified; None: the product puts no container into a pod that has to be ended.
+        init_containers: Globs on the names of the init containers that come with it, in the order in which they start.
+        ready: Answers 2xx when the task may start; None: the task does not wait for it.
+        alive: Answers with any status while the process runs, earlier than ``ready``; distinguishes "not yet" from "gone".
+        quit: The request that ends it; None: no request does.
+        quit_order: Position among the quit requests of the pod, lowest first: agents 10, what others may depend on later, mesh proxies 90.
+            Native sidecars start in the opposite order, since the kubelet ends the last one first.
+        injected_by: Globs on the name of its injector's webhook in a MutatingWebhookConfiguration.
+        hint: The annotations that make its injector enable the quit request.
+        ends_by_itself: Whether it ends without a request once every other regular container has ended: a controller of the product
+            ends it then.
+        must_outlive_task: Whether something reads from it after the task, so that it is neither ended nor converted.
+        stop_signal: The signal that ends it.
+        native: How it becomes a native sidecar; None: it stays a regular container.
+        cautions: What must not be done to it, and why.
+        sources: Where these facts come from.
 
     """
 
     id: str
     title: str
-    source: tuple[str, ...]
+    sources: tuple[str, ...]
     match: Match | None = None
-    init_helpers: tuple[str, ...] = ()
+    init_containers: tuple[str, ...] = ()
     ready: Endpoint | None = None
     alive: Endpoint | None = None
     quit: Quit | None = None
-    order: int = 50
+    quit_order: int = 50
     injected_by: tuple[str, ...] = ()
     hint: InjectorHint | None = None
     ends_by_itself: bool = False
-    keep: bool = False
-    signal: Signal | None = None
+    must_outlive_task: bool = False
+    stop_signal: StopSignal | None = None
     native: Native | None = None
-    never: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a sidecar that would be told by nothing."""
+        """Refuse a sidecar that nothing identifies."""
         if self.match is not None and not self.match.markers and not self.match.names:
             message = f"sidecar {self.id}: match needs names or markers"
             raise ValueError(message)
 
     def hint_for(self, *, native: bool) -> InjectorHint | None:
-        """The annotations for its injector, where native sidecars are used, and where they are not."""
+        """The annotations for its injector on a cluster with native sidecars, or on one without."""
         if native and self.native is not None and (self.native.hint or self.native.convert):
             return self.native.hint
         return self.hint
@@ -313,7 +318,7 @@ class FoundSidecar(msgspec.Struct, frozen=True):
         ready: ``PORT/PATH`` or None.
         alive: ``PORT/PATH`` or None.
         quit: ``METHOD:PORT/PATH`` or None.
-        order: See `Sidecar`.
+        quit_order: See `Sidecar`.
         ends_by_itself: See `Sidecar`.
 
     """
@@ -323,7 +328,7 @@ class FoundSidecar(msgspec.Struct, frozen=True):
     ready: str | None
     alive: str | None
     quit: str | None
-    order: int
+    quit_order: int
     ends_by_itself: bool
 
 
@@ -340,7 +345,7 @@ def locate(sidecar: Sidecar, pod: Pod, container: Container) -> FoundSidecar:
         ready=None if is_mute else _located(sidecar.ready, pod, container),
         alive=alive,
         quit=_located(sidecar.quit, pod, container),
-        order=sidecar.order,
+        quit_order=sidecar.quit_order,
         ends_by_itself=sidecar.ends_by_itself,
     )
 
@@ -350,17 +355,17 @@ def _located(endpoint: Endpoint | None, pod: Pod, container: Container) -> str |
 
 
 class Catalogue:
-    """All known sidecars, in the order in which they are tried: the admin's own rows before ours."""
+    """All known sidecars; the first row that matches wins, and an admin's own rows come before the built-in ones."""
 
     def __init__(self, sidecars: tuple[Sidecar, ...]) -> None:
-        """Set apart what only some pods need. Few names and images come again and again, so the rows for each are remembered."""
+        """Index the rows. Few names and images occur again and again, so the possible rows of each are cached."""
         self.sidecars = sidecars
         self.hinting = tuple(sidecar for sidecar in sidecars if sidecar.hint is not None or (sidecar.native and sidecar.native.hint))
         self.injected = tuple(sidecar for sidecar in sidecars if sidecar.injected_by)
         self._rows = lru_cache(maxsize=4096)(self._possible_rows)
 
     def find(self, pod: Pod, container: Container) -> Sidecar | None:
-        """The row that this container is told by, or None."""
+        """The row that identifies this container, or None."""
         image = container.image or ""
         is_usual = len(container.name) + len(image) <= MAX_IMAGE_CHARACTERS
         for sidecar, match in self._rows(container.name, image) if is_usual else self._possible_rows(container.name, image):
@@ -369,7 +374,10 @@ class Catalogue:
         return None
 
     def hints(self, pod: Pod, *, native: bool, everywhere: frozenset[str], installed: frozenset[str]) -> Iterator[InjectorHint]:
-        """The annotations for the injectors in play for this pod; ``everywhere`` work on every pod, ``installed`` are known to be there."""
+        """The annotations for the injectors that will handle this pod.
+
+        ``everywhere`` holds the ids of those that handle every pod, ``installed`` of those whose webhook is installed.
+        """
         for sidecar in self.hinting:
             hint = sidecar.hint_for(native=native)
             if hint is None:
@@ -387,13 +395,13 @@ def parse_sidecars(document: object) -> tuple[Sidecar, ...]:
     """Rows of the catalogue from a decoded YAML or JSON list.
 
     Raises:
-        ValueError: Says which field of which row is wrong, as ``$[2].quit.port``, or that an id comes twice.
+        ValueError: Names the wrong field and its row, as ``$[2].quit.port``, or the id that two rows have.
 
     """
     sidecars = msgspec.convert(document or [], tuple[Sidecar, ...], strict=False)
     ids = [sidecar.id for sidecar in sidecars]
     for name in ids:
         if ids.count(name) > 1:
-            message = f"the id {json.dumps(name)} stands twice"
+            message = f"two rows have the id {json.dumps(name)}"
             raise ValueError(message)
     return sidecars

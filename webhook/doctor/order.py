@@ -64,7 +64,7 @@ def injector_findings(ours: Registered, called: Sequence[Registered], catalogue:
         if not unseen:
             yield found(FindingId.NEVER_AGAIN, ours=ours, policy=ours.reinvocationPolicy)
     for one in called:
-        if one.is_reinvoked and (unsafe := one.injects(catalogue) & _not_reinject_safe(catalogue)):
+        if one.is_reinvoked and (unsafe := one.injects(catalogue) & _unsafe_to_reinvoke(catalogue)):
             yield found(FindingId.INJECTOR_AGAIN, webhook=one, injected=_listed(unsafe))
 
 
@@ -101,5 +101,5 @@ def _listed(ids: frozenset[str]) -> str:
     return ", ".join(sorted(ids))
 
 
-def _not_reinject_safe(catalogue: Catalogue) -> frozenset[str]:
-    return frozenset(row.id for row in catalogue.injected if row.native is not None and row.native.reinject_safe is False)
+def _unsafe_to_reinvoke(catalogue: Catalogue) -> frozenset[str]:
+    return frozenset(row.id for row in catalogue.injected if row.native is not None and row.native.reinvocation_safe is False)

@@ -22,7 +22,7 @@ SIDECAR: Final = {
     "title": "Cache",
     "match": {"names": ["cache"]},
     "quit": {"port": 9091, "path": "/quit"},
-    "source": ["here"],
+    "sources": ["here"],
 }
 ZONE: Final = {"key": "zone", "operator": "In", "values": ["a"]}
 

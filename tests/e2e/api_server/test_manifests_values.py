@@ -26,10 +26,10 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
     "a setting of no such value": ({"settings": {"mode": "wrapped"}}, "value must be one of 'auto'"),
     "a setting out of its range": ({"settings": {"wait_seconds": 541}}, "maximum: got 541, want 540"),
     "a misspelt field of a sidecar": (
-        {"sidecars": [{"id": "a", "title": "A", "source": ["b"], "order_": 1}]},
-        "properties 'order_' not allowed",
+        {"sidecars": [{"id": "a", "title": "A", "sources": ["b"], "quit_ordr": 1}]},
+        "properties 'quit_ordr' not allowed",
     ),
-    "a sidecar without a source": ({"sidecars": [{"id": "a", "title": "A"}]}, "missing property 'source'"),
+    "a sidecar without sources": ({"sidecars": [{"id": "a", "title": "A"}]}, "missing property 'sources'"),
     "a misspelt field of an image": ({"entrypoints": {"images": [{"image": "a", "shel": True}]}}, "properties 'shel' not allowed"),
     "a name that comes after injectors": ({"name": "webhook"}, "does not match pattern"),
     "a name that is no name": ({"name": "a_b"}, "does not match pattern"),
@@ -100,7 +100,7 @@ def test_the_service_takes_the_rows_as_they_are_mounted(tmp_path: Path) -> None:
 
 def test_other_rows_are_other_pods() -> None:
     def checksum(title: str) -> str:
-        rows = [{"id": "cache", "title": title, "source": ["here"]}]
+        rows = [{"id": "cache", "title": title, "sources": ["here"]}]
         template = only("Deployment", objects({"sidecars": rows}))["spec"]["template"]
         return str(template["metadata"]["annotations"]["checksum/rules"])
 

@@ -29,7 +29,7 @@ MOUNT: Final = [{"name": "kept", "mountPath": "/kept"}]
 LIMIT: Final = {"limits": {"memory": "32Mi"}}
 
 ROWS: Final = [
-    {"id": "agent", "title": "An admin's own", "match": {"names": ["agent"]}, "native": {"convert": {}}, "source": ["this test"]}
+    {"id": "agent", "title": "An admin's own", "match": {"names": ["agent"]}, "native": {"convert": {}}, "sources": ["this test"]}
 ]
 """A sidecar that the admin has described, in the shape of webhook/data/sidecars.yaml."""
 

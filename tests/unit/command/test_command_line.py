@@ -180,7 +180,7 @@ def test_an_injector_that_is_not_known_is_refused_with_the_ones_that_are() -> No
 
 def test_an_own_row_with_an_injector_may_be_named(tmp_path: Path) -> None:
     rows = tmp_path / "rows.yaml"
-    rows.write_text("[{id: mine, title: Mine, source: [here], injected_by: [pods.mine.example]}]", "utf-8")
+    rows.write_text("[{id: mine, title: Mine, sources: [here], injected_by: [pods.mine.example]}]", "utf-8")
 
     run("explain", "--injected-by", "mine", "-", given=NOT_YET, code=0, **{f"{PREFIX}SIDECARS_FILE": str(rows)})
 

@@ -298,15 +298,15 @@ def test_no_id_stands_twice() -> None:
     """The parser refuses it; this shows that it looks."""
     ids = [sidecar.id for sidecar in SIDECARS]
     assert len(set(ids)) == len(ids)
-    with pytest.raises(ValueError, match="stands twice"):
-        parse_sidecars([{"id": "one", "title": "One", "source": ["here"]}] * 2)
+    with pytest.raises(ValueError, match="two rows have the id"):
+        parse_sidecars([{"id": "one", "title": "One", "sources": ["here"]}] * 2)
 
 
 def test_only_products_without_a_container_to_end_have_no_match() -> None:
     """And those can lead to no action."""
     unmatched = [sidecar for sidecar in SIDECARS if sidecar.match is None]
     assert {sidecar.id for sidecar in unmatched} == NO_CONTAINER
-    assert not any(sidecar.ready or sidecar.quit or sidecar.hint or sidecar.keep for sidecar in unmatched)
+    assert not any(sidecar.ready or sidecar.quit or sidecar.hint or sidecar.must_outlive_task for sidecar in unmatched)
 
 
 @pytest.mark.parametrize("sidecar", MATCHED, ids=lambda sidecar: sidecar.id)
@@ -336,8 +336,8 @@ def test_an_image_glob_that_begins_with_a_star_stands_only_beside_a_name(sidecar
 @pytest.mark.parametrize("sidecar", SIDECARS, ids=lambda sidecar: sidecar.id)
 def test_every_row_names_its_sources(sidecar: Sidecar) -> None:
     """And says what they are for."""
-    assert sidecar.source
-    assert all(len(source) > len("owner/repo:path") for source in sidecar.source)
+    assert sidecar.sources
+    assert all(len(source) > len("owner/repo:path") for source in sidecar.sources)
 
 
 def test_only_verified_endpoints_are_asked_to_quit() -> None:
@@ -372,12 +372,12 @@ ORDER: Final = {
 @pytest.mark.parametrize("order", ORDER)
 def test_agents_are_asked_before_databases_and_all_before_the_mesh(order: int) -> None:
     """The whole of each step."""
-    assert {sidecar.id for sidecar in MATCHED if sidecar.order == order} == ORDER[order]
+    assert {sidecar.id for sidecar in MATCHED if sidecar.quit_order == order} == ORDER[order]
 
 
 def test_only_the_xcom_sidecar_is_kept() -> None:
     """Airflow reads the result from it after the task."""
-    assert [sidecar.id for sidecar in SIDECARS if sidecar.keep] == ["airflow-xcom"]
+    assert [sidecar.id for sidecar in SIDECARS if sidecar.must_outlive_task] == ["airflow-xcom"]
     assert BY_ID["airflow-xcom"].native is None
 
 
@@ -388,7 +388,7 @@ def test_only_what_somebody_else_ends_ends_by_itself() -> None:
 
 def test_an_unquoted_true_in_an_annotation_is_refused() -> None:
     """YAML would make it a boolean, which no annotation can hold."""
-    row = "- {id: x, title: X, source: [here], hint: {annotations: {example.com/quit: true}, when: []}}"
+    row = "- {id: x, title: X, sources: [here], hint: {annotations: {example.com/quit: true}, when: []}}"
     with pytest.raises(msgspec.ValidationError, match=r"\$\[0\]\.hint\.annotations"):
         parse_sidecars(yaml.safe_load(row))
 
@@ -505,7 +505,7 @@ def test_istio_without_a_setting_is_on_its_usual_ports() -> None:
         ready="15021/healthz/ready",
         alive="15020/healthz/ready",
         quit="POST:15020/quitquitquit",
-        order=90,
+        quit_order=90,
         ends_by_itself=False,
     )
     assert ISTIO.found == istio({CONFIG: "holdApplicationUntilProxyStarts: true"}, {"PROXY_CONFIG": "{}\n"}).found == usual
