@@ -10,9 +10,9 @@ import pytest
 
 from testbed import levels
 from testbed.images import catalogue
-from tests.e2e.api_server.submission import NOT_OPTED_IN
-from tests.e2e.conftest import starting
-from tests.e2e.mesh.conftest import mesh_namespace
+from tests.e2e.levels import timed_start
+from tests.e2e.mesh.namespace import mesh_namespace
+from tests.e2e.namespaces import NOT_OPTED_IN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def tasks(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
 def airflow(node: NodeLevel, tasks: Namespace) -> Iterator[Airflow]:
     """Airflow with one slot."""
     with ExitStack() as ends:
-        with starting("Airflow"):
+        with timed_start("Airflow"):
             airflow = ends.enter_context(levels.airflow(node.node, tasks.name, DAGS))
         yield airflow
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from testbed.manifest import OPTED_IN
 from testbed.wait import until
-from tests.e2e.api_server.submission import NOT_OPTED_IN
+from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.registration import NOTICE_SECONDS, is_patched_in
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from testbed.api import path_of
 from testbed.images import catalogue
 from testbed.wait import until
 from tests.e2e.airflow.release import Release
-from tests.e2e.api_server.submission import NOT_OPTED_IN
-from tests.e2e.mesh.conftest import mesh_namespace
+from tests.e2e.mesh.namespace import mesh_namespace
+from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.namespace import SECONDS
 
 if TYPE_CHECKING:

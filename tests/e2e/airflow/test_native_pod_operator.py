@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.airflow.test_pod_operator import RETURN, TASK_SECONDS, pod_of
-from tests.e2e.mesh.conftest import mesh_namespace
+from tests.e2e.mesh.namespace import mesh_namespace
 from tests.e2e.mesh.task import told
 from tests.e2e.node.native import native, seen_by, watching
 

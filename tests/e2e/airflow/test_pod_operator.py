@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from testbed.wait import until
-from tests.e2e.api_server.submission import NOT_OPTED_IN
-from tests.e2e.mesh.conftest import mesh_namespace
+from tests.e2e.mesh.namespace import mesh_namespace
+from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.namespace import ENDED, namespace_on
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import yaml
 
 from manifests.rendering import KUBERNETES, NAME, render
 from testbed import binaries
-from tests.e2e.conftest import find
+from tests.e2e.levels import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
 
 def objects(values: Mapping[str, object], kubernetes: str = KUBERNETES, namespace: str = NAME) -> list[JSONObject]:
     """What the chart renders. RenderingError."""
-    find(binaries.HELM)
+    require(binaries.HELM)
     return [document for document in yaml.safe_load_all(render(values, kubernetes, namespace)) if document]
 
 

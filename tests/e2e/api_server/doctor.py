@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from testbed.api import path_of
 from tests.e2e.api_server.nodes import make_node, remove_node
 from tests.e2e.api_server.scripted_webhook import ScriptedWebhook, allowed
 from tests.e2e.registration import registered
@@ -113,16 +112,6 @@ def only(namespace: str) -> JSONObject:
 
 
 @contextmanager
-def created(api: Api, resource: JSONObject) -> Iterator[JSONObject]:
-    """An object, for the time of a test."""
-    made = api.create(resource)
-    try:
-        yield made
-    finally:
-        api.delete(path_of(made), gracePeriodSeconds="0")
-
-
-@contextmanager
 def node(api: Api, name: str, kubelet: str, **labels: str) -> Iterator[None]:
     """A node, for the time of a test."""
     make_node(api, name, kubelet, **labels)
@@ -130,25 +119,3 @@ def node(api: Api, name: str, kubelet: str, **labels: str) -> Iterator[None]:
         yield
     finally:
         remove_node(api, name)
-
-
-@contextmanager
-def user_who_may(level: Level, name: str, *rules: JSONObject) -> Iterator[str]:
-    """A user with these rights and no others, by RBAC."""
-    level.server.credentials.client(name)
-    rbac = "rbac.authorization.k8s.io"
-    role = {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": list(rules)}
-    binding = {
-        "apiVersion": f"{rbac}/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": name},
-        "subjects": [{"apiGroup": rbac, "kind": "User", "name": name}],
-    }
-    with created(level.api, role), created(level.api, binding):
-        yield name
-
-
-def may(verbs: str, resources: str, group: str = "") -> JSONObject:
-    """A rule of RBAC: words between blanks."""
-    return {"verbs": verbs.split(), "apiGroups": [group], "resources": resources.split()}

@@ -24,8 +24,7 @@ from certs.lifetimes import USUAL
 from certs.site import Names
 from testbed.manifest import installed
 from tests.e2e.api_server.scripted_webhook import ADDRESS, Call, patched
-from tests.e2e.api_server.submission import NOT_OPTED_IN
-from tests.e2e.conftest import new_namespace
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 
 if TYPE_CHECKING:
     import socket

@@ -12,8 +12,7 @@ import httpx
 
 from testbed.wait import until
 from testbed.webhook import Webhook
-from tests.e2e.api_server.submission import NOT_OPTED_IN
-from tests.e2e.conftest import new_namespace
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import is_patched_in, registered
 from webhook.core.cluster import NativeSwitch
 from webhook.core.names import STATUS

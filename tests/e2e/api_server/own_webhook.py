@@ -9,8 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from testbed.webhook import Webhook
-from tests.e2e.api_server.submission import NOT_OPTED_IN
-from tests.e2e.conftest import new_namespace
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import is_patched_in, registered, task_pod
 
 if TYPE_CHECKING:

@@ -6,8 +6,6 @@ import copy
 import json
 from typing import TYPE_CHECKING, Final
 
-from testbed.manifest import OPTED_IN
-
 if TYPE_CHECKING:
     from testbed.api import Api
     from tests.support.json_object import JSONObject
@@ -18,9 +16,6 @@ RELEASE: Final = "RELEASE-NAME"
 
 OF_ONE_CREATION: Final = frozenset({"uid", "creationTimestamp", "managedFields", "namespace", "resourceVersion"})
 """Metadata that differ between two creations of one pod."""
-
-NOT_OPTED_IN: Final = dict.fromkeys(OPTED_IN, "disabled")
-"""The namespace label that keeps our webhook away."""
 
 
 def submission(pod: JSONObject, namespace: str) -> JSONObject:

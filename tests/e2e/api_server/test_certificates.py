@@ -29,10 +29,10 @@ from certs.rotation import Add
 from certs.site import CONFIGURATIONS, ENTRY, FIELD_MANAGER, Site
 from testbed.api import path_of
 from testbed.wait import until
-from tests.e2e.api_server.doctor import created
 from tests.e2e.api_server.kept_webhook import connect, kept_webhook
 from tests.e2e.api_server.scripted_webhook import ADDRESS
-from tests.e2e.conftest import api_server_level
+from tests.e2e.levels import api_server_level
+from tests.e2e.objects import created
 from tests.support.interleaving import trusts_any_of_ours
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from testbed.api_server import OLD
 from testbed.binaries import KUBE_APISERVER
 from testbed.webhook import client_config
 from tests.e2e.api_server.scripted_webhook import ADDRESS, Call, Reply, ScriptedWebhook, allowed, patched
-from tests.e2e.api_server.submission import NOT_OPTED_IN, comparable
-from tests.e2e.conftest import new_namespace
+from tests.e2e.api_server.submission import comparable
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import registered, task_pod
 
 if TYPE_CHECKING:

@@ -12,21 +12,19 @@ from tests.e2e.api_server.doctor import (
     NO_PROBLEM,
     PROBLEM,
     UNUSABLE,
-    created,
-    may,
     meddler,
     node,
     only,
     run_doctor,
-    user_who_may,
     visit,
 )
 from tests.e2e.api_server.old_types import inject
 from tests.e2e.api_server.own_webhook import own_webhook
 from tests.e2e.api_server.scripted_webhook import allowed
-from tests.e2e.api_server.submission import NOT_OPTED_IN
-from tests.e2e.conftest import new_namespace
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
+from tests.e2e.objects import created
 from tests.e2e.registration import registered, task_pod
+from tests.e2e.rights import rule, user_who_may
 from webhook.core.names import MODE, STATUS
 
 if TYPE_CHECKING:
@@ -303,7 +301,7 @@ def test_pods_that_are_stuck_already_are_named_and_those_that_are_not_are_not(ap
 
 
 def test_without_any_right_everything_is_told_as_not_read_and_nothing_as_well(api_server: Level, namespace: str) -> None:
-    with user_who_may(api_server, "nobody") as user:
+    with user_who_may(api_server.server, "nobody") as user:
         seen = visit(api_server, namespace, user)
 
     assert seen.code == NO_PROBLEM
@@ -313,12 +311,12 @@ def test_without_any_right_everything_is_told_as_not_read_and_nothing_as_well(ap
 
 def test_the_rights_that_the_page_names_are_enough(api_server: Level, namespace: str) -> None:
     rules = [
-        may("list", "nodes pods"),
-        may("get", "namespaces"),
-        may("create", "pods podtemplates"),
-        may("list", "mutatingwebhookconfigurations", "admissionregistration.k8s.io"),
+        rule("list", "nodes pods"),
+        rule("get", "namespaces"),
+        rule("create", "pods podtemplates"),
+        rule("list", "mutatingwebhookconfigurations", "admissionregistration.k8s.io"),
     ]
-    with user_who_may(api_server, "just-enough", *rules) as user:
+    with user_who_may(api_server.server, "just-enough", *rules) as user:
         seen = visit(api_server, namespace, user)
 
     assert (seen.code, seen.worst) == (NO_PROBLEM, {})
@@ -326,7 +324,7 @@ def test_the_rights_that_the_page_names_are_enough(api_server: Level, namespace:
 
 
 def test_without_the_right_to_pod_templates_cluster_and_webhooks_are_not_told_apart(old_api_server: Level, old_namespace: str) -> None:
-    with user_who_may(old_api_server, "half", may("get list create", "nodes pods namespaces")) as user:
+    with user_who_may(old_api_server.server, "half", rule("get list create", "nodes pods namespaces")) as user:
         seen = visit(old_api_server, old_namespace, user, **FORCED)
 
     assert seen.code == PROBLEM

@@ -10,8 +10,8 @@ from demo.simulated_injectors import inject_istio
 from testbed.api import path_of
 from testbed.wait import until
 from tests.e2e.api_server.own_webhook import OwnWebhook, own_webhook
-from tests.e2e.api_server.submission import NOT_OPTED_IN, stored
-from tests.e2e.conftest import new_namespace
+from tests.e2e.api_server.submission import stored
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import task_pod
 from tests.support.pods import ask, pods_in
 from webhook.core.names import HELPER_CONTAINER, HELPER_VOLUME

@@ -25,7 +25,8 @@ from testbed.namespace import make_namespace
 from testbed.wait import until
 from tests.e2e.api_server.chart import OPTIONS, objects, only, pod_of, told
 from tests.e2e.api_server.kept_webhook import Serving, connect
-from tests.e2e.conftest import find, new_namespace
+from tests.e2e.levels import require
+from tests.e2e.namespaces import new_namespace
 from tests.e2e.registration import task_pod
 from webhook.core.names import MODE, STATUS
 
@@ -168,7 +169,7 @@ class Release:
 
 @pytest.fixture
 def release(api_server: Level, namespace: str) -> Iterator[Release]:
-    find(binaries.HELM, binaries.KUBECTL)
+    require(binaries.HELM, binaries.KUBECTL)
     one = Release(api_server, namespace)
     yield one
     for resource in one.rendered():

@@ -10,7 +10,7 @@ from manifests.generate import INSTALL, install
 from manifests.rendering import CHART, RenderingError, helm
 from testbed import binaries
 from tests.e2e.api_server.chart import OPTIONS, OWN_SECRET, objects, only, told
-from tests.e2e.conftest import find
+from tests.e2e.levels import require
 from webhook.policy_files import build_policy
 from webhook.settings import PREFIX, read_settings
 
@@ -64,13 +64,13 @@ def test_values_that_are_wrong_are_refused_with_their_names(case: str) -> None:
 
 
 def test_helm_finds_nothing_wrong_with_the_chart() -> None:
-    find(binaries.HELM)
+    require(binaries.HELM)
 
     assert "1 chart(s) linted, 0 chart(s) failed" in helm("lint", "--strict", CHART)
 
 
 def test_install_yaml_is_current() -> None:
-    find(binaries.HELM)
+    require(binaries.HELM)
 
     assert INSTALL.read_text("utf-8") == install(), "run: python -m manifests.generate"
 

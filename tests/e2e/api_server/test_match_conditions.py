@@ -10,8 +10,7 @@ import pytest
 
 from testbed.api import path_of
 from testbed.manifest import OPTED_IN
-from tests.e2e.api_server.submission import NOT_OPTED_IN
-from tests.e2e.conftest import new_namespace
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import task_pod
 from tests.support.pods import review_of
 from webhook.core.names import STATUS

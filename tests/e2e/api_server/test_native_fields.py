@@ -13,8 +13,9 @@ from demo.simulated_injectors import inject_istio
 from tests.e2e.api_server.native_webhook import native_webhook, status_of, treated_by
 from tests.e2e.api_server.scripted_webhook import ScriptedWebhook
 from tests.e2e.api_server.simulated_injection import configuration, injector_webhook
-from tests.e2e.api_server.submission import NOT_OPTED_IN, stored
-from tests.e2e.conftest import api_server_level, new_namespace
+from tests.e2e.api_server.submission import stored
+from tests.e2e.levels import api_server_level
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import registered, task_pod
 from webhook.core.reasons import NotConvertedReason
 

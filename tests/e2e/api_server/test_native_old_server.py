@@ -14,7 +14,7 @@ from tests.e2e.api_server.native_webhook import names, native_webhook, status_of
 from tests.e2e.api_server.nodes import nodes
 from tests.e2e.api_server.simulated_injection import asking_vault
 from tests.e2e.api_server.submission import stored
-from tests.e2e.conftest import api_server_level
+from tests.e2e.levels import api_server_level
 from tests.e2e.registration import task_pod
 from webhook.core.cluster import NativeSupport, NativeSwitch
 from webhook.core.names import MODE

@@ -12,8 +12,8 @@ import pytest
 
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_istio_with_hold, inject_linkerd, inject_vault
 from tests.e2e.api_server.native_webhook import names, native_webhook, status_of, supports, treated_by
-from tests.e2e.api_server.submission import NOT_OPTED_IN, stored
-from tests.e2e.conftest import new_namespace
+from tests.e2e.api_server.submission import stored
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.support.expectations import NOT_AIRFLOW, NOT_IN_MESH, expected
 from tests.support.pods import ask, pods_in
 from webhook.core.cluster import Cluster, NativeSupport

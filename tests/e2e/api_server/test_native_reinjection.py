@@ -27,8 +27,8 @@ from tests.e2e.api_server.simulated_injection import (
     injecting,
     injector_webhook,
 )
-from tests.e2e.api_server.submission import NOT_OPTED_IN, stored
-from tests.e2e.conftest import new_namespace
+from tests.e2e.api_server.submission import stored
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import registered, task_pod
 from webhook.core.reasons import NotConvertedReason
 

@@ -20,7 +20,8 @@ import pytest
 from testbed.wait import until
 from tests.e2e.api_server.own_webhook import OwnWebhook, own_webhook
 from tests.e2e.api_server.submission import comparable
-from tests.e2e.conftest import api_server_level, new_namespace
+from tests.e2e.levels import api_server_level
+from tests.e2e.namespaces import new_namespace
 from tests.e2e.registration import is_patched_in
 from webhook.core.names import STATUS
 

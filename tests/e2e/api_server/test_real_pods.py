@@ -12,8 +12,8 @@ import pytest
 
 from demo.simulated_injectors import inject_istio
 from testbed.api import path_of
-from tests.e2e.api_server.submission import NOT_OPTED_IN, comparable, stored, submission
-from tests.e2e.conftest import new_namespace
+from tests.e2e.api_server.submission import comparable, stored, submission
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.support.expectations import expected
 from tests.support.pods import ask, pods_in
 from webhook.core.names import STATUS

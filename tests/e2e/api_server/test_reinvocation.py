@@ -18,7 +18,7 @@ from demo.simulated_injectors import inject_istio, inject_istio_native, inject_i
 from testbed.wait import until
 from tests.e2e.api_server.scripted_webhook import Call, Reply, ScriptedWebhook, allowed, patched
 from tests.e2e.api_server.submission import stored
-from tests.e2e.conftest import new_namespace
+from tests.e2e.namespaces import new_namespace
 from tests.e2e.registration import registered, task_pod
 from tests.support.expectations import expected
 from tests.support.pods import pods_in

@@ -20,11 +20,12 @@ from testbed.api import path_of
 from testbed.manifest import watch_rules
 from testbed.wait import until
 from testbed.webhook import Webhook
-from tests.e2e.api_server.doctor import created, user_who_may
 from tests.e2e.api_server.nodes import make_node, nodes, remove_node, set_kubelet
-from tests.e2e.api_server.submission import NOT_OPTED_IN
-from tests.e2e.conftest import api_server_level, new_namespace
+from tests.e2e.levels import api_server_level
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
+from tests.e2e.objects import created
 from tests.e2e.registration import is_patched_in, registered, task_pod
+from tests.e2e.rights import user_who_may
 from webhook.core.cluster import Server
 from webhook.core.version import Version
 from webhook.kube.connection import Connection, configure_in_pod
@@ -252,7 +253,7 @@ def rights_without(resource: str, verb: str) -> list[JSONObject]:
 @contextmanager
 def user_with(level: Level, rules: Sequence[JSONObject], name: str = "") -> Iterator[Path]:
     """The kubeconfig of a user, by default a new one, who has these rights by now, and no others."""
-    with user_who_may(level, name or f"watching-user-{next(_numbers)}", *rules) as user:
+    with user_who_may(level.server, name or f"watching-user-{next(_numbers)}", *rules) as user:
         for rule in rules:
             for verb in rule["verbs"]:
                 until(partial(may, level.api, user, rule, verb), f"{user} may {verb} {rule['resources']}", SOON_SECONDS)

@@ -10,7 +10,7 @@ import pytest
 
 from testbed import levels
 from testbed.clock import Clock
-from tests.e2e.conftest import find
+from tests.e2e.levels import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ A_WHILE = timedelta(seconds=5)
 
 @pytest.fixture
 def level() -> Iterator[Level]:
-    find(*levels.OF_API_SERVER)
+    require(*levels.OF_API_SERVER)
     with levels.api_server() as alone:
         yield alone
 

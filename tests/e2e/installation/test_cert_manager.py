@@ -19,10 +19,10 @@ from testbed import binaries, cert_manager
 from testbed.cert_manager import CertManager
 from testbed.namespace import SERVICE_ACCOUNT, wait_until_ready
 from testbed.wait import until
-from tests.e2e.conftest import find, starting
-from tests.e2e.installation.conftest import clean_node_level
+from tests.e2e.installation.clean_node import clean_node_level
 from tests.e2e.installation.creations import without_a_gap
 from tests.e2e.installation.installation import CONFIGURATION, PODS, SECONDS, Installation, load_webhook_image
+from tests.e2e.levels import require, timed_start
 from tests.e2e.node.namespace import namespace_on
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ MOUNTED_SECONDS: Final = 180
 @pytest.fixture(scope="module")
 def level() -> Iterator[NodeLevel]:
     """A node for these tests alone: cert-manager's kinds stay on it."""
-    find(binaries.CERT_MANAGER)
+    require(binaries.CERT_MANAGER)
     with clean_node_level("node, cert-manager's") as level:
-        with starting("cert-manager"):
+        with timed_start("cert-manager"):
             running = CertManager(level.node)
         try:
             yield level

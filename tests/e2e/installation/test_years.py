@@ -21,7 +21,7 @@ from certs.lifetimes import USUAL
 from certs.site import ENTRY
 from manifests.rendering import NAME
 from testbed.wait import until
-from tests.e2e.installation.conftest import clean_node_level
+from tests.e2e.installation.clean_node import clean_node_level
 from tests.e2e.installation.creations import FAIL_OPEN, counted, creating, without_a_gap
 from tests.e2e.installation.installation import SECONDS, SECRET, Installation, load_webhook_image
 from tests.e2e.node.namespace import namespace_on

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from testbed.api import path_of
 from testbed.images import catalogue
-from testbed.mesh import INJECTED
-from testbed.namespace import MESH_ROOT, wait_until_ready
-from tests.e2e.api_server.submission import NOT_OPTED_IN
+from tests.e2e.mesh.namespace import mesh_namespace
 from tests.e2e.mesh.secrets_agent import PORT, TOKEN_REVIEWS, server
 from tests.e2e.mesh.server import serve
-from tests.e2e.node.namespace import namespace_on
+from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.native import forced, seen_by, watching
 
 if TYPE_CHECKING:
@@ -25,15 +22,6 @@ if TYPE_CHECKING:
     from tests.e2e.node.namespace import Namespace
 
 VERSIONED: Final = "localhost/proxyv2:1.31.0"
-
-
-@contextmanager
-def mesh_namespace(node: NodeLevel, **labels: str) -> Iterator[Namespace]:
-    """A namespace of the mesh; it opted in to the webhook unless ``labels`` say otherwise."""
-    with namespace_on(node, "mesh", **INJECTED, **labels) as namespace:
-        # Without istiod's root certificate the proxy waits for its volume.
-        wait_until_ready(node.api, namespace.name, MESH_ROOT)
-        yield namespace
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from testbed.namespace import SERVICE_ACCOUNT, wait_until_ready
 from testbed.wait import until
-from tests.e2e.conftest import new_namespace
+from tests.e2e.namespaces import new_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ import pytest
 
 from testbed.namespace import MESH_ROOT, wait_until_ready
 from testbed.wait import until
-from tests.e2e.api_server.submission import NOT_OPTED_IN
 from tests.e2e.mesh.rendering import ASKED, differences, rendering
 from tests.e2e.mesh.task import ended, is_from_envoy, regular, request, told
+from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.namespace import namespace_on
 from tests.e2e.node.native import native, native_status, seen_by
 from tests.e2e.node.pods import operator_pod, shell

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.api_server.submission import NOT_OPTED_IN, comparable
-from tests.e2e.mesh.conftest import mesh_namespace
+from tests.e2e.api_server.submission import comparable
+from tests.e2e.mesh.namespace import mesh_namespace
 from tests.e2e.mesh.task import ended, is_from_envoy, request
+from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.pods import operator_pod, shell
 from tests.e2e.registration import is_patched_in, registered
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed.images import catalogue
-from tests.e2e.api_server.submission import NOT_OPTED_IN
+from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.namespace import namespace_on
 
 if TYPE_CHECKING:

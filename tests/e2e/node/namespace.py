@@ -11,7 +11,7 @@ from testbed import binaries
 from testbed.api import ApiError, path_of
 from testbed.namespace import SERVICE_ACCOUNT, wait_until_ready
 from testbed.wait import until
-from tests.e2e.conftest import new_namespace
+from tests.e2e.namespaces import new_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from testbed.api import path_of
 from testbed.manifest import watch_rules
 from testbed.wait import until
 from testbed.webhook import Webhook
-from tests.e2e.api_server.submission import NOT_OPTED_IN
-from tests.e2e.conftest import new_namespace
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import is_patched_in, registered
+from tests.e2e.rights import user_who_may
 from webhook.core.cluster import NativeSupport
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def watching(
         found: What it will find of native sidecars; until then nobody waits for it in vain. TimeoutError: it finds something else.
 
     """
-    with _rights(node, name) as user:
+    with user_who_may(node.server, f"{USER}-{name}", *watch_rules()) as user:
         kubeconfig = node.server.credentials.kubeconfig(node.server.server, user)
         webhook = Webhook(node.place, name, {"CLUSTER_POLL_SECONDS": CHECK_SECONDS, **(settings or {})}, kubeconfig)
         try:
@@ -93,23 +92,3 @@ def native_status(moment: Moment, container: str) -> JSONObject:
 def native(pod: JSONObject) -> list[str]:
     """The names of a pod's native sidecars, in their order."""
     return [one["name"] for one in pod["spec"].get("initContainers", ()) if one.get("restartPolicy") == "Always"]
-
-
-@contextmanager
-def _rights(node: NodeLevel, name: str) -> Iterator[str]:
-    user = f"{USER}-{name}"
-    kind = "rbac.authorization.k8s.io"
-    role: JSONObject = {"apiVersion": f"{kind}/v1", "kind": "ClusterRole", "metadata": {"name": user}, "rules": watch_rules()}
-    binding = {
-        "apiVersion": f"{kind}/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": user},
-        "roleRef": {"apiGroup": kind, "kind": "ClusterRole", "name": user},
-        "subjects": [{"apiGroup": kind, "kind": "User", "name": user}],
-    }
-    node.server.credentials.client(user)
-    node.api.create(role)
-    node.api.create(binding)
-    yield user
-    node.api.delete(path_of(binding))
-    node.api.delete(path_of(role))

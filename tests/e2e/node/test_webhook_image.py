@@ -15,8 +15,8 @@ from manifests.rendering import NAME
 from testbed.images.webhook_image import webhook_image
 from testbed.wait import until
 from tests.e2e.api_server.chart import OPTIONS, objects, only, pod_of
-from tests.e2e.api_server.submission import NOT_OPTED_IN
 from tests.e2e.installation.installation import load_webhook_image
+from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.namespace import SECONDS, namespace_on
 from webhook import __version__
 from webhook.settings import PREFIX
