@@ -1,4 +1,7 @@
-"""What a keeper of certificates needs of an API server: requests with JSON in and out, and the time of each answer."""
+"""What the certificate manager needs of an API server: requests with JSON in and out, and the API server's clock.
+
+Whoever uses this package brings the client (`KubernetesApi`): this package imports none.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ if TYPE_CHECKING:
 
 JSON: Final = "application/json"
 APPLY: Final = "application/apply-patch+yaml"
-"""Server-side apply; JSON is YAML."""
+"""Server-side apply. JSON is YAML."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What an API server said.
+class ApiResponse:
+    """What an API server answered.
 
     Args:
         status: The HTTP status.
         body: The object, or a Status.
-        date: When, by the API server's own clock, in whole seconds.
+        date: The time on the API server's clock, in whole seconds.
 
     """
 
@@ -31,8 +34,14 @@ class Answer:
     date: datetime
 
 
-class Api(Protocol):
-    """An API server."""
+class KubernetesApi(Protocol):
+    """A client of one API server."""
 
-    def send(self, method: str, path: str, body: JSONObject | None = None, media_type: str = JSON, **parameters: str) -> Answer:
-        """The answer, of whatever status. UnreachableError, UnreadableError."""
+    def request(self, method: str, path: str, body: JSONObject | None = None, media_type: str = JSON, **parameters: str) -> ApiResponse:
+        """Send one request and return its response, whatever the status.
+
+        Raises:
+            ApiUnreachableError: There was no response, or only a part of it. The request may have been carried out.
+            ApiUnreadableError: The response is not a JSON object, or has no date.
+
+        """

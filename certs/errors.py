@@ -1,30 +1,30 @@
-"""What goes wrong between a keeper of certificates and an API server. The text is one line for a log.
+"""Errors of the certificate manager. Each message is one line that a log can show.
 
 * CertificatesError
-  + UnreachableError: nobody answered, or not to the end.
-  + UnreadableError: the answer is not what this API gives.
-  + RefusedError: the API server answered with an error.
-    - ConflictError: somebody else was first; look again.
+  + ApiUnreachableError: no response, or only a part of it.
+  + ApiUnreadableError: the response is not what this API returns.
+  + ApiRefusedError: the API server answered with an error.
+    - ConflictError: somebody else changed the object first; read it again.
 """
 
 from __future__ import annotations
 
 
 class CertificatesError(Exception):
-    """Nothing was done, as far as is known."""
+    """A reconcile failed; what is served stays."""
 
 
-class UnreachableError(CertificatesError):
-    """Nobody answered, or not to the end: what was asked for may have been done all the same."""
+class ApiUnreachableError(CertificatesError):
+    """There was no response, or only a part of it. The request may have been carried out."""
 
 
-class UnreadableError(CertificatesError):
-    """The answer is not what this API gives."""
+class ApiUnreadableError(CertificatesError):
+    """The response is not what this API returns."""
 
 
-class RefusedError(CertificatesError):
-    """The API server answered with an error; its own words name user, verb and resource where a right is missing."""
+class ApiRefusedError(CertificatesError):
+    """The API server answered with an error. For a missing right, its message names user, verb and resource."""
 
 
-class ConflictError(RefusedError):
-    """The object was changed, made or deleted in between."""
+class ConflictError(ApiRefusedError):
+    """The object was changed, created or deleted since it was read."""

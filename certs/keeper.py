@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from certs.api import Api
+    from certs.api import KubernetesApi
     from certs.rotation import Observation, Step
     from certs.site import Names, Sight
 
@@ -83,7 +83,12 @@ class Keeper:
     """The certificate of one replica."""
 
     def __init__(
-        self, connect: Callable[[], Api], names: Names, served_names: Sequence[str], listener: Listener, lifetimes: Lifetimes = USUAL
+        self,
+        connect: Callable[[], KubernetesApi],
+        names: Names,
+        served_names: Sequence[str],
+        listener: Listener,
+        lifetimes: Lifetimes = USUAL,
     ) -> None:
         """Ask nothing yet. ``connect`` may raise CertificatesError; ``served_names``: see `certs.authority.service_names`."""
         self._connect, self._names, self._served_names = connect, names, served_names

@@ -12,16 +12,16 @@ import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from certs.api import APPLY, Answer
+from certs.api import APPLY, ApiResponse
 from certs.bundle import read_bundle, write_bundle
-from certs.errors import ConflictError, RefusedError, UnreadableError
+from certs.errors import ApiRefusedError, ApiUnreadableError, ConflictError
 from certs.keyring import Keyring
 from certs.keyring_file import read_keyring, write_keyring
 from certs.lifetimes import USUAL, Lifetimes
 from certs.rotation import Observation
 
 if TYPE_CHECKING:
-    from certs.api import Api
+    from certs.api import KubernetesApi
     from certs.bundle import Bundle
 
     JSONObject = dict[str, Any]
@@ -73,7 +73,7 @@ class Sight:
 class Site:
     """The two objects, through one API server."""
 
-    def __init__(self, api: Api, names: Names, lifetimes: Lifetimes = USUAL) -> None:
+    def __init__(self, api: KubernetesApi, names: Names, lifetimes: Lifetimes = USUAL) -> None:
         """Nothing is asked yet."""
         self._api, self._names, self._lifetimes = api, names, lifetimes
         self._secrets = f"/api/v1/namespaces/{names.namespace}/secrets"
@@ -92,11 +92,11 @@ class Site:
         if sight.secret is None:
             metadata = {"name": self._names.secret, "namespace": self._names.namespace}
             made = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
-            _check(self._api.send("POST", self._secrets, made))
+            _check(self._api.request("POST", self._secrets, made))
             return
         # Whatever else is on it stays: labels, the marks of whoever installed it.
         changed = {**sight.secret, "data": {**(sight.secret.get("data") or {}), **data}}
-        _check_still_there(self._api.send("PUT", f"{self._secrets}/{self._names.secret}", changed))
+        _check_still_there(self._api.request("PUT", f"{self._secrets}/{self._names.secret}", changed))
 
     def publish(self, sight: Sight, bundle: Bundle) -> None:
         """Make this the caBundle of every webhook. ConflictError: the configuration is no longer as it was seen. CertificatesError."""
@@ -112,16 +112,16 @@ class Site:
             "webhooks": [{"name": webhook["name"], "clientConfig": config} for webhook in _webhooks_of(sight.configuration)],
         }
         path = f"{CONFIGURATIONS}/{self._names.configuration}"
-        _check_still_there(self._api.send("PATCH", path, applied, APPLY, fieldManager=FIELD_MANAGER, force="true"))
+        _check_still_there(self._api.request("PATCH", path, applied, APPLY, fieldManager=FIELD_MANAGER, force="true"))
 
-    def _get(self, path: str) -> tuple[JSONObject | None, Answer]:
-        answer = self._api.send("GET", path)
+    def _get(self, path: str) -> tuple[JSONObject | None, ApiResponse]:
+        answer = self._api.request("GET", path)
         if answer.status == GONE:
             return None, answer
         _check(answer)
         if not isinstance(answer.body.get("metadata"), dict):
             message = f"what is at {path} has no metadata"
-            raise UnreadableError(message)
+            raise ApiUnreadableError(message)
         return answer.body, answer
 
 
@@ -145,14 +145,14 @@ def _decode(text: str | None) -> bytes:
         return b""
 
 
-def _check(answer: Answer) -> None:
+def _check(answer: ApiResponse) -> None:
     if answer.status in OK:
         return
     problem = f"{answer.status} {answer.body.get('message', '')}"
-    raise ConflictError(problem) if answer.status == CONFLICT else RefusedError(problem)
+    raise ConflictError(problem) if answer.status == CONFLICT else ApiRefusedError(problem)
 
 
-def _check_still_there(answer: Answer) -> None:
+def _check_still_there(answer: ApiResponse) -> None:
     """What was seen and is gone has changed, too."""
     if answer.status == GONE:
         message = "404 it was deleted in between"

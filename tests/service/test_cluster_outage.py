@@ -21,9 +21,9 @@ from kubernetes.client import Configuration
 from tests.service.reviews import injected_review, is_answered
 from tests.service.running_service import DEADLINE_SECONDS, Certificates, RunningService, eventually, running_service, send
 from tests.support.oracles.admission import verify
-from webhook.kube.connection import CONNECT_SECONDS, Connection
-from webhook.kube.errors import RefusedError, UnreachableError
-from webhook.kube.kubeconfig import MAX_MESSAGE_CHARACTERS
+from webhook.kube.client import CONNECT_SECONDS, KubernetesClient
+from webhook.kube.credentials import NO_CREDENTIALS
+from webhook.kube.errors import MAX_MESSAGE_CHARACTERS, RefusedError, UnreachableError
 from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
 from webhook.kube.watcher import FIRST_LOOK_SECONDS
 
@@ -147,7 +147,7 @@ def test_a_kubeconfig_that_cannot_be_used_is_told_without_its_text(tmp_path_fact
 
 
 def test_without_credentials_it_says_once_that_there_is_no_cluster(service: RunningService) -> None:
-    assert [line["why"] for line in service.logs if line["event"] == "no cluster"] == ["neither a service account nor a kubeconfig is here"]
+    assert [line["why"] for line in service.logs if line["event"] == "no cluster"] == [NO_CREDENTIALS]
     assert service.metric("native_support", support="unknown") == 1
     assert not [name for name, _labels in service.metrics() if name.startswith("cluster_")]
 
@@ -296,7 +296,7 @@ def test_no_log_level_shows_the_token(tmp_path_factory: pytest.TempPathFactory, 
 
 def test_a_stream_that_falls_silent_is_given_up(fake: ScriptedApiServer) -> None:
     fake.events = [b"one\ntwo\nthr"]
-    lines = Connection(Configuration(host=fake.url)).lines(NODES_PATH, 0.2, watch="true", resourceVersion="1")
+    lines = KubernetesClient(Configuration(host=fake.url)).lines(NODES_PATH, 0.2, watch="true", resourceVersion="1")
 
     assert [next(lines), next(lines), next(lines)] == [b"", b"one", b"two"]
     with pytest.raises(UnreachableError, match="timed out"):
@@ -316,6 +316,6 @@ REFUSALS: Final = {
 def test_an_error_is_told_in_the_servers_words_on_one_line(fake: ScriptedApiServer, status: int, body: bytes, told: str) -> None:
     fake.refusal = (status, body)
     with pytest.raises(RefusedError) as refusal:
-        Connection(Configuration(host=fake.url)).get(NODES_PATH)
+        KubernetesClient(Configuration(host=fake.url)).get(NODES_PATH)
 
     assert (refusal.value.status, str(refusal.value).rstrip()) == (status, told)

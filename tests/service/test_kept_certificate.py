@@ -12,7 +12,7 @@ NEEDED = {"certificates": "self-managed", "service_namespace": "airflow-webhook"
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        (NEEDED, "neither a service account nor a kubeconfig is here"),
+        (NEEDED, "found neither a service account token nor a kubeconfig"),
         (NEEDED | {"service_namespace": ""}, "service_namespace: must be set"),
     ],
     ids=["no cluster", "no namespace"],

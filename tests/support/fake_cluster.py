@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from certs.api import JSON, Answer
+from certs.api import JSON, ApiResponse
 from certs.bundle import read_bundle
 from certs.site import CONFIGURATIONS, ENTRY, Names
 
@@ -31,7 +31,7 @@ CONFIGURATION: Final = f"{CONFIGURATIONS}/{NAMES.configuration}"
 
 @dataclass
 class FakeCluster:
-    """It is `certs.api.Api`.
+    """It is `certs.api.KubernetesApi`.
 
     Args:
         now: Its clock.
@@ -47,7 +47,7 @@ class FakeCluster:
     refused: dict[tuple[str, str], int] = field(default_factory=dict)
     versions: int = 0
 
-    def send(self, method: str, path: str, body: JSONObject | None = None, media_type: str = JSON, **parameters: str) -> Answer:  # noqa: ARG002  as a real one has it
+    def request(self, method: str, path: str, body: JSONObject | None = None, media_type: str = JSON, **parameters: str) -> ApiResponse:  # noqa: ARG002  as a real one has it
         """Answer."""
         self.calls.append((method, path))
         if status := self.refused.get((method, path)):
@@ -94,11 +94,11 @@ class FakeCluster:
         secret = self.objects.get(SECRET)
         return None if secret is None else base64.b64decode(secret["data"].get(ENTRY, ""))
 
-    def _read(self, path: str) -> Answer:
+    def _read(self, path: str) -> ApiResponse:
         found = self.objects.get(path)
         return self._answer(404, {"message": "not found"}) if found is None else self._answer(200, copy.deepcopy(found))
 
-    def _write(self, method: str, path: str, body: JSONObject) -> Answer:
+    def _write(self, method: str, path: str, body: JSONObject) -> ApiResponse:
         target = f"{path}/{body['metadata']['name']}" if method == "POST" else path
         found = self.objects.get(target)
         if method == "POST" and found is not None:
@@ -115,8 +115,8 @@ class FakeCluster:
         self.objects[path] = document
         return copy.deepcopy(document)
 
-    def _answer(self, status: int, body: JSONObject) -> Answer:
-        return Answer(status, body, self.now.replace(microsecond=0))
+    def _answer(self, status: int, body: JSONObject) -> ApiResponse:
+        return ApiResponse(status, body, self.now.replace(microsecond=0))
 
 
 def _applied(found: JSONObject, body: JSONObject) -> JSONObject:

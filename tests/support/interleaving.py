@@ -12,7 +12,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 
 from certs.api import JSON
 from certs.authority import holds, is_authority_of, service_names
-from certs.errors import CertificatesError, UnreachableError
+from certs.errors import ApiUnreachableError, CertificatesError
 from certs.keeper import Figures, Keeper
 from tests.support.fake_cluster import NAMES, FakeCluster
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from certs.api import Answer
+    from certs.api import ApiResponse
     from certs.pair import Pair
     from certs.rotation import Step
     from tests.support.json_object import JSONObject
@@ -116,14 +116,14 @@ class Replica:
         self._thread.join(DEADLINE_SECONDS)
         assert not self._thread.is_alive()
 
-    def send(self, method: str, path: str, body: JSONObject | None = None, media_type: str = JSON, **parameters: str) -> Answer:
-        """`certs.api.Api`, for the keeper."""
+    def request(self, method: str, path: str, body: JSONObject | None = None, media_type: str = JSON, **parameters: str) -> ApiResponse:
+        """`certs.api.KubernetesApi`, for the keeper."""
         self._stand_still()
         if self._fault is Fault.LOST:
-            raise UnreachableError(path)
-        answer = self._cluster.send(method, path, body, media_type, **parameters)
+            raise ApiUnreachableError(path)
+        answer = self._cluster.request(method, path, body, media_type, **parameters)
         if self._fault is Fault.UNANSWERED:
-            raise UnreachableError(path)
+            raise ApiUnreachableError(path)
         return answer
 
     def _live(self) -> None:

@@ -90,7 +90,7 @@ def _patch(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     # The kubernetes client is 35 MiB that nothing else here has use for.
     from webhook.command.visit import visit  # noqa: PLC0415
-    from webhook.kube.kubeconfig import KubeconfigError  # noqa: PLC0415
+    from webhook.kube.errors import KubeconfigError  # noqa: PLC0415
 
     settings = _settings(options)
     try:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook.command.explanation import BOLD, DIM, PLAIN
-from webhook.doctor.access import connect
 from webhook.doctor.diagnosis import diagnose
 from webhook.doctor.examination import examine
 from webhook.doctor.finding import Severity
-from webhook.kube.errors import RefusedError, UnreachableError
-from webhook.kube.kubeconfig import KubeconfigError
+from webhook.kube.client import connect_by_context
+from webhook.kube.errors import KubeconfigError, RefusedError, UnreachableError
 
 if TYPE_CHECKING:
     from webhook.core.sidecar import Catalogue
@@ -71,10 +70,10 @@ class Report:
 
 def visit(settings: Settings, catalogue: Catalogue, context: str | None, namespace: str | None) -> Report:
     """Look at the cluster of the kubeconfig. KubeconfigError: it, or the API server that it names, cannot be used."""
-    access, chosen = connect(context)
+    client, chosen = connect_by_context(context)
     place = namespace or chosen.namespace
     try:
-        seen = examine(access, place, catalogue)
+        seen = examine(client, place, catalogue)
     except (UnreachableError, RefusedError) as error:
         message = f"the API server {chosen.server} cannot be asked: {error}"
         raise KubeconfigError(message) from error

@@ -17,10 +17,11 @@ from webhook.kube.errors import RefusedError, UnreadableError
 from webhook.kube.reading import CONFIGURATIONS_PATH, Source, decode, list_nodes, pages, read_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from webhook.core.cluster import Server
     from webhook.core.sidecar import Catalogue
+    from webhook.kube.client import Response
     from webhook.kube.nodes import Nodes
 
 T = TypeVar("T")
@@ -30,10 +31,10 @@ NOT_FOUND: Final = 404
 
 
 class Patient(Source, Protocol):
-    """What is asked: `webhook.doctor.access.Access`."""
+    """What is asked: `webhook.kube.client.KubernetesClient`."""
 
-    def create(self, path: str, body: object, parameters: Mapping[str, str]) -> tuple[int, bytes]:
-        """Status and body of the answer to a POST."""
+    def create(self, path: str, body: object, **parameters: str) -> Response:
+        """The response to a POST, whatever its status."""
 
 
 class NotRead(msgspec.Struct, frozen=True):
@@ -95,10 +96,15 @@ def examine(patient: Patient, namespace: str, catalogue: Catalogue) -> Seen:
         nodes=_attempt(lambda: list_nodes(patient)[0]),
         webhooks=_attempt(lambda: in_order(_items(patient, CONFIGURATIONS_PATH, Configuration))),
         space=_attempt(lambda: _read_namespace(patient, place)),
-        pod=probe.read_trial(*patient.create(f"{place}/pods", probe.pod(), probe.PARAMETERS)),
-        template=probe.read_trial(*patient.create(f"{place}/podtemplates", probe.pod_template(), probe.PARAMETERS)),
+        pod=_try(patient, f"{place}/pods", probe.pod()),
+        template=_try(patient, f"{place}/podtemplates", probe.pod_template()),
         tasks=_attempt(lambda: _read_tasks(patient, place, catalogue, now)),
     )
+
+
+def _try(patient: Patient, path: str, body: object) -> probe.Trial:
+    response = patient.create(path, body, **probe.PARAMETERS)
+    return probe.read_trial(response.status, response.body)
 
 
 def _attempt(read: Callable[[], T]) -> T | NotRead:

@@ -1,6 +1,6 @@
-"""Where an API server and our identity with it are found: the pod's service account, else a kubeconfig, else nowhere.
+"""Which credentials for an API server are here: the pod's service account, else a kubeconfig, else none.
 
-This is looked at before the client is imported, which costs 10 MiB: a webhook that has no cluster to ask does without.
+The client is imported only where there are credentials: it costs 10 MiB, which a webhook without a cluster saves.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kubernetes.client import Configuration
+    from webhook.kube.client import KubernetesClient
 
 TOKEN_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 """Where the kubelet mounts it (Kubernetes docs, "Accessing the Kubernetes API from a Pod")."""
@@ -23,21 +23,24 @@ SERVICE_HOST: Final = "KUBERNETES_SERVICE_HOST"
 KUBECONFIG: Final = "KUBECONFIG"
 DEFAULT_KUBECONFIG: Final = "~/.kube/config"
 
+NO_CREDENTIALS: Final = "found neither a service account token nor a kubeconfig"
+"""Why there is no client where `find_client` returns None."""
 
-def find_credentials(environ: Mapping[str, str]) -> Callable[[], Configuration] | None:
-    """What reads the credentials that are here; None: there are none."""
+
+def find_client(environ: Mapping[str, str]) -> Callable[[], KubernetesClient] | None:
+    """A function that makes a client from the credentials found here, and may raise ClusterError; None where there are none."""
     if environ.get(SERVICE_HOST) and TOKEN_FILE.is_file():
-        from webhook.kube.connection import configure_in_pod  # noqa: PLC0415  see above
+        from webhook.kube.client import connect_in_pod  # noqa: PLC0415  see the module's docstring
 
-        return configure_in_pod
+        return connect_in_pod
     if has_kubeconfig(environ):
-        from webhook.kube.connection import configure_by_kubeconfig  # noqa: PLC0415  see above
+        from webhook.kube.client import connect_by_kubeconfig  # noqa: PLC0415  see the module's docstring
 
-        return configure_by_kubeconfig
+        return connect_by_kubeconfig
     return None
 
 
 def has_kubeconfig(environ: Mapping[str, str]) -> bool:
-    """Whether one of the files that make a kubeconfig is here; /dev/null is none."""
+    """Whether one of the kubeconfig's files exists; /dev/null does not count."""
     paths = (environ.get(KUBECONFIG) or DEFAULT_KUBECONFIG).split(os.pathsep)
     return any(Path(path).expanduser().is_file() for path in paths if path)

@@ -1,18 +1,34 @@
-"""What goes wrong between us and an API server. The text is one line for a log."""
+"""Errors of the Kubernetes client. Each message is one line that a log can show.
+
+* ClusterError
+  + KubeconfigError: the kubeconfig cannot be used.
+  + UnreachableError: no response, or only a part of it.
+  + UnreadableError: the response is not what this API returns.
+  + RefusedError: the API server answered with an error.
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
+MAX_MESSAGE_CHARACTERS: Final = 300
+"""A message from elsewhere is cut to this length."""
+
 
 class ClusterError(Exception):
-    """Nothing was learned."""
+    """The cluster could not be read or changed."""
+
+
+class KubeconfigError(ClusterError):
+    """The kubeconfig, or the API server that it names, cannot be used. The message holds no credentials."""
 
 
 class UnreachableError(ClusterError):
-    """Nobody answered, or not to the end."""
+    """There was no response, or only a part of it."""
 
 
 class UnreadableError(ClusterError):
-    """The answer is not what this API gives."""
+    """The response is not what this API returns."""
 
 
 class RefusedError(ClusterError):
@@ -20,11 +36,11 @@ class RefusedError(ClusterError):
 
     Args:
         status: The HTTP status.
-        message: Its own words: for a right that is missing they name user, verb and resource.
+        message: The API server's own message; for a missing right it names user, verb and resource.
 
     """
 
     def __init__(self, status: int, message: str) -> None:
-        """Keep the status."""
+        """Store the status; the text is both."""
         self.status = status
         super().__init__(f"{status} {message}")

@@ -1,4 +1,4 @@
-"""The kubeconfig: which API server it names, and with whose credentials. What goes wrong is told without anything secret."""
+"""The kubeconfig: the API server that it names, and the credentials for it. Error messages hold nothing secret."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 import yaml
 from kubernetes.config import ConfigException, list_kube_config_contexts, load_kube_config
 
+from webhook.kube.errors import MAX_MESSAGE_CHARACTERS, KubeconfigError
 from webhook.yaml_problem import yaml_problem
 
 if TYPE_CHECKING:
@@ -19,21 +20,16 @@ if TYPE_CHECKING:
 
     from kubernetes.client import Configuration
 
-MAX_MESSAGE_CHARACTERS: Final = 300
-MAX_COMPLAINTS: Final = 100
-
-
-class KubeconfigError(Exception):
-    """A kubeconfig that cannot be used. One line, with nothing secret in it."""
+MAX_LOG_RECORDS: Final = 100
 
 
 class Context(msgspec.Struct, frozen=True):
-    """Who asks whom.
+    """A context of a kubeconfig.
 
     Args:
-        name: Of the context in the kubeconfig.
-        namespace: Its namespace.
-        server: The API server's URL.
+        name: Its name.
+        namespace: Its namespace; ``default`` where it sets none.
+        server: The API server's URL, without a user name or password.
 
     """
 
@@ -43,45 +39,45 @@ class Context(msgspec.Struct, frozen=True):
 
 
 def use_kubeconfig(configuration: Configuration, context: str | None = None) -> Context:
-    """Fill a client's configuration from a context of the kubeconfig, by default the current one. KubeconfigError."""
+    """Fill a client's configuration from a context of the kubeconfig (None: the current one). KubeconfigError."""
     try:
         contexts, current = list_kube_config_contexts()  # type: ignore[no-untyped-call]
-        with _complaints() as complaints:
-            # Nothing is written back: a refreshed token stays here.
+        with _captured_log() as records:
+            # persist_config=False: a refreshed token is not written back to the file.
             load_kube_config(client_configuration=configuration, context=context, persist_config=False)  # type: ignore[no-untyped-call]
-        _check(complaints)
+        _check(records)
         chosen = _chosen(contexts, current, context)
         return Context(chosen["name"], chosen["context"].get("namespace") or "default", _shown(configuration.host))
     except Exception as error:
-        # Its parts come from an admin, a cloud's login program and the client's parsers, which raise what they like.
+        # The parts come from an admin, a cloud's login program and the client's parsers, which raise errors of any type.
         message = f"the kubeconfig cannot be used: {_in_a_line(error)}"
         raise KubeconfigError(message) from error
 
 
 @contextmanager
-def _complaints() -> Iterator[list[logging.LogRecord]]:
-    """What the client logs meanwhile, kept from every log: where a login program fails it repeats what that said, secrets and all."""
+def _captured_log() -> Iterator[list[logging.LogRecord]]:
+    """The client's log records, withheld from every other handler: when a login program fails, the client logs its output, secrets too."""
     root = logging.getLogger()
     others = root.handlers[:]
-    handler = logging.handlers.BufferingHandler(capacity=MAX_COMPLAINTS)
+    handler = logging.handlers.BufferingHandler(capacity=MAX_LOG_RECORDS)
     for other in others:
-        other.addFilter(_is_not_the_clients)
+        other.addFilter(_is_from_elsewhere)
     root.addHandler(handler)
     try:
         yield handler.buffer
     finally:
         root.removeHandler(handler)
         for other in others:
-            other.removeFilter(_is_not_the_clients)
+            other.removeFilter(_is_from_elsewhere)
 
 
-def _is_not_the_clients(record: logging.LogRecord) -> bool:
+def _is_from_elsewhere(record: logging.LogRecord) -> bool:
     return "kubernetes" not in PurePath(record.pathname).parts
 
 
-def _check(complaints: Iterable[logging.LogRecord]) -> None:
-    if any(record.levelno >= logging.ERROR and not _is_not_the_clients(record) for record in complaints):
-        message = "its login program gave no credentials; any command of kubectl's tells more"
+def _check(records: Iterable[logging.LogRecord]) -> None:
+    if any(record.levelno >= logging.ERROR and not _is_from_elsewhere(record) for record in records):
+        message = "its login program returned no credentials; run any kubectl command to see why"
         raise ConfigException(message)
 
 
@@ -90,13 +86,13 @@ def _chosen(contexts: list[dict[str, Any]], current: dict[str, Any], name: str |
 
 
 def _shown(url: str) -> str:
-    """Without a user's name and password, which a URL may hold."""
+    """The URL without the user name and password that it may hold."""
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def _in_a_line(error: Exception) -> str:
-    """A YAML error shows the line it is about, which may hold a token: only the place is told."""
+    """The problem in one line. Of a YAML error it is the position alone: the text of a line may hold a token."""
     if isinstance(error, yaml.YAMLError | ConfigException | OSError):
         return yaml_problem(error)[:MAX_MESSAGE_CHARACTERS]
     return f"it is not in the form of a kubeconfig ({type(error).__name__})"

@@ -9,18 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from webhook.core.cluster import Cluster, NativeSupport, NativeSwitch
-from webhook.kube.credentials import find_credentials
+from webhook.kube.credentials import NO_CREDENTIALS, find_client
 from webhook.kube.errors import ClusterError
 from webhook.kube.view import ClusterView, Resource
 from webhook.kube.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from kubernetes.client import Configuration
-
     from webhook.core.sidecar import Catalogue
-    from webhook.kube.connection import Connection
     from webhook.kube.nodes import Node
     from webhook.server.metrics import Metrics
     from webhook.settings import Settings
@@ -38,9 +33,9 @@ class ClusterWatch:
         self._story.begins(self.view.current.support)
         self._watcher: Watcher | None = None
         if settings.native_sidecars is not NativeSwitch.OFF:
-            configure = find_credentials(os.environ)
-            if configure is not None:
-                self._watcher = Watcher(partial(_connect, configure), self.view, self._story, settings.cluster_poll_seconds)
+            connect = find_client(os.environ)
+            if connect is not None:
+                self._watcher = Watcher(connect, self.view, self._story, settings.cluster_poll_seconds)
 
     def start(self) -> None:
         """Begin to look."""
@@ -48,7 +43,7 @@ class ClusterWatch:
             self._story.watches()
             self._watcher.start()
         elif self.view.current.support is not NativeSupport.FORCED_OFF:
-            LOG.info("no cluster", extra={"fields": {"why": "neither a service account nor a kubeconfig is here"}})
+            LOG.info("no cluster", extra={"fields": {"why": NO_CREDENTIALS}})
 
     def stop(self) -> None:
         """Neither ask nor tell any more."""
@@ -59,13 +54,6 @@ class ClusterWatch:
     def has_looked(self) -> bool:
         """Whether the first look is over, however it ended."""
         return self._watcher is None or self._watcher.has_looked
-
-
-def _connect(configure: Callable[[], Configuration]) -> Connection:
-    # The client costs 10 MiB that a webhook without a cluster does without.
-    from webhook.kube.connection import Connection  # noqa: PLC0415
-
-    return Connection(configure())
 
 
 class ClusterStory:

@@ -8,23 +8,22 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from certs.authority import service_names
-from certs.errors import CertificatesError, UnreachableError
+from certs.errors import ApiUnreachableError, CertificatesError
 from certs.keeper import Keeper, KeeperThread
 from certs.site import Names
-from webhook.kube.credentials import find_credentials
+from webhook.kube.credentials import NO_CREDENTIALS, find_client
 from webhook.kube.errors import ClusterError
 from webhook.server.certificate import CertificateError, server_context
+from webhook.server.certificates_api import CertificatesApi
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from kubernetes.client import Configuration
-
-    from certs.connection import Connection
     from certs.keeper import Figures
     from certs.pair import Pair
     from certs.rotation import Step
+    from webhook.kube.client import KubernetesClient
     from webhook.server.metrics import Metrics
     from webhook.settings import Settings
 
@@ -41,9 +40,9 @@ class KeptCertificate:
             CertificateError: There is no cluster to keep certificates in.
 
         """
-        configure = find_credentials(os.environ)
-        if configure is None:
-            message = "certificates: self-managed needs a cluster, and neither a service account nor a kubeconfig is here"
+        connect = find_client(os.environ)
+        if connect is None:
+            message = f"certificates: self-managed needs a cluster: {NO_CREDENTIALS}"
             raise CertificateError(message)
         names = Names(settings.service_namespace, settings.ca_secret, settings.configuration)
         served = service_names(settings.service_name, settings.service_namespace)
@@ -52,7 +51,7 @@ class KeptCertificate:
         self._problem = ""
         self._seen_at = monotonic()
         metrics.certificate_look_age.set_function(lambda: monotonic() - self._seen_at)
-        self._keeper = Keeper(lambda: _connect(configure), names, served, self)
+        self._keeper = Keeper(lambda: _connect(connect), names, served, self)
         self._thread = KeeperThread(self._keeper, self)
 
     def start(self) -> None:
@@ -115,11 +114,8 @@ class KeptCertificate:
             LOG.warning("certificates not looked at", exc_info=problem if is_ours else None, extra={"fields": {"problem": text}})
 
 
-def _connect(configure: Callable[[], Configuration]) -> Connection:
-    # The client costs 10 MiB that a service with files does without.
-    from certs.connection import Connection  # noqa: PLC0415
-
+def _connect(connect: Callable[[], KubernetesClient]) -> CertificatesApi:
     try:
-        return Connection(configure())
+        return CertificatesApi(connect())
     except ClusterError as error:
-        raise UnreachableError(str(error)) from error
+        raise ApiUnreachableError(str(error)) from error

@@ -18,20 +18,21 @@ from typing import TYPE_CHECKING, Any, Final
 from kubernetes.client import Configuration
 from kubernetes.config import load_kube_config
 
-from certs.connection import Connection
 from certs.keeper import Figures, Keeper, KeeperThread
 from certs.lifetimes import USUAL
 from certs.site import Names
 from testbed.manifest import installed
 from tests.e2e.api_server.scripted_webhook import ADDRESS, Call, patched
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
+from webhook.kube.client import KubernetesClient
+from webhook.server.certificates_api import CertificatesApi
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from certs.api import Api as CertificatesApi
+    from certs.api import KubernetesApi
     from certs.lifetimes import Lifetimes
     from certs.pair import Pair
     from certs.rotation import Step
@@ -47,11 +48,11 @@ MARK: Final = "kept"
 SECRET: Final = "authority"  # noqa: S105  the name of an object
 
 
-def connect(kubeconfig: Path) -> Connection:
-    """A keeper's connection, with its own pool."""
+def connect(kubeconfig: Path) -> CertificatesApi:
+    """A client with its own connection pool."""
     configuration = Configuration()
     load_kube_config(config_file=str(kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
-    return Connection(configuration)
+    return CertificatesApi(KubernetesClient(configuration))
 
 
 @dataclass
@@ -86,7 +87,7 @@ class Serving:
 class KeptWebhook:
     """The replicas and the address."""
 
-    def __init__(self, api: Api, names: Names, connecting: Callable[[], CertificatesApi], lifetimes: Lifetimes) -> None:
+    def __init__(self, api: Api, names: Names, connecting: Callable[[], KubernetesApi], lifetimes: Lifetimes) -> None:
         self.api, self.names = api, names
         self._connecting, self._lifetimes = connecting, lifetimes
         self.replicas: list[Serving] = []
@@ -152,7 +153,7 @@ def kept_webhook(
     level: Level,
     lifetimes: Lifetimes = USUAL,
     kubeconfig: Path | None = None,
-    through: Callable[[CertificatesApi], CertificatesApi] = lambda api: api,
+    through: Callable[[KubernetesApi], KubernetesApi] = lambda api: api,
 ) -> Iterator[KeptWebhook]:
     """A webhook without replicas and without a configuration, in a namespace of its own."""
     file = kubeconfig or level.server.kubeconfig

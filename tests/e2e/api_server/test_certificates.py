@@ -23,7 +23,7 @@ import certs
 from certs.api import APPLY, JSON
 from certs.authority import make_authority, renewal
 from certs.bundle import read_bundle, write_bundle
-from certs.errors import ConflictError, RefusedError, UnreachableError
+from certs.errors import ApiRefusedError, ApiUnreachableError, ConflictError
 from certs.lifetimes import Lifetimes
 from certs.rotation import Add
 from certs.site import CONFIGURATIONS, ENTRY, FIELD_MANAGER, Site
@@ -38,7 +38,7 @@ from tests.support.interleaving import trusts_any_of_ours
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from certs.api import Answer, Api
+    from certs.api import ApiResponse, KubernetesApi
     from testbed.levels import Level
     from tests.e2e.api_server.kept_webhook import KeptWebhook, Serving
     from tests.support.json_object import JSONObject
@@ -197,7 +197,7 @@ def test_whoever_takes_the_bundle_by_force_loses_it_again(api_server: Level, man
             document = webhook.configuration
             document["webhooks"][0]["clientConfig"]["caBundle"] = base64.b64encode(stranger.certificate_pem).decode()
             document["webhooks"][0]["timeoutSeconds"] = 7
-            connect(api_server.server.kubeconfig).send(
+            connect(api_server.server.kubeconfig).request(
                 "PATCH", path_of(document), document, "application/apply-patch+yaml", fieldManager=manager, force="true"
             )
             until(lambda: bundle_of(webhook) == bundle, "the caBundle is ours again", SECONDS)
@@ -286,7 +286,7 @@ def test_what_is_served_outlives_the_api_server_and_renewal_goes_on_after_it() -
         until(lambda: datetime.now(UTC) > due, "all leaves are due", 2 * SECONDS)
         until(lambda: all(replica.problems for replica in webhook.replicas), "every replica notices", SECONDS)
 
-        assert {type(problem) for replica in webhook.replicas for problem in replica.problems} == {UnreachableError}
+        assert {type(problem) for replica in webhook.replicas for problem in replica.problems} == {ApiUnreachableError}
         assert {served_to(webhook, bundle) for _ in leaves} == {leaf.public_bytes(Encoding.DER) for leaf in leaves}
         level.server.start()
         until(lambda: all(leaf_of(replica) not in leaves for replica in webhook.replicas), "all leaves are renewed", SECONDS)
@@ -296,11 +296,11 @@ def test_what_is_served_outlives_the_api_server_and_renewal_goes_on_after_it() -
 class Later:
     """An API server whose answers carry another date: so much time has passed, for all that a keeper can tell."""
 
-    def __init__(self, api: Api, passed: list[timedelta]) -> None:
+    def __init__(self, api: KubernetesApi, passed: list[timedelta]) -> None:
         self._api, self._passed = api, passed
 
-    def send(self, method: str, path: str, body: JSONObject | None = None, media_type: str = JSON, **parameters: str) -> Answer:
-        answer = self._api.send(method, path, body, media_type, **parameters)
+    def request(self, method: str, path: str, body: JSONObject | None = None, media_type: str = JSON, **parameters: str) -> ApiResponse:
+        answer = self._api.request(method, path, body, media_type, **parameters)
         return replace(answer, date=answer.date + self._passed[-1])
 
 
@@ -371,9 +371,9 @@ def test_the_rights_that_are_documented_are_enough_and_open_nothing_else(api_ser
         others = ["/api/v1/namespaces/default/secrets", namespace, f"{namespace}/other", CONFIGURATIONS, f"{CONFIGURATIONS}/other"]
 
         assert not any(replica.problems for replica in webhook.replicas)
-        assert {path: user.send("GET", path).status for path in others} == dict.fromkeys(others, 403)
-        assert user.send("DELETE", secret_path(webhook)).status == 403
-        assert user.send("PATCH", f"{CONFIGURATIONS}/other", {}, APPLY, fieldManager=FIELD_MANAGER).status == 403
+        assert {path: user.request("GET", path).status for path in others} == dict.fromkeys(others, 403)
+        assert user.request("DELETE", secret_path(webhook)).status == 403
+        assert user.request("PATCH", f"{CONFIGURATIONS}/other", {}, APPLY, fieldManager=FIELD_MANAGER).status == 403
 
 
 @pytest.mark.parametrize(("resource", "verb"), [("secrets", "get"), ("secrets", "create"), (HOOKS, "get"), (HOOKS, "patch")])
@@ -386,7 +386,7 @@ def test_without_one_of_the_rights_it_says_which(api_server: Level, resource: st
         webhook.start(1)
         problem = until(lambda: webhook.replicas[0].problems, "a look fails", SECONDS)[0]
 
-        assert isinstance(problem, RefusedError)
+        assert isinstance(problem, ApiRefusedError)
         assert f'cannot {verb} resource "{resource}"' in str(problem)
         assert not webhook.replicas[0].figures.is_ready
 

@@ -28,7 +28,7 @@ from tests.e2e.registration import is_patched_in, registered, task_pod
 from tests.e2e.rights import user_who_may
 from webhook.core.cluster import Server
 from webhook.core.version import Version
-from webhook.kube.connection import Connection, configure_in_pod
+from webhook.kube.client import connect_in_pod
 from webhook.kube.errors import RefusedError
 from webhook.kube.reading import list_nodes, list_webhooks, read_server
 from webhook.kube.view import Resource
@@ -333,13 +333,13 @@ def test_a_pod_speaks_as_its_service_account(api_server: Level, tmp_path: Path, 
         address = urlsplit(api_server.server.server)
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", str(address.hostname))
         monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(address.port))
-        connection = Connection(configure_in_pod())
+        client = connect_in_pod()
 
-        assert read_server(connection) == Server("v1.34.4", Version(1, 34, 4))
-        assert len(list_nodes(connection)[0]) == 0
-        assert "airflow-sidecar-webhook" in {webhook.configuration for webhook in list_webhooks(connection)}
+        assert read_server(client) == Server("v1.34.4", Version(1, 34, 4))
+        assert len(list_nodes(client)[0]) == 0
+        assert "airflow-sidecar-webhook" in {webhook.configuration for webhook in list_webhooks(client)}
         with pytest.raises(RefusedError, match=r"403 .*system:serviceaccount:default:watcher"):
-            connection.get("/api/v1/secrets")
+            client.get("/api/v1/secrets")
 
 
 def test_a_switch_that_is_on_holds_without_any_right_and_off_asks_for_nothing(api_server: Level) -> None:

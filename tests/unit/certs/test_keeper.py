@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from certs.authority import renewal
-from certs.errors import ConflictError, RefusedError, UnreachableError
+from certs.errors import ApiRefusedError, ApiUnreachableError, ConflictError
 from certs.keeper import MAX_STEPS, Keeper, KeeperThread
 from certs.lifetimes import USUAL
 from certs.rotation import Add, Publish, Remember
@@ -20,7 +20,7 @@ from tests.support.interleaving import SERVED_NAMES, RecordingListener, verifies
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from certs.api import Answer
+    from certs.api import ApiResponse
     from certs.pair import Pair
 
 
@@ -120,18 +120,18 @@ def test_a_leaf_is_renewed_in_time(kept: Kept) -> None:
 class FailingApi:
     """An API server that nobody reaches."""
 
-    def send(self, *_: object, **__: object) -> Answer:
+    def request(self, *_: object, **__: object) -> ApiResponse:
         """Fail."""
         message = "connection refused"
-        raise UnreachableError(message)
+        raise ApiUnreachableError(message)
 
 
 def test_without_an_api_server_what_is_served_stays(cluster: FakeCluster) -> None:
     class Sometimes:
         api: FakeCluster | FailingApi = cluster
 
-        def send(self, *arguments: Any, **parameters: Any) -> Answer:
-            return self.api.send(*arguments, **parameters)
+        def request(self, *arguments: Any, **parameters: Any) -> ApiResponse:
+            return self.api.request(*arguments, **parameters)
 
     sometimes, listener = Sometimes(), RecordingListener()
     keeper = Keeper(lambda: sometimes, NAMES, SERVED_NAMES, listener)
@@ -139,7 +139,7 @@ def test_without_an_api_server_what_is_served_stays(cluster: FakeCluster) -> Non
     before = keeper.figures
     sometimes.api = FailingApi()
     cluster.pass_time(USUAL.leaf * 0.7)
-    with pytest.raises(UnreachableError):
+    with pytest.raises(ApiUnreachableError):
         keeper.look()
     assert (len(listener.pairs), keeper.figures) == (1, before)
     sometimes.api = cluster
@@ -153,7 +153,7 @@ def test_without_an_api_server_what_is_served_stays(cluster: FakeCluster) -> Non
 )
 def test_a_right_that_is_missing_at_the_start_is_told(cluster: FakeCluster, method: str, path: str) -> None:
     cluster.refused[method, path] = 403
-    with pytest.raises(RefusedError, match=f"403 {method} {path} is refused"):
+    with pytest.raises(ApiRefusedError, match=f"403 {method} {path} is refused"):
         Kept(cluster).keeper.look()
 
 
@@ -161,7 +161,7 @@ def test_a_right_that_is_missing_at_the_start_is_told(cluster: FakeCluster, meth
 def test_a_right_that_is_lost_later_takes_nothing_away(kept: Kept, method: str, path: str) -> None:
     kept.cluster.refused[method, path] = 403
     kept.cluster.pass_time(USUAL.authority * 0.7)
-    with pytest.raises(RefusedError):
+    with pytest.raises(ApiRefusedError):
         kept.keeper.look()
 
     assert len(kept.listener.pairs) >= 1
@@ -227,7 +227,7 @@ def test_the_figures_say_whether_there_is_a_configuration(kept: Kept) -> None:
 def test_readiness_stays_where_trust_is_lost(kept: Kept) -> None:
     kept.cluster.refused["PATCH", CONFIGURATION] = 403
     kept.cluster.put_bundle(b"")
-    with pytest.raises(RefusedError):
+    with pytest.raises(ApiRefusedError):
         kept.keeper.look()
 
     assert kept.keeper.figures.is_ready
@@ -238,7 +238,7 @@ def test_a_look_that_may_not_write_has_not_come_to_its_end(kept: Kept) -> None:
     kept.cluster.refused["PATCH", CONFIGURATION] = 403
     kept.cluster.put_bundle(b"")
     before = kept.listener.rests
-    with pytest.raises(RefusedError):
+    with pytest.raises(ApiRefusedError):
         kept.keeper.look()
     assert kept.listener.rests == before
 
@@ -265,7 +265,7 @@ def test_a_certificate_that_cannot_be_served_is_not_taken_for_served(cluster: Fa
 
 def test_other_answers_than_success_are_errors_with_the_servers_words(cluster: FakeCluster) -> None:
     cluster.refused["GET", CONFIGURATION] = 500
-    with pytest.raises(RefusedError, match="500 GET") as caught:
+    with pytest.raises(ApiRefusedError, match="500 GET") as caught:
         Kept(cluster).keeper.look()
 
     assert not isinstance(caught.value, ConflictError)
@@ -284,7 +284,7 @@ class Waiting(RecordingListener):
 
 
 def test_the_thread_goes_on_after_an_outage_and_after_a_bug(cluster: FakeCluster) -> None:
-    problems = iter([UnreachableError("nobody"), ValueError("a bug")])
+    problems = iter([ApiUnreachableError("nobody"), ValueError("a bug")])
 
     def connect() -> FakeCluster:
         problem = next(problems, None)
@@ -300,17 +300,17 @@ def test_the_thread_goes_on_after_an_outage_and_after_a_bug(cluster: FakeCluster
     finally:
         thread.stop()
 
-    assert [type(problem) for problem in listener.problems] == [UnreachableError, ValueError]
+    assert [type(problem) for problem in listener.problems] == [ApiUnreachableError, ValueError]
 
 
 def test_a_look_that_hangs_does_not_keep_the_process(cluster: FakeCluster) -> None:
     answer = threading.Event()
 
     class Hanging(FakeCluster):
-        def send(self, *arguments: Any, **parameters: Any) -> Answer:
+        def request(self, *arguments: Any, **parameters: Any) -> ApiResponse:
             asked.set()
             answer.wait(SECONDS)
-            return cluster.send(*arguments, **parameters)
+            return cluster.request(*arguments, **parameters)
 
     asked, listener = threading.Event(), RecordingListener()
     thread = KeeperThread(Keeper(Hanging, NAMES, SERVED_NAMES, listener), listener)

@@ -35,7 +35,7 @@ class Service:
 
     def __init__(self, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cluster, self.seconds, self.metrics = cluster, 1000.0, Metrics()
-        monkeypatch.setattr(kept_certificate, "find_credentials", lambda _environ: object)
+        monkeypatch.setattr(kept_certificate, "find_client", lambda _environ: object)
         monkeypatch.setattr(kept_certificate, "_connect", lambda _configure: cluster)
         monkeypatch.setattr(kept_certificate, "monotonic", lambda: self.seconds)
         self._certificate = KeptCertificate(SETTINGS, self.metrics)

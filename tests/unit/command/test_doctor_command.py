@@ -62,10 +62,14 @@ UNUSABLE: Final[dict[str, tuple[str | None, tuple[str, ...], str]]] = {
     "a login program that fails": (
         with_login("/bin/sh", "-c", f"echo {SECRET}; exit 1"),
         (),
-        f"{NOT_USED}its login program gave no credentials",
+        f"{NOT_USED}its login program returned no credentials",
     ),
-    "a login program that is not there": (with_login("/none"), (), f"{NOT_USED}its login program gave no credentials"),
-    "a login program that talks": (with_login("/bin/sh", "-c", f"echo {SECRET}"), (), f"{NOT_USED}its login program gave no credentials"),
+    "a login program that is not there": (with_login("/none"), (), f"{NOT_USED}its login program returned no credentials"),
+    "a login program that talks": (
+        with_login("/bin/sh", "-c", f"echo {SECRET}"),
+        (),
+        f"{NOT_USED}its login program returned no credentials",
+    ),
     "a certificate that is not there": (
         json.dumps({**ENTRY, "users": [{"name": "u", "user": {"client-certificate": "/none.crt", "client-key": "/none.key"}}]}),
         (),

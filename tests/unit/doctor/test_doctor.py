@@ -27,6 +27,7 @@ from webhook.doctor.probe import Trial, Verdict, read_trial
 from webhook.doctor.registration import OURS, Configuration, Registered, Rule, in_order
 from webhook.doctor.selector import LabelSelector, Requirement
 from webhook.doctor.stuck import TaskPod, read_task_pod
+from webhook.kube.client import Response
 from webhook.kube.errors import RefusedError
 from webhook.kube.nodes import Nodes, make_node
 from webhook.kube.reading import CONFIGURATIONS_PATH
@@ -34,7 +35,7 @@ from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 ROOT: Final = Path(__file__).parents[3]
 PAGE: Final = ROOT / "docs" / "doctor.md"
@@ -353,9 +354,9 @@ class FakePatient:
     def lines(self, path: str, read_seconds: float, **parameters: str) -> Iterator[bytes]:
         raise NotImplementedError((path, read_seconds, parameters))
 
-    def create(self, path: str, body: object, parameters: Mapping[str, str]) -> tuple[int, bytes]:
+    def create(self, path: str, body: object, **parameters: str) -> Response:
         del path, parameters
-        return 201, msgspec.json.encode(body)
+        return Response(201, msgspec.json.encode(body), None)
 
 
 def test_every_page_of_the_pods_is_looked_at() -> None:

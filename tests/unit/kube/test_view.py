@@ -22,7 +22,7 @@ from testbed import wait
 from webhook.core.cluster import Cluster, MutatingWebhook, NativeSupport, NativeSwitch, Server
 from webhook.core.version import Version
 from webhook.kube import credentials
-from webhook.kube.credentials import find_credentials
+from webhook.kube.credentials import find_client
 from webhook.kube.errors import RefusedError, UnreachableError, UnreadableError
 from webhook.kube.nodes import UNREADABLE, Node, Nodes, make_node
 from webhook.kube.reading import (
@@ -719,7 +719,7 @@ def test_without_credentials_there_is_nothing_to_connect_with(tmp_path: Path, mo
         {"KUBECONFIG": f"{tmp_path}/none{os.pathsep}"},
         {"KUBERNETES_SERVICE_HOST": "10.96.0.1"},
     ):
-        assert find_credentials(environ) is None
+        assert find_client(environ) is None
 
 
 def test_the_pods_own_identity_goes_before_a_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -727,11 +727,11 @@ def test_the_pods_own_identity_goes_before_a_kubeconfig(tmp_path: Path, monkeypa
     default = tmp_path / ".kube" / "config"
     default.parent.mkdir()
     default.write_text("{}")
-    names = [find_credentials({}), find_credentials({"KUBECONFIG": f"{tmp_path}/none{os.pathsep}{default}"})]
+    names = [find_client({}), find_client({"KUBECONFIG": f"{tmp_path}/none{os.pathsep}{default}"})]
     monkeypatch.setattr(credentials, "TOKEN_FILE", default)
-    names.append(find_credentials({"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBECONFIG": str(default)}))
+    names.append(find_client({"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBECONFIG": str(default)}))
 
-    assert [connect and connect.__name__ for connect in names] == ["configure_by_kubeconfig", "configure_by_kubeconfig", "configure_in_pod"]
+    assert [connect and connect.__name__ for connect in names] == ["connect_by_kubeconfig", "connect_by_kubeconfig", "connect_in_pod"]
 
 
 IMPORTS_NO_CLIENT = """
