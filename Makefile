@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test e2e check format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
+.PHONY: help demo test e2e mutants check format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ e2e: $(VENV)/ready ## the tests on a real API server, node, mesh and Airflow; bu
 	@# Alone, because it compares the machine before and after. The other levels wait more than they compute.
 	$(BIN)/python -m pytest tests/e2e/harness
 	$(BIN)/python -m pytest --numprocesses 3 --ignore tests/e2e/harness tests/e2e
+
+mutants: $(VENV)/ready ## change the rules and the certificate authority in each place, and see that a test notices; MODULE=certs.rotation alone
+	$(BIN)/python -m tests.mutation $(MODULE)
 
 check: $(VENV)/ready ## style, types and import rules, without changing anything
 	$(BIN)/ruff format --check --quiet .
@@ -67,4 +70,4 @@ requirements: ## pin all dependencies again, with hashes; needs uv
 	cd testbed/images/webhook_base && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade requirements.in --output-file requirements.txt
 
 clean: ## delete what the targets made
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/results
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants benchmarks/results

@@ -6,12 +6,16 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import Phase, settings
 
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
 if TYPE_CHECKING:
     from webhook.core.policy import Policy
+
+# For `make mutants`: every run of a test sees the same examples, and the first failure needs no smaller example.
+settings.register_profile("mutants", derandomize=True, database=None, phases=(Phase.explicit, Phase.generate))
 
 
 @pytest.fixture(scope="session")
