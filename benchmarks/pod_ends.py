@@ -34,9 +34,9 @@ from webhook.server import metrics
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import NodeLevel
-    from testbed.node import Node
+    from testbed.node import NodeCluster
     from testbed.recorder import Recorder
 
 
@@ -122,7 +122,7 @@ class End:
 class Ground:
     """Where the pods run."""
 
-    node: Node
+    node: NodeCluster
     recorder: Recorder
     image: str
 
@@ -161,7 +161,7 @@ class Ground:
         self.create(LEFT_ALONE, "watched", TASK_SECONDS)
         ended = self.task_end(LEFT_ALONE, "watched")
         time.sleep(max(0.0, ended + seconds - time.monotonic()))
-        last = self.recorder.story(LEFT_ALONE.namespace, "watched")[-1]
+        last = self.recorder.moments(LEFT_ALONE.namespace, "watched")[-1]
         self.node.api.delete(f"/api/v1/namespaces/{LEFT_ALONE.namespace}/pods/watched", gracePeriodSeconds="1")
         self.recorder.first(LEFT_ALONE.namespace, "watched", lambda one: one.gone, "is gone", END_SECONDS)
         return last.phase
@@ -173,7 +173,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7, help="rounds (7)")
     parser.add_argument("--watched-seconds", type=float, default=60, help="how long a pod that never ends is watched (60)")
     given = parser.parse_args()
-    reason = prerequisites.lacking()
+    reason = prerequisites.missing()
     if reason:
         say(reason)
         return NO_FIGURES
@@ -223,7 +223,7 @@ def start_converting(level: NodeLevel, ends: ExitStack) -> None:
     level.api.create(webhook.configuration("zzz-airflow-sidecar-webhook", namespaceSelector={"matchLabels": AFTER_ISTIO}))
 
 
-def make_namespaces(api: Api, kinds: Iterable[Kind]) -> None:
+def make_namespaces(api: ApiClient, kinds: Iterable[Kind]) -> None:
     """A namespace for each kind, ready for pods. ApiError, TimeoutError."""
     for kind in kinds:
         make_namespace(api, kind.namespace, kind.labels)

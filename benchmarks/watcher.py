@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from benchmarks.material import Material
     from benchmarks.server import Contestant, Server
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from tests.support.json_object import JSONObject
 
 
@@ -226,7 +226,7 @@ def node_object(number: int) -> JSONObject:
 
 
 @contextmanager
-def heartbeats(api: Api, nodes: int, updates: float) -> Iterator[None]:
+def heartbeats(api: ApiClient, nodes: int, updates: float) -> Iterator[None]:
     """So many times a second the status of a node is written, one node after the other."""
     ended = threading.Event()
 

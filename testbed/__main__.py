@@ -1,6 +1,6 @@
-"""`python -m testbed build`, `start [LEVEL]`, `stop`: what `make cluster` and its kin call.
+"""`python -m testbed build`, `start [LEVEL]` or `stop`, as `make e2e`, `make cluster` and `make cluster-stop` call it.
 
-The levels are api-server, old-api-server, newest-api-server, node, mesh and airflow; mesh where none is named.
+LEVEL is api-server, old-api-server, newest-api-server, node, mesh (the default) or airflow.
 """
 
 from __future__ import annotations
@@ -10,20 +10,15 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from testbed import binaries, levels, prerequisites, standing
-from testbed.images import catalogue
-from testbed.images.archive import archive
+from testbed import binaries, standing
+from testbed.build import build_everything, build_level
 from testbed.images.command import ImageError
-from testbed.mesh import proxy_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from testbed.binaries import Program
-    from testbed.images.archive import Image
+    from collections.abc import Callable
 
 HOW_TO: Final = """
-The level {level} stands, with the webhook in place and the namespace `tasks` opted in. It took {seconds:.0f} s.
+The level {level} is up, with the webhook registered and the namespace `tasks` opted in. It took {seconds:.0f} s.
 
   export KUBECONFIG={kubeconfig}
   {try_it}
@@ -31,48 +26,31 @@ The level {level} stands, with the webhook in place and the namespace `tasks` op
 
 WITHOUT_A_NODE: Final = """{kubectl} create -f {first_pod} --dry-run=server -o yaml
 
-shows what the webhook makes of a pod; there is no node to run it."""
+shows a pod as the webhook changes it; there is no node to run it."""
 
 WITH_A_NODE: Final = """{kubectl} create -f {first_pod}
   {kubectl} get pod first --namespace tasks --watch
 
-The pod's task ends with 3 after five seconds; without the webhook its istio-proxy would keep it running for ever."""
+The pod's task ends with exit code 3 after five seconds; without the webhook, its istio-proxy would keep the pod Running for ever."""
 
 WITH_AIRFLOW: Final = """
-Airflow, with one slot, is at {airflow}; everybody is its admin. Start its DAG `ten_tasks`, and label the namespace
-airflow-sidecar-webhook=disabled to see it get stuck."""
+Airflow, with one slot, is at {airflow}; every visitor is its admin. Start its DAG `ten_tasks`. To see it get stuck, label the namespace
+airflow-sidecar-webhook=disabled first."""
 
-STOPPED: Final = "`make cluster-stop` ends the cluster and leaves nothing of it but its logs, and what was built for the next start."
-
-
-PROGRAMS_OF: Final = {
-    "api-server": levels.OF_API_SERVER,
-    "old-api-server": levels.OF_API_SERVER,
-    "newest-api-server": (binaries.NEWEST_KUBE_APISERVER, binaries.ETCD),
-    "node": (*levels.OF_API_SERVER, *levels.OF_NODE),
-    "mesh": (*levels.OF_API_SERVER, *levels.OF_NODE, *levels.OF_MESH),
-    "airflow": (*levels.OF_API_SERVER, *levels.OF_NODE, *levels.OF_MESH),
-}
-IMAGES_OF: Final[dict[str, tuple[Callable[[], Image], ...]]] = {
-    "node": (catalogue.pause, catalogue.task, catalogue.stand_in_istio_agent),
-    "mesh": (catalogue.pause, catalogue.task, proxy_image),
-    "airflow": (catalogue.pause, catalogue.task, proxy_image, catalogue.airflow),
-}
-"""What a level is built of, for those levels that run pods."""
+STOPPED: Final = "`make cluster-stop` ends the cluster and removes it; its logs, and what was built, stay for the next start."
 
 
 def build(_: str) -> None:
-    """Build what this machine can and does not have yet, programs first, and say what it cannot: the tests of that are skipped."""
+    """Build what is missing for any level. Print what this machine cannot build, with the remedy; the tests that need it are skipped."""
     try:
-        _build(binaries.PROGRAMS, ())
-        _build((), (*catalogue.ALONE, proxy_image))
+        build_everything()
     except RuntimeError as error:
         print(error, file=sys.stderr)
 
 
 def start(level: str) -> None:
-    """Start a level to try things on, and say how."""
-    _build(PROGRAMS_OF[level], IMAGES_OF.get(level, ()))
+    """Start a level to try things on, and print how."""
+    build_level(level)
     began = time.monotonic()
     cluster = standing.start(level)
     facts = {"kubectl": _kubectl(), "first_pod": cluster.first_pod, "airflow": cluster.airflow}
@@ -82,18 +60,8 @@ def start(level: str) -> None:
 
 
 def stop(_: str) -> None:
-    """End it."""
-    print("the cluster is gone" if standing.stop() else "no cluster stands")
-
-
-def _build(programs: Sequence[Program], images: Sequence[Callable[[], Image]]) -> None:
-    reason = prerequisites.lacking() if images else ""
-    if reason:
-        raise RuntimeError(reason)
-    for program in programs:
-        binaries.find(program)
-    for image in images:
-        archive(image())
+    """End that level."""
+    print("the cluster is gone" if standing.stop() else "no cluster is up")
 
 
 def _kubectl() -> str:
@@ -102,12 +70,12 @@ def _kubectl() -> str:
 
 
 COMMANDS: Final[dict[str, Callable[[str], None]]] = {"build": build, "start": start, "stop": stop, "hold": standing.hold}
-USUAL: Final = "mesh"
+DEFAULT_LEVEL: Final = "mesh"
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; 1 where it cannot be done, with the reason, 2 where there is no such command or level."""
-    name, level, *more = [*arguments, USUAL] if len(arguments) == 1 else [*arguments, "", ""]
+    """Run one command; its exit code: 1 where it fails, with the reason on stderr; 2 for an unknown command or level."""
+    name, level, *more = [*arguments, DEFAULT_LEVEL] if len(arguments) == 1 else [*arguments, "", ""]
     command = COMMANDS.get(name)
     if command is None or level not in standing.LEVELS or any(more):
         print(__doc__, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""etcd and kube-apiserver: all that the API's own contract needs."""
+"""etcd and kube-apiserver."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from testbed import binaries
-from testbed.api import Api
+from testbed.api import ApiClient
 from testbed.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -23,12 +23,13 @@ FIRST_SERVICE: Final = "10.96.0.1"
 """The Service ``kubernetes``, which is always the first of the range."""
 
 OLD: Final = ("--emulated-version=1.32", "--feature-gates=SidecarContainers=false")
-"""A cluster without native sidecars, from the same program: ``restartPolicy`` of an init container is dropped in silence."""
+"""A cluster without native sidecars, from the same program: it drops ``restartPolicy`` of an init container without a warning."""
 
 ALONE: Final = ("--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none")
-"""Without a controller manager no namespace ever gets its service account, and every pod would be refused for the lack of one.
+"""Options of an API server without a controller manager and on the loopback.
 
-Nor does the Service ``kubernetes`` get endpoints on the loopback: they may not be there, and since 1.37 such a server does not start.
+Without a controller manager no namespace gets its service account, and the ServiceAccount plugin would refuse every pod.
+The Service ``kubernetes`` may not have endpoints on the loopback: since 1.37 the server does not start with them.
 """
 
 
@@ -36,7 +37,7 @@ class ApiServer:
     """A running API server and its store, empty at the start."""
 
     def __init__(self, place: Place, options: Sequence[str], program: Program = binaries.KUBE_APISERVER) -> None:
-        """Start both and wait until the API server is ready. RuntimeError with its log: it does not get so."""
+        """Start both and wait until the API server is ready. RuntimeError with the end of its log: it does not become ready."""
         self.credentials = Credentials(place.folder / "credentials")
         self.credentials.server("kube-apiserver", [place.address, FIRST_SERVICE, "127.0.0.1", "kubernetes.default.svc"])
         self.credentials.client("kube-apiserver-kubelet-client", "system:masters")
@@ -44,7 +45,7 @@ class ApiServer:
         self._etcd_port, self._port = place.port(2379), place.port(6443)
         self.server = f"https://{place.address}:{self._port}"
         self.kubeconfig = self.credentials.kubeconfig(self.server)
-        self.api = Api(self.server, self.credentials.tls())
+        self.api = ApiClient(self.server, self.credentials.tls())
         self._command: list[str | Path] = [binaries.find(program), *self._flags(), *options]
         self._etcd = place.start("etcd", self._etcd_command())
         try:
@@ -54,21 +55,21 @@ class ApiServer:
             raise
 
     def start(self) -> None:
-        """Start the API server, at first or again; what it stored is still there."""
+        """Start the API server, for the first time or again; etcd has kept its objects."""
         self._process = self._place.start("kube-apiserver", self._command)
         self._process.ready(self._ready, "is ready")
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
-        """End the API server alone. Asked by SIGTERM it waits for open watches."""
+        """End the API server; etcd runs on. After SIGTERM it waits for open watches to end."""
         self._process.end(with_signal)
 
     @property
     def pid(self) -> int:
-        """Of the API server."""
+        """The process id of the API server."""
         return self._process.pid
 
     def end(self) -> None:
-        """End both. The API server would wait for open watches."""
+        """End both. SIGKILL, since after SIGTERM the API server waits for open watches to end."""
         self.api.close()
         self._process.end(signal.SIGKILL)
         self._etcd.end()
@@ -85,7 +86,7 @@ class ApiServer:
         return [
             str(binaries.find(binaries.ETCD)),
             f"--data-dir={self._place.folder / 'etcd'}",
-            # A power cut may cost this cluster its store; waiting for the disk costs each test.
+            # This store need not survive a power cut, and a sync to disk for each write would slow every test.
             "--unsafe-no-fsync",
             "--log-level=warn",
             f"--listen-client-urls={own}:{port}",
@@ -110,7 +111,7 @@ class ApiServer:
             f"--kubelet-certificate-authority={files.authority_file}",
             f"--kubelet-client-certificate={files.certificate_file('kube-apiserver-kubelet-client')}",
             f"--kubelet-client-key={files.key_file('kube-apiserver-kubelet-client')}",
-            # The node's name means nothing to this machine's resolver.
+            # This machine's resolver does not know the node's name.
             "--kubelet-preferred-address-types=InternalIP",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={files.service_account_key_file}",

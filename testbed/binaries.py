@@ -1,7 +1,7 @@
 """Finds the programs of a cluster, or builds them from the Go modules in ``tools`` into the cache.
 
-A program counts as found when it says the pinned minor version: first in ``KUBEBUILDER_ASSETS``, then on the PATH. Versions stand in
-``tools/*/go.mod`` and nowhere else.
+A program in ``KUBEBUILDER_ASSETS`` or on the PATH is used if it prints the pinned minor version. ``tools/*/go.mod`` are the only place
+with versions.
 """
 
 from __future__ import annotations
@@ -16,23 +16,26 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from testbed import cache
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TOOLS: Final = Path(__file__).parent / "tools"
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program, and where its source is.
+    """A program, and the Go package that it is built from.
 
     Args:
         name: Its file name.
         module: The folder below ``tools`` with its go.mod.
-        package: What is built, as Go imports it.
+        package: Its Go import path.
         requirement: The module whose version it carries.
-        asks: The arguments that make it print its version; none: a program found elsewhere is not trusted to be the pinned one.
+        version_arguments: Make it print its version. Empty: it is always built, since no other one can be checked.
 
     """
 
@@ -40,7 +43,7 @@ class Program:
     module: str
     package: str
     requirement: str
-    asks: tuple[str, ...] = ()
+    version_arguments: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -56,17 +59,17 @@ class Program:
         return ".".join(self.version.removeprefix("v").split(".")[:2]) + "."
 
 
-def _kubernetes(name: str, module: str = "kubernetes", asks: tuple[str, ...] = ("--version",)) -> Program:
-    return Program(name, module, f"k8s.io/kubernetes/cmd/{name}", "k8s.io/kubernetes", asks)
+def _kubernetes(name: str, module: str = "kubernetes", version_arguments: tuple[str, ...] = ("--version",)) -> Program:
+    return Program(name, module, f"k8s.io/kubernetes/cmd/{name}", "k8s.io/kubernetes", version_arguments)
 
 
 KUBE_APISERVER: Final = _kubernetes("kube-apiserver")
-NEWEST_KUBE_APISERVER: Final = _kubernetes("kube-apiserver", "kubernetes-newest", asks=())
+NEWEST_KUBE_APISERVER: Final = _kubernetes("kube-apiserver", "kubernetes-newest", version_arguments=())
 KUBE_CONTROLLER_MANAGER: Final = _kubernetes("kube-controller-manager")
 KUBE_SCHEDULER: Final = _kubernetes("kube-scheduler")
 KUBELET: Final = _kubernetes("kubelet")
 KUBE_PROXY: Final = _kubernetes("kube-proxy")
-KUBECTL: Final = _kubernetes("kubectl", asks=("version", "--client"))
+KUBECTL: Final = _kubernetes("kubectl", version_arguments=("version", "--client"))
 ETCD: Final = Program("etcd", "etcd", ".", "go.etcd.io/etcd/server/v3", ("--version",))
 HELM: Final = Program("helm", "helm", "helm.sh/helm/v3/cmd/helm", "helm.sh/helm/v3", ("version",))
 PILOT_DISCOVERY: Final = Program("pilot-discovery", "istio", "istio.io/istio/pilot/cmd/pilot-discovery", "istio.io/istio")
@@ -87,34 +90,45 @@ PROGRAMS: Final = (
     NEWEST_KUBE_APISERVER,
     CERT_MANAGER,
 )
-"""In the order in which a bare machine builds them."""
+"""In the order of their build."""
 
 
 class NoGoError(RuntimeError):
-    """A program is not there, and neither is Go to build it with."""
+    """A program is missing, and so is Go to build it with."""
 
 
 class BuildError(Exception):
-    """Go is there, and could not do it."""
+    """Go could not build or download a program."""
 
 
 def find(program: Program) -> Path:
-    """Where the program is; it is built if it has to be, which takes minutes the first time. NoGoError, BuildError."""
+    """The program's path. It is built where it is missing, which takes minutes. NoGoError, BuildError."""
     return _found(program) or _built(program)
 
 
+def download(programs: Sequence[Program]) -> None:
+    """Download the Go modules of the programs that are still to be built. What fails here, `find` reports."""
+    packages: dict[str, list[str]] = {}
+    for program in programs:
+        if shutil.which("go") and not (_found(program) or _cached(program).exists()):
+            packages.setdefault(program.module, []).append(program.package)
+    for module, needed in packages.items():
+        # Loading packages downloads the modules that their build needs; `go mod download` takes those of their tests as well.
+        subprocess.run([_go(), "list", "-deps", *needed], cwd=TOOLS / module, env=_environment(), check=False, capture_output=True)
+
+
 def source_folder(program: Program) -> Path:
-    """The source of the module whose version the program carries. NoGoError, BuildError."""
+    """The folder with the source of the module whose version the program carries. NoGoError, BuildError."""
     command = [_go(), "mod", "download", "-json", program.requirement]
-    told = subprocess.run(command, cwd=TOOLS / program.module, check=False, stdout=subprocess.PIPE, text=True)
-    if told.returncode:
-        message = f"{program.requirement} {program.version} cannot be downloaded: {told.stdout.strip()}"
+    ended = subprocess.run(command, cwd=TOOLS / program.module, check=False, stdout=subprocess.PIPE, text=True)
+    if ended.returncode:
+        message = f"{program.requirement} {program.version} cannot be downloaded: {ended.stdout.strip()}"
         raise BuildError(message)
-    return Path(json.loads(told.stdout)["Dir"])
+    return Path(json.loads(ended.stdout)["Dir"])
 
 
 def _found(program: Program) -> Path | None:
-    if not program.asks:
+    if not program.version_arguments:
         return None
     for places in filter(None, (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"))):
         path = shutil.which(program.name, path=places)
@@ -124,8 +138,8 @@ def _found(program: Program) -> Path | None:
 
 
 def _is_pinned(program: Program, path: str) -> bool:
-    said = subprocess.run([path, *program.asks], check=False, capture_output=True, text=True, timeout=30).stdout
-    return program.minor in said
+    output = subprocess.run([path, *program.version_arguments], check=False, capture_output=True, text=True, timeout=30).stdout
+    return program.minor in output
 
 
 def _cached(program: Program) -> Path:
@@ -138,9 +152,9 @@ def _built(program: Program) -> Path:
     target = _cached(program)
     if target.exists():
         return target
-    # One build at a time: the linker of one of these needs 2 GB, and two would only take turns.
+    # One build at a time: the linker of one of these needs 2 GB, and two would not be faster.
     with cache.locked(cache.folder() / "programs" / ".building"):
-        return cache.kept(target, lambda unfinished: _build(program, unfinished))
+        return cache.made(target, lambda unfinished: _build(program, unfinished))
 
 
 def _build(program: Program, target: Path) -> None:
@@ -148,16 +162,19 @@ def _build(program: Program, target: Path) -> None:
     _say(f"building {program.name} {program.version}, which takes minutes the first time …")
     began = time.monotonic()
     command = [go, "build", "-trimpath", "-ldflags", _linker_flags(program), "-o", str(target), program.package]
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
-    ended = subprocess.run(command, cwd=TOOLS / program.module, env=environment, check=False, stdout=sys.stderr)
+    ended = subprocess.run(command, cwd=TOOLS / program.module, env=_environment(), check=False, stdout=sys.stderr)
     if ended.returncode:
         message = f"{program.name} {program.version} cannot be built: see what Go says above"
         raise BuildError(message)
     _say(f"built {program.name} in {time.monotonic() - began:.0f} s")
 
 
+def _environment() -> dict[str, str]:
+    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
+
+
 def _linker_flags(program: Program) -> str:
-    """Without debugging symbols; Kubernetes is told its version, else it takes itself for v0.0.0."""
+    """Without debugging symbols. Kubernetes gets its version here: without it, it reports v0.0.0."""
     if program.requirement != "k8s.io/kubernetes":
         return "-s -w"
     major, minor, _ = program.version.removeprefix("v").split(".", 2)

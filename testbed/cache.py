@@ -1,4 +1,4 @@
-"""The user's cache folder: what took minutes to make, kept by what it was made of."""
+"""The user's cache folder: files and folders that take minutes to make, under names made of a digest of their sources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def folder() -> Path:
-    """Where it is (XDG Base Directory Specification), made if it was not there."""
+    """The folder (XDG Base Directory Specification); created where it is missing."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     path = base / "airflow-sidecar-webhook"
     path.mkdir(parents=True, exist_ok=True)
@@ -24,7 +24,7 @@ def folder() -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time be here, and say so where it has to wait; the lock ends with the process, however that ends."""
+    """Hold a lock that one process at a time can hold; print a line where it has to wait. The kernel drops it with the process."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:
@@ -35,8 +35,8 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def kept(path: Path, make: Callable[[Path], None]) -> Path:
-    """``path``, made by ``make(unfinished)`` unless it is there already. A half-made one is never found under its name."""
+def made(path: Path, make: Callable[[Path], None]) -> Path:
+    """``path``; where it is missing, ``make(unfinished)`` makes it under another name first, so that ``path`` is always complete."""
     if path.exists():
         return path
     with locked(path.with_name(f".{path.name}.lock")):
@@ -49,7 +49,7 @@ def kept(path: Path, make: Callable[[Path], None]) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder, or nothing."""
+    """Delete a file or a folder; a missing one is no error."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

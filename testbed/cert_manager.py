@@ -1,6 +1,6 @@
 """cert-manager on a node: its custom resources, and its controllers and cainjector as one process beside the API server.
 
-Its webhook does not run: what that refuses or writes into a new object is not seen here. Nor are its rights, since it asks as an admin.
+Not shown here: what cert-manager's own webhook refuses or defaults, since it does not run; its rights, since it runs as an admin.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testbed.api import JSONObject
-    from testbed.node import Node
+    from testbed.node import NodeCluster
 
 
 NAMESPACE: Final = "cert-manager"
-"""Where the Secrets of ClusterIssuers are."""
+"""The namespace of the Secrets of ClusterIssuers."""
 
 API_VERSION: Final = "cert-manager.io/v1"
 DEFINITIONS: Final = "deploy/crds"
@@ -37,7 +37,7 @@ INJECTED: Final[JSONObject] = {
             "name": "probe.cert-manager.io",
             "admissionReviewVersions": ["v1"],
             "sideEffects": "None",
-            # It has no rules, so that nobody is asked.
+            # It has no rules, so that it is never called.
             "clientConfig": {"url": "https://127.0.0.1/"},
         }
     ],
@@ -53,19 +53,19 @@ PROBES: Final[tuple[JSONObject, ...]] = (
     },
     INJECTED,
 )
-"""There to show that the controllers sign and the cainjector injects."""
+"""Objects by which the start notices that the controllers sign and the cainjector injects."""
 
 
 class CertManager:
     """A running cert-manager."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: NodeCluster) -> None:
         """Install it, and wait until it signs and injects. RuntimeError, TimeoutError, ApiError."""
         self._api = node.api
         definitions = list(_definitions())
         for definition in definitions:
             self._api.apply(definition)
-        # Before that cainjector would look again only after ten seconds.
+        # cainjector retries a kind that is not served yet only after ten seconds.
         until(lambda: all(map(self._is_served, definitions)), "the kinds of cert-manager are served", READY_SECONDS)
         for probe in PROBES:
             self._api.apply(probe)
@@ -79,7 +79,7 @@ class CertManager:
         self._process.ready(self._injects, "signs and injects", READY_SECONDS)
 
     def end(self) -> None:
-        """End the process; its kinds and their objects stay."""
+        """End the process; its custom resources and their objects stay."""
         self._process.end()
 
     def _is_served(self, definition: JSONObject) -> bool:
@@ -88,8 +88,8 @@ class CertManager:
         return self._api.request("GET", path).is_success
 
     def _injects(self) -> bool:
-        (hook,) = self._api.get(path_of(INJECTED))["webhooks"]
-        return "caBundle" in hook["clientConfig"]
+        (webhook,) = self._api.get(path_of(INJECTED))["webhooks"]
+        return "caBundle" in webhook["clientConfig"]
 
 
 def _definitions() -> Iterator[JSONObject]:

@@ -1,8 +1,8 @@
-"""The clock of one running component, put ahead: for it alone, and without an end of its connections. For x86-64, and for programs of Go's.
+"""The clock of one running component, put ahead: for that process alone, and its connections stay open. For Go programs on x86-64.
 
 Such a program reads the time by code that the kernel maps into each process (vdso(7)); a write to that page gives the process a copy of
-its own (proc_pid_mem(5)). The new code asks the kernel and adds what is set to CLOCK_REALTIME. Times that are measured (CLOCK_MONOTONIC) go
-on as they were, so timers and deadlines do not run off. A process that is started again has the machine's clock again.
+its own (proc_pid_mem(5)). The new code calls the kernel and adds the set seconds to CLOCK_REALTIME. CLOCK_MONOTONIC is unchanged, so timers
+and deadlines do not fire. A process that is started again has the machine's clock.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ SECONDS: Final = struct.Struct("<q")
 
 
 class Clock:
-    """The wall clock of a process, right at first."""
+    """The wall clock of a process; at first the machine's."""
 
     def __init__(self, pid: int) -> None:
-        """Replace the process's code. RuntimeError: this machine is none for it. OSError: it is gone, or not ours."""
+        """Replace the process's code. RuntimeError: not on this architecture. OSError: the process has ended, or is another user's."""
         if platform.machine() != "x86_64":
             message = f"the clock of a process can be set on x86_64, not on {platform.machine()}"
             raise RuntimeError(message)
         base, size = _base(pid), len(CODE) + SECONDS.size
         room, entry = (base + _offset(name) for name in (ROOM, ENTRY))
-        assert not any(room < base + _offset(other) < room + size for other in OTHERS), "the function is too short for ours"
+        assert not any(room < base + _offset(other) < room + size for other in OTHERS), "the function is too short for the new code"
         self._memory = Path(f"/proc/{pid}/mem")
         self._seconds = room + len(CODE)
         self._write(room, CODE + SECONDS.pack(0))
-        # The process runs on meanwhile. It finds the old function or the new one, unless it is between the first two instructions.
+        # The process runs meanwhile. It calls the old function or the new one, unless it is between the first two instructions.
         self._write(entry, JUMP.pack(0xE9, room - entry - JUMP.size))
 
     def put_ahead(self, by: timedelta) -> None:
-        """From now on the process's clock is so much ahead of the machine's."""
+        """From now on the process's clock is ahead of the machine's by this much."""
         self._write(self._seconds, SECONDS.pack(round(by.total_seconds())))
 
     def _write(self, address: int, content: bytes) -> None:
@@ -65,13 +65,13 @@ class Clock:
 
 
 def _base(pid: int | str) -> int:
-    """Where the kernel has put its code in this process."""
+    """The address of the kernel's code in this process."""
     line = next(line for line in Path(f"/proc/{pid}/maps").read_text("ascii").splitlines() if line.endswith("[vdso]"))
     return int(line.partition("-")[0], 16)
 
 
 def _offset(name: str) -> int:
-    """The same in every process of this machine."""
+    """The offset of a function in that code, which is the same in every process of this machine."""
     address = ctypes.cast(ctypes.CDLL(VDSO)[name], ctypes.c_void_p).value
     assert address is not None
     return address - _base("self")

@@ -1,4 +1,4 @@
-"""Who may speak in a cluster: one authority, a certificate for each component, the key of the service accounts."""
+"""The credentials of a cluster: one authority, a certificate for each component, the key that signs service account tokens."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 ADMIN = "admin"
 MASTERS = "system:masters"
-"""The group that RBAC never refuses."""
+"""The group that may do everything."""
 
 LIFE: Final = timedelta(days=3650)
-"""Of every certificate: longer than any clock here is put ahead (`testbed.clock`)."""
+"""The lifetime of every certificate: longer than tests put any clock ahead (`testbed.clock`)."""
 
 
 class Credentials:
@@ -42,22 +42,22 @@ class Credentials:
 
     def client(self, user: str, *groups: str) -> None:
         """A certificate by which the API server knows a user and its groups (common name and organizations)."""
-        self._keep(user, _sign_client(self._authority, user, groups))
+        self._write_pair(user, _sign_client(self._authority, user, groups))
 
     def server(self, name: str, names: Sequence[str]) -> None:
         """A serving certificate for these DNS names and addresses."""
-        self._keep(name, sign_leaf(self._authority, names, datetime.now(UTC), LIFE))
+        self._write_pair(name, sign_leaf(self._authority, names, datetime.now(UTC), LIFE))
 
     def certificate_file(self, name: str) -> Path:
-        """The certificate of a user or a server."""
+        """The certificate file of a user or a server."""
         return self.folder / f"{name}.crt"
 
     def key_file(self, name: str) -> Path:
-        """Its key."""
+        """The key file of a user or a server."""
         return self.folder / f"{name}.key"
 
     def tls(self) -> ssl.SSLContext:
-        """An admin's side of a connection to the API server."""
+        """TLS as an admin: trusts the authority and presents the admin's certificate."""
         context = ssl.create_default_context(cafile=str(self.authority_file))
         context.load_cert_chain(self.certificate_file(ADMIN), self.key_file(ADMIN))
         return context
@@ -76,7 +76,7 @@ class Credentials:
         }
         return self._write(f"{user}.kubeconfig", json.dumps(content, indent=1).encode())
 
-    def _keep(self, name: str, issued: Issued) -> None:
+    def _write_pair(self, name: str, issued: Issued) -> None:
         self._write(f"{name}.crt", issued.certificate_pem)
         self._write(f"{name}.key", issued.key_pem)
 

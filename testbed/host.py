@@ -1,4 +1,4 @@
-"""Where components run when they need no machine of their own: as processes on the loopback, for any user."""
+"""The place of components that need no machine of their own: processes on the loopback, for any user."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class Host:
-    """This machine's loopback, and a place for files."""
+    """This machine's loopback, and a folder for files."""
 
     address = "127.0.0.1"
 
     def __init__(self) -> None:
-        """Take a slot. RuntimeError: all are taken."""
+        """Take a slot. RuntimeError: none is free."""
         self._slot = slot.take()
         self.number = self._slot.number
         self.folder = self._slot.folder
         self.logs = self._slot.logs
 
     def port(self, usual: int) -> int:
-        """A port that is free now, whatever the usual one is: others may run here."""
+        """A port that is free now; never the usual one, since other clusters may run here."""
         del usual
         with socket.socket() as probe:
             probe.bind((self.address, 0))
@@ -34,9 +34,9 @@ class Host:
             return port
 
     def start(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Process:
-        """A component of this run."""
+        """Start a component."""
         return Process(name, command, self.logs / f"{name}.log", environment)
 
     def end(self) -> None:
-        """Give the place back; its processes have been ended by whoever started them."""
+        """Release the slot; whoever started processes here has ended them."""
         self._slot.release()

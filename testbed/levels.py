@@ -1,4 +1,4 @@
-"""The levels of the proving ground, each on top of the one before. Each is a block: what was started in it has ended after it."""
+"""The levels of the test bed, each on top of the one before, as context managers; each ends everything that it started."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from testbed.api_server import ALONE, ApiServer
 from testbed.host import Host
 from testbed.machine import Machine
 from testbed.mesh import Mesh
-from testbed.node import Node
+from testbed.node import NodeCluster
 from testbed.recorder import Recorder
 from testbed.webhook import Webhook
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.binaries import Program
     from testbed.place import Place
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """An API server, and a webhook that it has not been told of yet.
+    """An API server, and a webhook process that is not registered with it yet.
 
     Args:
-        place: Where its components run.
+        place: The place of its processes and files.
         server: The API server.
         webhook: The webhook.
 
@@ -41,7 +41,7 @@ class Level:
     webhook: Webhook
 
     @property
-    def api(self) -> Api:
+    def api(self) -> ApiClient:
         """An admin's client."""
         return self.server.api
 
@@ -52,11 +52,11 @@ class NodeLevel(Level):
 
     Args:
         node: The node.
-        recorder: What happens to its pods.
+        recorder: Records every state of its pods.
 
     """
 
-    node: Node
+    node: NodeCluster
     recorder: Recorder
 
 
@@ -90,7 +90,7 @@ def node() -> Iterator[NodeLevel]:
     with ExitStack() as ends:
         machine = Machine()
         ends.callback(machine.end)
-        one = Node(machine)
+        one = NodeCluster(machine)
         ends.callback(one.end)
         webhook = Webhook(machine)
         ends.callback(webhook.end)
@@ -98,7 +98,7 @@ def node() -> Iterator[NodeLevel]:
 
 
 @contextmanager
-def mesh(on: Node, environment: Mapping[str, str]) -> Iterator[Mesh]:
+def mesh(on: NodeCluster, environment: Mapping[str, str]) -> Iterator[Mesh]:
     """Istio on a node; ``environment`` is istiod's. RuntimeError with a log: it does not inject."""
     with ExitStack() as ends:
         istio = Mesh(on, environment)
@@ -107,8 +107,8 @@ def mesh(on: Node, environment: Mapping[str, str]) -> Iterator[Mesh]:
 
 
 @contextmanager
-def airflow(on: Node, tasks: str, dags: Path) -> Iterator[Airflow]:
-    """Airflow on a node; ``tasks`` is the namespace of its tasks. RuntimeError with a log: it does not get healthy."""
+def airflow(on: NodeCluster, tasks: str, dags: Path) -> Iterator[Airflow]:
+    """Airflow on a node; ``tasks`` is the namespace of its tasks. RuntimeError with a log: it does not become healthy."""
     with ExitStack() as ends:
         installed = Airflow(on, tasks, dags)
         ends.callback(installed.end)

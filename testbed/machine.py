@@ -1,8 +1,7 @@
-"""A machine within this one: network, mounts and processes of its own, so that nothing a node does is left on the host.
+"""A machine within this one: network, mount and PID namespaces of its own, so that a node leaves nothing on the host. Needs root.
 
-When its first process dies the kernel kills the rest, drops the mounts and takes the links down (pid_namespaces(7)); that first process
-dies with the command that started it. So a run that is killed in the middle leaves only its folder and empty cgroups behind, which the
-next run clears away. Needs root.
+When its first process dies, the kernel kills the others, drops the mounts and removes the links (pid_namespaces(7)). That first process
+dies with the command that started it. So a killed run leaves only its folder and empty cgroups, which the next run removes.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 NETWORK: Final = "198.18.{}.{}"
-"""Set aside for tests of networks, so that nobody routes it (RFC 2544); the first number is the slot's."""
+"""Reserved for network tests, so that no route uses it (RFC 2544); the first number is the slot's."""
 
 END_SECONDS: Final = 20
 
@@ -33,15 +32,15 @@ KERNEL_SETTINGS: Final = {
     "kernel/keys/root_maxkeys": "1000000",
     "kernel/keys/root_maxbytes": "25000000",
 }
-"""What a kubelet sets for the whole kernel unless it is so already (kubernetes pkg/kubelet/cm/container_manager_linux.go)."""
+"""What a kubelet sets for the whole kernel unless it already has these values (kubernetes pkg/kubelet/cm/container_manager_linux.go)."""
 
 
 class ProcessInside(Process):
-    """A component in a machine: a child of the nsenter that put it there, which passes on its exit code but no signals."""
+    """A component in a machine: a child of nsenter, which passes on its exit code but no signals."""
 
     @property
     def pid(self) -> int:
-        """The component's own process id, as the host counts. ProcessLookupError: it has ended."""
+        """The component's process id on the host. ProcessLookupError: it has ended."""
         child = until(lambda: self._ended() or _child(self._popen.pid), f"{self.name} is in its machine", END_SECONDS)
         if not isinstance(child, str):
             raise ProcessLookupError(self.name)
@@ -52,8 +51,8 @@ class Machine:
     """A running machine, empty at the start."""
 
     def __init__(self) -> None:
-        """Take a slot and start the first process. RuntimeError: all are taken, or this machine allows no other within it."""
-        # A link of that name belongs to a run that lives, if perhaps one of another user's.
+        """Take a slot and start the first process. RuntimeError: no slot is free, or this machine does not allow new namespaces."""
+        # A link of that name belongs to a live run, which may be another user's.
         self._slot = slot.take(number for number in range(slot.SLOTS) if not link(number).exists())
         (self._slot.folder / MACHINE).touch()
         self.number = self._slot.number
@@ -79,22 +78,22 @@ class Machine:
             raise
 
     def port(self, usual: int) -> int:
-        """Every port is free here."""
+        """The usual port: every port is free here."""
         return usual
 
     def start(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Process:
-        """A component in this machine."""
+        """Start a component in this machine."""
         process = ProcessInside(name, [*self._enter, *command], self.logs / f"{name}.log", environment)
         self._started.append(process)
         return process
 
     def run(self, *command: str | Path, seconds: float = 60) -> str:
-        """A command in this machine, to its end; its output. RuntimeError with what it said: it failed."""
+        """Run a command in this machine to its end; its output. RuntimeError with its stderr: it failed."""
         return run(*self._enter, *command, seconds=seconds)
 
     def end(self) -> None:
-        """End everything in it, and give the place back."""
-        # The one signal that reaches both the first process and the unshare that waits for it.
+        """End everything in it, and release the slot."""
+        # SIGKILL alone reaches both the first process and the unshare that waits for it.
         self._init.end(signal.SIGKILL)
         for process in self._started:
             process.end(signal.SIGKILL)
@@ -104,19 +103,19 @@ class Machine:
         return _child(self._init.pid)
 
     def _connect(self) -> None:
-        """A pair of links, one end here, the other in the machine."""
+        """Connect the machine by a pair of links, one end here, the other in it."""
         run("ip", "link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", self._first_process())
         run("ip", "address", "add", f"{self.host_address}/30", "dev", self._link)
         run("ip", "link", "set", self._link, "up")
         self.run("ip", "address", "add", f"{self.address}/30", "dev", "eth0")
         self.run("ip", "link", "set", "lo", "up")
         self.run("ip", "link", "set", "eth0", "up")
-        # A default route has to be there for parts that look for one, though nothing answers behind it.
+        # Some components need a default route, though nothing answers behind it.
         self.run("ip", "route", "add", "default", "via", self.host_address)
         self.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
 
     def _set_up_mounts(self) -> None:
-        """What components write outside their folders goes to memory; what they would set in the kernel reads as set."""
+        """Files outside the components' folders go to memory; the kernel settings that a kubelet would change read as already set."""
         for folder in ("/run", "/var/lib", "/var/log"):
             self.run("mount", "-t", "tmpfs", "tmpfs", folder)
         for name, value in KERNEL_SETTINGS.items():
@@ -130,7 +129,7 @@ def _child(pid: int) -> str:
 
 
 def run(*command: str | Path, seconds: float = 60) -> str:
-    """A command to its end; its output. RuntimeError with what it said: it failed, or took longer than this."""
+    """Run a command to its end; its output. RuntimeError with its stderr: it failed, or took longer than ``seconds``."""
     try:
         ended = subprocess.run([*map(str, command)], check=False, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired as error:

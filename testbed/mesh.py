@@ -1,4 +1,4 @@
-"""Istio on a node: its charts, istiod as a process beside the API server, its proxy as an image."""
+"""Istio on a node: its charts' objects, istiod as a process beside the API server, its proxy as an image."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from testbed.api import JSONObject
-    from testbed.images.archive import Image
-    from testbed.node import Node
+    from testbed.images.archive import ImageRecipe
+    from testbed.node import NodeCluster
 
 
 NAMESPACE: Final = "istio-system"
@@ -26,12 +26,12 @@ INJECTED: Final = {"istio-injection": "enabled"}
 """The label of a namespace whose pods get a sidecar."""
 
 LEGACY: Final = {"ENABLE_NATIVE_SIDECARS": "false"}
-"""Sidecars as regular containers, as Istio made them before it knew better."""
+"""istiod's environment for sidecars as regular containers, as older versions inject them."""
 
-RUN_BY_US: Final = frozenset(
+REPLACED: Final = frozenset(
     {"Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service", "ValidatingWebhookConfiguration", "NetworkPolicy"}
 )
-"""Kinds of the chart that belong to an istiod in a pod, or are about its configuration alone."""
+"""Kinds of the chart that are for an istiod in a pod, or check Istio's own configuration: istiod is a process here."""
 
 PLAIN_ENVOY: Final = {
     "PILOT_ENABLE_METADATA_EXCHANGE": "false",
@@ -39,7 +39,7 @@ PLAIN_ENVOY: Final = {
     "PILOT_DISABLE_MX_ALPN": "true",
     "PILOT_ENABLE_AMBIENT": "false",
 }
-"""Envoy without Istio's own filters refuses a configuration that names them, and never gets ready."""
+"""istiod's environment for an Envoy without Istio's own filters: it refuses a configuration that names them, and never becomes ready."""
 
 CHARTS: Final = "manifests/charts"
 BOOTSTRAP: Final = "tools/packaging/common/envoy_bootstrap.json"
@@ -52,8 +52,8 @@ INJECTION_PORT: Final = 15017
 class Mesh:
     """A running Istio."""
 
-    def __init__(self, node: Node, environment: Mapping[str, str]) -> None:
-        """Install it, and wait until it injects. ``environment``: of istiod, on top of what it needs here. RuntimeError, ApiError."""
+    def __init__(self, node: NodeCluster, environment: Mapping[str, str]) -> None:
+        """Install it, and wait until it injects. ``environment``: additional variables for istiod. RuntimeError, ApiError."""
         self._node = node
         self._address = node.machine.address
         self.proxy_image = node.load(proxy_image())
@@ -68,14 +68,14 @@ class Mesh:
         self._process.end()
 
     def _resources(self) -> Iterator[JSONObject]:
-        """Custom resource definitions first: the rest may name their kinds."""
+        """The objects to apply; custom resource definitions first, since others may use their kinds."""
         yield from _documents((_source() / CHARTS / "base" / "files" / "crd-all.gen.yaml").read_text("utf-8"))
         values = self._node.machine.folder / "istio-values.yaml"
         values.write_text(yaml.safe_dump(self._values()))
         for chart in ("base", "istio-control/istio-discovery"):
             helm = binaries.find(binaries.HELM)
             rendered = run(helm, "template", "istio", _source() / CHARTS / chart, "--namespace", NAMESPACE, "--values", values)
-            yield from (resource for resource in _documents(rendered) if resource["kind"] not in RUN_BY_US)
+            yield from (resource for resource in _documents(rendered) if resource["kind"] not in REPLACED)
 
     def _values(self) -> JSONObject:
         return {
@@ -120,7 +120,7 @@ class Mesh:
         }
 
     def _injects(self) -> bool:
-        """Whether a pod of an injected namespace gets its sidecar; such a namespace is there for this alone."""
+        """Whether a pod of an injected namespace gets its sidecar; tries it in a namespace of its own."""
         self._node.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-probe", "labels": INJECTED}})
         pod = {
             "apiVersion": "v1",
@@ -135,7 +135,7 @@ class Mesh:
         return any(container["name"] == "istio-proxy" for container in (*injected["containers"], *injected.get("initContainers", ())))
 
 
-def proxy_image() -> Image:
+def proxy_image() -> ImageRecipe:
     """The image of the sidecar, and of the init container that redirects its traffic. NoGoError, BuildError."""
     return catalogue.proxy(binaries.find(binaries.PILOT_AGENT), _source() / BOOTSTRAP)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from testbed.api import JSONObject
     from testbed.binaries import Program
-    from testbed.images.archive import Image
+    from testbed.images.archive import ImageRecipe
     from testbed.machine import Machine
     from testbed.process import Process
 
@@ -31,7 +31,7 @@ CONTAINERD_SOCKET: Final = "/run/containerd/containerd.sock"
 READY_SECONDS: Final = 120
 
 SERVES_PODS: Final = "Start streaming server"
-"""The last line that containerd logs before a kubelet may ask it (containerd pkg/cri/cri.go, Run); it answers others before that."""
+"""The last line that containerd logs before it serves a kubelet (containerd pkg/cri/cri.go, Run); it serves other clients earlier."""
 
 CONTAINERD: Final = """
 version = 2
@@ -41,7 +41,7 @@ state = "/run/containerd"
   address = "{socket}"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{pause}"
-  # Without CAP_SYS_RESOURCE, as in many a CI, no process may lower its score, and every pod would fail for it.
+  # In many CI systems CAP_SYS_RESOURCE is missing: no process may lower its score, and without this every pod would fail.
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
@@ -71,11 +71,11 @@ NETWORK: Final = {
 }
 
 
-class Node:
-    """The running cluster."""
+class NodeCluster:
+    """A running cluster of one node."""
 
     def __init__(self, machine: Machine) -> None:
-        """Start everything, and wait until the node is ready. RuntimeError with a log: it does not get so."""
+        """Start everything, and wait until the node is ready. RuntimeError with a log: it does not become ready."""
         self.machine = machine
         self._pause = pause()
         self._store = cache.folder() / "nodes" / str(machine.number)
@@ -89,7 +89,7 @@ class Node:
         self._kubelet.ready(self._is_ready, "has its node ready", READY_SECONDS)
 
     def end(self) -> None:
-        """End it in the order in which nothing waits for what is gone; the images stay for the next run."""
+        """End it, in an order in which no component waits for one that has ended; the images stay for the next run."""
         for process in (*self._others, self._kubelet):
             process.end()
         self._remove_pods()
@@ -98,15 +98,15 @@ class Node:
         self.server.end()
 
     def clocks(self) -> list[Clock]:
-        """Those of the API server, the controllers and the kubelet as they run now: who judges dates and hands out tokens. OSError."""
+        """The clocks of the running API server, controllers and kubelet, which judge dates and issue tokens. OSError."""
         return [Clock(process.pid) for process in (self.server, self._controllers, self._kubelet)]
 
     def ctr(self, *arguments: str | Path, seconds: float = 300) -> str:
-        """A command to containerd; its output. RuntimeError."""
+        """Run a command of containerd's client; its output. RuntimeError."""
         return self.machine.run("ctr", "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", *arguments, seconds=seconds)
 
-    def load(self, image: Image) -> str:
-        """Have an image on the node; the name by which a pod asks for it. RuntimeError, ImageError."""
+    def load(self, image: ImageRecipe) -> str:
+        """Import an image unless the node has it; the name for a pod's ``image`` field. RuntimeError, ImageError."""
         if image.reference not in self.ctr("images", "list", "--quiet").split():
             self.ctr("images", "import", archive(image))
         return image.reference
@@ -117,7 +117,7 @@ class Node:
         return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
     def _start_containerd(self) -> Process:
-        # After a run that was killed, the store holds what nobody knows any more: it is made again.
+        # A killed run leaves pods in the store that no kubelet knows: start with an empty one.
         if not (self._store / "clean").exists():
             cache.remove(self._store)
         (self._store / "clean").unlink(missing_ok=True)
@@ -133,7 +133,7 @@ class Node:
 
     def _remove_pods(self) -> None:
         for task in self.ctr("tasks", "list", "--quiet").split():
-            # One that ends by itself in this moment is gone, too.
+            # It may end by itself at this moment.
             with suppress(RuntimeError):
                 self.ctr("tasks", "delete", "--force", task)
         for container in self.ctr("containers", "list", "--quiet").split():
@@ -154,7 +154,7 @@ class Node:
         return self._start_beside_server(binaries.KUBE_SCHEDULER)
 
     def _start_beside_server(self, program: Program, *options: str) -> Process:
-        """A part of the control plane, as the only one of its kind and under the user that RBAC knows by its name."""
+        """Start a part of the control plane, as its only replica and as the user that RBAC knows by its name."""
         kubeconfig = self._kubeconfig(f"system:{program.name}")
         usual = (f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--bind-address=127.0.0.1")
         return self.machine.start(program.name, [binaries.find(program), *usual, *options])
@@ -182,11 +182,11 @@ class Node:
             "cgroupRoot": f"/{cgroup(self.machine.number)}",
             "failCgroupV1": False,
             "failSwapOn": False,
-            # As it always is with cgroup version 1: on version 2 it would be the whole container, and no wrapper could act.
+            # As with cgroup version 1: version 2 would end the whole container by default, and no wrapper could react.
             "singleProcessOOMKill": True,
             "enforceNodeAllocatable": [],
             "evictionHard": {"memory.available": "64Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
-            # Nobody's images are thrown away for want of room.
+            # Never delete images to free disk space.
             "imageGCHighThresholdPercent": 100,
             "imageGCLowThresholdPercent": 99,
             "resolvConf": "",
@@ -196,7 +196,7 @@ class Node:
             "tlsPrivateKeyFile": str(files.key_file("kubelet")),
             "authentication": {"x509": {"clientCAFile": str(files.authority_file)}, "anonymous": {"enabled": False}},
             "authorization": {"mode": "Webhook"},
-            # Pods come and go by the dozen here; the usual 50 requests a second would be what a test measures.
+            # With the default of 50 requests a second, the limit would determine how fast pods start and end here.
             "kubeAPIQPS": 1000,
             "kubeAPIBurst": 2000,
             "serializeImagePulls": False,
@@ -212,7 +212,7 @@ class Node:
             "metricsBindAddress": "127.0.0.1:10249",
             "hostnameOverride": NAME,
             "clientConnection": {"kubeconfig": str(self._kubeconfig("system:kube-proxy"))},
-            # 0: leave the kernel's tables for connections as they are, which are the host's.
+            # 0: do not change the kernel's connection tables, which are the host's.
             "conntrack": {"maxPerCore": 0, "min": 0, "tcpCloseWaitTimeout": "0s", "tcpEstablishedTimeout": "0s"},
         }
         command = [str(binaries.find(binaries.KUBE_PROXY)), f"--config={self._written('kube-proxy', configuration)}"]
@@ -228,7 +228,7 @@ class Node:
         return path
 
     def _make_cgroups(self) -> None:
-        """One in each hierarchy of version 1, or the one of version 2."""
+        """Create the node's cgroup in each hierarchy of version 1, or in the one of version 2."""
         name = cgroup(self.machine.number)
         hierarchies = [CGROUPS] if (CGROUPS / "cgroup.controllers").exists() else [path for path in CGROUPS.iterdir() if path.is_dir()]
         for hierarchy in hierarchies:
@@ -237,7 +237,7 @@ class Node:
 
 
 def _hand_down_cpuset(hierarchy: Path, name: str) -> None:
-    """A new cpuset is empty until it is told (cpuset(7)), and nothing runs in an empty one."""
+    """Copy the parent's CPUs and memory nodes: a new cpuset is empty (cpuset(7)), and nothing runs in an empty one."""
     for file in ("cpuset.cpus", "cpuset.mems"):
         if (hierarchy / file).exists() and (hierarchy / name / file).exists():
             (hierarchy / name / file).write_text((hierarchy / file).read_text())

@@ -1,4 +1,4 @@
-"""What a component needs of the place it runs in."""
+"""What a component needs of the machine that it runs on."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
 
 
 class Place(Protocol):
-    """The loopback of this machine, or a machine of its own."""
+    """This machine's loopback (`testbed.host`), or a machine within this one (`testbed.machine`)."""
 
     @property
     def number(self) -> int:
-        """Of its slot."""
+        """The number of its slot."""
 
     @property
     def address(self) -> str:
-        """Where its servers are reached from this machine."""
+        """The address of its servers, as seen from this machine."""
 
     @property
     def folder(self) -> Path:
-        """For the files of this run."""
+        """The folder for the files of this run."""
 
     @property
     def logs(self) -> Path:
-        """One file for each component."""
+        """The folder with a log file for each component."""
 
     def port(self, usual: int) -> int:
-        """A port for a server whose usual one is given."""
+        """A free port for a server whose usual port is given."""
 
     def start(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Process:
-        """Run a component."""
+        """Start a component."""

@@ -1,4 +1,4 @@
-"""What a machine must have before a node can run on it. `python3 -m testbed.prerequisites` prints the Debian packages that are lacking."""
+"""What a machine needs to run a node. `python3 -m testbed.prerequisites` prints the Debian packages that are missing."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ PACKAGE_OF: Final = {
     "nsenter": "util-linux",
     "runc": "runc",
 }
-"""A program or a file, and the Debian package that has it."""
+"""The Debian package of each needed program or file."""
 
 NAMESPACES: Final = ("unshare", "--mount", "--net", "--pid", "--fork", "true")
 
 
-def lacking_packages() -> list[str]:
-    """The packages that have to be installed."""
+def missing_packages() -> list[str]:
+    """The packages to install."""
     return sorted({package for needed, package in PACKAGE_OF.items() if not _is_there(needed)})
 
 
-def lacking() -> str:
-    """Why no node can run here, and what to do about it; empty where one can."""
+def missing() -> str:
+    """Why no node can run here, and the remedy; empty where one can."""
     if os.geteuid():
         return "a node needs root: run it with sudo"
-    packages = lacking_packages()
+    packages = missing_packages()
     if packages:
         return f"a node needs Debian's packages {', '.join(packages)}: apt-get install {' '.join(packages)}"
     if subprocess.run(NAMESPACES, check=False, capture_output=True).returncode:
-        return "a node needs namespaces of its own, which are not allowed here: run the container that this is in with --privileged"
+        return "a node needs namespaces of its own, which are not allowed here: run this container with --privileged"
     return ""
 
 
@@ -51,4 +51,4 @@ def _is_there(needed: str) -> bool:
 
 
 if __name__ == "__main__":
-    print(*lacking_packages())
+    print(*missing_packages())

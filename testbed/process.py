@@ -1,4 +1,4 @@
-"""A component as a process that ends with the one that started it, its output in a file."""
+"""A component: a process that ends with the one that started it, its output in a log file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 END_SECONDS: Final = 30
 """Longer than the 10 s that the webhook itself gives its last requests."""
-TOLD_LINES: Final = 15
-"""So much of a log goes into an error."""
+LOG_LINES: Final = 15
+"""Lines of the log in the error of a component that does not start."""
 
 
 class Process:
@@ -34,7 +34,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for the run, which then ends its components in their order.
+                # Ctrl-C is for the run alone, which then ends its components in order.
                 start_new_session=True,
             )
 
@@ -44,16 +44,16 @@ class Process:
         return self._popen.pid
 
     def ready(self, condition: Callable[[], object], what: str, seconds: float = 120) -> None:
-        """Wait until a condition holds; ``what`` says it of the process. RuntimeError with the log's end: it ended, or the time did."""
+        """Wait until a condition holds; ``what`` says it of the process. RuntimeError with the log's end: it ended, or timed out."""
         try:
             until(lambda: self._ended() or condition(), f"{self.name} {what}", seconds)
         except TimeoutError as error:
-            raise RuntimeError(self._story(str(error))) from error
+            raise RuntimeError(self._report(str(error))) from error
         if self._ended():
-            raise RuntimeError(self._story(f"{self.name} ended with {self._popen.returncode}"))
+            raise RuntimeError(self._report(f"{self.name} ended with {self._popen.returncode}"))
 
     def end(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
-        """Signal it, kill it when it does not end in time; its exit code, negative for a signal."""
+        """Signal it, and kill it after 30 s; its exit code, negative for a signal."""
         self._signal(with_signal)
         try:
             return self._popen.wait(END_SECONDS)
@@ -62,7 +62,7 @@ class Process:
             return self._popen.wait()
 
     def _signal(self, number: signal.Signals) -> None:
-        # It may end by itself in this moment.
+        # It may end by itself at this moment.
         with suppress(ProcessLookupError):
             if not self._ended():
                 os.kill(self.pid, number)
@@ -70,6 +70,6 @@ class Process:
     def _ended(self) -> bool:
         return self._popen.poll() is not None
 
-    def _story(self, headline: str) -> str:
-        lines = self.log.read_text("utf-8", "replace").splitlines()[-TOLD_LINES:]
+    def _report(self, headline: str) -> str:
+        lines = self.log.read_text("utf-8", "replace").splitlines()[-LOG_LINES:]
         return "\n".join([headline, f"the end of {self.log}:", *lines])

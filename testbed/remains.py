@@ -1,4 +1,4 @@
-"""What a run leaves behind when it is killed, and how that is cleared away: a folder, empty cgroups, for a moment a link."""
+"""Removes what a killed run leaves behind: a folder, empty cgroups, for a moment a link."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ CGROUPS: Final = Path("/sys/fs/cgroup")
 END_SECONDS: Final = 20
 
 MACHINE: Final = "machine"
-"""A file in a slot's folder: a machine was started in it. Without it link and cgroups of that number are another user's, and not ours to
-wait for."""
+"""A file in a slot's folder: a machine was started in it. Without it, link and cgroups of that number are another user's, and stay."""
 
 
 def cgroup(number: int) -> str:
@@ -22,12 +21,12 @@ def cgroup(number: int) -> str:
 
 
 def link(number: int) -> Path:
-    """The host's end of the link to the machine in this slot; it is there for as long as the machine."""
+    """The host's end of the link to the machine in this slot; it exists as long as the machine."""
     return Path(f"/sys/class/net/machine{number}")
 
 
 def clear(folder: Path) -> None:
-    """Remove what the run in a slot's folder left; the kernel may still be at ending it. TimeoutError: it does not go."""
+    """Remove what the run in a slot's folder left, once the kernel has ended it. TimeoutError: it cannot be removed."""
     if not folder.exists():
         return
     number = int(folder.name)

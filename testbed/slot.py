@@ -1,7 +1,7 @@
-"""A place on this machine for one run: a folder, a number for names and addresses, and a lock that tells whether the run still lives.
+"""A slot for one run on this machine: a folder, a number for names and addresses, and a lock that shows whether the run is alive.
 
-The kernel drops the lock with the process that took it, however that ends; no child inherits it. So a run that was killed leaves a
-folder without a holder, and the next run that takes its place clears it away.
+The kernel drops the lock with the process that took it; no child inherits it. So a killed run leaves a folder without a holder, and
+the next run that takes the slot removes it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SLOTS: Final = 16
-"""So many runs may be up at once on one machine."""
+"""The number of runs that can be up at once on one machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place that is held.
+    """A slot that is taken.
 
     Args:
         number: From 0.
-        lock: The file descriptor that holds it.
+        lock: The file descriptor of its lock.
 
     """
 
@@ -37,16 +37,16 @@ class Slot:
 
     @property
     def folder(self) -> Path:
-        """What the run writes; gone when the place is free again."""
+        """For the run's files; removed with the release."""
         return _folder(self.number)
 
     @property
     def logs(self) -> Path:
-        """One file for each component; they stay until the next run in this place, for whoever looks later."""
+        """With a file for each component; they stay until the next run in this slot."""
         return cache.folder() / "logs" / str(self.number)
 
     def release(self) -> None:
-        """Clear the folder away and let others have the place. TimeoutError: it does not go, and stays for the next who takes it."""
+        """Remove the folder and free the slot. TimeoutError: it cannot be removed; the next run in this slot tries again."""
         try:
             clear(self.folder)
         finally:
@@ -54,7 +54,7 @@ class Slot:
 
 
 def take(numbers: Iterable[int] = range(SLOTS)) -> Slot:
-    """The first free place of these, cleared of what a killed run left there. RuntimeError: none is free."""
+    """The first free slot of these, without what a killed run left there. RuntimeError: none is free."""
     for number in numbers:
         lock = _try_lock(number)
         if lock is not None and _cleared(number, lock):
@@ -63,7 +63,7 @@ def take(numbers: Iterable[int] = range(SLOTS)) -> Slot:
             slot.logs.mkdir(parents=True)
             slot.folder.mkdir(parents=True)
             return slot
-    message = f"{SLOTS} clusters are up already, or cannot be cleared away; `make cluster-stop` ends the one that stands"
+    message = f"{SLOTS} clusters are up, or could not be removed; `make cluster-stop` ends the one that `make cluster` started"
     raise RuntimeError(message)
 
 
@@ -77,7 +77,7 @@ def _cleared(number: int, lock: int) -> bool:
 
 
 def held(number: int) -> bool:
-    """Whether a run lives in this place."""
+    """Whether a live run has this slot."""
     lock = _try_lock(number)
     if lock is None:
         return True
@@ -86,7 +86,7 @@ def held(number: int) -> bool:
 
 
 def folders() -> list[Path]:
-    """Those of all places, whether they are there or not."""
+    """The folders of all slots, whether they exist or not."""
     return [_folder(number) for number in range(SLOTS)]
 
 

@@ -1,4 +1,4 @@
-"""A cluster that stands until it is stopped, with the webhook in place, for people to try things on."""
+"""A cluster that runs in the background until it is stopped, with the webhook registered, to try things on."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 START_SECONDS: Final = 400
 STOP_SECONDS: Final = 120
 FILE: Final = "standing.json"
-"""What it tells of itself, in its slot's folder: whoever takes the slot after it clears that away, too."""
+"""The cluster's record in its slot's folder; the next run that takes the slot removes it."""
 
 NAMESPACE: Final = "tasks"
 DAGS: Final = Path(__file__).parent / "airflow" / "dags"
@@ -47,15 +47,15 @@ exit 3
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What a standing cluster tells of itself.
+class StandingCluster:
+    """The record of a running cluster.
 
     Args:
         number: Its slot.
-        process: The process that holds it up.
-        kubeconfig: The file for kubectl.
-        first_pod: A manifest to try.
-        airflow: Where Airflow's pages are; empty where there is none.
+        process: The id of the process that started its components.
+        kubeconfig: The path of its kubeconfig.
+        first_pod: The path of a manifest to try.
+        airflow: The URL of Airflow's pages; empty where there is none.
 
     """
 
@@ -66,16 +66,16 @@ class Standing:
     airflow: str = ""
 
 
-def start(level: str) -> Standing:
-    """Start one of `LEVELS` in the background, and wait for it. RuntimeError: one stands already, or it does not come up, with its log."""
+def start(level: str) -> StandingCluster:
+    """Start one of `LEVELS` in the background, and wait until it is up. RuntimeError: one is up already, or this does not start."""
     with cache.locked(cache.folder() / ".standing.lock"):
         return _start(level)
 
 
-def _start(level: str) -> Standing:
+def _start(level: str) -> StandingCluster:
     found = standing()
     if found:
-        message = f"a cluster stands already (KUBECONFIG={found.kubeconfig}); `make cluster-stop` ends it"
+        message = f"a cluster is up already (KUBECONFIG={found.kubeconfig}); `make cluster-stop` ends it"
         raise RuntimeError(message)
     log = cache.folder() / "logs" / "standing.log"
     log.parent.mkdir(exist_ok=True)
@@ -83,72 +83,72 @@ def _start(level: str) -> Standing:
         command = [sys.executable, "-m", "testbed", "hold", level]
         holder = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     try:
-        until(lambda: holder.poll() is not None or standing(), f"the cluster stands; see {log}", START_SECONDS)
+        until(lambda: holder.poll() is not None or standing(), f"the cluster is up; see {log}", START_SECONDS)
     except BaseException:
-        # Nobody waits for it any more, and nobody could stop it before it has told of itself.
+        # Without its record, `stop` could not find it.
         holder.kill()
         raise
     if holder.poll() is not None:
         raise RuntimeError(log.read_text())
-    return until(standing, "the cluster tells of itself", 1)
+    return until(standing, "the cluster has written its record", 1)
 
 
 def stop() -> bool:
-    """End the standing cluster, and remove every trace of it; False: none stands."""
-    told = _told()
-    if told is None:
+    """End the cluster, and remove every trace of it; False: none is up."""
+    record = _record()
+    if record is None:
         return False
-    if slot.held(told.number):
-        os.kill(told.process, signal.SIGTERM)
-        until(lambda: not slot.held(told.number), "the cluster ends", STOP_SECONDS)
+    if slot.held(record.number):
+        os.kill(record.process, signal.SIGTERM)
+        until(lambda: not slot.held(record.number), "the cluster ends", STOP_SECONDS)
     else:
-        # It was killed: the kernel ended what ran, and the folder is still there.
-        slot.take([told.number]).release()
+        # It was killed: the kernel has ended its processes, and the folder still exists.
+        slot.take([record.number]).release()
     return True
 
 
-def standing() -> Standing | None:
-    """The cluster that stands now."""
-    told = _told()
-    return told if told and slot.held(told.number) else None
+def standing() -> StandingCluster | None:
+    """The record of the cluster that is up; None: none is."""
+    record = _record()
+    return record if record and slot.held(record.number) else None
 
 
 def hold(level: str) -> None:
-    """Bring a level of `LEVELS` up, tell of it, and hold it until SIGTERM."""
-    # Kept in a pipe until it is waited for below, so that none is lost and no step is cut short. Not blocked: all that is started here
-    # would inherit that, down to the containers of tasks.
-    asked, ask = os.pipe()
-    signal.signal(signal.SIGTERM, lambda *_: os.write(ask, b"."))
+    """Start a level of `LEVELS`, write its record, and end it after SIGTERM."""
+    # The pipe holds the signal until the read below, so that none is lost and no step of the start is interrupted. The signal is not
+    # blocked: every component would inherit that, down to the containers of tasks.
+    reading, writing = os.pipe()
+    signal.signal(signal.SIGTERM, lambda *_: os.write(writing, b"."))
     with ExitStack() as ends:
-        told = LEVELS[level](ends)
-        tell(slot.folders()[told.number], told)
-        os.read(asked, 1)
+        record = LEVELS[level](ends)
+        write(slot.folders()[record.number], record)
+        os.read(reading, 1)
 
 
-def _api_server(ends: ExitStack, options: Sequence[str] = (), program: Program = binaries.KUBE_APISERVER) -> Standing:
+def _api_server(ends: ExitStack, options: Sequence[str] = (), program: Program = binaries.KUBE_APISERVER) -> StandingCluster:
     level = ends.enter_context(levels.api_server(options, program))
     level.api.create(level.webhook.configuration())
     make_namespace(level.api, NAMESPACE, OPTED_IN)
-    return _told_by(level, [shell("localhost/task:1"), proxy("localhost/proxy:1")])
+    return _record_of(level, [shell("localhost/task:1"), proxy("localhost/proxy:1")])
 
 
-def _node(ends: ExitStack) -> Standing:
+def _node(ends: ExitStack) -> StandingCluster:
     level = ends.enter_context(levels.node())
     level.api.create(level.webhook.configuration())
     make_namespace(level.api, NAMESPACE, OPTED_IN)
     wait_until_ready(level.api, NAMESPACE, SERVICE_ACCOUNT)
     images = [level.node.load(image) for image in (catalogue.task(), catalogue.stand_in_istio_agent())]
-    return _told_by(level, [shell(images[0]), proxy(images[1])])
+    return _record_of(level, [shell(images[0]), proxy(images[1])])
 
 
-def _mesh(ends: ExitStack) -> Standing:
-    return _told_by(level := _mesh_level(ends), [shell(level.node.load(catalogue.task()))])
+def _mesh(ends: ExitStack) -> StandingCluster:
+    return _record_of(level := _mesh_level(ends), [shell(level.node.load(catalogue.task()))])
 
 
-def _airflow(ends: ExitStack) -> Standing:
+def _airflow(ends: ExitStack) -> StandingCluster:
     level = _mesh_level(ends)
     airflow = ends.enter_context(levels.airflow(level.node, NAMESPACE, DAGS))
-    return replace(_told_by(level, [shell(level.node.load(catalogue.task()))]), airflow=airflow.pages)
+    return replace(_record_of(level, [shell(level.node.load(catalogue.task()))]), airflow=airflow.pages)
 
 
 def _mesh_level(ends: ExitStack) -> NodeLevel:
@@ -160,7 +160,7 @@ def _mesh_level(ends: ExitStack) -> NodeLevel:
     return level
 
 
-LEVELS: Final[dict[str, Callable[[ExitStack], Standing]]] = {
+LEVELS: Final[dict[str, Callable[[ExitStack], StandingCluster]]] = {
     "api-server": _api_server,
     "old-api-server": partial(_api_server, options=OLD),
     "newest-api-server": partial(_api_server, program=binaries.NEWEST_KUBE_APISERVER),
@@ -170,14 +170,14 @@ LEVELS: Final[dict[str, Callable[[ExitStack], Standing]]] = {
 }
 
 
-def _told_by(level: Level, containers: list[JSONObject]) -> Standing:
+def _record_of(level: Level, containers: list[JSONObject]) -> StandingCluster:
     path = level.place.folder / "first-pod.yaml"
     path.write_text(yaml.safe_dump(first_pod(containers), sort_keys=False))
-    return Standing(level.place.number, os.getpid(), str(level.server.kubeconfig), str(path))
+    return StandingCluster(level.place.number, os.getpid(), str(level.server.kubeconfig), str(path))
 
 
 def first_pod(containers: list[JSONObject]) -> JSONObject:
-    """A pod as the KubernetesPodOperator makes it, with a proxy beside the task where no mesh puts one there."""
+    """A pod as the KubernetesPodOperator creates it; ``containers``: the task, and a proxy where no mesh injects one."""
     proxies = [container["name"] for container in containers[1:]]
     return {
         "apiVersion": "v1",
@@ -193,24 +193,24 @@ def first_pod(containers: list[JSONObject]) -> JSONObject:
 
 
 def shell(image: str) -> JSONObject:
-    """The task, which ends with 3 after five seconds."""
+    """The task's container: ends with 3 after five seconds."""
     return {"name": "base", "image": image, "command": ["/bin/sh", "-c", FIRST_TASK.strip()]}
 
 
 def proxy(image: str) -> JSONObject:
-    """The stand-in for Istio's proxy."""
+    """The container with the stand-in for Istio's proxy."""
     return {"name": "istio-proxy", "image": image, "command": ["python3", f"/{stand_in.PATH}"]}
 
 
-def tell(folder: Path, told: Standing) -> None:
-    """Write it where ``make cluster-stop`` looks, whole or not at all. ``folder``: its slot's."""
+def write(folder: Path, record: StandingCluster) -> None:
+    """Write the record where `standing` reads it, atomically. ``folder``: the slot's."""
     unfinished = folder / f"{FILE}.unfinished"
-    unfinished.write_text(json.dumps(asdict(told)))
+    unfinished.write_text(json.dumps(asdict(record)))
     unfinished.rename(folder / FILE)
 
 
-def _told() -> Standing | None:
+def _record() -> StandingCluster | None:
     for folder in slot.folders():
         with suppress(FileNotFoundError):
-            return Standing(**json.loads((folder / FILE).read_text()))
+            return StandingCluster(**json.loads((folder / FILE).read_text()))
     return None

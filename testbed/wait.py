@@ -14,7 +14,7 @@ POLL_SECONDS: Final = 0.05
 
 
 def until(condition: Callable[[], T | None], what: str, seconds: float) -> T:
-    """The first true value of a condition that nothing tells of, asked every 50 ms. TimeoutError says what never came."""
+    """Evaluate a condition every 50 ms until it is true; its value. TimeoutError with ``what``, a sentence that says what should hold."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:

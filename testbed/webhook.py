@@ -1,4 +1,4 @@
-"""The webhook as it is served, registered with an API server: a process with a certificate of a throwaway authority."""
+"""The webhook as a process, with a certificate of a throwaway authority, and the configuration that registers it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 NO_CLUSTER: Final = {"KUBECONFIG": os.devnull, "KUBERNETES_SERVICE_HOST": ""}
-"""The environment of a webhook that must not find whatever cluster the caller has credentials for."""
+"""The environment of a webhook that must not find the cluster that the caller has credentials for."""
 
 
 class Webhook:
@@ -31,7 +31,7 @@ class Webhook:
     def __init__(
         self, place: Place, name: str = "webhook", settings: Mapping[str, str] | None = None, kubeconfig: Path | None = None
     ) -> None:
-        """Start it on a port of its own; with a kubeconfig it watches that cluster. RuntimeError with its log: it does not come up."""
+        """Start it on a free port; with a kubeconfig it watches that cluster. RuntimeError with its log: it does not start."""
         folder = place.folder / name
         folder.mkdir()
         self._authority = make_authority(datetime.now(UTC), "throwaway")
@@ -48,7 +48,7 @@ class Webhook:
         self._start()
 
     def start_again(self) -> None:
-        """Start one that was ended, on the same port with the same certificate. RuntimeError with its log: it does not come up."""
+        """Start it again after its end, on the same port with the same certificate. RuntimeError with its log: it does not start."""
         self._environment[f"{PREFIX}PORT"] = str(self._ports()[True])
         self._start(len(self.log))
 
@@ -63,17 +63,17 @@ class Webhook:
 
     @property
     def url(self) -> str:
-        """Where reviews are posted."""
+        """The URL of its reviews."""
         return f"https://{self._address}:{self._ports()[True]}/mutate"
 
     @property
     def metrics_url(self) -> str:
-        """Where its metrics are."""
+        """The URL of its metrics."""
         return f"{self._health_url}/metrics"
 
     @property
     def ready_url(self) -> str:
-        """Where it says whether it is ready."""
+        """The URL of its readiness."""
         return f"{self._health_url}/readyz"
 
     @property
@@ -82,13 +82,13 @@ class Webhook:
 
     @property
     def log(self) -> list[JSONObject]:
-        """Every line that it has logged."""
+        """Every line of its log."""
         lines = self._process.log.read_text("utf-8").splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     @property
     def client_config(self) -> JSONObject:
-        """How an API server reaches and trusts it."""
+        """The clientConfig of its registration."""
         return client_config(self.url, self._authority.certificate_pem)
 
     def configuration(self, name: str | None = None, **fields: object) -> JSONObject:
@@ -106,7 +106,7 @@ class Webhook:
         try:
             return [line["event"] for line in self.log[logged:]].count("listening") > 1
         except json.JSONDecodeError:
-            # It says in plain words why it ends, which it is about to do.
+            # A line that is not JSON: the reason why it is about to end.
             return False
 
     def _ports(self) -> dict[bool, int]:
@@ -114,5 +114,5 @@ class Webhook:
 
 
 def client_config(url: str, authority_pem: bytes) -> JSONObject:
-    """A webhook at a URL whose certificate this authority signed."""
+    """The clientConfig of a webhook at a URL, whose certificate this authority signed."""
     return {"url": url, "caBundle": base64.b64encode(authority_pem).decode()}

@@ -1,1 +1,1 @@
-"""Airflow in the cluster: its manifests, and what starts it and asks it."""
+"""Airflow in the cluster: its manifests, its installation, and a client of its REST API."""

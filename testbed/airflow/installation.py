@@ -1,4 +1,4 @@
-"""Airflow on a node: its manifests applied, and waited for."""
+"""Airflow on a node: applies its manifests and waits until it is healthy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 import yaml
 
-from testbed.airflow.rest import Rest
+from testbed.airflow.rest import AirflowApi
 from testbed.images import catalogue
 from testbed.wait import until
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from testbed.api import JSONObject
-    from testbed.node import Node
+    from testbed.node import NodeCluster
 
 
 HERE: Final = Path(__file__).parent
@@ -32,21 +32,22 @@ START_SECONDS: Final = 300
 END_SECONDS: Final = 60
 
 PROGRAMS: Final = ("migrate", "api-server", "dag-processor", "scheduler")
-TOLD_CHARACTERS: Final = 2000
+LOG_CHARACTERS: Final = 2000
+"""Of each program's log, in the error of a failed start."""
 
 IGNORED: Final = {".airflowignore": "..*\n"}
-"""A mounted ConfigMap has links to hidden folders of its own, which Airflow takes for a loop (its file_discovery.py)."""
+"""A mounted ConfigMap holds links to hidden folders, which Airflow's DAG discovery reports as a loop (its file_discovery.py)."""
 
 
 class Airflow:
     """A running Airflow."""
 
-    def __init__(self, node: Node, tasks: str, dags: Path) -> None:
+    def __init__(self, node: NodeCluster, tasks: str, dags: Path) -> None:
         """Start it, and wait until it has read every DAG.
 
         Args:
-            node: Where.
-            tasks: The namespace of the KubernetesExecutor's pods, which is there.
+            node: The node that it runs on.
+            tasks: The namespace of the KubernetesExecutor's pods, which exists.
             dags: A folder of Python files.
 
         Raises:
@@ -54,55 +55,55 @@ class Airflow:
             ApiError: A manifest was refused.
 
         """
-        self._api = node.api
+        self._cluster = node.api
         self._tasks = tasks
         self._image = node.load(catalogue.airflow())
         self._xcom_image = node.load(catalogue.task())
         self._dags = {path.name: path.read_text("utf-8") for path in dags.glob("*.py") if path.name != "__init__.py"}
-        self._api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-        service = self._api.apply(_service())["spec"]
+        self._cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        service = self._cluster.apply(_service())["spec"]
         self._apply(address=service["clusterIP"])
         self.pages = f"http://{node.machine.address}:{service['ports'][0]['nodePort']}"
-        self.rest = Rest(f"{self.pages}/api/v2")
+        self.api = AirflowApi(f"{self.pages}/api/v2")
         self._wait()
 
     def end(self) -> None:
-        """End it; the pods of its tasks stay."""
-        self.rest.close()
-        self._api.delete(POD)
-        until(lambda: self._api.request("GET", POD).status_code == httpx.codes.NOT_FOUND, "Airflow's pod is gone", END_SECONDS)
+        """Delete its pod and wait until it is gone; the pods of its tasks stay."""
+        self.api.close()
+        self._cluster.delete(POD)
+        until(lambda: self._cluster.request("GET", POD).status_code == httpx.codes.NOT_FOUND, "Airflow's pod is gone", END_SECONDS)
 
     def log(self, program: str) -> str:
-        """All that ``migrate``, ``api-server``, ``dag-processor`` or ``scheduler`` has said."""
-        return self._api.request("GET", f"{POD}/log", container=program).text
+        """The log of ``migrate``, ``api-server``, ``dag-processor`` or ``scheduler``."""
+        return self._cluster.request("GET", f"{POD}/log", container=program).text
 
     def _apply(self, address: str) -> None:
         facts = {"address": address, "port": str(PORT), "tasks": self._tasks, "xcom_image": self._xcom_image}
         environment = yaml.safe_load(_filled("environment.yaml", **facts))
         for namespace in (NAMESPACE, self._tasks):
-            self._api.apply(_config_map(namespace, "airflow-environment", environment))
-            self._api.apply(_config_map(namespace, "airflow-dags", {**self._dags, **IGNORED}))
+            self._cluster.apply(_config_map(namespace, "airflow-environment", environment))
+            self._cluster.apply(_config_map(namespace, "airflow-dags", {**self._dags, **IGNORED}))
         template = {"pod_template.yaml": _filled("pod_template.yaml", image=self._image)}
-        self._api.apply(_config_map(NAMESPACE, "airflow-pod-template", template))
+        self._cluster.apply(_config_map(NAMESPACE, "airflow-pod-template", template))
         for resource in yaml.safe_load_all(_filled("manifests.yaml", image=self._image, namespace=NAMESPACE, **_keys())):
-            self._api.apply(resource)
+            self._cluster.apply(resource)
 
     def _wait(self) -> None:
         try:
             until(self._is_ready, "Airflow is healthy and has read its DAGs", START_SECONDS)
         except TimeoutError as error:
-            ends = [f"the end of {program}'s log:\n{self.log(program)[-TOLD_CHARACTERS:]}" for program in PROGRAMS]
+            ends = [f"the end of {program}'s log:\n{self.log(program)[-LOG_CHARACTERS:]}" for program in PROGRAMS]
             raise RuntimeError("\n".join([str(error), *ends])) from error
 
     def _is_ready(self) -> bool:
         try:
-            return self.rest.is_healthy() and self.rest.files_of_dags() == self._dags.keys()
+            return self.api.is_healthy() and self.api.files_of_dags() == self._dags.keys()
         except (httpx.TransportError, httpx.HTTPStatusError):
             return False
 
 
 def _service() -> JSONObject:
-    """For task pods at its cluster IP, since the cluster has no DNS; for this machine at the node's port."""
+    """Airflow's API server: for task pods at the cluster IP, since the cluster has no DNS; for this machine at a port of the node."""
     return {
         "apiVersion": "v1",
         "kind": "Service",

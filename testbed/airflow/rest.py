@@ -1,4 +1,4 @@
-"""A client of Airflow's REST API, for what a test starts and asks."""
+"""A client of Airflow's REST API: start a DAG run, wait for its end, read its tasks."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PARTS: Final = ("metadatabase", "scheduler", "dag_processor")
 ENDED: Final = frozenset({"success", "failed"})
 ANSWER_SECONDS: Final = 30
 WAIT_SECONDS: Final = 0.5
-"""How often Airflow itself looks at a run that is waited for: it has better to do than to be asked twenty times a second."""
+"""Between two reads of a run by Airflow's own wait endpoint: fewer than `testbed.wait` would make, since each costs it a query."""
 
 
-class Rest:
-    """One Airflow, whose simple auth manager takes everybody for an admin. httpx.HTTPError from every method."""
+class AirflowApi:
+    """One Airflow, whose simple auth manager treats everybody as an admin. Every method may raise httpx.HTTPError."""
 
     def __init__(self, url: str) -> None:
-        """Connect when first asked. ``url``: like ``http://198.18.0.2:30123/api/v2``."""
+        """Connect at the first request. ``url``: like ``http://198.18.0.2:30123/api/v2``."""
         self._client = httpx.Client(base_url=url, timeout=ANSWER_SECONDS, trust_env=False)
 
     def close(self) -> None:
@@ -52,12 +52,12 @@ class Rest:
         return Run(self, f"/dags/{dag}/dagRuns/{answer.json()['dag_run_id']}")
 
     def get(self, path: str) -> JSONObject:
-        """What is at a path."""
+        """The JSON object at a path."""
         answer: JSONObject = self._client.get(path).raise_for_status().json()
         return answer
 
     def follow(self, path: str, **parameters: float) -> Iterator[JSONObject]:
-        """What is streamed at a path, object by object, for as long as somebody listens."""
+        """The JSON objects that a path streams, until the caller stops reading."""
         with self._client.stream("GET", path, params=parameters) as response:
             response.raise_for_status()
             for line in response.iter_lines():
@@ -69,28 +69,28 @@ class Run:
     """A run of a DAG.
 
     Args:
-        rest: Whom to ask.
-        path: Its own.
+        api: The client.
+        path: The run's path in the API.
 
     """
 
-    rest: Rest
+    api: AirflowApi
     path: str
 
     def end(self, seconds: float) -> str:
-        """The state that it ends in: ``success`` or ``failed``. TimeoutError tells how its tasks stood."""
+        """Wait for its final state: ``success`` or ``failed``. TimeoutError names the state of each task."""
         deadline = time.monotonic() + seconds
-        for told in self.rest.follow(f"{self.path}/wait", interval=WAIT_SECONDS):
-            if told["state"] in ENDED:
-                return str(told["state"])
+        for update in self.api.follow(f"{self.path}/wait", interval=WAIT_SECONDS):
+            if update["state"] in ENDED:
+                return str(update["state"])
             if time.monotonic() > deadline:
                 break
-        message = f"not within {seconds:g} s: {self.path} ends; its tasks stand at {self.states()}"
+        message = f"not within {seconds:g} s: {self.path} ends; the states of its tasks: {self.states()}"
         raise TimeoutError(message)
 
     def tasks(self) -> list[JSONObject]:
-        """Its task instances, as Airflow tells of them."""
-        tasks: list[JSONObject] = self.rest.get(f"{self.path}/taskInstances")["task_instances"]
+        """Its task instances, as the API returns them."""
+        tasks: list[JSONObject] = self.api.get(f"{self.path}/taskInstances")["task_instances"]
         return tasks
 
     def states(self) -> dict[str, str | None]:
@@ -98,13 +98,13 @@ class Run:
         return {task["task_id"]: task["state"] for task in self.tasks()}
 
     def hosts(self) -> dict[str, str]:
-        """Where each task ran: the name of its pod, with the KubernetesExecutor."""
+        """The host of each task: with the KubernetesExecutor, the name of its pod."""
         return {task["task_id"]: task["hostname"] for task in self.tasks()}
 
     def xcom(self, task: str, key: str = "return_value") -> object:
-        """What a task has left for others. HTTPStatusError with code 404: nothing."""
-        return self.rest.get(f"{self.path}/taskInstances/{task}/xcomEntries/{key}")["value"]
+        """An XCom value of a task. HTTPStatusError with code 404: there is none."""
+        return self.api.get(f"{self.path}/taskInstances/{task}/xcomEntries/{key}")["value"]
 
     def log(self, task: str) -> list[str]:
-        """What a task's first try has logged."""
-        return [line["event"] for line in self.rest.get(f"{self.path}/taskInstances/{task}/logs/1")["content"]]
+        """The log lines of a task's first try."""
+        return [line["event"] for line in self.api.get(f"{self.path}/taskInstances/{task}/logs/1")["content"]]

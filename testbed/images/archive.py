@@ -1,7 +1,7 @@
 """Images as docker-archive tars, which `ctr images import` and `docker load` read.
 
 The format is a tar with ``manifest.json``, a configuration and a tar for each layer (Docker Image Specification v1.2).
-The same folders give the same bytes: entries are sorted, times are 0, owners are numbers. Extended attributes are not kept.
+The same folders give the same bytes: entries are sorted, times are 0, owners are numbers. Extended attributes are left out.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
-"""An architecture's name at images, by its name at Linux (Go's GOARCH, OCI Image Configuration)."""
+"""The name of an architecture in an image (GOARCH, OCI Image Configuration), by its name in Linux."""
 
 
 @dataclass(frozen=True)
-class Image:
-    """An image: layers, and what a container of it runs unless its pod says otherwise.
+class ImageRecipe:
+    """A recipe of an image: its layers, and what a container of it runs by default.
 
     Args:
         name: Without registry and tag.
         layers: From the lowest to the highest.
-        entrypoint: What a pod's ``command`` takes the place of.
-        cmd: What a pod's ``args`` take the place of.
+        entrypoint: A pod's ``command`` replaces it.
+        cmd: A pod's ``args`` replace it.
         user: ``uid`` or ``uid:gid``; root where empty. A pod's ``runAsNonRoot`` needs a number.
         env: Variables of its own.
         working_dir: Absolute.
@@ -79,12 +79,12 @@ class Image:
         }
 
 
-def archive(image: Image) -> Path:
+def archive(image: ImageRecipe) -> Path:
     """The image's docker-archive, from the cache or made now."""
-    return cache.kept(cache.folder() / "images" / f"{image.name}-{image.digest[:DIGITS]}.tar", partial(_write, image))
+    return cache.made(cache.folder() / "images" / f"{image.name}-{image.digest[:DIGITS]}.tar", partial(_write, image))
 
 
-def _write(image: Image, path: Path) -> None:
+def _write(image: ImageRecipe, path: Path) -> None:
     print(f"making the image {image.name} …", file=sys.stderr, flush=True)
     with tarfile.open(path, "w") as tar:
         diff_ids = tuple(_add_layer(tar, layer, path.parent) for layer in image.layers)

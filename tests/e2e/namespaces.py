@@ -12,7 +12,7 @@ from testbed.namespace import make_namespace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
 
 NOT_OPTED_IN: Final = dict.fromkeys(OPTED_IN, "disabled")
 """The namespace label that keeps the API server from calling the webhook."""
@@ -21,7 +21,7 @@ _numbers = itertools.count()
 
 
 @contextmanager
-def new_namespace(api: Api, name: str, **labels: str) -> Iterator[str]:
+def new_namespace(api: ApiClient, name: str, **labels: str) -> Iterator[str]:
     """A namespace for one test, its name made unique; opted in unless ``labels`` say otherwise."""
     name = f"{name}-{next(_numbers)}"
     with namespace_named(api, name, **labels):
@@ -29,7 +29,7 @@ def new_namespace(api: Api, name: str, **labels: str) -> Iterator[str]:
 
 
 @contextmanager
-def namespace_named(api: Api, name: str, **labels: str) -> Iterator[None]:
+def namespace_named(api: ApiClient, name: str, **labels: str) -> Iterator[None]:
     """The namespace of exactly this name; opted in unless ``labels`` say otherwise."""
     make_namespace(api, name, {**OPTED_IN, **labels})
     try:

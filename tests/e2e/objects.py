@@ -10,12 +10,12 @@ from testbed.api import path_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from tests.support.json_object import JSONObject
 
 
 @contextmanager
-def created(api: Api, resource: JSONObject) -> Iterator[JSONObject]:
+def created(api: ApiClient, resource: JSONObject) -> Iterator[JSONObject]:
     """An object, for the time of a test."""
     made = api.create(resource)
     try:

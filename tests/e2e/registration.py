@@ -13,7 +13,7 @@ from webhook.core.names import STATUS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from tests.support.json_object import JSONObject
 
 
@@ -24,7 +24,7 @@ NOTICE_SECONDS: Final = 30
 
 
 @contextmanager
-def registered(api: Api, configuration: JSONObject, called: Callable[[Api], bool]) -> Iterator[None]:
+def registered(api: ApiClient, configuration: JSONObject, called: Callable[[ApiClient], bool]) -> Iterator[None]:
     """A configuration that has taken effect, by ``called``; afterwards it has no effect any more."""
     _make_namespace(api)
     api.create(configuration)
@@ -36,12 +36,12 @@ def registered(api: Api, configuration: JSONObject, called: Callable[[Api], bool
         until(lambda: not called(api), f"the API server forgets {configuration['metadata']['name']}", NOTICE_SECONDS)
 
 
-def is_patched(api: Api) -> bool:
+def is_patched(api: ApiClient) -> bool:
     """Whether our own webhook sees a task's pod in a namespace that opted in."""
     return is_patched_in(NAMESPACE, api)
 
 
-def is_patched_in(namespace: str, api: Api) -> bool:
+def is_patched_in(namespace: str, api: ApiClient) -> bool:
     """Whether our own webhook sees a task's pod there: it leaves its status on it."""
     pod = api.create(task_pod(namespace), dryRun="All")
     return STATUS in (pod["metadata"].get("annotations") or {})
@@ -57,7 +57,7 @@ def task_pod(namespace: str, name: str = "task", **spec: object) -> JSONObject:
     }
 
 
-def _make_namespace(api: Api) -> None:
+def _make_namespace(api: ApiClient) -> None:
     try:
         api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": OPTED_IN}})
     except ApiError as error:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from testbed.airflow.installation import Airflow
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import NodeLevel
     from tests.e2e.node.namespace import Namespace
 
@@ -91,7 +91,7 @@ def assert_completes(release: Release, job: str) -> None:
     assert proxy["exitCode"] == 0
 
 
-def leave_old_pod(api: Api) -> None:
+def leave_old_pod(api: ApiClient) -> None:
     """A pod as the executor left it an hour ago: no node ever ran it, its status is written here, since the job spares younger ones."""
     metadata = {"name": "done", "namespace": CLEANED, "labels": TASK_LABELS}
     spec = {"schedulerName": "nobody", "restartPolicy": "Never", "containers": [{"name": "base", "image": "done"}]}

@@ -27,7 +27,7 @@ DRAIN_SECONDS: Final = 400
 def test_a_pod_that_never_ends_stops_airflow_and_with_us_ten_tasks_run_through(
     airflow: Airflow, tasks: Namespace, measured: list[str]
 ) -> None:
-    run = airflow.rest.run("many")
+    run = airflow.api.run("many")
     stuck = first_pod(run)
     assert tasks.base_end(stuck)["exitCode"] == 0
     assert_nothing_moves(airflow, run, tasks, stuck)
@@ -43,7 +43,7 @@ def test_a_pod_that_never_ends_stops_airflow_and_with_us_ten_tasks_run_through(
 
 def test_a_task_whose_container_is_killed_fails_as_it_does_without_a_proxy(airflow: Airflow, tasks: Namespace) -> None:
     with opted_in(tasks):
-        run = airflow.rest.run("killed")
+        run = airflow.api.run("killed")
         assert run.end(TASK_SECONDS) == "failed"
     assert run.states() == {"beside_a_proxy": "failed", "alone": "failed"}
     ends = {task: tasks.end(host) for task, host in run.hosts().items()}
@@ -80,7 +80,7 @@ def exit_code(end: Moment) -> int:
 def summary(tasks: Namespace, ends: dict[str, Moment]) -> str:
     """How long pods took, from one to the next and from their task's end to their own."""
     seconds = list(from_base_to_end(tasks, ends))
-    began = sorted(tasks.level.recorder.story(tasks.name, host)[0].seconds for host in ends)
+    began = sorted(tasks.level.recorder.moments(tasks.name, host)[0].seconds for host in ends)
     each = (max(end.seconds for end in ends.values()) - began[0]) / len(ends)
     return f"Airflow with one slot: {each:.1f} s a task; from its end to its pod's {median(seconds):.1f} s (at most {max(seconds):.1f} s)"
 

@@ -36,7 +36,7 @@ def able(node: NodeLevel, airflow: Airflow) -> Iterator[Namespace]:
 
 @pytest.mark.parametrize("dag", ENDS)
 def test_its_pod_ends_and_its_task_with_it(airflow: Airflow, able: Namespace, task_image: str, dag: str) -> None:
-    run = airflow.rest.run(dag, namespace=able.name, image=task_image, script="exit 0")
+    run = airflow.api.run(dag, namespace=able.name, image=task_image, script="exit 0")
     assert run.end(TASK_SECONDS) == "success"
     end = able.end(pod_of(run))
     assert (end.phase, native(end.pod), told(end.pod)["sidecars"]) == ("Succeeded", ["istio-proxy"], ENDS[dag])
@@ -45,7 +45,7 @@ def test_its_pod_ends_and_its_task_with_it(airflow: Airflow, able: Namespace, ta
 @pytest.mark.parametrize("dag", ["plain_xcom", "cache_xcom"])
 def test_what_it_returns_arrives(airflow: Airflow, able: Namespace, task_image: str, dag: str) -> None:
     """A native sidecar runs on until the XCom sidecar has ended, too."""
-    run = airflow.rest.run(dag, namespace=able.name, image=task_image, script=RETURN)
+    run = airflow.api.run(dag, namespace=able.name, image=task_image, script=RETURN)
     assert run.end(TASK_SECONDS) == "success"
     assert run.xcom("task") == {"rows": 3}
     assert able.end(pod_of(run)).phase == "Succeeded"
@@ -53,7 +53,7 @@ def test_what_it_returns_arrives(airflow: Airflow, able: Namespace, task_image: 
 
 @pytest.mark.parametrize("dag", ENDS)
 def test_a_failure_is_a_failure_with_its_code(airflow: Airflow, able: Namespace, task_image: str, dag: str) -> None:
-    run = airflow.rest.run(dag, namespace=able.name, image=task_image, script="exit 3")
+    run = airflow.api.run(dag, namespace=able.name, image=task_image, script="exit 3")
     assert run.end(TASK_SECONDS) == "failed"
     assert any("Container 'base'" in line and "exit_code=3" in line for line in run.log("task"))
     assert able.end(pod_of(run)).phase == "Failed"

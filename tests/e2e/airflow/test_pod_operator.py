@@ -61,14 +61,14 @@ def outside_without_us(node: NodeLevel) -> Iterator[Namespace]:
 
 @pytest.mark.parametrize("dag", ["plain", "cache"])
 def test_its_pod_ends_and_its_task_with_it(airflow: Airflow, in_mesh: Namespace, task_image: str, dag: str) -> None:
-    run = airflow.rest.run(dag, namespace=in_mesh.name, image=task_image, script="exit 0")
+    run = airflow.api.run(dag, namespace=in_mesh.name, image=task_image, script="exit 0")
     assert run.end(TASK_SECONDS) == "success"
     assert in_mesh.end(pod_of(run)).phase == "Succeeded"
 
 
 @pytest.mark.parametrize("dag", ["plain_xcom", "cache_xcom"])
 def test_what_it_returns_arrives(airflow: Airflow, in_mesh: Namespace, task_image: str, dag: str) -> None:
-    run = airflow.rest.run(dag, namespace=in_mesh.name, image=task_image, script=RETURN)
+    run = airflow.api.run(dag, namespace=in_mesh.name, image=task_image, script=RETURN)
     assert run.end(TASK_SECONDS) == "success"
     assert run.xcom("task") == {"rows": 3}
     assert in_mesh.end(pod_of(run)).phase == "Succeeded"
@@ -76,21 +76,21 @@ def test_what_it_returns_arrives(airflow: Airflow, in_mesh: Namespace, task_imag
 
 @pytest.mark.parametrize("dag", ["plain", "cache"])
 def test_a_failure_is_a_failure_with_its_code(airflow: Airflow, in_mesh: Namespace, task_image: str, dag: str) -> None:
-    run = airflow.rest.run(dag, namespace=in_mesh.name, image=task_image, script="exit 3")
+    run = airflow.api.run(dag, namespace=in_mesh.name, image=task_image, script="exit 3")
     assert run.end(TASK_SECONDS) == "failed"
     assert any("Container 'base'" in line and "exit_code=3" in line for line in run.log("task"))
     assert in_mesh.end(pod_of(run)).phase == "Failed"
 
 
 def test_it_skips_its_task_by_the_code_of_its_container(airflow: Airflow, in_mesh: Namespace, task_image: str) -> None:
-    run = airflow.rest.run("plain", namespace=in_mesh.name, image=task_image, script="exit 99")
+    run = airflow.api.run("plain", namespace=in_mesh.name, image=task_image, script="exit 99")
     run.end(TASK_SECONDS)
     assert run.states() == {"task": "skipped"}
     assert in_mesh.end(pod_of(run)).phase == "Failed"
 
 
 def test_without_us_it_waits_on_beside_a_sidecar_of_another_name(airflow: Airflow, outside_without_us: Namespace, task_image: str) -> None:
-    run = airflow.rest.run("cache", namespace=outside_without_us.name, image=task_image, script="exit 0")
+    run = airflow.api.run("cache", namespace=outside_without_us.name, image=task_image, script="exit 0")
     pod = until(lambda: pod_of(run), "the operator has a pod", TASK_SECONDS)
     assert outside_without_us.base_end(pod)["exitCode"] == 0
     looks = looked(run)
@@ -102,13 +102,13 @@ def test_without_us_it_waits_on_beside_a_sidecar_of_another_name(airflow: Airflo
 
 
 def test_with_us_it_does_not(airflow: Airflow, outside: Namespace, task_image: str) -> None:
-    run = airflow.rest.run("cache", namespace=outside.name, image=task_image, script="exit 0")
+    run = airflow.api.run("cache", namespace=outside.name, image=task_image, script="exit 0")
     assert run.end(TASK_SECONDS) == "success"
     assert outside.end(pod_of(run)).phase == "Succeeded"
 
 
 def test_without_us_it_knows_istio_but_leaves_a_pod_that_runs_on(airflow: Airflow, in_mesh_without_us: Namespace, task_image: str) -> None:
-    run = airflow.rest.run("plain", namespace=in_mesh_without_us.name, image=task_image, script="exit 0")
+    run = airflow.api.run("plain", namespace=in_mesh_without_us.name, image=task_image, script="exit 0")
     assert run.end(TASK_SECONDS) == "success"
     pod = pod_of(run)
     with pytest.raises(TimeoutError):

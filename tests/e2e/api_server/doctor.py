@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.e2e.api_server.scripted_webhook import Call, Reply
     from tests.support.json_object import JSONObject
@@ -72,7 +72,7 @@ def visit(level: Level, namespace: str, user: str = "admin", **settings: str) ->
 
 @contextmanager
 def meddler(
-    api: Api, configuration: str, webhook: str, selector: JSONObject, answer: Callable[[Call], Reply] = allowed, **fields: object
+    api: ApiClient, configuration: str, webhook: str, selector: JSONObject, answer: Callable[[Call], Reply] = allowed, **fields: object
 ) -> Iterator[None]:
     """A webhook of this name, called for the creation of pods in the namespaces that are selected."""
     with ScriptedWebhook(answer) as scripted:
@@ -93,7 +93,7 @@ def meddler(
             ],
         }
 
-        def is_called(api: Api) -> bool:
+        def is_called(api: ApiClient) -> bool:
             before = len(scripted.calls)
             place = selector["matchLabels"]["kubernetes.io/metadata.name"]
             pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "meddled", "namespace": place}}
@@ -112,7 +112,7 @@ def only(namespace: str) -> JSONObject:
 
 
 @contextmanager
-def node(api: Api, name: str, kubelet: str, **labels: str) -> Iterator[None]:
+def node(api: ApiClient, name: str, kubelet: str, **labels: str) -> Iterator[None]:
     """A node, for the time of a test."""
     make_node(api, name, kubelet, **labels)
     try:

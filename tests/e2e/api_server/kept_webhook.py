@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from certs.lifetimes import Lifetimes
     from certs.pair import Pair
     from certs.rotation import Step
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
@@ -87,7 +87,7 @@ class Serving:
 class KeptWebhook:
     """The replicas and the address."""
 
-    def __init__(self, api: Api, names: Names, connecting: Callable[[], KubernetesApi], lifetimes: Lifetimes) -> None:
+    def __init__(self, api: ApiClient, names: Names, connecting: Callable[[], KubernetesApi], lifetimes: Lifetimes) -> None:
         self.api, self.names = api, names
         self._connecting, self._lifetimes = connecting, lifetimes
         self.replicas: list[Serving] = []

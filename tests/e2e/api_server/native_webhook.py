@@ -20,7 +20,7 @@ from webhook.core.names import STATUS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
@@ -60,7 +60,7 @@ def unwatching_webhook(level: Level) -> Iterator[Webhook]:
 
 
 @contextmanager
-def treated_by(webhook: Webhook, api: Api, **labels: str) -> Iterator[str]:
+def treated_by(webhook: Webhook, api: ApiClient, **labels: str) -> Iterator[str]:
     """A namespace with these labels whose pods this webhook sees, and no other of ours."""
     name = f"{LABEL}-{next(_numbers)}"
     labels = {**NOT_OPTED_IN, LABEL: name, **labels}

@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
 
 
-def make_node(api: Api, name: str, kubelet: str, **labels: str) -> None:
+def make_node(api: ApiClient, name: str, kubelet: str, **labels: str) -> None:
     """A node, as a kubelet of this version registers itself. ApiError."""
     metadata = {"name": name, "labels": labels}
     api.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": {"nodeInfo": {"kubeletVersion": kubelet}}})
 
 
-def set_kubelet(api: Api, name: str, kubelet: str) -> None:
+def set_kubelet(api: ApiClient, name: str, kubelet: str) -> None:
     """The kubelet is another one now. ApiError."""
     api.patch(f"/api/v1/nodes/{name}/status", {"status": {"nodeInfo": {"kubeletVersion": kubelet}}})
 
 
-def remove_node(api: Api, name: str) -> None:
+def remove_node(api: ApiClient, name: str) -> None:
     """The node is gone. ApiError."""
     api.delete(f"/api/v1/nodes/{name}")
 
 
 @contextmanager
-def nodes(api: Api, **kubelets: str) -> Iterator[None]:
+def nodes(api: ApiClient, **kubelets: str) -> Iterator[None]:
     """Nodes by name, with their kubelets' versions, for one test."""
     try:
         for name, kubelet in kubelets.items():

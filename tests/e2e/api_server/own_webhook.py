@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
 
 
@@ -38,7 +38,7 @@ class OwnWebhook:
     """
 
     webhook: Webhook
-    api: Api
+    api: ApiClient
     namespace: str
     labels: Mapping[str, str]
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from tests.support.json_object import JSONObject
 
 
@@ -25,7 +25,7 @@ def submission(pod: JSONObject, namespace: str) -> JSONObject:
     return sent
 
 
-def stored(api: Api, pod: JSONObject, namespace: str) -> JSONObject:
+def stored(api: ApiClient, pod: JSONObject, namespace: str) -> JSONObject:
     """The pod that the API server would store for one of the fixtures. ApiError: it refuses the pod, or a field is unknown to it."""
     return comparable(api.create(submission(pod, namespace), dryRun="All", fieldValidation="Strict"))
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
@@ -63,7 +63,7 @@ class Contract:
 
     """
 
-    api: Api
+    api: ApiClient
     namespace: str
     webhook: ScriptedWebhook
 
@@ -73,7 +73,7 @@ class Contract:
         pod["metadata"]["labels"][LABEL] = f"{endpoint}-{policy}"
         return self.api.request("POST", f"/api/v1/namespaces/{self.namespace}/pods", pod, dryRun="All")
 
-    def is_called(self, _api: Api) -> bool:
+    def is_called(self, _api: ApiClient) -> bool:
         """Whether the API server has taken up the configuration."""
         before = len(self.webhook.calls)
         self.send()

@@ -30,7 +30,7 @@ from webhook.core.names import MODE, STATUS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.e2e.api_server.scripted_webhook import Call, Reply
     from tests.support.json_object import JSONObject
@@ -203,7 +203,7 @@ def test_a_webhook_whose_mode_is_off_by_default_still_answers(api_server: Level)
     webhook = Webhook(api_server.place, "doctor-off", {"MODE": "off"})
     with new_namespace(api_server.api, "doctor", **NOT_OPTED_IN) as namespace:
 
-        def answers_who_asks(api: Api) -> bool:
+        def answers_who_asks(api: ApiClient) -> bool:
             pod = task_pod(namespace)
             pod["metadata"]["annotations"] = {MODE: "auto"}
             return STATUS in (api.create(pod, dryRun="All")["metadata"]["annotations"])
@@ -276,7 +276,7 @@ def test_nothing_is_left_behind(api_server: Level, namespace: str) -> None:
         assert api_server.api.get(f"/api/v1/namespaces/{namespace}/{kind}")["items"] == []
 
 
-def stuck_pod(api: Api, namespace: str, name: str, proxy: JSONObject, ended: str) -> None:
+def stuck_pod(api: ApiClient, namespace: str, name: str, proxy: JSONObject, ended: str) -> None:
     """A task's pod whose base has ended, beside a proxy in this state. No kubelet is there: the status is written for it."""
     containers = [{"name": "base", "image": "apache/airflow:3.3.2"}, {"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.29.0"}]
     pod = task_pod(namespace, name, containers=containers)

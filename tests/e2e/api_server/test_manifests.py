@@ -33,7 +33,7 @@ from webhook.core.names import MODE, STATUS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
@@ -47,7 +47,7 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def api(api_server: Level) -> Iterator[Api]:
+def api(api_server: Level) -> Iterator[ApiClient]:
     """An admin's client of an API server that knows the kinds of cert-manager and of the Prometheus operator."""
     definitions = list(yaml.safe_load_all(STAND_INS.read_text("utf-8")))
     for definition in definitions:
@@ -59,14 +59,14 @@ def api(api_server: Level) -> Iterator[Api]:
         api_server.api.delete(path_of(definition))
 
 
-def is_established(api: Api, definition: JSONObject) -> bool:
+def is_established(api: ApiClient, definition: JSONObject) -> bool:
     """Whether objects of a kind can be created."""
     spec = definition["spec"]
     return api.request("GET", f"/apis/{spec['group']}/v1/{spec['names']['plural']}").is_success
 
 
 @pytest.fixture
-def namespace(api: Api) -> str:
+def namespace(api: ApiClient) -> str:
     """One for the webhook, as its manifest makes it. It stays: a namespace's deletion takes a controller, and none runs here."""
     name = f"webhook-{next(_numbers)}"
     make_namespace(api, name, RESTRICTED)
@@ -75,14 +75,14 @@ def namespace(api: Api) -> str:
 
 @pytest.mark.parametrize("kubernetes", [KUBERNETES, NEWEST])
 @pytest.mark.parametrize("option", OPTIONS)
-def test_the_api_server_takes_every_object_strictly(option: str, kubernetes: str, api: Api, namespace: str) -> None:
+def test_the_api_server_takes_every_object_strictly(option: str, kubernetes: str, api: ApiClient, namespace: str) -> None:
     for one in objects({**OPTIONS[option], "name": "a-rendered"}, kubernetes, namespace):
         taken = api.create(one, **STRICT)
 
         assert taken["metadata"]["name"].startswith("a-rendered")
 
 
-def test_the_api_server_takes_install_yaml_strictly(api: Api, namespace: str) -> None:
+def test_the_api_server_takes_install_yaml_strictly(api: ApiClient, namespace: str) -> None:
     text = INSTALL.read_text("utf-8").replace("namespace: airflow-sidecar-webhook\n", f"namespace: {namespace}\n")
     for one in yaml.safe_load_all(text):
         one["metadata"]["name"] = f"a-{namespace}-{one['metadata']['name']}"
@@ -91,7 +91,7 @@ def test_the_api_server_takes_install_yaml_strictly(api: Api, namespace: str) ->
         api.create(one, **STRICT)
 
 
-def test_a_misspelt_field_would_be_refused(api: Api, namespace: str) -> None:
+def test_a_misspelt_field_would_be_refused(api: ApiClient, namespace: str) -> None:
     deployment = only("Deployment", objects({}, namespace=namespace))
     deployment["spec"]["replica"] = 2
 
@@ -100,13 +100,13 @@ def test_a_misspelt_field_would_be_refused(api: Api, namespace: str) -> None:
 
 
 @pytest.mark.parametrize("option", [name for name in OPTIONS if name != "host-network"])
-def test_the_pods_keep_the_restricted_standard(option: str, api: Api, namespace: str) -> None:
+def test_the_pods_keep_the_restricted_standard(option: str, api: ApiClient, namespace: str) -> None:
     deployment = only("Deployment", objects(OPTIONS[option], namespace=namespace))
 
     api.create(pod_of(deployment), **STRICT)
 
 
-def test_the_restricted_standard_is_enforced_and_refuses_the_host_s_network(api: Api, namespace: str) -> None:
+def test_the_restricted_standard_is_enforced_and_refuses_the_host_s_network(api: ApiClient, namespace: str) -> None:
     deployment = only("Deployment", objects(OPTIONS["host-network"], namespace=namespace))
 
     with pytest.raises(ApiError, match=r'violates PodSecurity "restricted:latest": host namespaces'):
@@ -278,7 +278,7 @@ def test_uninstall_leaves_nothing_behind(release: Release) -> None:
     assert secrets == []
 
 
-def review(api: Api, user: str, verb: str, resource: str, name: str, namespace: str) -> bool:
+def review(api: ApiClient, user: str, verb: str, resource: str, name: str, namespace: str) -> bool:
     """Whether the API server would let a user do it."""
     group = "" if resource in {"nodes", "pods", "secrets", "configmaps"} else "admissionregistration.k8s.io"
     attributes = {"group": group, "resource": resource, "verb": verb, "name": name, "namespace": namespace}
@@ -314,7 +314,7 @@ def test_the_service_may_do_what_it_does_and_no_more(release: Release) -> None:
 
 
 @contextmanager
-def policy(api: Api) -> Iterator[None]:
+def policy(api: ApiClient) -> Iterator[None]:
     """The policy in force."""
     parts = [one for one in objects({**OPTIONS["policy"], "name": "a-policy"}) if one["kind"].startswith("ValidatingAdmissionPolicy")]
     with ExitStack() as ends:
@@ -324,7 +324,7 @@ def policy(api: Api) -> Iterator[None]:
         yield
 
 
-def warnings_on(api: Api, namespace: str, status: JSONObject | None) -> list[str]:
+def warnings_on(api: ApiClient, namespace: str, status: JSONObject | None) -> list[str]:
     """What the creator of a pod with this status is told. The webhook that is registered here is not asked: it is no task's."""
     pod = task_pod(namespace)
     del pod["metadata"]["labels"]
@@ -333,7 +333,7 @@ def warnings_on(api: Api, namespace: str, status: JSONObject | None) -> list[str
     return warnings_on_pod(api, pod)
 
 
-def warnings_on_pod(api: Api, pod: JSONObject) -> list[str]:
+def warnings_on_pod(api: ApiClient, pod: JSONObject) -> list[str]:
     """What its creator is told. It is created in any case."""
     response = api.request("POST", collection(pod), pod, dryRun="All")
     assert response.is_success, response.text
@@ -349,7 +349,7 @@ SOME_KEEP_RUNNING: Final = {
 QUIT: Final = {"treatment": "wrapped", "reason": "sidecars-quit", "sidecars": {"istio-proxy": "quit", "keeps-running": "unknown"}}
 
 
-def test_the_policy_warns_of_a_sidecar_that_will_not_end_and_of_nothing_else(api: Api) -> None:
+def test_the_policy_warns_of_a_sidecar_that_will_not_end_and_of_nothing_else(api: ApiClient) -> None:
     with policy(api), new_namespace(api, "policy") as here:
         until(lambda: warnings_on(api, here, LEFT) != [], "the policy is in force", SECONDS)
 
@@ -384,7 +384,7 @@ def test_the_policy_warns_of_a_task_with_an_injected_sidecar_that_the_webhook_ha
             assert warnings_on_pod(level.api, other) == [], case
 
 
-def test_the_policy_looks_at_no_namespace_that_did_not_opt_in(api: Api, namespace: str) -> None:
+def test_the_policy_looks_at_no_namespace_that_did_not_opt_in(api: ApiClient, namespace: str) -> None:
     make_namespace(api, f"{namespace}-other", {})
     with policy(api), new_namespace(api, "policy") as here:
         until(lambda: warnings_on(api, here, LEFT) != [], "the policy is in force", SECONDS)

@@ -20,7 +20,7 @@ from webhook.core.review import parse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
@@ -130,7 +130,7 @@ def test_a_namespace_that_did_not_opt_in_keeps_its_pods_from_the_webhook(any_api
 
 
 @contextmanager
-def opted_in(api: Api, namespace: str) -> Iterator[None]:
+def opted_in(api: ApiClient, namespace: str) -> Iterator[None]:
     """A namespace that is there anyway, opted in for a time."""
     path = f"/api/v1/namespaces/{namespace}"
     api.patch(path, {"metadata": {"labels": OPTED_IN}})

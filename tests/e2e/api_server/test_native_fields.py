@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
@@ -53,11 +53,11 @@ def proxy_of(pod: JSONObject) -> JSONObject:
     return proxy
 
 
-def reviewed(api: Api, **fields: object) -> JSONObject:
+def reviewed(api: ApiClient, **fields: object) -> JSONObject:
     """The proxy as a webhook sees it."""
     with ScriptedWebhook() as onlooker, new_namespace(api, LABEL, **NOT_OPTED_IN, **{LABEL: "yes"}) as namespace:
 
-        def is_called(_api: Api) -> bool:
+        def is_called(_api: ApiClient) -> bool:
             before = len(onlooker.calls)
             api.create(proxied(namespace, **fields), dryRun="All")
             return len(onlooker.calls) > before
@@ -110,7 +110,7 @@ def server_of_1_32() -> Iterator[Level]:
         yield level
 
 
-def create_with_resize_policy(api: Api, **fields: object) -> httpx.Response:
+def create_with_resize_policy(api: ApiClient, **fields: object) -> httpx.Response:
     """The API server's reply to a pod whose init container has a resize policy."""
     with new_namespace(api, LABEL, **NOT_OPTED_IN) as namespace:
         init = {"name": "init", "image": "init:1", "resizePolicy": RESIZED, **fields}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
@@ -48,7 +48,7 @@ def linkerd(pod: JSONObject) -> JSONObject:
     return injected
 
 
-def create(api: Api, pod: JSONObject) -> httpx.Response:
+def create(api: ApiClient, pod: JSONObject) -> httpx.Response:
     """The API server's reply to a pod."""
     path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods"
     return api.request("POST", path, pod, dryRun="All", fieldValidation="Strict")

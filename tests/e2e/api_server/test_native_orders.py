@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from demo.simulated_injectors import Injector
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from testbed.webhook import Webhook
     from tests.support.json_object import JSONObject
@@ -110,7 +110,7 @@ class Orders:
 
     """
 
-    api: Api
+    api: ApiClient
     istio_policy: str
     webhook: Webhook
     injectors: dict[str, ScriptedWebhook]
@@ -146,7 +146,7 @@ class Orders:
         except ApiError as error:
             return str(error)
 
-    def is_called(self, name: str, place: int, _api: Api) -> bool:
+    def is_called(self, name: str, place: int, _api: ApiClient) -> bool:
         """Whether this injector is called in this place."""
         order = next(order for order in self.namespaces if order.places[place] == "istio" and order.istio == name)
         before = len(self.injectors[name].calls)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from demo.simulated_injectors import Injector
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
@@ -36,7 +36,7 @@ NATIVE: Final = "native sidecars-native"
 class Namespaces(NamedTuple):
     """One that opted in, and one that did not; the cluster they are in, as far as decisions go."""
 
-    api: Api
+    api: ApiClient
     opted_in: str
     bystander: str
     cluster: Cluster

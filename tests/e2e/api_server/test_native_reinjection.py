@@ -35,7 +35,7 @@ from webhook.core.reasons import NotConvertedReason
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
@@ -66,7 +66,7 @@ class Injector:
 
     """
 
-    api: Api
+    api: ApiClient
     labels: dict[str, str]
     configuration: JSONObject
 
@@ -93,7 +93,7 @@ def istio_injector(level: Level, istio: SimulatedIstio, policy: str) -> Iterator
     with ScriptedWebhook(injecting(istio)) as server, new_namespace(level.api, LABEL, **NOT_OPTED_IN, **labels) as alone:
         document = configuration(name, injector_webhook(f"rev.namespace.{ISTIO}", server, labels, policy))
 
-        def is_called(api: Api) -> bool:
+        def is_called(api: ApiClient) -> bool:
             before = len(server.calls)
             api.create(task_pod(alone), dryRun="All")
             return len(server.calls) > before

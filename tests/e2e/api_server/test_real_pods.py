@@ -21,7 +21,7 @@ from webhook.core.names import STATUS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
@@ -44,7 +44,7 @@ SOME: Final = [
 class Namespaces(NamedTuple):
     """One that opted in, and one that did not."""
 
-    api: Api
+    api: ApiClient
     opted_in: str
     bystander: str
 

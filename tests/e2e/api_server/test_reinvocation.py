@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from demo.simulated_injectors import Injector
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
@@ -100,7 +100,7 @@ def configuration(name: str, other: ScriptedWebhook, **fields: object) -> JSONOb
 def beside(level: Level, other: ScriptedWebhook, name: str, **fields: object) -> Iterator[str]:
     """A namespace that opted in, whose pods the other webhook sees too."""
 
-    def is_called(api: Api) -> bool:
+    def is_called(api: ApiClient) -> bool:
         before = len(other.calls)
         api.create(task_pod(namespace), dryRun="All")
         return len(other.calls) > before
@@ -162,7 +162,7 @@ def test_ours_is_called_once_where_it_alone_changes_the_pod(any_api_server: Leve
         assert Injected(any_api_server, other, {}).calls(task(namespace)) == (1, 1)
 
 
-def give_requests(api: Api, namespace: str) -> None:
+def give_requests(api: ApiClient, namespace: str) -> None:
     """Have the API server itself give every container of a namespace a request, if it has none."""
 
     def is_given() -> bool:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
@@ -65,7 +65,7 @@ class Watching:
     """
 
     webhook: Webhook
-    api: Api
+    api: ApiClient
 
     @property
     def support(self) -> str:
@@ -260,7 +260,7 @@ def user_with(level: Level, rules: Sequence[JSONObject], name: str = "") -> Iter
         yield level.server.credentials.kubeconfig(level.server.server, user)
 
 
-def may(api: Api, user: str, rule: JSONObject, verb: str) -> bool:
+def may(api: ApiClient, user: str, rule: JSONObject, verb: str) -> bool:
     """Whether the API server lets a user do this."""
     attributes = {"verb": verb, "group": rule["apiGroups"][0], "resource": rule["resources"][0]}
     review = {

@@ -19,10 +19,10 @@ SECONDS = 600
 
 @pytest.fixture(autouse=True)
 def _can_stand() -> Iterator[None]:
-    if reason := prerequisites.lacking():
+    if reason := prerequisites.missing():
         pytest.skip(reason)
     if standing.standing():
-        pytest.skip("a cluster stands already: `make cluster-stop` ends it")
+        pytest.skip("a cluster is up already: `make cluster-stop` ends it")
     yield
     standing.stop()
 
@@ -50,4 +50,4 @@ def test_what_it_prints_works_and_nothing_of_it_is_left_after_the_stop() -> None
     assert cluster("stop") == "the cluster is gone\n"
     assert standing.standing() is None
     assert host() == before
-    assert cluster("stop") == "no cluster stands\n"
+    assert cluster("stop") == "no cluster is up\n"

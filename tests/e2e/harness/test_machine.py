@@ -27,7 +27,7 @@ inside.ready(lambda: False, "is killed before", 1000)
 
 @pytest.fixture(autouse=True)
 def _can_run_a_node() -> None:
-    if reason := prerequisites.lacking():
+    if reason := prerequisites.missing():
         pytest.skip(reason)
 
 

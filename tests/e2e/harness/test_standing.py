@@ -17,7 +17,7 @@ KILLED = """
 import os, signal
 from testbed import slot, standing
 taken = slot.take()
-standing.tell(taken.folder, standing.Standing(taken.number, os.getpid(), "kubeconfig", "first-pod"))
+standing.write(taken.folder, standing.StandingCluster(taken.number, os.getpid(), "kubeconfig", "first-pod"))
 assert standing.standing()
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -18,7 +18,7 @@ from webhook.core.names import STATUS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
 
 CREATED: Final = 201
 CLIENTS: Final = 4
@@ -59,7 +59,7 @@ class Creations:
 
     """
 
-    api: Api
+    api: ApiClient
     namespace: str
     pods: list[Creation] = field(default_factory=list)
     unanswered: list[float] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Creations:
 
 
 @contextmanager
-def creating(api: Api, namespace: str) -> Iterator[Creations]:
+def creating(api: ApiClient, namespace: str) -> Iterator[Creations]:
     """Several clients at once; after the end all answers are there."""
     seen = Creations(api, namespace)
     ended = threading.Event()
@@ -126,7 +126,7 @@ def creating(api: Api, namespace: str) -> Iterator[Creations]:
 
 
 @contextmanager
-def without_a_gap(api: Api, namespace: str) -> Iterator[Creations]:
+def without_a_gap(api: ApiClient, namespace: str) -> Iterator[Creations]:
     """The same, and every pod is answered, created and patched, and the API server counts no call of ours that failed."""
     before = counted(api, FAIL_OPEN), counted(api, REJECTION)
     with creating(api, namespace) as seen:
@@ -135,7 +135,7 @@ def without_a_gap(api: Api, namespace: str) -> Iterator[Creations]:
     assert (counted(api, FAIL_OPEN), counted(api, REJECTION)) == before
 
 
-def counted(api: Api, metric: str) -> int:
+def counted(api: ApiClient, metric: str) -> int:
     """What an API server has counted of our webhook since its start. ReadError: it does not tell."""
     lines = api.request("GET", "/metrics").raise_for_status().text.splitlines()
     return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(f"{metric}{{") and HOOK in line)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from testbed.levels import NodeLevel
-    from testbed.node import Node
+    from testbed.node import NodeCluster
     from tests.support.json_object import JSONObject
 
     Bundle = tuple[x509.Certificate, ...]
@@ -45,7 +45,7 @@ PASSING: Final = frozenset({"events", "componentstatuses"})
 """Events tell what was, and expire by themselves; a component's status is no object."""
 
 
-def load_webhook_image(node: Node) -> str:
+def load_webhook_image(node: NodeCluster) -> str:
     """Have the image of the files as they are now on the node; the name by which a pod asks for it. RuntimeError, ImageError."""
     own = webhook_image()
     if own.reference not in node.ctr("images", "list", "--quiet").split():

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from certs.authority import Issued
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import NodeLevel
 
 
@@ -65,7 +65,7 @@ def level() -> Iterator[NodeLevel]:
 
 
 @pytest.fixture(scope="module")
-def api(level: NodeLevel) -> Api:
+def api(level: NodeLevel) -> ApiClient:
     return level.api
 
 
@@ -91,7 +91,7 @@ def installed(installation: Installation, tasks: str) -> Iterator[Installation]:
 
 
 def test_pods_are_patched_and_an_uninstall_leaves_two_secrets_which_the_next_release_takes_up(
-    installation: Installation, tasks: str, api: Api, measured: list[str]
+    installation: Installation, tasks: str, api: ApiClient, measured: list[str]
 ) -> None:
     installation.make_namespace()
     try:
@@ -119,7 +119,7 @@ def test_pods_are_patched_and_an_uninstall_leaves_two_secrets_which_the_next_rel
 
 
 def test_the_replicas_serve_a_certificate_of_the_authority_that_cainjector_wrote_into_the_configuration(
-    installed: Installation, api: Api
+    installed: Installation, api: ApiClient
 ) -> None:
     (leaf,) = certificates_in(api, SERVING)
     (authority,) = certificates_in(api, AUTHORITY)
@@ -133,7 +133,7 @@ def test_the_replicas_serve_a_certificate_of_the_authority_that_cainjector_wrote
 
 
 @pytest.mark.usefixtures("installed")
-def test_the_service_has_no_right_to_secrets_nor_to_change_a_configuration(api: Api) -> None:
+def test_the_service_has_no_right_to_secrets_nor_to_change_a_configuration(api: ApiClient) -> None:
     rules = api.get(f"{RBAC}/clusterroles/{NAME}")["rules"]
 
     assert api.get(f"{RBAC}/namespaces/{NAME}/roles")["items"] == []
@@ -145,7 +145,7 @@ def test_the_service_has_no_right_to_secrets_nor_to_change_a_configuration(api: 
 
 
 def test_a_certificate_whose_secret_is_deleted_is_made_again_and_no_pod_is_missed(
-    installed: Installation, tasks: str, api: Api, measured: list[str]
+    installed: Installation, tasks: str, api: ApiClient, measured: list[str]
 ) -> None:
     before, bundle = certificates_in(api, SERVING), installed.bundle()
     with without_a_gap(api, tasks) as pods:
@@ -158,7 +158,7 @@ def test_a_certificate_whose_secret_is_deleted_is_made_again_and_no_pod_is_misse
     assert installed.bundle() == bundle
 
 
-def test_an_authority_is_renewed_and_then_the_certificate_and_no_pod_is_missed(installed: Installation, tasks: str, api: Api) -> None:
+def test_an_authority_is_renewed_and_then_the_certificate_and_no_pod_is_missed(installed: Installation, tasks: str, api: ApiClient) -> None:
     before, bundle = certificates_in(api, SERVING), installed.bundle()
     with without_a_gap(api, tasks) as pods:
         renew(api, f"{NAME}-ca")
@@ -173,7 +173,7 @@ def test_an_authority_is_renewed_and_then_the_certificate_and_no_pod_is_missed(i
         pods.create_at_once()
 
 
-def test_an_upgrade_to_an_issuer_of_the_admins_and_its_rollback_miss_no_pod(installed: Installation, tasks: str, api: Api) -> None:
+def test_an_upgrade_to_an_issuer_of_the_admins_and_its_rollback_miss_no_pod(installed: Installation, tasks: str, api: ApiClient) -> None:
     corp = make_cluster_issuer(api)
     with without_a_gap(api, tasks) as pods:
         for verb, values in (("upgrade", {"certificates": BY_ISSUER}), ("rollback", {})):
@@ -188,13 +188,13 @@ def test_an_upgrade_to_an_issuer_of_the_admins_and_its_rollback_miss_no_pod(inst
             pods.create_at_once()
 
 
-def certificates_in(api: Api, secret: str) -> tuple[x509.Certificate, ...]:
+def certificates_in(api: ApiClient, secret: str) -> tuple[x509.Certificate, ...]:
     """The chain in a Secret; none where there is no Secret yet."""
     answer = api.request("GET", secret)
     return read_bundle(base64.b64decode(answer.json()["data"]["tls.crt"])) if answer.is_success else ()
 
 
-def until_signed(api: Api, secret: str, before: tuple[x509.Certificate, ...]) -> None:
+def until_signed(api: ApiClient, secret: str, before: tuple[x509.Certificate, ...]) -> None:
     """Until another certificate is in a Secret. TimeoutError."""
     until(lambda: certificates_in(api, secret) not in {(), before}, f"another certificate is in {secret}", SIGNED_SECONDS)
 
@@ -204,7 +204,7 @@ def serves(installed: Installation) -> bool:
     return set(installed.served()) == set(certificates_in(installed.level.api, SERVING))
 
 
-def renew(api: Api, certificate: str) -> None:
+def renew(api: ApiClient, certificate: str) -> None:
     """Ask for another certificate before it is time, as ``cmctl renew`` does."""
     path = f"{CERTIFICATES}/{certificate}"
     asked = {
@@ -224,7 +224,7 @@ def have_mounted(installed: Installation) -> None:
         installed.level.api.patch(f"{PODS}/{pod['metadata']['name']}", {"metadata": {"annotations": {"looked": str(time.monotonic())}}})
 
 
-def make_cluster_issuer(api: Api) -> Issued:
+def make_cluster_issuer(api: ApiClient) -> Issued:
     """An issuer of the admin's that signs with an authority of their own."""
     corp = make_authority(datetime.now(UTC), "corp")
     metadata = {"name": ISSUER["name"], "namespace": cert_manager.NAMESPACE}

@@ -17,7 +17,7 @@ from tests.e2e.node.namespace import namespace_on
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from tests.e2e.installation.installation import Installation
 
 CHANGED: Final = {"settings": {"wait_seconds": 61}, "webhook": {"timeoutSeconds": 12}}
@@ -40,11 +40,11 @@ def tasks(installed: Installation) -> Iterator[str]:
 
 
 @pytest.fixture
-def api(installed: Installation) -> Api:
+def api(installed: Installation) -> ApiClient:
     return installed.level.api
 
 
-def test_a_rolling_restart_misses_no_pod(installed: Installation, tasks: str, api: Api) -> None:
+def test_a_rolling_restart_misses_no_pod(installed: Installation, tasks: str, api: ApiClient) -> None:
     before = {pod["metadata"]["name"] for pod in installed.pods()}
     with without_a_gap(api, tasks):
         installed.kubectl("--namespace", NAME, "rollout", "restart", "deployment", NAME)
@@ -52,14 +52,14 @@ def test_a_rolling_restart_misses_no_pod(installed: Installation, tasks: str, ap
     assert not before & {pod["metadata"]["name"] for pod in installed.pods()}
 
 
-def test_scaling_from_1_to_3_to_1_misses_no_pod(installed: Installation, tasks: str, api: Api) -> None:
+def test_scaling_from_1_to_3_to_1_misses_no_pod(installed: Installation, tasks: str, api: ApiClient) -> None:
     with without_a_gap(api, tasks):
         for replicas in (1, 3, 1, 2):
             installed.kubectl("--namespace", NAME, "scale", f"--replicas={replicas}", "deployment", NAME)
             installed.wait_until_ready(replicas)
 
 
-def test_a_chart_upgrade_and_its_rollback_miss_no_pod(installed: Installation, tasks: str, api: Api) -> None:
+def test_a_chart_upgrade_and_its_rollback_miss_no_pod(installed: Installation, tasks: str, api: ApiClient) -> None:
     with without_a_gap(api, tasks):
         installed.helm("upgrade", **CHANGED)
         installed.wait_until_ready()
@@ -69,7 +69,7 @@ def test_a_chart_upgrade_and_its_rollback_miss_no_pod(installed: Installation, t
         assert installed.hook()["timeoutSeconds"] == 10
 
 
-def test_a_restart_of_the_api_server_misses_no_pod(installed: Installation, tasks: str, api: Api) -> None:
+def test_a_restart_of_the_api_server_misses_no_pod(installed: Installation, tasks: str, api: ApiClient) -> None:
     with creating(api, tasks) as seen:
         installed.level.server.stop(signal.SIGKILL)
         installed.level.server.start()
@@ -80,7 +80,7 @@ def test_a_restart_of_the_api_server_misses_no_pod(installed: Installation, task
 
 
 def test_a_replica_that_is_killed_misses_pods_at_most_until_the_service_is_without_it(
-    installed: Installation, tasks: str, api: Api, measured: list[str]
+    installed: Installation, tasks: str, api: ApiClient, measured: list[str]
 ) -> None:
     """It takes with it what it was asked, and until its address is out of the Service half of all new connections are refused.
 

@@ -16,7 +16,7 @@ from tests.e2e.installation.installation import CONFIGURATION, PODS, SECONDS, SE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from tests.e2e.installation.installation import Installation
     from tests.support.json_object import JSONObject
 
@@ -104,7 +104,7 @@ def test_a_right_that_is_lacking_is_told_in_the_log(installed: Installation, res
 
 
 @contextmanager
-def without(api: Api, resource: str, verb: str) -> Iterator[None]:
+def without(api: ApiClient, resource: str, verb: str) -> Iterator[None]:
     """The roles without one right."""
     before = {role: api.get(role)["rules"] for role in ROLES}
     for role, rules in before.items():

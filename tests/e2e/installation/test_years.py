@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from certs.authority import Issued
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import NodeLevel
 
 LOOK_SECONDS: Final = 30
@@ -90,7 +90,7 @@ def tasks(installed: Installation) -> Iterator[str]:
 
 
 @pytest.fixture
-def api(installed: Installation) -> Api:
+def api(installed: Installation) -> ApiClient:
     return installed.level.api
 
 
@@ -103,7 +103,7 @@ def serves_since(installed: Installation, since: datetime) -> bool:
     return all(leaf.issuer in trusted for leaf in leaves) and min(made) >= since
 
 
-def test_a_leaf_is_renewed_and_no_pod_is_missed(installed: Installation, tasks: str, api: Api, passing_time: PassingTime) -> None:
+def test_a_leaf_is_renewed_and_no_pod_is_missed(installed: Installation, tasks: str, api: ApiClient, passing_time: PassingTime) -> None:
     before = installed.bundle()
     with without_a_gap(api, tasks) as pods:
         due = passing_time.passes(LEAF_LIFE * 5 / 7)
@@ -113,7 +113,7 @@ def test_a_leaf_is_renewed_and_no_pod_is_missed(installed: Installation, tasks: 
 
 
 def test_replicas_that_start_after_the_loss_of_the_secret_wait_until_they_are_trusted_and_no_pod_is_missed(
-    installed: Installation, tasks: str, api: Api, passing_time: PassingTime
+    installed: Installation, tasks: str, api: ApiClient, passing_time: PassingTime
 ) -> None:
     """The old ones serve on meanwhile, with leaves of an authority whose key is lost."""
     before = {pod["metadata"]["name"] for pod in installed.pods()}
@@ -147,7 +147,7 @@ def unready(installed: Installation, pod: str) -> bool:
 
 
 def test_an_authority_is_followed_by_another_and_no_pod_is_missed(
-    installed: Installation, tasks: str, api: Api, passing_time: PassingTime
+    installed: Installation, tasks: str, api: ApiClient, passing_time: PassingTime
 ) -> None:
     first = soon_due(passing_time.now)
     keyring = write_keyring(Keyring((Authority(first.certificate, first.key),)))
@@ -181,14 +181,14 @@ def soon_due(now: datetime) -> Issued:
     return next(one for one in tries if timedelta(days=1) < renewal(one.certificate) - now < timedelta(days=4))
 
 
-def is_noted(api: Api) -> bool:
+def is_noted(api: ApiClient) -> bool:
     """Whether the Secret says of every authority since when it is trusted."""
     keyring = read_keyring(base64.b64decode(api.get(SECRET)["data"][ENTRY]), USUAL)
     return keyring is not None and all(authority.trusted_since for authority in keyring.authorities)
 
 
 def test_after_two_years_at_once_all_has_expired_and_pods_start_as_they_are_until_the_replicas_have_looked(
-    installed: Installation, tasks: str, api: Api, passing_time: PassingTime, measured: list[str]
+    installed: Installation, tasks: str, api: ApiClient, passing_time: PassingTime, measured: list[str]
 ) -> None:
     """As a cluster that was switched off for two years: the replicas' own tokens have expired, too. No pod is refused."""
     before = counted(api, FAIL_OPEN)

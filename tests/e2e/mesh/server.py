@@ -12,7 +12,7 @@ from tests.e2e.namespaces import new_namespace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import NodeLevel
     from tests.support.json_object import JSONObject
 
@@ -32,7 +32,7 @@ def serve(node: NodeLevel, name: str, container: JSONObject, port: int) -> Itera
         node.recorder.first(namespace, name, lambda moment: moment.gone, "is gone", READY_SECONDS)
 
 
-def _create(api: Api, namespace: str, name: str, container: JSONObject, port: int) -> str:
+def _create(api: ApiClient, namespace: str, name: str, container: JSONObject, port: int) -> str:
     labels = {"server": name}
     metadata = {"name": name, "namespace": namespace, "labels": labels}
     probe = {"tcpSocket": {"port": port}, "periodSeconds": 1}
@@ -44,6 +44,6 @@ def _create(api: Api, namespace: str, name: str, container: JSONObject, port: in
     return address
 
 
-def _has_endpoint(api: Api, namespace: str) -> bool:
+def _has_endpoint(api: ApiClient, namespace: str) -> bool:
     slices = api.get(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices")["items"]
     return any(endpoint["conditions"]["ready"] for one in slices for endpoint in one["endpoints"] or ())

@@ -22,7 +22,7 @@ from webhook.core.names import CANONICAL_NAME
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testbed.api import Api
+    from testbed.api import ApiClient
     from testbed.levels import NodeLevel
     from tests.e2e.node.namespace import Namespace
     from tests.support.json_object import JSONObject
@@ -113,7 +113,7 @@ def istio_coming_again(level: NodeLevel) -> Iterator[None]:
         yield
 
 
-def is_injected(api: Api, namespace: str) -> bool:
+def is_injected(api: ApiClient, namespace: str) -> bool:
     """Whether a pod there gets a proxy."""
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "namespace": namespace}}
     found = api.create({**pod, "spec": {"containers": [{"name": "base", "image": "localhost/task:1"}]}}, dryRun="All")

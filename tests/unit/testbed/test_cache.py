@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 MAKER = """
 import sys, pathlib
-from testbed.cache import kept
+from testbed.cache import made
 
 def make(unfinished):
     with open(sys.argv[2], "a") as told:
         told.write("made ")
     unfinished.write_text("whole")
 
-print(kept(pathlib.Path(sys.argv[1]), make).read_text())
+print(made(pathlib.Path(sys.argv[1]), make).read_text())
 """
 
 
@@ -47,7 +47,7 @@ def test_what_was_left_half_made_is_made_again(tmp_path: Path) -> None:
     def make(unfinished: Path) -> None:
         unfinished.write_text("whole")
 
-    assert cache.kept(wanted, make).read_text() == "whole"
+    assert cache.made(wanted, make).read_text() == "whole"
 
 
 def test_what_could_not_be_made_is_not_there_afterwards(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_what_could_not_be_made_is_not_there_afterwards(tmp_path: Path) -> None:
         raise OSError(message)
 
     with pytest.raises(OSError, match="no room"):
-        cache.kept(tmp_path / "wanted", fail)
+        cache.made(tmp_path / "wanted", fail)
     assert not (tmp_path / "wanted").exists()
 
 
