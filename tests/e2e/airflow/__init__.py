@@ -1,1 +1,4 @@
-"""A real Airflow: what becomes of its tasks, its operators and its chart's jobs in the mesh."""
+"""A real Airflow in the mesh: its KubernetesExecutor with one slot, its KubernetesPodOperator, the jobs of its chart.
+
+The DAGs are in `dags`. The fixture `airflow` starts it once; `airflow.api.run` starts a DAG run and waits for its end.
+"""

@@ -1,4 +1,4 @@
-"""Airflow as a level of its own, and what its tests share."""
+"""Airflow as a fixture."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DAGS: Final = Path(__file__).parent / "dags"
 
 @pytest.fixture(scope="session")
 def tasks(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
-    """Where the executor's pods are: in the mesh, and not opted in."""
+    """The namespace of the executor's pods: in the mesh, and not opted in."""
     del mesh
     with mesh_namespace(node, **NOT_OPTED_IN) as namespace:
         yield namespace
@@ -44,5 +44,5 @@ def airflow(node: NodeLevel, tasks: Namespace) -> Iterator[Airflow]:
 
 @pytest.fixture(scope="session")
 def task_image(node: NodeLevel) -> str:
-    """A shell."""
+    """The image with a shell."""
     return node.node.load(catalogue.task())

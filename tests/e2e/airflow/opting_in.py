@@ -1,4 +1,4 @@
-"""A namespace that opts in while its pods are at work."""
+"""Opts a namespace in for a while, with pods running in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opted_in(namespace: Namespace) -> Iterator[None]:
-    """The namespace's new pods go through the webhook, until this ends."""
+    """Within this block the webhook is called for the namespace's new pods."""
     _label(namespace, OPTED_IN)
     try:
         until(lambda: is_patched_in(namespace.name, namespace.level.api), f"pods in {namespace.name} are patched", NOTICE_SECONDS)

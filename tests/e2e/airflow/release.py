@@ -1,7 +1,7 @@
-"""A release of Airflow's chart in a namespace: the jobs of the fixtures, and by their names the objects that they refer to.
+"""A release of Airflow's chart in a namespace: the jobs of the fixtures, and the objects that they refer to.
 
-Changed in the jobs: the image; and a volume with the database, as the chart's ``extraVolumes`` would add it. The chart's own database
-is a server, whose place SQLite takes.
+Changed in the jobs: the image, and a volume with the database, as the chart's ``extraVolumes`` would add it. SQLite replaces the chart's
+database server.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FOLDER: Final = "/opt/airflow/database"
 DATABASE: Final = "airflow.db"
 CONNECTION: Final = f"sqlite:///{FOLDER}/{DATABASE}?timeout=60"
 CONFIGURATION: Final = "[core]\nauth_manager = airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager\n"
-"""The line of the chart's airflow.cfg that decides where users are kept."""
+"""The line of the chart's airflow.cfg that decides where users are stored."""
 
 ACCOUNTS: Final = ("migrate-database-job", "create-user-job", "cleanup", "database-cleanup")
 KEYS: Final = {
@@ -40,12 +40,12 @@ KEYS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class AirflowRelease:
     """The release ``prod``.
 
     Args:
-        namespace: Where it is.
-        image: Of Airflow.
+        namespace: Its namespace.
+        image: The image of Airflow.
 
     """
 
@@ -58,9 +58,9 @@ class Release:
         return self.namespace.level.place.folder / self.namespace.name / DATABASE
 
     def install(self) -> None:
-        """Make what jobs refer to. ApiError."""
+        """Create the objects that jobs refer to. ApiError."""
         self.database.parent.mkdir()
-        # Whoever the pods run as makes a file in it.
+        # The jobs' pods create files in it, as any user.
         self.database.parent.chmod(0o777)
         self.namespace.create(*self._objects())
 
@@ -72,7 +72,7 @@ class Release:
         return str(job["metadata"]["name"])
 
     def completed(self, job: str, seconds: float) -> JSONObject:
-        """A Job that is complete. TimeoutError: it does not get so."""
+        """Wait until a Job is complete; the Job. TimeoutError."""
         api = self.namespace.level.api
         until(lambda: "Complete" in _conditions(api.get(self._path(job))), f"{job} is complete", seconds)
         return api.get(self._path(job))
@@ -110,7 +110,7 @@ class Release:
         yield self._cleanup_role()
 
     def _cleanup_role(self) -> JSONObject:
-        """The right to clean up in the namespace that the job's args name."""
+        """The right to delete pods in the namespace that the job's args name."""
         account = {"kind": "ServiceAccount", "name": "prod-airflow-cleanup", "namespace": self.namespace.name}
         role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "airflow-pod-launcher"}
         metadata = {"name": f"prod-cleanup-{self.namespace.name}", "namespace": CLEANED}

@@ -13,7 +13,7 @@ from testbed.airflow.installation import NAMESPACE as CLEANED
 from testbed.api import path_of
 from testbed.images import catalogue
 from testbed.wait import until
-from tests.e2e.airflow.release import Release
+from tests.e2e.airflow.release import AirflowRelease
 from tests.e2e.mesh.namespace import mesh_namespace
 from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.namespace import SECONDS
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 JOB_SECONDS = 180
 OBSERVED_SECONDS = 10
 
-# What the executor leaves of a task, as `airflow kubernetes cleanup-pods` looks for it.
+# The labels of an executor's finished pod, by which `airflow kubernetes cleanup-pods` finds it.
 TASK_LABELS = {"dag_id": "done", "task_id": "done", "try_number": "1", "airflow_version": "3.3.2"}
 
 
 @pytest.fixture
-def release(node: NodeLevel, airflow: Airflow) -> Iterator[Release]:
+def release(node: NodeLevel, airflow: Airflow) -> Iterator[AirflowRelease]:
     """A release in the mesh whose database is empty."""
     del airflow
     with mesh_namespace(node) as namespace:
@@ -43,21 +43,21 @@ def release(node: NodeLevel, airflow: Airflow) -> Iterator[Release]:
 
 
 @pytest.fixture
-def release_without_us(node: NodeLevel, airflow: Airflow) -> Iterator[Release]:
+def release_without_webhook(node: NodeLevel, airflow: Airflow) -> Iterator[AirflowRelease]:
     """The same in a namespace that did not opt in."""
     del airflow
     with mesh_namespace(node, **NOT_OPTED_IN) as namespace:
         yield installed(namespace)
 
 
-def installed(namespace: Namespace) -> Release:
+def installed(namespace: Namespace) -> AirflowRelease:
     """A release with everything but its jobs."""
-    release = Release(namespace, namespace.level.node.load(catalogue.airflow()))
+    release = AirflowRelease(namespace, namespace.level.node.load(catalogue.airflow()))
     release.install()
     return release
 
 
-def test_they_complete_and_do_their_work(node: NodeLevel, release: Release) -> None:
+def test_they_complete_and_do_their_work(node: NodeLevel, release: AirflowRelease) -> None:
     leave_old_pod(node.api)
     assert_completes(release, release.start("job-prod-run-airflow-migrations"))
     rest = ("job-prod-create-user", "cronjob-prod-cleanup", "cronjob-prod-database-cleanup")
@@ -67,20 +67,20 @@ def test_they_complete_and_do_their_work(node: NodeLevel, release: Release) -> N
     node.recorder.first(CLEANED, "done", lambda moment: moment.gone, "is cleaned up", SECONDS)
 
 
-def test_without_us_the_first_of_them_never_completes(release_without_us: Release) -> None:
-    job = release_without_us.start("job-prod-run-airflow-migrations")
-    namespace = release_without_us.namespace
-    pod = until(lambda: next(iter(release_without_us.pods(job)), None), f"{job} has a pod", SECONDS)
+def test_without_the_webhook_the_first_of_them_never_completes(release_without_webhook: AirflowRelease) -> None:
+    job = release_without_webhook.start("job-prod-run-airflow-migrations")
+    namespace = release_without_webhook.namespace
+    pod = until(lambda: next(iter(release_without_webhook.pods(job)), None), f"{job} has a pod", SECONDS)
     done = namespace.when(pod, lambda moment: moment.terminated("run-airflow-migrations") is not None, "migrates")
     assert (done.terminated("run-airflow-migrations") or {})["exitCode"] == 0
     with pytest.raises(TimeoutError):
-        release_without_us.completed(job, OBSERVED_SECONDS)
+        release_without_webhook.completed(job, OBSERVED_SECONDS)
     assert namespace.pod(pod)["status"]["phase"] == "Running"
-    release_without_us.remove(job)
+    release_without_webhook.remove(job)
 
 
-def assert_completes(release: Release, job: str) -> None:
-    """A job is complete with its first pod, which ended beside its proxy."""
+def assert_completes(release: AirflowRelease, job: str) -> None:
+    """Assert that a job completes with its first pod, which ended together with its proxy."""
     status = release.completed(job, JOB_SECONDS)["status"]
     assert (status.get("succeeded"), status.get("failed")) == (1, None)
     [pod] = release.pods(job)
@@ -92,7 +92,7 @@ def assert_completes(release: Release, job: str) -> None:
 
 
 def leave_old_pod(api: ApiClient) -> None:
-    """A pod as the executor left it an hour ago: no node ever ran it, its status is written here, since the job spares younger ones."""
+    """Create a finished pod of the executor that is an hour old, since the job leaves younger ones. No node runs it: its status is written."""
     metadata = {"name": "done", "namespace": CLEANED, "labels": TASK_LABELS}
     spec = {"schedulerName": "nobody", "restartPolicy": "Never", "containers": [{"name": "base", "image": "done"}]}
     pod = api.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
@@ -102,6 +102,6 @@ def leave_old_pod(api: ApiClient) -> None:
 
 
 def users(database: Path) -> list[str]:
-    """The users that Airflow knows."""
+    """The users in Airflow's database."""
     with closing(sqlite3.connect(database)) as connection:
         return [name for (name,) in connection.execute("select username from ab_user")]

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 FULL: Final = "Executor parallelism limit reached. 0 open slots."
 ROUNDS: Final = 20
-"""So often the scheduler finds no slot, once a round, before a test believes that it never will: half a second each and more."""
+"""Rounds of the scheduler without a free slot that count as never: half a second each, or more."""
 
 TASK_SECONDS: Final = 180
 DRAIN_SECONDS: Final = 400
 
 
-def test_a_pod_that_never_ends_stops_airflow_and_with_us_ten_tasks_run_through(
+def test_a_pod_that_never_ends_stops_airflow_and_with_the_webhook_ten_tasks_run_through(
     airflow: Airflow, tasks: Namespace, measured: list[str]
 ) -> None:
     run = airflow.api.run("many")
@@ -60,7 +60,7 @@ def first_pod(run: Run) -> str:
 
 
 def assert_nothing_moves(airflow: Airflow, run: Run, tasks: Namespace, stuck: str) -> None:
-    """For many rounds of the scheduler a pod whose task is done keeps the slot, and the other tasks wait."""
+    """Assert that for many rounds a pod whose task is done occupies the slot, and the other tasks wait."""
     rounds = airflow.log("scheduler").count(FULL)
     until(lambda: airflow.log("scheduler").count(FULL) > rounds + ROUNDS, "the scheduler finds no slot", TASK_SECONDS)
     assert sorted(map(str, run.states().values())) == ["scheduled"] * 10 + ["success"]
@@ -86,7 +86,7 @@ def summary(tasks: Namespace, ends: dict[str, Moment]) -> str:
 
 
 def from_base_to_end(tasks: Namespace, ends: dict[str, Moment]) -> Iterator[float]:
-    """Seconds in which a slot was taken by a task that was done."""
+    """Seconds from each task's end to its pod's end, during which it occupied a slot."""
     for host, end in ends.items():
         base = tasks.when(host, lambda moment: moment.terminated("base") is not None, "has a base that ended")
         yield end.seconds - base.seconds

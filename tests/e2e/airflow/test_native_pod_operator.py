@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.airflow.test_pod_operator import RETURN, TASK_SECONDS, pod_of
 from tests.e2e.mesh.namespace import mesh_namespace
-from tests.e2e.mesh.task import told
+from tests.e2e.mesh.task import status_of
 from tests.e2e.node.native import native, seen_by, watching
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ ENDS = {"plain": {"istio-proxy": "native"}, "cache": {"istio-proxy": "native", "
 
 @pytest.fixture(scope="module")
 def able(node: NodeLevel, airflow: Airflow) -> Iterator[Namespace]:
-    """A namespace of the mesh whose webhook sees that the node has native sidecars."""
+    """A namespace of the mesh whose webhook watches the node and uses native sidecars."""
     del airflow
     with (
         watching(node, "operator-watcher") as level,
@@ -39,7 +39,7 @@ def test_its_pod_ends_and_its_task_with_it(airflow: Airflow, able: Namespace, ta
     run = airflow.api.run(dag, namespace=able.name, image=task_image, script="exit 0")
     assert run.end(TASK_SECONDS) == "success"
     end = able.end(pod_of(run))
-    assert (end.phase, native(end.pod), told(end.pod)["sidecars"]) == ("Succeeded", ["istio-proxy"], ENDS[dag])
+    assert (end.phase, native(end.pod), status_of(end.pod)["sidecars"]) == ("Succeeded", ["istio-proxy"], ENDS[dag])
 
 
 @pytest.mark.parametrize("dag", ["plain_xcom", "cache_xcom"])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TASK_SECONDS: Final = 180
 STILL: Final = "has phase Running"
 ROUNDS: Final = 5
-"""So often the operator looks at a pod, every two seconds, before a test believes that it will look for ever."""
+"""Polls of the operator, every two seconds, that count as polling for ever."""
 
 OBSERVED_SECONDS: Final = 10
 RETURN: Final = "echo '{\"rows\": 3}' > /airflow/xcom/return.json"
@@ -38,7 +38,7 @@ def in_mesh(node: NodeLevel, airflow: Airflow) -> Iterator[Namespace]:
 
 
 @pytest.fixture
-def in_mesh_without_us(node: NodeLevel, airflow: Airflow) -> Iterator[Namespace]:
+def in_mesh_without_webhook(node: NodeLevel, airflow: Airflow) -> Iterator[Namespace]:
     """A namespace of the mesh that did not."""
     del airflow
     with mesh_namespace(node, **NOT_OPTED_IN) as namespace:
@@ -53,7 +53,7 @@ def outside(node: NodeLevel) -> Iterator[Namespace]:
 
 
 @pytest.fixture
-def outside_without_us(node: NodeLevel) -> Iterator[Namespace]:
+def outside_without_webhook(node: NodeLevel) -> Iterator[Namespace]:
     """A namespace outside the mesh that did not."""
     with namespace_on(node, "outside", **NOT_OPTED_IN) as namespace:
         yield namespace
@@ -89,33 +89,37 @@ def test_it_skips_its_task_by_the_code_of_its_container(airflow: Airflow, in_mes
     assert in_mesh.end(pod_of(run)).phase == "Failed"
 
 
-def test_without_us_it_waits_on_beside_a_sidecar_of_another_name(airflow: Airflow, outside_without_us: Namespace, task_image: str) -> None:
-    run = airflow.api.run("cache", namespace=outside_without_us.name, image=task_image, script="exit 0")
+def test_without_the_webhook_it_waits_on_beside_a_sidecar_of_another_name(
+    airflow: Airflow, outside_without_webhook: Namespace, task_image: str
+) -> None:
+    run = airflow.api.run("cache", namespace=outside_without_webhook.name, image=task_image, script="exit 0")
     pod = until(lambda: pod_of(run), "the operator has a pod", TASK_SECONDS)
-    assert outside_without_us.base_end(pod)["exitCode"] == 0
-    looks = looked(run)
-    until(lambda: looked(run) > looks + ROUNDS, "the operator goes on looking", TASK_SECONDS)
+    assert outside_without_webhook.base_end(pod)["exitCode"] == 0
+    before = polls(run)
+    until(lambda: polls(run) > before + ROUNDS, "the operator goes on polling", TASK_SECONDS)
     assert run.states() == {"task": "running"}
-    assert outside_without_us.pod(pod)["status"]["phase"] == "Running"
-    outside_without_us.delete(pod, 1)
+    assert outside_without_webhook.pod(pod)["status"]["phase"] == "Running"
+    outside_without_webhook.delete(pod, 1)
     assert run.end(TASK_SECONDS) == "failed"
 
 
-def test_with_us_it_does_not(airflow: Airflow, outside: Namespace, task_image: str) -> None:
+def test_with_the_webhook_it_does_not(airflow: Airflow, outside: Namespace, task_image: str) -> None:
     run = airflow.api.run("cache", namespace=outside.name, image=task_image, script="exit 0")
     assert run.end(TASK_SECONDS) == "success"
     assert outside.end(pod_of(run)).phase == "Succeeded"
 
 
-def test_without_us_it_knows_istio_but_leaves_a_pod_that_runs_on(airflow: Airflow, in_mesh_without_us: Namespace, task_image: str) -> None:
-    run = airflow.api.run("plain", namespace=in_mesh_without_us.name, image=task_image, script="exit 0")
+def test_without_the_webhook_it_knows_istio_but_leaves_a_pod_that_runs_on(
+    airflow: Airflow, in_mesh_without_webhook: Namespace, task_image: str
+) -> None:
+    run = airflow.api.run("plain", namespace=in_mesh_without_webhook.name, image=task_image, script="exit 0")
     assert run.end(TASK_SECONDS) == "success"
     pod = pod_of(run)
     with pytest.raises(TimeoutError):
-        in_mesh_without_us.level.recorder.first(
-            in_mesh_without_us.name, pod, lambda moment: moment.phase in ENDED, "ends", OBSERVED_SECONDS
+        in_mesh_without_webhook.level.recorder.first(
+            in_mesh_without_webhook.name, pod, lambda moment: moment.phase in ENDED, "ends", OBSERVED_SECONDS
         )
-    in_mesh_without_us.delete(pod, 1)
+    in_mesh_without_webhook.delete(pod, 1)
 
 
 def pod_of(run: Run) -> str:
@@ -126,6 +130,6 @@ def pod_of(run: Run) -> str:
         return ""
 
 
-def looked(run: Run) -> int:
+def polls(run: Run) -> int:
     """How often the operator has found its pod running."""
     return sum(STILL in line for line in run.log("task"))

@@ -1,4 +1,4 @@
-"""The chart, as tests render and install it."""
+"""The chart as tests render it: every option, and the objects that come of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
         "certificates": {"source": "cert-manager", "certManager": {"issuerRef": {"name": "corp", "kind": "ClusterIssuer"}}}
     },
     "own-secret": {"certificates": OWN_SECRET},
-    "nothing-to-ask": {"certificates": OWN_SECRET, "settings": {"native_sidecars": "off"}},
+    "without-api-access": {"certificates": OWN_SECRET, "settings": {"native_sidecars": "off"}},
     "host-network": {"hostNetwork": True, "ports": {"webhook": 10260, "health": 10261}},
     "other-port": {"ports": {"webhook": 10250}},
     "rules": {
@@ -63,11 +63,11 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "service-monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
     "policy": {"policy": {"enabled": True}},
 }
-"""Every option of the chart, and its values."""
+"""Values for every option of the chart."""
 
 
 def objects(values: Mapping[str, object], kubernetes: str = KUBERNETES, namespace: str = NAME) -> list[JSONObject]:
-    """What the chart renders. RenderingError."""
+    """The objects that the chart renders. RenderingError."""
     require(binaries.HELM)
     return [document for document in yaml.safe_load_all(render(values, kubernetes, namespace)) if document]
 
@@ -79,13 +79,13 @@ def only(kind: str, of: list[JSONObject]) -> JSONObject:
 
 
 def pod_of(deployment: JSONObject) -> JSONObject:
-    """A pod as the Deployment makes it."""
+    """A pod as the Deployment creates it."""
     template = deployment["spec"]["template"]
     metadata = {**template["metadata"], "name": "replica", "namespace": deployment["metadata"]["namespace"]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
 
-def told(deployment: JSONObject) -> dict[str, str]:
+def settings_of(deployment: JSONObject) -> dict[str, str]:
     """The settings that the Deployment gives the service, by their names in lower case."""
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return {variable["name"].rpartition("__")[2].lower(): variable["value"] for variable in container["env"]}

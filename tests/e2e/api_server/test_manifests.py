@@ -23,7 +23,7 @@ from testbed import binaries, levels
 from testbed.api import ApiError, collection, path_of
 from testbed.namespace import make_namespace
 from testbed.wait import until
-from tests.e2e.api_server.chart import OPTIONS, objects, only, pod_of, told
+from tests.e2e.api_server.chart import OPTIONS, objects, only, pod_of, settings_of
 from tests.e2e.api_server.kept_webhook import Serving, connect
 from tests.e2e.levels import require
 from tests.e2e.namespaces import new_namespace
@@ -141,7 +141,7 @@ class Release:
 
     def keep_certificates(self) -> None:
         """What each replica does every few seconds, as the Deployment tells it to, by the rights of its service account alone."""
-        settings = told(only("Deployment", self.rendered()))
+        settings = settings_of(only("Deployment", self.rendered()))
         names = Names(settings["service_namespace"], settings["ca_secret"], settings["configuration"])
         served = service_names(settings["service_name"], settings["service_namespace"])
         Keeper(lambda: connect(self.identity()), names, served, Serving()).look()

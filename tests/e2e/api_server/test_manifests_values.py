@@ -9,7 +9,7 @@ import pytest
 from manifests.generate import INSTALL, install
 from manifests.rendering import CHART, RenderingError, helm
 from testbed import binaries
-from tests.e2e.api_server.chart import OPTIONS, OWN_SECRET, objects, only, told
+from tests.e2e.api_server.chart import OPTIONS, OWN_SECRET, objects, only, settings_of
 from tests.e2e.levels import require
 from webhook.policy_files import build_policy
 from webhook.settings import PREFIX, read_settings
@@ -77,7 +77,7 @@ def test_install_yaml_is_current() -> None:
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_the_service_takes_the_settings_of_every_option(option: str) -> None:
-    given = told(only("Deployment", objects(OPTIONS[option])))
+    given = settings_of(only("Deployment", objects(OPTIONS[option])))
 
     read_settings({f"{PREFIX}{name.upper()}": value for name, value in given.items()})
 
@@ -93,7 +93,7 @@ def test_the_service_takes_the_rows_as_they_are_mounted(tmp_path: Path) -> None:
     assert policy.catalogue.sidecars[0].id == "cache"
     assert policy.entrypoints.images[0].image == "corp/task"
     assert policy.entrypoints.candidates[0] == ("/init", "--")
-    assert {told(only("Deployment", rendered))[f"{name}_file"].rpartition("/")[2] for name in ("sidecars", "entrypoints")} == {
+    assert {settings_of(only("Deployment", rendered))[f"{name}_file"].rpartition("/")[2] for name in ("sidecars", "entrypoints")} == {
         path.name for path in tmp_path.iterdir()
     }
 
@@ -108,7 +108,7 @@ def test_other_rows_are_other_pods() -> None:
 
 
 def test_large_numbers_fractions_and_lists_reach_the_service_as_they_were_written() -> None:
-    given = told(only("Deployment", objects(OPTIONS["settings"])))
+    given = settings_of(only("Deployment", objects(OPTIONS["settings"])))
 
     assert given["max_body_bytes"] == "67108864"
     assert given["read_seconds"] == "0.5"
@@ -119,7 +119,7 @@ def test_large_numbers_fractions_and_lists_reach_the_service_as_they_were_writte
 def test_on_and_off_need_no_quotes(written: object, read: str) -> None:
     rendered = objects({"certificates": OWN_SECRET, "settings": {"native_sidecars": written}})
 
-    assert told(only("Deployment", rendered))["native_sidecars"] == read
+    assert settings_of(only("Deployment", rendered))["native_sidecars"] == read
     assert ("ClusterRole" in {one["kind"] for one in rendered}) == (read == "on")
 
 
@@ -127,11 +127,11 @@ def test_fail_closed_refuses_pods_and_makes_the_services_own_faults_count() -> N
     rendered = objects(OPTIONS["fail-closed"])
 
     assert only("MutatingWebhookConfiguration", rendered)["webhooks"][0]["failurePolicy"] == "Fail"
-    assert told(only("Deployment", rendered))["on_fault"] == "error"
+    assert settings_of(only("Deployment", rendered))["on_fault"] == "error"
 
 
 def test_a_service_with_nothing_to_ask_has_no_rights_no_token_and_no_way_out() -> None:
-    rendered = objects(OPTIONS["nothing-to-ask"])
+    rendered = objects(OPTIONS["without-api-access"])
 
     assert not {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret"} & {one["kind"] for one in rendered}
     assert only("Deployment", rendered)["spec"]["template"]["spec"]["automountServiceAccountToken"] is False

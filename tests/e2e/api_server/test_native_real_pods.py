@@ -108,7 +108,7 @@ INJECTIONS: Final[dict[str, tuple[Injector, Callable[[str], str]]]] = {
 PROXIES: Final = {"istio-proxy", "linkerd-proxy", "vault-agent"}
 
 
-def told(pod: JSONObject) -> str:
+def treatment_of(pod: JSONObject) -> str:
     """The treatment and the reason in a pod's status; one that was skipped carries none."""
     status = status_of(pod)
     return f"{status['treatment']} {status['reason']}" if status else "skipped"
@@ -127,7 +127,7 @@ def test_a_pod_is_accepted_becomes_what_was_decided_and_stays_so_when_it_is_crea
 
     # What was decided is sent once more where no webhook sees it: the API server itself completes the fields that we have added.
     assert treated == stored(namespaces.api, decided, namespaces.bystander)
-    assert said.startswith("skipped") if told(treated) == "skipped" else told(treated) == said
+    assert said.startswith("skipped") if treatment_of(treated) == "skipped" else treatment_of(treated) == said
     assert stored(namespaces.api, treated, namespaces.opted_in) == treated
     if said == NATIVE:
         prove_native(untouched, treated)

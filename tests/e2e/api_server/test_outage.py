@@ -38,7 +38,7 @@ TIMEOUT_SECONDS: Final = 2
 SECONDS: Final = 10
 
 
-def told(response: httpx.Response) -> str:
+def message_of(response: httpx.Response) -> str:
     """What the API server says in an error."""
     return str(response.json()["message"])
 
@@ -62,8 +62,8 @@ def test_under_fail_the_client_is_told_that_the_webhook_was_not_reached(api_serv
         here.webhook.start_again()
 
         assert response.status_code == NOT_CALLED
-        assert 'failed calling webhook "pods.airflow-sidecar-webhook.io"' in told(response)
-        assert "connection refused" in told(response)
+        assert 'failed calling webhook "pods.airflow-sidecar-webhook.io"' in message_of(response)
+        assert "connection refused" in message_of(response)
         assert here.is_patched()
 
 

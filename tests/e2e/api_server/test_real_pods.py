@@ -57,7 +57,7 @@ def namespaces(any_api_server: Level) -> Iterator[Namespaces]:
         yield Namespaces(api, opted_in, ends.enter_context(new_namespace(api, "pods", **NOT_OPTED_IN)))
 
 
-def told(pod: JSONObject) -> str:
+def treatment_of(pod: JSONObject) -> str:
     """The status on a pod, as the table of expectations writes it; one that was skipped carries none."""
     text = (pod["metadata"].get("annotations") or {}).get(STATUS)
     if text is None:
@@ -77,8 +77,8 @@ def prove(namespaces: Namespaces, pod: JSONObject, said: str, policy: Policy) ->
     treated = stored(namespaces.api, pod, namespaces.opted_in)
 
     assert treated == ask(untouched, policy)[1]
-    assert said.startswith("skipped") if told(treated) == "skipped" else told(treated) == said
-    assert (treated == untouched) == (told(treated) == "skipped")
+    assert said.startswith("skipped") if treatment_of(treated) == "skipped" else treatment_of(treated) == said
+    assert (treated == untouched) == (treatment_of(treated) == "skipped")
     assert [path for path in touched(untouched, treated) if not OURS.fullmatch(path)] == []
     own = command_of_main(untouched, treated)
     assert not own or command_of_main(treated, treated)[-len(own) :] == own

@@ -1,4 +1,4 @@
-"""What a node could change of the host that it runs on."""
+"""The state of the host that a node could change."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from testbed.machine import KERNEL_SETTINGS, run
 
 
 def host() -> dict[str, object]:
-    """Mounts, links, rules, routes, settings of the kernel, and cgroups that are ours; to be compared before and after."""
+    """Mounts, links, rules, routes, kernel settings and the test bed's cgroups, to compare before and after."""
     settings = {name: Path(f"/proc/sys/{name}").read_text() for name in ("net/ipv4/ip_forward", *KERNEL_SETTINGS)}
-    # Without comments, which hold the time, and without the counters of packets.
+    # Without comments, which hold the time, and without packet counters.
     rules = [re.sub(r"\[.*?\]", "", line) for line in run("iptables-save").splitlines() if not line.startswith("#")]
     return {
         "mounts": Path("/proc/self/mounts").read_text(),

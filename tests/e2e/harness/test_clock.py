@@ -1,4 +1,4 @@
-"""The clock of a component that runs."""
+"""The clock of a running component can be put ahead, and back."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def level() -> Iterator[Level]:
         yield alone
 
 
-def told(level: Level) -> datetime:
-    """What time it is for the API server."""
+def time_of(level: Level) -> datetime:
+    """The time of the API server's clock."""
     return parsedate_to_datetime(level.api.request("GET", "/version").headers["Date"])
 
 
 def test_it_is_put_ahead_for_that_component_alone_and_back_while_it_serves(level: Level) -> None:
     clock = Clock(level.server.pid)
-    assert abs(told(level) - datetime.now(UTC)) < A_WHILE
+    assert abs(time_of(level) - datetime.now(UTC)) < A_WHILE
 
     clock.put_ahead(YEARS)
     made = level.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "late"}})
-    assert abs(told(level) - datetime.now(UTC) - YEARS) < A_WHILE
+    assert abs(time_of(level) - datetime.now(UTC) - YEARS) < A_WHILE
     assert abs(datetime.fromisoformat(made["metadata"]["creationTimestamp"]) - datetime.now(UTC) - YEARS) < A_WHILE
 
     clock.put_ahead(timedelta())
-    assert abs(told(level) - datetime.now(UTC)) < A_WHILE
+    assert abs(time_of(level) - datetime.now(UTC)) < A_WHILE

@@ -1,4 +1,4 @@
-"""`make cluster` and its stop, as somebody types them."""
+"""`make cluster` and `make cluster-stop`, by the commands that they run and print."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def _can_stand() -> Iterator[None]:
 
 
 def cluster(*arguments: str) -> str:
-    """What the command prints."""
+    """The output of `python -m testbed` with these arguments."""
     command = [sys.executable, "-m", "testbed", *arguments]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=SECONDS).stdout
 
 
 def shell(*lines: str) -> str:
-    """What these lines print, in one shell."""
+    """The output of these lines in one shell."""
     return subprocess.run(["sh", "-ec", "\n".join(lines)], check=True, stdout=subprocess.PIPE, text=True, timeout=SECONDS).stdout
 
 
-def test_what_it_prints_works_and_nothing_of_it_is_left_after_the_stop() -> None:
+def test_the_printed_commands_work_and_the_stop_leaves_nothing_behind() -> None:
     before = host()
     export, create, get = (line.strip() for line in cluster("start", "node").splitlines() if line.startswith("  "))
     shell(export, create)

@@ -1,4 +1,4 @@
-"""The machine within the machine leaves the host as it was, also when the run that made it is killed."""
+"""A machine within this one leaves the host unchanged, also when its run is killed."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def _can_run_a_node() -> None:
 def test_a_machine_leaves_the_host_as_it_was() -> None:
     before = host()
     machine = Machine()
-    machine.run("iptables", "-t", "nat", "-N", "OURS")
-    machine.run("sh", "-c", "touch /run/ours; mount -t tmpfs tmpfs /mnt; echo 0 > /proc/sys/kernel/panic")
+    machine.run("iptables", "-t", "nat", "-N", "INSIDE")
+    machine.run("sh", "-c", "touch /run/inside; mount -t tmpfs tmpfs /mnt; echo 0 > /proc/sys/kernel/panic")
     machine.end()
     assert host() == before
-    assert not Path("/run/ours").exists()
+    assert not Path("/run/inside").exists()
     assert not link(machine.number).exists()
 
 

@@ -1,4 +1,4 @@
-"""A component that is ended, and one that ends by itself meanwhile."""
+"""How a component starts and ends: its signals, its exit code, the error of a failed start."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_component_in_a_machine_that_ends_while_it_is_looked_for_has_ended(tmp_path: Path) -> None:
-    """In the place of nsenter something that never has a child."""
+def test_a_component_in_a_machine_may_end_while_its_process_id_is_read(tmp_path: Path) -> None:
+    """A program without a child stands in for nsenter."""
     process = ProcessInside("short", ["sleep", "0.3"], tmp_path / "short.log")
     assert process.end(signal.SIGKILL) == 0
 
 
 @pytest.mark.parametrize(
-    ("script", "told"), [("echo why >&2; exit 4", "crasher ended with 4\n"), ("echo why; sleep 600", "crasher is ready\n")]
+    ("script", "message"), [("echo why >&2; exit 4", "crasher ended with 4\n"), ("echo why; sleep 600", "crasher is ready\n")]
 )
-def test_a_start_that_fails_says_why(tmp_path: Path, script: str, told: str) -> None:
+def test_a_start_that_fails_says_why(tmp_path: Path, script: str, message: str) -> None:
     process = Process("crasher", ["sh", "-c", script], tmp_path / "crasher.log")
     with pytest.raises(RuntimeError) as failed:
         process.ready(lambda: False, "is ready", 1)
     process.end(signal.SIGKILL)
-    assert told in str(failed.value)
+    assert message in str(failed.value)
     assert str(failed.value).endswith("crasher.log:\nwhy")
 
 

@@ -1,4 +1,4 @@
-"""What a standing cluster tells of itself holds for as long as that cluster lives. None is started here."""
+"""The record of a background cluster is valid as long as the cluster is alive. No cluster is started here."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.fixture(autouse=True)
 def _killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A cluster whose holder was killed."""
+    """The record of a cluster whose process was killed."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     ended = subprocess.run([sys.executable, "-c", KILLED], check=False, timeout=60)
     assert ended.returncode == -9
 
 
-def test_one_that_was_killed_does_not_stand_and_is_cleared_away_by_the_stop() -> None:
+def test_a_cluster_that_was_killed_is_not_up_and_stop_removes_its_record() -> None:
     assert standing.standing() is None
     assert standing.stop()
     assert not standing.stop()
     assert not any(folder.exists() for folder in slot.folders())
 
 
-def test_another_run_in_its_place_is_not_taken_for_it() -> None:
+def test_another_run_in_its_slot_is_not_mistaken_for_it() -> None:
     another = slot.take()
     assert standing.standing() is None
     assert not standing.stop()

@@ -1,4 +1,4 @@
-"""Clients that create task pods without a pause, and what the API server counts meanwhile. Nothing of the pods is stored."""
+"""Clients that create task pods without a pause, and the API server's counters of failed webhook calls. The pods are dry runs."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ CREATED: Final = 201
 CLIENTS: Final = 4
 AT_ONCE: Final = 40
 SECONDS: Final = 60
-HOOK: Final = 'name="pods.airflow-sidecar-webhook.io"'
+WEBHOOK: Final = 'name="pods.airflow-sidecar-webhook.io"'
 FAIL_OPEN: Final = "apiserver_admission_webhook_fail_open_count"
 REJECTION: Final = "apiserver_admission_webhook_rejection_count"
 
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """A pod that was asked for.
+    """A request that creates a pod.
 
     Args:
-        began: When it was asked for (CLOCK_MONOTONIC).
-        ended: When it was answered.
-        code: The status of the answer.
-        is_patched: Whether our status is on it.
+        began: When it was sent (CLOCK_MONOTONIC).
+        ended: When the response came.
+        code: The HTTP status of the response.
+        is_patched: Whether the pod has the webhook's status.
 
     """
 
@@ -49,13 +49,13 @@ class Creation:
 
 @dataclass(slots=True)
 class Creations:
-    """What the clients saw so far.
+    """The results of all clients so far.
 
     Args:
-        api: Of the API server.
-        namespace: Where they create pods.
-        pods: Every pod that was answered.
-        unanswered: When there was no API server to answer.
+        api: The API server's client.
+        namespace: The namespace of the pods.
+        pods: Every request with a response.
+        unanswered: The times of requests without one.
 
     """
 
@@ -66,16 +66,16 @@ class Creations:
 
     @property
     def unpatched(self) -> list[Creation]:
-        """Pods that started as they were."""
+        """The requests whose pod was created without a patch."""
         return [pod for pod in self.pods if pod.code == CREATED and not pod.is_patched]
 
     @property
     def refused(self) -> list[Creation]:
-        """Pods that were not taken."""
+        """The requests whose pod was refused."""
         return [pod for pod in self.pods if pod.code != CREATED]
 
     def create(self) -> None:
-        """One pod; where nobody answers, wait until the API server is ready, as a load balancer does."""
+        """Create one pod. Without a response, wait until the API server is ready, as a load balancer does."""
         began = time.monotonic()
         try:
             answer = self.api.request("POST", f"/api/v1/namespaces/{self.namespace}/pods", task_pod(self.namespace), dryRun="All")
@@ -86,15 +86,15 @@ class Creations:
         self.pods.append(Creation(began, time.monotonic(), answer.status_code, STATUS in answer.text))
 
     def create_at_once(self) -> None:
-        """So many pods that the API server needs more connections to the webhook than it keeps (net/http, MaxIdleConnsPerHost: 25)."""
+        """Create so many pods at once that the API server opens new connections to the webhook (net/http, MaxIdleConnsPerHost: 25)."""
         with ThreadPoolExecutor(AT_ONCE) as clients:
             for one in [clients.submit(self.create) for _ in range(AT_ONCE)]:
                 one.result()
 
     def await_more(self) -> None:
-        """Wait until each client has had an answer to something that it has only now begun to ask. TimeoutError."""
+        """Wait until each client has had a response to a request that it sent after this call. TimeoutError."""
         so_far = len(self.pods)
-        until(lambda: len(self.pods) > so_far + 2 * CLIENTS, "pods are created on and on", SECONDS)
+        until(lambda: len(self.pods) > so_far + 2 * CLIENTS, "further pods are created", SECONDS)
 
     def _is_ready(self) -> bool:
         try:
@@ -105,20 +105,20 @@ class Creations:
 
 @contextmanager
 def creating(api: ApiClient, namespace: str) -> Iterator[Creations]:
-    """Several clients at once; after the end all answers are there."""
-    seen = Creations(api, namespace)
+    """Several clients create pods within this block; after it, every request has its response."""
+    creations = Creations(api, namespace)
     ended = threading.Event()
 
     def create_on() -> None:
         while not ended.is_set():
-            seen.create()
+            creations.create()
 
     with ThreadPoolExecutor(CLIENTS) as clients:
         running = [clients.submit(create_on) for _ in range(CLIENTS)]
         try:
-            seen.await_more()
-            yield seen
-            seen.await_more()
+            creations.await_more()
+            yield creations
+            creations.await_more()
         finally:
             ended.set()
     for one in running:
@@ -127,15 +127,15 @@ def creating(api: ApiClient, namespace: str) -> Iterator[Creations]:
 
 @contextmanager
 def without_a_gap(api: ApiClient, namespace: str) -> Iterator[Creations]:
-    """The same, and every pod is answered, created and patched, and the API server counts no call of ours that failed."""
+    """The same; afterwards assert that every pod was created and patched, and that the API server counted no failed call."""
     before = counted(api, FAIL_OPEN), counted(api, REJECTION)
-    with creating(api, namespace) as seen:
-        yield seen
-    assert (seen.unanswered, seen.refused, seen.unpatched) == ([], [], [])
+    with creating(api, namespace) as creations:
+        yield creations
+    assert (creations.unanswered, creations.refused, creations.unpatched) == ([], [], [])
     assert (counted(api, FAIL_OPEN), counted(api, REJECTION)) == before
 
 
 def counted(api: ApiClient, metric: str) -> int:
-    """What an API server has counted of our webhook since its start. ReadError: it does not tell."""
+    """An API server's counter for this webhook, since its start. HTTPStatusError: its metrics cannot be read."""
     lines = api.request("GET", "/metrics").raise_for_status().text.splitlines()
-    return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(f"{metric}{{") and HOOK in line)
+    return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(f"{metric}{{") and WEBHOOK in line)

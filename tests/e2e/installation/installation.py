@@ -1,4 +1,4 @@
-"""The product as an operator has it: its image on the node, a release of the chart or the manifest, and what is there of it."""
+"""The webhook installed as an operator does it: its image on the node, a release of the chart or the manifest, and its objects."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ SLICES: Final = f"/apis/discovery.k8s.io/v1/namespaces/{NAME}/endpointslices"
 PODS: Final = f"/api/v1/namespaces/{NAME}/pods"
 PORT: Final = 8443
 SECONDS: Final = 120
-"""For two replicas to be ready or gone on a busy machine; a drain alone takes 10 s of it."""
+"""Until two replicas are ready, or gone, on a busy machine; a drain alone takes 10 s."""
 
-PASSING: Final = frozenset({"events", "componentstatuses"})
-"""Events tell what was, and expire by themselves; a component's status is no object."""
+TRANSIENT: Final = frozenset({"events", "componentstatuses"})
+"""Kinds that do not count as left behind: events expire by themselves; a component's status is no stored object."""
 
 
 def load_webhook_image(node: NodeCluster) -> str:
-    """Have the image of the files as they are now on the node; the name by which a pod asks for it. RuntimeError, ImageError."""
+    """Import the image of the project's present files; the name for a pod's ``image`` field. RuntimeError, ImageError."""
     own = webhook_image()
     if own.reference not in node.ctr("images", "list", "--quiet").split():
         node.ctr("images", "import", own.archive())
@@ -55,11 +55,11 @@ def load_webhook_image(node: NodeCluster) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """One place for the product, with nothing installed at first.
+    """A cluster to install the webhook on; nothing is installed at first.
 
     Args:
-        level: A node on which no other webhook of ours is registered.
-        image: What its pods run.
+        level: A node on which no other webhook of this project is registered.
+        image: The image of the webhook's pods.
 
     """
 
@@ -67,13 +67,13 @@ class Installation:
     image: str
 
     def make_namespace(self, labels: Mapping[str, str] | None = None) -> None:
-        """As its manifest has it, but for these labels. CalledProcessError, ApiError."""
+        """Create the webhook's namespace by its manifest, with these labels added. CalledProcessError, ApiError."""
         self.kubectl("apply", "--filename", str(NAMESPACE))
         self.level.api.patch(f"/api/v1/namespaces/{NAME}", {"metadata": {"labels": labels or {}}})
 
     @contextmanager
     def installed(self, replicas: int = 2, namespace_labels: Mapping[str, str] | None = None, **values: object) -> Iterator[Installation]:
-        """A release of the chart with these values, its replicas ready; afterwards nothing of it is left. RenderingError, TimeoutError."""
+        """A release of the chart with these values, its replicas ready; removed afterwards. RenderingError, TimeoutError."""
         self.make_namespace(namespace_labels)
         try:
             self.helm("install", replicas=replicas, **values)
@@ -81,11 +81,11 @@ class Installation:
             yield self
             self.helm("uninstall")
         finally:
-            # The cluster's objects are not the namespace's: they would stay where an uninstall was not reached.
+            # Cluster-scoped objects would stay where the uninstall was not reached.
             self.kubectl("delete", "--ignore-not-found", "--filename=-", given=self.manifest())
 
     def helm(self, verb: str, *arguments: str, **values: object) -> str:
-        """Install, upgrade, roll back or uninstall; what is printed. RenderingError."""
+        """Run Helm: install, upgrade, rollback or uninstall; its output. RenderingError."""
         chart = (CHART, "--values", "-") if verb in {"install", "upgrade"} else ()
         where = ("--namespace", NAME, "--kubeconfig", self.level.server.kubeconfig)
         repository, _, tag = self.image.rpartition(":")
@@ -93,21 +93,21 @@ class Installation:
         return helm(verb, NAME, *chart, *arguments, *where, given=json.dumps(given))
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
-        """What a command of kubectl's prints. CalledProcessError."""
+        """Run kubectl; its output. CalledProcessError."""
         command = [str(binaries.find(binaries.KUBECTL)), f"--kubeconfig={self.level.server.kubeconfig}", *arguments]
         return subprocess.run(command, input=given, text=True, check=True, capture_output=True, timeout=SECONDS).stdout
 
     def manifest(self) -> str:
-        """install.yaml with the image in it that the node has."""
+        """install.yaml, with the image that is on the node."""
         return INSTALL.read_text("utf-8").replace(f"{REPOSITORY}:{__version__}", self.image)
 
     def wait_until_ready(self, replicas: int = 2) -> None:
-        """Until so many replicas as it is now asked for are ready, and no other is left. TimeoutError."""
+        """Wait until the Deployment's present version has this many ready replicas, and no other pod is left. TimeoutError."""
         until(lambda: self._is_rolled_out(replicas), f"{replicas} replicas are ready", SECONDS)
         until(lambda: len(self.pods()) == replicas, "no other pod is left", SECONDS)
 
     def start_anew(self, replicas: int, secret: Mapping[str, str] | None) -> None:
-        """Start replicas that find this in the authority's Secret, and no caBundle. None: there is no Secret. TimeoutError."""
+        """Restart the replicas with this data in the authority's Secret (None: no Secret) and no caBundle. TimeoutError."""
         api = self.level.api
         api.patch(DEPLOYMENT, {"spec": {"replicas": 0}})
         until(lambda: not self.pods(), "no replica is left", SECONDS)
@@ -121,11 +121,11 @@ class Installation:
         api.patch(DEPLOYMENT, {"spec": {"replicas": replicas}})
 
     def patches(self, namespace: str) -> bool:
-        """Whether a task's pod is patched there."""
+        """Whether a task's pod is patched in a namespace."""
         return is_patched_in(namespace, self.level.api)
 
     def kill_one(self, with_signal: signal.Signals) -> None:
-        """Signal the service in one of its pods, past the kubelet. RuntimeError."""
+        """Signal the webhook's process in one of its pods, without the kubelet. RuntimeError."""
         self.level.node.machine.run("kill", f"-{with_signal.value}", self._processes()[0])
 
     def signal_all(self, with_signal: signal.Signals) -> None:
@@ -133,42 +133,41 @@ class Installation:
         self.level.node.machine.run("kill", f"-{with_signal.value}", *self._processes())
 
     def _processes(self) -> list[str]:
-        """The process ids of its containers, as containerd counts."""
+        """The process ids of its containers in the node's PID namespace."""
         table = [line.split() for line in self.level.node.ctr("tasks", "list").splitlines()[1:]]
         ids = {pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://") for pod in self.pods()}
         return [process for container, process, *_ in table if container in ids]
 
     def ready_addresses(self) -> int:
-        """How many pods its Service sends connections to."""
+        """The number of pods that its Service sends connections to."""
         slices = self.level.api.get(f"{SLICES}?labelSelector=kubernetes.io/service-name={NAME}")["items"]
         return sum(bool(end["conditions"]["ready"]) for one in slices for end in one["endpoints"] or ())
 
     def pods(self) -> list[JSONObject]:
-        """Those of its namespace."""
+        """The pods of its namespace."""
         found: list[JSONObject] = self.level.api.get(PODS)["items"]
         return found
 
     def logs(self) -> list[JSONObject]:
-        """What all replicas that are there have logged."""
+        """The log lines of all present replicas."""
         texts = [self.level.api.request("GET", f"{PODS}/{pod['metadata']['name']}/log").text for pod in self.pods()]
         return [json.loads(line) for text in texts for line in text.splitlines()]
 
-    def hook(self) -> JSONObject:
-        """The webhook as the API server knows it."""
-        (hook,) = self.level.api.get(CONFIGURATION)["webhooks"]
-        found: JSONObject = hook
-        return found
+    def webhook(self) -> JSONObject:
+        """The webhook in the registered configuration."""
+        (found,) = self.level.api.get(CONFIGURATION)["webhooks"]
+        return dict(found)
 
     def bundle(self) -> Bundle:
-        """The authorities that the API server is told to trust."""
-        return read_bundle(base64.b64decode(self.hook()["clientConfig"].get("caBundle", "")))
+        """The certificates of the registered caBundle."""
+        return read_bundle(base64.b64decode(self.webhook()["clientConfig"].get("caBundle", "")))
 
     def served(self) -> list[x509.Certificate]:
-        """What each of its pods serves to whoever connects now. RuntimeError: one does not."""
+        """The certificate that each of its pods serves now. RuntimeError: one does not serve."""
         script = f"import ssl, sys; print(ssl.get_server_certificate((sys.argv[1], {PORT})))"
         addresses = [pod["status"]["podIP"] for pod in self.pods()]
-        told = [self.level.node.machine.run(sys.executable, "-c", script, address) for address in addresses]
-        return [x509.load_pem_x509_certificate(pem.encode()) for pem in told]
+        pems = [self.level.node.machine.run(sys.executable, "-c", script, address) for address in addresses]
+        return [x509.load_pem_x509_certificate(pem.encode()) for pem in pems]
 
     def _is_rolled_out(self, replicas: int) -> bool:
         deployment = self.level.api.get(DEPLOYMENT)
@@ -177,14 +176,14 @@ class Installation:
         return status.get("observedGeneration") == deployment["metadata"]["generation"] and counted == [replicas] * 3
 
     def wait_until_only(self, before: set[str]) -> None:
-        """Until there is nothing but these objects. AssertionError names what stays."""
+        """Wait until no other objects than these are left. AssertionError names the others."""
         with suppress(TimeoutError):
             until(lambda: self.objects() <= before, "nothing else is left", SECONDS)
         left = sorted(self.objects() - before)
         assert not left, left
 
     def objects(self) -> set[str]:
-        """The paths of all objects that the cluster has, of every kind that can be listed, but for those that pass by themselves."""
+        """The paths of all objects of the cluster, of every kind that can be listed but the `TRANSIENT` ones."""
         groups = self.level.api.get("/apis")["groups"]
         versions = ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]
         return {path for version in versions for path in self._objects_of(version)}
@@ -194,7 +193,7 @@ class Installation:
         return [
             f"{version}/{kind}/{one['metadata'].get('namespace', '')}/{one['metadata']['name']}"
             for kind in kinds
-            if kind not in PASSING
+            if kind not in TRANSIENT
             for one in self._listed(f"{version}/{kind}")
         ]
 

@@ -1,6 +1,6 @@
-"""The chart with certificates of cert-manager's: its own controllers and its cainjector beside a node.
+"""The chart with certificates from cert-manager: its real controllers and its cainjector beside a node.
 
-cert-manager's webhook is not run (`testbed.cert_manager`).
+Not shown: cert-manager's own webhook, which does not run here (`testbed.cert_manager`).
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ BY_ISSUER: Final = {**SOURCE, "certManager": {"issuerRef": ISSUER}}
 
 SIGNED_SECONDS: Final = 30
 MOUNTED_SECONDS: Final = 180
-"""A kubelet looks at the Secrets of a pod that does not change every 60 to 90 s, and the service at its files every ten."""
+"""A kubelet reads the Secrets of an unchanged pod every 60 to 90 s, and the webhook its files every 10 s."""
 
 
 @pytest.fixture(scope="module")
 def level() -> Iterator[NodeLevel]:
-    """A node for these tests alone: cert-manager's kinds stay on it."""
+    """A node for these tests alone, since cert-manager's custom resources stay on it."""
     require(binaries.CERT_MANAGER)
     with clean_node_level("node, cert-manager's") as level:
         with timed_start("cert-manager"):
@@ -71,7 +71,7 @@ def api(level: NodeLevel) -> ApiClient:
 
 @pytest.fixture(scope="module")
 def installation(level: NodeLevel) -> Installation:
-    """Nothing yet."""
+    """The cluster to install on."""
     return Installation(level, load_webhook_image(level.node))
 
 
@@ -84,7 +84,7 @@ def tasks(level: NodeLevel) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def installed(installation: Installation, tasks: str) -> Iterator[Installation]:
-    """With an authority of cert-manager's own."""
+    """A release with an authority that cert-manager creates."""
     with installation.installed(certificates=SOURCE):
         until(lambda: installation.patches(tasks), "pods are patched", SECONDS)
         yield installation
@@ -205,23 +205,23 @@ def serves(installed: Installation) -> bool:
 
 
 def renew(api: ApiClient, certificate: str) -> None:
-    """Ask for another certificate before it is time, as ``cmctl renew`` does."""
+    """Request another certificate before it is due, as ``cmctl renew`` does."""
     path = f"{CERTIFICATES}/{certificate}"
-    asked = {
+    issuing = {
         "type": "Issuing",
         "status": "True",
         "reason": "ManuallyTriggered",
-        "message": "asked for by a test",
+        "message": "requested by a test",
         "lastTransitionTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     }
     others = [one for one in api.get(path)["status"]["conditions"] if one["type"] != "Issuing"]
-    api.patch(f"{path}/status", {"status": {"conditions": [*others, asked]}})
+    api.patch(f"{path}/status", {"status": {"conditions": [*others, issuing]}})
 
 
 def have_mounted(installed: Installation) -> None:
-    """Have the kubelet look at the replicas' Secrets now, as it does whenever a pod changes."""
+    """Make the kubelet read the replicas' Secrets now: it does so whenever a pod changes."""
     for pod in installed.pods():
-        installed.level.api.patch(f"{PODS}/{pod['metadata']['name']}", {"metadata": {"annotations": {"looked": str(time.monotonic())}}})
+        installed.level.api.patch(f"{PODS}/{pod['metadata']['name']}", {"metadata": {"annotations": {"changed": str(time.monotonic())}}})
 
 
 def make_cluster_issuer(api: ApiClient) -> Issued:

@@ -1,4 +1,4 @@
-"""Whatever an operator does to the running Deployment, and a crash: pods are created all the while, and which of them it misses."""
+"""Restarts, scaling, upgrades and a crash of the running Deployment, under load: which pods miss the webhook."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CHANGED: Final = {"settings": {"wait_seconds": 61}, "webhook": {"timeoutSeconds": 12}}
 NOTICED_SECONDS: Final = 5
-"""From a container's end to a Service without it: the kubelet looks each second, and kube-proxy writes its rules at most once in one."""
+"""From a container's end to a Service without it: kubelet and kube-proxy each act once a second."""
 
 
 @pytest.fixture(scope="module")
@@ -63,40 +63,42 @@ def test_a_chart_upgrade_and_its_rollback_miss_no_pod(installed: Installation, t
     with without_a_gap(api, tasks):
         installed.helm("upgrade", **CHANGED)
         installed.wait_until_ready()
-        assert installed.hook()["timeoutSeconds"] == 12
+        assert installed.webhook()["timeoutSeconds"] == 12
         installed.helm("rollback")
         installed.wait_until_ready()
-        assert installed.hook()["timeoutSeconds"] == 10
+        assert installed.webhook()["timeoutSeconds"] == 10
 
 
 def test_a_restart_of_the_api_server_misses_no_pod(installed: Installation, tasks: str, api: ApiClient) -> None:
-    with creating(api, tasks) as seen:
+    with creating(api, tasks) as creations:
         installed.level.server.stop(signal.SIGKILL)
         installed.level.server.start()
 
-    assert seen.unanswered
-    assert (seen.refused, seen.unpatched) == ([], [])
+    assert creations.unanswered
+    assert (creations.refused, creations.unpatched) == ([], [])
     assert counted(api, FAIL_OPEN) == 0
 
 
 def test_a_replica_that_is_killed_misses_pods_at_most_until_the_service_is_without_it(
     installed: Installation, tasks: str, api: ApiClient, measured: list[str]
 ) -> None:
-    """It takes with it what it was asked, and until its address is out of the Service half of all new connections are refused.
+    """Its requests in flight are lost, and until its address leaves the Service, half of all new connections are refused.
 
-    The API server asks no webhook twice that was not reached. Nothing in a webhook can mend this: under Fail those pods are refused.
+    The API server does not retry a webhook that it cannot reach, and no webhook can change that: under Fail it refuses those pods.
     """
     before = counted(api, FAIL_OPEN)
-    with creating(api, tasks) as seen:
+    with creating(api, tasks) as creations:
         killed = time.monotonic()
         installed.kill_one(signal.SIGKILL)
         until(lambda: installed.ready_addresses() == 1, "the Service is without it", SECONDS)
         without_it = time.monotonic()
-        # The Deployment's own status may still be that of before.
+        # The Deployment's own status may be out of date.
         until(lambda: installed.ready_addresses() == 2, "the replica is back", SECONDS)
-    lost = seen.unpatched
+    lost = creations.unpatched
 
-    measured.append(f"{without_it - killed:7.1f} s from kill -9 to a Service without it; {len(lost)} of {len(seen.pods)} pods unpatched")
-    assert (seen.unanswered, seen.refused) == ([], [])
+    measured.append(
+        f"{without_it - killed:7.1f} s from kill -9 to a Service without it; {len(lost)} of {len(creations.pods)} pods unpatched"
+    )
+    assert (creations.unanswered, creations.refused) == ([], [])
     assert all(killed <= pod.ended and pod.began <= without_it + NOTICED_SECONDS for pod in lost)
     assert counted(api, FAIL_OPEN) - before == len(lost)

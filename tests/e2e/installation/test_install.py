@@ -1,4 +1,4 @@
-"""From a cluster without it to a patched pod that ends, by Helm and by kubectl alone, and back to a cluster without it."""
+"""Installed by Helm and by kubectl alone: a patched pod ends, and an uninstall leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def way(request: pytest.FixtureRequest) -> str:
 
 
 def install(installation: Installation, way: str) -> None:
-    """All that an operator types."""
+    """What an operator types to install it."""
     if way == "kubectl":
         installation.kubectl("apply", "--filename=-", given=installation.manifest())
         return
@@ -44,7 +44,7 @@ def install(installation: Installation, way: str) -> None:
 
 
 def uninstall(installation: Installation, way: str) -> None:
-    """The same for the end, but for the namespace where it is not the manifest's."""
+    """What an operator types to uninstall it."""
     if way == "kubectl":
         installation.kubectl("delete", "--ignore-not-found", "--filename=-", given=installation.manifest())
         return
@@ -61,25 +61,25 @@ def tasks(installation: Installation) -> Iterator[Namespace]:
 
 
 def end_of_task(here: Namespace, task_image: str, agent_image: str) -> tuple[JSONObject, JSONObject]:
-    """A pod of Airflow's beside a sidecar, as it was stored, and how its task ended."""
+    """Create an Airflow pod with a sidecar; the stored pod, and how its task ended."""
     proxy = stand_in_proxy(agent_image)
     # The kubelet probes it, since it becomes native: it has to listen at the pod's address, as Istio's does.
     proxy["command"] += ["--host", "0.0.0.0"]  # noqa: S104  in a pod
     pod = operator_pod(here.name, "task", shell(task_image, "exit 3"), proxy)
     made = here.level.api.create(pod)
-    # Not by the recorder, whose watch ends with an API server that another file's tests restart.
+    # Not by the recorder: its watch ends when another file's tests restart the API server.
     until(lambda: here.pod("task")["status"]["phase"] in ENDED, "the task's pod ends", SECONDS)
     statuses = {status["name"]: status["state"]["terminated"] for status in here.pod("task")["status"]["containerStatuses"]}
     return made, statuses["base"]
 
 
 def metrics(installation: Installation) -> list[dict[str, float]]:
-    """What each replica tells Prometheus: the samples without labels."""
+    """The metrics of each replica: the samples without labels."""
     urls = [f"http://{pod['status']['podIP']}:{METRICS_PORT}/metrics" for pod in installation.pods()]
-    told = [installation.level.node.machine.run("curl", "--silent", "--fail", url) for url in urls]
+    texts = [installation.level.node.machine.run("curl", "--silent", "--fail", url) for url in urls]
     return [
         {sample.name.removeprefix(PREFIX): sample.value for family in families for sample in family.samples if not sample.labels}
-        for families in map(text_string_to_metric_families, told)
+        for families in map(text_string_to_metric_families, texts)
     ]
 
 
@@ -101,11 +101,11 @@ def test_a_pod_is_patched_by_what_was_installed_and_ends_and_nothing_stays(
         assert made["metadata"]["annotations"]["airflow-sidecar-webhook/status"]
         assert ended["exitCode"] == 3
         assert {line["level"] for line in installation.logs()} == {"info"}
-        for told in metrics(installation):
-            assert (told["ca_bundle_in_sync"], told["certificate_errors_total"]) == (1, 0)
-            assert told["certificate_not_after_timestamp_seconds"] > time.time()
-            assert told["authority_not_after_timestamp_seconds"] > told["certificate_not_after_timestamp_seconds"]
-            assert 0 <= told["certificate_look_age_seconds"] < SECONDS
+        for sample in metrics(installation):
+            assert (sample["ca_bundle_in_sync"], sample["certificate_errors_total"]) == (1, 0)
+            assert sample["certificate_not_after_timestamp_seconds"] > time.time()
+            assert sample["authority_not_after_timestamp_seconds"] > sample["certificate_not_after_timestamp_seconds"]
+            assert 0 <= sample["certificate_look_age_seconds"] < SECONDS
         here.delete("task", 0)
 
         uninstall(installation, way)

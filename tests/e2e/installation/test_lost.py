@@ -1,4 +1,4 @@
-"""What the running Deployment is robbed of: its authority, its registration, all of its replicas. What is lost, and what comes back."""
+"""The running Deployment loses its authority, its registration, or all of its replicas: which pods miss the webhook, and what recovers."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS: Final = 6
 LOOK_SECONDS: Final = 10
-"""Between two looks of a replica at its caBundle (certs/keeper.py)."""
+"""Between two reads of the caBundle by a replica's certificate manager."""
 
 NOTICED_SECONDS: Final = 5
-"""An API server takes up a configuration within a second or so; nothing tells when (dynamic admission control, Kubernetes docs)."""
+"""An API server uses a changed configuration after a second or so, without a sign of it (Kubernetes docs, dynamic admission control)."""
 
 NOT_CALLED: Final = 500
 
@@ -50,40 +50,40 @@ def opted_in(installation: Installation) -> Iterator[str]:
 
 def test_a_secret_that_is_deleted_is_made_anew_and_no_pod_is_missed(installed: Installation) -> None:
     api = installed.level.api
-    before = installed.hook()["clientConfig"]["caBundle"]
+    before = installed.webhook()["clientConfig"]["caBundle"]
     with opted_in(installed) as tasks, without_a_gap(api, tasks):
         api.delete(SECRET)
-        until(lambda: installed.hook()["clientConfig"]["caBundle"] != before, "another authority is trusted as well", SECONDS)
+        until(lambda: installed.webhook()["clientConfig"]["caBundle"] != before, "another authority is trusted as well", SECONDS)
 
 
 def test_a_configuration_that_comes_back_without_its_bundle_misses_pods_until_a_replica_looks(
     installed: Installation, measured: list[str]
 ) -> None:
-    """While it is gone nobody asks us; while its caBundle is empty no API server trusts us. No pod is refused."""
+    """Without the configuration the webhook is not called; without the caBundle the API server does not trust it. No pod is refused."""
     api = installed.level.api
     with opted_in(installed) as tasks:
         failed_open = counted(api, FAIL_OPEN)
         again = without_bundle(api.get(CONFIGURATION))
-        with creating(api, tasks) as seen:
+        with creating(api, tasks) as creations:
             deleted = time.monotonic()
             api.delete(CONFIGURATION)
-            seen.await_more()
+            creations.await_more()
             api.create(again)
             created = time.monotonic()
             until(installed.bundle, "there is a caBundle again", LOOK_SECONDS + NOTICED_SECONDS)
             trusted = time.monotonic()
             until(lambda: installed.patches(tasks), "pods are patched again", NOTICED_SECONDS)
-        lost = seen.unpatched
+        lost = creations.unpatched
 
         measured.append(f"{trusted - created:7.1f} s from a configuration without a caBundle to one with it")
-        assert (seen.unanswered, seen.refused) == ([], [])
+        assert (creations.unanswered, creations.refused) == ([], [])
         assert lost
         assert all(deleted <= pod.ended and pod.began <= trusted + NOTICED_SECONDS for pod in lost)
         assert counted(api, FAIL_OPEN) > failed_open
 
 
 def without_bundle(configuration: JSONObject) -> JSONObject:
-    """As whoever installed it has it."""
+    """The configuration as its installation creates it."""
     del configuration["webhooks"][0]["clientConfig"]["caBundle"]
     metadata = {field: configuration["metadata"][field] for field in ("name", "labels", "annotations")}
     return {**configuration, "metadata": metadata}
@@ -113,7 +113,7 @@ def test_with_every_replica_frozen_pods_start_as_they_are_after_the_timeout_and_
             installed.signal_all(signal.SIGCONT)
 
         assert "annotations" not in made["metadata"]
-        assert TIMEOUT_SECONDS <= took < 2 * TIMEOUT_SECONDS, "it asked once"
+        assert TIMEOUT_SECONDS <= took < 2 * TIMEOUT_SECONDS, "it called once"
         assert counted(api, FAIL_OPEN) == before + 1
 
 
@@ -126,29 +126,29 @@ def test_under_fail_closed_pods_are_refused_without_any_replica_and_only_those_o
         refused, open_before = counted(api, REJECTION), counted(api, FAIL_OPEN)
         without_replicas(installed)
 
-        with pytest.raises(ApiError, match=r'failed calling webhook "pods\.airflow-sidecar-webhook\.io".*connection refused') as told:
+        with pytest.raises(ApiError, match=r'failed calling webhook "pods\.airflow-sidecar-webhook\.io".*connection refused') as failed:
             api.create(task_pod(tasks), dryRun="All")
 
-        assert told.value.code == NOT_CALLED
+        assert failed.value.code == NOT_CALLED
         other = task_pod(tasks)
         del other["metadata"]["labels"]
         assert api.create(other, dryRun="All")
         assert (counted(api, REJECTION), counted(api, FAIL_OPEN)) == (refused + 1, open_before)
 
-        # Nothing keeps it from coming back: its own namespace is left out.
+        # Its own namespace is excluded, so that its new replicas can start.
         installed.kubectl("--namespace", NAME, "scale", "--replicas=2", "deployment", NAME)
         installed.wait_until_ready()
         assert installed.patches(tasks)
 
 
 def without_replicas(installation: Installation) -> None:
-    """Scale to none, and wait until the Service has no address and no pod is left."""
+    """Scale to zero, and wait until the Service has no address and no pod is left."""
     installation.level.api.patch(DEPLOYMENT, {"spec": {"replicas": 0}})
     until(lambda: not installation.pods() and not installation.ready_addresses(), "no replica is left", SECONDS)
 
 
 def create(installation: Installation, namespace: str) -> tuple[JSONObject, float]:
-    """A task's pod, and the seconds that it took."""
+    """Create a task's pod; the pod, and the seconds that it took."""
     began = time.monotonic()
     made = installation.level.api.create(task_pod(namespace), dryRun="All")
     return made, time.monotonic() - began

@@ -1,4 +1,4 @@
-"""Options of the chart that change how the API server reaches the service and why it trusts it, installed."""
+"""Options of the chart that change how the API server reaches and trusts the webhook, on a running cluster."""
 
 from __future__ import annotations
 

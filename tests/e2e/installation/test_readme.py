@@ -1,6 +1,6 @@
-"""The commands of the README and of the page it points to, as somebody types them who has a cluster, Helm and kubectl, and nothing else.
+"""The commands of the README and of docs/install.md, typed by a newcomer who has a cluster, Helm and kubectl.
 
-There is no registry here: in the place of the build and the push, the node is given the image under the name that they would have given it.
+There is no registry here: instead of the build and the push, the image is tagged on the node with the name that they would have given it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def blocks(page: str, heading: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def tasks(installation: Installation) -> Iterator[Namespace]:
-    """A namespace of Airflow's that nobody has labelled."""
+    """A namespace of Airflow's without the label."""
     with namespace_on(installation.level, "newcomer") as here:
         installation.level.api.patch(f"/api/v1/namespaces/{here.name}", {"metadata": {"labels": dict.fromkeys(OPTED_IN)}})
         wait_until_ready(installation.level.api, here.name, SERVICE_ACCOUNT, "configmaps/kube-root-ca.crt")
@@ -52,7 +52,7 @@ def tasks(installation: Installation) -> Iterator[Namespace]:
 
 @pytest.fixture(scope="module")
 def programs(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of somebody with Helm, kubectl and a kubeconfig."""
+    """Environment variables with Helm, kubectl and a kubeconfig."""
     folder = tmp_path_factory.mktemp("programs")
     for program in (binaries.HELM, binaries.KUBECTL):
         (folder / program.name).symlink_to(binaries.find(program))
@@ -62,12 +62,12 @@ def programs(installation: Installation, tmp_path_factory: pytest.TempPathFactor
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """Somebody who types.
+    """A newcomer at a shell.
 
     Args:
-        installation: Where nothing is installed at first.
+        installation: The cluster; nothing is installed at first.
         tasks: The namespace of Airflow's tasks.
-        programs: The environment.
+        programs: The environment variables.
 
     """
 
@@ -76,15 +76,15 @@ class Newcomer:
     programs: dict[str, str]
 
     def type_in(self, commands: str) -> str:
-        """What a shell prints that is given them. CalledProcessError."""
+        """Run the commands in a shell; their output. CalledProcessError."""
         return self._shell(self._as_if_pushed(commands), check=True).stdout
 
     def doctor(self) -> list[str]:
-        """The problems that it finds."""
-        told = self._shell("airflow-sidecar-webhook doctor --namespace NAMESPACE --output json", check=False)
-        findings = json.loads(told.stdout)["findings"]
+        """The problems that the doctor finds."""
+        done = self._shell("airflow-sidecar-webhook doctor --namespace NAMESPACE --output json", check=False)
+        findings = json.loads(done.stdout)["findings"]
         problems = [finding["id"] for finding in findings if finding["severity"] == "problem"]
-        assert told.returncode == (3 if problems else 0)
+        assert done.returncode == (3 if problems else 0)
         return problems
 
     def _as_if_pushed(self, commands: str) -> str:
@@ -103,14 +103,14 @@ class Newcomer:
 
 @pytest.fixture
 def newcomer(installation: Installation, tasks: Namespace, programs: dict[str, str]) -> Iterator[Newcomer]:
-    """Whatever a test that fails has installed is gone afterwards."""
+    """The newcomer; afterwards, what a failed test left installed is removed."""
     yield Newcomer(installation, tasks, programs)
     installation.kubectl("delete", "--ignore-not-found", "--filename=-", given=installation.manifest())
 
 
 def test_from_zero_to_a_patched_pod_through_an_upgrade_and_back_to_nothing(newcomer: Newcomer, task_image: str) -> None:
     installation, tasks = newcomer.installation, newcomer.tasks
-    install, label, look = blocks("README.md", "Install it")
+    install, label, inspect = blocks("README.md", "Install it")
     upgrade, rollback, uninstall = blocks("docs/install.md", "Upgrade, roll back, uninstall")
     (leaked,) = blocks("docs/certificates.md", "When the key has leaked")
     before = installation.objects()
@@ -120,7 +120,7 @@ def test_from_zero_to_a_patched_pod_through_an_upgrade_and_back_to_nothing(newco
     newcomer.type_in(label)
     assert newcomer.doctor() == []
     tasks.create(task_pod(tasks.name, "first", containers=[{"name": "base", "image": task_image, "command": ["true"]}]))
-    assert '"reason":"no-sidecar"' in newcomer.type_in(look)
+    assert '"reason":"no-sidecar"' in newcomer.type_in(inspect)
 
     newcomer.type_in(upgrade)
     installation.wait_until_ready()

@@ -1,4 +1,4 @@
-"""The rights of the running Deployment: with its own token, and without each of them."""
+"""The rights of the running Deployment: what its token may do, and what its log says without each right."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ RIGHTS: Final = {
     ("secrets", "update"),
     ("secrets", "create"),
 }
-HOOKS: Final = CONFIGURATION.rpartition("/")[0]
+CONFIGURATIONS_PATH: Final = CONFIGURATION.rpartition("/")[0]
 FORBIDDEN: Final = 403
 OK: Final = 200
 
 
 @pytest.fixture(scope="module")
 def installed(installation: Installation) -> Iterator[Installation]:
-    """One replica, which ends at once."""
+    """A release with one replica that ends without a drain."""
     with installation.installed(replicas=1, drainSeconds=0):
         yield installation
 
 
 @pytest.fixture(scope="module")
 def as_pod(installed: Installation) -> Iterator[httpx.Client]:
-    """A client of the API server with the token that is mounted into the pod."""
+    """A client of the API server with the pod's own token."""
     (pod,) = installed.pods()
     folder = installed.level.place.folder / "kubelet" / "pods" / pod["metadata"]["uid"] / "volumes" / "kubernetes.io~projected"
     token = installed.level.node.machine.run("sh", "-c", f"cat {folder}/*/token")
@@ -76,16 +76,18 @@ def test_the_token_changes_its_own_configuration_and_no_other(installed: Install
         answers = {name: patched(as_pod, name).status_code for name in (NAME, "other")}
         deleted = as_pod.delete(CONFIGURATION).status_code
     finally:
-        installed.level.api.delete(f"{HOOKS}/other")
+        installed.level.api.delete(f"{CONFIGURATIONS_PATH}/other")
 
     assert answers == {NAME: OK, "other": FORBIDDEN}
     assert deleted == FORBIDDEN
 
 
 def patched(client: httpx.Client, name: str) -> httpx.Response:
-    """The answer to a patch that is not kept."""
+    """The response to a patch as a dry run."""
     headers = {"Content-Type": "application/merge-patch+json"}
-    return client.patch(f"{HOOKS}/{name}", params={"dryRun": "All"}, headers=headers, json={"metadata": {"labels": {"a": "b"}}})
+    return client.patch(
+        f"{CONFIGURATIONS_PATH}/{name}", params={"dryRun": "All"}, headers=headers, json={"metadata": {"labels": {"a": "b"}}}
+    )
 
 
 def test_the_rights_are_these(installed: Installation) -> None:
@@ -95,7 +97,7 @@ def test_the_rights_are_these(installed: Installation) -> None:
 
 
 @pytest.mark.parametrize(("resource", "verb"), sorted(RIGHTS))
-def test_a_right_that_is_lacking_is_told_in_the_log(installed: Installation, resource: str, verb: str) -> None:
+def test_a_missing_right_is_named_in_the_log(installed: Installation, resource: str, verb: str) -> None:
     with without(installed.level.api, resource, verb):
         # An empty Secret is enough for everything but the right to make one.
         installed.start_anew(1, None if verb == "create" else {})
@@ -108,18 +110,18 @@ def without(api: ApiClient, resource: str, verb: str) -> Iterator[None]:
     """The roles without one right."""
     before = {role: api.get(role)["rules"] for role in ROLES}
     for role, rules in before.items():
-        api.patch(role, {"rules": [lessened(rule, resource, verb) for rule in rules]})
+        api.patch(role, {"rules": [reduced(rule, resource, verb) for rule in rules]})
     yield
     for role, rules in before.items():
         api.patch(role, {"rules": rules})
 
 
-def lessened(rule: JSONObject, resource: str, verb: str) -> JSONObject:
+def reduced(rule: JSONObject, resource: str, verb: str) -> JSONObject:
     """A rule that does not give this right. A rule has to name a verb."""
     verbs = [one for one in rule["verbs"] if resource not in rule["resources"] or one != verb]
     return {**rule, "verbs": verbs or ["deletecollection"]}
 
 
 def raw_log(installation: Installation) -> str:
-    """What the replicas have logged so far; of one that has not started, why."""
+    """The replicas' logs so far; for one that has not started, the reason."""
     return "".join(installation.level.api.request("GET", f"{PODS}/{pod['metadata']['name']}/log").text for pod in installation.pods())

@@ -1,7 +1,7 @@
-"""What time does to the certificates of the running Deployment: pods are created all the while, and which of them it misses.
+"""Certificates of the running Deployment expire and are renewed, under load: which pods miss the webhook.
 
-The clocks of the API server, the controllers and the kubelet are put ahead while they run, those of the replicas are not: whose clock is
-right does not count, the API server's is the one that verifies.
+The clocks of the running API server, controllers and kubelet are put ahead, those of the replicas are not: the API server's clock is the
+one that verifies certificates.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
     from testbed.levels import NodeLevel
 
 LOOK_SECONDS: Final = 30
-"""Three looks of a replica (certs/keeper.py): a rotation takes more than one, and a machine may be busy."""
+"""Three rounds of a replica's certificate manager: a rotation takes more than one, and the machine may be busy."""
 
 TOKEN_SECONDS: Final = 240
 """A kubelet replaces a token that has expired at a pod's next round, a minute or more later, and a client reads it again each minute."""
 
-SETTLED: Final = USUAL.settle + timedelta(minutes=1)
+SETTLE_TIME: Final = USUAL.settle + timedelta(minutes=1)
 TWO_YEARS: Final = timedelta(days=2 * 365)
 
 
 class PassingTime:
-    """The time of a cluster, which may pass faster."""
+    """A cluster's time, which can jump ahead."""
 
     def __init__(self, level: NodeLevel) -> None:
         self._clocks = level.node.clocks()
@@ -55,7 +55,7 @@ class PassingTime:
         return datetime.now(UTC) + self._ahead
 
     def passes(self, by: timedelta) -> datetime:
-        """All at once; what time it is then."""
+        """Jump ahead; the new time."""
         self._ahead += by
         for clock in self._clocks:
             clock.put_ahead(self._ahead)
@@ -64,7 +64,7 @@ class PassingTime:
 
 @pytest.fixture(scope="module")
 def aging_node() -> Iterator[NodeLevel]:
-    """A node for these tests alone: nothing that was made in the future is of use before it."""
+    """A node for these tests alone: what is created in its future is not valid for others."""
     with clean_node_level("node, aging") as level:
         yield level
 
@@ -95,10 +95,10 @@ def api(installed: Installation) -> ApiClient:
 
 
 def serves_since(installed: Installation, since: datetime) -> bool:
-    """Whether all that is served was made after this time, by an authority that the API server is told to trust."""
+    """Whether all served certificates were made after this time, by an authority of the caBundle."""
     trusted = {authority.subject for authority in installed.bundle()}
     leaves = installed.served()
-    # A certificate tells its times in whole seconds.
+    # The times in a certificate are whole seconds.
     made = [leaf.not_valid_before_utc + BACKDATED + timedelta(seconds=1) for leaf in leaves]
     return all(leaf.issuer in trusted for leaf in leaves) and min(made) >= since
 
@@ -124,7 +124,7 @@ def test_replicas_that_start_after_the_loss_of_the_secret_wait_until_they_are_tr
         until(lambda: new_replica(installed, before), "a new replica runs", SECONDS)
         pods.create_at_once()
         until(lambda: unready(installed, new_replica(installed, before)), "it waits to be trusted", LOOK_SECONDS)
-        passing_time.passes(SETTLED)
+        passing_time.passes(SETTLE_TIME)
         installed.wait_until_ready()
         assert {leaf.issuer for leaf in installed.served()} == {installed.bundle()[-1].subject}
         pods.create_at_once()
@@ -132,14 +132,14 @@ def test_replicas_that_start_after_the_loss_of_the_secret_wait_until_they_are_tr
 
 
 def new_replica(installed: Installation, before: set[str]) -> str:
-    """The name of a pod that is not one of these, once it serves its health; "" before that."""
+    """The name of a new pod once it serves its health endpoint; empty before."""
     new = (pod for pod in installed.pods() if pod["metadata"]["name"] not in before)
     # `started` is true from the first success of the startup probe on.
     return next((pod["metadata"]["name"] for pod in new for one in pod["status"].get("containerStatuses", ()) if one["started"]), "")
 
 
 def unready(installed: Installation, pod: str) -> bool:
-    """Whether a replica says that it serves, and nothing that is trusted. RuntimeError: it does not yet serve."""
+    """Whether a replica reports that it serves no trusted certificate yet. RuntimeError: it does not serve yet."""
     address = next(one["status"]["podIP"] for one in installed.pods() if one["metadata"]["name"] == pod)
     return "no certificate that the API server trusts yet" in installed.level.node.machine.run(
         "curl", "-s", f"http://{address}:8080/readyz"
@@ -159,11 +159,11 @@ def test_an_authority_is_followed_by_another_and_no_pod_is_missed(
     with without_a_gap(api, tasks) as pods:
         passing_time.passes(timedelta(days=4))
         until(lambda: len(installed.bundle()) == 2, "both authorities are trusted", LOOK_SECONDS)
-        until(lambda: is_noted(api), "it is noted since when", LOOK_SECONDS)
+        until(lambda: is_recorded(api), "the Secret records since when", LOOK_SECONDS)
         assert {leaf.issuer for leaf in installed.served()} == {first.certificate.subject}
 
-        settled = passing_time.passes(SETTLED)
-        until(lambda: serves_since(installed, settled), "both replicas serve leaves of the second", LOOK_SECONDS)
+        since = passing_time.passes(SETTLE_TIME)
+        until(lambda: serves_since(installed, since), "both replicas serve leaves of the second", LOOK_SECONDS)
         assert first.certificate.subject not in {leaf.issuer for leaf in installed.served()}
         pods.create_at_once()
 
@@ -176,21 +176,21 @@ def test_an_authority_is_followed_by_another_and_no_pod_is_missed(
 
 
 def soon_due(now: datetime) -> Issued:
-    """An authority that was made months ago and is to have a successor in some days: when exactly is in its serial number."""
+    """An authority that was made months ago and is due for a successor in some days; its serial number decides when."""
     tries = (make_authority(now - timedelta(days=232)) for _ in range(1000))
     return next(one for one in tries if timedelta(days=1) < renewal(one.certificate) - now < timedelta(days=4))
 
 
-def is_noted(api: ApiClient) -> bool:
-    """Whether the Secret says of every authority since when it is trusted."""
+def is_recorded(api: ApiClient) -> bool:
+    """Whether the Secret records for every authority since when it is trusted."""
     keyring = read_keyring(base64.b64decode(api.get(SECRET)["data"][ENTRY]), USUAL)
     return keyring is not None and all(authority.trusted_since for authority in keyring.authorities)
 
 
-def test_after_two_years_at_once_all_has_expired_and_pods_start_as_they_are_until_the_replicas_have_looked(
+def test_after_two_years_at_once_all_has_expired_and_pods_start_unpatched_until_the_replicas_have_renewed(
     installed: Installation, tasks: str, api: ApiClient, passing_time: PassingTime, measured: list[str]
 ) -> None:
-    """As a cluster that was switched off for two years: the replicas' own tokens have expired, too. No pod is refused."""
+    """Like a cluster that was switched off for two years: the replicas' own tokens have expired too. No pod is refused."""
     before = counted(api, FAIL_OPEN)
     with creating(api, tasks) as pods:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""What tasks of the mesh do, and what is read from their pods."""
+"""Scripts for tasks of the mesh, and what tests read from their pods."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ if TYPE_CHECKING:
 
 
 MESSAGE: Final = "/dev/termination-log"
-"""What a container writes there is its message in the pod's status (terminationMessagePath's default)."""
+"""A container's message in the pod's status is the content of this file (terminationMessagePath's default)."""
 
 REQUEST_FAILED: Final = 99
 EXEC_SECONDS: Final = 60
 KILLED: Final = 128 + 9
 RUNS_ON_SECONDS: Final = 4
-"""For so long a pod is watched that is said to run on; one that ends does so two seconds after its task at most."""
+"""A pod that still runs so long after its task counts as one that does not end: those that end do so within two seconds."""
 
 
 def request(url: str) -> str:
-    """A shell line: one request, no second try. The head of the answer, or why there was none, becomes the container's message."""
+    """A shell line: one request, no retry. The head of the response, or the error, becomes the container's message."""
     return f"curl -sS -f --max-time 5 -o /dev/null -D {MESSAGE} {url} 2>>{MESSAGE} || exit {REQUEST_FAILED}"
 
 
 def is_from_envoy(message: str) -> bool:
-    """Whether the head of an answer carries what Envoy puts there (router filter: server, x-envoy-upstream-service-time)."""
+    """Whether the head of a response has Envoy's headers (router filter: server, x-envoy-upstream-service-time)."""
     return "200 OK" in message and "server: envoy" in message and "x-envoy-upstream-service-time" in message
 
 
 def ended(moment: Moment, container: str) -> JSONObject:
-    """How a container had ended by then."""
+    """How a container had ended at this moment. AssertionError: it ran."""
     found = moment.terminated(container)
-    assert found, f"{container} runs on: {moment.pod['status']}"
+    assert found, f"{container} runs: {moment.pod['status']}"
     return found
 
 
 def assert_runs_on(namespace: Namespace, pod: str) -> None:
-    """A pod whose task has ended stays Running; it is deleted then."""
+    """Assert that a pod whose task has ended stays Running; then delete it."""
     with pytest.raises(TimeoutError):
         namespace.level.recorder.first(namespace.name, pod, lambda moment: moment.phase in ENDED, "ends", RUNS_ON_SECONDS)
     namespace.delete(pod, grace_seconds=1)
 
 
-def told(pod: JSONObject) -> JSONObject:
-    """The status that our webhook left on a pod."""
+def status_of(pod: JSONObject) -> JSONObject:
+    """The status that the webhook wrote on a pod."""
     status: JSONObject = json.loads(pod["metadata"]["annotations"][STATUS])
     return status
 
@@ -71,7 +71,7 @@ def in_container(namespace: Namespace, pod: str, container: str, script: str) ->
 def end_from_within(namespace: Namespace, pod: str, container: str, script: str) -> None:
     """Run a shell line that makes its own container end. CalledProcessError, TimeoutExpired.
 
-    The kernel kills all of a container with its first process: that shell, too, if it is still there.
+    The kernel kills all processes of a container with its first one, and so perhaps this shell.
     """
     command = _in_container(namespace, pod, container, script)
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=EXEC_SECONDS)

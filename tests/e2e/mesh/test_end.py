@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
-from tests.e2e.mesh.task import assert_runs_on, ended, is_from_envoy, regular, request, told
+from tests.e2e.mesh.task import assert_runs_on, ended, is_from_envoy, regular, request, status_of
 from tests.e2e.node.pods import operator_pod, shell
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def test_a_pod_ends_with_its_tasks_code_after_a_first_request_through_the_proxy(
     namespace: Namespace, pods: dict[str, JSONObject], name: str, mix: Mix
 ) -> None:
     assert regular(pods[name]) == (["istio-proxy", "base"] if mix.is_held else ["base", "istio-proxy"])
-    assert told(pods[name]) == WRAPPED
+    assert status_of(pods[name]) == WRAPPED
 
     end = namespace.end(name)
     base = ended(end, "base")
@@ -115,7 +115,7 @@ def test_a_pod_ends_with_its_tasks_code_after_a_first_request_through_the_proxy(
 def test_a_pod_whose_agent_serves_no_port_is_left_and_says_that_it_runs_on(
     namespace: Namespace, pods: dict[str, JSONObject], name: str, mix: Mix
 ) -> None:
-    assert told(pods[name]) == {
+    assert status_of(pods[name]) == {
         "treatment": "left",
         "reason": "no-quit",
         "main": "base",
@@ -134,4 +134,4 @@ def test_a_held_pod_whose_agent_serves_no_port_is_left_too(namespace: Namespace,
     pod = namespace.level.api.create(sent, dryRun="All")
 
     assert regular(pod) == ["istio-proxy", "base"]
-    assert told(pod)["reason"] == "no-quit"
+    assert status_of(pod)["reason"] == "no-quit"

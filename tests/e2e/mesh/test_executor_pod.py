@@ -14,7 +14,7 @@ import pytest
 
 from testbed.images import catalogue
 from tests.e2e.api_server.submission import submission
-from tests.e2e.mesh.task import ended, is_from_envoy, regular, request, told
+from tests.e2e.mesh.task import ended, is_from_envoy, regular, request, status_of
 from tests.support.pods import container, load
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def test_it_runs_its_args_by_the_images_entry_point_and_ends_with_its_tasks_code
 ) -> None:
     pod = pods[path]
     assert regular(pod) == ["base", "istio-proxy"]
-    assert told(pod)["entrypoint"] == "in-image"
+    assert status_of(pod)["entrypoint"] == "in-image"
 
     end = namespace.end(pod["metadata"]["name"])
     base = ended(end, "base")

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from testbed.images import catalogue
-from tests.e2e.mesh.task import assert_runs_on, end_from_within, ended, in_container, is_from_envoy, regular, request, told
+from tests.e2e.mesh.task import assert_runs_on, end_from_within, ended, in_container, is_from_envoy, regular, request, status_of
 from tests.e2e.node.native import native, native_status
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
 from webhook.core.names import SIDECARS
@@ -35,7 +35,7 @@ def test_airflow_reads_the_result_of_a_task_and_ends_its_own_sidecar_before_the_
     xcom = {"name": "airflow-xcom-sidecar", **shell(task_image, XCOM, volumeMounts=XCOM_MOUNT)}
     pod = converted.level.api.create(operator_pod(converted.name, "xcom", base, xcom, **XCOM_VOLUME))
     assert (native(pod), regular(pod)) == (["istio-proxy"], ["base", "airflow-xcom-sidecar"])
-    assert told(pod)["treatment"] == "native"
+    assert status_of(pod)["treatment"] == "native"
 
     assert converted.base_end("xcom")["exitCode"] == 3
     assert in_container(converted, "xcom", "airflow-xcom-sidecar", "cat /airflow/xcom/return.json").strip() == RESULT
@@ -53,8 +53,8 @@ def test_one_that_can_only_be_asked_is_asked_and_the_native_proxy_is_not(
 ) -> None:
     pod = converted.level.api.create(mixed_pod(converted, "mixed", node, shell(task_image, f"{request(web)}; exit 3")))
     assert (native(pod), regular(pod)) == (["istio-proxy"], ["base", "tunnel"])
-    assert told(pod)["treatment"] == "wrapped"
-    assert told(pod)["sidecars"] == {"istio-proxy": "native", "tunnel": "quit"}
+    assert status_of(pod)["treatment"] == "wrapped"
+    assert status_of(pod)["sidecars"] == {"istio-proxy": "native", "tunnel": "quit"}
 
     end = converted.end("mixed")
     assert is_from_envoy(ended(end, "base")["message"])
@@ -69,7 +69,7 @@ def test_beside_a_stranger_that_stays_the_rest_ends_and_the_pod_says_who_is_unkn
 ) -> None:
     stranger = {"name": "stranger", **shell(task_image, STAYS)}
     pod = converted.level.api.create(mixed_pod(converted, "stranger", node, shell(task_image, "exit 3"), stranger))
-    assert told(pod)["sidecars"] == {"istio-proxy": "native", "tunnel": "quit", "stranger": "unknown"}
+    assert status_of(pod)["sidecars"] == {"istio-proxy": "native", "tunnel": "quit", "stranger": "unknown"}
 
     assert converted.base_end("stranger")["exitCode"] == 3
     last = converted.when("stranger", lambda moment: moment.terminated("tunnel") is not None, "has its tunnel ended")

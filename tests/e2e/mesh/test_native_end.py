@@ -10,7 +10,7 @@ import pytest
 
 from testbed.images import catalogue
 from tests.e2e.api_server.submission import submission
-from tests.e2e.mesh.task import REQUEST_FAILED, ended, is_from_envoy, regular, request, told
+from tests.e2e.mesh.task import REQUEST_FAILED, ended, is_from_envoy, regular, request, status_of
 from tests.e2e.node.native import native, native_status
 from tests.e2e.node.pods import operator_pod, shell
 from tests.support.pods import container, load
@@ -69,7 +69,7 @@ def test_a_pod_ends_with_its_tasks_code_after_a_first_request_through_the_native
     way: Namespace, pods: dict[str, JSONObject], name: str, mix: Mix
 ) -> None:
     assert (regular(pods[name]), native(pods[name])) == (["base"], ["istio-proxy"])
-    assert told(pods[name]) == NATIVE
+    assert status_of(pods[name]) == NATIVE
 
     end = way.end(name)
     base = ended(end, "base")
@@ -103,7 +103,7 @@ def test_the_proxy_of_a_pod_whose_agent_serves_no_port_is_ended_all_the_same(con
     """The one that nothing but the kubelet can end."""
     base = shell(task_image, "exit 3")
     pod = converted.level.api.create(operator_pod(converted.name, "no-status-port", base, annotations=NO_STATUS_PORT))
-    assert told(pod) == NATIVE
+    assert status_of(pod) == NATIVE
 
     end = converted.end("no-status-port")
     assert ended(end, "base")["exitCode"] == 3
@@ -151,7 +151,7 @@ def test_a_pod_of_the_executor_keeps_its_args_and_runs_them_by_the_images_entry_
     base["env"].append({"name": "STAND_IN_COMMAND", "value": f"{request(web)}; exit 3"})
     pod = converted.level.api.create(sent)
     name = pod["metadata"]["name"]
-    assert told(pod) == NATIVE
+    assert status_of(pod) == NATIVE
     assert (container(pod, "base").get("command"), container(pod, "base")["args"]) == (None, base["args"])
 
     end = ended(converted.end(name), "base")

@@ -11,7 +11,7 @@ import pytest
 from testbed.namespace import MESH_ROOT, wait_until_ready
 from testbed.wait import until
 from tests.e2e.mesh.rendering import ASKED, differences, rendering
-from tests.e2e.mesh.task import ended, is_from_envoy, regular, request, told
+from tests.e2e.mesh.task import ended, is_from_envoy, regular, request, status_of
 from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.namespace import namespace_on
 from tests.e2e.node.native import native, native_status, seen_by
@@ -126,7 +126,7 @@ def _istio_comes_again(watcher: NodeLevel, converted: Namespace) -> Iterator[Non
 
     def is_kept() -> bool:
         probe = task_pod(converted, "probe", shell("localhost/task:1", "exit 0"), {})
-        return "not_converted" in told(watcher.api.create(probe, dryRun="All"))
+        return "not_converted" in status_of(watcher.api.create(probe, dryRun="All"))
 
     with istio_coming_again(watcher):
         until(is_kept, "our webhook has seen that Istio may come again", NOTICE_SECONDS)
@@ -155,7 +155,7 @@ def test_a_pod_is_taken_and_ends_though_istio_comes_again(
     base = shell(task_image, f"{request(web)}; exit 3")
     first = comes_again.level.api.create(task_pod(comes_again, "again", base, versioned_image))
     assert (regular(first), native(first)) == (["base"], ["istio-proxy"])
-    assert told(first)["treatment"] == "native"
+    assert status_of(first)["treatment"] == "native"
 
     end = comes_again.end("again")
     assert is_from_envoy(ended(end, "base")["message"])
@@ -188,7 +188,7 @@ def as_it_is(pod: JSONObject) -> None:
 def test_a_proxy_that_tells_no_version_stays_regular_while_istio_may_come_again(converted: Namespace, task_image: str, web: str) -> None:
     pod = converted.level.api.create(task_pod(converted, "kept", shell(task_image, f"{request(web)}; exit 3"), {}))
     assert regular(pod) == ["base", "istio-proxy"]
-    assert told(pod)["not_converted"] == {"istio-proxy": "reinjection"}
+    assert status_of(pod)["not_converted"] == {"istio-proxy": "reinjection"}
 
     end = converted.end("kept")
     assert is_from_envoy(ended(end, "base")["message"])

@@ -16,7 +16,7 @@ import pytest
 
 from testbed.wait import until
 from tests.e2e.mesh.secrets_agent import BRIEF, FILE, VALUE, injected_pod
-from tests.e2e.mesh.task import MESSAGE, end_from_within, ended, regular, told
+from tests.e2e.mesh.task import MESSAGE, end_from_within, ended, regular, status_of
 from tests.e2e.node.namespace import SECONDS
 from tests.e2e.node.native import native, native_status
 from tests.e2e.node.pods import shell
@@ -95,7 +95,7 @@ def test_the_agent_comes_after_its_init_container_and_both_after_the_proxy(pod: 
     order = ["istio-init", "istio-proxy", "vault-agent-init", "vault-agent"]
     assert [one["name"] for one in pod["spec"]["initContainers"]] == order
     assert (native(pod), regular(pod)) == (["istio-proxy", "vault-agent"], ["base"])
-    assert told(pod)["sidecars"] == {"istio-proxy": "native", "vault-agent": "native"}
+    assert status_of(pod)["sidecars"] == {"istio-proxy": "native", "vault-agent": "native"}
 
 
 def test_the_secret_is_there_before_the_task_starts(end: Moment) -> None:

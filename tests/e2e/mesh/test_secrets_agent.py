@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.e2e.mesh.secrets_agent import FILE, PORT, VALUE, injected_pod
-from tests.e2e.mesh.task import MESSAGE, ended, told
+from tests.e2e.mesh.task import MESSAGE, ended, status_of
 from tests.e2e.node.pods import shell
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def end(namespace: Namespace, pod: JSONObject) -> Moment:
 
 
 def test_both_are_to_be_asked_the_agent_first(pod: JSONObject) -> None:
-    assert list(told(pod)["sidecars"].items()) == [("vault-agent", "quit"), ("istio-proxy", "quit")]
+    assert list(status_of(pod)["sidecars"].items()) == [("vault-agent", "quit"), ("istio-proxy", "quit")]
 
 
 def test_the_secret_is_there_before_the_task_starts(end: Moment) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import pytest
 import yaml
 
-from tests.e2e.mesh.task import KILLED, assert_runs_on, ended, regular, told
+from tests.e2e.mesh.task import KILLED, assert_runs_on, ended, regular, status_of
 from tests.e2e.node.namespace import namespace_on
 from tests.e2e.node.native import native, native_status, seen_by, watching
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
@@ -102,14 +102,14 @@ def test_a_kubelet_that_is_older_than_the_setting_asks_for_gets_no_native_sideca
             operator_pod(namespace.name, "old", shell(task_image, "exit 0"), agent, annotations=DESCRIPTION), dryRun="All"
         )
         assert regular(pod) == ["base", "agent"]
-        assert told(pod)["no_native"] == "old-kubelet"
+        assert status_of(pod)["no_native"] == "old-kubelet"
 
 
 @pytest.mark.parametrize(("name", "case"), CASES.items(), ids=CASES)
 def test_the_pod_ends_with_its_tasks_code_whatever_its_sidecars_is(able: Namespace, name: str, case: Case) -> None:
     end = able.end(name)
     assert native(end.pod) == ["agent"]
-    assert told(end.pod) == {"treatment": "native", "reason": "sidecars-native", "main": "base", "sidecars": {"agent": "native"}}
+    assert status_of(end.pod) == {"treatment": "native", "reason": "sidecars-native", "main": "base", "sidecars": {"agent": "native"}}
     assert ended(end, "base")["exitCode"] == case.task
     assert native_status(end, "agent")["state"]["terminated"]["exitCode"] == case.sidecar
     assert end.phase == ("Failed" if case.task else "Succeeded")
@@ -210,8 +210,8 @@ def test_in_a_mixed_pod_each_sidecar_gets_its_own_treatment(able: Namespace, tas
     pod = mixed_pod(able, f"mixed-{len(unknown)}", (task_image, agent_image), unknown)
     name = pod["metadata"]["name"]
     assert (native(pod), regular(pod)) == (["agent"], ["base", "tunnel", "stranger"])
-    assert told(pod)["treatment"] == "wrapped"
-    assert told(pod)["sidecars"] == {"agent": "native", "tunnel": "quit", "stranger": "unknown"}
+    assert status_of(pod)["treatment"] == "wrapped"
+    assert status_of(pod)["sidecars"] == {"agent": "native", "tunnel": "quit", "stranger": "unknown"}
 
     assert able.base_end(name)["exitCode"] == 3
     asked = able.when(name, lambda moment: moment.terminated("tunnel") is not None, "has its tunnel ended")

@@ -60,7 +60,7 @@ def namespace(node: NodeLevel, image: str) -> Iterator[Namespace]:
 
 def pod(namespace: str, name: str, image: str, run: JSONObject) -> JSONObject:
     """A pod as the chart makes it, of a service that asks no API server, with something else to run."""
-    made = pod_of(only("Deployment", objects(OPTIONS["nothing-to-ask"], namespace=namespace)))
+    made = pod_of(only("Deployment", objects(OPTIONS["without-api-access"], namespace=namespace)))
     made["metadata"] = {"name": name, "namespace": namespace}
     (container,) = made["spec"]["containers"]
     for unneeded in ("startupProbe", "readinessProbe", "livenessProbe", "env"):

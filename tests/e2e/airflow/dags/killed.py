@@ -1,4 +1,4 @@
-"""Tasks whose container is killed, as by the kernel that is out of memory."""
+"""Tasks whose container is killed, as the kernel does when memory runs out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ALONE = V1Pod(metadata=V1ObjectMeta(labels={"sidecar.istio.io/inject": "false"})
 
 
 def kill() -> None:
-    """End the task's supervisor, which is the container's program, before it can tell anybody of the task."""
+    """Kill the task's supervisor, which is the container's main process, before it can report the task's state."""
     os.kill(os.getppid(), signal.SIGKILL)
 
 
