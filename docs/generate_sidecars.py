@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from webhook.core.condition import Condition
-    from webhook.core.sidecar import Convert, Endpoint, InjectorHint, Match, Native, PortSource, Quit, Sidecar, StopSignal
+    from webhook.core.sidecar import Convert, EndpointRule, InjectorHint, Match, Native, PortSource, QuitRule, Sidecar, StopSignal
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 CATALOGUE: Final = ROOT / "webhook" / "data" / "sidecars.yaml"
@@ -111,7 +111,7 @@ def names_and_markers(match: Match) -> str:
     return f"{' or '.join(code(name) for name in match.names)}, with {markers}" if match.names else markers
 
 
-def address(method: str, endpoint: Endpoint) -> str:
+def address(method: str, endpoint: EndpointRule) -> str:
     """The request with its usual port."""
     return code(f"{method} :{endpoint.port}{endpoint.path}")
 
@@ -155,13 +155,13 @@ def told(match: Match) -> Iterable[str]:
     yield from line("Not when", conditions(match.unless))
 
 
-def reached(word: str, method: str, endpoint: Endpoint) -> Iterable[str]:
+def reached(word: str, method: str, endpoint: EndpointRule) -> Iterable[str]:
     """An endpoint, with where its port may have been moved to."""
     yield f"- {word}: {address(method, endpoint)}."
     yield from line(f"{word}, the port from", map(port_source, endpoint.port_from))
 
 
-def quitting(endpoint: Quit) -> Iterable[str]:
+def quitting(endpoint: QuitRule) -> Iterable[str]:
     """The request that ends it, with its conditions."""
     yield from reached("Quit", endpoint.method, endpoint)
     yield from line("Quit only with", conditions(endpoint.enabled_by))

@@ -8,9 +8,9 @@ import threading
 import time
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
-from webhook.core.sidecar import FoundSidecar
+from webhook.core.sidecar import Endpoint, FoundSidecar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,14 +98,16 @@ class FakeSidecar:
         for thread in self._threads:
             thread.join(PATIENCE_SECONDS)
 
-    def as_sidecar(self, *, ready: str | None = "ready", alive: str | None = None, quit_by: str | None = "POST") -> FoundSidecar:
+    def as_sidecar(
+        self, *, ready: str | None = "ready", alive: str | None = None, quit_by: Literal["GET", "POST"] | None = "POST"
+    ) -> FoundSidecar:
         """What the catalogue would have found: /ready, /alive and /quit on this port."""
         return FoundSidecar(
             name=self.name,
             id=self.name,
-            ready=ready and f"{self.port}/{ready}",
-            alive=alive and f"{self.port}/{alive}",
-            quit=quit_by and f"{quit_by}:{self.port}/quit",
+            ready=Endpoint(self.port, f"/{ready}") if ready else None,
+            alive=Endpoint(self.port, f"/{alive}") if alive else None,
+            quit=Endpoint(self.port, "/quit", quit_by) if quit_by else None,
             quit_order=self.order,
             ends_by_itself=False,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webhook.core.sidecar import FoundSidecar
+from webhook.core.sidecar import Endpoint, FoundSidecar
 
 if TYPE_CHECKING:
     from demo.stand_in_istio_agent import StandInIstioAgent
@@ -15,9 +15,9 @@ def istio(agent: StandInIstioAgent) -> FoundSidecar:
     return FoundSidecar(
         name="istio-proxy",
         id="istio",
-        ready=f"{agent.ready_port}/healthz/ready",
-        alive=f"{agent.status_port}/healthz/ready",
-        quit=f"POST:{agent.status_port}/quitquitquit",
+        ready=Endpoint(agent.ready_port, "/healthz/ready"),
+        alive=Endpoint(agent.status_port, "/healthz/ready"),
+        quit=Endpoint(agent.status_port, "/quitquitquit", "POST"),
         quit_order=90,
         ends_by_itself=False,
     )

@@ -12,7 +12,7 @@ from tests.support.oracles.kubelet_expansion import container_argv
 from tests.wrapper.requirements import require_program
 from tests.wrapper.wrapped import SCRIPT, SOURCE
 from webhook.core.pod_options import WhenNotReady
-from webhook.core.sidecar import FoundSidecar
+from webhook.core.sidecar import Endpoint, FoundSidecar
 from webhook.core.wrapper import Entrypoint, EntrypointSource, Wrap, wrapped_command
 
 CODE: Final = [line for line in SOURCE.splitlines() if not line.lstrip().startswith("#")]
@@ -66,7 +66,9 @@ def test_shellcheck_has_nothing_to_say_beyond_what_is_excluded() -> None:
 
 
 def test_the_kubelet_leaves_our_words_alone_and_expands_the_users_own() -> None:
-    sidecar = FoundSidecar("proxy", "istio", "15021/healthz/ready?a=$(HOME)$$", None, "POST:15020/quit$x", 90, ends_by_itself=False)
+    sidecar = FoundSidecar(
+        "proxy", "istio", Endpoint(15021, "/healthz/ready?a=$(HOME)$$"), None, Endpoint(15020, "/quit$x", "POST"), 90, ends_by_itself=False
+    )
     entrypoint = Entrypoint(EntrypointSource.COMMAND, ("$(GREETING)", "$$(GREETING)", "$HOME"))
     wrap = Wrap(entrypoint, (sidecar,), 120, WhenNotReady.FAIL, only_after_success=False)
     command = wrapped_command(wrap, SCRIPT)

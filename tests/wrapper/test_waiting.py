@@ -8,7 +8,7 @@ from tests.wrapper.fake_sidecar import FakeSidecar, Trick
 from tests.wrapper.sidecars import istio
 from tests.wrapper.wrapped import container, exits_with, python
 from webhook.core.pod_options import WhenNotReady
-from webhook.core.sidecar import FoundSidecar
+from webhook.core.sidecar import Endpoint, FoundSidecar
 
 if TYPE_CHECKING:
     from tests.wrapper.shell import Shell
@@ -121,7 +121,7 @@ def test_nine_refusals_in_a_row_are_not_ten(shells: list[Shell]) -> None:
             with FakeSidecar({"GET /alive": [200]}, name="agent") as agent:
                 shape = late.as_sidecar()
                 sidecar = FoundSidecar(
-                    shape.name, shape.id, shape.ready, f"{agent.port}/alive", shape.quit, shape.quit_order, ends_by_itself=False
+                    shape.name, shape.id, shape.ready, Endpoint(agent.port, "/alive"), shape.quit, shape.quit_order, ends_by_itself=False
                 )
                 with container(shell, sidecar, wait_seconds=LONG_SECONDS).started(exits_with(0)) as process:
                     agent.wait_for("GET /alive", 15)

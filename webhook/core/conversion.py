@@ -190,7 +190,7 @@ def _startup_probe(sidecar: FoundSidecar, rule: Convert, container: Container) -
         return container.readiness | QUICK_STARTUP
     if rule.startup_probe is None or sidecar.ready is None:
         return None
-    return with_port(rule.startup_probe, int(sidecar.ready.partition("/")[0]))
+    return with_port(rule.startup_probe, sidecar.ready.port)
 
 
 def with_port(probe: dict[str, Any], port: int) -> dict[str, Any]:

@@ -52,13 +52,13 @@ def _pre_stop(container: Container, rule: Convert, sidecar: FoundSidecar) -> lis
     """The command to add; a proxy without a status port has none that works, and an old one does not know it."""
     if not rule.pre_stop or sidecar.alive is None:
         return []
-    port = sidecar.alive.partition("/")[0]
-    if rule.pre_stop_ports and int(port) not in rule.pre_stop_ports:
+    port = sidecar.alive.port
+    if rule.pre_stop_ports and port not in rule.pre_stop_ports:
         return []
     since, found = read_version(rule.pre_stop_since or ""), image_version(container.image or "")
     if since is not None and found is not None and found < since:
         return []
-    return [word.replace("{port}", port) for word in rule.pre_stop]
+    return [word.replace("{port}", str(port)) for word in rule.pre_stop]
 
 
 def _words(hook: Any) -> list[str]:

@@ -11,7 +11,7 @@ import msgspec
 from webhook.core import names
 from webhook.core.condition import Condition
 from webhook.core.entrypoint import Words
-from webhook.core.sidecar import Convert, Endpoint, Match, Native, Path, Port, Quit, Sidecar
+from webhook.core.sidecar import Convert, EndpointRule, Match, Native, Path, Port, QuitRule, Sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,8 +88,8 @@ class DescribedSidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title=self.name,
             sources=(names.SIDECARS,),
             match=Match(names=(self.name,), markers=(marker,)),
-            quit=None if self.quit is None else Quit(self.quit.port, self.quit.path, method=self.quit.method),
-            ready=None if self.ready is None else Endpoint(self.ready.port, self.ready.path),
+            quit=None if self.quit is None else QuitRule(self.quit.port, self.quit.path, method=self.quit.method),
+            ready=None if self.ready is None else EndpointRule(self.ready.port, self.ready.path),
             native=Native(convert=Convert(startup_probe_from_readiness=True, requires_startup_probe=self.ready is not None))
             if self.native
             else None,

@@ -71,17 +71,40 @@ def _document_field(text: str, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An HTTP endpoint on the loopback: 2xx means yes. Port "0" in a source means that it is switched off (Istio's status port)."""
+class Endpoint(msgspec.Struct, frozen=True):
+    """An HTTP endpoint of one container, on the loopback.
+
+    Args:
+        port: 1 to 65535.
+        path: With its leading slash.
+        method: How it is requested.
+
+    """
+
+    port: int
+    path: str
+    method: Literal["GET", "POST"] = "GET"
+
+
+class EndpointRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the sidecars of a row have an HTTP endpoint; 2xx means yes.
+
+    Args:
+        port: The default port.
+        path: The path.
+        port_from: Where the port may be set otherwise; the first that says a port wins. Port 0 switches the endpoint off
+            (Istio's status port).
+
+    """
 
     port: Port
     path: Path
     port_from: tuple[PortSource, ...] = ()
 
-    def locate(self, pod: Pod, container: Container) -> str | None:
-        """``PORT/PATH`` in this container, or None where it is switched off."""
+    def locate(self, pod: Pod, container: Container) -> Endpoint | None:
+        """The endpoint in this container; None where it is switched off."""
         port = self._port(pod, container)
-        return f"{port}{self.path}" if port else None
+        return Endpoint(port, self.path) if port else None
 
     def _port(self, pod: Pod, container: Container) -> int:
         for source in self.port_from:
@@ -96,22 +119,26 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.port
 
 
-class Quit(Endpoint, frozen=True, forbid_unknown_fields=True):
-    """The request that ends the sidecar with exit code 0.
+class QuitRule(EndpointRule, frozen=True, forbid_unknown_fields=True):
+    """Where the sidecars of a row take the request that ends them with exit code 0.
 
-    It is there unless a condition of ``disabled_by`` holds, and where ``enabled_by`` is not empty, only if one of those holds.
+    Args:
+        method: How it is requested.
+        enabled_by: Conditions; one must hold for the endpoint to exist. Empty: it always exists.
+        disabled_by: Conditions; none may hold.
+
     """
 
     method: Literal["GET", "POST"] = "POST"
     enabled_by: tuple[Condition, ...] = ()
     disabled_by: tuple[Condition, ...] = ()
 
-    def locate(self, pod: Pod, container: Container) -> str | None:
-        """``METHOD:PORT/PATH`` in this container, or None where the endpoint is not enabled."""
+    def locate(self, pod: Pod, container: Container) -> Endpoint | None:
+        """The endpoint in this container; None where it is not enabled."""
         if any_holds(self.disabled_by, pod, container) or (self.enabled_by and not any_holds(self.enabled_by, pod, container)):
             return None
-        where = super().locate(pod, container)
-        return where and f"{self.method}:{where}"
+        port = self._port(pod, container)
+        return Endpoint(port, self.path, self.method) if port else None
 
 
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -284,9 +311,9 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sources: tuple[str, ...]
     match: Match | None = None
     init_containers: tuple[str, ...] = ()
-    ready: Endpoint | None = None
-    alive: Endpoint | None = None
-    quit: Quit | None = None
+    ready: EndpointRule | None = None
+    alive: EndpointRule | None = None
+    quit: QuitRule | None = None
     quit_order: int = 50
     injected_by: tuple[str, ...] = ()
     hint: InjectorHint | None = None
@@ -315,9 +342,9 @@ class FoundSidecar(msgspec.Struct, frozen=True):
     Args:
         name: The container's name.
         id: The row of the catalogue.
-        ready: ``PORT/PATH`` or None.
-        alive: ``PORT/PATH`` or None.
-        quit: ``METHOD:PORT/PATH`` or None.
+        ready: Answers 2xx when the task may start; None: the task does not wait for it.
+        alive: Answers anything while the process is up; None: it serves no status.
+        quit: Ends it with exit code 0; None: it has no quit request, or it is not enabled.
         quit_order: See `Sidecar`.
         ends_by_itself: See `Sidecar`.
 
@@ -325,9 +352,9 @@ class FoundSidecar(msgspec.Struct, frozen=True):
 
     name: str
     id: str
-    ready: str | None
-    alive: str | None
-    quit: str | None
+    ready: Endpoint | None
+    alive: Endpoint | None
+    quit: Endpoint | None
     quit_order: int
     ends_by_itself: bool
 
@@ -350,8 +377,8 @@ def locate(sidecar: Sidecar, pod: Pod, container: Container) -> FoundSidecar:
     )
 
 
-def _located(endpoint: Endpoint | None, pod: Pod, container: Container) -> str | None:
-    return None if endpoint is None else endpoint.locate(pod, container)
+def _located(rule: EndpointRule | None, pod: Pod, container: Container) -> Endpoint | None:
+    return None if rule is None else rule.locate(pod, container)
 
 
 class Catalogue:

@@ -13,6 +13,7 @@ from webhook.core.reasons import Reason
 if TYPE_CHECKING:
     from webhook.core.decision import Mutate
     from webhook.core.facts import Facts
+    from webhook.core.sidecar import Endpoint
 
 
 class Treatment(StrEnum):
@@ -99,7 +100,7 @@ def ends_of(facts: Facts, mutate: Mutate) -> dict[str, str]:
     return dict.fromkeys(facts.native_sidecars, NATIVE) | known | dict.fromkeys(facts.others, UNKNOWN)
 
 
-def _end_of(quit_request: str | None, ends_by_itself: bool, mutate: Mutate) -> str:  # noqa: FBT001
+def _end_of(quit_request: Endpoint | None, ends_by_itself: bool, mutate: Mutate) -> str:  # noqa: FBT001
     if mutate.wrap and quit_request:
         return "quit"
     return "ends-by-itself" if ends_by_itself else KEEPS_RUNNING

@@ -15,7 +15,7 @@ import msgspec
 from webhook.core.names import HELPER_BUSYBOX, PREFIX
 from webhook.core.pod_options import WhenNotReady
 from webhook.core.pre_encoded import PreEncoded
-from webhook.core.sidecar import FoundSidecar
+from webhook.core.sidecar import Endpoint, FoundSidecar
 
 IMAGE_SHELL: Final = ("/bin/sh",)
 HELPER_SHELL: Final = (HELPER_BUSYBOX, "sh")
@@ -122,14 +122,20 @@ def _options(wrap: Wrap) -> list[str]:
     if wrap.helper:
         options += ("--busybox", HELPER_BUSYBOX)
     for sidecar in wrap.sidecars:
-        options += ("--sidecar", sidecar.name, _field(sidecar.ready), _field(sidecar.alive), _field(sidecar.quit))
+        options += ("--sidecar", sidecar.name, _place(sidecar.ready), _place(sidecar.alive), _request(sidecar.quit))
     for candidate in wrap.entrypoint.candidates:
         options += ("--try", *map(unexpanded, candidate), "--end")
     return options
 
 
-def _field(endpoint: str | None) -> str:
-    return "-" if endpoint is None else unexpanded(endpoint)
+def _place(endpoint: Endpoint | None) -> str:
+    """``PORT/PATH``; ``-`` for none."""
+    return "-" if endpoint is None else f"{endpoint.port}{unexpanded(endpoint.path)}"
+
+
+def _request(endpoint: Endpoint | None) -> str:
+    """``METHOD:PORT/PATH``; ``-`` for none."""
+    return "-" if endpoint is None else f"{endpoint.method}:{_place(endpoint)}"
 
 
 _VALUES_OF_SIDECAR: Final = 4

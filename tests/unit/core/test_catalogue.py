@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from docs import generate_sidecars
 from webhook.core.pod import Pod
-from webhook.core.sidecar import Catalogue, FoundSidecar, Sidecar, locate, parse_sidecars
+from webhook.core.sidecar import Catalogue, Endpoint, FoundSidecar, Sidecar, locate, parse_sidecars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -282,6 +282,12 @@ EXCEPTIONS: Final = (
 """A pod for each exception (``unless``), with the row that tells it instead."""
 
 
+def written(found: FoundSidecar) -> tuple[str | None, str | None, str | None]:
+    """Ready, alive and quit as people write them."""
+    ready, alive = (f"{one.port}{one.path}" if one else None for one in (found.ready, found.alive))
+    return ready, alive, f"{found.quit.method}:{found.quit.port}{found.quit.path}" if found.quit else None
+
+
 def test_the_33_products_stand_in_the_order_of_the_research() -> None:
     """Rows of a product's further containers aside."""
     assert [sidecar.id for sidecar in SIDECARS if sidecar.id not in COMPANIONS] == PRODUCTS
@@ -494,7 +500,7 @@ def test_the_strongest_place_of_istios_status_port_wins(places: tuple[int, ...])
         env |= PLACES[place][1]
     found = istio(annotations, env).found
     port = 1001 + places[0]
-    assert (found.ready, found.alive, found.quit) == ("15021/healthz/ready", f"{port}/healthz/ready", f"POST:{port}/quitquitquit")
+    assert written(found) == ("15021/healthz/ready", f"{port}/healthz/ready", f"POST:{port}/quitquitquit")
 
 
 def test_istio_without_a_setting_is_on_its_usual_ports() -> None:
@@ -502,9 +508,9 @@ def test_istio_without_a_setting_is_on_its_usual_ports() -> None:
     usual = FoundSidecar(
         name="istio-proxy",
         id="istio",
-        ready="15021/healthz/ready",
-        alive="15020/healthz/ready",
-        quit="POST:15020/quitquitquit",
+        ready=Endpoint(15021, "/healthz/ready"),
+        alive=Endpoint(15020, "/healthz/ready"),
+        quit=Endpoint(15020, "/quitquitquit", "POST"),
         quit_order=90,
         ends_by_itself=False,
     )
@@ -525,7 +531,7 @@ def test_istio_without_a_setting_is_on_its_usual_ports() -> None:
 )
 def test_proxy_config_may_be_yaml_or_json(text: str) -> None:
     """Users write the annotation by hand."""
-    assert istio({CONFIG: text}, {}).found.quit == "POST:1002/quitquitquit"
+    assert written(istio({CONFIG: text}, {}).found)[2] == "POST:1002/quitquitquit"
 
 
 @pytest.mark.parametrize(
@@ -536,7 +542,7 @@ def test_with_a_status_port_of_zero_istio_is_neither_waited_for_nor_asked(annota
     """And hides what weaker places say: the agent has no status server then."""
     weaker = {"PROXY_CONFIG": '{"statusPort":1003}'} | env
     found = istio(annotations, weaker).found
-    assert (found.ready, found.alive, found.quit) == (None, None, None)
+    assert written(found) == (None, None, None)
 
 
 GARBAGE: Final = (
@@ -565,7 +571,7 @@ def test_a_status_port_that_is_no_port_number_is_passed_over(text: str) -> None:
     """The next place is asked; nothing of the text gets further."""
     document = json.dumps({"statusPort": text})
     found = istio({PORT: text, CONFIG: document}, {"PROXY_CONFIG": '{"statusPort":1003}'}).found
-    assert found.quit == "POST:1003/quitquitquit"
+    assert written(found)[2] == "POST:1003/quitquitquit"
 
 
 @pytest.mark.parametrize(
@@ -592,7 +598,7 @@ def test_a_status_port_that_is_no_port_number_is_passed_over(text: str) -> None:
 )
 def test_a_proxy_config_that_is_no_plain_mapping_is_passed_over(document: str) -> None:
     """However deep, long or self-referring it is."""
-    assert istio({CONFIG: document}, {}).found.quit == "POST:15020/quitquitquit"
+    assert written(istio({CONFIG: document}, {}).found)[2] == "POST:15020/quitquitquit"
 
 
 TEXTS: Final = st.text(max_size=200) | st.integers(-1, 70000).map(str) | st.integers().map(lambda number: f"statusPort: {number}")
@@ -603,11 +609,8 @@ def test_whatever_stands_in_istios_settings_the_quit_is_a_request_line_of_ours(p
     """A port from 1 to 65535, or no quit."""
     found = istio({PORT: port, CONFIG: config}, {"PROXY_CONFIG": env}).found
     if found.quit is not None:
-        method, _, rest = found.quit.partition(":")
-        number, _, path = rest.partition("/")
-        assert (method, path) == ("POST", "quitquitquit")
-        assert str(int(number)) == number
-        assert 1 <= int(number) <= 65535
+        assert (found.quit.method, found.quit.path) == ("POST", "/quitquitquit")
+        assert 1 <= found.quit.port <= 65535
 
 
 QUIT_ASKED: Final = {"vault.hashicorp.com/agent-enable-quit": "true"}
@@ -724,7 +727,7 @@ QUIT_ASKED: Final = {"vault.hashicorp.com/agent-enable-quit": "true"}
 )
 def test_endpoints_are_where_the_pod_says(sighting: Sighting, ready: str | None, quit_by: str | None) -> None:
     """Moved ports, endpoints that are not enabled, and the usual ones."""
-    assert (sighting.found.ready, sighting.found.quit) == (ready, quit_by)
+    assert written(sighting.found)[::2] == (ready, quit_by)
 
 
 @pytest.mark.parametrize("word", ["true", "True", "TRUE", "t", "T", "1"])
@@ -733,7 +736,7 @@ def test_gos_words_for_true_enable_a_quit(word: str) -> None:
     vault = replace(VAULT, annotations=VAULT.annotations | {"vault.hashicorp.com/agent-enable-quit": word})
     cloud_sql = replace(CLOUD_SQL, env={"CSQL_PROXY_QUITQUITQUIT": word})
     alloydb = replace(ALLOYDB, env={"ALLOYDB_PROXY_QUITQUITQUIT": word})
-    assert [one.found.quit for one in (vault, cloud_sql, alloydb)] == [
+    assert [written(one.found)[2] for one in (vault, cloud_sql, alloydb)] == [
         "POST:8200/agent/v1/quit",
         "POST:9091/quitquitquit",
         "POST:9091/quitquitquit",

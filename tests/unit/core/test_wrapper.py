@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.oracles.kubelet_expansion import expand
 from webhook.core.pod_options import WhenNotReady
-from webhook.core.sidecar import FoundSidecar
+from webhook.core.sidecar import Endpoint, FoundSidecar
 from webhook.core.wrapper import (
     HELPER_SHELL,
     Entrypoint,
@@ -26,7 +26,13 @@ from webhook.core.wrapper import (
 SOURCE = (resources.files("webhook") / "data" / "wrapper.sh").read_text("utf-8")
 SCRIPT = wrapper_script(SOURCE)
 ISTIO = FoundSidecar(
-    "istio-proxy", "istio", "15021/healthz/ready", "15020/healthz/ready", "POST:15020/quitquitquit", 90, ends_by_itself=False
+    "istio-proxy",
+    "istio",
+    Endpoint(15021, "/healthz/ready"),
+    Endpoint(15020, "/healthz/ready"),
+    Endpoint(15020, "/quitquitquit", "POST"),
+    90,
+    ends_by_itself=False,
 )
 WORDS = st.lists(st.text(st.characters(exclude_characters="\x00\n"), min_size=1, max_size=20), min_size=1, max_size=4).map(tuple)
 
