@@ -1,4 +1,4 @@
-"""The doctor through its own door, on the API server of a level, and what the tests put in its way."""
+"""Runs the doctor's command line against a level's API server, and creates webhooks and nodes for it to find."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from testbed.api import ApiClient
     from testbed.levels import Level
-    from tests.e2e.api_server.scripted_webhook import Call, Reply
+    from tests.e2e.api_server.scripted_webhook import Call, ScriptedReply
     from tests.support.json_object import JSONObject
 
 
@@ -32,8 +32,8 @@ SECONDS: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """What the doctor said.
+class DoctorRun:
+    """A run of the doctor.
 
     Args:
         code: The exit code.
@@ -45,7 +45,7 @@ class Visit:
     findings: dict[str, JSONObject]
 
     def sentence(self, finding: str) -> str:
-        """What was found."""
+        """The sentence of a finding."""
         return str(self.findings[finding]["sentence"])
 
     @property
@@ -62,19 +62,24 @@ def run_doctor(kubeconfig: Path, *arguments: str, **settings: str) -> subprocess
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS, env=environment)
 
 
-def visit(level: Level, namespace: str, user: str = "admin", **settings: str) -> Visit:
-    """What the doctor says of a namespace."""
+def diagnose(level: Level, namespace: str, user: str = "admin", **settings: str) -> DoctorRun:
+    """Run the doctor for a namespace; its JSON output."""
     done = run_doctor(level.server.credentials.kubeconfig(level.server.server, user), "-n", namespace, "-o", "json", **settings)
     assert done.stdout, done.stderr
     assert done.stderr == ""
-    return Visit(done.returncode, {one["id"]: one for one in json.loads(done.stdout)["findings"]})
+    return DoctorRun(done.returncode, {one["id"]: one for one in json.loads(done.stdout)["findings"]})
 
 
 @contextmanager
-def meddler(
-    api: ApiClient, configuration: str, webhook: str, selector: JSONObject, answer: Callable[[Call], Reply] = allowed, **fields: object
+def other_webhook(
+    api: ApiClient,
+    configuration: str,
+    webhook: str,
+    selector: JSONObject,
+    answer: Callable[[Call], ScriptedReply] = allowed,
+    **fields: object,
 ) -> Iterator[None]:
-    """A webhook of this name, called for the creation of pods in the namespaces that are selected."""
+    """A registered webhook of this name, called for the creation of pods in the selected namespace."""
     with ScriptedWebhook(answer) as scripted:
         document = {
             "apiVersion": "admissionregistration.k8s.io/v1",
@@ -96,7 +101,7 @@ def meddler(
         def is_called(api: ApiClient) -> bool:
             before = len(scripted.calls)
             place = selector["matchLabels"]["kubernetes.io/metadata.name"]
-            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "meddled", "namespace": place}}
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "namespace": place}}
             api.request(
                 "POST", f"/api/v1/namespaces/{place}/pods", {**pod, "spec": {"containers": [{"name": "a", "image": "a"}]}}, dryRun="All"
             )

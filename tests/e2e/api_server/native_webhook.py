@@ -1,4 +1,4 @@
-"""A process of our webhook that watches the cluster it serves, so that it may use native sidecars, and the pods that come to it alone."""
+"""A webhook process that watches its cluster, so that it uses native sidecars, and namespaces for whose pods it alone is called."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
 
 LABEL: Final = "native-webhook"
-"""The label of a namespace says which of these webhooks sees its pods."""
+"""The label by which a namespace selects one of these webhooks."""
 
-LOOK_SECONDS: Final = 30
-"""More than such a webhook takes to look at its cluster once."""
+READ_SECONDS: Final = 30
+"""Longer than such a webhook takes to read its cluster's state once."""
 
 UNWATCHED: Final = {"NATIVE_SIDECARS": NativeSwitch.ON.value}
-"""The settings of one that has to use native sidecars without knowing its cluster."""
+"""Settings that force native sidecars, without a watch over the cluster."""
 
 _numbers = itertools.count()
 
 
 @contextmanager
 def native_webhook(level: Level, settings: Mapping[str, str] | None = None) -> Iterator[Webhook]:
-    """A webhook that has looked at the level's cluster. The API server has not been told of it yet."""
+    """A webhook that has read its cluster's state; it is not registered yet."""
     webhook = Webhook(level.place, f"{LABEL}-{next(_numbers)}", settings, level.server.kubeconfig)
     try:
-        until(lambda: httpx.get(webhook.ready_url, trust_env=False).is_success, "the webhook has looked at the cluster", LOOK_SECONDS)
+        until(lambda: httpx.get(webhook.ready_url, trust_env=False).is_success, "the webhook has read the cluster's state", READ_SECONDS)
         assert [line["problem"] for line in webhook.log if line["event"] == "cluster not looked at"] == []
         yield webhook
     finally:
@@ -51,7 +51,7 @@ def native_webhook(level: Level, settings: Mapping[str, str] | None = None) -> I
 
 @contextmanager
 def unwatching_webhook(level: Level) -> Iterator[Webhook]:
-    """A webhook that uses native sidecars and knows nothing of the cluster."""
+    """A webhook that is forced to use native sidecars and reads no cluster; it is not registered yet."""
     webhook = Webhook(level.place, f"{LABEL}-{next(_numbers)}", UNWATCHED)
     try:
         yield webhook
@@ -61,7 +61,7 @@ def unwatching_webhook(level: Level) -> Iterator[Webhook]:
 
 @contextmanager
 def treated_by(webhook: Webhook, api: ApiClient, **labels: str) -> Iterator[str]:
-    """A namespace with these labels whose pods this webhook sees, and no other of ours."""
+    """A namespace with these labels, for whose pods this webhook alone is called."""
     name = f"{LABEL}-{next(_numbers)}"
     labels = {**NOT_OPTED_IN, LABEL: name, **labels}
     selected: JSONObject = {"namespaceSelector": {"matchLabels": {LABEL: name}}}
@@ -73,12 +73,12 @@ def treated_by(webhook: Webhook, api: ApiClient, **labels: str) -> Iterator[str]
 
 
 def supports(webhook: Webhook) -> list[str]:
-    """What it has found its cluster to support, one after the other."""
+    """The support for native sidecars that it has found, oldest first."""
     return [line["support"] for line in webhook.log if line["event"] == "native sidecars"]
 
 
 def status_of(pod: JSONObject) -> JSONObject:
-    """Our status on a pod; a pod that was skipped carries none."""
+    """The webhook's status on a pod; empty where it was skipped."""
     text = (pod["metadata"].get("annotations") or {}).get(STATUS)
     status: JSONObject = json.loads(text) if text else {}
     return status

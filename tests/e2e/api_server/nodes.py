@@ -1,4 +1,4 @@
-"""Nodes that are objects alone: nothing runs on them, and nobody but the webhook looks at them."""
+"""Nodes as objects without a kubelet: only the webhook reads them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def make_node(api: ApiClient, name: str, kubelet: str, **labels: str) -> None:
-    """A node, as a kubelet of this version registers itself. ApiError."""
+    """Create a node as a kubelet of this version does. ApiError."""
     metadata = {"name": name, "labels": labels}
     api.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": {"nodeInfo": {"kubeletVersion": kubelet}}})
 
 
 def set_kubelet(api: ApiClient, name: str, kubelet: str) -> None:
-    """The kubelet is another one now. ApiError."""
+    """Change the version of a node's kubelet. ApiError."""
     api.patch(f"/api/v1/nodes/{name}/status", {"status": {"nodeInfo": {"kubeletVersion": kubelet}}})
 
 
 def remove_node(api: ApiClient, name: str) -> None:
-    """The node is gone. ApiError."""
+    """Delete a node. ApiError."""
     api.delete(f"/api/v1/nodes/{name}")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tests.e2e.api_server.scripted_webhook import patched
 
 if TYPE_CHECKING:
-    from tests.e2e.api_server.scripted_webhook import Call, Reply
+    from tests.e2e.api_server.scripted_webhook import Call, ScriptedReply
     from tests.support.json_object import JSONObject
 
 
@@ -45,7 +45,7 @@ CONTAINER: Final = frozenset(
 """The fields of a v1.Container in Kubernetes 1.27 (k8s.io/api v0.27.0, core/v1/types.go)."""
 
 
-def inject(call: Call) -> Reply:
+def inject(call: Call) -> ScriptedReply:
     """A label is what it injects; the rest is what it lost."""
     spec = call.pod["spec"]
     operations = [

@@ -1,4 +1,4 @@
-"""A process of our webhook for one test, which may set it up otherwise and do anything to it, beside the one that all tests share."""
+"""A webhook process for one test, which may change its settings and stop it; other tests share another process."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class OwnWebhook:
-    """The webhook, and a namespace whose pods come to it alone.
+    """The webhook process, and a namespace for whose pods it alone is called.
 
     Args:
         webhook: The process.
         api: An admin's client.
         namespace: The namespace's name.
-        labels: What brings the pods of a further namespace to it.
+        labels: The labels of a further namespace for whose pods it is called.
 
     """
 
@@ -43,11 +43,11 @@ class OwnWebhook:
     labels: Mapping[str, str]
 
     def create(self) -> httpx.Response:
-        """The API server's reply to a task's pod."""
+        """Create a task's pod (as a dry run); the API server's response."""
         return self.api.request("POST", f"/api/v1/namespaces/{self.namespace}/pods", task_pod(self.namespace), dryRun="All")
 
     def is_patched(self) -> bool:
-        """Whether a task's pod is created with our status on it."""
+        """Whether a task's pod is created with the webhook's status."""
         return is_patched_in(self.namespace, self.api)
 
 

@@ -1,6 +1,6 @@
-"""A webhook of the tests' own, for what a real one must not or cannot be made to do: it answers each review as the test says.
+"""A test webhook that answers each review as the test decides, for answers that the real webhook never gives.
 
-HTTPS by Python's own threading server. It shows what an API server does with an answer; it says nothing about our own webhook.
+It shows what an API server does with an answer, and nothing about the real webhook. HTTPS by Python's own threading server.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ JSON: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ScriptedReply:
     """An HTTP reply.
 
     Args:
@@ -52,12 +52,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A review as it came.
+    """A review that was received.
 
     Args:
         path: The path and query of the request.
         review: The AdmissionReview.
-        at: When, by `time.monotonic`.
+        at: The time (CLOCK_MONOTONIC).
 
     """
 
@@ -72,14 +72,14 @@ class Call:
         return pod
 
 
-def allowed(call: Call, **response: object) -> Reply:
+def allowed(call: Call, **response: object) -> ScriptedReply:
     """The review with a response: allowed, unless its fields say something else. A field of None is left out."""
     fields = {"uid": call.review["request"]["uid"], "allowed": True, **response}
     answer = {name: value for name, value in fields.items() if value is not None}
-    return Reply(json.dumps({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": answer}).encode())
+    return ScriptedReply(json.dumps({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": answer}).encode())
 
 
-def patched(call: Call, operations: object, **response: object) -> Reply:
+def patched(call: Call, operations: object, **response: object) -> ScriptedReply:
     """Allowed, with these operations as its patch."""
     patch = base64.b64encode(json.dumps(operations).encode()).decode()
     return allowed(call, patch=patch, **{"patchType": "JSONPatch", **response})
@@ -88,7 +88,7 @@ def patched(call: Call, operations: object, **response: object) -> Reply:
 class ScriptedWebhook:
     """Serves until its ``with`` ends. ``answer`` may be replaced at any time."""
 
-    def __init__(self, answer: Callable[[Call], Reply] = allowed) -> None:
+    def __init__(self, answer: Callable[[Call], ScriptedReply] = allowed) -> None:
         """Listen on a free port, with a certificate of a throwaway authority."""
         authority = make_authority(datetime.now(UTC), "scripted")
         self.answer = answer
@@ -121,11 +121,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, webhook: ScriptedWebhook, context: ssl.SSLContext) -> None:
         super().__init__((ADDRESS, 0), _Handler)
         self.webhook = webhook
-        # The handshake is left to the connection's own thread: an API server that distrusts the certificate holds up nobody.
+        # The connection's own thread does the handshake, so that a client which rejects the certificate does not block others.
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """An API server that distrusts us or hangs up is what some tests are about; anything else is a fault of the script."""
+        """Some tests make an API server reject the certificate or close the connection; any other error is a fault of the test."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _context(leaf: Issued) -> ssl.SSLContext:

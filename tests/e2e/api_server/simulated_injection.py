@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import jsonpatch
 
 from demo.simulated_injectors import inject_istio
-from tests.e2e.api_server.scripted_webhook import Call, Reply, ScriptedWebhook, allowed, patched
+from tests.e2e.api_server.scripted_webhook import Call, ScriptedReply, ScriptedWebhook, allowed, patched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,10 +87,10 @@ def asking_vault(pod: JSONObject) -> JSONObject:
     return {**pod, "metadata": {**metadata, "annotations": annotations}}
 
 
-def injecting(injector: Injector) -> Callable[[Call], Reply]:
+def injecting(injector: Injector) -> Callable[[Call], ScriptedReply]:
     """Answer with the patch that makes of the pod what this injector makes of it; nothing, where that changes nothing."""
 
-    def answer(call: Call) -> Reply:
+    def answer(call: Call) -> ScriptedReply:
         operations = jsonpatch.make_patch(call.pod, injector(call.pod)).patch
         return patched(call, operations) if operations else allowed(call)
 

@@ -1,4 +1,4 @@
-"""The pods of the fixtures as a real API server takes them, and what two of its answers are compared by."""
+"""Sends the fixtures' pods to a real API server, and makes two of its answers comparable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OF_ONE_CREATION: Final = frozenset({"uid", "creationTimestamp", "managedFields",
 
 
 def submission(pod: JSONObject, namespace: str) -> JSONObject:
-    """The pod, to be created in this namespace; the rest of what real clients send is taken as it is."""
+    """The pod with this namespace; everything else is as the real client sent it."""
     sent: JSONObject = json.loads(json.dumps(pod).replace(RELEASE, RELEASE.lower()))
     sent["metadata"]["namespace"] = namespace
     return sent

@@ -1,4 +1,4 @@
-"""The authority on a real API server: replicas that race, objects that vanish, others that meddle, and pods created all the while."""
+"""Self-managed certificates on a real API server: replicas that race, lost objects, other writers, expiry, rights; under load."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from certs.rotation import Add
 from certs.site import CONFIGURATIONS, ENTRY, FIELD_MANAGER, Site
 from testbed.api import path_of
 from testbed.wait import until
-from tests.e2e.api_server.kept_webhook import connect, kept_webhook
 from tests.e2e.api_server.scripted_webhook import ADDRESS
+from tests.e2e.api_server.self_managed_webhook import connect, self_managed_webhook
 from tests.e2e.levels import api_server_level
 from tests.e2e.objects import created
 from tests.support.interleaving import trusts_any_of_ours
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from certs.api import ApiResponse, KubernetesApi
     from testbed.levels import Level
-    from tests.e2e.api_server.kept_webhook import KeptWebhook, Serving
+    from tests.e2e.api_server.self_managed_webhook import SelfManagedWebhook, Serving
     from tests.support.json_object import JSONObject
 
     Bundle = tuple[x509.Certificate, ...]
@@ -50,49 +50,49 @@ CLIENTS: Final = 2
 SHORT: Final = Lifetimes(
     authority=timedelta(seconds=30), leaf=timedelta(seconds=8), settle=timedelta(seconds=3), spare=timedelta(seconds=2)
 )
-"""Years in half a minute. The settle time is still longer than an API server takes to take a caBundle up."""
+"""Years in half a minute. The settle time is still longer than an API server needs to use a changed caBundle."""
 
 QUICK: Final = replace(Lifetimes(), settle=timedelta(seconds=3))
-HOOKS: Final = "mutatingwebhookconfigurations"
+CONFIGURATIONS_NAME: Final = "mutatingwebhookconfigurations"
 RIGHTS: Final = Path(certs.__file__).with_name("rights.yaml")
 
 
-def secret_path(webhook: KeptWebhook) -> str:
+def secret_path(webhook: SelfManagedWebhook) -> str:
     """Where its Secret is."""
     return f"/api/v1/namespaces/{webhook.names.namespace}/secrets/{webhook.names.secret}"
 
 
-def configuration_of(webhook: KeptWebhook) -> JSONObject:
-    """As it is now."""
+def configuration_of(webhook: SelfManagedWebhook) -> JSONObject:
+    """Its MutatingWebhookConfiguration now."""
     return webhook.api.get(f"{CONFIGURATIONS}/{webhook.names.configuration}")
 
 
-def bundle_of(webhook: KeptWebhook) -> Bundle:
-    """Its caBundle."""
+def bundle_of(webhook: SelfManagedWebhook) -> Bundle:
+    """The certificates of its caBundle."""
     return read_bundle(base64.b64decode(configuration_of(webhook)["webhooks"][0]["clientConfig"].get("caBundle", "")))
 
 
-def issuers(webhook: KeptWebhook) -> set[x509.Name]:
-    """Who signed what the replicas serve."""
+def issuers(webhook: SelfManagedWebhook) -> set[x509.Name]:
+    """The issuers of the certificates that the replicas serve."""
     return {x509.load_pem_x509_certificate(replica.pairs[-1].certificates).issuer for replica in webhook.replicas if replica.pairs}
 
 
-def is_at_rest(webhook: KeptWebhook) -> bool:
-    """Whether all replicas are ready and see nothing to do."""
+def is_done(webhook: SelfManagedWebhook) -> bool:
+    """Whether all replicas are ready and have nothing to do."""
     return all(replica.figures.is_ready and replica.figures.is_in_sync for replica in webhook.replicas)
 
 
-def begin(webhook: KeptWebhook, replicas: int = 2) -> None:
+def begin(webhook: SelfManagedWebhook, replicas: int = 2) -> None:
     """Configure it, start the replicas, and wait for the first pod that is marked."""
     webhook.api.create(webhook.configuration)
     webhook.start(replicas)
-    until(lambda: is_at_rest(webhook), "all replicas are ready", SECONDS)
+    until(lambda: is_done(webhook), "all replicas are ready", SECONDS)
     until(webhook.create_pod, "the first pod is marked", SECONDS)
 
 
 @contextmanager
-def load(webhook: KeptWebhook) -> Iterator[list[bool]]:
-    """Several clients create pods without a pause: of each pod, whether it was marked."""
+def load(webhook: SelfManagedWebhook) -> Iterator[list[bool]]:
+    """Several clients create pods within this block; for each pod, whether it was marked."""
     marks: list[bool] = []
     ended = threading.Event()
 
@@ -111,7 +111,7 @@ def load(webhook: KeptWebhook) -> Iterator[list[bool]]:
 
 
 def test_replicas_that_start_at_once_agree_on_one_authority(any_api_server: Level) -> None:
-    with kept_webhook(any_api_server) as webhook:
+    with self_managed_webhook(any_api_server) as webhook:
         begin(webhook, replicas=6)
 
         assert len(bundle_of(webhook)) == 1
@@ -121,14 +121,14 @@ def test_replicas_that_start_at_once_agree_on_one_authority(any_api_server: Leve
 
 
 def test_authorities_and_leaves_rotate_and_no_pod_is_missed(api_server: Level) -> None:
-    with kept_webhook(api_server, SHORT) as webhook:
+    with self_managed_webhook(api_server, SHORT) as webhook:
         begin(webhook)
         first = bundle_of(webhook)[0]
         leaves = len(webhook.replicas[0].pairs)
         with load(webhook) as marks:
             until(lambda: len(bundle_of(webhook)) > 1, "two authorities are trusted", 60)
             until(lambda: first.subject not in issuers(webhook), "the second one signs", 60)
-            until(lambda: first not in bundle_of(webhook) and is_at_rest(webhook), "the first one is gone", 60)
+            until(lambda: first not in bundle_of(webhook) and is_done(webhook), "the first one is gone", 60)
 
         assert len(marks) > 100
         assert all(marks)
@@ -137,7 +137,7 @@ def test_authorities_and_leaves_rotate_and_no_pod_is_missed(api_server: Level) -
 
 
 def test_a_secret_that_is_deleted_is_made_anew_and_no_pod_is_missed(api_server: Level) -> None:
-    with kept_webhook(api_server, QUICK) as webhook:
+    with self_managed_webhook(api_server, QUICK) as webhook:
         begin(webhook)
         first = bundle_of(webhook)[0]
         with load(webhook) as marks:
@@ -145,7 +145,7 @@ def test_a_secret_that_is_deleted_is_made_anew_and_no_pod_is_missed(api_server: 
             until(lambda: len(bundle_of(webhook)) > 1, "a second authority is trusted", SECONDS)
             webhook.start(1)
             until(lambda: issuers(webhook) == {bundle_of(webhook)[-1].subject}, "the second one signs for all", SECONDS)
-            until(lambda: is_at_rest(webhook), "all are ready", SECONDS)
+            until(lambda: is_done(webhook), "all are ready", SECONDS)
 
         assert bundle_of(webhook)[0] == first
         assert len(marks) > 20
@@ -153,7 +153,7 @@ def test_a_secret_that_is_deleted_is_made_anew_and_no_pod_is_missed(api_server: 
 
 
 def test_a_configuration_that_comes_back_empty_is_filled_again(api_server: Level) -> None:
-    with kept_webhook(api_server) as webhook:
+    with self_managed_webhook(api_server) as webhook:
         begin(webhook)
         bundle, leaves = bundle_of(webhook), [len(replica.pairs) for replica in webhook.replicas]
         api_server.api.delete(path_of(webhook.configuration))
@@ -165,22 +165,22 @@ def test_a_configuration_that_comes_back_empty_is_filled_again(api_server: Level
 
 
 def test_a_configuration_that_comes_late_is_waited_for(api_server: Level) -> None:
-    with kept_webhook(api_server) as webhook:
+    with self_managed_webhook(api_server) as webhook:
         webhook.start()
-        until(lambda: is_at_rest(webhook), "replicas are ready without a configuration", SECONDS)
+        until(lambda: is_done(webhook), "replicas are ready without a configuration", SECONDS)
         api_server.api.create(webhook.configuration)
 
         until(webhook.create_pod, "pods are marked", SECONDS)
 
 
-def test_we_own_the_bundle_and_nothing_else(api_server: Level) -> None:
-    with kept_webhook(api_server) as webhook:
+def test_the_replicas_own_the_bundle_and_nothing_else(api_server: Level) -> None:
+    with self_managed_webhook(api_server) as webhook:
         begin(webhook)
         entries = configuration_of(webhook)["metadata"]["managedFields"]
-        ours = [entry for entry in entries if entry["manager"] == FIELD_MANAGER]
+        own = [entry for entry in entries if entry["manager"] == FIELD_MANAGER]
         hook = webhook.configuration["webhooks"][0]["name"]
 
-        assert [(entry["operation"], entry["fieldsV1"]) for entry in ours] == [
+        assert [(entry["operation"], entry["fieldsV1"]) for entry in own] == [
             ("Apply", {"f:webhooks": {f'k:{{"name":"{hook}"}}': {".": {}, "f:name": {}, "f:clientConfig": {"f:caBundle": {}}}}})
         ]
 
@@ -190,7 +190,7 @@ STRANGER: Final = "stranger"
 
 @pytest.mark.parametrize("manager", ["helm", "cert-manager-cainjector"])
 def test_whoever_takes_the_bundle_by_force_loses_it_again(api_server: Level, manager: str) -> None:
-    with kept_webhook(api_server) as webhook:
+    with self_managed_webhook(api_server) as webhook:
         begin(webhook)
         bundle = bundle_of(webhook)
         for stranger in (make_authority(bundle[0].not_valid_before_utc + timedelta(hours=1), STRANGER) for _ in range(3)):
@@ -200,14 +200,14 @@ def test_whoever_takes_the_bundle_by_force_loses_it_again(api_server: Level, man
             connect(api_server.server.kubeconfig).request(
                 "PATCH", path_of(document), document, "application/apply-patch+yaml", fieldManager=manager, force="true"
             )
-            until(lambda: bundle_of(webhook) == bundle, "the caBundle is ours again", SECONDS)
+            until(lambda: bundle_of(webhook) == bundle, "the caBundle is the replicas' again", SECONDS)
         until(webhook.create_pod, "pods are marked", SECONDS)
 
         assert configuration_of(webhook)["webhooks"][0]["timeoutSeconds"] == 7
 
 
 def test_an_update_of_the_whole_configuration_is_repaired(api_server: Level) -> None:
-    with kept_webhook(api_server) as webhook:
+    with self_managed_webhook(api_server) as webhook:
         begin(webhook)
         bundle = bundle_of(webhook)
         version = configuration_of(webhook)["metadata"]["resourceVersion"]
@@ -220,7 +220,7 @@ def test_an_update_of_the_whole_configuration_is_repaired(api_server: Level) -> 
 
 
 def test_what_others_put_on_the_secret_stays(api_server: Level) -> None:
-    with kept_webhook(api_server) as webhook:
+    with self_managed_webhook(api_server) as webhook:
         metadata = {"name": webhook.names.secret, "namespace": webhook.names.namespace, "labels": {"app": "chart"}}
         api_server.api.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"other": "eA=="}})
         begin(webhook)
@@ -231,7 +231,7 @@ def test_what_others_put_on_the_secret_stays(api_server: Level) -> None:
 
 
 def test_a_late_writer_is_refused(api_server: Level) -> None:
-    with kept_webhook(api_server) as webhook:
+    with self_managed_webhook(api_server) as webhook:
         begin(webhook, replicas=1)
         site = Site(connect(api_server.server.kubeconfig), webhook.names)
         late = site.look()
@@ -245,7 +245,7 @@ def test_a_late_writer_is_refused(api_server: Level) -> None:
 
 
 def test_a_configuration_that_was_deleted_is_not_brought_back(api_server: Level) -> None:
-    with kept_webhook(api_server) as webhook:
+    with self_managed_webhook(api_server) as webhook:
         webhook.api.create(webhook.configuration)
         site = Site(connect(api_server.server.kubeconfig), webhook.names)
         late = site.look()
@@ -261,12 +261,12 @@ LONGER: Final = replace(QUICK, leaf=timedelta(seconds=45))
 
 
 def leaf_of(replica: Serving) -> x509.Certificate:
-    """What it serves."""
+    """The certificate that it serves."""
     return x509.load_pem_x509_certificate(replica.pairs[-1].certificates)
 
 
-def served_to(webhook: KeptWebhook, bundle: Bundle) -> bytes:
-    """The certificate that somebody gets who trusts this caBundle. ssl.SSLError: it does not verify."""
+def served_to(webhook: SelfManagedWebhook, bundle: Bundle) -> bytes:
+    """The certificate that a client which trusts this caBundle receives. ssl.SSLError: it does not verify."""
     place = urlsplit(webhook.configuration["webhooks"][0]["clientConfig"]["url"])
     context = ssl.create_default_context(cadata=write_bundle(bundle).decode())
     with (
@@ -277,7 +277,7 @@ def served_to(webhook: KeptWebhook, bundle: Bundle) -> bytes:
 
 
 def test_what_is_served_outlives_the_api_server_and_renewal_goes_on_after_it() -> None:
-    with api_server_level("API server that is away while certificates are due") as level, kept_webhook(level, LONGER) as webhook:
+    with api_server_level("API server that is away while certificates are due") as level, self_managed_webhook(level, LONGER) as webhook:
         begin(webhook)
         bundle = bundle_of(webhook)
         level.server.stop()
@@ -294,7 +294,7 @@ def test_what_is_served_outlives_the_api_server_and_renewal_goes_on_after_it() -
 
 
 class Later:
-    """An API server whose answers carry another date: so much time has passed, for all that a keeper can tell."""
+    """An API server whose responses carry a later date: for a certificate manager, this much time has passed."""
 
     def __init__(self, api: KubernetesApi, passed: list[timedelta]) -> None:
         self._api, self._passed = api, passed
@@ -307,7 +307,7 @@ class Later:
 def test_after_two_years_everything_is_new(api_server: Level) -> None:
     passed = [timedelta(0)]
 
-    with kept_webhook(api_server, through=lambda api: Later(api, passed)) as webhook:
+    with self_managed_webhook(api_server, through=lambda api: Later(api, passed)) as webhook:
         begin(webhook)
         old = bundle_of(webhook)
         passed.append(timedelta(days=730))
@@ -319,12 +319,12 @@ def test_after_two_years_everything_is_new(api_server: Level) -> None:
         assert not any(replica.problems for replica in webhook.replicas)
 
 
-USER: Final = "keeper"
+USER: Final = "certificate-manager"
 RBAC: Final = "rbac.authorization.k8s.io"
 
 
-def roles(webhook: KeptWebhook) -> list[JSONObject]:
-    """What `certs/rights.yaml` grants, with the names of this webhook."""
+def roles(webhook: SelfManagedWebhook) -> list[JSONObject]:
+    """The roles of `certs/rights.yaml`, with the names of this webhook."""
     names = {"airflow-sidecar-webhook-authority": webhook.names.secret, "airflow-sidecar-webhook": webhook.names.configuration}
     found: list[JSONObject] = list(yaml.safe_load_all(RIGHTS.read_text("utf-8")))
     for role in found:
@@ -339,7 +339,7 @@ def roles(webhook: KeptWebhook) -> list[JSONObject]:
 
 @contextmanager
 def granted(level: Level, found: Sequence[JSONObject]) -> Iterator[None]:
-    """The user has these roles."""
+    """Grant these roles to the user."""
     with ExitStack() as ends:
         for role in found:
             binding = {
@@ -355,14 +355,14 @@ def granted(level: Level, found: Sequence[JSONObject]) -> Iterator[None]:
 
 
 def kubeconfig(level: Level) -> Path:
-    """The user's."""
+    """The user's kubeconfig."""
     level.server.credentials.client(USER)
     return level.server.credentials.kubeconfig(level.server.server, USER)
 
 
 def test_the_rights_that_are_documented_are_enough_and_open_nothing_else(api_server: Level) -> None:
     file = kubeconfig(api_server)
-    with kept_webhook(api_server, SHORT, file) as webhook, granted(api_server, roles(webhook)):
+    with self_managed_webhook(api_server, SHORT, file) as webhook, granted(api_server, roles(webhook)):
         begin(webhook)
         first = bundle_of(webhook)[0]
         until(lambda: first not in bundle_of(webhook), "a rotation is over", 90)
@@ -376,15 +376,17 @@ def test_the_rights_that_are_documented_are_enough_and_open_nothing_else(api_ser
         assert user.request("PATCH", f"{CONFIGURATIONS}/other", {}, APPLY, fieldManager=FIELD_MANAGER).status == 403
 
 
-@pytest.mark.parametrize(("resource", "verb"), [("secrets", "get"), ("secrets", "create"), (HOOKS, "get"), (HOOKS, "patch")])
+@pytest.mark.parametrize(
+    ("resource", "verb"), [("secrets", "get"), ("secrets", "create"), (CONFIGURATIONS_NAME, "get"), (CONFIGURATIONS_NAME, "patch")]
+)
 def test_without_one_of_the_rights_it_says_which(api_server: Level, resource: str, verb: str) -> None:
     with (
-        kept_webhook(api_server, kubeconfig=kubeconfig(api_server)) as webhook,
+        self_managed_webhook(api_server, kubeconfig=kubeconfig(api_server)) as webhook,
         granted(api_server, without(roles(webhook), resource, verb)),
     ):
         webhook.api.create(webhook.configuration)
         webhook.start(1)
-        problem = until(lambda: webhook.replicas[0].problems, "a look fails", SECONDS)[0]
+        problem = until(lambda: webhook.replicas[0].problems, "a round fails", SECONDS)[0]
 
         assert isinstance(problem, ApiRefusedError)
         assert f'cannot {verb} resource "{resource}"' in str(problem)
@@ -393,17 +395,17 @@ def test_without_one_of_the_rights_it_says_which(api_server: Level, resource: st
 
 def test_without_the_right_to_update_the_secret_what_is_there_goes_on(api_server: Level) -> None:
     file = kubeconfig(api_server)
-    with kept_webhook(api_server, kubeconfig=file) as webhook, granted(api_server, without(roles(webhook), "secrets", "update")):
+    with self_managed_webhook(api_server, kubeconfig=file) as webhook, granted(api_server, without(roles(webhook), "secrets", "update")):
         webhook.api.create(webhook.configuration)
         webhook.start(1)
-        problem = until(lambda: webhook.replicas[0].problems, "a look fails", SECONDS)[0]
+        problem = until(lambda: webhook.replicas[0].problems, "a round fails", SECONDS)[0]
         until(webhook.create_pod, "pods are marked", SECONDS)
 
         assert 'cannot update resource "secrets"' in str(problem)
 
 
 def without(found: list[JSONObject], resource: str, verb: str) -> list[JSONObject]:
-    """These roles, less one right."""
+    """The same roles without one right."""
     for rule in (rule for role in found for rule in role["rules"] if resource in rule["resources"]):
         rule["verbs"] = [one for one in rule["verbs"] if one != verb]
     return [{**role, "rules": [rule for rule in role["rules"] if rule["verbs"]]} for role in found]

@@ -22,7 +22,7 @@ from certs.authority import make_authority
 from testbed.api_server import OLD
 from testbed.binaries import KUBE_APISERVER
 from testbed.webhook import client_config
-from tests.e2e.api_server.scripted_webhook import ADDRESS, Call, Reply, ScriptedWebhook, allowed, patched
+from tests.e2e.api_server.scripted_webhook import ADDRESS, Call, ScriptedReply, ScriptedWebhook, allowed, patched
 from tests.e2e.api_server.submission import comparable
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import registered, task_pod
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
-    Answer = Callable[[Call], Reply]
+    Answer = Callable[[Call], ScriptedReply]
 
 POLICIES: Final = ("Ignore", "Fail")
 LABEL: Final = "reviewed-by"
@@ -147,12 +147,12 @@ def raw_patch(patch: str) -> Answer:
 
 def replied(body: bytes, status: int = 200) -> Answer:
     """Answer with this whatever was asked."""
-    return lambda _call: Reply(body, status)
+    return lambda _call: ScriptedReply(body, status)
 
 
 def replaced(old: bytes, new: bytes) -> Answer:
     """Allow in other words."""
-    return lambda call: Reply(allowed(call).body.replace(old, new))
+    return lambda call: ScriptedReply(allowed(call).body.replace(old, new))
 
 
 def as_base64(text: str) -> str:
@@ -165,7 +165,11 @@ LABELLING: Final = [{"op": "add", "path": "/metadata/labels/added", "value": "x"
 ANSWERS: Final[dict[str, tuple[Answer, tuple[int, str], tuple[int, str]]]] = {
     "nothing to do": (allowed, CREATED, CREATED),
     "an empty patch": (lambda call: patched(call, []), CREATED, CREATED),
-    "JSON under another content type": (lambda call: Reply(allowed(call).body, headers={"Content-Type": "text/plain"}), CREATED, CREATED),
+    "JSON under another content type": (
+        lambda call: ScriptedReply(allowed(call).body, headers={"Content-Type": "text/plain"}),
+        CREATED,
+        CREATED,
+    ),
     "allowed, with a status that tells of a failure": (
         lambda call: allowed(call, status={"code": 500, "status": "Failure"}),
         CREATED,
@@ -297,7 +301,7 @@ def test_a_webhook_that_cannot_be_reached_or_trusted_stops_nothing_under_ignore_
 
 
 def test_an_overload_answer_with_retry_after_is_asked_again_a_second_later_and_the_pod_is_patched(contract: Contract) -> None:
-    replies = iter([Reply(b"too many requests at once", 503, {"Retry-After": "1"})] * 2)
+    replies = iter([ScriptedReply(b"too many requests at once", 503, {"Retry-After": "1"})] * 2)
     contract.webhook.answer = lambda call: next(replies, None) or patched(call, LABELLING)
     response = contract.send("Fail")
     times = [call.at for call in contract.webhook.calls[-3:]]
@@ -310,7 +314,7 @@ def test_an_overload_answer_with_retry_after_is_asked_again_a_second_later_and_t
 def test_a_webhook_that_does_not_answer_in_time_is_given_up(contract: Contract, policy: str, outcome: tuple[int, str]) -> None:
     given_up = threading.Event()
 
-    def held_up(call: Call) -> Reply:
+    def held_up(call: Call) -> ScriptedReply:
         given_up.wait(HELD_SECONDS)
         return patched(call, LABELLING)
 

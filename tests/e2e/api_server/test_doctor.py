@@ -12,11 +12,11 @@ from tests.e2e.api_server.doctor import (
     NO_PROBLEM,
     PROBLEM,
     UNUSABLE,
-    meddler,
+    diagnose,
     node,
     only,
+    other_webhook,
     run_doctor,
-    visit,
 )
 from tests.e2e.api_server.old_types import inject
 from tests.e2e.api_server.own_webhook import own_webhook
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from testbed.api import ApiClient
     from testbed.levels import Level
-    from tests.e2e.api_server.scripted_webhook import Call, Reply
+    from tests.e2e.api_server.scripted_webhook import Call, ScriptedReply
     from tests.support.json_object import JSONObject
 
 
@@ -55,12 +55,12 @@ def old_namespace(old_api_server: Level) -> Iterator[str]:
 
 
 def test_a_healthy_cluster_has_no_problem(api_server: Level, namespace: str) -> None:
-    seen = visit(api_server, namespace)
+    run = diagnose(api_server, namespace)
 
-    assert seen.worst == {}
-    assert seen.code == NO_PROBLEM
-    assert {"server-version", "native-ready", "native-kept", "opted-in", "answers", "order", "none-stuck"} <= seen.findings.keys()
-    assert "airflow-sidecar-webhook/pods.airflow-sidecar-webhook.io (ours)" in seen.sentence("order")
+    assert run.worst == {}
+    assert run.code == NO_PROBLEM
+    assert {"server-version", "native-ready", "native-kept", "opted-in", "answers", "order", "none-stuck"} <= run.findings.keys()
+    assert "airflow-sidecar-webhook/pods.airflow-sidecar-webhook.io (ours)" in run.sentence("order")
 
 
 def test_the_report_for_people_names_the_cluster_and_says_what_to_do(old_api_server: Level, old_namespace: str) -> None:
@@ -74,20 +74,20 @@ def test_the_report_for_people_names_the_cluster_and_says_what_to_do(old_api_ser
 
 def test_the_newest_minor_version_keeps_native_sidecars_too(newest_api_server: Level) -> None:
     with new_namespace(newest_api_server.api, "doctor") as namespace:
-        seen = visit(newest_api_server, namespace)
+        run = diagnose(newest_api_server, namespace)
 
-    assert (seen.worst, seen.code) == ({}, NO_PROBLEM)
-    assert "native-kept" in seen.findings
+    assert (run.worst, run.code) == ({}, NO_PROBLEM)
+    assert "native-kept" in run.findings
 
 
 def test_native_sidecars_that_are_forced_on_a_cluster_without_them_are_refused_by_the_dry_run(
     old_api_server: Level, old_namespace: str
 ) -> None:
-    seen = visit(old_api_server, old_namespace, **FORCED)
+    run = diagnose(old_api_server, old_namespace, **FORCED)
 
-    assert seen.code == PROBLEM
-    assert seen.findings["forced-native-refused"]["severity"] == "problem"
-    sentence = seen.sentence("forced-native-refused")
+    assert run.code == PROBLEM
+    assert run.findings["forced-native-refused"]["severity"] == "problem"
+    sentence = run.sentence("forced-native-refused")
     assert sentence.startswith("Native sidecars are forced on (native_sidecars: on), but this API server has none: ")
     assert REFUSED in sentence
 
@@ -96,43 +96,43 @@ def test_a_gate_that_is_off_in_an_emulated_version_is_no_problem_since_none_is_u
     old_api_server: Level, old_namespace: str
 ) -> None:
     with node(old_api_server.api, "new", "v1.34.2"):
-        seen = visit(old_api_server, old_namespace)
+        run = diagnose(old_api_server, old_namespace)
 
-    assert {"server-emulates", "emulating-server", "native-absent"} <= seen.findings.keys()
-    assert (seen.code, seen.worst) == (NO_PROBLEM, {})
+    assert {"server-emulates", "emulating-server", "native-absent"} <= run.findings.keys()
+    assert (run.code, run.worst) == (NO_PROBLEM, {})
 
 
 def test_where_none_is_used_a_cluster_without_native_sidecars_is_no_problem(old_api_server: Level, old_namespace: str) -> None:
-    seen = visit(old_api_server, old_namespace, NATIVE_SIDECARS="off")
+    run = diagnose(old_api_server, old_namespace, NATIVE_SIDECARS="off")
 
-    assert (seen.code, seen.worst) == (NO_PROBLEM, {})
-    assert REFUSED in seen.sentence("native-absent")
+    assert (run.code, run.worst) == (NO_PROBLEM, {})
+    assert REFUSED in run.sentence("native-absent")
 
 
 def test_a_webhook_with_old_types_is_told_from_the_cluster_and_named(api_server: Level, namespace: str) -> None:
-    with meddler(api_server.api, "old-types", "old.types.example", only(namespace), inject):
-        seen = visit(api_server, namespace)
+    with other_webhook(api_server.api, "old-types", "old.types.example", only(namespace), inject):
+        run = diagnose(api_server, namespace)
 
-    assert (seen.code, seen.worst) == (PROBLEM, {"native-dropped": "problem"})
-    assert "It is one of these: old-types/old.types.example. " in seen.sentence("native-dropped")
-    assert REFUSED in seen.sentence("native-dropped")
+    assert (run.code, run.worst) == (PROBLEM, {"native-dropped": "problem"})
+    assert "It is one of these: old-types/old.types.example. " in run.sentence("native-dropped")
+    assert REFUSED in run.sentence("native-dropped")
 
 
 def test_a_webhook_with_old_types_is_no_problem_where_no_native_sidecar_is_used(api_server: Level, namespace: str) -> None:
-    with meddler(api_server.api, "old-types", "old.types.example", only(namespace), inject):
-        seen = visit(api_server, namespace, NATIVE_SIDECARS="off")
+    with other_webhook(api_server.api, "old-types", "old.types.example", only(namespace), inject):
+        run = diagnose(api_server, namespace, NATIVE_SIDECARS="off")
 
-    assert (seen.code, seen.worst) == (NO_PROBLEM, {})
-    assert "native-dropped-unused" in seen.findings
+    assert (run.code, run.worst) == (NO_PROBLEM, {})
+    assert "native-dropped-unused" in run.findings
 
 
 def test_a_webhook_of_another_namespace_is_no_suspect(api_server: Level, namespace: str) -> None:
     with (
         new_namespace(api_server.api, "doctor-other") as other,
-        meddler(api_server.api, "elsewhere", "pods.elsewhere.example", only(other)),
-        meddler(api_server.api, "old-types", "old.types.example", only(namespace), inject),
+        other_webhook(api_server.api, "elsewhere", "pods.elsewhere.example", only(other)),
+        other_webhook(api_server.api, "old-types", "old.types.example", only(namespace), inject),
     ):
-        assert "elsewhere" not in visit(api_server, namespace).sentence("native-dropped")
+        assert "elsewhere" not in diagnose(api_server, namespace).sentence("native-dropped")
 
 
 def test_kubelets_are_counted_and_virtual_ones_set_aside(api_server: Level, namespace: str) -> None:
@@ -140,15 +140,15 @@ def test_kubelets_are_counted_and_virtual_ones_set_aside(api_server: Level, name
         node(api_server.api, "new", "v1.34.2"),
         node(api_server.api, "fargate", "v1.27.1", **{"eks.amazonaws.com/compute-type": "fargate"}),
     ):
-        seen = visit(api_server, namespace)
+        run = diagnose(api_server, namespace)
 
-    assert "Nodes that count: 1, virtual ones set aside: 1. The oldest kubelet is 1.34.2, on new." in seen.sentence("kubelets")
-    assert "native-ready" in seen.findings
+    assert "Nodes that count: 1, virtual ones set aside: 1. The oldest kubelet is 1.34.2, on new." in run.sentence("kubelets")
+    assert "native-ready" in run.findings
 
 
 def test_one_old_kubelet_keeps_native_sidecars_off_and_forcing_them_on_is_a_problem(api_server: Level, namespace: str) -> None:
     with node(api_server.api, "old", "v1.28.9"):
-        auto, forced = visit(api_server, namespace), visit(api_server, namespace, **FORCED)
+        auto, forced = diagnose(api_server, namespace), diagnose(api_server, namespace, **FORCED)
 
     assert (auto.code, auto.worst) == (NO_PROBLEM, {})
     assert "the oldest kubelet is 1.28.9, and 1.29.3 is needed" in auto.sentence("old-kubelet")
@@ -156,47 +156,47 @@ def test_one_old_kubelet_keeps_native_sidecars_off_and_forcing_them_on_is_a_prob
 
 
 def test_the_order_is_that_of_the_names_and_an_injector_after_ours_is_well(api_server: Level, namespace: str) -> None:
-    with meddler(api_server.api, *ISTIO, only(namespace)), meddler(api_server.api, "b", "pods.b.example", only(namespace)):
-        seen = visit(api_server, namespace)
+    with other_webhook(api_server.api, *ISTIO, only(namespace)), other_webhook(api_server.api, "b", "pods.b.example", only(namespace)):
+        run = diagnose(api_server, namespace)
 
-    assert (seen.code, seen.worst) == (NO_PROBLEM, {})
+    assert (run.code, run.worst) == (NO_PROBLEM, {})
     ours = "airflow-sidecar-webhook/pods.airflow-sidecar-webhook.io (ours)"
-    assert seen.sentence("order").endswith(f"{ours}, b/pods.b.example, {'/'.join(ISTIO)} (injects istio).")
+    assert run.sentence("order").endswith(f"{ours}, b/pods.b.example, {'/'.join(ISTIO)} (injects istio).")
 
 
 def test_an_injector_before_ours_is_warned_of(api_server: Level, namespace: str) -> None:
-    with meddler(api_server.api, PREFIXED, ISTIO[1], only(namespace)):
-        seen = visit(api_server, namespace)
+    with other_webhook(api_server.api, PREFIXED, ISTIO[1], only(namespace)):
+        run = diagnose(api_server, namespace)
 
-    assert (seen.code, seen.worst) == (NO_PROBLEM, {"injector-first": "warning"})
-    assert f"{PREFIXED}/{ISTIO[1]} injects istio before ours" in seen.sentence("injector-first")
+    assert (run.code, run.worst) == (NO_PROBLEM, {"injector-first": "warning"})
+    assert f"{PREFIXED}/{ISTIO[1]} injects istio before ours" in run.sentence("injector-first")
 
 
 def test_an_injector_that_may_be_called_again_is_told_with_what_it_means(api_server: Level, namespace: str) -> None:
-    with meddler(api_server.api, *ISTIO, only(namespace), reinvocationPolicy="IfNeeded"):
-        seen = visit(api_server, namespace)
+    with other_webhook(api_server.api, *ISTIO, only(namespace), reinvocationPolicy="IfNeeded"):
+        run = diagnose(api_server, namespace)
 
-    assert (seen.code, seen.worst) == (NO_PROBLEM, {})
-    assert "would inject istio again" in seen.sentence("injector-again")
+    assert (run.code, run.worst) == (NO_PROBLEM, {})
+    assert "would inject istio again" in run.sentence("injector-again")
 
 
 def test_ours_registered_badly_is_told_field_by_field(api_server: Level) -> None:
     with own_webhook(api_server, reinvocationPolicy="Never", failurePolicy="Fail", timeoutSeconds=30) as own:
-        seen = visit(api_server, own.namespace)
-        with meddler(api_server.api, "z-mesh", ISTIO[1], only(own.namespace)):
-            unseen = visit(api_server, own.namespace)
+        run = diagnose(api_server, own.namespace)
+        with other_webhook(api_server.api, "z-mesh", ISTIO[1], only(own.namespace)):
+            unseen = diagnose(api_server, own.namespace)
 
-    assert (seen.code, seen.worst) == (NO_PROBLEM, dict.fromkeys(("fails-closed", "timeout", "never-again"), "warning"))
+    assert (run.code, run.worst) == (NO_PROBLEM, dict.fromkeys(("fails-closed", "timeout", "never-again"), "warning"))
     assert (unseen.code, unseen.findings["injector-unseen"]["severity"]) == (PROBLEM, "problem")
 
 
 def test_a_webhook_that_does_not_answer_is_a_problem_though_pods_pass(api_server: Level) -> None:
     with own_webhook(api_server) as own:
         own.webhook.end()
-        seen = visit(api_server, own.namespace)
+        run = diagnose(api_server, own.namespace)
         own.webhook.start_again()
 
-    assert (seen.code, seen.worst) == (PROBLEM, {"silent": "problem"})
+    assert (run.code, run.worst) == (PROBLEM, {"silent": "problem"})
 
 
 def test_a_webhook_whose_mode_is_off_by_default_still_answers(api_server: Level) -> None:
@@ -209,34 +209,34 @@ def test_a_webhook_whose_mode_is_off_by_default_still_answers(api_server: Level)
             return STATUS in (api.create(pod, dryRun="All")["metadata"]["annotations"])
 
         with registered(api_server.api, webhook.configuration("doctor-off", namespaceSelector=only(namespace)), answers_who_asks):
-            assert "answers" in visit(api_server, namespace).findings
+            assert "answers" in diagnose(api_server, namespace).findings
     webhook.end()
 
 
 def test_a_namespace_that_did_not_opt_in_is_told_which_label_it_lacks(api_server: Level) -> None:
     with new_namespace(api_server.api, "doctor", **NOT_OPTED_IN) as namespace:
-        seen = visit(api_server, namespace)
+        run = diagnose(api_server, namespace)
 
-    assert (seen.code, seen.worst) == (PROBLEM, {"not-opted-in": "problem"})
-    assert seen.sentence("not-opted-in").endswith("wants of the namespace: airflow-sidecar-webhook=enabled.")
+    assert (run.code, run.worst) == (PROBLEM, {"not-opted-in": "problem"})
+    assert run.sentence("not-opted-in").endswith("wants of the namespace: airflow-sidecar-webhook=enabled.")
 
 
 def test_a_system_namespace_is_told_why_it_cannot_opt_in(api_server: Level) -> None:
-    assert "kubernetes.io/metadata.name notin (kube-system" in visit(api_server, "kube-system").sentence("not-opted-in")
+    assert "kubernetes.io/metadata.name notin (kube-system" in diagnose(api_server, "kube-system").sentence("not-opted-in")
 
 
 def test_a_namespace_that_does_not_exist_is_a_problem(api_server: Level) -> None:
-    seen = visit(api_server, "nowhere")
+    run = diagnose(api_server, "nowhere")
 
-    assert (seen.code, seen.worst) == (PROBLEM, {"namespace-missing": "problem"})
+    assert (run.code, run.worst) == (PROBLEM, {"namespace-missing": "problem"})
 
 
 def test_labels_of_a_mesh_are_read(api_server: Level) -> None:
     mesh = {"istio-injection": "enabled", "istio.io/dataplane-mode": "ambient"}
     with new_namespace(api_server.api, "doctor", **mesh) as namespace:
-        alone = visit(api_server, namespace)
-        with meddler(api_server.api, *ISTIO, only(namespace)):
-            injected = visit(api_server, namespace)
+        alone = diagnose(api_server, namespace)
+        with other_webhook(api_server.api, *ISTIO, only(namespace)):
+            injected = diagnose(api_server, namespace)
 
     assert (alone.code, alone.worst) == (NO_PROBLEM, {"label-without-injector": "warning"})
     assert "ambient" in alone.findings
@@ -253,24 +253,24 @@ def test_the_pod_of_the_dry_run_passes_the_restricted_standard_and_a_quota(api_s
                 f"/api/v1/namespaces/{namespace}/resourcequotas/q/status",
                 {"status": {"hard": made["spec"]["hard"], "used": dict.fromkeys(limits, "0")}},
             )
-            seen = visit(api_server, namespace)
+            run = diagnose(api_server, namespace)
 
-    assert "native-kept" in seen.findings
+    assert "native-kept" in run.findings
 
 
 def test_a_pod_that_is_refused_is_told_as_not_tried_with_the_reason(api_server: Level, namespace: str) -> None:
-    def deny(call: Call) -> Reply:
+    def deny(call: Call) -> ScriptedReply:
         return allowed(call, allowed=False, status={"message": "no pods on Mondays"})
 
-    with meddler(api_server.api, "guard", "pods.guard.example", only(namespace), deny):
-        seen = visit(api_server, namespace)
+    with other_webhook(api_server.api, "guard", "pods.guard.example", only(namespace), deny):
+        run = diagnose(api_server, namespace)
 
-    assert (seen.code, seen.worst) == (NO_PROBLEM, {"native-untested": "warning"})
-    assert "no pods on Mondays. Of the API server alone: it keeps native sidecars." in seen.sentence("native-untested")
+    assert (run.code, run.worst) == (NO_PROBLEM, {"native-untested": "warning"})
+    assert "no pods on Mondays. Of the API server alone: it keeps native sidecars." in run.sentence("native-untested")
 
 
 def test_nothing_is_left_behind(api_server: Level, namespace: str) -> None:
-    visit(api_server, namespace)
+    diagnose(api_server, namespace)
 
     for kind in ("pods", "podtemplates"):
         assert api_server.api.get(f"/api/v1/namespaces/{namespace}/{kind}")["items"] == []
@@ -294,19 +294,19 @@ def test_pods_that_are_stuck_already_are_named_and_those_that_are_not_are_not(ap
     stuck_pod(api_server.api, namespace, "held-up", running, "2026-01-01T00:00:00Z")
     stuck_pod(api_server.api, namespace, "done", over, "2026-01-01T00:00:00Z")
     stuck_pod(api_server.api, namespace, "ending", running, "2126-01-01T00:00:00Z")
-    seen = visit(api_server, namespace)
+    run = diagnose(api_server, namespace)
 
-    assert (seen.code, seen.worst) == (NO_PROBLEM, {"stuck": "warning"})
-    assert seen.sentence("stuck").endswith(": held-up.")
+    assert (run.code, run.worst) == (NO_PROBLEM, {"stuck": "warning"})
+    assert run.sentence("stuck").endswith(": held-up.")
 
 
 def test_without_any_right_everything_is_told_as_not_read_and_nothing_as_well(api_server: Level, namespace: str) -> None:
     with user_who_may(api_server.server, "nobody") as user:
-        seen = visit(api_server, namespace, user)
+        run = diagnose(api_server, namespace, user)
 
-    assert seen.code == NO_PROBLEM
-    assert seen.worst == {"not-read": "warning", "native-unknown": "warning", "native-untested": "warning"}
-    assert 'User "nobody" cannot create resource "pods"' in seen.sentence("native-untested")
+    assert run.code == NO_PROBLEM
+    assert run.worst == {"not-read": "warning", "native-unknown": "warning", "native-untested": "warning"}
+    assert 'User "nobody" cannot create resource "pods"' in run.sentence("native-untested")
 
 
 def test_the_rights_that_the_page_names_are_enough(api_server: Level, namespace: str) -> None:
@@ -317,19 +317,19 @@ def test_the_rights_that_the_page_names_are_enough(api_server: Level, namespace:
         rule("list", "mutatingwebhookconfigurations", "admissionregistration.k8s.io"),
     ]
     with user_who_may(api_server.server, "just-enough", *rules) as user:
-        seen = visit(api_server, namespace, user)
+        run = diagnose(api_server, namespace, user)
 
-    assert (seen.code, seen.worst) == (NO_PROBLEM, {})
-    assert "native-kept" in seen.findings
+    assert (run.code, run.worst) == (NO_PROBLEM, {})
+    assert "native-kept" in run.findings
 
 
 def test_without_the_right_to_pod_templates_cluster_and_webhooks_are_not_told_apart(old_api_server: Level, old_namespace: str) -> None:
     with user_who_may(old_api_server.server, "half", rule("get list create", "nodes pods namespaces")) as user:
-        seen = visit(old_api_server, old_namespace, user, **FORCED)
+        run = diagnose(old_api_server, old_namespace, user, **FORCED)
 
-    assert seen.code == PROBLEM
-    assert seen.findings["native-lost"]["severity"] == "problem"
-    assert 'cannot create resource "podtemplates"' in seen.sentence("native-lost")
+    assert run.code == PROBLEM
+    assert run.findings["native-lost"]["severity"] == "problem"
+    assert 'cannot create resource "podtemplates"' in run.sentence("native-lost")
 
 
 def test_credentials_that_the_api_server_does_not_know_are_told_in_a_line(api_server: Level, old_api_server: Level) -> None:

@@ -24,7 +24,7 @@ from testbed.api import ApiError, collection, path_of
 from testbed.namespace import make_namespace
 from testbed.wait import until
 from tests.e2e.api_server.chart import OPTIONS, objects, only, pod_of, settings_of
-from tests.e2e.api_server.kept_webhook import Serving, connect
+from tests.e2e.api_server.self_managed_webhook import Serving, connect
 from tests.e2e.levels import require
 from tests.e2e.namespaces import new_namespace
 from tests.e2e.registration import task_pod

@@ -1,4 +1,4 @@
-"""Our webhook down, restarted, frozen, overloaded, and the API server restarted beside it: what a client sees. Pods always start."""
+"""The webhook down, restarted, frozen or overloaded, and the API server restarted: pods start, and what their creator is told."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SECONDS: Final = 10
 
 
 def message_of(response: httpx.Response) -> str:
-    """What the API server says in an error."""
+    """The message of an error response."""
     return str(response.json()["message"])
 
 
@@ -69,7 +69,7 @@ def test_under_fail_the_client_is_told_that_the_webhook_was_not_reached(api_serv
 
 @contextmanager
 def load(here: OwnWebhook) -> Iterator[list[httpx.Response]]:
-    """Several clients create pods without a pause; the replies so far, which are all of them after the end."""
+    """Several clients create pods within this block; the responses so far."""
     replies: list[httpx.Response] = []
     ended = threading.Event()
 
@@ -88,7 +88,7 @@ def load(here: OwnWebhook) -> Iterator[list[httpx.Response]]:
 
 
 def await_more(replies: list[httpx.Response]) -> None:
-    """Wait until each client has had a reply to something that it has only now begun to ask."""
+    """Wait until each client has had a response to a request that it sent after this call."""
     so_far = len(replies)
     until(lambda: len(replies) > so_far + 2 * CLIENTS, "the load goes on", SECONDS)
 
@@ -131,7 +131,7 @@ def test_a_webhook_that_is_frozen_costs_its_timeout(api_server: Level, policy: s
 
 BUFFERED_BYTES: Final = 1024 * 1024
 ROOM_BYTES: Final = 512
-"""Smaller than any review."""
+"""Smaller than any review, so that none fits."""
 
 OVERLOADED: Final = {
     "MAX_BODY_BYTES": str(BUFFERED_BYTES),
@@ -150,18 +150,18 @@ def connect(webhook: Webhook) -> ssl.SSLSocket:
 
 
 def begin_body(connection: ssl.SSLSocket, sent: int, announced: int) -> None:
-    """Send a request's head and so many bytes of its body."""
+    """Send a request's head and this many bytes of its body."""
     head = f"POST /mutate HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nContent-Length: {announced}\r\n\r\n"
     connection.sendall(head.encode() + b" " * sent)
 
 
 def refusals(webhook: Webhook) -> int:
-    """How often it has said that it is asked too much at once."""
+    """How often its log says that it refused a review because of overload."""
     return sum(line["event"] == "refused" and line["status"] == httpx.codes.SERVICE_UNAVAILABLE for line in webhook.log)
 
 
 def is_full(webhook: Webhook) -> bool:
-    """Whether it has no room for a small body."""
+    """Whether it refuses a small body."""
     before = refusals(webhook)
     with connect(webhook) as connection:
         begin_body(connection, 2 * ROOM_BYTES, 2 * ROOM_BYTES)
@@ -171,7 +171,7 @@ def is_full(webhook: Webhook) -> bool:
 
 @contextmanager
 def full(webhook: Webhook) -> Iterator[None]:
-    """Somebody sends a large body and does not come to its end: there is no room for another."""
+    """Within this block a client has sent most of a large body: there is no room for another review."""
     with connect(webhook) as connection:
         begin_body(connection, BUFFERED_BYTES - ROOM_BYTES, BUFFERED_BYTES)
         until(lambda: is_full(webhook), "the webhook is full", SECONDS)

@@ -16,7 +16,7 @@ import pytest
 
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_istio_with_hold
 from testbed.wait import until
-from tests.e2e.api_server.scripted_webhook import Call, Reply, ScriptedWebhook, allowed, patched
+from tests.e2e.api_server.scripted_webhook import Call, ScriptedReply, ScriptedWebhook, allowed, patched
 from tests.e2e.api_server.submission import stored
 from tests.e2e.namespaces import new_namespace
 from tests.e2e.registration import registered, task_pod
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
-    Answer = Callable[[Call], Reply]
+    Answer = Callable[[Call], ScriptedReply]
 
 LABEL: Final = "injector"
 """The label of a namespace says which configuration of the other webhook sees its pods."""
@@ -73,7 +73,7 @@ class Injected:
 def injecting(injector: Injector) -> Answer:
     """Answer with the patch that makes of the pod what this injector makes of it; nothing, where that changes nothing."""
 
-    def answer(call: Call) -> Reply:
+    def answer(call: Call) -> ScriptedReply:
         operations = jsonpatch.make_patch(call.pod, injector(call.pod)).patch
         return patched(call, operations) if operations else allowed(call)
 

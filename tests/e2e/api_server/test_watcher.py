@@ -1,4 +1,4 @@
-"""What the webhook knows of a real cluster, and how soon: nodes that come, change and go, API servers that fall silent, missing rights."""
+"""What the webhook learns about a real cluster, and how soon: changing nodes, injectors, API servers that do not answer, missing rights."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ if TYPE_CHECKING:
 
 
 SOON_SECONDS: Final = 5
-"""Within seconds of the event, as the watcher promises."""
+"""After an event, as docs/decisions/0011-watcher.md promises."""
 
 RECOVERY_SECONDS: Final = LONGEST_PAUSE_SECONDS + SOON_SECONDS
 NEW, OLD = "v1.34.2", "v1.28.15"
 CHECK_SECONDS: Final = 1
-"""For the tests, so that the version and the injectors are asked for as often as the tests can wait."""
+"""Between two reads of the version and the injectors; short, so that the tests are fast."""
 
 _numbers = itertools.count()
 
@@ -69,7 +69,7 @@ class Watching:
 
     @property
     def support(self) -> str:
-        """What holds of native sidecars."""
+        """Its present support for native sidecars."""
         return next(labels["support"] for name, labels, value in self._samples() if name == "native_support" and value == 1)
 
     def metric(self, metric: str, **labels: str) -> float:
@@ -77,19 +77,19 @@ class Watching:
         return next(value for name, given, value in self._samples() if name == metric and given == labels)
 
     def becomes(self, support: str, seconds: float = SOON_SECONDS) -> JSONObject:
-        """Wait for that; the line in the log that says so."""
+        """Wait for this support; the log line that reports it."""
         until(lambda: self.support == support, f"native sidecars are {support}", seconds)
         line = [line for line in self.webhook.log if line["event"] == "native sidecars"][-1]
         assert line["support"] == support
         return line
 
     def problem(self, resource: Resource) -> str:
-        """What it first said that it cannot see."""
+        """The first problem that it logs about a resource."""
         lines = until(lambda: [line for line in self._problems() if line["resource"] == resource], f"trouble with {resource}", SOON_SECONDS)
         return str(lines[0]["problem"])
 
     def is_ready(self) -> bool:
-        """Whether it says so."""
+        """Whether it reports ready."""
         return httpx.get(self.webhook.ready_url, trust_env=False).is_success
 
     def _problems(self) -> list[JSONObject]:
@@ -104,7 +104,7 @@ class Watching:
 
 @contextmanager
 def watching(level: Level, kubeconfig: Path | None = None, **settings: str) -> Iterator[Watching]:
-    """A webhook with a kubeconfig, by default an admin's; it has looked at all, or tried to."""
+    """A webhook with a kubeconfig, by default an admin's, after its first read of the cluster's state."""
     settings = {"CLUSTER_POLL_SECONDS": str(CHECK_SECONDS), **settings}
     webhook = Webhook(level.place, f"watcher-{next(_numbers)}", settings, kubeconfig or level.server.kubeconfig)
     try:
@@ -147,7 +147,7 @@ def test_virtual_nodes_are_set_aside(api_server: Level) -> None:
     with nodes(api_server.api, a=NEW), watching(api_server) as here:
         make_node(here.api, "fargate", OLD, **{"eks.amazonaws.com/compute-type": "fargate"})
         make_node(here.api, "virtual", "v1.19.0-vk", type="virtual-kubelet")
-        until(lambda: here.metric("cluster_nodes", kind="virtual") == 2, "both are seen", SOON_SECONDS)
+        until(lambda: here.metric("cluster_nodes", kind="virtual") == 2, "both are counted", SOON_SECONDS)
 
         assert here.support == "ready"
         assert here.metric("cluster_nodes", kind="counted") == 1
@@ -198,10 +198,10 @@ def test_an_injector_is_known_by_its_webhook(api_server: Level) -> None:
         injector["webhooks"][0]["name"] = "object.sidecar-injector.istio.io"
         here.api.create(injector)
         try:
-            until(lambda: installed(here) == [["istio"]], "the injector is seen", SOON_SECONDS)
+            until(lambda: installed(here) == [["istio"]], "the injector is found", SOON_SECONDS)
         finally:
             here.api.delete(path_of(injector))
-        until(lambda: installed(here) == [["istio"], []], "it is seen that it is gone", SOON_SECONDS)
+        until(lambda: installed(here) == [["istio"], []], "its removal is found", SOON_SECONDS)
 
 
 def installed(here: Watching) -> list[list[str]]:
@@ -220,9 +220,9 @@ def test_what_is_known_outlives_the_api_server_and_is_put_right_when_it_is_back(
         make_node(level.api, "b", OLD)
         here.becomes("old-kubelet", RECOVERY_SECONDS)
         until(lambda: max(ages(here).values()) < SOON_SECONDS, "all is fresh", RECOVERY_SECONDS)
-        told = [line["resource"] for line in here.webhook.log if line["event"] == "cluster answers again"]
+        recovered = [line["resource"] for line in here.webhook.log if line["event"] == "cluster answers again"]
 
-        assert sorted(told) == sorted(Resource)
+        assert sorted(recovered) == sorted(Resource)
 
 
 def test_an_api_server_that_freezes_changes_nothing_and_holds_up_no_end() -> None:
@@ -238,7 +238,7 @@ def test_an_api_server_that_freezes_changes_nothing_and_holds_up_no_end() -> Non
 
 
 def ages(here: Watching) -> dict[str, float]:
-    """Seconds since each was told of."""
+    """Seconds since the last read of each resource."""
     return {resource: here.metric("cluster_look_age_seconds", resource=resource) for resource in Resource}
 
 
@@ -252,7 +252,7 @@ def rights_without(resource: str, verb: str) -> list[JSONObject]:
 
 @contextmanager
 def user_with(level: Level, rules: Sequence[JSONObject], name: str = "") -> Iterator[Path]:
-    """The kubeconfig of a user, by default a new one, who has these rights by now, and no others."""
+    """The kubeconfig of a user, by default a new one, with these rights in effect, and no others."""
     with user_who_may(level.server, name or f"watching-user-{next(_numbers)}", *rules) as user:
         for rule in rules:
             for verb in rule["verbs"]:
@@ -261,7 +261,7 @@ def user_with(level: Level, rules: Sequence[JSONObject], name: str = "") -> Iter
 
 
 def may(api: ApiClient, user: str, rule: JSONObject, verb: str) -> bool:
-    """Whether the API server lets a user do this."""
+    """Whether the API server allows this to a user."""
     attributes = {"verb": verb, "group": rule["apiGroups"][0], "resource": rule["resources"][0]}
     review = {
         "apiVersion": "authorization.k8s.io/v1",
@@ -276,7 +276,7 @@ def test_the_rights_that_are_asked_for_suffice(api_server: Level) -> None:
     with nodes(api_server.api, a=NEW), user_with(api_server, watch_rules()) as kubeconfig, watching(api_server, kubeconfig) as here:
         make_node(here.api, "b", OLD)
         here.becomes("old-kubelet")
-        until(lambda: min(ages(here).values()) < CHECK_SECONDS, "it looks again", SOON_SECONDS)
+        until(lambda: min(ages(here).values()) < CHECK_SECONDS, "it reads again", SOON_SECONDS)
 
         assert {line["level"] for line in here.webhook.log} == {"info"}
 
@@ -295,7 +295,7 @@ MISSING: Final = {
 
 
 @pytest.mark.parametrize(("of", "verb", "resource", "support", "problem"), MISSING.values(), ids=MISSING)
-def test_a_right_that_is_missing_is_told_and_the_rest_is_known(
+def test_a_missing_right_is_named_and_the_rest_is_known(
     api_server: Level, of: str, verb: str, resource: Resource, support: str, problem: str
 ) -> None:
     with (

@@ -1,7 +1,7 @@
-"""A webhook of the tests' own whose certificates real keepers keep: several replicas behind one address, as behind a Service.
+"""A test webhook with self-managed certificates: several replicas behind one address, as behind a Service.
 
-It marks every pod. Each review comes over a connection of its own, in turn to each replica that is ready, so that no old connection
-hides a certificate that an API server would not take.
+It marks every pod. Each review is a new connection, to each ready replica in turn, so that no open connection hides a certificate that an
+API server would reject.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
 
 LOOK_SECONDS: Final = 0.25
-"""So often in these tests, for their speed."""
+"""Between two rounds of a certificate manager; short, so that the tests are fast."""
 
-MARK: Final = "kept"
+MARK: Final = "marked"
 SECRET: Final = "authority"  # noqa: S105  the name of an object
 
 
@@ -84,8 +84,8 @@ class Serving:
         self.problems.append(problem)
 
 
-class KeptWebhook:
-    """The replicas and the address."""
+class SelfManagedWebhook:
+    """The replicas, and the server at their common address."""
 
     def __init__(self, api: ApiClient, names: Names, connecting: Callable[[], KubernetesApi], lifetimes: Lifetimes) -> None:
         self.api, self.names = api, names
@@ -93,7 +93,7 @@ class KeptWebhook:
         self.replicas: list[Serving] = []
         self._threads: list[KeeperThread] = []
         self._turn = 0
-        self._server = _Server(self)
+        self._server = _ReplicasServer(self)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
 
@@ -110,7 +110,7 @@ class KeptWebhook:
         return document
 
     def start(self, replicas: int = 2) -> None:
-        """Start so many more replicas at once."""
+        """Start further replicas, all at once."""
         for _ in range(replicas):
             serving = Serving()
             keeper = Keeper(self._connecting, self.names, [ADDRESS], serving, self._lifetimes)
@@ -120,7 +120,7 @@ class KeptWebhook:
             thread.start()
 
     def end(self) -> None:
-        """End all."""
+        """End the replicas and the server."""
         for thread in self._threads:
             thread.stop()
         self._server.shutdown()
@@ -128,7 +128,7 @@ class KeptWebhook:
         self._server.server_close()
 
     def create_pod(self) -> bool:
-        """Whether a pod that is created is marked."""
+        """Create a pod (as a dry run); whether it is marked."""
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -139,7 +139,7 @@ class KeptWebhook:
         return MARK in (made["metadata"].get("annotations") or {})
 
     def next_context(self) -> ssl.SSLContext:
-        """That of the next replica that is ready. OSError: none is."""
+        """The TLS context of the next ready replica. OSError: none is ready."""
         ready = [one.context for one in self.replicas if one.figures.is_ready and one.context]
         if not ready:
             message = "no replica is ready"
@@ -149,27 +149,27 @@ class KeptWebhook:
 
 
 @contextmanager
-def kept_webhook(
+def self_managed_webhook(
     level: Level,
     lifetimes: Lifetimes = USUAL,
     kubeconfig: Path | None = None,
     through: Callable[[KubernetesApi], KubernetesApi] = lambda api: api,
-) -> Iterator[KeptWebhook]:
+) -> Iterator[SelfManagedWebhook]:
     """A webhook without replicas and without a configuration, in a namespace of its own."""
     file = kubeconfig or level.server.kubeconfig
     with ExitStack() as ends:
         namespace = ends.enter_context(new_namespace(level.api, "certificates", **NOT_OPTED_IN))
-        webhook = KeptWebhook(level.api, Names(namespace, SECRET, namespace), lambda: through(connect(file)), lifetimes)
+        webhook = SelfManagedWebhook(level.api, Names(namespace, SECRET, namespace), lambda: through(connect(file)), lifetimes)
         ends.callback(level.api.delete, f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{namespace}")
         ends.callback(webhook.end)
         yield webhook
 
 
-class _Server(ThreadingHTTPServer):
+class _ReplicasServer(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, webhook: KeptWebhook) -> None:
-        super().__init__((ADDRESS, 0), _Handler)
+    def __init__(self, webhook: SelfManagedWebhook) -> None:
+        super().__init__((ADDRESS, 0), _MarkingHandler)
         self.webhook = webhook
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -183,13 +183,13 @@ class _Server(ThreadingHTTPServer):
         return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """An API server that distrusts us hangs up; anything else is a fault of the tests."""
+        """An API server that rejects the certificate closes the connection; any other error is a fault of the test."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+class _MarkingHandler(BaseHTTPRequestHandler):
+    server: _ReplicasServer
 
     def do_POST(self) -> None:
         """Mark the pod."""
@@ -202,4 +202,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
