@@ -11,9 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import yaml
-
-from webhook.core.sidecar import parse_sidecars
+from webhook.policy_files import built_in_sidecars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,13 +20,12 @@ if TYPE_CHECKING:
     from webhook.core.sidecar import Convert, EndpointRule, InjectorHint, Match, Native, PortSource, QuitRule, Sidecar, StopSignal
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-CATALOGUE: Final = ROOT / "webhook" / "data" / "sidecars.yaml"
 PAGE: Final = ROOT / "docs" / "sidecars.md"
 
 SUBJECTS: Final = ("annotation", "label", "volume", "init_container", "env", "flag", "argument", "image")
 
 HEAD: Final = """\
-<!-- Made from webhook/data/sidecars.yaml by `python -m docs.generate_sidecars`. Change that file, not this one. -->
+<!-- Made from webhook/data/sidecars by `python -m docs.generate_sidecars`. Change that file, not this one. -->
 
 # Known sidecars
 
@@ -61,7 +58,7 @@ metadata:
 ```
 
 For a whole cluster, an admin writes rows into a file and names it in the setting `sidecars_file`. They have the shape of
-`webhook/data/sidecars.yaml` and are looked at before ours, so a container that both would tell is the admin's. `id`, `title` and
+`webhook/data/sidecars` and are looked at before ours, so a container that both would tell is the admin's. `id`, `title` and
 `sources` are required; a row that cannot be read is an error that names the row and the field, as `$[2].quit.port`.
 
 ```yaml
@@ -76,11 +73,6 @@ For a whole cluster, an admin writes rows into a file and names it in the settin
   sources: ["platform handbook, page tunnels"]
 ```
 """
-
-
-def load() -> tuple[Sidecar, ...]:
-    """The rows of the catalogue, in its order."""
-    return parse_sidecars(yaml.safe_load(CATALOGUE.read_text(encoding="utf-8")))
 
 
 def page(sidecars: Iterable[Sidecar]) -> str:
@@ -272,9 +264,9 @@ def code(text: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or say whether it is current; the exit code."""
-    parser = argparse.ArgumentParser(description="Write docs/sidecars.md from webhook/data/sidecars.yaml.")
+    parser = argparse.ArgumentParser(description="Write docs/sidecars.md from webhook/data/sidecars.")
     parser.add_argument("--check", action="store_true", help="write nothing, exit 1 when the page is not current")
-    wanted = page(load())
+    wanted = page(built_in_sidecars())
     if not parser.parse_args(arguments).check:
         PAGE.write_text(wanted, encoding="utf-8")
         return 0

@@ -64,7 +64,13 @@ BREAKAGES: Final = (
     Breakage("no-quit", (Edit(WRAPPER, "    asw_each asw_quit\n", "    :\n"),), ("tests/wrapper/test_quitting.py", NODE, MESH)),
     Breakage(
         "wrong-port",
-        (Edit("webhook/data/sidecars.yaml", "    port: 15020\n    path: /quitquitquit\n", "    port: 15029\n    path: /quitquitquit\n"),),
+        (
+            Edit(
+                "webhook/data/sidecars/istio.yaml",
+                "    port: 15020\n    path: /quitquitquit\n",
+                "    port: 15029\n    path: /quitquitquit\n",
+            ),
+        ),
         (NODE, MESH),
     ),
     Breakage("exit-code-lost", (Edit(WRAPPER, '  exit "$1"\n', "  exit 0\n"),), ("tests/wrapper/test_exit_codes.py", NODE, MESH)),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
+    from webhook.core.sidecar import Sidecar
     from webhook.settings import Settings
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ def build_policy(settings: Settings) -> Policy:
         SettingsError: Names the file, the field and what is wrong with it.
 
     """
-    sidecars = _load(DATA / "sidecars.yaml", parse_sidecars)
+    sidecars = built_in_sidecars()
     if settings.sidecars_file:
         sidecars = _load(settings.sidecars_file, parse_sidecars) + sidecars
     catalogue = Catalogue(sidecars)
@@ -56,9 +57,20 @@ def build_policy(settings: Settings) -> Policy:
     )
 
 
-def _load(path: Path | Traversable, parse: Callable[[object], T]) -> T:
+def built_in_sidecars() -> tuple[Sidecar, ...]:
+    """The catalogue's rows, a file for each product, in the order of the files' names."""
+    files = sorted((DATA / "sidecars").iterdir(), key=lambda file: file.name)
+    return tuple(row for file in files for row in _load(file, parse_sidecars, _first_document))
+
+
+def _first_document(text: str) -> object:
+    """The rows; the examples behind them, in a document of their own, are neither parsed nor kept."""
+    return next(yaml.safe_load_all(text))
+
+
+def _load(path: Path | Traversable, parse: Callable[[object], T], decode: Callable[[str], object] = yaml.safe_load) -> T:
     try:
-        return parse(yaml.safe_load(path.read_text("utf-8")))
+        return parse(decode(path.read_text("utf-8")))
     except OSError as error:
         message = f"{path}: cannot be read: {error.strerror}"
         raise SettingsError(message) from error

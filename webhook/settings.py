@@ -193,7 +193,7 @@ class Settings(BaseModel):
     )
     sidecars_file: Path | None = Field(
         None,
-        description="YAML file with further sidecars, in the shape of `webhook/data/sidecars.yaml`; looked at before it.",
+        description="YAML file with further sidecars, in the shape of `webhook/data/sidecars`; these rows come first.",
     )
     entrypoints_file: Path | None = Field(
         None,

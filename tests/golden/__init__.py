@@ -1,1 +1,1 @@
-"""Golden pairs: for each sidecar with a rule a pod as its injector leaves it, and what the webhook makes of it."""
+"""Golden pairs: a pod as an injector leaves it, and what the webhook makes of it, for each sidecar of the catalogue."""

@@ -1,7 +1,6 @@
-"""One golden pair: a file whose first part is written by hand, and whose second and third follow from the rules.
+"""One golden pair: an example of the catalogue as a whole pod, and that pod after the webhook, with native sidecars and without.
 
-The first part is a comment on what to look at, and a pod. The others are that pod as the webhook leaves it on a cluster with native
-sidecars, and on one without; the wrapper's text stands there as a word.
+The wrapper's text stands there as a word.
 """
 
 from __future__ import annotations
@@ -11,35 +10,44 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from tests.support.examples import EXAMPLES
 from tests.support.pods import ABLE_CLUSTER, ask
 from webhook.core.cluster import UNKNOWN_CLUSTER
 
 if TYPE_CHECKING:
+    from tests.support.examples import Example
+    from tests.support.json_object import JSONObject
     from webhook.core.cluster import Cluster
     from webhook.core.policy import Policy
 
 FOLDER: Final = Path(__file__).parent
-WITH: Final = "---\n# On a cluster with native sidecars:\n"
-WITHOUT: Final = "---\n# On a cluster without:\n"
+PAIRED: Final = tuple(example for example in EXAMPLES if example.about)
 WRAPPER: Final = "<the wrapper>"
 MAX_LINE: Final = 110
 
 
-def pairs() -> list[Path]:
-    """All files."""
-    return sorted(FOLDER.glob("*.yaml"))
+def pair_file(example: Example) -> Path:
+    """Where the pair of this example is."""
+    return FOLDER / f"{example.pair_name}.yaml"
 
 
-def made_anew(text: str, policy: Policy) -> str:
-    """The file as the rules would have it: the part written by hand as it is, the others made from it."""
-    given = text.partition(WITH)[0]
-    pod = yaml.safe_load(given)
-    return f"{given}{WITH}{_answer(pod, policy, ABLE_CLUSTER)}{WITHOUT}{_answer(pod, policy, UNKNOWN_CLUSTER)}"
+def pair_text(example: Example, policy: Policy) -> str:
+    """The pair of this example as the rules make it."""
+    about = "".join(f"# {line}\n" for line in example.about.splitlines())
+    parts = (
+        f"{about}{_dump(example.pod)}",
+        f"# On a cluster with native sidecars:\n{_dump(_after(example.pod, policy, ABLE_CLUSTER))}",
+        f"# On a cluster without:\n{_dump(_after(example.pod, policy, UNKNOWN_CLUSTER))}",
+    )
+    return "---\n".join(parts)
 
 
-def _answer(pod: dict[str, Any], policy: Policy, cluster: Cluster) -> str:
-    after = _shown(ask(pod, policy, cluster)[1], policy.script)
-    return yaml.dump(after, Dumper=_Lines, sort_keys=False, width=140, allow_unicode=True)
+def _after(pod: JSONObject, policy: Policy, cluster: Cluster) -> Any:
+    return _shown(ask(pod, policy, cluster)[1], policy.script)
+
+
+def _dump(pod: JSONObject) -> str:
+    return yaml.dump(pod, Dumper=_Lines, sort_keys=False, width=140, allow_unicode=True)
 
 
 class _Lines(yaml.SafeDumper):

@@ -56,7 +56,7 @@ class Seen:
 class FakeSidecar:
     """A fake: a listener that gives the answers it was told, one after the other, the last one for ever.
 
-    It cannot show that a real sidecar has these endpoints or answers so (webhook/data/sidecars.yaml names the sources), nor what
+    It cannot show that a real sidecar has these endpoints or answers so (webhook/data/sidecars names the sources), nor what
     a real one does besides: traffic, drain, exit codes. It is a thread of the test and no process, so it shows no container that ends.
     """
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def istio(agent: StandInIstioAgent) -> FoundSidecar:
-    """The row istio of webhook/data/sidecars.yaml, on the ports of a stand-in."""
+    """The row istio of webhook/data/sidecars/istio.yaml, on the ports of a stand-in."""
     return FoundSidecar(
         name="istio-proxy",
         id="istio",

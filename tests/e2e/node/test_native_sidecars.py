@@ -31,7 +31,7 @@ LIMIT: Final = {"limits": {"memory": "32Mi"}}
 ROWS: Final = [
     {"id": "agent", "title": "An admin's own", "match": {"names": ["agent"]}, "native": {"convert": {}}, "sources": ["this test"]}
 ]
-"""A sidecar that the admin has described, in the shape of webhook/data/sidecars.yaml."""
+"""A sidecar that the admin has described, in the shape of webhook/data/sidecars."""
 
 DESCRIPTION: Final = {SIDECARS: json.dumps([{"name": "agent", "native": True}])}
 """The same, as the pod's author describes it."""

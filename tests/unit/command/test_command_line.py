@@ -173,7 +173,7 @@ def test_an_injector_that_is_not_known_is_refused_with_the_ones_that_are() -> No
     told = run("explain", "--injected-by", "istoi", "-", given=NOT_YET, code=2)
 
     assert told.startswith(
-        "airflow-sidecar-webhook: --injected-by istoi: not the id of a sidecar whose injector is known; allowed are istio, vault, "
+        "airflow-sidecar-webhook: --injected-by istoi: not the id of a sidecar whose injector is known; allowed are consul, "
     )
     assert told.count("\n") == 1
 

@@ -1,0 +1,35 @@
+"""The page of the sidecars, and the generated part of the page on native sidecars, are current."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from docs import generate_sidecars
+from docs.generate import NATIVE_PAGE, kept_reasons
+from webhook.policy_files import built_in_sidecars
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_the_page_of_the_sidecars_is_current() -> None:
+    """Else: python -m docs.generate_sidecars."""
+    assert generate_sidecars.PAGE.read_text(encoding="utf-8") == generate_sidecars.page(built_in_sidecars())
+
+
+def test_check_fails_on_a_page_that_is_not_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing or stale; writing mends it, and the check itself writes nothing."""
+    monkeypatch.setattr(generate_sidecars, "PAGE", tmp_path / "sidecars.md")
+    assert generate_sidecars.main(["--check"]) == 1
+    generate_sidecars.PAGE.write_text("stale", encoding="utf-8")
+    assert generate_sidecars.main(["--check"]) == 1
+    assert generate_sidecars.PAGE.read_text(encoding="utf-8") == "stale"
+    assert generate_sidecars.main([]) == 0
+    assert generate_sidecars.main(["--check"]) == 0
+
+
+def test_the_page_on_native_sidecars_has_the_reasons_of_the_code() -> None:
+    """Else: make docs."""
+    assert "\n".join(kept_reasons()) in NATIVE_PAGE.read_text("utf-8")

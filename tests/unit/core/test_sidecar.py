@@ -1,0 +1,214 @@
+"""Where the endpoints of a sidecar are in one pod, and which rows the parser refuses. What each row says: tests/unit/data."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webhook.core.pod import Pod
+from webhook.core.sidecar import FoundSidecar, locate, parse_sidecars
+from webhook.policy_files import build_policy
+from webhook.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CATALOGUE: Final = build_policy(Settings()).catalogue
+INJECTED: Final = {"sidecar.istio.io/status": '{"containers":["istio-proxy"]}'}
+
+
+def found(
+    name: str, annotations: Mapping[str, str] = {}, env: Mapping[str, str] = {}, image: str = "registry.example.com/team/foreign:1"
+) -> FoundSidecar:
+    """The container of this name beside the task's, with its endpoints."""
+    container = {"name": name, "image": image, "env": [{"name": key, "value": value} for key, value in env.items()]}
+    document = {"metadata": {"annotations": annotations}, "spec": {"containers": [{"name": "base"}, container]}}
+    pod = msgspec.json.decode(msgspec.json.encode(document), type=Pod)
+    sidecar = CATALOGUE.find(pod, pod.spec.containers[1])
+    assert sidecar is not None, f"no row identifies {name}"
+    return locate(sidecar, pod, pod.spec.containers[1])
+
+
+def istio(annotations: Mapping[str, str], env: Mapping[str, str]) -> FoundSidecar:
+    """Istio's proxy in an injected pod with these settings."""
+    return found("istio-proxy", INJECTED | dict(annotations), env)
+
+
+PORT: Final = "status.sidecar.istio.io/port"
+CONFIG: Final = "proxy.istio.io/config"
+
+PLACES: Final[tuple[tuple[dict[str, str], dict[str, str]], ...]] = (
+    ({PORT: "1001"}, {}),
+    ({CONFIG: '{"statusPort": 1002}'}, {}),
+    ({}, {"PROXY_CONFIG": '{"statusPort":1003}\n'}),
+)
+"""The places in which Istio's status port may stand, the strongest first, each with its own port."""
+
+
+@pytest.mark.parametrize("places", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)])
+def test_the_strongest_place_of_istios_status_port_wins(places: tuple[int, ...]) -> None:
+    """Pod annotation, then ProxyConfig in the annotation, then ProxyConfig as injected (istio pilot-agent config.go)."""
+    annotations: dict[str, str] = {}
+    env: dict[str, str] = {}
+    for place in places:
+        annotations |= PLACES[place][0]
+        env |= PLACES[place][1]
+    sidecar = istio(annotations, env)
+    port = 1001 + places[0]
+    assert (sidecar.ready, sidecar.alive, sidecar.quit) == ("15021/healthz/ready", f"{port}/healthz/ready", f"POST:{port}/quitquitquit")
+
+
+def test_istio_without_a_setting_is_on_its_usual_ports() -> None:
+    """Also with an empty ProxyConfig, as the injector writes it."""
+    usual = FoundSidecar(
+        name="istio-proxy",
+        id="istio",
+        ready="15021/healthz/ready",
+        alive="15020/healthz/ready",
+        quit="POST:15020/quitquitquit",
+        quit_order=90,
+        ends_by_itself=False,
+    )
+    assert istio({}, {}) == istio({CONFIG: "holdApplicationUntilProxyStarts: true"}, {"PROXY_CONFIG": "{}\n"}) == usual
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "statusPort: 1002",
+        "concurrency: 2\nstatusPort: 1002\n",
+        'statusPort: "1002"',
+        '{"statusPort": 1002, "concurrency": 2}',
+        '{"statusPort":"1002"}',
+        "{statusPort: 1002}",
+        "# statusPort: 5\nstatusPort: 1002  # mine",
+    ],
+)
+def test_proxy_config_may_be_yaml_or_json(text: str) -> None:
+    """Users write the annotation by hand."""
+    assert istio({CONFIG: text}, {}).quit == "POST:1002/quitquitquit"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "env"),
+    [({PORT: "0"}, {}), ({CONFIG: "statusPort: 0"}, {}), ({}, {"PROXY_CONFIG": '{"statusPort":0}'})],
+)
+def test_with_a_status_port_of_zero_istio_is_neither_waited_for_nor_asked(annotations: dict[str, str], env: dict[str, str]) -> None:
+    """And hides what weaker places say: the agent has no status server then."""
+    weaker = {"PROXY_CONFIG": '{"statusPort":1003}'} | env
+    sidecar = istio(annotations, weaker)
+    assert (sidecar.ready, sidecar.alive, sidecar.quit) == (None, None, None)
+
+
+GARBAGE: Final = (
+    "",
+    " ",
+    "http",
+    "15020/tcp",
+    "-1",
+    "+80",
+    "1e4",
+    "0x3a98",
+    "65536",
+    "99999999999999999999",
+    "9" * 5000,
+    "\uff11\uff15\uff10\uff12\uff10",  # digits of another script
+    "\u00b2",  # str.isdigit() says yes
+    "15020 --end; reboot",
+    "15020\n15021",
+    "$(PORT)",
+)
+"""What is no port number."""
+
+
+@pytest.mark.parametrize("text", GARBAGE, ids=lambda text: repr(text[:12]))
+def test_a_status_port_that_is_no_port_number_is_passed_over(text: str) -> None:
+    """The next place is asked; nothing of the text gets further."""
+    document = json.dumps({"statusPort": text})
+    sidecar = istio({PORT: text, CONFIG: document}, {"PROXY_CONFIG": '{"statusPort":1003}'})
+    assert sidecar.quit == "POST:1003/quitquitquit"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "statusPort",
+        "statusPort: [1002]",
+        "statusPort: {a: 1002}",
+        "statusPort: &a [*a]",
+        "statusPort: *nowhere",
+        "- statusPort",
+        "statusPort: 1002\n---\nstatusPort: 1004",
+        "statusPort: 1002\n\tconcurrency: 2",
+        "{[a]: statusPort, statusPort: 1002}",
+        "{statusPort: 1002",
+        "statusPort: 1002\0",
+        "statusPort: " + "[" * 4000,
+        "x: " + "[" * 3000 + "]" * 3000 + "\nstatusPort: 1002",
+        "statusPort: 1002 #" + "x" * 5000,
+        "nested: {statusPort: 1002}",
+        "StatusPort: 1002",
+    ],
+    ids=lambda text: repr(text[:24]),
+)
+def test_a_proxy_config_that_is_no_plain_mapping_is_passed_over(document: str) -> None:
+    """However deep, long or self-referring it is."""
+    assert istio({CONFIG: document}, {}).quit == "POST:15020/quitquitquit"
+
+
+TEXTS: Final = st.text(max_size=200) | st.integers(-1, 70000).map(str) | st.integers().map(lambda number: f"statusPort: {number}")
+
+
+@given(port=TEXTS, config=TEXTS, env=TEXTS)
+def test_whatever_stands_in_istios_settings_the_quit_is_a_request_line_of_ours(port: str, config: str, env: str) -> None:
+    """A port from 1 to 65535, or no quit."""
+    sidecar = istio({PORT: port, CONFIG: config}, {"PROXY_CONFIG": env})
+    if sidecar.quit is not None:
+        method, _, rest = sidecar.quit.partition(":")
+        number, _, path = rest.partition("/")
+        assert (method, path) == ("POST", "quitquitquit")
+        assert str(int(number)) == number
+        assert 1 <= int(number) <= 65535
+
+
+@pytest.mark.parametrize("word", ["true", "True", "TRUE", "t", "T", "1"])
+def test_gos_words_for_true_enable_a_quit(word: str) -> None:
+    """strconv.ParseBool reads the annotation and the environment variables."""
+    vault = found("vault-agent", {"vault.hashicorp.com/agent-inject-status": "injected", "vault.hashicorp.com/agent-enable-quit": word})
+    cloud_sql = found("db", env={"CSQL_PROXY_QUITQUITQUIT": word}, image="example.com/cloud-sql-connectors/cloud-sql-proxy:2.11.0")
+    alloydb = found("db", env={"ALLOYDB_PROXY_QUITQUITQUIT": word}, image="example.com/alloydb-connectors/alloydb-auth-proxy:1.12.0")
+
+    assert [one.quit for one in (vault, cloud_sql, alloydb)] == [
+        "POST:8200/agent/v1/quit",
+        "POST:9091/quitquitquit",
+        "POST:9091/quitquitquit",
+    ]
+
+
+@pytest.mark.parametrize("word", ["true", "True", "TRUE", "t", "T", "1"])
+def test_gos_words_for_true_ask_for_an_injection(word: str) -> None:
+    """So that Vault's injector gets the annotation for its quit."""
+    pod = msgspec.json.decode(
+        msgspec.json.encode({"metadata": {"annotations": {"vault.hashicorp.com/agent-inject": word}}, "spec": {"containers": []}}), type=Pod
+    )
+
+    hints = CATALOGUE.hints(pod, native=False, everywhere=frozenset(), installed=frozenset())
+    assert [hint.annotations for hint in hints] == [{"vault.hashicorp.com/agent-enable-quit": "true"}]
+
+
+def test_two_rows_with_one_id_are_refused() -> None:
+    with pytest.raises(ValueError, match="two rows have the id"):
+        parse_sidecars([{"id": "one", "title": "One", "sources": ["here"]}] * 2)
+
+
+def test_an_unquoted_true_in_an_annotation_is_refused() -> None:
+    """YAML would make it a boolean, which no annotation can hold."""
+    row = "- {id: x, title: X, sources: [here], hint: {annotations: {example.com/quit: true}, when: []}}"
+    with pytest.raises(msgspec.ValidationError, match=r"\$\[0\]\.hint\.annotations"):
+        parse_sidecars(yaml.safe_load(row))

@@ -1,0 +1,219 @@
+"""Every example of the catalogue is what the rules make of it, and every row, marker and exception has an example."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import pytest
+
+from tests.support.examples import EXAMPLES, FOLDER, FOREIGN_IMAGE, MAIN, Example, Expected, examples_in
+from tests.support.pods import ABLE_CLUSTER, ask
+from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster
+from webhook.core.facts import read_facts
+from webhook.core.names import PREFIX, STATUS
+from webhook.core.pod import Container, Pod
+from webhook.policy_files import build_policy
+from webhook.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.json_object import JSONObject
+    from webhook.core.policy import Policy
+    from webhook.core.sidecar import Sidecar
+
+SIDECARS: Final = build_policy(Settings()).catalogue.sidecars
+MATCHED: Final = [row for row in SIDECARS if row.match is not None]
+WITH_EXAMPLE: Final = [row for row in MATCHED if any(example.row == row.id for example in EXAMPLES)]
+WITH_HINT: Final = [row for row in SIDECARS if row.hint or (row.native and row.native.hint)]
+WITH_SIDECAR: Final = [example for example in EXAMPLES if example.sidecar]
+IDENTIFIED: Final = [example for example in WITH_SIDECAR if example.row]
+ROWS: Final = {row.id: row for row in SIDECARS}
+CLUSTERS: Final = {"without": UNKNOWN_CLUSTER, "with": ABLE_CLUSTER}
+
+
+def has_names(example: Example) -> bool:
+    """Whether its row asks for a name of the container."""
+    match = ROWS[example.row or ""].match
+    return match is not None and bool(match.names)
+
+
+NAMED: Final = [example for example in IDENTIFIED if has_names(example)]
+UNNAMED: Final = [example for example in IDENTIFIED if not has_names(example)]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_the_webhook_makes_of_an_example_what_it_expects(example: Example, policy: Policy) -> None:
+    """Endpoints, end, place and annotations, through the whole of a review and the API server's checks."""
+    inits = [one["name"] for one in example.initContainers]
+    native = [example.sidecar] if example.sidecar and example.expect.with_native == "native" else []
+    expected = msgspec.to_builtins(example.expect) | {"init_containers": list(example.expect.init_containers or (*inits, *native))}
+
+    assert found(example, policy) == expected
+
+
+def found(example: Example, policy: Policy) -> dict[str, Any]:
+    """What the webhook makes of an example, as an example expects it."""
+    without, able = (after(example, policy, cluster) for cluster in (UNKNOWN_CLUSTER, ABLE_CLUSTER))
+    nothing: dict[str, Any] = msgspec.to_builtins(Expected())
+    return nothing | {
+        **endpoints(example, policy),
+        "without_native": status(without).get("sidecars", {}).get(example.sidecar),
+        "with_native": status(able).get("sidecars", {}).get(example.sidecar),
+        "not_converted": status(able).get("not_converted", {}).get(example.sidecar),
+        "init_containers": [one["name"] for one in able["spec"].get("initContainers", ())],
+        "annotations_without_native": added(example, without),
+        "annotations_with_native": added(example, able),
+    }
+
+
+def after(example: Example, policy: Policy, cluster: Cluster) -> JSONObject:
+    """The pod that the API server would store."""
+    return ask(example.pod, policy, cluster)[1]
+
+
+def status(pod: JSONObject) -> dict[str, Any]:
+    """The status that the webhook wrote; empty where it skipped the pod."""
+    document: dict[str, Any] = json.loads(pod["metadata"]["annotations"].get(STATUS, "{}"))
+    return document
+
+
+def added(example: Example, pod: JSONObject) -> dict[str, str]:
+    """The annotations that the webhook added for others."""
+    before = example.pod["metadata"]["annotations"]
+    return {key: value for key, value in pod["metadata"]["annotations"].items() if key not in before and not key.startswith(f"{PREFIX}/")}
+
+
+def endpoints(example: Example, policy: Policy) -> dict[str, str]:
+    """The requests that the wrapper would send for the sidecar."""
+    sidecar = next((one for one in read_facts(read(example.pod), policy.catalogue).sidecars if one.name == example.sidecar), None)
+    located = {name: getattr(sidecar, name, None) for name in ("ready", "alive", "quit")}
+    return {
+        name: text if " " in text else f"GET :{text}"
+        for name, where in located.items()
+        if where and (text := where.replace("POST:", "POST :"))
+    }
+
+
+def read(pod: JSONObject) -> Pod:
+    """The pod as the rules read it."""
+    return msgspec.json.decode(msgspec.json.encode(pod), type=Pod)
+
+
+def identified(pod: JSONObject, name: str | None) -> list[str]:
+    """The ids of all rows that identify this container."""
+    facts = read(pod)
+    container = next(one for one in (*facts.spec.containers, *facts.init_containers) if one.name == name)
+    return [row.id for row in MATCHED if identifies(row, facts, container)]
+
+
+def identifies(row: Sidecar, pod: Pod, container: Container) -> bool:
+    """Whether this row alone identifies the container."""
+    return row.match is not None and row.match.could_fit(container.name, container.image or "") and row.match.fits(pod, container)
+
+
+def renamed(example: Example, name: str) -> JSONObject:
+    """The pod with another name of the sidecar's container."""
+    pod = example.pod
+    for container in pod["spec"]["containers"]:
+        container["name"] = name if container["name"] == example.sidecar else container["name"]
+    return pod
+
+
+@pytest.mark.parametrize("example", WITH_SIDECAR, ids=str)
+def test_one_row_at_most_identifies_a_container_so_their_order_does_not_matter(example: Example) -> None:
+    """And none identifies the task's own."""
+    assert identified(example.pod, example.sidecar) == ([example.row] if example.row else [])
+    assert identified(example.pod, "base") == []
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_a_second_review_of_an_example_changes_nothing(example: Example, cluster: Cluster, policy: Policy) -> None:
+    assert ask(after(example, policy, cluster), policy, cluster)[0].operations == ()
+
+
+@pytest.mark.parametrize("example", IDENTIFIED, ids=str)
+def test_a_name_alone_identifies_nothing(example: Example) -> None:
+    """Whoever writes a container called vault-agent gets no request from our rules."""
+    bare = Example(None, "name alone", containers=({"name": example.sidecar, "image": FOREIGN_IMAGE},))
+
+    assert identified(bare.pod, example.sidecar) == []
+
+
+@pytest.mark.parametrize("example", NAMED, ids=str)
+def test_a_marker_beside_another_name_identifies_nothing(example: Example) -> None:
+    """Annotations and labels belong to the whole pod: they must not turn its other containers into sidecars."""
+    assert example.row not in identified(renamed(example, "some-helper"), "some-helper")
+
+
+@pytest.mark.parametrize("example", UNNAMED, ids=str)
+def test_a_row_without_names_identifies_a_container_of_any_name(example: Example) -> None:
+    """By its image or its program."""
+    assert identified(renamed(example, "some-helper"), "some-helper") == [example.row]
+
+
+@pytest.mark.parametrize("row", MATCHED, ids=lambda row: row.id)
+def test_every_row_has_a_typical_example(row: Sidecar) -> None:
+    missing = (
+        f"{row.id} has no example. Behind the '---' of its file in {FOLDER.name}/ add one with `row: {row.id}`, `name: {MAIN}`, `about`, "
+        "`containers` and `expect`, then run python -m tests.golden; see docs/sidecars.md, Add a sidecar"
+    )
+    assert any(example.row == row.id and example.name == MAIN and example.about and example.sidecar for example in EXAMPLES), missing
+
+
+@pytest.mark.parametrize("row", [row for row in WITH_HINT if row.match is None or row in WITH_EXAMPLE], ids=lambda row: row.id)
+def test_every_row_with_a_hint_has_an_example_before_the_injection(row: Sidecar) -> None:
+    missing = f"{row.id} has no example with `about` and without `containers`: a pod that the injector has yet to see, and the annotations it gets"
+    assert any(
+        one.row == row.id and not one.sidecar and one.about and one.expect.annotations_with_native | one.expect.annotations_without_native
+        for one in EXAMPLES
+    ), missing
+
+
+@pytest.mark.parametrize("row", WITH_EXAMPLE, ids=lambda row: row.id)
+def test_every_marker_has_an_example_in_which_it_is_the_only_one(row: Sidecar) -> None:
+    """So that none can be wrong without a test failing."""
+    assert row.match is not None
+    alone = [holding[0] for example in IDENTIFIED if example.row == row.id and len(holding := held_markers(row, example)) == 1]
+    missing = [marker for marker in row.match.markers if marker not in alone]
+
+    assert not missing, f"add an example of {row.id} with this marker and no other"
+
+
+def held_markers(row: Sidecar, example: Example) -> list[object]:
+    """The row's markers that hold in the example."""
+    assert row.match is not None
+    pod, container = pod_and_sidecar(example)
+    return [marker for marker in row.match.markers if marker.holds(pod, container)]
+
+
+def pod_and_sidecar(example: Example) -> tuple[Pod, Container]:
+    """The example's pod, and the container beside the task's."""
+    pod = read(example.pod)
+    return pod, next(one for one in pod.spec.containers if one.name == example.sidecar)
+
+
+@pytest.mark.parametrize("row", [row for row in WITH_EXAMPLE if row.match and row.match.unless], ids=lambda row: row.id)
+def test_every_exception_has_an_example_that_the_row_would_identify_without_it(row: Sidecar) -> None:
+    assert row.match is not None
+    for exception in row.match.unless:
+        others = tuple(one for one in row.match.unless if one is not exception)
+        tolerant = msgspec.structs.replace(row, match=msgspec.structs.replace(row.match, unless=others))
+        examples = [one for one in WITH_SIDECAR if one.row != row.id and identifies(tolerant, *pod_and_sidecar(one))]
+
+        assert examples, f"add an example with {exception} that {row.id} does not identify"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+def test_an_example_is_in_the_file_of_its_row_under_a_name_of_its_own(path: Path) -> None:
+    """The file of a product begins with the product's row."""
+    text = path.read_text("utf-8")
+    examples = examples_in(path)
+    names = [str(example) for example in examples]
+
+    assert text.startswith(f"- id: {path.stem}\n")
+    assert all(f"- id: {example.row}\n" in text for example in examples if example.row)
+    assert sorted(set(names)) == sorted(names)

@@ -1,0 +1,140 @@
+"""The laws of the catalogue: what holds for every row, so that nothing dangerous happens by default."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.pods import FIXTURES, pods_in
+from tests.unit.data.test_examples import MATCHED, SIDECARS, identified
+
+if TYPE_CHECKING:
+    from webhook.core.condition import Condition
+    from webhook.core.sidecar import Sidecar
+
+QUIT_ORDERS: Final = {10, 20, 30, 40, 50, 80, 90, 99}
+"""Secrets, databases, telemetry, identity, the rest, network, mesh, what outlives the task: docs/sidecars.md, Add a sidecar."""
+
+MESH_QUIT_ORDER: Final = 90
+PROTECTED_QUIT_ORDER: Final = 99
+
+TRUE: Final = {"true", "True", "TRUE", "t", "T", "1"}
+"""Go's words for true (strconv.ParseBool)."""
+
+each_row: Final = pytest.mark.parametrize("row", SIDECARS, ids=lambda row: row.id)
+each_match: Final = pytest.mark.parametrize("row", MATCHED, ids=lambda row: row.id)
+
+
+def test_no_two_rows_have_one_id() -> None:
+    """Over all files; the parser sees one file."""
+    ids = [row.id for row in SIDECARS]
+    assert len(set(ids)) == len(ids)
+
+
+@each_row
+def test_every_row_names_its_sources(row: Sidecar) -> None:
+    """And says what they are for."""
+    assert row.sources
+    assert all(len(source) > len("owner/repo:path") for source in row.sources)
+
+
+@each_match
+def test_no_row_is_identified_by_a_name_alone(row: Sidecar) -> None:
+    """A row without a name is identified by its image or its program, never by something that belongs to the whole pod."""
+    assert row.match is not None
+    assert row.match.markers
+    if not row.match.names:
+        assert all(marker.image or marker.argument for marker in row.match.markers)
+
+
+@each_match
+def test_only_a_row_that_no_injector_names_has_no_names(row: Sidecar) -> None:
+    """Injectors name their containers; people who write a sidecar themselves give it any name."""
+    assert row.match is not None
+    by_injector = row.injected_by or row.hint or (row.native and (row.native.hint or row.native.by_injector))
+    assert row.match.names or not by_injector
+
+
+@each_match
+def test_an_image_glob_that_begins_with_a_star_needs_a_name_beside_it(row: Sidecar) -> None:
+    """Alone it would match images that nobody has thought of; and neither a name nor a marker matches everything."""
+    assert row.match is not None
+    assert row.match.names or not any((marker.image or "").startswith("*") for marker in row.match.markers)
+    assert not any(text.strip("*?") == "" for text in (*row.match.names, *(marker.image or "x" for marker in row.match.markers)))
+
+
+@each_row
+def test_nothing_is_done_for_a_product_without_a_container(row: Sidecar) -> None:
+    assert row.match or not (row.ready or row.alive or row.quit or row.hint or row.native or row.must_outlive_task or row.ends_by_itself)
+
+
+@each_row
+def test_what_must_outlive_the_task_is_neither_ended_nor_converted(row: Sidecar) -> None:
+    """Something reads from it after the task, as Airflow reads the result from the XCom sidecar."""
+    if row.must_outlive_task:
+        assert not any((row.quit, row.ready, row.alive, row.hint, row.native, row.ends_by_itself))
+        assert row.quit_order == PROTECTED_QUIT_ORDER
+
+
+def test_the_result_of_a_task_outlives_it() -> None:
+    """Airflow reads it from the XCom sidecar."""
+    assert next(row for row in SIDECARS if row.id == "airflow-xcom").must_outlive_task
+
+
+@each_match
+def test_the_quit_order_is_one_of_the_documented_steps(row: Sidecar) -> None:
+    """The last calls of an agent go through the mesh proxy, so a mesh proxy, which starts first, quits last."""
+    assert row.quit_order in QUIT_ORDERS
+    assert row.must_outlive_task or row.quit_order < PROTECTED_QUIT_ORDER
+    if row.native and row.native.convert and row.native.convert.starts_first:
+        assert row.quit_order == MESH_QUIT_ORDER
+
+
+@each_row
+def test_what_is_not_verified_leads_to_no_request(row: Sidecar) -> None:
+    """A source that calls a quit or a readiness unverified says why the row has none."""
+    unverified = " ".join(source for source in row.sources if source.startswith("unverified"))
+    assert not (row.quit and "quit" in unverified)
+    assert not (row.ready and "readiness" in unverified)
+
+
+@each_row
+def test_a_condition_that_takes_two_of_gos_words_for_true_takes_all(row: Sidecar) -> None:
+    """Go's programs and injectors read all of them (strconv.ParseBool)."""
+    for conditions in (row.quit.enabled_by if row.quit else (), row.hint.when if row.hint else ()):
+        for subject in {subject_of(one) for one in conditions if one.value == "True"}:
+            assert {one.value for one in conditions if subject_of(one) == subject} == TRUE
+
+
+def subject_of(condition: Condition) -> tuple[str | None, str | None]:
+    """The key that the condition reads."""
+    return condition.annotation, condition.env
+
+
+def test_airflows_own_pods_hold_exactly_these_sidecars() -> None:
+    """In several shapes each (two Airflows, one admission review). No row identifies git-sync-init, vector or helper."""
+    pods = [(Path(path).stem, pod) for path, pod in pods_in("") if is_pod(path)]
+    found = {
+        (stem, container["name"], row)
+        for stem, pod in pods
+        for container in (*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or ()))
+        for row in identified(pod, container["name"])
+    }
+    assert len(pods) > 90  # an empty folder would pass
+    assert found == {
+        ("ke_kerberos_sidecar_template", "worker-kerberos", "airflow-kerberos"),
+        ("ke_multi_container_template", "git-sync", "git-sync"),
+        ("kpo_task_decorator", "airflow-xcom-sidecar", "airflow-xcom"),
+        ("kpo_template_multi", "cloud-sql-proxy", "cloud-sql-proxy"),
+        ("kpo_xcom", "airflow-xcom-sidecar", "airflow-xcom"),
+        ("kpo_xcom_neither", "airflow-xcom-sidecar", "airflow-xcom"),
+    }
+
+
+def is_pod(path: str) -> bool:
+    """Whether the file holds a pod or its review, and not a workload."""
+    document = json.loads((FIXTURES / path).read_text("utf-8"))
+    return document["kind"] in {"Pod", "AdmissionReview"}
