@@ -13,7 +13,6 @@ from webhook.core.pod_options import POD_OPTIONS
 from webhook.core.reasons import SENTENCES, NotConvertedReason, Reason, SkipReason
 from webhook.core.review import MAX_WARNING_CHARACTERS
 from webhook.core.status import TREATMENTS
-from webhook.policy_files import build_policy
 from webhook.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -65,12 +64,6 @@ def test_a_link_to_a_place_on_a_page_finds_it(page: Path) -> None:
 def anchor(heading: str) -> str:
     """As GitHub makes it: in small letters, without punctuation, spaces as hyphens."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-
-
-def test_the_readme_counts_the_catalogue_right() -> None:
-    count = len(build_policy(Settings()).catalogue.sidecars)
-
-    assert f"A catalogue of {count} sidecars" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
 def test_the_names_that_others_hold_on_to_have_not_changed() -> None:

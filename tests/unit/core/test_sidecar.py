@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.core.pod import Pod
-from webhook.core.sidecar import FoundSidecar, locate, parse_sidecars
+from webhook.core.sidecar import Endpoint, FoundSidecar, locate, parse_sidecars
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
@@ -61,7 +61,11 @@ def test_the_strongest_place_of_istios_status_port_wins(places: tuple[int, ...])
         env |= PLACES[place][1]
     sidecar = istio(annotations, env)
     port = 1001 + places[0]
-    assert (sidecar.ready, sidecar.alive, sidecar.quit) == ("15021/healthz/ready", f"{port}/healthz/ready", f"POST:{port}/quitquitquit")
+    assert (sidecar.ready, sidecar.alive, sidecar.quit) == (
+        Endpoint(15021, "/healthz/ready"),
+        Endpoint(port, "/healthz/ready"),
+        Endpoint(port, "/quitquitquit", "POST"),
+    )
 
 
 def test_istio_without_a_setting_is_on_its_usual_ports() -> None:
@@ -69,9 +73,9 @@ def test_istio_without_a_setting_is_on_its_usual_ports() -> None:
     usual = FoundSidecar(
         name="istio-proxy",
         id="istio",
-        ready="15021/healthz/ready",
-        alive="15020/healthz/ready",
-        quit="POST:15020/quitquitquit",
+        ready=Endpoint(15021, "/healthz/ready"),
+        alive=Endpoint(15020, "/healthz/ready"),
+        quit=Endpoint(15020, "/quitquitquit", "POST"),
         quit_order=90,
         ends_by_itself=False,
     )
@@ -92,7 +96,7 @@ def test_istio_without_a_setting_is_on_its_usual_ports() -> None:
 )
 def test_proxy_config_may_be_yaml_or_json(text: str) -> None:
     """Users write the annotation by hand."""
-    assert istio({CONFIG: text}, {}).quit == "POST:1002/quitquitquit"
+    assert istio({CONFIG: text}, {}).quit == Endpoint(1002, "/quitquitquit", "POST")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,7 @@ def test_a_status_port_that_is_no_port_number_is_passed_over(text: str) -> None:
     """The next place is asked; nothing of the text gets further."""
     document = json.dumps({"statusPort": text})
     sidecar = istio({PORT: text, CONFIG: document}, {"PROXY_CONFIG": '{"statusPort":1003}'})
-    assert sidecar.quit == "POST:1003/quitquitquit"
+    assert sidecar.quit == Endpoint(1003, "/quitquitquit", "POST")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +163,7 @@ def test_a_status_port_that_is_no_port_number_is_passed_over(text: str) -> None:
 )
 def test_a_proxy_config_that_is_no_plain_mapping_is_passed_over(document: str) -> None:
     """However deep, long or self-referring it is."""
-    assert istio({CONFIG: document}, {}).quit == "POST:15020/quitquitquit"
+    assert istio({CONFIG: document}, {}).quit == Endpoint(15020, "/quitquitquit", "POST")
 
 
 TEXTS: Final = st.text(max_size=200) | st.integers(-1, 70000).map(str) | st.integers().map(lambda number: f"statusPort: {number}")
@@ -170,11 +174,8 @@ def test_whatever_stands_in_istios_settings_the_quit_is_a_request_line_of_ours(p
     """A port from 1 to 65535, or no quit."""
     sidecar = istio({PORT: port, CONFIG: config}, {"PROXY_CONFIG": env})
     if sidecar.quit is not None:
-        method, _, rest = sidecar.quit.partition(":")
-        number, _, path = rest.partition("/")
-        assert (method, path) == ("POST", "quitquitquit")
-        assert str(int(number)) == number
-        assert 1 <= int(number) <= 65535
+        assert sidecar.quit == Endpoint(sidecar.quit.port, "/quitquitquit", "POST")
+        assert 1 <= sidecar.quit.port <= 65535
 
 
 @pytest.mark.parametrize("word", ["true", "True", "TRUE", "t", "T", "1"])
@@ -185,9 +186,9 @@ def test_gos_words_for_true_enable_a_quit(word: str) -> None:
     alloydb = found("db", env={"ALLOYDB_PROXY_QUITQUITQUIT": word}, image="example.com/alloydb-connectors/alloydb-auth-proxy:1.12.0")
 
     assert [one.quit for one in (vault, cloud_sql, alloydb)] == [
-        "POST:8200/agent/v1/quit",
-        "POST:9091/quitquitquit",
-        "POST:9091/quitquitquit",
+        Endpoint(8200, "/agent/v1/quit", "POST"),
+        Endpoint(9091, "/quitquitquit", "POST"),
+        Endpoint(9091, "/quitquitquit", "POST"),
     ]
 
 

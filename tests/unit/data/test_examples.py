@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
-    from webhook.core.sidecar import Sidecar
+    from webhook.core.sidecar import Endpoint, Sidecar
 
 SIDECARS: Final = build_policy(Settings()).catalogue.sidecars
 MATCHED: Final = [row for row in SIDECARS if row.match is not None]
@@ -89,12 +89,8 @@ def added(example: Example, pod: JSONObject) -> dict[str, str]:
 def endpoints(example: Example, policy: Policy) -> dict[str, str]:
     """The requests that the wrapper would send for the sidecar."""
     sidecar = next((one for one in read_facts(read(example.pod), policy.catalogue).sidecars if one.name == example.sidecar), None)
-    located = {name: getattr(sidecar, name, None) for name in ("ready", "alive", "quit")}
-    return {
-        name: text if " " in text else f"GET :{text}"
-        for name, where in located.items()
-        if where and (text := where.replace("POST:", "POST :"))
-    }
+    located: dict[str, Endpoint | None] = {name: getattr(sidecar, name, None) for name in ("ready", "alive", "quit")}
+    return {name: f"{one.method} :{one.port}{one.path}" for name, one in located.items() if one}
 
 
 def read(pod: JSONObject) -> Pod:
