@@ -1,4 +1,4 @@
-"""Registers a webhook for the time of a test, and waits until the API server really calls it, and until it no longer does."""
+"""Registers a webhook for the time of a test; waits until the API server calls it, and at the end until it no longer does."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "registration"
 CONFLICT: Final = 409
 NOTICE_SECONDS: Final = 30
-"""An API server takes up a configuration within a second or so; nothing tells when (dynamic admission control, Kubernetes docs)."""
+"""An API server uses a new configuration after a second or so, without a sign of it (Kubernetes docs, dynamic admission control)."""
 
 
 @contextmanager
 def registered(api: ApiClient, configuration: JSONObject, called: Callable[[ApiClient], bool]) -> Iterator[None]:
-    """A configuration that has taken effect, by ``called``; afterwards it has no effect any more."""
+    """Register a configuration; within this block it is in effect, after it it is not. ``called``: whether the API server calls the webhook."""
     _make_namespace(api)
     api.create(configuration)
     try:
@@ -37,12 +37,12 @@ def registered(api: ApiClient, configuration: JSONObject, called: Callable[[ApiC
 
 
 def is_patched(api: ApiClient) -> bool:
-    """Whether our own webhook sees a task's pod in a namespace that opted in."""
+    """Whether the webhook patches a task's pod in a namespace that opted in."""
     return is_patched_in(NAMESPACE, api)
 
 
 def is_patched_in(namespace: str, api: ApiClient) -> bool:
-    """Whether our own webhook sees a task's pod there: it leaves its status on it."""
+    """Whether the webhook patches a task's pod in this namespace: the pod then has its status."""
     pod = api.create(task_pod(namespace), dryRun="All")
     return STATUS in (pod["metadata"].get("annotations") or {})
 

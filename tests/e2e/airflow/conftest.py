@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from testbed.airflow.installation import Airflow
     from testbed.levels import NodeLevel
     from testbed.mesh import Mesh
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 DAGS: Final = Path(__file__).parent / "dags"
 
 
 @pytest.fixture(scope="session")
-def tasks(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
+def tasks(node: NodeLevel, mesh: Mesh) -> Iterator[PodNamespace]:
     """The namespace of the executor's pods: in the mesh, and not opted in."""
     del mesh
     with mesh_namespace(node, **NOT_OPTED_IN) as namespace:
@@ -34,7 +34,7 @@ def tasks(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
 
 
 @pytest.fixture(scope="session")
-def airflow(node: NodeLevel, tasks: Namespace) -> Iterator[Airflow]:
+def airflow(node: NodeLevel, tasks: PodNamespace) -> Iterator[Airflow]:
     """Airflow with one slot."""
     with ExitStack() as ends:
         with timed_start("Airflow"):

@@ -13,11 +13,11 @@ from tests.e2e.registration import NOTICE_SECONDS, is_patched_in
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 
 @contextmanager
-def opted_in(namespace: Namespace) -> Iterator[None]:
+def opted_in(namespace: PodNamespace) -> Iterator[None]:
     """Within this block the webhook is called for the namespace's new pods."""
     _label(namespace, OPTED_IN)
     try:
@@ -28,5 +28,5 @@ def opted_in(namespace: Namespace) -> Iterator[None]:
     until(lambda: not is_patched_in(namespace.name, namespace.level.api), f"pods in {namespace.name} are left alone", NOTICE_SECONDS)
 
 
-def _label(namespace: Namespace, labels: Mapping[str, str]) -> None:
+def _label(namespace: PodNamespace, labels: Mapping[str, str]) -> None:
     namespace.level.api.patch(f"/api/v1/namespaces/{namespace.name}", {"metadata": {"labels": dict(labels)}})

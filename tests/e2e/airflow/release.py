@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -49,7 +49,7 @@ class AirflowRelease:
 
     """
 
-    namespace: Namespace
+    namespace: PodNamespace
     image: str
 
     @property

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from testbed.airflow.installation import Airflow
     from testbed.api import ApiClient
     from testbed.levels import NodeLevel
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 JOB_SECONDS = 180
 OBSERVED_SECONDS = 10
@@ -50,7 +50,7 @@ def release_without_webhook(node: NodeLevel, airflow: Airflow) -> Iterator[Airfl
         yield installed(namespace)
 
 
-def installed(namespace: Namespace) -> AirflowRelease:
+def installed(namespace: PodNamespace) -> AirflowRelease:
     """A release with everything but its jobs."""
     release = AirflowRelease(namespace, namespace.level.node.load(catalogue.airflow()))
     release.install()

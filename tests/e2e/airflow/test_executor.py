@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from testbed.airflow.installation import Airflow
     from testbed.airflow.rest import Run
     from testbed.recorder import Moment
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 FULL: Final = "Executor parallelism limit reached. 0 open slots."
 ROUNDS: Final = 20
@@ -25,7 +25,7 @@ DRAIN_SECONDS: Final = 400
 
 
 def test_a_pod_that_never_ends_stops_airflow_and_with_the_webhook_ten_tasks_run_through(
-    airflow: Airflow, tasks: Namespace, measured: list[str]
+    airflow: Airflow, tasks: PodNamespace, measured: list[str]
 ) -> None:
     run = airflow.api.run("many")
     stuck = first_pod(run)
@@ -41,7 +41,7 @@ def test_a_pod_that_never_ends_stops_airflow_and_with_the_webhook_ten_tasks_run_
     measured.append(summary(tasks, ends))
 
 
-def test_a_task_whose_container_is_killed_fails_as_it_does_without_a_proxy(airflow: Airflow, tasks: Namespace) -> None:
+def test_a_task_whose_container_is_killed_fails_as_it_does_without_a_proxy(airflow: Airflow, tasks: PodNamespace) -> None:
     with opted_in(tasks):
         run = airflow.api.run("killed")
         assert run.end(TASK_SECONDS) == "failed"
@@ -59,7 +59,7 @@ def first_pod(run: Run) -> str:
     return run.hosts()[done]
 
 
-def assert_nothing_moves(airflow: Airflow, run: Run, tasks: Namespace, stuck: str) -> None:
+def assert_nothing_moves(airflow: Airflow, run: Run, tasks: PodNamespace, stuck: str) -> None:
     """Assert that for many rounds a pod whose task is done occupies the slot, and the other tasks wait."""
     rounds = airflow.log("scheduler").count(FULL)
     until(lambda: airflow.log("scheduler").count(FULL) > rounds + ROUNDS, "the scheduler finds no slot", TASK_SECONDS)
@@ -77,7 +77,7 @@ def exit_code(end: Moment) -> int:
     return int((end.terminated("base") or {})["exitCode"])
 
 
-def summary(tasks: Namespace, ends: dict[str, Moment]) -> str:
+def summary(tasks: PodNamespace, ends: dict[str, Moment]) -> str:
     """How long pods took, from one to the next and from their task's end to their own."""
     seconds = list(from_base_to_end(tasks, ends))
     began = sorted(tasks.level.recorder.moments(tasks.name, host)[0].seconds for host in ends)
@@ -85,7 +85,7 @@ def summary(tasks: Namespace, ends: dict[str, Moment]) -> str:
     return f"Airflow with one slot: {each:.1f} s a task; from its end to its pod's {median(seconds):.1f} s (at most {max(seconds):.1f} s)"
 
 
-def from_base_to_end(tasks: Namespace, ends: dict[str, Moment]) -> Iterator[float]:
+def from_base_to_end(tasks: PodNamespace, ends: dict[str, Moment]) -> Iterator[float]:
     """Seconds from each task's end to its pod's end, during which it occupied a slot."""
     for host, end in ends.items():
         base = tasks.when(host, lambda moment: moment.terminated("base") is not None, "has a base that ended")

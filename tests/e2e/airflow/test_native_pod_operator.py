@@ -9,33 +9,33 @@ import pytest
 from tests.e2e.airflow.test_pod_operator import RETURN, TASK_SECONDS, pod_of
 from tests.e2e.mesh.namespace import mesh_namespace
 from tests.e2e.mesh.task import status_of
-from tests.e2e.node.native import native, seen_by, watching
+from tests.e2e.node.native import native, selecting, watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testbed.airflow.installation import Airflow
     from testbed.levels import NodeLevel
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 ENDS = {"plain": {"istio-proxy": "native"}, "cache": {"istio-proxy": "native", "cache": "quit"}}
 """What becomes of each sidecar, by DAG: the user's own one is described with a quit and no word of native."""
 
 
 @pytest.fixture(scope="module")
-def able(node: NodeLevel, airflow: Airflow) -> Iterator[Namespace]:
+def able(node: NodeLevel, airflow: Airflow) -> Iterator[PodNamespace]:
     """A namespace of the mesh whose webhook watches the node and uses native sidecars."""
     del airflow
     with (
         watching(node, "operator-watcher") as level,
-        seen_by(level, "airflow-sidecar-webhook-operator") as labels,
+        selecting(level, "airflow-sidecar-webhook-operator") as labels,
         mesh_namespace(level, **labels) as namespace,
     ):
         yield namespace
 
 
 @pytest.mark.parametrize("dag", ENDS)
-def test_its_pod_ends_and_its_task_with_it(airflow: Airflow, able: Namespace, task_image: str, dag: str) -> None:
+def test_its_pod_ends_and_its_task_with_it(airflow: Airflow, able: PodNamespace, task_image: str, dag: str) -> None:
     run = airflow.api.run(dag, namespace=able.name, image=task_image, script="exit 0")
     assert run.end(TASK_SECONDS) == "success"
     end = able.end(pod_of(run))
@@ -43,7 +43,7 @@ def test_its_pod_ends_and_its_task_with_it(airflow: Airflow, able: Namespace, ta
 
 
 @pytest.mark.parametrize("dag", ["plain_xcom", "cache_xcom"])
-def test_what_it_returns_arrives(airflow: Airflow, able: Namespace, task_image: str, dag: str) -> None:
+def test_what_it_returns_arrives(airflow: Airflow, able: PodNamespace, task_image: str, dag: str) -> None:
     """A native sidecar runs on until the XCom sidecar has ended, too."""
     run = airflow.api.run(dag, namespace=able.name, image=task_image, script=RETURN)
     assert run.end(TASK_SECONDS) == "success"
@@ -52,7 +52,7 @@ def test_what_it_returns_arrives(airflow: Airflow, able: Namespace, task_image: 
 
 
 @pytest.mark.parametrize("dag", ENDS)
-def test_a_failure_is_a_failure_with_its_code(airflow: Airflow, able: Namespace, task_image: str, dag: str) -> None:
+def test_a_failure_is_a_failure_with_its_code(airflow: Airflow, able: PodNamespace, task_image: str, dag: str) -> None:
     run = airflow.api.run(dag, namespace=able.name, image=task_image, script="exit 3")
     assert run.end(TASK_SECONDS) == "failed"
     assert any("Container 'base'" in line and "exit_code=3" in line for line in run.log("task"))

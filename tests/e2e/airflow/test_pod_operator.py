@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from testbed.airflow.installation import Airflow
     from testbed.airflow.rest import Run
     from testbed.levels import NodeLevel
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 TASK_SECONDS: Final = 180
 STILL: Final = "has phase Running"
@@ -30,7 +30,7 @@ RETURN: Final = "echo '{\"rows\": 3}' > /airflow/xcom/return.json"
 
 
 @pytest.fixture(scope="module")
-def in_mesh(node: NodeLevel, airflow: Airflow) -> Iterator[Namespace]:
+def in_mesh(node: NodeLevel, airflow: Airflow) -> Iterator[PodNamespace]:
     """A namespace of the mesh that opted in."""
     del airflow
     with mesh_namespace(node) as namespace:
@@ -38,7 +38,7 @@ def in_mesh(node: NodeLevel, airflow: Airflow) -> Iterator[Namespace]:
 
 
 @pytest.fixture
-def in_mesh_without_webhook(node: NodeLevel, airflow: Airflow) -> Iterator[Namespace]:
+def in_mesh_without_webhook(node: NodeLevel, airflow: Airflow) -> Iterator[PodNamespace]:
     """A namespace of the mesh that did not."""
     del airflow
     with mesh_namespace(node, **NOT_OPTED_IN) as namespace:
@@ -46,28 +46,28 @@ def in_mesh_without_webhook(node: NodeLevel, airflow: Airflow) -> Iterator[Names
 
 
 @pytest.fixture
-def outside(node: NodeLevel) -> Iterator[Namespace]:
+def outside(node: NodeLevel) -> Iterator[PodNamespace]:
     """A namespace outside the mesh that opted in."""
     with namespace_on(node, "outside") as namespace:
         yield namespace
 
 
 @pytest.fixture
-def outside_without_webhook(node: NodeLevel) -> Iterator[Namespace]:
+def outside_without_webhook(node: NodeLevel) -> Iterator[PodNamespace]:
     """A namespace outside the mesh that did not."""
     with namespace_on(node, "outside", **NOT_OPTED_IN) as namespace:
         yield namespace
 
 
 @pytest.mark.parametrize("dag", ["plain", "cache"])
-def test_its_pod_ends_and_its_task_with_it(airflow: Airflow, in_mesh: Namespace, task_image: str, dag: str) -> None:
+def test_its_pod_ends_and_its_task_with_it(airflow: Airflow, in_mesh: PodNamespace, task_image: str, dag: str) -> None:
     run = airflow.api.run(dag, namespace=in_mesh.name, image=task_image, script="exit 0")
     assert run.end(TASK_SECONDS) == "success"
     assert in_mesh.end(pod_of(run)).phase == "Succeeded"
 
 
 @pytest.mark.parametrize("dag", ["plain_xcom", "cache_xcom"])
-def test_what_it_returns_arrives(airflow: Airflow, in_mesh: Namespace, task_image: str, dag: str) -> None:
+def test_what_it_returns_arrives(airflow: Airflow, in_mesh: PodNamespace, task_image: str, dag: str) -> None:
     run = airflow.api.run(dag, namespace=in_mesh.name, image=task_image, script=RETURN)
     assert run.end(TASK_SECONDS) == "success"
     assert run.xcom("task") == {"rows": 3}
@@ -75,14 +75,14 @@ def test_what_it_returns_arrives(airflow: Airflow, in_mesh: Namespace, task_imag
 
 
 @pytest.mark.parametrize("dag", ["plain", "cache"])
-def test_a_failure_is_a_failure_with_its_code(airflow: Airflow, in_mesh: Namespace, task_image: str, dag: str) -> None:
+def test_a_failure_is_a_failure_with_its_code(airflow: Airflow, in_mesh: PodNamespace, task_image: str, dag: str) -> None:
     run = airflow.api.run(dag, namespace=in_mesh.name, image=task_image, script="exit 3")
     assert run.end(TASK_SECONDS) == "failed"
     assert any("Container 'base'" in line and "exit_code=3" in line for line in run.log("task"))
     assert in_mesh.end(pod_of(run)).phase == "Failed"
 
 
-def test_it_skips_its_task_by_the_code_of_its_container(airflow: Airflow, in_mesh: Namespace, task_image: str) -> None:
+def test_it_skips_its_task_by_the_code_of_its_container(airflow: Airflow, in_mesh: PodNamespace, task_image: str) -> None:
     run = airflow.api.run("plain", namespace=in_mesh.name, image=task_image, script="exit 99")
     run.end(TASK_SECONDS)
     assert run.states() == {"task": "skipped"}
@@ -90,7 +90,7 @@ def test_it_skips_its_task_by_the_code_of_its_container(airflow: Airflow, in_mes
 
 
 def test_without_the_webhook_it_waits_on_beside_a_sidecar_of_another_name(
-    airflow: Airflow, outside_without_webhook: Namespace, task_image: str
+    airflow: Airflow, outside_without_webhook: PodNamespace, task_image: str
 ) -> None:
     run = airflow.api.run("cache", namespace=outside_without_webhook.name, image=task_image, script="exit 0")
     pod = until(lambda: pod_of(run), "the operator has a pod", TASK_SECONDS)
@@ -103,14 +103,14 @@ def test_without_the_webhook_it_waits_on_beside_a_sidecar_of_another_name(
     assert run.end(TASK_SECONDS) == "failed"
 
 
-def test_with_the_webhook_it_does_not(airflow: Airflow, outside: Namespace, task_image: str) -> None:
+def test_with_the_webhook_it_does_not(airflow: Airflow, outside: PodNamespace, task_image: str) -> None:
     run = airflow.api.run("cache", namespace=outside.name, image=task_image, script="exit 0")
     assert run.end(TASK_SECONDS) == "success"
     assert outside.end(pod_of(run)).phase == "Succeeded"
 
 
 def test_without_the_webhook_it_knows_istio_but_leaves_a_pod_that_runs_on(
-    airflow: Airflow, in_mesh_without_webhook: Namespace, task_image: str
+    airflow: Airflow, in_mesh_without_webhook: PodNamespace, task_image: str
 ) -> None:
     run = airflow.api.run("plain", namespace=in_mesh_without_webhook.name, image=task_image, script="exit 0")
     assert run.end(TASK_SECONDS) == "success"

@@ -33,7 +33,7 @@ ALL: Final = dict(pods_in(""))
 NATIVE: Final = "native sidecars-native"
 
 
-class Namespaces(NamedTuple):
+class NativeNamespaces(NamedTuple):
     """One that opted in, and one that did not; the cluster they are in, as far as decisions go."""
 
     api: ApiClient
@@ -43,7 +43,7 @@ class Namespaces(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=["api_server", "newest_api_server"])
-def namespaces(request: pytest.FixtureRequest) -> Iterator[Namespaces]:
+def namespaces(request: pytest.FixtureRequest) -> Iterator[NativeNamespaces]:
     level: Level = request.getfixturevalue(request.param)
     version = read_version(level.api.get("/version")["gitVersion"])
     with (
@@ -52,7 +52,7 @@ def namespaces(request: pytest.FixtureRequest) -> Iterator[Namespaces]:
         new_namespace(level.api, "bystander", **NOT_OPTED_IN) as bystander,
     ):
         assert supports(webhook) == [NativeSupport.READY]
-        yield Namespaces(level.api, opted_in, bystander, Cluster(NativeSupport.READY, version, frozenset(), frozenset()))
+        yield NativeNamespaces(level.api, opted_in, bystander, Cluster(NativeSupport.READY, version, frozenset(), frozenset()))
 
 
 def with_annotation(pod: JSONObject, name: str, value: str) -> JSONObject:
@@ -117,7 +117,7 @@ def treatment_of(pod: JSONObject) -> str:
 @pytest.mark.parametrize("injection", INJECTIONS)
 @pytest.mark.parametrize("path", ALL)
 def test_a_pod_is_accepted_becomes_what_was_decided_and_stays_so_when_it_is_created_again(
-    namespaces: Namespaces, path: str, injection: str, policy: Policy
+    namespaces: NativeNamespaces, path: str, injection: str, policy: Policy
 ) -> None:
     inject, expectation = INJECTIONS[injection]
     untouched = stored(namespaces.api, inject(ALL[path]), namespaces.bystander)
@@ -150,7 +150,7 @@ def prove_native(untouched: JSONObject, treated: JSONObject) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in ALL if expected(path) not in {NOT_AIRFLOW, NOT_IN_MESH}])
-def test_istios_proxy_comes_to_the_place_that_its_own_injector_gives_it(namespaces: Namespaces, path: str) -> None:
+def test_istios_proxy_comes_to_the_place_that_its_own_injector_gives_it(namespaces: NativeNamespaces, path: str) -> None:
     converted = stored(namespaces.api, inject_istio(ALL[path]), namespaces.opted_in)["spec"]
     own = stored(namespaces.api, inject_istio_native(ALL[path]), namespaces.opted_in)["spec"]
 

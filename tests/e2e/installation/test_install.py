@@ -20,7 +20,7 @@ from tests.e2e.registration import is_patched_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -53,14 +53,14 @@ def uninstall(installation: Installation, way: str) -> None:
 
 
 @contextmanager
-def tasks(installation: Installation) -> Iterator[Namespace]:
+def tasks(installation: Installation) -> Iterator[PodNamespace]:
     """A namespace that opted in before anything was installed."""
     with namespace_on(installation.level, "installed") as opted_in:
         wait_until_ready(installation.level.api, opted_in.name, SERVICE_ACCOUNT, "configmaps/kube-root-ca.crt")
         yield opted_in
 
 
-def end_of_task(here: Namespace, task_image: str, agent_image: str) -> tuple[JSONObject, JSONObject]:
+def end_of_task(here: PodNamespace, task_image: str, agent_image: str) -> tuple[JSONObject, JSONObject]:
     """Create an Airflow pod with a sidecar; the stored pod, and how its task ended."""
     proxy = stand_in_proxy(agent_image)
     # The kubelet probes it, since it becomes native: it has to listen at the pod's address, as Istio's does.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.installation.installation import Installation
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 ROOT: Final = Path(__file__).parents[3]
 PUSHED: Final = r"docker build --tag (\S+) \. && docker push \1"
@@ -42,7 +42,7 @@ def blocks(page: str, heading: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def tasks(installation: Installation) -> Iterator[Namespace]:
+def tasks(installation: Installation) -> Iterator[PodNamespace]:
     """A namespace of Airflow's without the label."""
     with namespace_on(installation.level, "newcomer") as here:
         installation.level.api.patch(f"/api/v1/namespaces/{here.name}", {"metadata": {"labels": dict.fromkeys(OPTED_IN)}})
@@ -72,7 +72,7 @@ class Newcomer:
     """
 
     installation: Installation
-    tasks: Namespace
+    tasks: PodNamespace
     programs: dict[str, str]
 
     def type_in(self, commands: str) -> str:
@@ -102,7 +102,7 @@ class Newcomer:
 
 
 @pytest.fixture
-def newcomer(installation: Installation, tasks: Namespace, programs: dict[str, str]) -> Iterator[Newcomer]:
+def newcomer(installation: Installation, tasks: PodNamespace, programs: dict[str, str]) -> Iterator[Newcomer]:
     """The newcomer; afterwards, what a failed test left installed is removed."""
     yield Newcomer(installation, tasks, programs)
     installation.kubectl("delete", "--ignore-not-found", "--filename=-", given=installation.manifest())

@@ -1,4 +1,4 @@
-"""What the mesh's tests share."""
+"""Namespaces of the mesh, by the order of Istio's webhook and this one, and servers that tasks call."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from tests.e2e.mesh.namespace import mesh_namespace
 from tests.e2e.mesh.secrets_agent import PORT, TOKEN_REVIEWS, server
 from tests.e2e.mesh.server import serve
 from tests.e2e.namespaces import NOT_OPTED_IN
-from tests.e2e.node.native import forced, seen_by, watching
+from tests.e2e.node.native import forced, selecting, watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testbed.levels import NodeLevel
     from testbed.mesh import Mesh
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 VERSIONED: Final = "localhost/proxyv2:1.31.0"
 
 
 @pytest.fixture(scope="module")
-def namespace(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
+def namespace(node: NodeLevel, mesh: Mesh) -> Iterator[PodNamespace]:
     """A namespace that opted in, to the mesh and to the webhook."""
     del mesh
     with mesh_namespace(node) as opted_in:
@@ -34,7 +34,7 @@ def namespace(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
 
 @pytest.fixture(scope="session")
 def watcher(node: NodeLevel, mesh: Mesh) -> Iterator[NodeLevel]:
-    """The node with a webhook that sees what it can do, and that Istio is there."""
+    """The node with a webhook that watches it, and so knows that Istio is installed."""
     del mesh
     with watching(node, "watcher") as level:
         yield level
@@ -42,19 +42,19 @@ def watcher(node: NodeLevel, mesh: Mesh) -> Iterator[NodeLevel]:
 
 @pytest.fixture(scope="session")
 def _before_istio(watcher: NodeLevel) -> Iterator[dict[str, str]]:
-    with seen_by(watcher, "airflow-sidecar-webhook-watcher") as labels:
+    with selecting(watcher, "airflow-sidecar-webhook-watcher") as labels:
         yield labels
 
 
 @pytest.fixture(scope="session")
 def _after_istio(watcher: NodeLevel) -> Iterator[dict[str, str]]:
-    with seen_by(watcher, "zzz-airflow-sidecar-webhook-watcher") as labels:
+    with selecting(watcher, "zzz-airflow-sidecar-webhook-watcher") as labels:
         yield labels
 
 
 @pytest.fixture(scope="session")
 def forced_level(node: NodeLevel, mesh: Mesh) -> Iterator[NodeLevel]:
-    """The node with a webhook that is told to make sidecars native, and knows of no Istio."""
+    """The node with a webhook that is forced to make sidecars native, and does not know that Istio is installed."""
     del mesh
     with forced(node, "forced") as level:
         yield level
@@ -62,49 +62,49 @@ def forced_level(node: NodeLevel, mesh: Mesh) -> Iterator[NodeLevel]:
 
 @pytest.fixture(scope="session")
 def _again_after_istio(forced_level: NodeLevel) -> Iterator[dict[str, str]]:
-    with seen_by(forced_level, "airflow-sidecar-webhook-forced") as labels:
+    with selecting(forced_level, "airflow-sidecar-webhook-forced") as labels:
         yield labels
 
 
 @pytest.fixture(scope="module")
-def rendered(node: NodeLevel, mesh: Mesh) -> Iterator[Namespace]:
-    """A namespace of the mesh that no webhook of ours sees: pods are there as Istio leaves them."""
+def rendered(node: NodeLevel, mesh: Mesh) -> Iterator[PodNamespace]:
+    """A namespace of the mesh that did not opt in: its pods are as Istio renders them."""
     del mesh
     with mesh_namespace(node, **NOT_OPTED_IN) as namespace:
         yield namespace
 
 
 @pytest.fixture(scope="module")
-def asked(watcher: NodeLevel, _before_istio: dict[str, str]) -> Iterator[Namespace]:
-    """One in which our webhook is called first, so that Istio hears what it asks for."""
+def hinted(watcher: NodeLevel, _before_istio: dict[str, str]) -> Iterator[PodNamespace]:
+    """One in which the webhook is called before Istio's, so that Istio reads the annotation that it sets."""
     with mesh_namespace(watcher, **_before_istio) as namespace:
         yield namespace
 
 
 @pytest.fixture(scope="module")
-def converted(watcher: NodeLevel, _after_istio: dict[str, str]) -> Iterator[Namespace]:
-    """One in which Istio is called first, and renders what it does by itself: a regular container."""
+def converted(watcher: NodeLevel, _after_istio: dict[str, str]) -> Iterator[PodNamespace]:
+    """One in which Istio is called first, and renders a regular container, which the webhook converts."""
     with mesh_namespace(watcher, **_after_istio) as namespace:
         yield namespace
 
 
 @pytest.fixture(scope="module")
-def reinvoked(forced_level: NodeLevel, _again_after_istio: dict[str, str]) -> Iterator[Namespace]:
-    """One in which our webhook is called first, does not know that Istio will come, and is called again after it."""
+def reinvoked(forced_level: NodeLevel, _again_after_istio: dict[str, str]) -> Iterator[PodNamespace]:
+    """One in which the webhook is called first, does not expect Istio, and is called again after it."""
     with mesh_namespace(forced_level, **_again_after_istio) as namespace:
         yield namespace
 
 
-@pytest.fixture(scope="module", params=["asked", "converted", "reinvoked"])
-def way(request: pytest.FixtureRequest) -> Namespace:
+@pytest.fixture(scope="module", params=["hinted", "converted", "reinvoked"])
+def way(request: pytest.FixtureRequest) -> PodNamespace:
     """A namespace in which istio-proxy becomes native, in each of the ways, which are fixtures."""
-    namespace: Namespace = request.getfixturevalue(request.param)
+    namespace: PodNamespace = request.getfixturevalue(request.param)
     return namespace
 
 
 @pytest.fixture(scope="session")
 def versioned_image(node: NodeLevel, mesh: Mesh) -> dict[str, str]:
-    """The annotation by which Istio takes the same proxy by a tag that tells its version, as real ones do."""
+    """The annotation that makes Istio use the same proxy under a tag with its version, as real images have."""
     node.node.ctr("images", "tag", "--force", mesh.proxy_image, VERSIONED)
     return {"sidecar.istio.io/proxyImage": VERSIONED}
 
@@ -126,7 +126,7 @@ def web(node: NodeLevel) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def agent_image(node: NodeLevel) -> str:
-    """OpenBao."""
+    """The image of OpenBao."""
     return node.node.load(catalogue.secrets_agent())
 
 

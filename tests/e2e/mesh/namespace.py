@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testbed.levels import NodeLevel
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 
 @contextmanager
-def mesh_namespace(node: NodeLevel, **labels: str) -> Iterator[Namespace]:
+def mesh_namespace(node: NodeLevel, **labels: str) -> Iterator[PodNamespace]:
     """A namespace of the mesh; opted in to the webhook unless ``labels`` say otherwise. No pod may be left Running in it."""
     with namespace_on(node, "mesh", **INJECTED, **labels) as namespace:
         # Without istiod's root certificate the proxy waits for its volume.

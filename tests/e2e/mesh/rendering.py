@@ -1,4 +1,4 @@
-"""A pod as it would be stored after Istio and us, in a form in which two of them can be compared."""
+"""A pod as it is stored after Istio's webhook and this one, made comparable with another."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from webhook.core.names import CANONICAL_NAME, STATUS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
-ASKED: Final = {"sidecar.istio.io/nativeSidecar": "true"}
-"""What a user writes who wants Istio to render it natively."""
+USERS_HINT: Final = {"sidecar.istio.io/nativeSidecar": "true"}
+"""The annotation of a user who wants Istio to render a native sidecar."""
 
 
-def rendering(namespace: Namespace, change: Callable[[JSONObject], None], annotations: Mapping[str, str]) -> JSONObject:
-    """The pod that would be stored, without our status and without the namespace's name, which Istio writes into it."""
+def rendering(namespace: PodNamespace, change: Callable[[JSONObject], None], annotations: Mapping[str, str]) -> JSONObject:
+    """The pod that would be stored, without the webhook's status, and without the namespace's name, which Istio writes into it."""
     base = shell("localhost/task:1", "exit 3")
     pod = operator_pod(namespace.name, "same", base, automountServiceAccountToken=False)
-    # Else each of the two would give a name of its own.
+    # Without it, the two would get different names.
     pod["metadata"]["labels"][CANONICAL_NAME] = "given"
     change(pod)
     pod["metadata"]["annotations"].update(annotations)
@@ -39,6 +39,6 @@ def rendering(namespace: Namespace, change: Callable[[JSONObject], None], annota
 
 
 def differences(reference: object, found: object) -> list[JSONObject]:
-    """What would have to be done to the reference to make it the other, as a JSON Patch: short where a failure has to be read."""
+    """The JSON Patch from the reference to the other: short, so that a failure can be read."""
     operations: list[JSONObject] = jsonpatch.make_patch(reference, found).patch
     return operations

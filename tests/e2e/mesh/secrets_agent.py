@@ -48,7 +48,7 @@ CONTENT: Final = {
     },
     "secret/data/database": {"data": {"password": VALUE}},
 }
-"""What the server is told after its start, path by path: who may read, by a service account's token, and the one value."""
+"""What the server is configured with after its start, by path: who may read with a service account's token, and the one value."""
 
 TOKEN_REVIEWS: Final = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -57,15 +57,15 @@ TOKEN_REVIEWS: Final = {
     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:auth-delegator"},
     "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:serviceaccounts"}],
 }
-"""The server asks the API server whose token it was shown."""
+"""The server has the API server review the tokens that it receives."""
 
 
 def server(image: str) -> JSONObject:
     """The container of a server in memory, ready when it holds its content."""
-    ask = f'wget -q -O /dev/null --header "X-Vault-Token: root" --post-data "$2" "http://127.0.0.1:{PORT}/v1/$1"'
+    post = f'wget -q -O /dev/null --header "X-Vault-Token: root" --post-data "$2" "http://127.0.0.1:{PORT}/v1/$1"'
     script = [
         f"bao server -dev -dev-root-token-id=root -dev-listen-address=0.0.0.0:{PORT} &",
-        f"put() {{ {ask}; }}",
+        f"put() {{ {post}; }}",
         *(f"until put {path} '{json.dumps(body)}'; do sleep 0.1; done" for path, body in CONTENT.items()),
         "touch /tmp/ready",
         "wait",
@@ -107,14 +107,14 @@ def _configuration(url: str, *, stays: bool) -> JSONObject:
 
 def _agent(name: str, home: str, image: str, configuration: JSONObject) -> JSONObject:
     """The container as the injector writes it; the program is called bao instead of vault."""
-    told = base64.b64encode(json.dumps(configuration).encode()).decode()
+    encoded = base64.b64encode(json.dumps(configuration).encode()).decode()
     run = "echo ${VAULT_CONFIG?} | base64 -d > /home/vault/config.json && bao agent -config=/home/vault/config.json"
     return {
         "name": name,
         "image": image,
         "command": ["/bin/sh", "-ec"],
         "args": [run],
-        "env": [{"name": "VAULT_CONFIG", "value": told}, {"name": "HOME", "value": "/home/vault"}],
+        "env": [{"name": "VAULT_CONFIG", "value": encoded}, {"name": "HOME", "value": "/home/vault"}],
         "securityContext": {
             "runAsUser": 100,
             "runAsGroup": 1000,

@@ -13,7 +13,7 @@ from webhook.core.names import STATUS
 
 if TYPE_CHECKING:
     from testbed.recorder import Moment
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -44,7 +44,7 @@ def ended(moment: Moment, container: str) -> JSONObject:
     return found
 
 
-def assert_runs_on(namespace: Namespace, pod: str) -> None:
+def assert_runs_on(namespace: PodNamespace, pod: str) -> None:
     """Assert that a pod whose task has ended stays Running; then delete it."""
     with pytest.raises(TimeoutError):
         namespace.level.recorder.first(namespace.name, pod, lambda moment: moment.phase in ENDED, "ends", RUNS_ON_SECONDS)
@@ -62,13 +62,13 @@ def regular(pod: JSONObject) -> list[str]:
     return [container["name"] for container in pod["spec"]["containers"]]
 
 
-def in_container(namespace: Namespace, pod: str, container: str, script: str) -> str:
+def in_container(namespace: PodNamespace, pod: str, container: str, script: str) -> str:
     """Run a shell line in a container, as Airflow does; its output. CalledProcessError, TimeoutExpired."""
     command = _in_container(namespace, pod, container, script)
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=EXEC_SECONDS).stdout
 
 
-def end_from_within(namespace: Namespace, pod: str, container: str, script: str) -> None:
+def end_from_within(namespace: PodNamespace, pod: str, container: str, script: str) -> None:
     """Run a shell line that makes its own container end. CalledProcessError, TimeoutExpired.
 
     The kernel kills all processes of a container with its first one, and so perhaps this shell.
@@ -79,5 +79,5 @@ def end_from_within(namespace: Namespace, pod: str, container: str, script: str)
         done.check_returncode()
 
 
-def _in_container(namespace: Namespace, pod: str, container: str, script: str) -> list[str]:
+def _in_container(namespace: PodNamespace, pod: str, container: str, script: str) -> list[str]:
     return namespace.kubectl("exec", pod, f"--container={container}", "--", "/bin/sh", "-c", script)

@@ -13,14 +13,14 @@ from tests.e2e.node.pods import operator_pod, shell
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 GRACE_SECONDS: Final = 30
 NEVER_READY: Final = {"proxy.istio.io/config": '{"discoveryAddress": "127.0.0.1:9"}'}
 
 
 @pytest.fixture(scope="module")
-def pods(namespace: Namespace, task_image: str, web: str) -> Iterator[None]:
+def pods(namespace: PodNamespace, task_image: str, web: str) -> Iterator[None]:
     """One whose task runs, and one whose task waits for its proxy in vain; deleted in the end, whichever tests were run."""
     on_term = f"sleep 0.3; {request(web)}; exit 7"
     running = shell(task_image, f"trap '{on_term}' TERM; echo runs; while :; do sleep 0.1; done")
@@ -33,7 +33,7 @@ def pods(namespace: Namespace, task_image: str, web: str) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("pods")
-def test_a_task_that_is_told_to_end_still_reaches_its_server_and_keeps_its_code(namespace: Namespace) -> None:
+def test_a_task_that_is_told_to_end_still_reaches_its_server_and_keeps_its_code(namespace: PodNamespace) -> None:
     namespace.wait_for_log("running", "runs")
     began = time.monotonic()
     namespace.delete("running", GRACE_SECONDS)
@@ -48,7 +48,7 @@ def test_a_task_that_is_told_to_end_still_reaches_its_server_and_keeps_its_code(
 
 
 @pytest.mark.usefixtures("pods")
-def test_a_task_that_still_waits_for_its_proxy_is_never_started(namespace: Namespace) -> None:
+def test_a_task_that_still_waits_for_its_proxy_is_never_started(namespace: PodNamespace) -> None:
     namespace.wait_for_log("waiting", "Envoy proxy is NOT ready", "istio-proxy")
     namespace.delete("waiting", GRACE_SECONDS)
 

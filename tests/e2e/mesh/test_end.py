@@ -14,7 +14,7 @@ from tests.e2e.node.pods import operator_pod, shell
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -38,7 +38,7 @@ READY_MOVED: Final = Ports({}, {"proxyMetadata": {"ENVOY_STATUS_PORT": "15099"}}
 NO_STATUS_PORT: Final = Ports({STATUS_PORT: "0"}, {})
 
 
-class Mix(NamedTuple):
+class WrappedMix(NamedTuple):
     """A row of the table.
 
     Args:
@@ -60,11 +60,11 @@ class Mix(NamedTuple):
 
 
 MIXES: Final = {
-    f"{'held' if is_held else 'beside'}-{name}-{code}": Mix(ports, is_held, code)
+    f"{'held' if is_held else 'beside'}-{name}-{code}": WrappedMix(ports, is_held, code)
     for (name, ports), is_held, code in itertools.product({"usual": USUAL, **STATUS_MOVED}.items(), (False, True), (0, 3))
 } | {
-    # Not held: Istio's own hook knows no other port than 15021, and would fail after its 60 s.
-    f"beside-ready-port-moved-{code}": Mix(READY_MOVED, False, code)
+    # Without holdApplicationUntilProxyStarts: its postStart hook polls port 15021 alone, and would fail after its 60 s.
+    f"beside-ready-port-moved-{code}": WrappedMix(READY_MOVED, False, code)
     for code in (0, 3)
 }
 
@@ -78,11 +78,11 @@ WRAPPED: Final = {
     "no_native": "unknown",
 }
 
-WITHOUT_QUIT: Final = {f"beside-no-status-port-{code}": Mix(NO_STATUS_PORT, False, code) for code in (0, 3)}
+WITHOUT_QUIT: Final = {f"beside-no-status-port-{code}": WrappedMix(NO_STATUS_PORT, False, code) for code in (0, 3)}
 
 
 @pytest.fixture(scope="module")
-def pods(namespace: Namespace, task_image: str, web: str) -> Iterator[dict[str, JSONObject]]:
+def pods(namespace: PodNamespace, task_image: str, web: str) -> Iterator[dict[str, JSONObject]]:
     """Every row as a pod, all at once, as they were created; those that would run on are deleted in the end."""
     api = namespace.level.api
     requests = {name: f"{request(web)}; exit {mix.code}" for name, mix in MIXES.items()}
@@ -98,7 +98,7 @@ def pods(namespace: Namespace, task_image: str, web: str) -> Iterator[dict[str, 
 
 @pytest.mark.parametrize(("name", "mix"), MIXES.items(), ids=MIXES)
 def test_a_pod_ends_with_its_tasks_code_after_a_first_request_through_the_proxy(
-    namespace: Namespace, pods: dict[str, JSONObject], name: str, mix: Mix
+    namespace: PodNamespace, pods: dict[str, JSONObject], name: str, mix: WrappedMix
 ) -> None:
     assert regular(pods[name]) == (["istio-proxy", "base"] if mix.is_held else ["base", "istio-proxy"])
     assert status_of(pods[name]) == WRAPPED
@@ -113,7 +113,7 @@ def test_a_pod_ends_with_its_tasks_code_after_a_first_request_through_the_proxy(
 
 @pytest.mark.parametrize(("name", "mix"), WITHOUT_QUIT.items(), ids=WITHOUT_QUIT)
 def test_a_pod_whose_agent_serves_no_port_is_left_and_says_that_it_runs_on(
-    namespace: Namespace, pods: dict[str, JSONObject], name: str, mix: Mix
+    namespace: PodNamespace, pods: dict[str, JSONObject], name: str, mix: WrappedMix
 ) -> None:
     assert status_of(pods[name]) == {
         "treatment": "left",
@@ -127,9 +127,9 @@ def test_a_pod_whose_agent_serves_no_port_is_left_and_says_that_it_runs_on(
     assert_runs_on(namespace, name)
 
 
-def test_a_held_pod_whose_agent_serves_no_port_is_left_too(namespace: Namespace, task_image: str) -> None:
-    """Only what is decided: Istio's own hook holds the task up for 60 s, and then the kubelet kills the proxy."""
-    mix = Mix(NO_STATUS_PORT, is_held=True, code=0)
+def test_a_held_pod_whose_agent_serves_no_port_is_left_too(namespace: PodNamespace, task_image: str) -> None:
+    """Only the decision: Istio's own postStart hook delays the task for 60 s, and then the kubelet kills the proxy."""
+    mix = WrappedMix(NO_STATUS_PORT, is_held=True, code=0)
     sent = operator_pod(namespace.name, "held-no-status-port", shell(task_image, "exit 0"), annotations=mix.annotations)
     pod = namespace.level.api.create(sent, dryRun="All")
 

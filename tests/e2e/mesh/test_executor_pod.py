@@ -19,7 +19,7 @@ from tests.support.pods import container, load
 
 if TYPE_CHECKING:
     from testbed.levels import NodeLevel
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -33,7 +33,7 @@ def airflow_image(node: NodeLevel) -> str:
 
 
 @pytest.fixture(scope="module")
-def pods(namespace: Namespace, airflow_image: str, web: str) -> dict[str, JSONObject]:
+def pods(namespace: PodNamespace, airflow_image: str, web: str) -> dict[str, JSONObject]:
     """The pods of the fixtures, all at once, as they were created."""
     created = {}
     for number, path in enumerate(PATHS):
@@ -47,7 +47,7 @@ def pods(namespace: Namespace, airflow_image: str, web: str) -> dict[str, JSONOb
 
 @pytest.mark.parametrize("path", PATHS)
 def test_it_runs_its_args_by_the_images_entry_point_and_ends_with_its_tasks_code(
-    namespace: Namespace, pods: dict[str, JSONObject], path: str
+    namespace: PodNamespace, pods: dict[str, JSONObject], path: str
 ) -> None:
     pod = pods[path]
     assert regular(pod) == ["base", "istio-proxy"]

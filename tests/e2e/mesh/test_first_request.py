@@ -9,10 +9,10 @@ from tests.e2e.node.pods import operator_pod, shell
 from webhook.core.names import MODE
 
 if TYPE_CHECKING:
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 
-def test_the_tasks_first_request_goes_through_the_proxy(namespace: Namespace, task_image: str, web: str) -> None:
+def test_the_tasks_first_request_goes_through_the_proxy(namespace: PodNamespace, task_image: str, web: str) -> None:
     namespace.create(operator_pod(namespace.name, "first", shell(task_image, f"{request(web)}; exit 3")))
 
     base = ended(namespace.end("first"), "base")
@@ -20,7 +20,7 @@ def test_the_tasks_first_request_goes_through_the_proxy(namespace: Namespace, ta
     assert base["exitCode"] == 3
 
 
-def test_the_same_pod_left_alone_loses_that_request_and_runs_on(namespace: Namespace, task_image: str, web: str) -> None:
+def test_the_same_pod_left_alone_loses_that_request_and_runs_on(namespace: PodNamespace, task_image: str, web: str) -> None:
     base = shell(task_image, f"{request(web)}; exit 3")
     namespace.create(operator_pod(namespace.name, "left-alone", base, annotations={MODE: "off"}))
 

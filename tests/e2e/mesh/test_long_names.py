@@ -13,7 +13,7 @@ from tests.support.pods import ask, pods_in
 from webhook.core.names import CANONICAL_NAME, MODE
 
 if TYPE_CHECKING:
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
 
@@ -34,7 +34,7 @@ open("{MESSAGE}", "w").write(told["node"]["metadata"]["LABELS"]["{CANONICAL_NAME
 """
 
 
-def name_at_istio(namespace: Namespace, pod: JSONObject) -> str:
+def name_at_istio(namespace: PodNamespace, pod: JSONObject) -> str:
     """The workload's name in the mesh; Istio gives one to every pod that it injects."""
     created = namespace.level.api.create(submission(pod, namespace.name), dryRun="All")
     name: str = created["metadata"]["labels"][CANONICAL_NAME]
@@ -46,7 +46,7 @@ def test_there_are_such_pods() -> None:
 
 
 @pytest.mark.parametrize("path", LONG)
-def test_istio_takes_the_short_name_instead_of_a_cut_one(namespace: Namespace, policy: Policy, path: str) -> None:
+def test_istio_takes_the_short_name_instead_of_a_cut_one(namespace: PodNamespace, policy: Policy, path: str) -> None:
     pod = LONG[path]
     left_alone = {**pod, "metadata": {**pod["metadata"], "annotations": {MODE: "off"}}}
     assert name_at_istio(namespace, left_alone) == pod["metadata"]["name"][:MAX_LABEL_CHARACTERS].rstrip("-_.")
@@ -54,7 +54,7 @@ def test_istio_takes_the_short_name_instead_of_a_cut_one(namespace: Namespace, p
     assert name_at_istio(namespace, pod) == ask(pod, policy)[1]["metadata"]["labels"][CANONICAL_NAME]
 
 
-def test_the_proxy_itself_knows_the_pod_by_its_short_name(namespace: Namespace, task_image: str) -> None:
+def test_the_proxy_itself_knows_the_pod_by_its_short_name(namespace: PodNamespace, task_image: str) -> None:
     pod = submission(LONG[f"{AIRFLOW[0]}/kpo_long_name_no_suffix.json"], namespace.name)
     pod["spec"]["containers"][0] |= shell(task_image, f"exec python3 -c '{NAME_AT_THE_PROXY}'")
     namespace.create(pod)

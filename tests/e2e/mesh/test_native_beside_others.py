@@ -1,4 +1,4 @@
-"""A native istio-proxy beside containers that stay as they are: Airflow's XCom sidecar, a sidecar that is asked to quit, a stranger."""
+"""A native istio-proxy beside regular containers: Airflow's XCom sidecar, a sidecar with a quit endpoint, an unknown one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from webhook.core.names import SIDECARS
 
 if TYPE_CHECKING:
     from testbed.levels import NodeLevel
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -29,7 +29,7 @@ TUNNEL: Final = {SIDECARS: json.dumps([{"name": "tunnel", "quit": {"port": 9000,
 
 
 def test_airflow_reads_the_result_of_a_task_and_ends_its_own_sidecar_before_the_proxy_ends(
-    converted: Namespace, task_image: str, web: str
+    converted: PodNamespace, task_image: str, web: str
 ) -> None:
     base = shell(task_image, f"{request(web)}; echo '{RESULT}' > /airflow/xcom/return.json; exit 3", volumeMounts=XCOM_MOUNT)
     xcom = {"name": "airflow-xcom-sidecar", **shell(task_image, XCOM, volumeMounts=XCOM_MOUNT)}
@@ -49,7 +49,7 @@ def test_airflow_reads_the_result_of_a_task_and_ends_its_own_sidecar_before_the_
 
 
 def test_one_that_can_only_be_asked_is_asked_and_the_native_proxy_is_not(
-    converted: Namespace, node: NodeLevel, task_image: str, web: str
+    converted: PodNamespace, node: NodeLevel, task_image: str, web: str
 ) -> None:
     pod = converted.level.api.create(mixed_pod(converted, "mixed", node, shell(task_image, f"{request(web)}; exit 3")))
     assert (native(pod), regular(pod)) == (["istio-proxy"], ["base", "tunnel"])
@@ -65,7 +65,7 @@ def test_one_that_can_only_be_asked_is_asked_and_the_native_proxy_is_not(
 
 
 def test_beside_a_stranger_that_stays_the_rest_ends_and_the_pod_says_who_is_unknown(
-    converted: Namespace, node: NodeLevel, task_image: str
+    converted: PodNamespace, node: NodeLevel, task_image: str
 ) -> None:
     stranger = {"name": "stranger", **shell(task_image, STAYS)}
     pod = converted.level.api.create(mixed_pod(converted, "stranger", node, shell(task_image, "exit 3"), stranger))
@@ -78,7 +78,7 @@ def test_beside_a_stranger_that_stays_the_rest_ends_and_the_pod_says_who_is_unkn
     assert_runs_on(converted, "stranger")
 
 
-def mixed_pod(namespace: Namespace, name: str, node: NodeLevel, base: JSONObject, *others: JSONObject) -> JSONObject:
+def mixed_pod(namespace: PodNamespace, name: str, node: NodeLevel, base: JSONObject, *others: JSONObject) -> JSONObject:
     """A task beside a sidecar of its author's that has a quit, on ports of its own; Istio's will be added."""
     proxy = stand_in_proxy(node.node.load(catalogue.stand_in_istio_agent()))
     tunnel = {**proxy, "name": "tunnel", "command": [*proxy["command"], "--status-port=9000", "--ready-port=9001"]}

@@ -17,7 +17,7 @@ from tests.support.pods import container, load
 
 if TYPE_CHECKING:
     from testbed.levels import NodeLevel
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -30,7 +30,7 @@ NATIVE: Final = {"treatment": "native", "reason": "sidecars-native", "main": "ba
 EXECUTOR_POD: Final = "airflow-3.3.2-provider-10.25.0/ke_minimal_template.json"
 
 
-class Mix(NamedTuple):
+class NativeMix(NamedTuple):
     """What the user wrote on the pod, and how the task ends."""
 
     annotations: dict[str, str]
@@ -38,15 +38,15 @@ class Mix(NamedTuple):
 
 
 MIXES: Final = {
-    "succeeds": Mix({}, 0),
-    "fails": Mix({}, 3),
-    "held": Mix(HELD, 3),
-    "status-port-moved": Mix(STATUS_MOVED, 3),
+    "succeeds": NativeMix({}, 0),
+    "fails": NativeMix({}, 3),
+    "held": NativeMix(HELD, 3),
+    "status-port-moved": NativeMix(STATUS_MOVED, 3),
 }
 
 
 @pytest.fixture(scope="module")
-def pods(way: Namespace, task_image: str, web: str, versioned_image: dict[str, str]) -> dict[str, JSONObject]:
+def pods(way: PodNamespace, task_image: str, web: str, versioned_image: dict[str, str]) -> dict[str, JSONObject]:
     """Every row as a pod, all at once, as they were created."""
     created = {}
     for name, mix in MIXES.items():
@@ -56,7 +56,7 @@ def pods(way: Namespace, task_image: str, web: str, versioned_image: dict[str, s
     return created
 
 
-def failed_hooks(namespace: Namespace, pod: str) -> list[str]:
+def failed_hooks(namespace: PodNamespace, pod: str) -> list[str]:
     """What the kubelet says of hooks of a pod that failed."""
     events = namespace.level.api.request(
         "GET", f"/api/v1/namespaces/{namespace.name}/events", fieldSelector=f"involvedObject.name={pod},reason=FailedPreStopHook"
@@ -66,7 +66,7 @@ def failed_hooks(namespace: Namespace, pod: str) -> list[str]:
 
 @pytest.mark.parametrize(("name", "mix"), MIXES.items(), ids=MIXES)
 def test_a_pod_ends_with_its_tasks_code_after_a_first_request_through_the_native_proxy(
-    way: Namespace, pods: dict[str, JSONObject], name: str, mix: Mix
+    way: PodNamespace, pods: dict[str, JSONObject], name: str, mix: NativeMix
 ) -> None:
     assert (regular(pods[name]), native(pods[name])) == (["base"], ["istio-proxy"])
     assert status_of(pods[name]) == NATIVE
@@ -81,13 +81,13 @@ def test_a_pod_ends_with_its_tasks_code_after_a_first_request_through_the_native
 
 
 @pytest.mark.usefixtures("pods")
-def test_the_proxy_is_told_to_drain_before_it_ends(way: Namespace) -> None:
+def test_the_proxy_is_told_to_drain_before_it_ends(way: PodNamespace) -> None:
     way.end("fails")
     assert failed_hooks(way, "fails") == []
 
 
 @pytest.mark.parametrize("way", ["asked", "converted"], indirect=True)
-def test_a_pod_whose_proxy_is_ready_on_another_port_ends_too(way: Namespace, task_image: str, web: str) -> None:
+def test_a_pod_whose_proxy_is_ready_on_another_port_ends_too(way: PodNamespace, task_image: str, web: str) -> None:
     """Istio's own probes ask 15021 all the same: what they hold up never starts."""
     base = shell(task_image, f"{request(web)}; exit 3")
     way.create(operator_pod(way.name, "ready-port-moved", base, annotations=READY_MOVED))
@@ -99,7 +99,7 @@ def test_a_pod_whose_proxy_is_ready_on_another_port_ends_too(way: Namespace, tas
     assert end["exitCode"] == 3
 
 
-def test_the_proxy_of_a_pod_whose_agent_serves_no_port_is_ended_all_the_same(converted: Namespace, task_image: str) -> None:
+def test_the_proxy_of_a_pod_whose_agent_serves_no_port_is_ended_all_the_same(converted: PodNamespace, task_image: str) -> None:
     """The one that nothing but the kubelet can end."""
     base = shell(task_image, "exit 3")
     pod = converted.level.api.create(operator_pod(converted.name, "no-status-port", base, annotations=NO_STATUS_PORT))
@@ -113,12 +113,12 @@ def test_the_proxy_of_a_pod_whose_agent_serves_no_port_is_ended_all_the_same(con
 
 @pytest.mark.parametrize("annotations", [STATUS_MOVED, NO_STATUS_PORT], ids=["moved", "none"])
 def test_where_the_status_port_is_another_istios_own_hook_fails_and_ours_leaves_it_out(
-    rendered: Namespace, converted: Namespace, task_image: str, annotations: dict[str, str]
+    rendered: PodNamespace, converted: PodNamespace, task_image: str, annotations: dict[str, str]
 ) -> None:
     name = f"hook-{annotations['status.sidecar.istio.io/port']}"
     base = shell(task_image, "exit 3")
-    asked = {**annotations, "sidecar.istio.io/nativeSidecar": "true"}
-    rendered.create(operator_pod(rendered.name, name, base, annotations=asked))
+    hinted = {**annotations, "sidecar.istio.io/nativeSidecar": "true"}
+    rendered.create(operator_pod(rendered.name, name, base, annotations=hinted))
     converted.create(operator_pod(converted.name, name, base, annotations=annotations))
 
     for namespace in (rendered, converted):
@@ -127,7 +127,7 @@ def test_where_the_status_port_is_another_istios_own_hook_fails_and_ours_leaves_
 
 
 def test_an_init_container_of_the_users_goes_through_the_proxy_too(
-    converted: Namespace, namespace: Namespace, task_image: str, web: str
+    converted: PodNamespace, namespace: PodNamespace, task_image: str, web: str
 ) -> None:
     """As a regular container the proxy starts after it."""
     fetch = {"name": "fetch", **shell(task_image, f"{request(web)}; grep -q 'server: envoy' /dev/termination-log")}
@@ -143,7 +143,7 @@ def test_an_init_container_of_the_users_goes_through_the_proxy_too(
 
 
 def test_a_pod_of_the_executor_keeps_its_args_and_runs_them_by_the_images_entry_point(
-    converted: Namespace, node: NodeLevel, web: str
+    converted: PodNamespace, node: NodeLevel, web: str
 ) -> None:
     sent = copy.deepcopy(submission(load(EXECUTOR_POD), converted.name))
     base = container(sent, "base")
@@ -161,7 +161,7 @@ def test_a_pod_of_the_executor_keeps_its_args_and_runs_them_by_the_images_entry_
     assert ran == base["args"][-len(ran) :]
 
 
-def test_a_task_that_is_told_to_end_still_reaches_its_server_and_keeps_its_code(converted: Namespace, task_image: str, web: str) -> None:
+def test_a_task_that_is_told_to_end_still_reaches_its_server_and_keeps_its_code(converted: PodNamespace, task_image: str, web: str) -> None:
     base = shell(task_image, f"trap 'sleep 0.3; {request(web)}; exit 7' TERM; echo runs; while :; do sleep 0.1; done")
     converted.create(operator_pod(converted.name, "deleted", base))
     converted.wait_for_log("deleted", "runs")

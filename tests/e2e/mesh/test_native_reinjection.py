@@ -1,4 +1,4 @@
-"""A converted pod that comes to Istio again: created a second time, or in the same creation, where Istio asks to be called again."""
+"""Istio's webhook is called for a converted pod again: at a second creation, or at the same one, where it is registered with IfNeeded."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 
 from testbed.namespace import MESH_ROOT, wait_until_ready
 from testbed.wait import until
-from tests.e2e.mesh.rendering import ASKED, differences, rendering
+from tests.e2e.mesh.rendering import USERS_HINT, differences, rendering
 from tests.e2e.mesh.task import ended, is_from_envoy, regular, request, status_of
 from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.namespace import namespace_on
-from tests.e2e.node.native import native, native_status, seen_by
+from tests.e2e.node.native import native, native_status, selecting
 from tests.e2e.node.pods import operator_pod, shell
 from tests.e2e.registration import registered
 from webhook.core.names import CANONICAL_NAME
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from testbed.api import ApiClient
     from testbed.levels import NodeLevel
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -41,7 +41,7 @@ ORDERS: Final = ("airflow-sidecar-webhook-again", "zzz-airflow-sidecar-webhook-a
 """Names of our configuration: before Istio's, and after it."""
 
 
-def task_pod(namespace: Namespace, name: str, base: JSONObject, annotations: dict[str, str]) -> JSONObject:
+def task_pod(namespace: PodNamespace, name: str, base: JSONObject, annotations: dict[str, str]) -> JSONObject:
     """A task's pod without the volume of a random name, with a name in the mesh that is its own."""
     pod = operator_pod(namespace.name, name, base, annotations=annotations, automountServiceAccountToken=False)
     pod["metadata"]["labels"][CANONICAL_NAME] = "given"
@@ -72,7 +72,7 @@ def owner(pod: JSONObject) -> tuple[str, str]:
 
 
 def test_a_converted_pod_that_is_created_again_stays_the_same_and_ends_with_its_tasks_code(
-    way: Namespace, task_image: str, web: str, versioned_image: dict[str, str]
+    way: PodNamespace, task_image: str, web: str, versioned_image: dict[str, str]
 ) -> None:
     base = shell(task_image, f"{request(web)}; exit 3")
     first = way.level.api.create(task_pod(way, "first", base, versioned_image))
@@ -87,7 +87,9 @@ def test_a_converted_pod_that_is_created_again_stays_the_same_and_ends_with_its_
     assert native_status(end, "istio-proxy")["restartCount"] == 0
 
 
-def test_a_converted_pod_that_is_created_where_we_are_not_is_taken_too(converted: Namespace, rendered: Namespace, task_image: str) -> None:
+def test_a_converted_pod_that_is_created_where_we_are_not_is_taken_too(
+    converted: PodNamespace, rendered: PodNamespace, task_image: str
+) -> None:
     """The annotation that we have set makes Istio render what it finds."""
     first = converted.level.api.create(task_pod(converted, "moved", shell(task_image, "exit 3"), {}), dryRun="All")
     sent = resent(first, "moved")
@@ -121,36 +123,36 @@ def is_injected(api: ApiClient, namespace: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def _istio_comes_again(watcher: NodeLevel, converted: Namespace) -> Iterator[None]:
+def _istio_comes_again(watcher: NodeLevel, converted: PodNamespace) -> Iterator[None]:
     """It does, and our webhook has noticed; afterwards it has noticed that it does not."""
 
-    def is_kept() -> bool:
+    def is_not_converted() -> bool:
         probe = task_pod(converted, "probe", shell("localhost/task:1", "exit 0"), {})
         return "not_converted" in status_of(watcher.api.create(probe, dryRun="All"))
 
     with istio_coming_again(watcher):
-        until(is_kept, "our webhook has seen that Istio may come again", NOTICE_SECONDS)
+        until(is_not_converted, "the webhook has read that Istio may be called again", NOTICE_SECONDS)
         yield
-    until(lambda: not is_kept(), "our webhook has seen that Istio comes once", NOTICE_SECONDS)
+    until(lambda: not is_not_converted(), "the webhook has read that Istio is called once", NOTICE_SECONDS)
 
 
 @pytest.fixture(scope="module", params=ORDERS)
-def comes_again(request: pytest.FixtureRequest, watcher: NodeLevel, _istio_comes_again: None) -> Iterator[Namespace]:
+def comes_again(request: pytest.FixtureRequest, watcher: NodeLevel, _istio_comes_again: None) -> Iterator[PodNamespace]:
     """A namespace in which Istio is called again, with our configuration before it and after it."""
     with seen_by_both(watcher, request.param) as namespace:
         yield namespace
 
 
 @contextmanager
-def seen_by_both(level: NodeLevel, configuration: str) -> Iterator[Namespace]:
+def seen_by_both(level: NodeLevel, configuration: str) -> Iterator[PodNamespace]:
     """A namespace whose pods come to this level's webhook, by a configuration of this name, and to the Istio that comes again."""
-    with seen_by(level, configuration) as labels, namespace_on(level, "again", **COMES_AGAIN, **labels) as namespace:
+    with selecting(level, configuration) as labels, namespace_on(level, "again", **COMES_AGAIN, **labels) as namespace:
         wait_until_ready(level.api, namespace.name, MESH_ROOT)
         yield namespace
 
 
 def test_a_pod_is_taken_and_ends_though_istio_comes_again(
-    comes_again: Namespace, task_image: str, web: str, versioned_image: dict[str, str]
+    comes_again: PodNamespace, task_image: str, web: str, versioned_image: dict[str, str]
 ) -> None:
     base = shell(task_image, f"{request(web)}; exit 3")
     first = comes_again.level.api.create(task_pod(comes_again, "again", base, versioned_image))
@@ -162,7 +164,7 @@ def test_a_pod_is_taken_and_ends_though_istio_comes_again(
     assert ended(end, "base")["exitCode"] == 3
 
 
-def test_and_it_can_be_created_again(comes_again: Namespace, task_image: str, versioned_image: dict[str, str]) -> None:
+def test_and_it_can_be_created_again(comes_again: PodNamespace, task_image: str, versioned_image: dict[str, str]) -> None:
     first = comes_again.level.api.create(task_pod(comes_again, "one", shell(task_image, "exit 3"), versioned_image))
     second = comes_again.level.api.create(resent(first, "two"))
     assert changes(first, second) == []
@@ -173,9 +175,9 @@ def test_and_it_can_be_created_again(comes_again: Namespace, task_image: str, ve
 @pytest.mark.parametrize("configuration", ["airflow-sidecar-webhook-forced-again", "zzz-airflow-sidecar-webhook-forced-again"])
 @pytest.mark.usefixtures("_istio_comes_again")
 def test_a_pod_that_we_have_converted_before_istio_comes_again_is_the_one_that_istio_renders(
-    forced_level: NodeLevel, rendered: Namespace, versioned_image: dict[str, str], configuration: str
+    forced_level: NodeLevel, rendered: PodNamespace, versioned_image: dict[str, str], configuration: str
 ) -> None:
-    reference = rendering(rendered, as_it_is, {**versioned_image, **ASKED})
+    reference = rendering(rendered, as_it_is, {**versioned_image, **USERS_HINT})
     with seen_by_both(forced_level, configuration) as namespace:
         assert differences(reference, rendering(namespace, as_it_is, versioned_image)) == []
 
@@ -185,11 +187,11 @@ def as_it_is(pod: JSONObject) -> None:
 
 
 @pytest.mark.usefixtures("_istio_comes_again")
-def test_a_proxy_that_tells_no_version_stays_regular_while_istio_may_come_again(converted: Namespace, task_image: str, web: str) -> None:
-    pod = converted.level.api.create(task_pod(converted, "kept", shell(task_image, f"{request(web)}; exit 3"), {}))
+def test_a_proxy_that_tells_no_version_stays_regular_while_istio_may_come_again(converted: PodNamespace, task_image: str, web: str) -> None:
+    pod = converted.level.api.create(task_pod(converted, "not-converted", shell(task_image, f"{request(web)}; exit 3"), {}))
     assert regular(pod) == ["base", "istio-proxy"]
     assert status_of(pod)["not_converted"] == {"istio-proxy": "reinjection"}
 
-    end = converted.end("kept")
+    end = converted.end("not-converted")
     assert is_from_envoy(ended(end, "base")["message"])
     assert [ended(end, name)["exitCode"] for name in ("base", "istio-proxy")] == [3, 0]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.e2e.mesh.rendering import ASKED, differences, rendering
+from tests.e2e.mesh.rendering import USERS_HINT, differences, rendering
 from tests.e2e.mesh.task import regular
 from tests.e2e.node.native import native
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -108,8 +108,8 @@ HOOK_LEFT_OUT: Final = [{"op": "remove", "path": "/spec/initContainers/1/lifecyc
 
 
 @pytest.mark.parametrize("name", PODS)
-def test_a_converted_pod_is_the_one_that_istio_renders_natively(rendered: Namespace, converted: Namespace, name: str) -> None:
-    reference = rendering(rendered, PODS[name], ASKED)
+def test_a_converted_pod_is_the_one_that_istio_renders_natively(rendered: PodNamespace, converted: PodNamespace, name: str) -> None:
+    reference = rendering(rendered, PODS[name], USERS_HINT)
 
     assert "istio-proxy" in native(reference)
     assert differences(reference, rendering(converted, PODS[name], {})) == (HOOK_LEFT_OUT if name in WITHOUT_HOOK else [])
@@ -117,21 +117,21 @@ def test_a_converted_pod_is_the_one_that_istio_renders_natively(rendered: Namesp
 
 @pytest.mark.parametrize("name", [name for name in PODS if name not in OTHER_IMAGES])
 def test_a_pod_that_we_see_again_after_istio_is_the_same(
-    rendered: Namespace, reinvoked: Namespace, versioned_image: dict[str, str], name: str
+    rendered: PodNamespace, reinvoked: PodNamespace, versioned_image: dict[str, str], name: str
 ) -> None:
-    reference = rendering(rendered, PODS[name], {**versioned_image, **ASKED})
+    reference = rendering(rendered, PODS[name], {**versioned_image, **USERS_HINT})
 
     found = rendering(reinvoked, PODS[name], versioned_image)
     assert differences(reference, found) == (HOOK_LEFT_OUT if name in WITHOUT_HOOK else [])
 
 
 @pytest.mark.parametrize("name", PODS)
-def test_a_pod_for_which_istio_was_asked_is_the_same(rendered: Namespace, asked: Namespace, name: str) -> None:
-    assert differences(rendering(rendered, PODS[name], ASKED), rendering(asked, PODS[name], {})) == []
+def test_a_pod_for_which_istio_got_the_hint_is_the_same(rendered: PodNamespace, hinted: PodNamespace, name: str) -> None:
+    assert differences(rendering(rendered, PODS[name], USERS_HINT), rendering(hinted, PODS[name], {})) == []
 
 
 @pytest.mark.parametrize("name", PODS)
-def test_what_istio_is_not_told_it_renders_as_a_regular_container(rendered: Namespace, name: str) -> None:
+def test_what_istio_is_not_told_it_renders_as_a_regular_container(rendered: PodNamespace, name: str) -> None:
     found = rendering(rendered, PODS[name], {})
     assert "istio-proxy" not in native(found)
     assert "istio-proxy" in regular(found)

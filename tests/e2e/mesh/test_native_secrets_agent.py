@@ -24,7 +24,7 @@ from tests.support.pods import container
 
 if TYPE_CHECKING:
     from testbed.recorder import Moment
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -33,10 +33,10 @@ POD: Final = "secrets-task"
 NEW_VALUE: Final = "battery-staple"
 RENEWED: Final = "renewed auth token"
 TERMINATED: Final = "Status server has successfully terminated"
-"""What Istio's agent logs when it is told to end (pilot/cmd/pilot-agent/status/server.go)."""
+"""What Istio's agent logs at SIGTERM (pilot/cmd/pilot-agent/status/server.go)."""
 
 ROUNDING: Final = timedelta(seconds=1)
-"""The API tells whole seconds, cut off."""
+"""Times in the API are whole seconds, rounded down."""
 
 GO: Final = "/dev/shm/go"  # noqa: S108  of the container
 TASK: Final = f"""
@@ -63,7 +63,7 @@ def renewing(pod: JSONObject, url: str) -> JSONObject:
 
 
 @pytest.fixture(scope="module")
-def pod(converted: Namespace, task_image: str, agent_image: str, secrets_server: str) -> JSONObject:
+def pod(converted: PodNamespace, task_image: str, agent_image: str, secrets_server: str) -> JSONObject:
     """The task's pod, as it was created."""
     base = shell(task_image, TASK.replace("URL", secrets_server))
     sent = injected_pod(converted.name, POD, base, agent_image, secrets_server)
@@ -71,7 +71,7 @@ def pod(converted: Namespace, task_image: str, agent_image: str, secrets_server:
 
 
 @pytest.fixture(scope="module")
-def end(converted: Namespace, pod: JSONObject) -> Moment:
+def end(converted: PodNamespace, pod: JSONObject) -> Moment:
     """That pod when it had ended: so it has seen the new value, and its agent has renewed its token under it."""
     del pod
     running = converted.when(POD, lambda moment: _running_since(moment) is not None, "has its task running")
@@ -81,13 +81,13 @@ def end(converted: Namespace, pod: JSONObject) -> Moment:
 
 
 def _running_since(moment: Moment) -> datetime | None:
-    """When the task began, rounded up; the API tells whole seconds."""
+    """When the task began, rounded up: times in the API are whole seconds."""
     states = [one["state"] for one in moment.pod["status"].get("containerStatuses", ()) if one["name"] == "base"]
     began = [datetime.fromisoformat(state["running"]["startedAt"]) + ROUNDING for state in states if "running" in state]
     return began[0] if began else None
 
 
-def _renewals_after(namespace: Namespace, began: datetime | None) -> list[datetime]:
+def _renewals_after(namespace: PodNamespace, began: datetime | None) -> list[datetime]:
     return [at for at in times_logged(namespace.log(POD, "vault-agent"), RENEWED) if began and at > began]
 
 
@@ -109,24 +109,24 @@ def test_the_pod_ends_with_the_tasks_code_and_both_sidecars_with_0(end: Moment) 
     assert [native_status(end, name)["restartCount"] for name in ("vault-agent", "istio-proxy")] == [0, 0]
 
 
-def test_the_agent_renews_its_token_while_the_task_runs(converted: Namespace, end: Moment) -> None:
+def test_the_agent_renews_its_token_while_the_task_runs(converted: PodNamespace, end: Moment) -> None:
     began, finished = (datetime.fromisoformat(ended(end, "base")[when]) + ROUNDING for when in ("startedAt", "finishedAt"))
     assert [at for at in times_logged(converted.log(POD, "vault-agent"), RENEWED) if began < at < finished]
 
 
 @pytest.mark.usefixtures("end")
-def test_its_last_call_gets_through(converted: Namespace) -> None:
+def test_its_last_call_gets_through(converted: PodNamespace) -> None:
     path = f"/api/v1/namespaces/{converted.name}/events"
     events = converted.level.api.request("GET", path, fieldSelector=f"involvedObject.name={POD},reason=FailedPreStopHook")
     assert events.json()["items"] == []
 
 
 @pytest.mark.usefixtures("end")
-def test_the_proxy_is_told_to_end_after_the_agent_has(converted: Namespace) -> None:
+def test_the_proxy_is_told_to_end_after_the_agent_has(converted: PodNamespace) -> None:
     gone = times_logged(converted.log(POD, "vault-agent"), "sinks finished, exiting")
-    asked = times_logged(converted.log(POD, "istio-proxy"), TERMINATED)
-    assert [len(gone), len(asked)] == [1, 1]
-    assert gone < asked
+    terminated = times_logged(converted.log(POD, "istio-proxy"), TERMINATED)
+    assert [len(gone), len(terminated)] == [1, 1]
+    assert gone < terminated
 
 
 def times_logged(log: str, words: str) -> list[datetime]:

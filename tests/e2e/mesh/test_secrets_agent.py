@@ -1,6 +1,6 @@
-"""A task between a real secrets agent and the real proxy: the agent's calls go through the proxy, so the proxy is asked to end last.
+"""A task between a real secrets agent and the real proxy: the agent's calls go through the proxy, so the proxy is stopped last.
 
-Not shown: an agent that makes calls after it has closed its own port. To the wrapper it is gone then, and the proxy is asked to end.
+Not shown: an agent that makes calls after it has closed its own port. The wrapper then counts it as gone, and stops the proxy.
 OpenBao's agent makes none: its port closes after everything in it that calls the server has ended (command/agent.go).
 """
 
@@ -18,7 +18,7 @@ from tests.e2e.node.pods import shell
 
 if TYPE_CHECKING:
     from testbed.recorder import Moment
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -26,23 +26,23 @@ CODE: Final = 3
 POD: Final = "secrets-task"
 
 ANSWERED: Final = f"curl -s http://127.0.0.1:15000/clusters | grep -q '^outbound|{PORT}||.*rq_success::[1-9]'"
-"""Whether the proxy has seen a call to the server succeed (Envoy's admin interface)."""
+"""Whether a call to the server has succeeded through the proxy (Envoy's admin interface)."""
 
 CALLS_END: Final = ("auth handler stopped", "template server stopped", "sinks finished, exiting")
 """What the agent logs when the parts of it that call the server have ended."""
 
-PROXY_ASKED: Final = "handling /quitquitquit"
+PROXY_STOPPED: Final = "handling /quitquitquit"
 
 
 @pytest.fixture(scope="module")
-def pod(namespace: Namespace, task_image: str, agent_image: str, secrets_server: str) -> JSONObject:
+def pod(namespace: PodNamespace, task_image: str, agent_image: str, secrets_server: str) -> JSONObject:
     """A task that copies its secret at once, and ends after its agent has made a call through the proxy."""
     base = shell(task_image, f"cat {FILE} > {MESSAGE}; until {ANSWERED}; do sleep 0.1; done; exit {CODE}")
     return namespace.level.api.create(injected_pod(namespace.name, POD, base, agent_image, secrets_server))
 
 
 @pytest.fixture(scope="module")
-def end(namespace: Namespace, pod: JSONObject) -> Moment:
+def end(namespace: PodNamespace, pod: JSONObject) -> Moment:
     """That pod when it had ended: so the agent did call its server through the proxy."""
     del pod
     return namespace.end(POD)
@@ -62,10 +62,10 @@ def test_the_pod_ends_with_the_tasks_code_and_both_sidecars_with_0(end: Moment) 
 
 
 @pytest.mark.usefixtures("end")
-def test_the_proxy_is_asked_after_everything_in_the_agent_that_calls_has_ended(namespace: Namespace) -> None:
+def test_the_proxy_is_asked_after_everything_in_the_agent_that_calls_has_ended(namespace: PodNamespace) -> None:
     agent = namespace.log(POD, "vault-agent")
-    asked = logged_at(namespace.log(POD, "istio-proxy"), PROXY_ASKED)
-    assert all(logged_at(agent, words) < asked for words in CALLS_END)
+    stopped = logged_at(namespace.log(POD, "istio-proxy"), PROXY_STOPPED)
+    assert all(logged_at(agent, words) < stopped for words in CALLS_END)
 
 
 def logged_at(log: str, words: str) -> datetime:

@@ -1,4 +1,4 @@
-"""A proxy that never gets ready, since it looks for istiod where nobody is."""
+"""A proxy that never becomes ready, since no istiod is at its discovery address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.e2e.node.pods import operator_pod, shell
 from webhook.core.names import WAIT_SECONDS, WHEN_NOT_READY
 
 if TYPE_CHECKING:
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 NEVER_READY: Final = {"proxy.istio.io/config": '{"discoveryAddress": "127.0.0.1:9"}', WAIT_SECONDS: "4"}
 TASK_CODE: Final = 3
@@ -19,7 +19,7 @@ SIDECARS_NOT_READY: Final = 69
 
 
 @pytest.fixture(scope="module")
-def pods(namespace: Namespace, task_image: str, web: str) -> None:
+def pods(namespace: PodNamespace, task_image: str, web: str) -> None:
     """Both ways to go on after the deadline, at once."""
     refused = f"({request(web)}) && exit 0; exit {TASK_CODE}"
     failing = shell(task_image, "exit 0", terminationMessagePolicy="FallbackToLogsOnError")
@@ -28,7 +28,7 @@ def pods(namespace: Namespace, task_image: str, web: str) -> None:
 
 
 @pytest.mark.usefixtures("pods")
-def test_the_task_is_not_started_and_the_pod_fails_with_a_code_and_a_line_of_its_own(namespace: Namespace) -> None:
+def test_the_task_is_not_started_and_the_pod_fails_with_a_code_and_a_line_of_its_own(namespace: PodNamespace) -> None:
     end = namespace.end("fail")
     base = ended(end, "base")
     assert base["exitCode"] == SIDECARS_NOT_READY
@@ -38,7 +38,7 @@ def test_the_task_is_not_started_and_the_pod_fails_with_a_code_and_a_line_of_its
 
 
 @pytest.mark.usefixtures("pods")
-def test_the_task_runs_all_the_same_where_that_is_wished_and_the_pod_ends_with_its_code(namespace: Namespace) -> None:
+def test_the_task_runs_all_the_same_where_that_is_wished_and_the_pod_ends_with_its_code(namespace: PodNamespace) -> None:
     end = namespace.end("run")
     base = ended(end, "base")
     assert base["exitCode"] == TASK_CODE

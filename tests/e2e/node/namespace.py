@@ -1,4 +1,4 @@
-"""A namespace of the node's, with what a test asks of the pods in it."""
+"""A namespace on a node, with what tests do with its pods and read from them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 ENDED: Final = frozenset({"Succeeded", "Failed"})
 SECONDS: Final = 90
-"""Only what fails takes so long; a pod that ends does so within a few seconds, and a machine may be busy."""
+"""A pod ends within a few seconds; only a failure takes this long, or a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
-class Namespace:
+class PodNamespace:
     """A namespace that takes pods.
 
     Args:
@@ -46,17 +46,17 @@ class Namespace:
             self.level.api.create(resource)
 
     def end(self, pod: str) -> Moment:
-        """A pod when it is first told to have ended. TimeoutError: it runs on."""
+        """The first moment at which a pod has ended. TimeoutError: it runs."""
         return self.when(pod, lambda moment: moment.phase in ENDED, "ends")
 
     def base_end(self, pod: str) -> JSONObject:
-        """How the container ``base`` of a pod ended first, whatever the pod did then. TimeoutError."""
+        """How the container ``base`` of a pod first ended. TimeoutError: it runs."""
         ended = self.when(pod, lambda moment: moment.terminated("base") is not None, "has a base that ended").terminated("base")
         assert ended is not None
         return ended
 
     def gone(self, pod: str) -> Moment:
-        """The last that was told of a pod that was deleted. TimeoutError."""
+        """The last moment of a deleted pod. TimeoutError."""
         return self.when(pod, lambda moment: moment.gone, "is gone")
 
     def when(self, pod: str, holds: Callable[[Moment], bool], what: str) -> Moment:
@@ -64,50 +64,50 @@ class Namespace:
         return self.level.recorder.first(self.name, pod, holds, what, SECONDS)
 
     def pod(self, name: str) -> JSONObject:
-        """A pod as it stands. ApiError."""
+        """The pod now. ApiError."""
         return self.level.api.get(self.path(name))
 
     def delete(self, pod: str, grace_seconds: int) -> None:
-        """Ask for a pod's end. ApiError."""
+        """Delete a pod. ApiError."""
         self.level.api.delete(self.path(pod), gracePeriodSeconds=str(grace_seconds))
 
     def log(self, pod: str, container: str = "base") -> str:
-        """What a container has written to both of its outputs. ApiError: it has not been started."""
+        """What a container has written to stdout and stderr. ApiError: it has not started."""
         response = self.level.api.request("GET", f"{self.path(pod)}/log", container=container)
         if response.is_error:
             raise ApiError(response)
         return response.text
 
     def outputs(self, pod: str, container: str = "base") -> dict[str, str]:
-        """What the runtime has kept of a container's first run, by stream (the CRI's log format: time, stream, F or P, text)."""
+        """What a container's first run has written, by stream (the CRI's log format: time, stream, F or P, text)."""
         uid = self.pod(pod)["metadata"]["uid"]
         file: Path = self.level.place.folder / "pod-logs" / f"{self.name}_{pod}_{uid}" / container / "0.log"
-        kept = {"stdout": "", "stderr": ""}
+        streams = {"stdout": "", "stderr": ""}
         for line in file.read_text("utf-8").splitlines():
             _, stream, mark, text = line.split(" ", 3)
-            kept[stream] += text + ("\n" if mark == "F" else "")
-        return kept
+            streams[stream] += text + ("\n" if mark == "F" else "")
+        return streams
 
     def agent_events(self, pod: str, container: str = "istio-proxy") -> list[JSONObject]:
-        """What a stand-in did and was asked, oldest first."""
-        told = [json.loads(line) for line in self.log(pod, container).splitlines()]
-        return [line for line in told if "event" in line]
+        """The events that a stand-in agent logged, oldest first."""
+        lines = [json.loads(line) for line in self.log(pod, container).splitlines()]
+        return [line for line in lines if "event" in line]
 
     def wait_for_log(self, pod: str, text: str, container: str = "base") -> None:
-        """Until a container has written a text. TimeoutError."""
+        """Wait until a container has written a text. TimeoutError."""
         until(lambda: self._has_logged(pod, text, container), f"{pod} writes {text}", SECONDS)
 
     def kubectl(self, *arguments: str) -> list[str]:
-        """The argv of a kubectl on this namespace."""
+        """The argv of a kubectl command in this namespace."""
         program = [str(binaries.find(binaries.KUBECTL)), f"--kubeconfig={self.level.server.kubeconfig}", f"--namespace={self.name}"]
         return [*program, *arguments]
 
     def path(self, pod: str) -> str:
-        """Where the API has a pod."""
+        """The API's path of a pod."""
         return path_of({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod, "namespace": self.name}})
 
     def wait_until_nothing_runs(self) -> None:
-        """Until every pod that is left here has ended. TimeoutError: one would have run for ever."""
+        """Wait until every remaining pod has ended. TimeoutError: one runs for ever."""
         until(lambda: not self._running(), f"every pod in {self.name} ends", SECONDS)
 
     def _running(self) -> list[str]:
@@ -122,10 +122,10 @@ class Namespace:
 
 
 @contextmanager
-def namespace_on(level: NodeLevel, name: str, **labels: str) -> Iterator[Namespace]:
+def namespace_on(level: NodeLevel, name: str, **labels: str) -> Iterator[PodNamespace]:
     """A namespace that opted in unless its labels say otherwise. No pod may be left Running in it."""
     with new_namespace(level.api, name, **labels) as full_name:
         wait_until_ready(level.api, full_name, SERVICE_ACCOUNT)
-        namespace = Namespace(level, full_name)
+        namespace = PodNamespace(level, full_name)
         yield namespace
         namespace.wait_until_nothing_runs()

@@ -1,4 +1,4 @@
-"""Webhooks on a node that make sidecars native, each for the namespaces of a label of its own."""
+"""Further webhooks on a node, which make sidecars native; a namespace selects one by a label."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ if TYPE_CHECKING:
 
 
 USER: Final = "airflow-sidecar-webhook"
-LOOK_SECONDS: Final = 30
+READ_SECONDS: Final = 30
 
 CHECK_SECONDS: Final = "1"
-"""How often a webhook of these tests looks which injectors there are: a test that adds one need not wait for a minute."""
+"""Between two reads of the installed injectors; short, so that a test that adds one does not wait for a minute."""
 
 
 @contextmanager
 def watching(
     node: NodeLevel, name: str, settings: Mapping[str, str] | None = None, found: NativeSupport = NativeSupport.READY
 ) -> Iterator[NodeLevel]:
-    """The node with another webhook, which watches it with the rights that it asks for and no others.
+    """The node with another webhook, which watches it with the rights that the manifest grants and no others.
 
     Args:
         node: The node.
         name: The webhook's.
-        settings: As the webhook takes them.
-        found: What it will find of native sidecars; until then nobody waits for it in vain. TimeoutError: it finds something else.
+        settings: Settings of the webhook.
+        found: The support for native sidecars to wait for. TimeoutError: it finds another.
 
     """
     with user_who_may(node.server, f"{USER}-{name}", *watch_rules()) as user:
         kubeconfig = node.server.credentials.kubeconfig(node.server.server, user)
         webhook = Webhook(node.place, name, {"CLUSTER_POLL_SECONDS": CHECK_SECONDS, **(settings or {})}, kubeconfig)
         try:
-            # Ready is also a webhook whose first look came to nothing.
-            until(lambda: supports(webhook)[-1:] == [found], f"{name} finds {found}", LOOK_SECONDS)
-            until(lambda: httpx.get(webhook.ready_url).is_success, f"{name} is ready", LOOK_SECONDS)
+            # A webhook whose first read failed is ready, too.
+            until(lambda: supports(webhook)[-1:] == [found], f"{name} finds {found}", READ_SECONDS)
+            until(lambda: httpx.get(webhook.ready_url).is_success, f"{name} is ready", READ_SECONDS)
             yield replace(node, webhook=webhook)
         finally:
             webhook.end()
@@ -58,7 +58,7 @@ def watching(
 
 @contextmanager
 def forced(node: NodeLevel, name: str) -> Iterator[NodeLevel]:
-    """The node with another webhook, which is told to make sidecars native and knows no cluster. RuntimeError."""
+    """The node with another webhook, which is forced to make sidecars native and reads no cluster. RuntimeError."""
     webhook = Webhook(node.place, name, {"NATIVE_SIDECARS": "on"})
     try:
         yield replace(node, webhook=webhook)
@@ -67,9 +67,9 @@ def forced(node: NodeLevel, name: str) -> Iterator[NodeLevel]:
 
 
 @contextmanager
-def seen_by(level: NodeLevel, configuration: str, **fields: object) -> Iterator[dict[str, str]]:
-    """Labels of namespaces whose pods come to this level's webhook and to no other of ours; ``fields`` as `Webhook.configuration`."""
-    labels = {**NOT_OPTED_IN, "seen-by": configuration}
+def selecting(level: NodeLevel, configuration: str, **fields: object) -> Iterator[dict[str, str]]:
+    """The labels of namespaces for whose pods this level's webhook alone is called; ``fields`` as in `Webhook.configuration`."""
+    labels = {**NOT_OPTED_IN, "selected-webhook": configuration}
     selector = {"namespaceSelector": {"matchLabels": labels}}
     with (
         new_namespace(level.api, "probe", **labels) as probe,
@@ -79,14 +79,14 @@ def seen_by(level: NodeLevel, configuration: str, **fields: object) -> Iterator[
 
 
 def supports(webhook: Webhook) -> list[str]:
-    """What a webhook has found of native sidecars on its cluster, oldest first."""
+    """The support for native sidecars that a webhook has found, oldest first."""
     return [line["support"] for line in webhook.log if line["event"] == "native sidecars"]
 
 
 def native_status(moment: Moment, container: str) -> JSONObject:
-    """The state of a native sidecar at a moment, with ``restartCount``, ``state`` and ``lastState``; before there is any, an empty one."""
-    told: list[JSONObject] = moment.pod["status"].get("initContainerStatuses", [])
-    return next((status for status in told if status["name"] == container), {"restartCount": 0, "state": {}, "lastState": {}})
+    """The status of a native sidecar at a moment: ``restartCount``, ``state`` and ``lastState``; empty ones before it has any."""
+    statuses: list[JSONObject] = moment.pod["status"].get("initContainerStatuses", [])
+    return next((status for status in statuses if status["name"] == container), {"restartCount": 0, "state": {}, "lastState": {}})
 
 
 def native(pod: JSONObject) -> list[str]:

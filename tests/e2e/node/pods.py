@@ -1,4 +1,4 @@
-"""Pods of Airflow beside a regular ``istio-proxy``, as an injector leaves them, with programs of the tests' own in them."""
+"""Airflow's pods with a regular ``istio-proxy``, as an injector leaves them, and the tests' own programs in their containers."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def _pod(
     metadata: JSONObject, base: JSONObject, sidecars: Sequence[JSONObject], annotations: Mapping[str, str] | None, spec: JSONObject
 ) -> JSONObject:
     injected = [sidecar["name"] for sidecar in sidecars if sidecar["name"] == "istio-proxy"]
-    told = {"sidecar.istio.io/status": json.dumps({"initContainers": None, "containers": injected})} if injected else {}
+    status = {"sidecar.istio.io/status": json.dumps({"initContainers": None, "containers": injected})} if injected else {}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {**metadata, "annotations": {**told, **(annotations or {})}},
+        "metadata": {**metadata, "annotations": {**status, **(annotations or {})}},
         "spec": {"restartPolicy": "Never", "containers": [{"name": "base", **base}, *sidecars], **spec},
     }
 
@@ -51,5 +51,5 @@ def stand_in_proxy(
 
 def shell(image: str, script: str, **container: object) -> JSONObject:
     """A container that runs a script in the image's shell."""
-    # The kubelet makes $ of $$, and leaves everything else but $(NAME) alone.
+    # The kubelet replaces $$ by $, and $(NAME) by a variable; nothing else.
     return {"image": image, "command": ["/bin/sh", "-c", script.replace("$$", "$$$$")], **container}

@@ -1,4 +1,4 @@
-"""Pods of the KubernetesExecutor, which give only args: what their image runs is found inside it."""
+"""Pods of the KubernetesExecutor have args alone: the wrapper finds the entry point inside the image."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tests.support.pods import container, load
 from webhook.core.names import STATUS
 
 if TYPE_CHECKING:
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
 AWKWARD = ["two words", 'it\'s "quoted"', "two\nlines", "", "*", "$HOME", "$$HOME", "-n", "--", "back\\slash", "\u00fc", " "]
 REAL = load("airflow-3.3.2-provider-10.25.0/ke_default.json")
 FAILS = {"name": "STAND_IN_COMMAND", "value": "exit 3"}
-"""For the image's stand-in for Airflow: end with this code."""
+"""Makes the stand-in for Airflow end with this code."""
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _pods(namespace: Namespace, bystander: Namespace, airflow_image: str, agent_image: str) -> None:
+def _pods(namespace: PodNamespace, bystander: PodNamespace, airflow_image: str, agent_image: str) -> None:
     base = {"image": airflow_image, "args": AWKWARD, "env": [FAILS]}
     namespace.create(executor_pod(namespace.name, "awkward", base, stand_in_proxy(agent_image)))
     bystander.create(executor_pod(bystander.name, "awkward", base))
@@ -33,7 +33,7 @@ def _pods(namespace: Namespace, bystander: Namespace, airflow_image: str, agent_
 
 
 def real_pod(namespace: str, image: str, sidecars: list[JSONObject]) -> JSONObject:
-    """The pod as a real Airflow sent it, with an image of ours."""
+    """The pod as a real Airflow sent it, with a test's image."""
     pod = submission(REAL, namespace)
     base = container(pod, "base")
     base["image"] = image
@@ -45,7 +45,7 @@ def real_pod(namespace: str, image: str, sidecars: list[JSONObject]) -> JSONObje
 
 
 def belongings(namespace: str) -> list[JSONObject]:
-    """What the pod names, as the chart would have made it."""
+    """The objects that the pod refers to, as the chart creates them."""
 
     def named(kind: str, name: str, **fields: object) -> JSONObject:
         return {"apiVersion": "v1", "kind": kind, "metadata": {"name": f"release-name-{name}", "namespace": namespace}, **fields}
@@ -58,21 +58,21 @@ def belongings(namespace: str) -> list[JSONObject]:
     ]
 
 
-def arguments(namespace: Namespace, pod: str) -> list[str]:
-    """What arrived at the stand-in for Airflow."""
-    told: list[str] = json.loads(namespace.outputs(pod)["stdout"])["stand_in_airflow"]
-    return told
+def arguments(namespace: PodNamespace, pod: str) -> list[str]:
+    """The arguments that the stand-in for Airflow received."""
+    received: list[str] = json.loads(namespace.outputs(pod)["stdout"])["stand_in_airflow"]
+    return received
 
 
-def test_every_argument_arrives_as_it_is(namespace: Namespace, bystander: Namespace) -> None:
+def test_every_argument_arrives_as_it_is(namespace: PodNamespace, bystander: PodNamespace) -> None:
     namespace.end("awkward")
     bystander.end("awkward")
-    # The kubelet makes $ of $$.
+    # The kubelet replaces $$ by $.
     assert arguments(namespace, "awkward") == [word.replace("$$", "$") for word in AWKWARD]
     assert arguments(bystander, "awkward") == arguments(namespace, "awkward")
 
 
-def test_the_command_of_a_real_pod_arrives_as_airflow_sent_it(namespace: Namespace) -> None:
+def test_the_command_of_a_real_pod_arrives_as_airflow_sent_it(namespace: PodNamespace) -> None:
     namespace.end("real")
     sent = container(REAL, "base")["args"]
     assert sent[:3] == ["python", "-m", "airflow.sdk.execution_time.execute_workload"]
@@ -81,7 +81,7 @@ def test_the_command_of_a_real_pod_arrives_as_airflow_sent_it(namespace: Namespa
 
 @pytest.mark.parametrize("name", ["awkward", "real"])
 def test_the_pod_ends_with_the_tasks_code_and_says_that_the_entrypoint_was_found_in_the_image(
-    namespace: Namespace, bystander: Namespace, name: str
+    namespace: PodNamespace, bystander: PodNamespace, name: str
 ) -> None:
     for place in (namespace, bystander):
         end = place.end(name)

@@ -1,4 +1,4 @@
-"""A wrapped pod ends as the very same pod ends without a sidecar, and without us."""
+"""A wrapped pod ends exactly as the same pod does without a sidecar and without the webhook."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from webhook.core.names import SHELL
 
 if TYPE_CHECKING:
     from testbed.recorder import Moment
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 
-class Case(NamedTuple):
-    """A task and the code that it ends with. Where it signals itself the pod shares its processes: without us it would be PID 1."""
+class ExitCase(NamedTuple):
+    """A task and the code that it ends with. Where it signals itself, the pod shares its processes: otherwise, unpatched, it would be PID 1."""
 
     script: str
     code: int
@@ -23,19 +23,19 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "success": Case("exit 0", 0),
-    "one": Case("exit 1", 1),
-    "three": Case("exit 3", 3),
-    "kill": Case("kill -KILL $$", 137, shares_processes=True),
-    "segmentation-fault": Case("kill -SEGV $$", 139, shares_processes=True),
-    "term": Case("kill -TERM $$", 143, shares_processes=True),
+    "success": ExitCase("exit 0", 0),
+    "one": ExitCase("exit 1", 1),
+    "three": ExitCase("exit 3", 3),
+    "kill": ExitCase("kill -KILL $$", 137, shares_processes=True),
+    "segmentation-fault": ExitCase("kill -SEGV $$", 139, shares_processes=True),
+    "term": ExitCase("kill -TERM $$", 143, shares_processes=True),
 }
 SIGNALLED = [name for name, case in CASES.items() if case.shares_processes]
 UNSTARTABLE = {"not-found": (["/no/such/program"], 127), "not-executable": (["/etc/passwd"], 126)}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _pods(namespace: Namespace, bystander: Namespace, task_image: str, agent_image: str) -> None:
+def _pods(namespace: PodNamespace, bystander: PodNamespace, task_image: str, agent_image: str) -> None:
     proxy = stand_in_proxy(agent_image)
     for name, case in CASES.items():
         base = shell(task_image, case.script)
@@ -50,16 +50,16 @@ def _pods(namespace: Namespace, bystander: Namespace, task_image: str, agent_ima
 
 
 def end_of(moment: Moment) -> tuple[object, ...]:
-    """Whatever a client can tell of a pod's end, but for times and ids."""
+    """A pod's end as a client sees it, without times and ids."""
     base = moment.terminated("base")
     assert base
     status = moment.pod["status"]
-    told = [base.get(field) for field in ("exitCode", "reason", "signal", "message")]
-    return (moment.phase, status.get("reason"), status.get("message"), *told)
+    fields = [base.get(field) for field in ("exitCode", "reason", "signal", "message")]
+    return (moment.phase, status.get("reason"), status.get("message"), *fields)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_wrapped_pod_ends_as_the_same_pod_without_a_sidecar(namespace: Namespace, bystander: Namespace, name: str) -> None:
+def test_a_wrapped_pod_ends_as_the_same_pod_without_a_sidecar(namespace: PodNamespace, bystander: PodNamespace, name: str) -> None:
     code = CASES[name].code
     phase, reason = ("Failed", "Error") if code else ("Succeeded", "Completed")
     assert end_of(bystander.end(name)) == (phase, None, None, code, reason, None, None)
@@ -67,12 +67,12 @@ def test_a_wrapped_pod_ends_as_the_same_pod_without_a_sidecar(namespace: Namespa
 
 
 @pytest.mark.parametrize("name", SIGNALLED)
-def test_a_task_that_a_signal_ends_is_told_the_same_where_processes_are_not_shared(namespace: Namespace, name: str) -> None:
+def test_a_task_that_a_signal_ends_is_told_the_same_where_processes_are_not_shared(namespace: PodNamespace, name: str) -> None:
     assert end_of(namespace.end(f"{name}-unshared")) == end_of(namespace.end(name))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_sidecar_of_a_pod_that_ended_was_asked_to_quit_and_ended_with_0(namespace: Namespace, name: str) -> None:
+def test_the_sidecar_of_a_pod_that_ended_was_asked_to_quit_and_ended_with_0(namespace: PodNamespace, name: str) -> None:
     proxy = namespace.end(name).terminated("istio-proxy")
     assert proxy
     assert (proxy["exitCode"], proxy["reason"]) == (0, "Completed")
@@ -82,7 +82,7 @@ def test_the_sidecar_of_a_pod_that_ended_was_asked_to_quit_and_ended_with_0(name
 
 @pytest.mark.parametrize("name", UNSTARTABLE)
 def test_a_command_that_cannot_be_run_ends_the_pod_with_a_shells_code_where_the_runtime_alone_says_128(
-    namespace: Namespace, bystander: Namespace, name: str
+    namespace: PodNamespace, bystander: PodNamespace, name: str
 ) -> None:
     command, code = UNSTARTABLE[name]
     alone, wrapped = bystander.end(name).terminated("base"), namespace.end(name).terminated("base")

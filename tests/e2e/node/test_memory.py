@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
 
 if TYPE_CHECKING:
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 LIMIT = {"limits": {"memory": "32Mi"}}
 
 
-def test_a_task_that_is_out_of_memory_ends_with_137_as_without_us_and_its_sidecar_is_asked_to_quit(
-    namespace: Namespace, bystander: Namespace, task_image: str, agent_image: str
+def test_a_task_that_is_out_of_memory_ends_with_137_as_without_the_webhook_and_its_sidecar_is_asked_to_quit(
+    namespace: PodNamespace, bystander: PodNamespace, task_image: str, agent_image: str
 ) -> None:
     """Where the kernel ends the process that is too big and not its container (singleProcessOOMKill; always with cgroup v1)."""
     base = shell(task_image, "exec tail /dev/zero", resources=LIMIT)

@@ -1,4 +1,4 @@
-"""Sidecars that the webhook makes native, on a real kubelet: whatever they do, the pod and its task end as the task does."""
+"""Sidecars that the webhook made native, on a real kubelet: whatever they do, the pod ends as its task does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml
 
 from tests.e2e.mesh.task import KILLED, assert_runs_on, ended, regular, status_of
 from tests.e2e.node.namespace import namespace_on
-from tests.e2e.node.native import native, native_status, seen_by, watching
+from tests.e2e.node.native import native, native_status, selecting, watching
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
 from webhook.core.cluster import NativeSupport
 from webhook.core.names import SIDECARS
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from testbed.levels import NodeLevel
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
-KEPT: JSONObject = {"volumes": [{"name": "kept", "emptyDir": {}}]}
-MOUNT: Final = [{"name": "kept", "mountPath": "/kept"}]
+SHARED: JSONObject = {"volumes": [{"name": "shared", "emptyDir": {}}]}
+MOUNT: Final = [{"name": "shared", "mountPath": "/shared"}]
 LIMIT: Final = {"limits": {"memory": "32Mi"}}
 
 ROWS: Final = [
@@ -38,12 +38,12 @@ DESCRIPTION: Final = {SIDECARS: json.dumps([{"name": "agent", "native": True}])}
 
 ON_TERM: Final = "trap 'exit {code}' TERM; while :; do sleep 0.1; done"
 DEAF: Final = "trap '' TERM; while :; do sleep 0.1; done"
-"""It has to be killed."""
+"""A script that only SIGKILL ends."""
 
 GRACE: JSONObject = {"terminationGracePeriodSeconds": 1}
 
 
-class Case(NamedTuple):
+class NativeCase(NamedTuple):
     """How a sidecar and its task end."""
 
     sidecar: int
@@ -55,12 +55,12 @@ class Case(NamedTuple):
         return DEAF if self.sidecar == KILLED else ON_TERM.format(code=self.sidecar)
 
 
-CASES: Final = {f"sidecar-{sidecar}-task-{task}": Case(sidecar, task) for sidecar in (0, 1, 143, KILLED) for task in (0, 3)}
+CASES: Final = {f"sidecar-{sidecar}-task-{task}": NativeCase(sidecar, task) for sidecar in (0, 1, 143, KILLED) for task in (0, 3)}
 
 
 @pytest.fixture(scope="module")
 def level(node: NodeLevel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeLevel]:
-    """The node with a webhook that sees what it can do, and knows the admin's row."""
+    """The node with a webhook that watches it, and has the admin's row in its catalogue."""
     file: Path = tmp_path_factory.mktemp("rows") / "sidecars.yaml"
     file.write_text(yaml.safe_dump(ROWS))
     with watching(node, "node-watcher", {"SIDECARS_FILE": str(file)}) as watcher:
@@ -68,15 +68,15 @@ def level(node: NodeLevel, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def able(level: NodeLevel) -> Iterator[Namespace]:
-    """A namespace whose pods come to that webhook."""
-    with seen_by(level, "airflow-sidecar-webhook-node") as labels, namespace_on(level, "able", **labels) as namespace:
+def able(level: NodeLevel) -> Iterator[PodNamespace]:
+    """A namespace for whose pods that webhook is called."""
+    with selecting(level, "airflow-sidecar-webhook-node") as labels, namespace_on(level, "able", **labels) as namespace:
         yield namespace
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _ends(able: Namespace, bystander: Namespace, task_image: str) -> None:
-    """Every case as a pod, all at once; and one beside a regular sidecar, without us."""
+def _ends(able: PodNamespace, bystander: PodNamespace, task_image: str) -> None:
+    """Every case as a pod, all at once; and an unpatched one with a regular sidecar."""
     for name, case in CASES.items():
         agent = {"name": "agent", **shell(task_image, case.script)}
         able.create(operator_pod(able.name, name, shell(task_image, f"exit {case.task}"), agent, **GRACE))
@@ -84,7 +84,7 @@ def _ends(able: Namespace, bystander: Namespace, task_image: str) -> None:
     bystander.create(operator_pod(bystander.name, "regular", shell(task_image, "exit 0"), agent))
 
 
-def test_the_webhook_has_read_the_kubelets_version_from_the_node(able: Namespace) -> None:
+def test_the_webhook_has_read_the_kubelets_version_from_the_node(able: PodNamespace) -> None:
     nodes = able.level.api.get("/api/v1/nodes")["items"]
     (line,) = [line for line in able.level.webhook.log if line["event"] == "native sidecars"]
     assert (line["support"], line["node"]) == ("ready", nodes[0]["metadata"]["name"])
@@ -94,7 +94,7 @@ def test_the_webhook_has_read_the_kubelets_version_from_the_node(able: Namespace
 def test_a_kubelet_that_is_older_than_the_setting_asks_for_gets_no_native_sidecar(node: NodeLevel, task_image: str) -> None:
     with (
         watching(node, "demanding", {"MINIMUM_KUBELET": "1.999.0"}, found=NativeSupport.OLD_KUBELET) as level,
-        seen_by(level, "airflow-sidecar-webhook-demanding") as labels,
+        selecting(level, "airflow-sidecar-webhook-demanding") as labels,
         namespace_on(level, "demanding", **labels) as namespace,
     ):
         agent = {"name": "agent", **shell(task_image, DEAF)}
@@ -106,7 +106,7 @@ def test_a_kubelet_that_is_older_than_the_setting_asks_for_gets_no_native_sideca
 
 
 @pytest.mark.parametrize(("name", "case"), CASES.items(), ids=CASES)
-def test_the_pod_ends_with_its_tasks_code_whatever_its_sidecars_is(able: Namespace, name: str, case: Case) -> None:
+def test_the_pod_ends_with_its_tasks_code_whatever_its_sidecars_is(able: PodNamespace, name: str, case: NativeCase) -> None:
     end = able.end(name)
     assert native(end.pod) == ["agent"]
     assert status_of(end.pod) == {"treatment": "native", "reason": "sidecars-native", "main": "base", "sidecars": {"agent": "native"}}
@@ -115,17 +115,17 @@ def test_the_pod_ends_with_its_tasks_code_whatever_its_sidecars_is(able: Namespa
     assert end.phase == ("Failed" if case.task else "Succeeded")
 
 
-def test_a_regular_sidecars_code_does_have_an_effect(bystander: Namespace) -> None:
+def test_a_regular_sidecars_code_does_have_an_effect(bystander: PodNamespace) -> None:
     end = bystander.end("regular")
     assert ended(end, "base")["exitCode"] == 0
     assert end.phase == "Failed"
 
 
-def test_a_sidecar_that_crashes_under_the_task_is_started_again_and_the_task_goes_on(able: Namespace, task_image: str) -> None:
-    crash = "echo run >>/kept/runs; [ $(wc -l </kept/runs) -ge 2 ] || { sleep 1; exit 5; }; " + ON_TERM.format(code=0)
-    wait = "echo began; until [ $(wc -l </kept/runs) -ge 2 ]; do sleep 0.1; done; exit 3"
+def test_a_sidecar_that_crashes_under_the_task_is_started_again_and_the_task_goes_on(able: PodNamespace, task_image: str) -> None:
+    crash = "echo run >>/shared/runs; [ $(wc -l </shared/runs) -ge 2 ] || { sleep 1; exit 5; }; " + ON_TERM.format(code=0)
+    wait = "echo began; until [ $(wc -l </shared/runs) -ge 2 ]; do sleep 0.1; done; exit 3"
     agent = {"name": "agent", **shell(task_image, crash, volumeMounts=MOUNT)}
-    able.create(operator_pod(able.name, "crash", shell(task_image, wait, volumeMounts=MOUNT), agent, annotations=DESCRIPTION, **KEPT))
+    able.create(operator_pod(able.name, "crash", shell(task_image, wait, volumeMounts=MOUNT), agent, annotations=DESCRIPTION, **SHARED))
 
     again = able.when("crash", lambda moment: native_status(moment, "agent")["restartCount"] == 1, "has its sidecar started again")
     crashed = native_status(again, "agent")["lastState"]["terminated"]
@@ -133,16 +133,16 @@ def test_a_sidecar_that_crashes_under_the_task_is_started_again_and_the_task_goe
     base = ended(end, "base")
     assert (crashed["exitCode"], base["exitCode"]) == (5, 3)
     assert base["startedAt"] <= crashed["finishedAt"] <= base["finishedAt"]
-    # One run, in which it saw both of its sidecar's.
+    # The task ran once, and saw both runs of its sidecar.
     assert able.log("crash") == "began\n"
     assert native_status(end, "agent")["restartCount"] == 1
     assert end.phase == "Failed"
 
 
-def test_a_task_that_fails_twice_runs_three_times_beside_one_sidecar(able: Namespace, task_image: str) -> None:
-    base = shell(task_image, "echo run >>/kept/runs; [ $(wc -l </kept/runs) -ge 3 ]", volumeMounts=MOUNT)
+def test_a_task_that_fails_twice_runs_three_times_beside_one_sidecar(able: PodNamespace, task_image: str) -> None:
+    base = shell(task_image, "echo run >>/shared/runs; [ $(wc -l </shared/runs) -ge 3 ]", volumeMounts=MOUNT)
     agent = {"name": "agent", **shell(task_image, ON_TERM.format(code=1))}
-    able.create(operator_pod(able.name, "fails-twice", base, agent, restartPolicy="OnFailure", **KEPT))
+    able.create(operator_pod(able.name, "fails-twice", base, agent, restartPolicy="OnFailure", **SHARED))
 
     end = able.end("fails-twice")
     assert end.phase == "Succeeded"
@@ -150,7 +150,7 @@ def test_a_task_that_fails_twice_runs_three_times_beside_one_sidecar(able: Names
     assert native_status(end, "agent")["restartCount"] == 0
 
 
-def test_a_task_that_is_out_of_memory_is_told_so_and_the_pod_ends(able: Namespace, task_image: str) -> None:
+def test_a_task_that_is_out_of_memory_is_told_so_and_the_pod_ends(able: PodNamespace, task_image: str) -> None:
     agent = {"name": "agent", **shell(task_image, ON_TERM.format(code=0))}
     able.create(operator_pod(able.name, "too-big", shell(task_image, "exec tail /dev/zero", resources=LIMIT), agent))
 
@@ -160,12 +160,12 @@ def test_a_task_that_is_out_of_memory_is_told_so_and_the_pod_ends(able: Namespac
     assert native_status(end, "agent")["state"]["terminated"]["exitCode"] == 0
 
 
-def test_a_task_that_is_deleted_still_has_its_sidecar_when_it_is_told_to_end(able: Namespace, task_image: str) -> None:
-    on_term = "sleep 1; [ -e /kept/alive ] && exit 7; exit 1"
-    alive = "touch /kept/alive; trap 'rm /kept/alive; exit 0' TERM; while :; do sleep 0.1; done"
+def test_a_task_that_is_deleted_still_has_its_sidecar_when_it_is_told_to_end(able: PodNamespace, task_image: str) -> None:
+    on_term = "sleep 1; [ -e /shared/alive ] && exit 7; exit 1"
+    alive = "touch /shared/alive; trap 'rm /shared/alive; exit 0' TERM; while :; do sleep 0.1; done"
     base = shell(task_image, f"trap '{on_term}' TERM; echo runs; while :; do sleep 0.1; done", volumeMounts=MOUNT)
     agent = {"name": "agent", **shell(task_image, alive, volumeMounts=MOUNT)}
-    able.create(operator_pod(able.name, "deleted", base, agent, **KEPT))
+    able.create(operator_pod(able.name, "deleted", base, agent, **SHARED))
     able.wait_for_log("deleted", "runs")
     able.delete("deleted", 30)
 
@@ -175,13 +175,13 @@ def test_a_task_that_is_deleted_still_has_its_sidecar_when_it_is_told_to_end(abl
 
 
 def test_a_described_sidecar_that_is_native_is_ready_by_its_own_probe_before_the_task_starts(
-    able: Namespace, bash_image: str, agent_image: str
+    able: PodNamespace, bash_image: str, agent_image: str
 ) -> None:
     description = [{"name": "tunnel", "native": True, "ready": {"port": 9001, "path": "/healthz/ready"}}]
     proxy = stand_in_proxy(agent_image, ready_after_seconds=3.0)
     tunnel = {**proxy, "name": "tunnel", "command": [*proxy["command"], "--status-port=9000", "--ready-port=9001"]}
-    ask = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9001/healthz/ready')"
-    tunnel["startupProbe"] = {"exec": {"command": [proxy["command"][0], "-c", ask]}, "periodSeconds": 1, "failureThreshold": 60}
+    probe = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9001/healthz/ready')"
+    tunnel["startupProbe"] = {"exec": {"command": [proxy["command"][0], "-c", probe]}, "periodSeconds": 1, "failureThreshold": 60}
     base = shell(bash_image, "curl -sS -f http://127.0.0.1:9001/healthz/ready && exit 3")
     able.create(operator_pod(able.name, "described", base, tunnel, annotations={SIDECARS: json.dumps(description)}))
 
@@ -193,8 +193,8 @@ def test_a_described_sidecar_that_is_native_is_ready_by_its_own_probe_before_the
 MIXED: Final = {SIDECARS: json.dumps([{"name": "tunnel", "quit": {"port": 9000, "path": "/quitquitquit"}}])}
 
 
-def mixed_pod(namespace: Namespace, name: str, images: tuple[str, str], unknown: str) -> JSONObject:
-    """A task beside one sidecar that becomes native, one that is asked to quit, and one that nobody knows, which runs a script."""
+def mixed_pod(namespace: PodNamespace, name: str, images: tuple[str, str], unknown: str) -> JSONObject:
+    """A task beside one sidecar that becomes native, one that is stopped by a quit request, and an unknown one, which runs a script."""
     task_image, agent_image = images
     proxy = stand_in_proxy(agent_image)
     sidecars = (
@@ -206,7 +206,7 @@ def mixed_pod(namespace: Namespace, name: str, images: tuple[str, str], unknown:
 
 
 @pytest.mark.parametrize("unknown", ["exit 0", DEAF], ids=["ends", "stays"])
-def test_in_a_mixed_pod_each_sidecar_gets_its_own_treatment(able: Namespace, task_image: str, agent_image: str, unknown: str) -> None:
+def test_in_a_mixed_pod_each_sidecar_gets_its_own_treatment(able: PodNamespace, task_image: str, agent_image: str, unknown: str) -> None:
     pod = mixed_pod(able, f"mixed-{len(unknown)}", (task_image, agent_image), unknown)
     name = pod["metadata"]["name"]
     assert (native(pod), regular(pod)) == (["agent"], ["base", "tunnel", "stranger"])
@@ -214,11 +214,11 @@ def test_in_a_mixed_pod_each_sidecar_gets_its_own_treatment(able: Namespace, tas
     assert status_of(pod)["sidecars"] == {"agent": "native", "tunnel": "quit", "stranger": "unknown"}
 
     assert able.base_end(name)["exitCode"] == 3
-    asked = able.when(name, lambda moment: moment.terminated("tunnel") is not None, "has its tunnel ended")
-    assert ended(asked, "tunnel")["exitCode"] == 0
+    moment_of_quit = able.when(name, lambda moment: moment.terminated("tunnel") is not None, "has its tunnel ended")
+    assert ended(moment_of_quit, "tunnel")["exitCode"] == 0
     if unknown == DEAF:
-        # Nobody knows how to end it: the pod goes on, and so does its native sidecar.
-        assert "running" in native_status(asked, "agent")["state"]
+        # The webhook does not know how to end it: the pod runs on, and so does its native sidecar.
+        assert "running" in native_status(moment_of_quit, "agent")["state"]
         assert_runs_on(able, name)
     else:
         end = able.end(name)

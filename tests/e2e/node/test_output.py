@@ -1,4 +1,4 @@
-"""Logs and exec work as without us."""
+"""`kubectl logs` and `kubectl exec` work in a wrapped pod as in an unpatched one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 LOUD = "echo one; echo two >&2; printf 'no line break'"
 HELD = """
@@ -23,12 +23,12 @@ while [ -e /proc/$(cat /tmp/go) ]; do sleep 0.1; done
 echo gone on
 exit 3
 """
-"""It goes on once it is told to, and whoever told it so has gone: the end of a container kills all of it, whatever its code would be."""
+"""It waits until a process is executed in the container and has ended: a container's end kills all its processes."""
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _pods(namespace: Namespace, bystander: Namespace, task_image: str, agent_image: str) -> Iterator[None]:
-    """Both; the one that is held is deleted in the end, should nobody have let it go on."""
+def _pods(namespace: PodNamespace, bystander: PodNamespace, task_image: str, agent_image: str) -> Iterator[None]:
+    """Both pods; the waiting one is deleted in the end, in case no test let it continue."""
     for name, script in (("loud", LOUD), ("held", HELD)):
         namespace.create(operator_pod(namespace.name, name, shell(task_image, script), stand_in_proxy(agent_image)))
     bystander.create(operator_pod(bystander.name, "loud", shell(task_image, LOUD)))
@@ -37,27 +37,27 @@ def _pods(namespace: Namespace, bystander: Namespace, task_image: str, agent_ima
 
 
 def run(argv: list[str]) -> subprocess.CompletedProcess[str]:
-    """A command to its end."""
+    """Run a command to its end."""
     return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=SECONDS)
 
 
-def test_kubectl_logs_gives_what_the_task_wrote_and_nothing_else(namespace: Namespace, bystander: Namespace) -> None:
+def test_kubectl_logs_gives_what_the_task_wrote_and_nothing_else(namespace: PodNamespace, bystander: PodNamespace) -> None:
     namespace.end("loud")
     bystander.end("loud")
-    told = run(namespace.kubectl("logs", "loud", "--container=base"))
+    logs = run(namespace.kubectl("logs", "loud", "--container=base"))
     alone = run(bystander.kubectl("logs", "loud"))
-    assert (told.returncode, sorted(told.stdout.splitlines())) == (0, ["no line break", "one", "two"])
-    assert sorted(told.stdout) == sorted(alone.stdout)
+    assert (logs.returncode, sorted(logs.stdout.splitlines())) == (0, ["no line break", "one", "two"])
+    assert sorted(logs.stdout) == sorted(alone.stdout)
 
 
-def test_each_stream_holds_what_the_task_wrote_into_it(namespace: Namespace, bystander: Namespace) -> None:
+def test_each_stream_holds_what_the_task_wrote_into_it(namespace: PodNamespace, bystander: PodNamespace) -> None:
     namespace.end("loud")
     bystander.end("loud")
     assert namespace.outputs("loud") == {"stdout": "one\nno line break", "stderr": "two\n"}
     assert namespace.outputs("loud") == bystander.outputs("loud")
 
 
-def test_kubectl_exec_reaches_the_task_and_kubectl_logs_follows_it_to_its_end(namespace: Namespace) -> None:
+def test_kubectl_exec_reaches_the_task_and_kubectl_logs_follows_it_to_its_end(namespace: PodNamespace) -> None:
     namespace.wait_for_log("held", "up")
     with subprocess.Popen(
         namespace.kubectl("logs", "held", "--container=base", "--follow"), stdout=subprocess.PIPE, text=True

@@ -14,20 +14,20 @@ from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
 from tests.support.pods import FIXTURES
 
 if TYPE_CHECKING:
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
-RUNS_UNTIL = "echo run >>/kept/runs; [ $(wc -l </kept/runs) -ge {} ]"
-"""Fails until it has run so often."""
+RUNS_UNTIL = "echo run >>/shared/runs; [ $(wc -l </shared/runs) -ge {} ]"
+"""Fails until it has run this often."""
 
-MOUNT = [{"name": "kept", "mountPath": "/kept"}]
-ON_FAILURE: JSONObject = {"restartPolicy": "OnFailure", "volumes": [{"name": "kept", "emptyDir": {}}]}
+MOUNT = [{"name": "shared", "mountPath": "/shared"}]
+ON_FAILURE: JSONObject = {"restartPolicy": "OnFailure", "volumes": [{"name": "shared", "emptyDir": {}}]}
 JOB = json.loads((FIXTURES / "airflow-3.3.2-provider-10.25.0" / "kjo_job.json").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _pods(namespace: Namespace, bystander: Namespace, task_image: str, agent_image: str) -> None:
+def _pods(namespace: PodNamespace, bystander: PodNamespace, task_image: str, agent_image: str) -> None:
     base, proxy = shell(task_image, RUNS_UNTIL.format(3), volumeMounts=MOUNT), stand_in_proxy(agent_image)
     namespace.create(operator_pod(namespace.name, "fails-twice", base, proxy, **ON_FAILURE))
     bystander.create(operator_pod(bystander.name, "fails-twice", base, **ON_FAILURE))
@@ -36,14 +36,14 @@ def _pods(namespace: Namespace, bystander: Namespace, task_image: str, agent_ima
 
 
 def job(namespace: str, name: str, base: JSONObject, proxy: JSONObject, retries: int) -> JSONObject:
-    """The Job that a KubernetesJobOperator sent, with a task of ours, as an injector leaves its pods; they share a folder of the node."""
+    """The Job that a KubernetesJobOperator sent, with a test's task, as an injector leaves its pods; the pods share a folder of the node."""
     sent: JSONObject = copy.deepcopy(JOB)
     sent["metadata"] |= {"name": name, "namespace": namespace}
     sent["spec"]["backoffLimit"] = retries
     template = sent["spec"]["template"]
     pod = operator_pod(namespace, name, base, proxy)
     template["metadata"] |= {"namespace": namespace, "annotations": pod["metadata"]["annotations"]}
-    volumes = [{"name": "kept", "hostPath": {"path": f"/run/{namespace}-{name}", "type": "DirectoryOrCreate"}}]
+    volumes = [{"name": "shared", "hostPath": {"path": f"/run/{namespace}-{name}", "type": "DirectoryOrCreate"}}]
     template["spec"] |= {"containers": pod["spec"]["containers"], "volumes": volumes}
     return sent
 
@@ -53,13 +53,13 @@ def restarts(pod: JSONObject) -> dict[str, int]:
     return {status["name"]: status["restartCount"] for status in pod["status"]["containerStatuses"]}
 
 
-def conditions(namespace: Namespace, name: str) -> set[str]:
-    """What is true of a Job."""
+def conditions(namespace: PodNamespace, name: str) -> set[str]:
+    """The true conditions of a Job."""
     status = namespace.level.api.get(f"/apis/batch/v1/namespaces/{namespace.name}/jobs/{name}")["status"]
     return {condition["type"] for condition in status.get("conditions", ()) if condition["status"] == "True"}
 
 
-def codes(namespace: Namespace, name: str) -> list[tuple[int, int]]:
+def codes(namespace: PodNamespace, name: str) -> list[tuple[int, int]]:
     """How task and proxy ended in each pod of a Job, the first pod first."""
     path = f"/api/v1/namespaces/{namespace.name}/pods"
     items = namespace.level.api.request("GET", path, labelSelector=f"job-name={name}").json()["items"]
@@ -68,7 +68,7 @@ def codes(namespace: Namespace, name: str) -> list[tuple[int, int]]:
 
 
 def test_a_task_that_fails_twice_runs_three_times_beside_one_proxy_that_ends_after_the_third(
-    namespace: Namespace, bystander: Namespace
+    namespace: PodNamespace, bystander: PodNamespace
 ) -> None:
     end = namespace.end("fails-twice")
     assert end.phase == bystander.end("fails-twice").phase == "Succeeded"
@@ -81,13 +81,13 @@ def test_a_task_that_fails_twice_runs_three_times_beside_one_proxy_that_ends_aft
     assert proxy["finishedAt"] >= base["startedAt"]
 
 
-def test_a_job_whose_first_pod_fails_completes_with_its_second(namespace: Namespace) -> None:
+def test_a_job_whose_first_pod_fails_completes_with_its_second(namespace: PodNamespace) -> None:
     until(lambda: conditions(namespace, "tried-again") & {"Complete", "Failed"}, "the Job ends", SECONDS)
     assert "Complete" in conditions(namespace, "tried-again")
     assert codes(namespace, "tried-again") == [(1, 0), (0, 0)]
 
 
-def test_a_job_without_retries_fails_with_its_pod(namespace: Namespace) -> None:
+def test_a_job_without_retries_fails_with_its_pod(namespace: PodNamespace) -> None:
     until(lambda: conditions(namespace, "given-up") & {"Complete", "Failed"}, "the Job ends", SECONDS)
     assert "Failed" in conditions(namespace, "given-up")
     assert codes(namespace, "given-up") == [(3, 0)]

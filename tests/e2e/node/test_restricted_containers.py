@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
 
 if TYPE_CHECKING:
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 RESTRICTED = {
     "runAsUser": 12345,  # in no passwd
@@ -24,7 +24,7 @@ SHELLS = ["busybox", "bash"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _pods(namespace: Namespace, bystander: Namespace, task_image: str, bash_image: str, agent_image: str) -> None:
+def _pods(namespace: PodNamespace, bystander: PodNamespace, task_image: str, bash_image: str, agent_image: str) -> None:
     for name, image in zip(SHELLS, (task_image, bash_image), strict=True):
         base = shell(image, SCRIPT, securityContext=RESTRICTED)
         namespace.create(operator_pod(namespace.name, name, base, stand_in_proxy(agent_image)))
@@ -32,7 +32,9 @@ def _pods(namespace: Namespace, bystander: Namespace, task_image: str, bash_imag
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_the_task_runs_with_the_same_rights_and_environment_as_without_us(namespace: Namespace, bystander: Namespace, name: str) -> None:
+def test_the_task_runs_with_the_same_rights_and_environment_as_without_the_webhook(
+    namespace: PodNamespace, bystander: PodNamespace, name: str
+) -> None:
     for place in (namespace, bystander):
         base = place.end(name).terminated("base")
         assert base

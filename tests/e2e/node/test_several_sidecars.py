@@ -9,7 +9,7 @@ from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
 from webhook.core.names import SIDECARS, STATUS
 
 if TYPE_CHECKING:
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -23,7 +23,7 @@ def tunnel(image: str) -> JSONObject:
 
 
 def test_a_sidecar_that_the_pod_describes_is_asked_to_quit_before_the_mesh_proxy(
-    namespace: Namespace, task_image: str, agent_image: str
+    namespace: PodNamespace, task_image: str, agent_image: str
 ) -> None:
     sidecars = stand_in_proxy(agent_image), tunnel(agent_image)
     base = shell(task_image, "exit 3")

@@ -1,4 +1,4 @@
-"""Whatever the sidecar does, the task's code is kept, and a pod that can end does."""
+"""Whatever the sidecar does, the pod reports the task's exit code, and ends if its sidecar can be stopped."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from webhook.core.names import WAIT_SECONDS, WHEN_NOT_READY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
 
 SAY = "airflow-sidecar-webhook: istio-proxy"
 RAN = "the task ran\n"
 BRIEFLY = {WAIT_SECONDS: "5"}
-"""Long enough for the proxy's container to be up on a busy machine: what is not up cannot be asked to quit."""
+"""Long enough for the proxy's container to start on a busy machine: before that, it cannot take a quit request."""
 
 RUN = {WHEN_NOT_READY: "run"}
 ALIVE_SECONDS = 3.0
-"""So long a proxy lives that dies before it is ready: the wrapper, which looks every 50 ms, has seen it by then."""
+"""The lifetime of a proxy that dies before it is ready: long enough for the wrapper, which polls every 50 ms, to find it up."""
 
 
-class Case(NamedTuple):
+class SidecarCase(NamedTuple):
     """A sidecar, what the pod says of it, and how its task ends: code, whether it ran, our line on stderr."""
 
     behaviour: Behaviour
@@ -37,12 +37,12 @@ class Case(NamedTuple):
 
 
 ENDING = {
-    "as-istio": Case(Behaviour.AS_ISTIO, {}, 3),
-    "reply-lost": Case(Behaviour.REPLY_LOST, {}, 3),
-    "late-listener": Case(Behaviour.LATE_LISTENER, {}, 3, ready_after_seconds=1.0),
-    "never-ready": Case(Behaviour.NEVER_READY, BRIEFLY, 69, "was not ready after 5 s: the task was not started", ran=False),
-    "never-ready-run": Case(Behaviour.NEVER_READY, BRIEFLY | RUN, 3, "was not ready after 5 s: the task runs anyway"),
-    "dies-before": Case(
+    "as-istio": SidecarCase(Behaviour.AS_ISTIO, {}, 3),
+    "reply-lost": SidecarCase(Behaviour.REPLY_LOST, {}, 3),
+    "late-listener": SidecarCase(Behaviour.LATE_LISTENER, {}, 3, ready_after_seconds=1.0),
+    "never-ready": SidecarCase(Behaviour.NEVER_READY, BRIEFLY, 69, "was not ready after 5 s: the task was not started", ran=False),
+    "never-ready-run": SidecarCase(Behaviour.NEVER_READY, BRIEFLY | RUN, 3, "was not ready after 5 s: the task runs anyway"),
+    "dies-before": SidecarCase(
         Behaviour.DIES_BEFORE_READY,
         {},
         69,
@@ -50,7 +50,7 @@ ENDING = {
         ran=False,
         ready_after_seconds=ALIVE_SECONDS,
     ),
-    "dies-before-run": Case(
+    "dies-before-run": SidecarCase(
         Behaviour.DIES_BEFORE_READY,
         RUN,
         3,
@@ -59,10 +59,10 @@ ENDING = {
     ),
 }
 STAYING = {
-    "quit-fails": Case(Behaviour.QUIT_FAILS, {}, 3, "did not take POST:15020/quitquitquit (500), so the pod may stay Running"),
-    "quit-hangs": Case(Behaviour.QUIT_HANGS, {}, 3, "did not take POST:15020/quitquitquit (lost), so the pod may stay Running"),
+    "quit-fails": SidecarCase(Behaviour.QUIT_FAILS, {}, 3, "did not take POST:15020/quitquitquit (500), so the pod may stay Running"),
+    "quit-hangs": SidecarCase(Behaviour.QUIT_HANGS, {}, 3, "did not take POST:15020/quitquitquit (lost), so the pod may stay Running"),
     # Seen ready, so refused is taken for gone.
-    "quit-refused": Case(Behaviour.QUIT_REFUSED, {}, 3),
+    "quit-refused": SidecarCase(Behaviour.QUIT_REFUSED, {}, 3),
 }
 CASES = ENDING | STAYING
 DIES_DURING = "dies-during"
@@ -71,8 +71,8 @@ LATE_SECONDS = 8.0
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _pods(namespace: Namespace, task_image: str, agent_image: str) -> Iterator[None]:
-    """All of them; those that would run on are deleted in the end, whichever tests were run."""
+def _pods(namespace: PodNamespace, task_image: str, agent_image: str) -> Iterator[None]:
+    """All pods; those that would run for ever are deleted in the end, whichever tests ran."""
     for name, case in CASES.items():
         proxy = stand_in_proxy(agent_image, case.behaviour, case.ready_after_seconds)
         base = shell(task_image, "echo the task ran; exit 3")
@@ -88,32 +88,32 @@ def _pods(namespace: Namespace, task_image: str, agent_image: str) -> Iterator[N
 
 
 @pytest.mark.parametrize("name", ENDING)
-def test_a_pod_ends_with_the_right_code(namespace: Namespace, name: str) -> None:
+def test_a_pod_ends_with_the_right_code(namespace: PodNamespace, name: str) -> None:
     ended = namespace.end(name).terminated("base")
     assert ended
     assert (ended["exitCode"], ended["reason"]) == (CASES[name].code, "Error")
 
 
 @pytest.mark.parametrize("name", ENDING)
-def test_the_sidecar_of_a_pod_that_ended_did_so_with_0(namespace: Namespace, name: str) -> None:
+def test_the_sidecar_of_a_pod_that_ended_did_so_with_0(namespace: PodNamespace, name: str) -> None:
     proxy = namespace.end(name).terminated("istio-proxy")
     assert proxy
     assert proxy["exitCode"] == 0
 
 
 @pytest.mark.parametrize("name", STAYING)
-def test_a_sidecar_that_cannot_be_ended_takes_nothing_from_the_tasks_end(namespace: Namespace, name: str) -> None:
+def test_a_sidecar_that_cannot_be_ended_takes_nothing_from_the_tasks_end(namespace: PodNamespace, name: str) -> None:
     assert namespace.base_end(name)["exitCode"] == CASES[name].code
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_stdout_is_the_tasks_and_on_stderr_is_at_most_one_line_that_says_what_is_wrong(namespace: Namespace, name: str) -> None:
+def test_stdout_is_the_tasks_and_on_stderr_is_at_most_one_line_that_says_what_is_wrong(namespace: PodNamespace, name: str) -> None:
     case = CASES[name]
     namespace.base_end(name)
     assert namespace.outputs(name) == {"stdout": RAN if case.ran else "", "stderr": f"{SAY} {case.line}\n" if case.line else ""}
 
 
-def test_a_sidecar_that_dies_under_the_task_is_no_failure(namespace: Namespace) -> None:
+def test_a_sidecar_that_dies_under_the_task_is_no_failure(namespace: PodNamespace) -> None:
     end = namespace.end(DIES_DURING)
     base, proxy = end.terminated("base"), end.terminated("istio-proxy")
     assert base
@@ -123,7 +123,7 @@ def test_a_sidecar_that_dies_under_the_task_is_no_failure(namespace: Namespace) 
     assert "/quitquitquit" not in namespace.log(DIES_DURING, "istio-proxy")
 
 
-def test_a_sidecar_that_comes_up_seconds_after_a_task_that_did_not_wait_is_asked_to_quit(namespace: Namespace) -> None:
+def test_a_sidecar_that_comes_up_seconds_after_a_task_that_did_not_wait_is_asked_to_quit(namespace: PodNamespace) -> None:
     end = namespace.end(NOT_WAITED_FOR)
     base, proxy = end.terminated("base"), end.terminated("istio-proxy")
     assert base
@@ -134,7 +134,7 @@ def test_a_sidecar_that_comes_up_seconds_after_a_task_that_did_not_wait_is_asked
 
 @pytest.mark.parametrize("name", STAYING)
 def test_a_pod_that_a_sidecar_keeps_running_goes_when_it_is_deleted_and_the_tasks_code_is_still_told(
-    namespace: Namespace, name: str
+    namespace: PodNamespace, name: str
 ) -> None:
     namespace.base_end(name)
     assert namespace.pod(name)["status"]["phase"] == "Running"

@@ -1,4 +1,4 @@
-"""What a task leaves behind as its last word stands in the status of its pod."""
+"""The termination message of a wrapped task is in its pod's status."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from webhook.core.names import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from testbed.recorder import Moment
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -27,7 +27,7 @@ LATE = "not-ready"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _pods(namespace: Namespace, bystander: Namespace, task_image: str, agent_image: str) -> None:
+def _pods(namespace: PodNamespace, bystander: PodNamespace, task_image: str, agent_image: str) -> None:
     for name, (script, fields, _) in CASES.items():
         base = shell(task_image, script, **fields)
         namespace.create(operator_pod(namespace.name, name, base, stand_in_proxy(agent_image)))
@@ -40,17 +40,17 @@ def _pods(namespace: Namespace, bystander: Namespace, task_image: str, agent_ima
 def message(end: Moment) -> str | None:
     base = end.terminated("base")
     assert base
-    told: str | None = base.get("message")
-    return told
+    text: str | None = base.get("message")
+    return text
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_termination_message_is_the_tasks(namespace: Namespace, bystander: Namespace, name: str) -> None:
+def test_the_termination_message_is_the_tasks(namespace: PodNamespace, bystander: PodNamespace, name: str) -> None:
     expected = CASES[name][2]
     assert message(bystander.end(name)) == expected
     assert message(namespace.end(name)) == expected
 
 
-def test_why_a_task_was_not_started_stands_in_the_status_of_a_pod_that_asks_for_the_end_of_the_log(namespace: Namespace) -> None:
+def test_why_a_task_was_not_started_stands_in_the_status_of_a_pod_that_asks_for_the_end_of_the_log(namespace: PodNamespace) -> None:
     line = "airflow-sidecar-webhook: istio-proxy was not ready after 5 s: the task was not started\n"
     assert message(namespace.end(LATE)) == line

@@ -12,7 +12,7 @@ from tests.e2e.node.pods import operator_pod, stand_in_proxy
 from webhook.core.names import STATUS, WAIT_SECONDS
 
 if TYPE_CHECKING:
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -26,7 +26,7 @@ while socket.socket().connect_ex(('127.0.0.1', 15020)): time.sleep(0.1)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _pods(namespace: Namespace, bystander: Namespace, bash_image: str, agent_image: str) -> None:
+def _pods(namespace: PodNamespace, bystander: PodNamespace, bash_image: str, agent_image: str) -> None:
     base = python(bash_image, TOLD)
     namespace.create(operator_pod(namespace.name, "waits", base, stand_in_proxy(agent_image, ready_after_seconds=SLOW_SECONDS)))
     never = stand_in_proxy(agent_image, Behaviour.NEVER_READY)
@@ -41,23 +41,23 @@ def python(image: str, program: str) -> JSONObject:
     return {"image": image, "command": ["/bin/sh", "-c", 'exec python3 -c "$0"', program]}
 
 
-def ready_at(namespace: Namespace, pod: str) -> float:
+def ready_at(namespace: PodNamespace, pod: str) -> float:
     """When the stand-in got ready, on the clock of the machine (CLOCK_MONOTONIC)."""
     return next(float(event["at"]) for event in namespace.agent_events(pod) if event["event"] == "ready")
 
 
-def test_a_task_does_not_start_before_its_sidecar_is_ready(namespace: Namespace) -> None:
+def test_a_task_does_not_start_before_its_sidecar_is_ready(namespace: PodNamespace) -> None:
     assert namespace.end("waits").phase == "Succeeded"
     assert float(namespace.log("waits")) > ready_at(namespace, "waits")
 
 
-def test_a_task_that_shall_not_wait_runs_beside_a_sidecar_that_never_gets_ready(namespace: Namespace) -> None:
+def test_a_task_that_shall_not_wait_runs_beside_a_sidecar_that_never_gets_ready(namespace: PodNamespace) -> None:
     assert namespace.end("does-not-wait").phase == "Succeeded"
     requests = [event["path"] for event in namespace.agent_events("does-not-wait") if event["event"] == "request"]
     assert "/healthz/ready" not in requests
 
 
-def test_the_pod_itself_says_that_it_was_wrapped_and_why(namespace: Namespace) -> None:
+def test_the_pod_itself_says_that_it_was_wrapped_and_why(namespace: PodNamespace) -> None:
     assert json.loads(namespace.pod("waits")["metadata"]["annotations"][STATUS]) == {
         "treatment": "wrapped",
         "reason": "sidecars-quit",
@@ -69,7 +69,7 @@ def test_the_pod_itself_says_that_it_was_wrapped_and_why(namespace: Namespace) -
     }
 
 
-def test_a_pod_without_a_sidecar_is_labelled_only_and_one_elsewhere_is_left_alone(namespace: Namespace, bystander: Namespace) -> None:
+def test_a_pod_without_a_sidecar_is_labelled_only_and_one_elsewhere_is_left_alone(namespace: PodNamespace, bystander: PodNamespace) -> None:
     assert namespace.end("alone").phase == bystander.end("alone").phase == "Succeeded"
     labelled, other = namespace.pod("alone"), bystander.pod("alone")
     assert json.loads(labelled["metadata"]["annotations"][STATUS]) == {"treatment": "labelled", "reason": "no-sidecar", "main": "base"}

@@ -1,4 +1,4 @@
-"""The webhook's own image, built from the Dockerfile, on a node: it serves as the chart's pod does, and there is nothing else in it to run."""
+"""The webhook's own image, built from the Dockerfile, in the chart's pod on a node: it serves, and there is nothing else in it to run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testbed.levels import NodeLevel
-    from tests.e2e.node.namespace import Namespace
+    from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
 
@@ -46,12 +46,12 @@ RUNS: Final[dict[str, JSONObject]] = {
 
 @pytest.fixture(scope="module")
 def image(node: NodeLevel) -> str:
-    """The name by which a pod asks for it."""
+    """The name for a pod's ``image`` field."""
     return load_webhook_image(node.node)
 
 
 @pytest.fixture(scope="module")
-def namespace(node: NodeLevel, image: str) -> Iterator[Namespace]:
+def namespace(node: NodeLevel, image: str) -> Iterator[PodNamespace]:
     with namespace_on(node, "webhook-image", **RESTRICTED, **NOT_OPTED_IN) as here:
         for name, run in RUNS.items():
             here.create(pod(here.name, name, image, run))
@@ -59,7 +59,7 @@ def namespace(node: NodeLevel, image: str) -> Iterator[Namespace]:
 
 
 def pod(namespace: str, name: str, image: str, run: JSONObject) -> JSONObject:
-    """A pod as the chart makes it, of a service that asks no API server, with something else to run."""
+    """The chart's pod without access to the API server, with ``run`` as its container's command."""
     made = pod_of(only("Deployment", objects(OPTIONS["without-api-access"], namespace=namespace)))
     made["metadata"] = {"name": name, "namespace": namespace}
     (container,) = made["spec"]["containers"]
@@ -85,7 +85,7 @@ def certificate(namespace: str, address: str) -> JSONObject:
     }
 
 
-def test_the_service_serves_and_ends_by_itself(namespace: Namespace, image: str) -> None:
+def test_the_service_serves_and_ends_by_itself(namespace: PodNamespace, image: str) -> None:
     settings = [{"name": f"{PREFIX}NATIVE_SIDECARS", "value": "off"}]
     ready = {"readinessProbe": {"httpGet": {"path": "/readyz", "port": "health"}, "periodSeconds": 1}}
     serving = pod(namespace.name, "serves", image, {"env": settings, **ready})
@@ -105,40 +105,40 @@ def is_ready(one: JSONObject) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in one["status"].get("conditions", ()))
 
 
-def test_the_program_says_its_version(namespace: Namespace) -> None:
+def test_the_program_says_its_version(namespace: PodNamespace) -> None:
     assert namespace.base_end("version")["exitCode"] == 0
     assert namespace.log("version").strip() == __version__
 
 
-def test_every_library_is_there(namespace: Namespace) -> None:
+def test_every_library_is_there(namespace: PodNamespace) -> None:
     assert (namespace.base_end("imports")["exitCode"], namespace.log("imports")) == (0, "")
 
 
-def test_the_busybox_that_is_copied_into_tasks_runs(namespace: Namespace) -> None:
+def test_the_busybox_that_is_copied_into_tasks_runs(namespace: PodNamespace) -> None:
     assert namespace.base_end("busybox")["exitCode"] == 0
     assert namespace.log("busybox").strip() == "42"
 
 
-def test_there_is_no_shell(namespace: Namespace) -> None:
+def test_there_is_no_shell(namespace: PodNamespace) -> None:
     ended = namespace.base_end("shell")
 
     assert ended["reason"] == "StartError"
     assert "no such file or directory" in ended["message"]
 
 
-def test_its_root_is_read_only(namespace: Namespace) -> None:
+def test_its_root_is_read_only(namespace: PodNamespace) -> None:
     assert namespace.base_end("writes")["exitCode"] == 1
     assert "Read-only file system" in namespace.log("writes")
 
 
 def test_it_says_what_it_is_and_is_for_a_user_without_a_name(image: str) -> None:
     assert image
-    told = configuration()
+    image_config = configuration()
 
-    assert told["Labels"]["org.opencontainers.image.title"] == NAME
-    assert told["Labels"]["org.opencontainers.image.version"] == __version__
-    assert told["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
-    assert told["User"] == "65532:65532"
+    assert image_config["Labels"]["org.opencontainers.image.title"] == NAME
+    assert image_config["Labels"]["org.opencontainers.image.version"] == __version__
+    assert image_config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert image_config["User"] == "65532:65532"
 
 
 def configuration() -> JSONObject:
