@@ -139,12 +139,12 @@ def _istio_comes_again(watcher: NodeLevel, converted: PodNamespace) -> Iterator[
 @pytest.fixture(scope="module", params=ORDERS)
 def comes_again(request: pytest.FixtureRequest, watcher: NodeLevel, _istio_comes_again: None) -> Iterator[PodNamespace]:
     """A namespace in which Istio is called again, with our configuration before it and after it."""
-    with seen_by_both(watcher, request.param) as namespace:
+    with called_for_both(watcher, request.param) as namespace:
         yield namespace
 
 
 @contextmanager
-def seen_by_both(level: NodeLevel, configuration: str) -> Iterator[PodNamespace]:
+def called_for_both(level: NodeLevel, configuration: str) -> Iterator[PodNamespace]:
     """A namespace whose pods come to this level's webhook, by a configuration of this name, and to the Istio that comes again."""
     with selecting(level, configuration) as labels, namespace_on(level, "again", **COMES_AGAIN, **labels) as namespace:
         wait_until_ready(level.api, namespace.name, MESH_ROOT)
@@ -178,7 +178,7 @@ def test_a_pod_that_we_have_converted_before_istio_comes_again_is_the_one_that_i
     forced_level: NodeLevel, rendered: PodNamespace, versioned_image: dict[str, str], configuration: str
 ) -> None:
     reference = rendering(rendered, as_it_is, {**versioned_image, **USERS_HINT})
-    with seen_by_both(forced_level, configuration) as namespace:
+    with called_for_both(forced_level, configuration) as namespace:
         assert differences(reference, rendering(namespace, as_it_is, versioned_image)) == []
 
 
