@@ -1,4 +1,4 @@
-"""Makes a certificate authority and signs serving certificates with it. Pure: a clock's reading goes in, PEM comes out.
+"""Makes a certificate authority and signs serving certificates with it. Pure: the time is an argument.
 
 The API server checks a webhook's certificate by its SAN alone, ``<service>.<namespace>.svc`` (apiserver pkg/util/webhook/client.go);
 ECDSA P-256 signs some fifteen times faster than RSA-2048, and every new connection costs a signature.
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BACKDATED: Final = timedelta(hours=1)
-"""A certificate starts to hold this long before it is made: the API server's clock may be behind ours."""
+"""A certificate is valid from this long before it is made: the API server's clock may be behind the webhook's."""
 
 CA_LIFE: Final = timedelta(days=365)
 LEAF_LIFE: Final = timedelta(days=7)
 
-RENEWED: Final = 2 / 3
-"""The part of its life after which a certificate is renewed at the latest."""
+RENEWAL: Final = 2 / 3
+"""The fraction of its life after which a certificate is renewed at the latest."""
 
-JITTER: Final = 1 / 20
-"""The part of its life by which that may come sooner, so that not all replicas sign in one second."""
+RENEWAL_JITTER: Final = 1 / 20
+"""The fraction of its life by which it is renewed earlier at most, so that not all replicas sign in the same second."""
 
 NAME: Final = "airflow-sidecar-webhook"
 _TITLE: Final = "{} CA "
@@ -42,7 +42,7 @@ class Issued:
 
     Args:
         certificate: The certificate.
-        key: Its key; never shown.
+        key: Its private key; left out of the repr.
 
     """
 
@@ -61,9 +61,9 @@ class Issued:
 
 
 def make_authority(now: datetime, name: str = NAME, life: timedelta = CA_LIFE) -> Issued:
-    """A new authority that holds from an hour before ``now``, by default for a year. ``now`` needs a time zone.
+    """A new authority, valid from an hour before ``now`` and by default for a year. ``now`` needs a time zone.
 
-    Its name has its own serial number in it, so that of two authorities in one bundle a client picks the right one.
+    Its name contains its serial number, so that a client picks the right one of two authorities in one bundle.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     serial = x509.random_serial_number()
@@ -76,7 +76,7 @@ def make_authority(now: datetime, name: str = NAME, life: timedelta = CA_LIFE) -
 
 
 def sign_leaf(authority: Issued, names: Sequence[str], now: datetime, life: timedelta = LEAF_LIFE) -> Issued:
-    """A serving certificate for these DNS names or IP addresses, never longer than its authority holds."""
+    """A serving certificate for these DNS names or IP addresses. It does not outlive its authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     until = min(now + life, authority.certificate.not_valid_after_utc)
@@ -91,26 +91,26 @@ def sign_leaf(authority: Issued, names: Sequence[str], now: datetime, life: time
     return Issued(builder.sign(authority.key, hashes.SHA256()), key)
 
 
-def renewal(certificate: x509.Certificate) -> datetime:
-    """When a certificate is to be renewed: at two thirds of its life, or a little sooner, by its serial number, which is random."""
+def renewal_time(certificate: x509.Certificate) -> datetime:
+    """When a certificate is to be renewed: at two thirds of its life, or earlier by a jitter taken from its random serial number."""
     made = certificate.not_valid_before_utc + BACKDATED
-    sooner = JITTER * (certificate.serial_number % 1000) / 1000
-    return made + (certificate.not_valid_after_utc - made) * (RENEWED - sooner)
+    sooner = RENEWAL_JITTER * (certificate.serial_number % 1000) / 1000
+    return made + (certificate.not_valid_after_utc - made) * (RENEWAL - sooner)
 
 
-def holds(certificate: x509.Certificate, now: datetime) -> bool:
-    """Whether a verifier whose clock says ``now`` is within the certificate's dates."""
+def is_valid_at(certificate: x509.Certificate, now: datetime) -> bool:
+    """Whether ``now`` is within the certificate's validity."""
     return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
-def is_authority_of(certificate: x509.Certificate, name: str = NAME) -> bool:
-    """Whether `make_authority` made it under this name. Whoever else writes such a name may: nothing is trusted for it."""
+def is_own_authority(certificate: x509.Certificate, name: str = NAME) -> bool:
+    """Whether `make_authority` made it under this name. Others can make such a name too, so nothing is trusted because of it."""
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return certificate.subject == certificate.issuer and any(str(one.value).startswith(_TITLE.format(name)) for one in names)
 
 
 def service_names(service: str, namespace: str) -> tuple[str, ...]:
-    """Every name under which a cluster reaches a Service."""
+    """The DNS names of a Service inside its cluster."""
     return (f"{service}.{namespace}.svc", service, f"{service}.{namespace}", f"{service}.{namespace}.svc.cluster.local")
 
 

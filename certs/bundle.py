@@ -17,12 +17,12 @@ _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTI
 
 
 def read_bundle(pem: bytes) -> Bundle:
-    """The certificates in a text that anybody may have written; what is none is passed over."""
+    """The certificates in a caBundle, in order. Anybody may have written it: whatever is not a certificate is skipped."""
     return tuple(_readable(_CERTIFICATE.findall(pem)))
 
 
 def write_bundle(bundle: Iterable[x509.Certificate]) -> bytes:
-    """The text of these certificates."""
+    """The caBundle with these certificates."""
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in bundle)
 
 

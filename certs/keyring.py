@@ -1,7 +1,7 @@
-"""The authorities of a webhook, as its Secret keeps them: who signs, who is trusted, and since when. Pure.
+"""The authorities of a webhook, as its Secret stores them: which one signs, which ones are trusted, and since when. Pure.
 
-An authority signs once it has been in the caBundle for the settle time; of several that could, the youngest does. So there is no
-"current authority" to be written down, and no step in which it changes: the moment follows from `Authority.trusted_since`.
+An authority may sign once it has been in the caBundle for the propagation time. If several may, the youngest one signs. So no "current
+authority" is stored and no action switches to another one: the moment of the switch follows from `Authority.trusted_since`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from certs.authority import Issued, holds
-from certs.lifetimes import USUAL, Lifetimes
+from certs.authority import Issued, is_valid_at
+from certs.lifetimes import DEFAULT_LIFETIMES, Lifetimes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,8 +27,8 @@ class Authority:
 
     Args:
         certificate: Its certificate.
-        key: Its key; None where it is lost: then it is trusted, and signs no more. Never shown.
-        trusted_since: Since when it has been seen in the caBundle; None: it is not there, or was not looked for.
+        key: Its private key; None where it is lost: such an authority is trusted and can no longer sign. Left out of the repr.
+        trusted_since: Since when it has been seen in the caBundle; None where it was not seen there.
 
     """
 
@@ -38,62 +38,62 @@ class Authority:
 
     @property
     def issued(self) -> Issued | None:
-        """With its key; None where that is lost."""
+        """The certificate with its key; None where the key is lost."""
         return None if self.key is None else Issued(self.certificate, self.key)
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The authorities in the order in which they came to sign.
+    """The authorities, in the order in which they sign.
 
     Args:
         authorities: The oldest first.
-        lifetimes: The times that hold for them.
+        lifetimes: The durations that apply to them.
 
     """
 
     authorities: tuple[Authority, ...] = ()
-    lifetimes: Lifetimes = USUAL
+    lifetimes: Lifetimes = DEFAULT_LIFETIMES
 
     @property
     def bundle(self) -> Bundle:
-        """All their certificates."""
+        """The certificates of all authorities."""
         return tuple(authority.certificate for authority in self.authorities)
 
     @property
-    def able(self) -> tuple[Authority, ...]:
-        """Those whose key is here."""
+    def with_key(self) -> tuple[Authority, ...]:
+        """The authorities whose key is not lost."""
         return tuple(authority for authority in self.authorities if authority.key is not None)
 
     def find(self, certificate: x509.Certificate) -> Authority | None:
-        """The authority with this certificate."""
+        """The authority with this certificate; None where there is none."""
         return next((authority for authority in self.authorities if authority.certificate == certificate), None)
 
-    def has_settled(self, authority: Authority, now: datetime) -> bool:
-        """Whether every API server trusts it by now."""
-        return authority.trusted_since is not None and now >= authority.trusted_since + self.lifetimes.settle
+    def has_propagated(self, authority: Authority, now: datetime) -> bool:
+        """Whether every API server trusts the authority by now."""
+        return authority.trusted_since is not None and now >= authority.trusted_since + self.lifetimes.propagation
 
     def signer(self, now: datetime) -> Authority | None:
-        """Who signs; None: nobody yet of whom it is known that every API server trusts it."""
-        return next((authority for authority in reversed(self.able) if self.has_settled(authority, now)), None)
+        """The authority that signs: the youngest one with a key that every API server trusts; None where there is none yet."""
+        return next((authority for authority in reversed(self.with_key) if self.has_propagated(authority, now)), None)
 
     def is_needed(self, authority: Authority, now: datetime) -> bool:
-        """Whether a certificate that it signed may still be served: such a one was signed before its successor could sign."""
+        """Whether a certificate that the authority signed may still be served. It was signed before the next authority could sign."""
         signer = self.signer(now)
         if signer is None or signer.trusted_since is None or self._place(authority) >= self._place(signer):
             return True
-        return now < signer.trusted_since + self.lifetimes.settle + self.lifetimes.leaf + self.lifetimes.spare
+        return now < signer.trusted_since + self.lifetimes.propagation + self.lifetimes.leaf + self.lifetimes.grace
 
-    def needed(self, now: datetime) -> Bundle:
-        """The caBundle that there should be."""
+    def needed_bundle(self, now: datetime) -> Bundle:
+        """What the caBundle should be."""
         return tuple(authority.certificate for authority in self.authorities if self.is_needed(authority, now))
 
-    def lasting(self, now: datetime) -> Keyring:
-        """Without those whose dates a verifier would not accept."""
-        return replace(self, authorities=tuple(authority for authority in self.authorities if holds(authority.certificate, now)))
+    def valid_at(self, now: datetime) -> Keyring:
+        """The keyring without the authorities that are expired or not yet valid."""
+        return replace(self, authorities=tuple(authority for authority in self.authorities if is_valid_at(authority.certificate, now)))
 
-    def with_new(self, issued: Issued) -> Keyring:
-        """With one more, the youngest."""
+    def with_added(self, issued: Issued) -> Keyring:
+        """The keyring with one more authority, the youngest."""
         return replace(self, authorities=(*self.authorities, Authority(issued.certificate, issued.key)))
 
     def _place(self, authority: Authority) -> int:

@@ -1,4 +1,4 @@
-"""A keyring as the one value of a Secret, so that a certificate and its key are never read from two versions of it. Pure.
+"""A keyring as a single value of a Secret, so that a certificate and its key always come from the same version. Pure.
 
 JSON: a list, the oldest authority first, of ``{"certificate": PEM, "key": PEM or null, "trustedSince": ISO 8601 or null}``.
 """
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def write_keyring(keyring: Keyring) -> bytes:
-    """The value."""
+    """The Secret's value for this keyring."""
     return json.dumps([_write(authority) for authority in keyring.authorities]).encode()
 
 
 def read_keyring(value: bytes, lifetimes: Lifetimes) -> Keyring | None:
-    """The keyring; None: this is none. An authority whose key is not its own has lost it."""
+    """The keyring in a Secret's value; None where it holds none. A key that does not belong to its certificate counts as lost."""
     try:
         return Keyring(tuple(_read(one) for one in json.loads(value)), lifetimes)
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -51,7 +51,7 @@ def _read(one: JSONObject) -> Authority:
 def _read_time(text: str) -> datetime:
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
-        message = "a time without a time zone"
+        message = "the time has no time zone"
         raise ValueError(message)
     return time
 

@@ -1,4 +1,4 @@
-"""The serving certificate of one replica: when it has a new one signed, and by whom. Pure."""
+"""The serving certificate of one replica: when a new one is signed, and by which authority. Pure."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from certs.authority import holds, renewal
+from certs.authority import is_valid_at, renewal_time
 
 if TYPE_CHECKING:
     from cryptography import x509
 
     from certs.keyring import Authority, Keyring
-    from certs.rotation import Observation
+    from certs.rotation import AuthorityState
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedLeaf:
     """What a replica serves.
 
     Args:
@@ -31,43 +31,45 @@ class Served:
     issuer: x509.Certificate
 
 
-def next_signer(served: Served | None, seen: Observation) -> Authority | None:
-    """Who is to sign a new leaf; None: the one that is served stays.
+def next_signer(served: ServedLeaf | None, state: AuthorityState) -> Authority | None:
+    """The authority that is to sign a new leaf now; None where the replica goes on with the leaf that it serves.
 
-    A leaf that works is only ever replaced by one of an authority that every API server trusts. Where nothing works, any may sign.
+    A leaf that works is replaced only by a leaf of an authority that every API server trusts. Where no leaf works, any authority may sign.
     """
-    keyring = seen.keyring.lasting(seen.now)
-    signer = keyring.signer(seen.now)
-    if served is None or not _can_work(served, seen):
-        return signer or _best(keyring)
+    keyring = state.keyring.valid_at(state.now)
+    signer = keyring.signer(state.now)
+    if served is None or not _can_work(served, state):
+        return signer or _first_trusted(keyring)
     if signer is not None and signer.certificate != served.issuer:
         return signer
-    if renewal(served.certificate) > seen.now:
+    if renewal_time(served.certificate) > state.now:
         return None
     issuer = keyring.find(served.issuer)
     return issuer if issuer is not None and issuer.key is not None else signer
 
 
-def is_trusted(served: Served, seen: Observation) -> bool:
-    """Whether every API server takes it: a look at the caBundle alone does not tell, since each takes it up in its own time.
+def is_trusted(served: ServedLeaf, state: AuthorityState) -> bool:
+    """Whether every API server accepts the leaf.
 
-    It does where no other of ours was trusted before: whoever does not trust this one yet trusts none. Times are in whole seconds, so
-    of two that are equal the older authority was first. Without a configuration nobody calls, and the same holds for when one comes.
+    The caBundle alone does not say so, since each API server loads it at its own time. So the leaf's authority must have propagated, or be
+    the first one of this webhook that was trusted: then an API server that does not trust it yet trusts no leaf of this webhook. Times are
+    whole seconds; of two equal ones the older authority was first. Without a configuration no API server calls, and the same rule says
+    whether they will accept the leaf when a configuration appears.
     """
-    issuer = seen.keyring.find(served.issuer)
-    if issuer is None or (seen.bundles and not seen.trusts(served.issuer)):
+    issuer = state.keyring.find(served.issuer)
+    if issuer is None or (state.bundles and not state.trusts(served.issuer)):
         return False
-    return seen.keyring.has_settled(issuer, seen.now) or issuer == min(seen.keyring.authorities, key=_since)
+    return state.keyring.has_propagated(issuer, state.now) or issuer == min(state.keyring.authorities, key=_since)
 
 
-def _can_work(served: Served, seen: Observation) -> bool:
-    is_known = seen.keyring.find(served.issuer) is not None or seen.trusts(served.issuer)
-    return is_known and holds(served.certificate, seen.now)
+def _can_work(served: ServedLeaf, state: AuthorityState) -> bool:
+    is_known = state.keyring.find(served.issuer) is not None or state.trusts(served.issuer)
+    return is_known and is_valid_at(served.certificate, state.now)
 
 
-def _best(keyring: Keyring) -> Authority | None:
-    """Who was trusted first, of those whose key is here."""
-    return min(keyring.able, key=_since, default=None)
+def _first_trusted(keyring: Keyring) -> Authority | None:
+    """The authority that was trusted first, of those with a key."""
+    return min(keyring.with_key, key=_since, default=None)
 
 
 def _since(authority: Authority) -> datetime:

@@ -1,4 +1,4 @@
-"""How long things hold."""
+"""The durations of a rotation."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from certs.authority import BACKDATED, CA_LIFE, LEAF_LIFE
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """The times that a rotation keeps to.
+    """The durations of a rotation.
 
     Args:
-        authority: Of an authority.
-        leaf: Of a serving certificate.
-        settle: From when an authority is seen in the caBundle until all API servers trust it. Nothing tells when one does: each takes
-            a configuration up within a second or so of a healthy cluster, and minutes cost nothing.
-        spare: How long an authority is trusted after the last certificate that it signed has expired.
+        authority: The life of an authority.
+        leaf: The life of a serving certificate.
+        propagation: The time from when an authority is seen in the caBundle until every API server trusts it. An API server does not say
+            when it has loaded a new configuration; it takes about a second in a healthy cluster, and waiting minutes costs nothing.
+        grace: How long an authority stays in the caBundle after the last certificate that it signed has expired.
 
     """
 
     authority: timedelta = CA_LIFE
     leaf: timedelta = LEAF_LIFE
-    settle: timedelta = timedelta(minutes=5)
-    spare: timedelta = BACKDATED
+    propagation: timedelta = timedelta(minutes=5)
+    grace: timedelta = BACKDATED
 
 
-USUAL: Final = Lifetimes()
+DEFAULT_LIFETIMES: Final = Lifetimes()

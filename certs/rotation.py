@@ -1,24 +1,24 @@
-"""What to do next, from what is observed: the Secret, the caBundle and the clock. Pure.
+"""The next action of a rotation, from the state of the Secret, the caBundle and the clock. Pure.
 
-No step depends on an earlier one having been taken by the same replica: any replica goes on from whatever it finds, and a replica that
-ends between two steps leaves nothing to be cleaned up. One rotation, as it follows from the rules below:
+No action depends on an earlier one of the same replica: any replica continues from the state that it reads, and a replica that stops
+between two actions leaves nothing to clean up. The rules below give this rotation:
 
-| found | step |
+| state | action |
 |---|---|
-| the youngest authority is at two thirds of its life | `Add` a second one to the Secret |
-| the caBundle lacks it | `Publish` both |
-| the caBundle has it, and the Secret does not say since when | `Remember` the time |
-| that was the settle time ago | none: the replicas have the second one sign (`certs.leaf`) |
-| the last certificate of the first one has expired | `Publish` the second one alone |
-| the caBundle no longer has the first one | `Remember` the second one alone |
+| the youngest authority has reached two thirds of its life | `AddAuthority` to the Secret |
+| the caBundle lacks the new authority | `PublishBundle` with both |
+| the caBundle has it, and the Secret does not say since when | `SaveKeyring` with the time |
+| the propagation time has passed since then | `Done`: the replicas have the new authority sign (`certs.leaf`) |
+| the last certificate of the old authority has expired | `PublishBundle` with the new one alone |
+| the caBundle no longer has the old authority | `SaveKeyring` with the new one alone |
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from certs.authority import holds, is_authority_of, renewal
+from certs.authority import is_own_authority, is_valid_at, renewal_time
 from certs.keyring import Authority
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """What a replica sees.
+class AuthorityState:
+    """The state that a replica has read.
 
     Args:
-        now: What the API server's clock says: it is the one that verifies.
-        keyring: The Secret's; an empty one where there is no Secret or none that can be read.
-        bundles: The caBundle of each of the configuration's webhooks; none: there is no configuration.
+        now: The time on the API server's clock, since the API server verifies.
+        keyring: What the Secret holds; empty where there is no Secret or none that can be read.
+        bundles: The caBundle of each webhook in the configuration; empty where there is no configuration.
 
     """
 
@@ -46,24 +46,25 @@ class Observation:
     bundles: tuple[Bundle, ...]
 
     def trusts(self, certificate: x509.Certificate) -> bool:
-        """Whether every webhook's caBundle has it."""
+        """Whether every webhook's caBundle has the certificate."""
         return bool(self.bundles) and all(certificate in bundle for bundle in self.bundles)
 
 
 @dataclass(frozen=True, slots=True)
-class Add:
-    """Write the keyring with a new authority in it.
+class AddAuthority:
+    """Write the keyring with a new authority added.
 
     Args:
-        to: The keyring without it.
+        keyring: The keyring before that.
 
     """
 
-    to: Keyring
+    word: ClassVar[str] = "add-authority"
+    keyring: Keyring
 
 
 @dataclass(frozen=True, slots=True)
-class Remember:
+class SaveKeyring:
     """Write the keyring.
 
     Args:
@@ -71,11 +72,12 @@ class Remember:
 
     """
 
+    word: ClassVar[str] = "save-keyring"
     keyring: Keyring
 
 
 @dataclass(frozen=True, slots=True)
-class Publish:
+class PublishBundle:
     """Write the caBundle.
 
     Args:
@@ -83,74 +85,76 @@ class Publish:
 
     """
 
+    word: ClassVar[str] = "publish-bundle"
     bundle: Bundle
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
-    """All is as it should be."""
+class Done:
+    """Nothing is to be written."""
 
 
-Step: TypeAlias = Add | Remember | Publish | Rest
+Action: TypeAlias = AddAuthority | SaveKeyring | PublishBundle
+"""What a replica writes; ``word`` names it in a log."""
 
 
-def next_step(seen: Observation) -> Step:
-    """The one thing to do now; whoever does it looks again before it does another."""
-    keyring = observed_keyring(seen)
-    if _needs_new(keyring, seen.now):
-        return Add(keyring)
-    # Before the caBundle is touched, the Secret knows of every authority in it: no replica then takes away what another relies on.
-    if keyring != seen.keyring:
-        return Remember(keyring)
-    if is_in_sync(seen):
-        return Rest()
-    return Publish(keyring.needed(seen.now))
+def next_action(state: AuthorityState) -> Action | Done:
+    """The one action to take now. After it, read the state again before the next one."""
+    keyring = updated_keyring(state)
+    if _needs_new(keyring, state.now):
+        return AddAuthority(keyring)
+    # Write the Secret before the caBundle, so that the Secret has every authority in it: then no replica removes one that another needs.
+    if keyring != state.keyring:
+        return SaveKeyring(keyring)
+    if is_in_sync(state):
+        return Done()
+    return PublishBundle(keyring.needed_bundle(state.now))
 
 
-def is_in_sync(seen: Observation) -> bool:
-    """Whether every caBundle is what the Secret asks for, which is never an empty one; also where there is no configuration."""
-    needed = seen.keyring.needed(seen.now)
-    return all(needed and bundle == needed for bundle in seen.bundles)
+def is_in_sync(state: AuthorityState) -> bool:
+    """Whether every caBundle is what the Secret calls for, which is never an empty one; True where there is no configuration."""
+    needed = state.keyring.needed_bundle(state.now)
+    return all(needed and bundle == needed for bundle in state.bundles)
 
 
-def observed_keyring(seen: Observation) -> Keyring:
-    """The keyring as what is observed makes it: the lost ones taken up again, the times right, those without use gone."""
-    keyring = seen.keyring.lasting(seen.now)
-    if not _trusted_of_ours(seen):
-        # Nothing of ours is trusted, so there is no trust to be careful of: what was settled is, as soon as it is published again.
+def updated_keyring(state: AuthorityState) -> Keyring:
+    """The keyring corrected by the caBundle: lost authorities added again, times set, authorities without use removed."""
+    keyring = state.keyring.valid_at(state.now)
+    if not _trusted_own(state):
+        # The caBundle has no authority of this webhook, so no trust can be broken: the times stay, and count once it is published again.
         return keyring
-    keyring = replace(keyring, authorities=tuple(_timed(authority, seen) for authority in keyring.authorities))
-    adopted = replace(keyring, authorities=(*_unknown(keyring, seen), *keyring.authorities))
-    used = (one for one in adopted.authorities if _is_of_use(one, adopted, keyring, seen))
-    return replace(adopted, authorities=tuple(used))
+    keyring = replace(keyring, authorities=tuple(_timed(authority, state) for authority in keyring.authorities))
+    completed = replace(keyring, authorities=(*_unknown(keyring, state), *keyring.authorities))
+    used = (one for one in completed.authorities if _is_of_use(one, completed, keyring, state))
+    return replace(completed, authorities=tuple(used))
 
 
 def _needs_new(keyring: Keyring, now: datetime) -> bool:
-    return not keyring.able or renewal(keyring.able[-1].certificate) <= now
+    return not keyring.with_key or renewal_time(keyring.with_key[-1].certificate) <= now
 
 
-def _timed(authority: Authority, seen: Observation) -> Authority:
-    if not seen.trusts(authority.certificate):
+def _timed(authority: Authority, state: AuthorityState) -> Authority:
+    if not state.trusts(authority.certificate):
         return replace(authority, trusted_since=None)
-    return replace(authority, trusted_since=authority.trusted_since or seen.now)
+    return replace(authority, trusted_since=authority.trusted_since or state.now)
 
 
-def _unknown(keyring: Keyring, seen: Observation) -> tuple[Authority, ...]:
-    """What the caBundle has of ours and the Secret does not know: it was deleted, or put back from a backup.
+def _unknown(keyring: Keyring, state: AuthorityState) -> tuple[Authority, ...]:
+    """This webhook's authorities that the caBundle has and the Secret lacks: it was deleted, or restored from a backup.
 
-    Since when nobody can tell: for as long as any that is known, and it comes before that.
+    Since when they are trusted is lost. They count as trusted as long as any known one, and come before the known ones.
     """
-    since = min([seen.now, *(one.trusted_since for one in keyring.authorities if one.trusted_since is not None)])
-    return tuple(Authority(one, None, since) for one in _trusted_of_ours(seen) if keyring.find(one) is None)
+    since = min([state.now, *(one.trusted_since for one in keyring.authorities if one.trusted_since is not None)])
+    return tuple(Authority(one, None, since) for one in _trusted_own(state) if keyring.find(one) is None)
 
 
-def _trusted_of_ours(seen: Observation) -> Bundle:
-    first = seen.bundles[0] if seen.bundles else ()
-    ours = (one for one in dict.fromkeys(first) if is_authority_of(one) and holds(one, seen.now))
-    return tuple(one for one in ours if seen.trusts(one))
+def _trusted_own(state: AuthorityState) -> Bundle:
+    first = state.bundles[0] if state.bundles else ()
+    own = (one for one in dict.fromkeys(first) if is_own_authority(one) and is_valid_at(one, state.now))
+    return tuple(one for one in own if state.trusts(one))
 
 
-def _is_of_use(authority: Authority, adopted: Keyring, known: Keyring, seen: Observation) -> bool:
-    """Needed, or known and still in a caBundle: it is forgotten last, lest it be taken for one that was lost."""
+def _is_of_use(authority: Authority, completed: Keyring, known: Keyring, state: AuthorityState) -> bool:
+    """Whether it is needed, or is known and still in a caBundle: removed from the Secret earlier, it would count as lost and come back."""
     is_known = known.find(authority.certificate) is not None
-    return adopted.is_needed(authority, seen.now) or (is_known and any(authority.certificate in bundle for bundle in seen.bundles))
+    return completed.is_needed(authority, state.now) or (is_known and any(authority.certificate in bundle for bundle in state.bundles))

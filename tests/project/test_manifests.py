@@ -39,7 +39,7 @@ INJECTORS = (
 """Configurations as these products name them in their charts."""
 
 OBJECTS: list[JSONObject] = list(yaml.safe_load_all(INSTALL.read_text("utf-8")))
-KEEPERS_RIGHTS = Path(certs.__file__).with_name("rights.yaml")
+CERTIFICATE_RIGHTS = Path(certs.__file__).with_name("rights.yaml")
 SCHEMA: JSONObject = json.loads(values_schema())
 CHART_YAML: JSONObject = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
 
@@ -181,15 +181,15 @@ def test_a_rolling_update_never_has_fewer_replicas_than_asked_for() -> None:
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
-def test_the_rights_are_those_of_the_watch_over_the_cluster_and_of_the_keeper_of_certificates() -> None:
-    keepers = list(yaml.safe_load_all(KEEPERS_RIGHTS.read_text("utf-8")))
+def test_the_rights_are_those_of_the_cluster_watcher_and_of_the_certificate_manager() -> None:
+    certificates = list(yaml.safe_load_all(CERTIFICATE_RIGHTS.read_text("utf-8")))
     watching = [
         {"apiGroups": [""], "resources": [NODES_PATH.rpartition("/")[2]], "verbs": ["list", "watch"]},
         {"apiGroups": ["admissionregistration.k8s.io"], "resources": [CONFIGURATIONS_PATH.rpartition("/")[2]], "verbs": ["list"]},
     ]
 
-    assert one("Role")["rules"] == keepers[0]["rules"]
-    assert one("ClusterRole")["rules"] == watching + keepers[1]["rules"]
+    assert one("Role")["rules"] == certificates[0]["rules"]
+    assert one("ClusterRole")["rules"] == watching + certificates[1]["rules"]
 
 
 def test_the_authority_is_part_of_what_is_installed_and_empty() -> None:

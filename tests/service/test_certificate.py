@@ -1,4 +1,4 @@
-"""`CertificateFiles` where a running service cannot be brought: files that change in the very moment they are read."""
+"""`ReloadableCertificate` where a running service cannot be brought: files that change in the very moment they are read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.service.running_service import Certificates, replace_file
-from webhook.server.certificate import CertificateError, CertificateFiles, Reload
+from webhook.server.certificate import CertificateError, ReloadableCertificate, ReloadResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,73 +54,73 @@ class FakeForbiddenFile(type(Path())):  # type: ignore[misc]
         return data
 
 
-def _files(certificates: Certificates) -> CertificateFiles:
-    return CertificateFiles(certificates.certificate_file, certificates.private_key_file)
+def _files(certificates: Certificates) -> ReloadableCertificate:
+    return ReloadableCertificate(certificates.certificate_file, certificates.private_key_file)
 
 
 @pytest.mark.parametrize("read", [1, 2, 3])
 def test_a_pair_that_is_completed_while_it_is_looked_at_is_served_in_the_end(certificates: Certificates, read: int) -> None:
     key_file = _mounted(certificates.private_key_file)
-    files = CertificateFiles(certificates.certificate_file, key_file)
+    files = ReloadableCertificate(certificates.certificate_file, key_file)
     leaf = certificates.new_leaf()
     expiry = leaf.certificate.not_valid_after_utc.timestamp()
     # The certificate is new; its key comes right after that read of the old one.
     replace_file(certificates.certificate_file, leaf.certificate_pem)
     key_file.replaced[key_file.reads + read] = lambda: replace_file(certificates.private_key_file, leaf.key_pem)
     looks = [files.reload() for _ in range(4)]
-    assert looks.count(Reload.LOADED) == 1
-    assert (looks[-1], files.problem, files.not_after) == (Reload.UNCHANGED, "", expiry)
+    assert looks.count(ReloadResult.LOADED) == 1
+    assert (looks[-1], files.problem, files.not_after) == (ReloadResult.UNCHANGED, "", expiry)
 
 
 def test_a_sound_pair_that_changes_into_another_while_it_is_looked_at_is_not_served_half(certificates: Certificates) -> None:
     key_file = _mounted(certificates.private_key_file)
-    files = CertificateFiles(certificates.certificate_file, key_file)
+    files = ReloadableCertificate(certificates.certificate_file, key_file)
     served, (first, second) = files.not_after, (certificates.new_leaf(), certificates.new_leaf())
     certificates.replace(first)
     key_file.replaced[key_file.reads + 2] = lambda: certificates.replace(second)
-    assert files.reload() is Reload.REFUSED
-    assert files.problem.endswith("changed while they were read")
+    assert files.reload() is ReloadResult.REFUSED
+    assert files.problem.endswith("changed while they were being read")
     assert files.not_after == served
-    assert files.reload() is Reload.LOADED
+    assert files.reload() is ReloadResult.LOADED
 
 
 def test_the_first_pair_must_hold_still_too(certificates: Certificates) -> None:
     key_file = _mounted(certificates.private_key_file)
     key_file.replaced[1] = lambda: certificates.replace(certificates.new_leaf())
-    with pytest.raises(CertificateError, match="changed while they were read"):
-        CertificateFiles(certificates.certificate_file, key_file)
+    with pytest.raises(CertificateError, match="changed while they were being read"):
+        ReloadableCertificate(certificates.certificate_file, key_file)
 
 
 def test_files_that_are_written_anew_with_the_same_bytes_have_not_changed(certificates: Certificates) -> None:
     files = _files(certificates)
     replace_file(certificates.certificate_file, certificates.certificate_file.read_bytes())
-    assert files.reload() is Reload.UNCHANGED
+    assert files.reload() is ReloadResult.UNCHANGED
 
 
 def test_a_refused_pair_is_loaded_when_its_other_half_comes(certificates: Certificates) -> None:
     files = _files(certificates)
     leaf = certificates.new_leaf()
     replace_file(certificates.private_key_file, leaf.key_pem)
-    assert [files.reload(), files.reload()] == [Reload.REFUSED, Reload.UNCHANGED]
+    assert [files.reload(), files.reload()] == [ReloadResult.REFUSED, ReloadResult.UNCHANGED]
     assert str(certificates.private_key_file) in files.problem
     replace_file(certificates.certificate_file, leaf.certificate_pem)
-    assert [files.reload(), files.reload()] == [Reload.LOADED, Reload.UNCHANGED]
+    assert [files.reload(), files.reload()] == [ReloadResult.LOADED, ReloadResult.UNCHANGED]
     assert files.problem == ""
 
 
 @pytest.mark.parametrize("is_renewed", [False, True], ids=["the same pair", "a new pair"])
 def test_a_key_that_may_not_be_read_leaves_the_old_pair_and_is_told_until_it_may(certificates: Certificates, is_renewed: bool) -> None:
     key_file = FakeForbiddenFile(certificates.private_key_file)
-    files = CertificateFiles(certificates.certificate_file, key_file)
+    files = ReloadableCertificate(certificates.certificate_file, key_file)
     served, context, leaf = files.not_after, files.context(), certificates.new_leaf(life=timedelta(days=1))
     key_file.is_forbidden = True
     if is_renewed:
         certificates.replace(leaf)
-    assert [files.reload(), files.reload()] == [Reload.REFUSED, Reload.UNCHANGED]
+    assert [files.reload(), files.reload()] == [ReloadResult.REFUSED, ReloadResult.UNCHANGED]
     assert files.problem == f"{key_file}: cannot be read: Permission denied (settings certificate_file and private_key_file)"
     assert (files.not_after, files.context()) == (served, context)
     key_file.is_forbidden = False
-    assert [files.reload(), files.reload()] == [Reload.LOADED, Reload.UNCHANGED]
+    assert [files.reload(), files.reload()] == [ReloadResult.LOADED, ReloadResult.UNCHANGED]
     assert (files.problem, files.not_after) == ("", leaf.certificate.not_valid_after_utc.timestamp() if is_renewed else served)
 
 
@@ -128,7 +128,7 @@ def test_a_first_key_that_may_not_be_read_is_a_problem_that_names_the_file(certi
     key_file = FakeForbiddenFile(certificates.private_key_file)
     key_file.is_forbidden = True
     with pytest.raises(CertificateError, match=f"{key_file}: cannot be read: Permission denied"):
-        CertificateFiles(certificates.certificate_file, key_file)
+        ReloadableCertificate(certificates.certificate_file, key_file)
 
 
 def test_the_leaf_of_a_chain_tells_the_expiry(certificates: Certificates) -> None:
@@ -142,7 +142,7 @@ def test_a_chain_in_the_wrong_order_is_refused(certificates: Certificates) -> No
     leaf = certificates.new_leaf()
     certificates.private_key_file.write_bytes(leaf.key_pem)
     certificates.certificate_file.write_bytes(certificates.authority.certificate_pem + leaf.certificate_pem)
-    with pytest.raises(CertificateError, match=r"is not the private key of|holds no certificate in PEM"):
+    with pytest.raises(CertificateError, match=r"is not the private key of|does not contain a PEM certificate"):
         _files(certificates)
 
 

@@ -113,7 +113,7 @@ def test_a_connection_lives_on_with_the_certificate_that_it_began_with(own_servi
 def test_a_client_without_server_name_sees_the_new_certificate_too(own_service: RunningService) -> None:
     leaf = own_service.certificates.new_leaf()
     own_service.certificates.replace(leaf)
-    own_service.log(event="certificate", result="loaded")
+    own_service.log(event="certificate reload", result="loaded")
     context = own_service.certificates.client_context()
     context.check_hostname = False
     with context.wrap_socket(own_service.tcp()) as stream:
@@ -187,7 +187,7 @@ def test_what_cannot_be_served_is_refused_told_and_counted_and_the_right_pair_is
         expiry = own_service.metric("certificate_not_after_timestamp_seconds")
         spoil(certificates)
         name = spoil.__name__
-        # A replacement of two files is two changes, each of which may be looked at.
+        # A replacement of two files is two changes, each of which may be observed at.
         assert eventually(lambda number=number: _refusals(own_service) >= number), name  # type: ignore[misc]
         assert own_service.serial() == serial, name
         assert own_service.metric("certificate_not_after_timestamp_seconds") == expiry, name
@@ -210,7 +210,7 @@ def _refusals(service: RunningService) -> int:
 @pytest.mark.parametrize("spoil", [_mismatch, _a_missing_key], ids=["a bad pair", "a missing file"])
 def test_what_stays_bad_is_told_of_once(own_service: RunningService, spoil: Callable[[Certificates], None]) -> None:
     spoil(own_service.certificates)
-    own_service.log(event="certificate", result="refused")
+    own_service.log(event="certificate reload", result="refused")
     # Ten more looks; the wait is what is asked for.
     assert not eventually(lambda: _reloads(own_service, "refused") > 1, 10 * 0.1)
 
@@ -219,9 +219,9 @@ def test_the_old_pair_come_back_is_told_of_as_loaded(own_service: RunningService
     certificates = own_service.certificates
     serial, key = own_service.serial(), certificates.private_key_file.read_bytes()
     _a_missing_key(certificates)
-    own_service.log(event="certificate", result="refused")
+    own_service.log(event="certificate reload", result="refused")
     replace_file(certificates.private_key_file, key)
-    assert own_service.log(event="certificate", result="loaded")["problem"] == ""
+    assert own_service.log(event="certificate reload", result="loaded")["problem"] == ""
     assert own_service.serial() == serial
 
 
@@ -245,7 +245,7 @@ def test_a_new_authority_is_followed_once_the_client_trusts_it(own_service: Runn
     before = own_service.context
     certificates.authority = make_authority(datetime.now(UTC))
     certificates.replace(certificates.new_leaf())
-    own_service.log(event="certificate", result="loaded")
+    own_service.log(event="certificate reload", result="loaded")
     with pytest.raises(ssl.SSLCertVerificationError):
         own_service.tls(before)
     own_service.context = certificates.client_context()

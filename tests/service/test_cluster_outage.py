@@ -25,7 +25,7 @@ from webhook.kube.client import CONNECT_SECONDS, KubernetesClient
 from webhook.kube.credentials import NO_CREDENTIALS
 from webhook.kube.errors import MAX_MESSAGE_CHARACTERS, RefusedError, UnreachableError
 from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
-from webhook.kube.watcher import FIRST_LOOK_SECONDS
+from webhook.kube.watcher import FIRST_SYNC_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,22 +104,22 @@ def test_an_api_server_that_never_answers_holds_up_no_review_and_no_end(tmp_path
     with silence() as server, watching(tmp_path_factory, server) as service:
         is_answered(service)
         reply = service.health("/readyz")
-        assert (reply.status, reply.body) == (503, b"not yet looked at the cluster\n")
+        assert (reply.status, reply.body) == (503, b"the cluster's state has not been read yet\n")
         assert answers_at_once(service)
-        assert eventually(lambda: service.health("/readyz").status == 200, FIRST_LOOK_SECONDS + SOON_SECONDS)
+        assert eventually(lambda: service.health("/readyz").status == 200, FIRST_SYNC_SECONDS + SOON_SECONDS)
         assert service.metric("native_support", support="unknown") == 1
-        assert service.metric("cluster_look_age_seconds", resource="nodes") > 1
+        assert service.metric("cluster_read_age_seconds", resource="nodes") > 1
         assert ends_soon(service)
 
 
 def test_an_api_server_that_is_down_holds_up_neither_readiness_nor_reviews(tmp_path_factory: pytest.TempPathFactory) -> None:
     with refusal() as server, watching(tmp_path_factory, server) as service:
-        assert eventually(lambda: service.health("/readyz").status == 200, FIRST_LOOK_SECONDS - 1)
-        line = service.log(event="cluster not looked at", resource="nodes", level="warning")
+        assert eventually(lambda: service.health("/readyz").status == 200, FIRST_SYNC_SECONDS - 1)
+        line = service.log(event="cannot read the cluster's state", resource="nodes", level="warning")
         assert "Connection refused" in line["problem"]
         assert eventually(lambda: service.metric("cluster_errors_total", resource="nodes") > 2)
         assert answers_at_once(service)
-        assert len([line for line in service.logs if line["event"] == "cluster not looked at"]) == 3, (
+        assert len([line for line in service.logs if line["event"] == "cannot read the cluster's state"]) == 3, (
             "one for each resource, not for each try"
         )
         assert ends_soon(service)
@@ -128,18 +128,18 @@ def test_an_api_server_that_is_down_holds_up_neither_readiness_nor_reviews(tmp_p
 def test_self_managed_certificates_tell_of_an_api_server_that_is_down_and_of_no_bundle(tmp_path_factory: pytest.TempPathFactory) -> None:
     kept = {"certificates": "self-managed", "service_namespace": "airflow-webhook"}
     with refusal() as server, watching(tmp_path_factory, server, native_sidecars="off", **kept) as service:
-        assert "Connection refused" in service.log(event="certificates not looked at", level="warning")["problem"]
+        assert "Connection refused" in service.log(event="cannot reconcile certificates", level="warning")["problem"]
         assert eventually(lambda: service.metric("certificate_errors_total") > 1)
-        assert service.metric("certificate_look_age_seconds") > 0
+        assert service.metric("certificate_read_age_seconds") > 0
         assert service.metrics()["ca_bundle_in_sync", frozenset()] == 0
-        assert service.health("/readyz").body == b"no certificate that the API server trusts yet\n"
+        assert service.health("/readyz").body == b"not every API server trusts the certificate yet\n"
         assert ends_soon(service)
 
 
 @pytest.mark.parametrize("text", [f"users: [{SECRET}: [", f"users: [{{name: {SECRET}}}]", f"[{SECRET}]", "\x00"], ids=repr)
 def test_a_kubeconfig_that_cannot_be_used_is_told_without_its_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     with watching(tmp_path_factory, "", text) as service:
-        line = service.log(event="cluster not looked at", resource="nodes")
+        line = service.log(event="cannot read the cluster's state", resource="nodes")
         assert line["problem"].startswith("the kubeconfig cannot be used: ")
         assert eventually(lambda: service.health("/readyz").status == 200)
         is_answered(service)
@@ -253,11 +253,11 @@ def test_a_watch_that_sends_no_json_is_told_and_the_service_goes_on(
 ) -> None:
     fake.nodes, fake.events = [fake_node("a", "v1.34.2")], [b"<html>\n"]
     with watching(tmp_path_factory, fake.url) as service:
-        line = service.log(event="cluster not looked at", resource="nodes")
-        assert line["problem"].startswith("the answer cannot be read: ")
+        line = service.log(event="cannot read the cluster's state", resource="nodes")
+        assert line["problem"].startswith("the response cannot be decoded: ")
         service.log(event="native sidecars", support="ready")
         fake.events = [json.dumps({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "8"}}}).encode() + b"\n"]
-        service.log(event="cluster answers again", resource="nodes")
+        service.log(event="reading the cluster's state again", resource="nodes")
 
 
 def test_a_watch_that_hangs_does_not_hold_up_the_end(tmp_path_factory: pytest.TempPathFactory, fake: ScriptedApiServer) -> None:

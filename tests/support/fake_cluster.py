@@ -1,7 +1,7 @@
-"""A fake of the part of an API server that certificates live in: two objects, their resourceVersions, a clock. Strictly in memory.
+"""A fake of the part of an API server that stores certificates: two objects, their resourceVersions, a clock. Strictly in memory.
 
-It says nothing about a real one: tests/e2e/api_server/test_certificates.py does. It is here for what a real one cannot be made to
-do a thousand times: to be asked by several replicas in every order, one request at a time, while years pass.
+It shows nothing about a real one: tests/e2e/api_server/test_certificates.py does. It does what a real one cannot do a
+thousand times: serve several replicas in every order of their requests, while years pass.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from certs.api import JSON, ApiResponse
 from certs.bundle import read_bundle
-from certs.site import CONFIGURATIONS, ENTRY, Names
+from certs.store import CONFIGURATIONS, ENTRY, ObjectNames
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 START: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
-NAMES: Final = Names("infra", "authority", "airflow-sidecar-webhook")
+NAMES: Final = ObjectNames("infra", "authority", "airflow-sidecar-webhook")
 SECRETS: Final = "/api/v1/namespaces/infra/secrets"
 SECRET: Final = f"{SECRETS}/{NAMES.secret}"
 CONFIGURATION: Final = f"{CONFIGURATIONS}/{NAMES.configuration}"
@@ -31,7 +31,7 @@ CONFIGURATION: Final = f"{CONFIGURATIONS}/{NAMES.configuration}"
 
 @dataclass
 class FakeCluster:
-    """It is `certs.api.KubernetesApi`.
+    """Implements `certs.api.KubernetesApi`.
 
     Args:
         now: Its clock.
@@ -90,7 +90,7 @@ class FakeCluster:
 
     @property
     def secret_value(self) -> bytes | None:
-        """What the Secret holds for us; None: there is no Secret."""
+        """The authority's entry in the Secret; None: there is no Secret."""
         secret = self.objects.get(SECRET)
         return None if secret is None else base64.b64decode(secret["data"].get(ENTRY, ""))
 

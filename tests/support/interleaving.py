@@ -1,4 +1,4 @@
-"""Runs the real keepers of several replicas on a fake cluster, one request at a time, in an order that the test decides."""
+"""Runs the real certificate managers of several replicas on a fake cluster, one request at a time, in an order that the test decides."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from certs.api import JSON
-from certs.authority import holds, is_authority_of, service_names
+from certs.authority import is_own_authority, is_valid_at, service_names
 from certs.errors import ApiUnreachableError, CertificatesError
-from certs.keeper import Figures, Keeper
+from certs.manager import CertificateManager, CertificateStatus
 from tests.support.fake_cluster import NAMES, FakeCluster
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from certs.api import ApiResponse
-    from certs.pair import Pair
-    from certs.rotation import Step
+    from certs.key_pair import KeyPair
+    from certs.rotation import Action
     from tests.support.json_object import JSONObject
 
 
@@ -46,25 +46,25 @@ class KilledError(BaseException):
 
 @dataclass
 class RecordingListener:
-    """Keeps what it is told."""
+    """Records its calls."""
 
-    pairs: list[Pair] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    pairs: list[KeyPair] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
     problems: list[Exception] = field(default_factory=list)
-    figures: Figures = field(default_factory=Figures)
-    rests: int = 0
+    status: CertificateStatus = field(default_factory=CertificateStatus)
+    reconciled_count: int = 0
 
-    def serve(self, pair: Pair) -> None:
+    def serve(self, pair: KeyPair) -> None:
         self.pairs.append(pair)
 
-    def stepped(self, step: Step) -> None:
-        self.steps.append(step)
+    def acted(self, step: Action) -> None:
+        self.actions.append(step)
 
-    def looked(self, figures: Figures) -> None:
-        self.figures = figures
+    def observed(self, status: CertificateStatus) -> None:
+        self.status = status
 
-    def rested(self) -> None:
-        self.rests += 1
+    def reconciled(self) -> None:
+        self.reconciled_count += 1
 
     def failed(self, problem: Exception) -> None:
         self.problems.append(problem)
@@ -76,13 +76,13 @@ class RecordingListener:
 
 
 class Replica:
-    """A keeper in a thread of its own that stands still before each of its requests."""
+    """A certificate manager in a thread of its own that stops before each of its requests."""
 
     def __init__(self, cluster: FakeCluster) -> None:
         self._cluster = cluster
         self.listener = RecordingListener()
-        self.keeper = Keeper(lambda: self, NAMES, SERVED_NAMES, self.listener)
-        self.is_looking = False
+        self.manager = CertificateManager(lambda: self, NAMES, SERVED_NAMES, self.listener)
+        self.is_reconciling = False
         self._fault = Fault.NONE
         self._is_killed = False
         self._bug: Exception | None = None
@@ -91,7 +91,7 @@ class Replica:
         self._thread.start()
 
     def advance(self, fault: Fault = Fault.NONE) -> None:
-        """Begin a look where none is under way; else have one request carried out, and what follows until the next."""
+        """Start a reconcile where none is running; otherwise carry out its next request, up to the one after it."""
         self._fault = fault
         self._turn.release()
         assert self._stood_still.acquire(timeout=DEADLINE_SECONDS)
@@ -99,12 +99,12 @@ class Replica:
             raise self._bug
 
     def finish(self) -> None:
-        """End the look that is under way."""
-        while self.is_looking:
+        """Finish the reconcile that is running."""
+        while self.is_reconciling:
             self.advance()
 
-    def look(self) -> None:
-        """A whole look, after the one that is under way."""
+    def reconcile(self) -> None:
+        """Finish the reconcile that is running, then run a whole one."""
         self.finish()
         self.advance()
         self.finish()
@@ -117,7 +117,7 @@ class Replica:
         assert not self._thread.is_alive()
 
     def request(self, method: str, path: str, body: JSONObject | None = None, media_type: str = JSON, **parameters: str) -> ApiResponse:
-        """`certs.api.KubernetesApi`, for the keeper."""
+        """`certs.api.KubernetesApi`, for the manager."""
         self._stand_still()
         if self._fault is Fault.LOST:
             raise ApiUnreachableError(path)
@@ -130,16 +130,16 @@ class Replica:
         try:
             self._await_turn()
             while True:
-                self.is_looking = True
-                self._look()
-                self.is_looking = False
+                self.is_reconciling = True
+                self._reconcile()
+                self.is_reconciling = False
                 self._stand_still()
         except KilledError:
             return
 
-    def _look(self) -> None:
+    def _reconcile(self) -> None:
         try:
-            self.keeper.look()
+            self.manager.reconcile()
         except CertificatesError as problem:
             self.listener.failed(problem)
         except Exception as bug:  # noqa: BLE001  it is raised again in the test's own thread
@@ -156,7 +156,7 @@ class Replica:
 
 
 def verifies(leaf: x509.Certificate, bundle: tuple[x509.Certificate, ...], now: datetime) -> bool:
-    """Whether an API server with this caBundle and this clock takes the certificate."""
+    """Whether an API server with this caBundle and this clock accepts the certificate."""
     if not bundle:
         return False
     verifier = PolicyBuilder().store(Store(list(bundle))).time(now).build_server_verifier(x509.DNSName(SERVED_NAMES[0]))
@@ -167,6 +167,6 @@ def verifies(leaf: x509.Certificate, bundle: tuple[x509.Certificate, ...], now: 
     return True
 
 
-def trusts_any_of_ours(bundle: Iterable[x509.Certificate], now: datetime) -> bool:
-    """Whether an API server with this caBundle could take a certificate of ours at all."""
-    return any(is_authority_of(one) and holds(one, now) for one in bundle)
+def trusts_any_own_authority(bundle: Iterable[x509.Certificate], now: datetime) -> bool:
+    """Whether an API server with this caBundle could accept a certificate of this webhook at all."""
+    return any(is_own_authority(one) and is_valid_at(one, now) for one in bundle)

@@ -14,7 +14,7 @@ from webhook.doctor import probe
 from webhook.doctor.registration import Configuration, Registered, in_order
 from webhook.doctor.stuck import TaskPod, read_task_pod
 from webhook.kube.errors import RefusedError, UnreadableError
-from webhook.kube.reading import CONFIGURATIONS_PATH, Source, decode, list_nodes, pages, read_server
+from webhook.kube.reading import CONFIGURATIONS_PATH, ApiReader, decode, list_nodes, pages, read_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ UNAUTHORIZED: Final = 401
 NOT_FOUND: Final = 404
 
 
-class Patient(Source, Protocol):
+class Patient(ApiReader, Protocol):
     """What is asked: `webhook.kube.client.KubernetesClient`."""
 
     def create(self, path: str, body: object, **parameters: str) -> Response:

@@ -1,1 +1,5 @@
-"""The cluster's API, kept beside the request path: what is read of it, how it is followed, and where the last word of it stands."""
+"""The one Kubernetes client, and the watcher that follows the cluster's state away from the requests.
+
+`client` sends requests, with the credentials that `credentials` and `kubeconfig` find, and raises `errors`. `reading` decodes responses,
+and `nodes` holds the nodes. `watcher` keeps a `view` current, which the request path reads without I/O.
+"""

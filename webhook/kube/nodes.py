@@ -1,4 +1,4 @@
-"""The nodes of a cluster: of each its name and its kubelet's version, and no more, so that thousands take little room."""
+"""The nodes of a cluster. Only the name and the kubelet's version of each are stored, so that thousands take little memory."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 UNREADABLE: Final = Version(0, 0)
-"""A kubelet whose version cannot be read counts as the oldest: it may be one."""
+"""The version of a kubelet whose version cannot be read: it counts as the oldest, since it may be."""
 
 
-class Node(msgspec.Struct, frozen=True):
-    """What is kept of a node.
+class ClusterNode(msgspec.Struct, frozen=True):
+    """What is stored of a node.
 
     Args:
         name: Its name.
-        kubelet: Its kubelet's version; `UNREADABLE` where it tells none.
-        is_virtual: Whether it is left out of the count, see `webhook.core.cluster.VIRTUAL_NODE_LABELS`.
+        kubelet: Its kubelet's version; `UNREADABLE` where it reports none.
+        is_virtual: Whether its kubelet is ignored, see `webhook.core.cluster.VIRTUAL_NODE_LABELS`.
 
     """
 
@@ -32,44 +32,44 @@ class Node(msgspec.Struct, frozen=True):
     is_virtual: bool = False
 
 
-def make_node(name: str, labels: Mapping[str, str], kubelet_version: str) -> Node:
+def make_node(name: str, labels: Mapping[str, str], kubelet_version: str) -> ClusterNode:
     """A node, from the fields of its object."""
-    return Node(name, _version(kubelet_version), is_virtual_node(labels))
+    return ClusterNode(name, _version(kubelet_version), is_virtual_node(labels))
 
 
 @lru_cache(maxsize=256)
 def _version(text: str) -> Version:
-    """A cluster has few versions, so its nodes share them."""
+    """The version; a cluster has few different ones, so its nodes share the objects."""
     return read_version(text) or UNREADABLE
 
 
 class Nodes:
-    """The nodes as they are, from a list and the events after it."""
+    """The current nodes, from a list and the events after it."""
 
     def __init__(self) -> None:
-        """None yet."""
-        self._by_name: dict[str, Node] = {}
+        """No nodes yet."""
+        self._by_name: dict[str, ClusterNode] = {}
 
-    def put(self, node: Node) -> bool:
-        """A node is there, or is so now; whether that is news. Most events of a node are heartbeats, which are none."""
-        is_news = self._by_name.get(node.name) != node
+    def put(self, node: ClusterNode) -> bool:
+        """Add or replace a node; whether that changed anything. Most events are heartbeats, which do not."""
+        has_changed = self._by_name.get(node.name) != node
         self._by_name[node.name] = node
-        return is_news
+        return has_changed
 
     def drop(self, name: str) -> bool:
-        """A node is gone; whether it was here."""
+        """Remove a node; whether it was there."""
         return self._by_name.pop(name, None) is not None
 
     @property
-    def oldest(self) -> Node | None:
-        """The one with the oldest kubelet, the first by name among equals, virtual nodes aside; None: there is none."""
+    def oldest(self) -> ClusterNode | None:
+        """The regular node with the oldest kubelet, the first by name among equals; None where there is none."""
         return min((node for node in self._by_name.values() if not node.is_virtual), key=lambda it: (it.kubelet, it.name), default=None)
 
     @property
     def virtual(self) -> int:
-        """How many are virtual."""
+        """The number of virtual nodes."""
         return sum(node.is_virtual for node in self._by_name.values())
 
     def __len__(self) -> int:
-        """How many there are, the virtual ones too."""
+        """The number of nodes, virtual ones included."""
         return len(self._by_name)

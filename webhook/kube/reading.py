@@ -1,4 +1,4 @@
-"""What is read of the API: only the fields that count, straight from the bytes, page by page."""
+"""Reads from the Kubernetes API: decodes only the fields that are used, straight from the bytes, page by page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from webhook.core.cluster import MutatingWebhook, Server
 from webhook.core.version import read_version
 from webhook.kube.errors import RefusedError, UnreadableError
-from webhook.kube.nodes import Node, Nodes, make_node
+from webhook.kube.nodes import ClusterNode, Nodes, make_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,23 +21,23 @@ NODES_PATH: Final = "/api/v1/nodes"
 CONFIGURATIONS_PATH: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 
 PAGE: Final = 500
-"""Objects of one answer, as client-go has it: some megabytes of nodes, which are forgotten once the next is read."""
+"""Objects in one response, as in client-go: some megabytes of nodes, which are freed when the next page is read."""
 
 WATCH_SECONDS: Final = 60
-"""How long one watch lasts. The next goes on from where it ended, at the price of one request."""
+"""How long one watch lasts. The next one continues where it ended, and costs one request."""
 
 SILENCE_SECONDS: Final = WATCH_SECONDS + 15.0
-"""After this time without a byte the other side of a watch is gone: it ends a watch in time, and sends bookmarks in between."""
+"""A watch without a byte for this time is given up: the API server ends a watch in time, and sends bookmarks in between."""
 
 
-class Source(Protocol):
-    """What answers: `webhook.kube.connection.Connection`."""
+class ApiReader(Protocol):
+    """The part of `webhook.kube.client.KubernetesClient` that reads."""
 
     def get(self, path: str, **parameters: str) -> bytes:
-        """The body of one answer."""
+        """The body of a GET. ClusterError."""
 
     def lines(self, path: str, read_seconds: float, **parameters: str) -> Iterator[bytes]:
-        """The lines of one answer, as they come; empty ones say that it has begun or goes on."""
+        """The lines of a GET as they arrive; empty ones show that the response has begun or goes on. ClusterError."""
 
 
 class _Object(msgspec.Struct, rename="camel"):
@@ -58,7 +58,7 @@ class _Node(msgspec.Struct):
     metadata: _Object
     status: _NodeStatus = msgspec.field(default_factory=_NodeStatus)
 
-    def short(self) -> Node:
+    def stored(self) -> ClusterNode:
         return make_node(self.metadata.name, self.metadata.labels or {}, self.status.node_info.kubelet_version)
 
 
@@ -78,7 +78,7 @@ class _Configuration(msgspec.Struct):
 
 
 class Page(msgspec.Struct):
-    """One page of a list, its objects not looked into."""
+    """One page of a list, its items not decoded."""
 
     metadata: _ListMetadata
     items: list[msgspec.Raw] | None = None
@@ -95,7 +95,7 @@ class _Event(msgspec.Struct):
     object: msgspec.Raw
 
 
-class _Status(msgspec.Struct):
+class _WatchError(msgspec.Struct):
     code: int = 500
     message: str = ""
 
@@ -104,56 +104,58 @@ class NodeEvent(msgspec.Struct, frozen=True):
     """One event of a watch.
 
     Args:
-        node: The node it is about; None: only time has passed.
-        is_gone: Whether the node is no more.
-        resource_version: Where a watch goes on after it.
+        node: The node that was added, changed or deleted; None for a bookmark.
+        is_gone: Whether the node was deleted.
+        resource_version: Where the next watch continues.
 
     """
 
-    node: Node | None
+    node: ClusterNode | None
     is_gone: bool
     resource_version: str
 
 
-def read_server(source: Source) -> Server:
-    """The version of the API server, and what it counts as. ClusterError."""
-    told = decode(source.get(VERSION_PATH), _ServerVersion)
-    version = read_version(told.git_version)
+def read_server(reader: ApiReader) -> Server:
+    """The version of the API server, and the version that it emulates. ClusterError."""
+    answer = decode(reader.get(VERSION_PATH), _ServerVersion)
+    version = read_version(answer.git_version)
     if version is None:
-        message = f"the API server's version cannot be read: {told.git_version[:40]!r}"
+        message = f"the API server's version cannot be parsed: {answer.git_version[:40]!r}"
         raise UnreadableError(message)
-    emulated = read_version(f"{told.emulation_major}.{told.emulation_minor}")
+    emulated = read_version(f"{answer.emulation_major}.{answer.emulation_minor}")
     is_older = emulated is not None and (emulated.major, emulated.minor) < (version.major, version.minor)
-    return Server(told.git_version, emulated if emulated is not None and is_older else version, is_older)
+    return Server(answer.git_version, emulated if emulated is not None and is_older else version, is_older)
 
 
-def list_webhooks(source: Source) -> list[MutatingWebhook]:
+def list_webhooks(reader: ApiReader) -> list[MutatingWebhook]:
     """All webhooks of all MutatingWebhookConfigurations. ClusterError."""
     return [
         MutatingWebhook(configuration.metadata.name, webhook.name, webhook.reinvocation_policy)
-        for page in pages(source, CONFIGURATIONS_PATH)
+        for page in pages(reader, CONFIGURATIONS_PATH)
         for configuration in [decode(item, _Configuration) for item in page.items or ()]
         for webhook in configuration.webhooks or ()
     ]
 
 
-def list_nodes(source: Source) -> tuple[Nodes, str]:
-    """All nodes, and the resourceVersion from which a watch goes on. ClusterError."""
+def list_nodes(reader: ApiReader) -> tuple[Nodes, str]:
+    """All nodes, and the resourceVersion from which a watch continues. ClusterError."""
     nodes, resource_version = Nodes(), ""
-    for page in pages(source, NODES_PATH):
+    for page in pages(reader, NODES_PATH):
         for item in page.items or ():
-            nodes.put(decode(item, _Node).short())
+            nodes.put(decode(item, _Node).stored())
         resource_version = page.metadata.resource_version
     return nodes, resource_version
 
 
-def watch_nodes(source: Source, resource_version: str) -> Iterator[NodeEvent]:
-    """What happens to nodes after that resourceVersion, for a minute; first that nothing has, once the watch stands.
+def watch_nodes(reader: ApiReader, resource_version: str) -> Iterator[NodeEvent]:
+    """The events of nodes after this resourceVersion, for `WATCH_SECONDS`. The first one has no node: the watch was accepted.
 
-    ClusterError; a RefusedError where watching is not allowed, or that resourceVersion is no longer kept (410).
+    Raises:
+        ClusterError: The watch broke off; a RefusedError where watching is forbidden, or the resourceVersion is too old (410).
+
     """
     parameters = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_SECONDS)}
-    for line in source.lines(NODES_PATH, SILENCE_SECONDS, resourceVersion=resource_version, **parameters):
+    for line in reader.lines(NODES_PATH, SILENCE_SECONDS, resourceVersion=resource_version, **parameters):
         event = _read_event(line) if line.strip() else NodeEvent(None, is_gone=False, resource_version=resource_version)
         resource_version = event.resource_version
         yield event
@@ -162,19 +164,19 @@ def watch_nodes(source: Source, resource_version: str) -> Iterator[NodeEvent]:
 def _read_event(line: bytes) -> NodeEvent:
     event = decode(line, _Event)
     if event.type == "ERROR":
-        status = decode(event.object, _Status)
+        status = decode(event.object, _WatchError)
         raise RefusedError(status.code, status.message)
     node = decode(event.object, _Node)
     is_bookmark = event.type == "BOOKMARK"
-    return NodeEvent(None if is_bookmark else node.short(), event.type == "DELETED", node.metadata.resource_version)
+    return NodeEvent(None if is_bookmark else node.stored(), event.type == "DELETED", node.metadata.resource_version)
 
 
-def pages(source: Source, path: str) -> Iterator[Page]:
-    """A list, page by page. ClusterError."""
+def pages(reader: ApiReader, path: str) -> Iterator[Page]:
+    """The pages of a list. ClusterError."""
     following = ""
     while True:
         parameters = {"limit": str(PAGE), **({"continue": following} if following else {})}
-        page = decode(source.get(path, **parameters), Page)
+        page = decode(reader.get(path, **parameters), Page)
         yield page
         following = page.metadata.following
         if not following:
@@ -182,9 +184,9 @@ def pages(source: Source, path: str) -> Iterator[Page]:
 
 
 def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
-    """JSON of the API as a value. UnreadableError."""
+    """Decode JSON from the API. UnreadableError."""
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        message = f"the answer cannot be read: {error}"
+        message = f"the response cannot be decoded: {error}"
         raise UnreadableError(message) from error

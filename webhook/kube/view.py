@@ -1,4 +1,4 @@
-"""The last word on the cluster: one frozen value that is replaced as a whole, so that reading it is one attribute access."""
+"""The current state of the cluster: one frozen value that is replaced as a whole, so that reading it is one attribute access."""
 
 from __future__ import annotations
 
@@ -16,67 +16,67 @@ if TYPE_CHECKING:
     from webhook.core.cluster import MutatingWebhook, Server
     from webhook.core.sidecar import Catalogue
     from webhook.core.version import Version
-    from webhook.kube.nodes import Node, Nodes
+    from webhook.kube.nodes import ClusterNode, Nodes
 
 
-class Resource(StrEnum):
-    """What is asked for, by the API's own names."""
+class ClusterResource(StrEnum):
+    """What is read from the Kubernetes API, by the API's own names."""
 
     VERSION = "version"
     NODES = "nodes"
     CONFIGURATIONS = "mutatingwebhookconfigurations"
 
 
-class Listener(Protocol):
-    """Who is told, from the watcher's threads."""
+class ClusterListener(Protocol):
+    """Is notified of changes and reads, in the watcher's threads."""
 
-    def changed(self, before: NativeSupport, after: Cluster, oldest: Node | None) -> None:
-        """Native sidecars are now used otherwise; ``oldest`` has the oldest kubelet."""
+    def support_changed(self, before: NativeSupport, after: Cluster, oldest: ClusterNode | None) -> None:
+        """The support for native sidecars has changed; ``oldest`` is the node with the oldest kubelet."""
 
-    def counted(self, nodes: int, virtual: int) -> None:
-        """So many nodes are there; so many of them are virtual."""
+    def nodes_counted(self, nodes: int, virtual: int) -> None:
+        """The cluster has so many nodes, of which so many are virtual."""
 
-    def found(self, injectors: frozenset[str]) -> None:
-        """The injectors of these rows of the catalogue are installed, and were not all before, or others were."""
+    def injectors_changed(self, injectors: frozenset[str]) -> None:
+        """The set of installed injectors has changed; each is the id of a row of the catalogue."""
 
-    def answered(self, resource: Resource) -> None:
-        """What is known of this is fresh."""
+    def read(self, resource: ClusterResource) -> None:
+        """The resource was read successfully."""
 
-    def failed(self, resource: Resource, problem: Exception) -> None:
-        """What is known of this stays as it was."""
+    def read_failed(self, resource: ClusterResource, problem: Exception) -> None:
+        """A read failed; the known state of the resource stays."""
 
 
 class ClusterView:
-    """What is known of the cluster: written by the watcher, read by whoever decides."""
+    """The current state of the cluster: written by the watcher, read by the request path."""
 
-    def __init__(self, switch: NativeSwitch, minimum_kubelet: Version, catalogue: Catalogue, listener: Listener) -> None:
+    def __init__(self, switch: NativeSwitch, minimum_kubelet: Version, catalogue: Catalogue, listener: ClusterListener) -> None:
         """Nothing is known yet."""
         self._rule = (switch, minimum_kubelet)
         self._catalogue = catalogue
         self._listener = listener
         self._observed = Observed()
-        self._oldest: Node | None = None
+        self._oldest: ClusterNode | None = None
         self._writing = threading.Lock()
         self.current = assess(self._observed, *self._rule)
 
-    def saw_server(self, server: Server) -> None:
-        """The API server told what it is."""
+    def update_server(self, server: Server) -> None:
+        """Take over the API server's version."""
         with self._writing:
             self._publish(replace(self._observed, server=server))
 
-    def saw_nodes(self, nodes: Nodes) -> None:
-        """The nodes are now so."""
+    def update_nodes(self, nodes: Nodes) -> None:
+        """Take over the nodes."""
         with self._writing:
             self._oldest = nodes.oldest
-            self._listener.counted(len(nodes), nodes.virtual)
+            self._listener.nodes_counted(len(nodes), nodes.virtual)
             self._publish(replace(self._observed, are_nodes_known=True, oldest_kubelet=self._oldest and self._oldest.kubelet))
 
-    def saw_webhooks(self, webhooks: Iterable[MutatingWebhook]) -> None:
-        """The mutating webhooks are now so."""
+    def update_webhooks(self, webhooks: Iterable[MutatingWebhook]) -> None:
+        """Take over the mutating webhooks, which show the installed injectors."""
         installed, reinvoked = installed_injectors(webhooks, self._catalogue)
         with self._writing:
             if installed != self._observed.injectors:
-                self._listener.found(installed)
+                self._listener.injectors_changed(installed)
             self._publish(replace(self._observed, injectors=installed, reinvoked=reinvoked))
 
     def _publish(self, observed: Observed) -> None:
@@ -84,4 +84,4 @@ class ClusterView:
         self._observed = observed
         self.current = after
         if after.support is not before:
-            self._listener.changed(before, after, self._oldest)
+            self._listener.support_changed(before, after, self._oldest)

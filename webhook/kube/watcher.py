@@ -1,195 +1,185 @@
-"""The threads that look at the cluster, away from the requests: one follows the nodes, one asks for what cannot be watched."""
+"""The threads that follow the cluster, away from the requests: one lists and watches the nodes, one polls what cannot be watched."""
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from webhook.kube.backoff import Backoff
 from webhook.kube.errors import ClusterError, UnreachableError
 from webhook.kube.nodes import Nodes
 from webhook.kube.reading import list_nodes, list_webhooks, read_server, watch_nodes
-from webhook.kube.view import Resource
+from webhook.kube.view import ClusterResource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webhook.kube.reading import Source
-    from webhook.kube.view import ClusterView, Listener
+    from webhook.kube.reading import ApiReader
+    from webhook.kube.view import ClusterListener, ClusterView
 
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
-"""As client-go's reflector has it: an API server that comes back is not run over, and is noticed soon."""
+"""As in client-go's reflector: an API server that recovers is not flooded, and its recovery is noticed soon."""
 
-FIRST_LOOK_SECONDS: Final = 5.0
-"""So long a first look may keep the webhook from being ready: an API server that is there answers in less."""
+FIRST_SYNC_SECONDS: Final = 5.0
+"""How long the first reads may delay the webhook's readiness: an API server that works answers in less."""
 
 GATHER_SECONDS: Final = 0.5
-"""So long events gather in the connection before they are read. Nearly all are heartbeats, one for each node every five minutes: read one
-by one they would wake this thread beside the reviews, and cost three times as much."""
+"""How long events gather in the connection before they are read. Nearly all are heartbeats, one for each node every five minutes: reading
+each one as it arrives would wake this thread beside the reviews, and cost three times as much."""
 
 BATCH_SECONDS: Final = 0.05
-"""So long events are then read in one go: some hundreds of them."""
+"""How long events are then read without a pause: some hundreds of them."""
 
 THREAD_NAME: Final = "cluster"
 
 
-class Backoff:
-    """Pauses after one failure upon the other: each twice the last, and each of them shortened at random by up to a half."""
-
-    def __init__(self) -> None:
-        """No failure yet."""
-        self._failures = 0
-
-    def reset(self) -> None:
-        """All is well again."""
-        self._failures = 0
-
-    def pause(self) -> float:
-        """Seconds to wait after one more failure."""
-        # The exponent is bounded: an outage may last.
-        seconds = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures, 10))
-        self._failures += 1
-        return seconds * random.uniform(0.5, 1.0)  # noqa: S311  spreads replicas, hides nothing
-
-
-class NodeFollower:
-    """Lists the nodes, then watches them from there on."""
+class NodeReflector:
+    """Lists the nodes, then watches them from there, like client-go's reflector."""
 
     def __init__(
         self,
-        source: Source,
+        reader: ApiReader,
         view: ClusterView,
-        answered: Callable[[], None],
+        was_read: Callable[[], None],
         pause: Callable[[float], object],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Nothing listed yet; ``answered`` is told of each word of the API server, ``pause`` waits for seconds, ``now`` counts them."""
-        self._source, self._view, self._answered, self._pause, self._now = source, view, answered, pause, now
+        """Nothing is listed yet.
+
+        Args:
+            reader: Reads from the API server.
+            view: Is updated with the nodes.
+            was_read: Called after each part of a response that was read successfully.
+            pause: Waits for a number of seconds.
+            now: A monotonic clock, in seconds.
+
+        """
+        self._reader, self._view, self._was_read, self._pause, self._now = reader, view, was_read, pause, now
         self._nodes = Nodes()
-        self._position: str | None = None
-        self.backoff = Backoff()
+        self._resource_version: str | None = None
+        self.backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
 
     def follow(self) -> None:
-        """List where that is needed, then watch until the watch ends. ClusterError: it ended badly."""
-        if self._position is None:
-            self._nodes, self._position = list_nodes(self._source)
-            self._view.saw_nodes(self._nodes)
-            self._answered()
+        """List the nodes where that is needed, then watch them until the watch ends. ClusterError: it ended with an error."""
+        if self._resource_version is None:
+            self._nodes, self._resource_version = list_nodes(self._reader)
+            self._view.update_nodes(self._nodes)
+            self._was_read()
         try:
-            self._watch(self._position)
+            self._watch(self._resource_version)
         except UnreachableError:
-            # Whatever came was read: the next watch goes on from there.
+            # Every event that arrived was read: the next watch continues after it.
             raise
         except Exception:
-            # The position is too old (410), or watching is not allowed: the nodes may have changed unseen. Or an event cannot be read:
-            # from the same position it would come again and again.
-            self._position = None
+            # The resourceVersion is too old (410), or watching is forbidden: nodes may have changed unseen. Or an event cannot be read: a
+            # watch from the same resourceVersion would receive it again and again.
+            self._resource_version = None
             raise
 
-    def _watch(self, position: str) -> None:
+    def _watch(self, resource_version: str) -> None:
         read_until = self._now() + BATCH_SECONDS
-        for event in watch_nodes(self._source, position):
-            if event.resource_version != self._position:
-                # A watch that stands may still be refused with its first line, so that alone is no reason to hurry again.
+        for event in watch_nodes(self._reader, resource_version):
+            if event.resource_version != self._resource_version:
+                # A watch that was accepted may still be refused by its first event, so the acceptance alone does not reset the back-off.
                 self.backoff.reset()
-            self._position = event.resource_version
+            self._resource_version = event.resource_version
             if event.node is not None:
-                is_news = self._nodes.drop(event.node.name) if event.is_gone else self._nodes.put(event.node)
-                if is_news:
-                    self._view.saw_nodes(self._nodes)
-            self._answered()
+                has_changed = self._nodes.drop(event.node.name) if event.is_gone else self._nodes.put(event.node)
+                if has_changed:
+                    self._view.update_nodes(self._nodes)
+            self._was_read()
             if self._now() > read_until:
                 self._pause(GATHER_SECONDS)
                 read_until = self._now() + BATCH_SECONDS
         self.backoff.reset()
-        self._answered()
+        self._was_read()
 
 
-class Watcher:
-    """Both threads. They end with the process: a call that hangs holds up nobody."""
+class ClusterWatcher:
+    """Both threads. They are daemons: a call that hangs does not keep the process from ending."""
 
-    def __init__(self, connect: Callable[[], Source], view: ClusterView, listener: Listener, check_seconds: float) -> None:
-        """``check_seconds``: how often what cannot be watched is asked for."""
+    def __init__(self, connect: Callable[[], ApiReader], view: ClusterView, listener: ClusterListener, poll_seconds: float) -> None:
+        """Do not start yet. ``connect`` may raise ClusterError; ``poll_seconds`` is the interval for what cannot be watched."""
         self._connect, self._view, self._listener = connect, view, listener
-        self._check_seconds = check_seconds
+        self._poll_seconds = poll_seconds
         self._stopped = threading.Event()
-        self._tried: set[Resource] = set()
-        self._deadline = time.monotonic() + FIRST_LOOK_SECONDS
+        self._attempted: set[ClusterResource] = set()
+        self._deadline = time.monotonic() + FIRST_SYNC_SECONDS
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start both threads."""
         self._begin(self._run)
 
     def stop(self) -> None:
-        """Neither ask nor tell any more."""
+        """Stop polling and notifying."""
         self._stopped.set()
 
     @property
-    def has_looked(self) -> bool:
-        """Whether the first look at everything has come to something, good or bad, or has taken too long."""
-        return len(self._tried) == len(Resource) or time.monotonic() > self._deadline
+    def has_synced(self) -> bool:
+        """Whether every resource was read or failed once, or this took longer than `FIRST_SYNC_SECONDS`."""
+        return len(self._attempted) == len(ClusterResource) or time.monotonic() > self._deadline
 
     def _run(self) -> None:
-        source = self._connected()
-        if source is not None:
-            self._begin(lambda: self._follow_nodes(source))
-            self._ask_again_and_again(source)
+        reader = self._connected()
+        if reader is not None:
+            self._begin(lambda: self._follow_nodes(reader))
+            self._poll_forever(reader)
 
-    def _connected(self) -> Source | None:
-        """A kubeconfig may run a program that logs in: it takes its time here, and fails now and then. None: stopped."""
-        backoff = Backoff()
+    def _connected(self) -> ApiReader | None:
+        """Connect, until that succeeds: a kubeconfig may run a login program, which takes time and fails now and then. None: stopped."""
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._stopped.is_set():
             try:
                 return self._connect()
             except ClusterError as problem:
-                for resource in Resource:
-                    self._failed(resource, problem)
+                for resource in ClusterResource:
+                    self._read_failed(resource, problem)
             self._stopped.wait(backoff.pause())
         return None
 
-    def _follow_nodes(self, source: Source) -> None:
-        follower = NodeFollower(source, self._view, lambda: self._answered(Resource.NODES), self._stopped.wait)
+    def _follow_nodes(self, reader: ApiReader) -> None:
+        reflector = NodeReflector(reader, self._view, lambda: self._was_read(ClusterResource.NODES), self._stopped.wait)
         while not self._stopped.is_set():
-            ended_well = self._attempt(Resource.NODES, follower.follow)
-            # Also after a good end: who ends every watch at once must not be asked without a pause.
-            self._stopped.wait(FIRST_PAUSE_SECONDS / 2 if ended_well else follower.backoff.pause())
+            has_succeeded = self._attempt(ClusterResource.NODES, reflector.follow)
+            # Pause after a success as well: an API server that ends every watch at once must not be called in a loop.
+            self._stopped.wait(FIRST_PAUSE_SECONDS / 2 if has_succeeded else reflector.backoff.pause())
 
-    def _ask_again_and_again(self, source: Source) -> None:
-        backoff = Backoff()
+    def _poll_forever(self, reader: ApiReader) -> None:
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._stopped.is_set():
-            is_well = self._attempt(Resource.VERSION, lambda: self._ask_version(source))
-            is_well &= self._attempt(Resource.CONFIGURATIONS, lambda: self._ask_webhooks(source))
-            if is_well:
+            has_succeeded = self._attempt(ClusterResource.VERSION, lambda: self._poll_version(reader))
+            has_succeeded &= self._attempt(ClusterResource.CONFIGURATIONS, lambda: self._poll_webhooks(reader))
+            if has_succeeded:
                 backoff.reset()
-            self._stopped.wait(self._check_seconds if is_well else min(backoff.pause(), self._check_seconds))
+            self._stopped.wait(self._poll_seconds if has_succeeded else min(backoff.pause(), self._poll_seconds))
 
-    def _ask_version(self, source: Source) -> None:
-        self._view.saw_server(read_server(source))
-        self._answered(Resource.VERSION)
+    def _poll_version(self, reader: ApiReader) -> None:
+        self._view.update_server(read_server(reader))
+        self._was_read(ClusterResource.VERSION)
 
-    def _ask_webhooks(self, source: Source) -> None:
-        self._view.saw_webhooks(list_webhooks(source))
-        self._answered(Resource.CONFIGURATIONS)
+    def _poll_webhooks(self, reader: ApiReader) -> None:
+        self._view.update_webhooks(list_webhooks(reader))
+        self._was_read(ClusterResource.CONFIGURATIONS)
 
-    def _attempt(self, resource: Resource, look: Callable[[], None]) -> bool:
+    def _attempt(self, resource: ClusterResource, read: Callable[[], None]) -> bool:
         try:
-            look()
-        except Exception as problem:  # noqa: BLE001  a thread that ended would leave the last word standing for ever
-            self._failed(resource, problem)
+            read()
+        except Exception as problem:  # noqa: BLE001  a thread that ended would leave an old state standing for ever
+            self._read_failed(resource, problem)
             return False
         return True
 
-    def _answered(self, resource: Resource) -> None:
-        self._tried.add(resource)
+    def _was_read(self, resource: ClusterResource) -> None:
+        self._attempted.add(resource)
         if not self._stopped.is_set():
-            self._listener.answered(resource)
+            self._listener.read(resource)
 
-    def _failed(self, resource: Resource, problem: Exception) -> None:
-        self._tried.add(resource)
+    def _read_failed(self, resource: ClusterResource, problem: Exception) -> None:
+        self._attempted.add(resource)
         if not self._stopped.is_set():
-            self._listener.failed(resource, problem)
+            self._listener.read_failed(resource, problem)
 
     def _begin(self, work: Callable[[], None]) -> None:
         threading.Thread(target=work, name=THREAD_NAME, daemon=True).start()

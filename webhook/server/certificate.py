@@ -1,8 +1,8 @@
-"""The serving certificate: from two files, replaced while connections live.
+"""A serving certificate in two files, and its replacement while connections are open.
 
-A live `ssl.SSLContext` must never be given a new pair: where certificate and key do not belong together (a mount caught in the middle
-of its update), `load_cert_chain` raises *and* leaves the context unable to shake hands. So a new pair is proved on a context of its
-own, and only then takes over new handshakes; open connections keep the context they began with.
+A new pair must never be loaded into an `ssl.SSLContext` that serves: where certificate and key do not belong together (a mounted Secret
+in the middle of its update), `load_cert_chain` raises *and* leaves the context unable to shake hands. So a new pair is loaded into a
+context of its own, which takes over new handshakes only if that succeeded. Open connections keep the context they began with.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from cryptography import x509
 if TYPE_CHECKING:
     from pathlib import Path
 
-# TLS 1.2 with forward secrecy and authenticated encryption alone; TLS 1.3 has nothing else.
+# For TLS 1.2: only suites with forward secrecy and authenticated encryption. TLS 1.3 has no others.
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 class CertificateError(Exception):
-    """A certificate that cannot be served. The message names the file or setting and what is wrong."""
+    """The certificate cannot be served. The message names the file or the setting, and the problem."""
 
 
-class Reload(StrEnum):
-    """What a look at the files came to."""
+class ReloadResult(StrEnum):
+    """What a reload of the files found."""
 
     UNCHANGED = "unchanged"
     LOADED = "loaded"
@@ -34,12 +34,12 @@ class Reload(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CertificatePair:
-    """A pair that was proved.
+class LoadedCertificate:
+    """A certificate and key that were loaded successfully.
 
     Args:
-        files: The bytes it was read from.
-        context: The context that serves it.
+        files: The bytes of both files.
+        context: The context that they are loaded into.
         not_after: When the leaf expires, as a Unix time in seconds.
 
     """
@@ -49,75 +49,75 @@ class CertificatePair:
     not_after: float
 
 
-class CertificateFiles:
-    """A certificate and its key in two PEM files that someone else replaces."""
+class ReloadableCertificate:
+    """A certificate and its key in two PEM files that somebody else replaces."""
 
     def __init__(self, certificate: Path, private_key: Path) -> None:
-        """Load the pair.
+        """Load the files.
 
         Raises:
-            CertificateError: It cannot be served.
+            CertificateError: They cannot be served.
 
         """
         self._paths = (certificate, private_key)
-        self._pair = self._load()
-        self._seen: tuple[bytes, bytes] | None = self._pair.files
+        self._loaded = self._load()
+        self._seen: tuple[bytes, bytes] | None = self._loaded.files
         self.problem = ""
 
     @property
     def not_after(self) -> float:
         """When the certificate in use expires, as a Unix time in seconds."""
-        return self._pair.not_after
+        return self._loaded.not_after
 
     def context(self) -> ssl.SSLContext:
-        """The context for the listener: every handshake goes on in that of the newest pair, with or without a server name."""
+        """The context for the listener. Every handshake, with or without a server name, gets the newest certificate."""
 
         def newest(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-            connection.context = self._pair.context
+            connection.context = self._loaded.context
 
-        context = self._pair.context
+        context = self._loaded.context
         context.sni_callback = newest
         return context
 
-    def reload(self) -> Reload:
-        """Look at the files; take a changed pair over when it is sound, else go on with the old one and say why in ``problem``.
+    def reload(self) -> ReloadResult:
+        """Read the files again. Serve a changed pair if it can be loaded; otherwise keep the old one and set ``problem``.
 
-        What was refused is not looked at again before it changes; what changed under the look is looked at again.
+        A refused pair is not loaded again before the files change. Files that change while they are read are read again by the next reload.
         """
         seen = _read_or_none(self._paths)
         if seen == self._seen:
-            return Reload.UNCHANGED
+            return ReloadResult.UNCHANGED
         self._seen = seen
         try:
-            self._pair = self._load()
+            self._loaded = self._load()
         except CertificateError as error:
             self.problem = str(error)
-            return Reload.REFUSED
-        self._seen, self.problem = self._pair.files, ""
-        return Reload.LOADED
+            return ReloadResult.REFUSED
+        self._seen, self.problem = self._loaded.files, ""
+        return ReloadResult.LOADED
 
-    def _load(self) -> CertificatePair:
+    def _load(self) -> LoadedCertificate:
         files = _read(self._paths)
         context = server_context()
         try:
             leaf = x509.load_pem_x509_certificate(files[0])
         except ValueError as error:
-            message = f"{self._paths[0]}: holds no certificate in PEM"
+            message = f"{self._paths[0]}: does not contain a PEM certificate"
             raise CertificateError(message) from error
         try:
-            # A key with a passphrase is refused: with no password given, OpenSSL would ask for one on the terminal.
+            # The empty password makes OpenSSL refuse a key with a passphrase; without one it would prompt on the terminal.
             context.load_cert_chain(*self._paths, password="")
         except (ssl.SSLError, ValueError, OSError) as error:
             message = f"{self._paths[1]}: is not the private key of {self._paths[0]}, in PEM and without a passphrase"
             raise CertificateError(message) from error
         if _read(self._paths) != files:
-            message = f"{self._paths[0]} and {self._paths[1]}: changed while they were read"
+            message = f"{self._paths[0]} and {self._paths[1]}: changed while they were being read"
             raise CertificateError(message)
-        return CertificatePair(files, context, leaf.not_valid_after_utc.timestamp())
+        return LoadedCertificate(files, context, leaf.not_valid_after_utc.timestamp())
 
 
 def server_context() -> ssl.SSLContext:
-    """A context without a certificate yet: TLS 1.2 or newer, HTTP/1.1."""
+    """A new context without a certificate: TLS 1.2 or newer, HTTP/1.1."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)

@@ -1,4 +1,4 @@
-"""The watch over the cluster as this service runs it: what starts it, and what it tells in logs and metrics."""
+"""Watches the cluster for the service: starts the watcher where there are credentials, with its log lines and metrics."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 from webhook.core.cluster import Cluster, NativeSupport, NativeSwitch
 from webhook.kube.credentials import NO_CREDENTIALS, find_client
 from webhook.kube.errors import ClusterError
-from webhook.kube.view import ClusterView, Resource
-from webhook.kube.watcher import Watcher
+from webhook.kube.view import ClusterResource, ClusterView
+from webhook.kube.watcher import ClusterWatcher
 
 if TYPE_CHECKING:
     from webhook.core.sidecar import Catalogue
-    from webhook.kube.nodes import Node
+    from webhook.kube.nodes import ClusterNode
     from webhook.server.metrics import Metrics
     from webhook.settings import Settings
 
@@ -24,62 +24,62 @@ LOG: Final = logging.getLogger("webhook.kube")
 
 
 class ClusterWatch:
-    """The view, and the watcher behind it where there is anything to watch."""
+    """The view of the cluster, and the watcher that updates it where there are credentials."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue, metrics: Metrics) -> None:
-        """Find the credentials. Nothing is asked before `start`."""
-        self._story = ClusterStory(metrics)
-        self.view = ClusterView(settings.native_sidecars, settings.minimum_kubelet, catalogue, self._story)
-        self._story.begins(self.view.current.support)
-        self._watcher: Watcher | None = None
+        """Find the credentials. Nothing is requested before `start`."""
+        self._telemetry = ClusterTelemetry(metrics)
+        self.view = ClusterView(settings.native_sidecars, settings.minimum_kubelet, catalogue, self._telemetry)
+        self._telemetry.set_support(self.view.current.support)
+        self._watcher: ClusterWatcher | None = None
         if settings.native_sidecars is not NativeSwitch.OFF:
             connect = find_client(os.environ)
             if connect is not None:
-                self._watcher = Watcher(connect, self.view, self._story, settings.cluster_poll_seconds)
+                self._watcher = ClusterWatcher(connect, self.view, self._telemetry, settings.cluster_poll_seconds)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the watcher; log where there are no credentials for one."""
         if self._watcher is not None:
-            self._story.watches()
+            self._telemetry.start()
             self._watcher.start()
         elif self.view.current.support is not NativeSupport.FORCED_OFF:
             LOG.info("no cluster", extra={"fields": {"why": NO_CREDENTIALS}})
 
     def stop(self) -> None:
-        """Neither ask nor tell any more."""
+        """Stop polling and notifying."""
         if self._watcher is not None:
             self._watcher.stop()
 
     @property
-    def has_looked(self) -> bool:
-        """Whether the first look is over, however it ended."""
-        return self._watcher is None or self._watcher.has_looked
+    def has_synced(self) -> bool:
+        """Whether everything has been read once, or failed once, or took too long; True without a watcher."""
+        return self._watcher is None or self._watcher.has_synced
 
 
-class ClusterStory:
-    """What is told of the cluster: a line when something is otherwise than before, and the metrics."""
+class ClusterTelemetry:
+    """A `webhook.kube.view.ClusterListener` that logs what has changed and sets the metrics."""
 
     def __init__(self, metrics: Metrics) -> None:
-        """Nothing yet."""
+        """Nothing has been read yet."""
         self._metrics = metrics
-        self._problems: dict[Resource, str] = {}
-        self._answers: dict[Resource, float] = {}
+        self._problems: dict[ClusterResource, str] = {}
+        self._read_at: dict[ClusterResource, float] = {}
 
-    def begins(self, support: NativeSupport) -> None:
-        """What holds before the first look."""
+    def set_support(self, support: NativeSupport) -> None:
+        """Set the metric to the support before the first read."""
         for one in NativeSupport:
             self._metrics.native_support.labels(one).set(one is support)
 
-    def watches(self) -> None:
-        """From now on there is an age of what is known."""
+    def start(self) -> None:
+        """Expose, from now on, how old each resource's state is."""
         began = time.monotonic()
-        for resource in Resource:
-            self._answers[resource] = began
+        for resource in ClusterResource:
+            self._read_at[resource] = began
             self._metrics.cluster_errors.labels(resource)
-            self._metrics.look_age.labels(resource).set_function(partial(self._age, resource))
+            self._metrics.cluster_read_age.labels(resource).set_function(partial(self._age, resource))
 
-    def changed(self, before: NativeSupport, after: Cluster, oldest: Node | None) -> None:
-        """One line: from what, to what, and what it follows from."""
+    def support_changed(self, before: NativeSupport, after: Cluster, oldest: ClusterNode | None) -> None:
+        """Log the change and its causes."""
         self._metrics.native_support.labels(before).set(0)
         self._metrics.native_support.labels(after.support).set(1)
         fields: dict[str, object] = {"before": before, "support": after.support, "server": after.server and str(after.server)}
@@ -87,32 +87,31 @@ class ClusterStory:
             fields |= {"oldest_kubelet": str(oldest.kubelet), "node": oldest.name}
         LOG.info("native sidecars", extra={"fields": fields})
 
-    def counted(self, nodes: int, virtual: int) -> None:
-        """So many nodes."""
-        self._metrics.nodes.labels("counted").set(nodes - virtual)
+    def nodes_counted(self, nodes: int, virtual: int) -> None:
+        """Set the metric."""
+        self._metrics.nodes.labels("regular").set(nodes - virtual)
         self._metrics.nodes.labels("virtual").set(virtual)
 
-    def found(self, injectors: frozenset[str]) -> None:
-        """One line."""
+    def injectors_changed(self, injectors: frozenset[str]) -> None:
+        """Log the injectors that are installed now."""
         LOG.info("injectors", extra={"fields": {"installed": sorted(injectors)}})
 
-    def answered(self, resource: Resource) -> None:
-        """What is known is fresh; a line where that was otherwise."""
-        self._answers[resource] = time.monotonic()
+    def read(self, resource: ClusterResource) -> None:
+        """Note the time, and log the first success after a failure."""
+        self._read_at[resource] = time.monotonic()
         if self._problems.pop(resource, None):
-            LOG.info("cluster answers again", extra={"fields": {"resource": resource}})
+            LOG.info("reading the cluster's state again", extra={"fields": {"resource": resource}})
 
-    def failed(self, resource: Resource, problem: Exception) -> None:
-        """A count for each failure, a line for the first of a kind."""
+    def read_failed(self, resource: ClusterResource, problem: Exception) -> None:
+        """Count the failure, and log it unless the resource's previous one had the same text. What is not a ClusterError is a bug."""
         self._metrics.cluster_errors.labels(resource).inc()
-        text = str(problem) if isinstance(problem, ClusterError) else type(problem).__name__
+        is_bug = not isinstance(problem, ClusterError)
+        text = type(problem).__name__ if is_bug else str(problem)
         if self._problems.get(resource) == text:
             return
         self._problems[resource] = text
-        # What is no ClusterError is a bug of ours: then the log says where.
-        fault = None if isinstance(problem, ClusterError) else problem
-        LOG.warning("cluster not looked at", exc_info=fault, extra={"fields": {"resource": resource, "problem": text}})
+        fields = {"resource": resource, "problem": text}
+        LOG.warning("cannot read the cluster's state", exc_info=problem if is_bug else None, extra={"fields": fields})
 
-    def _age(self, resource: Resource) -> float:
-        """Seconds since it was last told of."""
-        return time.monotonic() - self._answers[resource]
+    def _age(self, resource: ClusterResource) -> float:
+        return time.monotonic() - self._read_at[resource]

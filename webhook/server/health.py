@@ -1,4 +1,4 @@
-"""The second, plain port: alive, ready, and the metrics."""
+"""The application of the plain HTTP port: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from webhook.server.metrics import Metrics
 
 
-def create_health_app(metrics: Metrics, unready: Callable[[], str]) -> Starlette:
-    """The application; ``unready`` says why no review should be sent here, or "" when all is well."""
+def create_health_app(metrics: Metrics, unready_reason: Callable[[], str]) -> Starlette:
+    """The application. ``unready_reason`` says why no API server should call this replica; it returns "" where the replica is ready."""
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_request: Request) -> Response:
-        reason = unready()
+        reason = unready_reason()
         return PlainTextResponse(f"{reason or 'ok'}\n", 503 if reason else 200)
 
     async def show_metrics(_request: Request) -> Response:

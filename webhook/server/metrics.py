@@ -1,4 +1,4 @@
-"""The metrics, and what each is for. Names and labels are kept; label values come from closed sets, so there is no cardinality to fear."""
+"""The metrics. Label values come from closed sets, so the number of time series is bounded."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PREFIX: Final = "airflow_sidecar_webhook"
 class Metrics:
     """One set for one process, on a registry of its own."""
 
-    def __init__(self, *, keeps_certificates: bool = True) -> None:
-        """Make all of them; those of ``certificates: self-managed`` are shown only where ``keeps_certificates``."""
-        # A _created series beside every counter doubles them and says only when this process started.
+    def __init__(self, *, has_self_managed_certificate: bool = True) -> None:
+        """Create all metrics; those of ``certificates: self-managed`` are exposed only where ``has_self_managed_certificate``."""
+        # A _created series for every counter would double their number and say only when this process started.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.reviews = Counter(
@@ -52,7 +52,7 @@ class Metrics:
         self.in_flight = Gauge(f"{PREFIX}_requests_in_flight", "Requests that are being read or answered.", registry=self.registry)
         self.reloads = Counter(
             f"{PREFIX}_certificate_reloads",
-            "Changes of the serving certificate, in its files or self-managed, by result (loaded, refused).",
+            "Replacements of the serving certificate, by result (loaded, refused).",
             ("result",),
             registry=self.registry,
         )
@@ -61,7 +61,7 @@ class Metrics:
             "When the serving certificate expires, as a Unix time.",
             registry=self.registry,
         )
-        self._add_kept_certificate(self.registry if keeps_certificates else None)
+        self._add_self_managed_certificate(self.registry if has_self_managed_certificate else None)
         self._add_cluster()
         self.build = Gauge(f"{PREFIX}_build_info", "1, with the version.", ("version", "openssl"), registry=self.registry)
         self.build.labels(__version__, ssl.OPENSSL_VERSION).set(1)
@@ -69,52 +69,52 @@ class Metrics:
             self.reloads.labels(result)
         ProcessCollector(registry=self.registry)
 
-    def _add_kept_certificate(self, registry: CollectorRegistry | None) -> None:
-        """What a service tells that keeps its own certificates. Of any other a 0 would say that its authority expired in 1970."""
+    def _add_self_managed_certificate(self, registry: CollectorRegistry | None) -> None:
+        """Metrics of a self-managed certificate. Exposed elsewhere, a 0 would mean that an authority expired in 1970."""
         self.authority_not_after = Gauge(
             f"{PREFIX}_authority_not_after_timestamp_seconds",
-            "When the youngest authority that can sign expires, as a Unix time; 0 before one was seen. Only where self-managed.",
+            "When the youngest authority that can sign expires, as a Unix time; 0 before the first read. Self-managed only.",
             registry=registry,
         )
         self.bundle_in_sync = Gauge(
             f"{PREFIX}_ca_bundle_in_sync",
-            "1 while the caBundle is what the authorities ask for, else 0: without a configuration, too. Only where self-managed.",
+            "1 if every caBundle is what the Secret calls for, else 0; 0 without a webhook configuration. Self-managed only.",
             registry=registry,
         )
         self.certificate_errors = Counter(
             f"{PREFIX}_certificate_errors",
-            "Looks at Secret and configuration that failed, in reading or in writing. Only where self-managed.",
+            "Failed reconciles of the Secret and the caBundle, by a failed read or write. Self-managed only.",
             registry=registry,
         )
-        self.certificate_look_age = Gauge(
-            f"{PREFIX}_certificate_look_age_seconds",
-            "Since Secret and configuration were last read, or since the start: ten seconds or so is usual. Only where self-managed.",
+        self.certificate_read_age = Gauge(
+            f"{PREFIX}_certificate_read_age_seconds",
+            "Seconds since the last successful read of the Secret and the webhook configuration (normally about 10). Self-managed only.",
             registry=registry,
         )
 
     def _add_cluster(self) -> None:
-        """What the watcher tells; without a cluster to watch there is the support alone."""
+        """Metrics of the cluster's state. Without credentials for a cluster, only the support is set."""
         self.native_support = Gauge(
             f"{PREFIX}_native_support",
-            f"1 for what holds of native sidecars on this cluster ({', '.join(NativeSupport)}), else 0.",
+            f"1 for the cluster's current support for native sidecars ({', '.join(NativeSupport)}), 0 for the others.",
             ("support",),
             registry=self.registry,
         )
         self.nodes = Gauge(
             f"{PREFIX}_cluster_nodes",
-            "Nodes that are there, by kind; the virtual ones are left out of the count of kubelets.",
-            ("kind",),
+            "Nodes of the cluster, by type (regular, virtual). The kubelet version of virtual nodes is ignored.",
+            ("type",),
             registry=self.registry,
         )
-        self.look_age = Gauge(
-            f"{PREFIX}_cluster_look_age_seconds",
-            "Since the API server last told of this resource, or since the start: a minute or so is usual.",
+        self.cluster_read_age = Gauge(
+            f"{PREFIX}_cluster_read_age_seconds",
+            "Seconds since the last successful read from the Kubernetes API, by resource (normally at most about 60).",
             ("resource",),
             registry=self.registry,
         )
         self.cluster_errors = Counter(
             f"{PREFIX}_cluster_errors",
-            "Looks at the cluster that came to nothing, by resource.",
+            "Failed reads from the Kubernetes API, by resource.",
             ("resource",),
             registry=self.registry,
         )

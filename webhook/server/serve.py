@@ -15,9 +15,9 @@ import uvicorn
 from webhook.policy_files import build_policy
 from webhook.server.app import create_app
 from webhook.server.body_limit import BodyLimit, BodyLimits
-from webhook.server.certificate_watch import CertificateWatch
 from webhook.server.cluster_watch import ClusterWatch
 from webhook.server.drain import Drain
+from webhook.server.file_certificate_source import FileCertificateSource
 from webhook.server.health import create_health_app
 from webhook.server.json_log import log_to_stdout
 from webhook.server.metrics import Metrics
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from webhook.core.policy import Policy
-    from webhook.server.kept_certificate import KeptCertificate
+    from webhook.server.certificate_source import CertificateSource
     from webhook.settings import Settings
 
 LOG = logging.getLogger("webhook.serve")
@@ -41,8 +41,8 @@ SHUTDOWN_SECONDS: Final = 10
 """Longer than the API server's default timeout for one call would be pointless: it has given up by then."""
 
 
-class _Server(uvicorn.Server):
-    """A server that leaves signals to us: two run in one process, and uvicorn would let only one of them hear."""
+class _UvicornServer(uvicorn.Server):
+    """A uvicorn server without signal handlers: two servers run in one process, and uvicorn would signal only one of them."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -71,14 +71,14 @@ def serve(settings: Settings) -> None:
 
 
 def freeze_heap() -> None:
-    """Take what start-up made out of the garbage collector's sight: walking it again and again doubles the slowest answers."""
+    """Exclude the objects made at start-up from garbage collection: traversing them again and again doubles the slowest responses."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """Take a port before anything is started: uvicorn would end the process in the middle of a start, with a code of its own."""
+    """Bind a port before anything starts: on failure uvicorn would end the process in the middle of the start, with its own exit code."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
@@ -87,31 +87,32 @@ def _bind(host: str, port: int) -> socket.socket:
         raise SettingsError(message) from error
 
 
-def _certificate(settings: Settings, metrics: Metrics) -> CertificateWatch | KeptCertificate:
-    """Where the serving certificate comes from. CertificateError: it cannot be served."""
+def _certificate_source(settings: Settings, metrics: Metrics) -> CertificateSource:
+    """The source that the settings name. CertificateError: it has no certificate that can be served."""
     if settings.certificates == "files":
-        return CertificateWatch(settings, metrics)
-    from webhook.server.kept_certificate import KeptCertificate  # noqa: PLC0415  the authority is of no use to the others
+        return FileCertificateSource(settings, metrics)
+    # Imported only here: a service with certificate files does not need the authority.
+    from webhook.server.self_managed_certificate_source import SelfManagedCertificateSource  # noqa: PLC0415
 
-    return KeptCertificate(settings, metrics)
+    return SelfManagedCertificateSource(settings, metrics)
 
 
 class _Service:
-    """Both servers and the watches over the certificate and the cluster."""
+    """Both servers, the certificate source and the cluster watch."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.metrics = Metrics(keeps_certificates=settings.certificates == "self-managed")
-        self.certificate = _certificate(settings, self.metrics)
+        self.metrics = Metrics(has_self_managed_certificate=settings.certificates == "self-managed")
+        self.certificate = _certificate_source(settings, self.metrics)
         policy = build_policy(settings)
         self_test(policy)
         self.cluster = ClusterWatch(settings, policy.catalogue, self.metrics)
-        self.webhook = _Server(self._webhook_config(policy))
-        self.health = _Server(self._config(create_health_app(self.metrics, self._unready), settings.health_port))
+        self.webhook = _UvicornServer(self._webhook_config(policy))
+        self.health = _UvicornServer(self._config(create_health_app(self.metrics, self._unready_reason), settings.health_port))
         self.sockets = [_bind(settings.host, port) for port in (settings.port, settings.health_port)]
 
     async def run(self) -> None:
-        """Serve until told to stop."""
+        """Serve until SIGTERM or SIGINT."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._drain, loop)
         loop.add_signal_handler(signal.SIGINT, self._stop)
@@ -153,7 +154,7 @@ class _Service:
         )
 
     def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The kubelet's TERM. A second one ends it at once."""
+        """Handle SIGTERM, which the kubelet sends first: drain. A second one stops at once."""
         if self.drain.is_on or not self.settings.drain_seconds:
             self._stop()
             return
@@ -162,18 +163,18 @@ class _Service:
         loop.call_later(self.settings.drain_seconds, self._stop)
 
     def _stop(self) -> None:
-        """Close the listeners, and end when the last request is answered."""
+        """Close the listeners; the servers end when the last request is answered."""
         if self.webhook.should_exit:
             return
         LOG.info("stopping")
         self.cluster.stop()
         self.webhook.should_exit = self.health.should_exit = True
 
-    def _unready(self) -> str:
+    def _unready_reason(self) -> str:
         if not self.webhook.started or self.webhook.should_exit:
             return "not serving"
         if self.drain.is_on:
             return "draining"
-        if not self.cluster.has_looked:
-            return "not yet looked at the cluster"
-        return self.certificate.unready
+        if not self.cluster.has_synced:
+            return "the cluster's state has not been read yet"
+        return self.certificate.unready_reason

@@ -43,7 +43,7 @@ def native_webhook(level: Level, settings: Mapping[str, str] | None = None) -> I
     webhook = Webhook(level.place, f"{LABEL}-{next(_numbers)}", settings, level.server.kubeconfig)
     try:
         until(lambda: httpx.get(webhook.ready_url, trust_env=False).is_success, "the webhook has read the cluster's state", READ_SECONDS)
-        assert [line["problem"] for line in webhook.log if line["event"] == "cluster not looked at"] == []
+        assert [line["problem"] for line in webhook.log if line["event"] == "cannot read the cluster's state"] == []
         yield webhook
     finally:
         webhook.end()

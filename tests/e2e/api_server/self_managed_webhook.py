@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any, Final
 from kubernetes.client import Configuration
 from kubernetes.config import load_kube_config
 
-from certs.keeper import Figures, Keeper, KeeperThread
-from certs.lifetimes import USUAL
-from certs.site import Names
+from certs.lifetimes import DEFAULT_LIFETIMES
+from certs.manager import CertificateManager, CertificateStatus
+from certs.store import ObjectNames
 from testbed.manifest import installed
 from tests.e2e.api_server.scripted_webhook import ADDRESS, Call, patched
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from webhook.kube.client import KubernetesClient
 from webhook.server.certificates_api import CertificatesApi
+from webhook.server.reconcile_thread import ReconcileThread
 
 if TYPE_CHECKING:
     import socket
@@ -33,15 +34,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from certs.api import KubernetesApi
+    from certs.key_pair import KeyPair
     from certs.lifetimes import Lifetimes
-    from certs.pair import Pair
-    from certs.rotation import Step
+    from certs.rotation import Action
     from testbed.api import ApiClient
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
 
-LOOK_SECONDS: Final = 0.25
+RECONCILE_SECONDS: Final = 0.25
 """Between two rounds of a certificate manager; short, so that the tests are fast."""
 
 MARK: Final = "marked"
@@ -57,28 +58,28 @@ def connect(kubeconfig: Path) -> CertificatesApi:
 
 @dataclass
 class Serving:
-    """What a replica serves, and what its keeper told."""
+    """What a replica serves, and what its certificate manager reported."""
 
     context: ssl.SSLContext | None = None
-    pairs: list[Pair] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    pairs: list[KeyPair] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
     problems: list[Exception] = field(default_factory=list)
-    figures: Figures = field(default_factory=Figures)
+    status: CertificateStatus = field(default_factory=CertificateStatus)
 
-    def serve(self, pair: Pair) -> None:
+    def serve(self, pair: KeyPair) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         pair.load_into(context)
         self.pairs.append(pair)
         self.context = context
 
-    def stepped(self, step: Step) -> None:
-        self.steps.append(step)
+    def acted(self, step: Action) -> None:
+        self.actions.append(step)
 
-    def looked(self, figures: Figures) -> None:
-        self.figures = figures
+    def observed(self, status: CertificateStatus) -> None:
+        self.status = status
 
-    def rested(self) -> None:
-        """Nothing follows from it."""
+    def reconciled(self) -> None:
+        """Nothing to record."""
 
     def failed(self, problem: Exception) -> None:
         self.problems.append(problem)
@@ -87,11 +88,11 @@ class Serving:
 class SelfManagedWebhook:
     """The replicas, and the server at their common address."""
 
-    def __init__(self, api: ApiClient, names: Names, connecting: Callable[[], KubernetesApi], lifetimes: Lifetimes) -> None:
+    def __init__(self, api: ApiClient, names: ObjectNames, connecting: Callable[[], KubernetesApi], lifetimes: Lifetimes) -> None:
         self.api, self.names = api, names
         self._connecting, self._lifetimes = connecting, lifetimes
         self.replicas: list[Serving] = []
-        self._threads: list[KeeperThread] = []
+        self._threads: list[ReconcileThread] = []
         self._turn = 0
         self._server = _ReplicasServer(self)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -113,9 +114,9 @@ class SelfManagedWebhook:
         """Start further replicas, all at once."""
         for _ in range(replicas):
             serving = Serving()
-            keeper = Keeper(self._connecting, self.names, [ADDRESS], serving, self._lifetimes)
+            manager = CertificateManager(self._connecting, self.names, [ADDRESS], serving, self._lifetimes)
             self.replicas.append(serving)
-            self._threads.append(KeeperThread(keeper, serving, LOOK_SECONDS))
+            self._threads.append(ReconcileThread("certificates", manager.reconcile, serving.failed, RECONCILE_SECONDS))
         for thread in self._threads[-replicas:]:
             thread.start()
 
@@ -140,7 +141,7 @@ class SelfManagedWebhook:
 
     def next_context(self) -> ssl.SSLContext:
         """The TLS context of the next ready replica. OSError: none is ready."""
-        ready = [one.context for one in self.replicas if one.figures.is_ready and one.context]
+        ready = [one.context for one in self.replicas if one.status.is_ready and one.context]
         if not ready:
             message = "no replica is ready"
             raise OSError(message)
@@ -151,7 +152,7 @@ class SelfManagedWebhook:
 @contextmanager
 def self_managed_webhook(
     level: Level,
-    lifetimes: Lifetimes = USUAL,
+    lifetimes: Lifetimes = DEFAULT_LIFETIMES,
     kubeconfig: Path | None = None,
     through: Callable[[KubernetesApi], KubernetesApi] = lambda api: api,
 ) -> Iterator[SelfManagedWebhook]:
@@ -159,7 +160,7 @@ def self_managed_webhook(
     file = kubeconfig or level.server.kubeconfig
     with ExitStack() as ends:
         namespace = ends.enter_context(new_namespace(level.api, "certificates", **NOT_OPTED_IN))
-        webhook = SelfManagedWebhook(level.api, Names(namespace, SECRET, namespace), lambda: through(connect(file)), lifetimes)
+        webhook = SelfManagedWebhook(level.api, ObjectNames(namespace, SECRET, namespace), lambda: through(connect(file)), lifetimes)
         ends.callback(level.api.delete, f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{namespace}")
         ends.callback(webhook.end)
         yield webhook

@@ -21,19 +21,19 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import certs
 from certs.api import APPLY, JSON
-from certs.authority import make_authority, renewal
+from certs.authority import make_authority, renewal_time
 from certs.bundle import read_bundle, write_bundle
 from certs.errors import ApiRefusedError, ApiUnreachableError, ConflictError
 from certs.lifetimes import Lifetimes
-from certs.rotation import Add
-from certs.site import CONFIGURATIONS, ENTRY, FIELD_MANAGER, Site
+from certs.rotation import AddAuthority
+from certs.store import CONFIGURATIONS, ENTRY, FIELD_MANAGER, AuthorityStore
 from testbed.api import path_of
 from testbed.wait import until
 from tests.e2e.api_server.scripted_webhook import ADDRESS
 from tests.e2e.api_server.self_managed_webhook import connect, self_managed_webhook
 from tests.e2e.levels import api_server_level
 from tests.e2e.objects import created
-from tests.support.interleaving import trusts_any_of_ours
+from tests.support.interleaving import trusts_any_own_authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 SECONDS: Final = 20
 CLIENTS: Final = 2
 SHORT: Final = Lifetimes(
-    authority=timedelta(seconds=30), leaf=timedelta(seconds=8), settle=timedelta(seconds=3), spare=timedelta(seconds=2)
+    authority=timedelta(seconds=30), leaf=timedelta(seconds=8), propagation=timedelta(seconds=3), grace=timedelta(seconds=2)
 )
 """Years in half a minute. The settle time is still longer than an API server needs to use a changed caBundle."""
 
-QUICK: Final = replace(Lifetimes(), settle=timedelta(seconds=3))
+QUICK: Final = replace(Lifetimes(), propagation=timedelta(seconds=3))
 CONFIGURATIONS_NAME: Final = "mutatingwebhookconfigurations"
 RIGHTS: Final = Path(certs.__file__).with_name("rights.yaml")
 
@@ -79,7 +79,7 @@ def issuers(webhook: SelfManagedWebhook) -> set[x509.Name]:
 
 def is_done(webhook: SelfManagedWebhook) -> bool:
     """Whether all replicas are ready and have nothing to do."""
-    return all(replica.figures.is_ready and replica.figures.is_in_sync for replica in webhook.replicas)
+    return all(replica.status.is_ready and replica.status.is_in_sync for replica in webhook.replicas)
 
 
 def begin(webhook: SelfManagedWebhook, replicas: int = 2) -> None:
@@ -116,7 +116,7 @@ def test_replicas_that_start_at_once_agree_on_one_authority(any_api_server: Leve
 
         assert len(bundle_of(webhook)) == 1
         assert issuers(webhook) == {bundle_of(webhook)[0].subject}
-        assert sum(isinstance(step, Add) for replica in webhook.replicas for step in replica.steps) == 1
+        assert sum(isinstance(step, AddAuthority) for replica in webhook.replicas for step in replica.actions) == 1
         assert not any(replica.problems for replica in webhook.replicas)
 
 
@@ -233,31 +233,31 @@ def test_what_others_put_on_the_secret_stays(api_server: Level) -> None:
 def test_a_late_writer_is_refused(api_server: Level) -> None:
     with self_managed_webhook(api_server) as webhook:
         begin(webhook, replicas=1)
-        site = Site(connect(api_server.server.kubeconfig), webhook.names)
-        late = site.look()
+        store = AuthorityStore(connect(api_server.server.kubeconfig), webhook.names)
+        late = store.read()
         webhook.api.patch(path_of(webhook.configuration), {"metadata": {"labels": {"a": "b"}}})
         webhook.api.patch(secret_path(webhook), {"metadata": {"labels": {"a": "b"}}})
 
         with pytest.raises(ConflictError):
-            site.publish(late, late.seen.keyring.bundle)
+            store.publish_bundle(late, late.state.keyring.bundle)
         with pytest.raises(ConflictError):
-            site.write(late, late.seen.keyring)
+            store.save_keyring(late, late.state.keyring)
 
 
 def test_a_configuration_that_was_deleted_is_not_brought_back(api_server: Level) -> None:
     with self_managed_webhook(api_server) as webhook:
         webhook.api.create(webhook.configuration)
-        site = Site(connect(api_server.server.kubeconfig), webhook.names)
-        late = site.look()
+        store = AuthorityStore(connect(api_server.server.kubeconfig), webhook.names)
+        late = store.read()
         api_server.api.delete(path_of(webhook.configuration))
 
         with pytest.raises(ConflictError):
-            site.publish(late, (make_authority(late.seen.now).certificate,))
+            store.publish_bundle(late, (make_authority(late.state.now).certificate,))
         assert webhook.api.request("GET", path_of(webhook.configuration)).status_code == 404
 
 
 LONGER: Final = replace(QUICK, leaf=timedelta(seconds=45))
-"""So that a leaf is due, and holds, while an API server is away for half a minute."""
+"""So that a leaf is due, and still valid, while an API server is away for half a minute."""
 
 
 def leaf_of(replica: Serving) -> x509.Certificate:
@@ -282,7 +282,7 @@ def test_what_is_served_outlives_the_api_server_and_renewal_goes_on_after_it() -
         bundle = bundle_of(webhook)
         level.server.stop()
         leaves = [leaf_of(replica) for replica in webhook.replicas]
-        due = max(renewal(leaf) for leaf in leaves)
+        due = max(renewal_time(leaf) for leaf in leaves)
         until(lambda: datetime.now(UTC) > due, "all leaves are due", 2 * SECONDS)
         until(lambda: all(replica.problems for replica in webhook.replicas), "every replica notices", SECONDS)
 
@@ -315,7 +315,7 @@ def test_after_two_years_everything_is_new(api_server: Level) -> None:
         until(lambda: issuers(webhook) == {bundle_of(webhook)[0].subject}, "it signs for all", SECONDS)
 
         assert len(bundle_of(webhook)) == 1
-        assert trusts_any_of_ours(bundle_of(webhook), bundle_of(webhook)[0].not_valid_after_utc)
+        assert trusts_any_own_authority(bundle_of(webhook), bundle_of(webhook)[0].not_valid_after_utc)
         assert not any(replica.problems for replica in webhook.replicas)
 
 
@@ -390,7 +390,7 @@ def test_without_one_of_the_rights_it_says_which(api_server: Level, resource: st
 
         assert isinstance(problem, ApiRefusedError)
         assert f'cannot {verb} resource "{resource}"' in str(problem)
-        assert not webhook.replicas[0].figures.is_ready
+        assert not webhook.replicas[0].status.is_ready
 
 
 def test_without_the_right_to_update_the_secret_what_is_there_goes_on(api_server: Level) -> None:

@@ -15,8 +15,8 @@ import yaml
 
 from certs.authority import service_names
 from certs.errors import CertificatesError
-from certs.keeper import Keeper
-from certs.site import CONFIGURATIONS, ENTRY, Names
+from certs.manager import CertificateManager
+from certs.store import CONFIGURATIONS, ENTRY, ObjectNames
 from manifests.generate import INSTALL, NAMESPACE
 from manifests.rendering import CHART, KUBERNETES, helm
 from testbed import binaries, levels
@@ -114,7 +114,7 @@ def test_the_restricted_standard_is_enforced_and_refuses_the_host_s_network(api:
 
 
 class Release:
-    """The chart, installed by Helm under a name of its own, and the service's keeper of certificates with the rights that the chart gives."""
+    """The chart, installed by Helm under a name of its own, and the service's certificate manager with the rights that the chart grants."""
 
     def __init__(self, level: Level, namespace: str) -> None:
         """Nothing is installed yet."""
@@ -139,12 +139,12 @@ class Release:
         document = {"apiVersion": "v1", "kind": "List", "items": given}
         subprocess.run(command, input=json.dumps(document), text=True, check=True, capture_output=True, timeout=120)
 
-    def keep_certificates(self) -> None:
+    def reconcile_certificates(self) -> None:
         """What each replica does every few seconds, as the Deployment tells it to, by the rights of its service account alone."""
         settings = settings_of(only("Deployment", self.rendered()))
-        names = Names(settings["service_namespace"], settings["ca_secret"], settings["configuration"])
+        names = ObjectNames(settings["service_namespace"], settings["ca_secret"], settings["configuration"])
         served = service_names(settings["service_name"], settings["service_namespace"])
-        Keeper(lambda: connect(self.identity()), names, served, Serving()).look()
+        CertificateManager(lambda: connect(self.identity()), names, served, Serving()).reconcile()
 
     def identity(self) -> Path:
         """A kubeconfig as the service account."""
@@ -181,7 +181,7 @@ def until_allowed(release: Release) -> None:
 
     def kept() -> bool:
         try:
-            release.keep_certificates()
+            release.reconcile_certificates()
         except CertificatesError:
             return False
         return True
@@ -242,7 +242,7 @@ def test_helm_upgrade_by_force_takes_what_the_service_wrote_and_the_next_look_me
     assert "caBundle" not in release.hooks[0]["clientConfig"]
     assert "data" not in release.level.api.get(release.secret)
 
-    release.keep_certificates()
+    release.reconcile_certificates()
 
     assert release.written[0] not in {"", before[0]}
     assert release.written[1]
@@ -265,7 +265,7 @@ def test_uninstall_leaves_nothing_behind(release: Release) -> None:
     until_allowed(release)
     # A Secret that the service had to make again is none of Helm's making.
     release.level.api.delete(release.secret)
-    release.keep_certificates()
+    release.reconcile_certificates()
     assert release.written
 
     release.helm("uninstall")

@@ -31,7 +31,7 @@ from webhook.core.version import Version
 from webhook.kube.client import connect_in_pod
 from webhook.kube.errors import RefusedError
 from webhook.kube.reading import list_nodes, list_webhooks, read_server
-from webhook.kube.view import Resource
+from webhook.kube.view import ClusterResource
 from webhook.kube.watcher import LONGEST_PAUSE_SECONDS
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Watching:
         assert line["support"] == support
         return line
 
-    def problem(self, resource: Resource) -> str:
+    def problem(self, resource: ClusterResource) -> str:
         """The first problem that it logs about a resource."""
         lines = until(lambda: [line for line in self._problems() if line["resource"] == resource], f"trouble with {resource}", SOON_SECONDS)
         return str(lines[0]["problem"])
@@ -93,7 +93,7 @@ class Watching:
         return httpx.get(self.webhook.ready_url, trust_env=False).is_success
 
     def _problems(self) -> list[JSONObject]:
-        return [line for line in self.webhook.log if line["event"] == "cluster not looked at"]
+        return [line for line in self.webhook.log if line["event"] == "cannot read the cluster's state"]
 
     def _samples(self) -> Iterator[tuple[str, dict[str, str], float]]:
         text = httpx.get(self.webhook.metrics_url, trust_env=False).text
@@ -147,10 +147,10 @@ def test_virtual_nodes_are_set_aside(api_server: Level) -> None:
     with nodes(api_server.api, a=NEW), watching(api_server) as here:
         make_node(here.api, "fargate", OLD, **{"eks.amazonaws.com/compute-type": "fargate"})
         make_node(here.api, "virtual", "v1.19.0-vk", type="virtual-kubelet")
-        until(lambda: here.metric("cluster_nodes", kind="virtual") == 2, "both are counted", SOON_SECONDS)
+        until(lambda: here.metric("cluster_nodes", type="virtual") == 2, "both are counted", SOON_SECONDS)
 
         assert here.support == "ready"
-        assert here.metric("cluster_nodes", kind="counted") == 1
+        assert here.metric("cluster_nodes", type="regular") == 1
 
 
 def test_a_cluster_without_nodes_has_the_oldest_that_may_come(api_server: Level, old_api_server: Level) -> None:
@@ -220,9 +220,9 @@ def test_what_is_known_outlives_the_api_server_and_is_put_right_when_it_is_back(
         make_node(level.api, "b", OLD)
         here.becomes("old-kubelet", RECOVERY_SECONDS)
         until(lambda: max(ages(here).values()) < SOON_SECONDS, "all is fresh", RECOVERY_SECONDS)
-        recovered = [line["resource"] for line in here.webhook.log if line["event"] == "cluster answers again"]
+        recovered = [line["resource"] for line in here.webhook.log if line["event"] == "reading the cluster's state again"]
 
-        assert sorted(recovered) == sorted(Resource)
+        assert sorted(recovered) == sorted(ClusterResource)
 
 
 def test_an_api_server_that_freezes_changes_nothing_and_holds_up_no_end() -> None:
@@ -239,7 +239,7 @@ def test_an_api_server_that_freezes_changes_nothing_and_holds_up_no_end() -> Non
 
 def ages(here: Watching) -> dict[str, float]:
     """Seconds since the last read of each resource."""
-    return {resource: here.metric("cluster_look_age_seconds", resource=resource) for resource in Resource}
+    return {resource: here.metric("cluster_read_age_seconds", resource=resource) for resource in ClusterResource}
 
 
 def rights_without(resource: str, verb: str) -> list[JSONObject]:
@@ -282,12 +282,12 @@ def test_the_rights_that_are_asked_for_suffice(api_server: Level) -> None:
 
 
 MISSING: Final = {
-    "list nodes": ("nodes", "list", Resource.NODES, "unknown", 'cannot list resource "nodes" in API group "" at the cluster scope'),
-    "watch nodes": ("nodes", "watch", Resource.NODES, "ready", 'cannot watch resource "nodes" in API group "" at the cluster scope'),
+    "list nodes": ("nodes", "list", ClusterResource.NODES, "unknown", 'cannot list resource "nodes" in API group "" at the cluster scope'),
+    "watch nodes": ("nodes", "watch", ClusterResource.NODES, "ready", 'cannot watch resource "nodes" in API group "" at the cluster scope'),
     "list mutatingwebhookconfigurations": (
         "mutatingwebhookconfigurations",
         "list",
-        Resource.CONFIGURATIONS,
+        ClusterResource.CONFIGURATIONS,
         "ready",
         'cannot list resource "mutatingwebhookconfigurations" in API group "admissionregistration.k8s.io" at the cluster scope',
     ),
@@ -296,7 +296,7 @@ MISSING: Final = {
 
 @pytest.mark.parametrize(("of", "verb", "resource", "support", "problem"), MISSING.values(), ids=MISSING)
 def test_a_missing_right_is_named_and_the_rest_is_known(
-    api_server: Level, of: str, verb: str, resource: Resource, support: str, problem: str
+    api_server: Level, of: str, verb: str, resource: ClusterResource, support: str, problem: str
 ) -> None:
     with (
         nodes(api_server.api, a=NEW),
@@ -314,7 +314,7 @@ def test_without_the_right_to_watch_an_old_node_is_seen_by_listing_again(api_ser
         user_with(api_server, rights_without("nodes", "watch")) as kubeconfig,
         watching(api_server, kubeconfig) as here,
     ):
-        here.problem(Resource.NODES)
+        here.problem(ClusterResource.NODES)
         make_node(here.api, "b", OLD)
         here.becomes("old-kubelet", RECOVERY_SECONDS)
 
@@ -345,7 +345,7 @@ def test_a_pod_speaks_as_its_service_account(api_server: Level, tmp_path: Path, 
 def test_a_switch_that_is_on_holds_without_any_right_and_off_asks_for_nothing(api_server: Level) -> None:
     with user_with(api_server, ()) as kubeconfig, watching(api_server, kubeconfig, NATIVE_SIDECARS="on") as on:
         assert on.support == "forced-on"
-        assert "cannot list resource" in on.problem(Resource.NODES)
+        assert "cannot list resource" in on.problem(ClusterResource.NODES)
     with watching(api_server, NATIVE_SIDECARS="off") as off:
         assert off.support == "forced-off"
         assert [line["event"] for line in off.webhook.log] == ["listening", "listening"]

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from certs.authority import BACKDATED, LEAF_LIFE, make_authority, renewal
+from certs.authority import BACKDATED, LEAF_LIFE, make_authority, renewal_time
 from certs.keyring import Authority, Keyring
 from certs.keyring_file import read_keyring, write_keyring
-from certs.lifetimes import USUAL
-from certs.site import ENTRY
+from certs.lifetimes import DEFAULT_LIFETIMES
+from certs.store import ENTRY
 from manifests.rendering import NAME
 from testbed.wait import until
 from tests.e2e.installation.clean_node import clean_node_level
@@ -39,7 +39,7 @@ LOOK_SECONDS: Final = 30
 TOKEN_SECONDS: Final = 240
 """A kubelet replaces a token that has expired at a pod's next round, a minute or more later, and a client reads it again each minute."""
 
-SETTLE_TIME: Final = USUAL.settle + timedelta(minutes=1)
+SETTLE_TIME: Final = DEFAULT_LIFETIMES.propagation + timedelta(minutes=1)
 TWO_YEARS: Final = timedelta(days=2 * 365)
 
 
@@ -141,7 +141,7 @@ def new_replica(installed: Installation, before: set[str]) -> str:
 def unready(installed: Installation, pod: str) -> bool:
     """Whether a replica reports that it serves no trusted certificate yet. RuntimeError: it does not serve yet."""
     address = next(one["status"]["podIP"] for one in installed.pods() if one["metadata"]["name"] == pod)
-    return "no certificate that the API server trusts yet" in installed.level.node.machine.run(
+    return "not every API server trusts the certificate yet" in installed.level.node.machine.run(
         "curl", "-s", f"http://{address}:8080/readyz"
     )
 
@@ -178,12 +178,12 @@ def test_an_authority_is_followed_by_another_and_no_pod_is_missed(
 def soon_due(now: datetime) -> Issued:
     """An authority that was made months ago and is due for a successor in some days; its serial number decides when."""
     tries = (make_authority(now - timedelta(days=232)) for _ in range(1000))
-    return next(one for one in tries if timedelta(days=1) < renewal(one.certificate) - now < timedelta(days=4))
+    return next(one for one in tries if timedelta(days=1) < renewal_time(one.certificate) - now < timedelta(days=4))
 
 
 def is_recorded(api: ApiClient) -> bool:
     """Whether the Secret records for every authority since when it is trusted."""
-    keyring = read_keyring(base64.b64decode(api.get(SECRET)["data"][ENTRY]), USUAL)
+    keyring = read_keyring(base64.b64decode(api.get(SECRET)["data"][ENTRY]), DEFAULT_LIFETIMES)
     return keyring is not None and all(authority.trusted_since for authority in keyring.authorities)
 
 

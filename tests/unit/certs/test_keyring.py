@@ -1,4 +1,4 @@
-"""Keyrings and bundles as text, sound and broken; the pair in memory."""
+"""Keyrings and bundles as text, valid and broken; the key pair in memory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,22 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from certs.authority import BACKDATED, CA_LIFE, JITTER, RENEWED, is_authority_of, make_authority, renewal, service_names, sign_leaf
+from certs.authority import (
+    BACKDATED,
+    CA_LIFE,
+    RENEWAL,
+    RENEWAL_JITTER,
+    is_own_authority,
+    make_authority,
+    renewal_time,
+    service_names,
+    sign_leaf,
+)
 from certs.bundle import read_bundle, write_bundle
+from certs.key_pair import KeyPair
 from certs.keyring import Authority, Keyring
 from certs.keyring_file import read_keyring, write_keyring
-from certs.lifetimes import USUAL
-from certs.pair import Pair
+from certs.lifetimes import DEFAULT_LIFETIMES
 
 NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ONE, TWO = make_authority(NOW), make_authority(NOW)
@@ -25,24 +35,24 @@ KEYRING: Final = Keyring((Authority(ONE.certificate, None, NOW), Authority(TWO.c
 
 
 def changed(**fields: Any) -> bytes:
-    """The text of a keyring whose second authority is otherwise."""
+    """The text of a keyring whose second authority is changed."""
     first, second = json.loads(write_keyring(KEYRING))
     return json.dumps([first, {**second, **fields}]).encode()
 
 
 def test_a_keyring_is_read_as_it_was_written() -> None:
-    read = read_keyring(write_keyring(KEYRING), USUAL)
+    read = read_keyring(write_keyring(KEYRING), DEFAULT_LIFETIMES)
 
     assert read == KEYRING
     assert [one.key is not None for one in read.authorities] == [False, True]
 
 
 def test_a_key_of_another_certificate_counts_as_lost() -> None:
-    read = read_keyring(changed(key=ONE.key_pem.decode()), USUAL)
+    read = read_keyring(changed(key=ONE.key_pem.decode()), DEFAULT_LIFETIMES)
 
     assert read is not None
     assert read.bundle == KEYRING.bundle
-    assert read.able == ()
+    assert read.with_key == ()
 
 
 @pytest.mark.parametrize(
@@ -60,17 +70,17 @@ def test_a_key_of_another_certificate_counts_as_lost() -> None:
         changed(trustedSince=7),
     ],
 )
-def test_what_is_no_keyring_is_told_so(value: bytes) -> None:
-    read = read_keyring(value, USUAL)
+def test_a_value_that_is_no_keyring_has_no_authorities(value: bytes) -> None:
+    read = read_keyring(value, DEFAULT_LIFETIMES)
 
     assert read is None or read.authorities == ()
 
 
 @given(st.binary() | st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)).map(lambda it: json.dumps(it).encode()))  # fmt: skip
 def test_no_text_breaks_the_reader(value: bytes) -> None:
-    read = read_keyring(value, USUAL)
+    read = read_keyring(value, DEFAULT_LIFETIMES)
 
-    assert read is None or not read.able
+    assert read is None or not read.with_key
 
 
 def test_a_keyring_does_not_show_its_keys() -> None:
@@ -99,25 +109,25 @@ def test_a_bundle_is_read_as_it_was_written() -> None:
 
 
 def test_a_certificate_is_renewed_at_two_thirds_of_its_life_or_a_little_sooner() -> None:
-    parts = [(renewal(make_authority(NOW).certificate) - NOW) / CA_LIFE for _ in range(20)]
+    parts = [(renewal_time(make_authority(NOW).certificate) - NOW) / CA_LIFE for _ in range(20)]
 
-    assert all(RENEWED - JITTER < part <= RENEWED for part in parts)
+    assert all(RENEWAL - RENEWAL_JITTER < part <= RENEWAL for part in parts)
     assert len(set(parts)) > 1
 
 
 def test_the_hour_before_it_was_made_is_no_part_of_its_life() -> None:
     life = timedelta(minutes=3)
 
-    assert renewal(make_authority(NOW, life=life).certificate) > NOW + life / 2
+    assert renewal_time(make_authority(NOW, life=life).certificate) > NOW + life / 2
     assert life < BACKDATED
 
 
-def test_our_authorities_are_told_by_their_name() -> None:
+def test_the_webhooks_own_authorities_are_recognised_by_their_name() -> None:
     leaf = sign_leaf(ONE, ["airflow-sidecar-webhook CA 1"], NOW)
 
-    assert is_authority_of(ONE.certificate)
-    assert not is_authority_of(make_authority(NOW, "stranger").certificate)
-    assert not is_authority_of(leaf.certificate)
+    assert is_own_authority(ONE.certificate)
+    assert not is_own_authority(make_authority(NOW, "stranger").certificate)
+    assert not is_own_authority(leaf.certificate)
 
 
 def test_serial_numbers_are_random_and_long() -> None:
@@ -128,7 +138,7 @@ def test_serial_numbers_are_random_and_long() -> None:
 
 
 LEAF: Final = sign_leaf(ONE, service_names("service", "namespace"), datetime.now(UTC))
-PAIR: Final = Pair(LEAF.certificate_pem, LEAF.key_pem)
+PAIR: Final = KeyPair(LEAF.certificate_pem, LEAF.key_pem)
 
 
 def descriptors() -> int:
@@ -151,6 +161,6 @@ def test_a_pair_is_loaded_where_no_disk_can_be_written(monkeypatch: pytest.Monke
     assert not Path("/nonexistent").exists()
 
 
-def test_a_pair_whose_key_is_another_ones_is_refused() -> None:
+def test_a_pair_whose_key_belongs_to_another_certificate_is_refused() -> None:
     with pytest.raises(ssl.SSLError):
-        Pair(LEAF.certificate_pem, ONE.key_pem).load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        KeyPair(LEAF.certificate_pem, ONE.key_pem).load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))

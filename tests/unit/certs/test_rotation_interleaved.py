@@ -1,7 +1,7 @@
-"""Several replicas at once, in any order of their requests, through outages, lost Secrets and years: nobody is ever distrusted.
+"""Several replicas at once, in any order of their requests, through outages, lost Secrets and years: no ready replica is distrusted.
 
-The keepers are the real ones; the cluster is a fake (tests/support/fake_cluster.py). An API server takes a new caBundle up with a delay that
-nothing tells, so what is served has to verify against every caBundle of the last minute.
+The certificate managers are the real ones; the cluster is a fake (tests/support/fake_cluster.py). An API server loads a new caBundle after an
+unknown delay, so what is served has to verify against every caBundle of the last minute.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from certs.authority import holds, make_authority
+from certs.authority import is_valid_at, make_authority
 from certs.keyring_file import read_keyring
-from certs.lifetimes import USUAL
+from certs.lifetimes import DEFAULT_LIFETIMES
 from tests.support.fake_cluster import CONFIGURATION, SECRET, FakeCluster
-from tests.support.interleaving import Fault, Replica, trusts_any_of_ours, verifies
+from tests.support.interleaving import Fault, Replica, trusts_any_own_authority, verifies
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
 REPLICAS: Final = 3
 LAG: Final = timedelta(minutes=1)
-"""How long an API server may go on with an older caBundle."""
+"""How long an API server may use an older caBundle."""
 
 PAUSES: Final = [
     timedelta(seconds=1),
     timedelta(seconds=30),
     LAG,
-    USUAL.settle,
+    DEFAULT_LIFETIMES.propagation,
     timedelta(hours=2),
     timedelta(days=1),
-    USUAL.leaf * 0.7,
-    USUAL.leaf + USUAL.spare,
+    DEFAULT_LIFETIMES.leaf * 0.7,
+    DEFAULT_LIFETIMES.leaf + DEFAULT_LIFETIMES.grace,
     timedelta(days=100),
-    USUAL.authority * 0.67,
+    DEFAULT_LIFETIMES.authority * 0.67,
 ]
 NUMBERS: Final = st.integers(0, REPLICAS - 1)
 
@@ -57,12 +57,12 @@ class Replicas(RuleBasedStateMachine):
         self.replicas = [Replica(self.cluster) for _ in range(REPLICAS)]
         self.published: list[tuple[datetime, Bundle]] = []
         """Each caBundle that a replica wrote, and when it stopped being the newest."""
-        self.is_ours = False
+        self.is_by_a_replica = False
         self.lost: set[x509.Certificate] = set()
-        """Authorities that somebody took out of both the Secret and the caBundle: nothing in the cluster knows of them any more."""
+        """Authorities that somebody took out of both the Secret and the caBundle: they are nowhere in the cluster."""
         self.backup: JSONObject | None = None
         self.stranded: set[int] = set()
-        """Replicas that had nothing left to serve that anybody takes, and took what there was."""
+        """Replicas whose leaf nobody accepted any more, and that replaced it by a leaf of any authority."""
 
     @initialize(webhooks=st.integers(1, 2), is_there=st.booleans())
     def configure(self, webhooks: int, is_there: bool) -> None:
@@ -80,9 +80,9 @@ class Replicas(RuleBasedStateMachine):
         self._advance(number, fault)
 
     @rule(number=NUMBERS)
-    def look(self, number: int) -> None:
+    def reconcile(self, number: int) -> None:
         self._advance(number, Fault.NONE)
-        while self.replicas[number].is_looking:
+        while self.replicas[number].is_reconciling:
             self._advance(number, Fault.NONE)
 
     @rule(number=NUMBERS)
@@ -97,10 +97,10 @@ class Replicas(RuleBasedStateMachine):
 
     @rule(pause=st.sampled_from(PAUSES))
     def live_on(self, pause: timedelta) -> None:
-        """Time passes, and everybody looks."""
+        """Time passes, and every replica reconciles."""
         self.cluster.pass_time(pause)
         for number in range(REPLICAS):
-            self.look(number)
+            self.reconcile(number)
 
     @rule()
     def delete_secret(self) -> None:
@@ -110,7 +110,7 @@ class Replicas(RuleBasedStateMachine):
     def back_up(self) -> None:
         self.backup = copy.deepcopy(self.cluster.objects.get(SECRET))
 
-    @precondition(lambda self: self.backup is not None and not any(replica.is_looking for replica in self.replicas))
+    @precondition(lambda self: self.backup is not None and not any(replica.is_reconciling for replica in self.replicas))
     @rule()
     def restore(self) -> None:
         """An old Secret is put back."""
@@ -142,7 +142,7 @@ class Replicas(RuleBasedStateMachine):
     def what_is_served_verifies(self) -> None:
         for number, replica in enumerate(self.replicas):
             leaf = replica.listener.leaf
-            if leaf is None or not replica.keeper.figures.is_ready or self._is_useless(leaf):
+            if leaf is None or not replica.manager.status.is_ready or self._is_useless(leaf):
                 continue
             if all(verifies(leaf, bundle, self.cluster.now) for bundle in self._recent()):
                 self.stranded.discard(number)
@@ -150,8 +150,8 @@ class Replicas(RuleBasedStateMachine):
                 assert number in self.stranded, "a certificate is served that a recent caBundle does not verify"
 
     @invariant()
-    def no_bundle_is_empty_that_we_wrote(self) -> None:
-        if self.is_ours:
+    def no_bundle_that_a_replica_wrote_is_empty(self) -> None:
+        if self.is_by_a_replica:
             assert all(self.cluster.bundles)
 
     def teardown(self) -> None:
@@ -162,19 +162,24 @@ class Replicas(RuleBasedStateMachine):
                 replica.kill()
 
     def _converges(self) -> None:
-        """Left alone, all come to rest: one authority, in sync, and nobody writes any more."""
+        """Left alone, all replicas converge: one authority, in sync, and no more writes."""
         for replica in self.replicas:
             replica.finish()
         if CONFIGURATION not in self.cluster.objects:
             self.cluster.configure(self.webhooks)
-        for pause in [timedelta(seconds=10), USUAL.settle, USUAL.leaf + USUAL.spare, USUAL.settle]:
+        for pause in [
+            timedelta(seconds=10),
+            DEFAULT_LIFETIMES.propagation,
+            DEFAULT_LIFETIMES.leaf + DEFAULT_LIFETIMES.grace,
+            DEFAULT_LIFETIMES.propagation,
+        ]:
             self.live_on(pause)
             self.what_is_served_verifies()
         self._finish_a_rotation()
         before = len(self.cluster.calls)
         self.live_on(timedelta(seconds=10))
 
-        assert all(replica.keeper.figures.is_in_sync and replica.keeper.figures.is_ready for replica in self.replicas)
+        assert all(replica.manager.status.is_in_sync and replica.manager.status.is_ready for replica in self.replicas)
         assert {method for method, _ in self.cluster.calls[before:]} == {"GET"}
         leaves = [replica.listener.leaf for replica in self.replicas]
         assert all(leaf is not None and verifies(leaf, bundle, self.cluster.now) for leaf in leaves for bundle in self.cluster.bundles)
@@ -183,7 +188,12 @@ class Replicas(RuleBasedStateMachine):
     def _finish_a_rotation(self) -> None:
         """One may have become due just now."""
         if any(len(bundle) > 1 for bundle in self.cluster.bundles):
-            for pause in [USUAL.settle, USUAL.settle, USUAL.leaf + USUAL.spare, timedelta(seconds=10)]:
+            for pause in [
+                DEFAULT_LIFETIMES.propagation,
+                DEFAULT_LIFETIMES.propagation,
+                DEFAULT_LIFETIMES.leaf + DEFAULT_LIFETIMES.grace,
+                timedelta(seconds=10),
+            ]:
                 self.live_on(pause)
                 self.what_is_served_verifies()
 
@@ -194,34 +204,34 @@ class Replicas(RuleBasedStateMachine):
             self.stranded.add(number)
         if self.cluster.bundles != before:
             self._replaced(before)
-            self.is_ours = True
+            self.is_by_a_replica = True
 
     def _disturb(self, change: Any) -> None:
         before, known = self.cluster.bundles, self._known()
         change()
         if self.cluster.bundles != before:
             self._replaced(before)
-            self.is_ours = False
+            self.is_by_a_replica = False
         self.lost |= known - self._known()
 
     def _replaced(self, before: tuple[Bundle, ...]) -> None:
-        if self.is_ours:
+        if self.is_by_a_replica:
             self.published += [(self.cluster.now, bundle) for bundle in before]
 
     def _recent(self) -> list[Bundle]:
-        """Every caBundle of ours that an API server may go by, and from which somebody could know whom it trusts."""
+        """Every caBundle by a replica that an API server may still use, and that has an authority that a replica can know of."""
         recent = [bundle for ended, bundle in self.published if ended + LAG > self.cluster.now]
-        every = [*recent, *(self.cluster.bundles if self.is_ours else ())]
-        return [bundle for bundle in every if trusts_any_of_ours(set(bundle) - self.lost, self.cluster.now)]
+        every = [*recent, *(self.cluster.bundles if self.is_by_a_replica else ())]
+        return [bundle for bundle in every if trusts_any_own_authority(set(bundle) - self.lost, self.cluster.now)]
 
     def _known(self) -> set[x509.Certificate]:
         value = self.cluster.secret_value
-        keyring = None if value is None else read_keyring(value, USUAL)
+        keyring = None if value is None else read_keyring(value, DEFAULT_LIFETIMES)
         return {one for bundle in self.cluster.bundles for one in bundle} | set(keyring.bundle if keyring else ())
 
     def _is_useless(self, leaf: x509.Certificate) -> bool:
-        """Expired, or of an authority of which nothing in the cluster knows any more."""
-        return not holds(leaf, self.cluster.now) or any(leaf.issuer == authority.subject for authority in self.lost)
+        """Whether it is expired, or its authority is nowhere in the cluster."""
+        return not is_valid_at(leaf, self.cluster.now) or any(leaf.issuer == authority.subject for authority in self.lost)
 
 
 TestReplicas = Replicas.TestCase

@@ -1,4 +1,4 @@
-"""A certificate and its key for a TLS server, in memory alone."""
+"""A certificate and its private key for a TLS server, in memory alone."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """What a server serves.
+class KeyPair:
+    """What a TLS server serves.
 
     Args:
         certificates: The chain as PEM, the leaf first.
-        key: The leaf's key as PEM, without a passphrase; never shown.
+        key: The leaf's private key as PEM, without a passphrase; left out of the repr.
 
     """
 
@@ -24,9 +24,9 @@ class Pair:
     key: bytes = field(repr=False)
 
     def load_into(self, context: ssl.SSLContext) -> None:
-        """Have a context serve it; one that serves already must not be given another (webhook/server/certificate.py).
+        """Load the pair into a new context. Never load it into one that already serves (webhook/server/certificate.py says why).
 
-        Python's ssl reads files alone. This one has no name and no disk below it, and is gone when this returns (memfd_create(2)).
+        Python's ssl reads files only. This file has no name, is not on a disk, and is gone when this returns (memfd_create(2)).
         """
         descriptor = os.memfd_create("pair")
         with os.fdopen(descriptor, "wb") as file:

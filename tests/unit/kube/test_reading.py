@@ -1,0 +1,99 @@
+"""What is read from the Kubernetes API, on a fake API server (tests/support/fake_api_reader.py)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.fake_api_reader import OLD, FakeApiReader, event, node_object, page
+from webhook.core.cluster import MutatingWebhook, Server
+from webhook.core.version import Version
+from webhook.kube.errors import RefusedError, UnreadableError
+from webhook.kube.nodes import ClusterNode
+from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, PAGE, VERSION_PATH, list_nodes, list_webhooks, read_server, watch_nodes
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+
+
+VERSIONS = {
+    "the pinned one": ({"gitVersion": "v1.34.4", "emulationMajor": "1", "emulationMinor": "34"}, Server("v1.34.4", Version(1, 34, 4))),
+    "one that emulates an older": (
+        {"gitVersion": "v1.34.4", "emulationMajor": "1", "emulationMinor": "32"},
+        Server("v1.34.4", Version(1, 32), emulates=True),
+    ),
+    "one before emulation": ({"gitVersion": "v1.28.15"}, Server("v1.28.15", Version(1, 28, 15))),
+    "Amazon's": ({"gitVersion": "v1.31.2-eks-7f9249a", "minor": "31+"}, Server("v1.31.2-eks-7f9249a", Version(1, 31, 2))),
+    "Google's": (
+        {"gitVersion": "v1.30.5-gke.1014001", "emulationMajor": "1", "emulationMinor": "30+"},
+        Server("v1.30.5-gke.1014001", Version(1, 30, 5)),
+    ),
+    "k3s": ({"gitVersion": "v1.33.1+k3s1"}, Server("v1.33.1+k3s1", Version(1, 33, 1))),
+    "one that emulates nothing that can be read": (
+        {"gitVersion": "v1.34.4", "emulationMajor": "", "emulationMinor": "x"},
+        Server("v1.34.4", Version(1, 34, 4)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("answer", "server"), VERSIONS.values(), ids=VERSIONS)
+def test_a_server_counts_as_the_version_that_it_emulates_where_that_is_older(answer: JSONObject, server: Server) -> None:
+    assert read_server(FakeApiReader({VERSION_PATH: [answer]})) == server
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b"{}", b'{"gitVersion": 7}', b'{"gitVersion": "newest"}'], ids=repr)
+def test_an_answer_without_a_version_is_unreadable(answer: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        read_server(FakeApiReader({VERSION_PATH: [answer]}))
+
+
+def test_nodes_are_listed_page_by_page_and_the_watch_continues_from_the_last() -> None:
+    reader = FakeApiReader({NODES_PATH: [page(node_object("a"), following="more"), page(node_object("b", OLD), at=7)]})
+    nodes, position = list_nodes(reader)
+
+    assert (len(nodes), nodes.oldest, position) == (2, ClusterNode("b", Version(1, 28, 15)), "7")
+    assert reader.requests == [(NODES_PATH, {"limit": str(PAGE)}), (NODES_PATH, {"limit": str(PAGE), "continue": "more"})]
+
+
+def test_a_list_without_items_has_none() -> None:
+    nodes, position = list_nodes(FakeApiReader({NODES_PATH: [{"metadata": {"resourceVersion": "3"}, "items": None}]}))
+
+    assert (len(nodes), nodes.oldest, position) == (0, None, "3")
+
+
+def test_the_webhooks_of_all_configurations_are_listed_with_their_reinvocation() -> None:
+    istio = {"metadata": {"name": "istio"}, "webhooks": [{"name": "a.istio.io", "reinvocationPolicy": "IfNeeded"}, {"name": "b.istio.io"}]}
+    empty = {"metadata": {"name": "empty"}}
+    reader = FakeApiReader({CONFIGURATIONS_PATH: [page(istio, following="more"), page(empty)]})
+
+    assert list_webhooks(reader) == [MutatingWebhook("istio", "a.istio.io", "IfNeeded"), MutatingWebhook("istio", "b.istio.io", "Never")]
+
+
+def test_the_events_of_a_watch_are_read_with_their_resource_version() -> None:
+    lines: list[bytes | Exception] = [
+        b"",
+        event("ADDED", node_object("a", at=2)),
+        event("MODIFIED", node_object("a", OLD, at=3)),
+        event("BOOKMARK", {"kind": "ClusterNode", "metadata": {"resourceVersion": "9"}}),
+        event("DELETED", node_object("a", OLD, at=10)),
+    ]
+    reader = FakeApiReader(watches=[lines])
+    told = [(one.node and str(one.node.kubelet), one.is_gone, one.resource_version) for one in watch_nodes(reader, "1")]
+
+    assert told == [
+        (None, False, "1"),
+        ("1.34.2", False, "2"),
+        ("1.28.15", False, "3"),
+        (None, False, "9"),
+        ("1.28.15", True, "10"),
+    ]
+    (_path, parameters), *_ = reader.requests
+    assert (parameters["resourceVersion"], parameters["allowWatchBookmarks"], parameters["watch"]) == ("1", "true", "true")
+
+
+def test_an_error_within_a_watch_is_a_refusal() -> None:
+    expired = event("ERROR", {"kind": "Status", "code": 410, "message": "too old resource version: 1 (9)"})
+    with pytest.raises(RefusedError, match="410 too old resource version") as refusal:
+        list(watch_nodes(FakeApiReader(watches=[[expired]]), "1"))
+    assert refusal.value.status == 410
