@@ -25,7 +25,20 @@ FIELDS = (
     "restartPolicyRules", "csi", "driver",
     "kubernetes_executor", "sidecar.istio.io/status", "airflow-sidecar-webhook/mode", "airflow-sidecar-webhook/sidecars",
 )  # fmt: skip
-WORDS = ("True", "Never", "Always", "base", "istio-proxy", "vault-agent", "airflow-sidecar-webhook", "-c", "--", "--try", "--sidecar", "0")
+WORDS = (
+    "True",
+    "Never",
+    "Always",
+    "base",
+    "istio-proxy",
+    "vault-agent",
+    "airflow-sidecar-webhook",
+    "-c",
+    "--",
+    "--try-entrypoint",
+    "--sidecar",
+    "0",
+)
 NEAR_JSON = st.recursive(
     SCALARS | st.sampled_from(WORDS),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=6),

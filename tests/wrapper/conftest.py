@@ -1,4 +1,4 @@
-"""The shells, each in a directory that lives as long as the run."""
+"""The shells, each in an image of its own that lives as long as the test run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.wrapper.fake_sidecar import FakeSidecar, Trick
-from tests.wrapper.shell import SHELLS, Shell
+from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
+from tests.wrapper.shell_image import SHELLS, ShellImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session", autouse=True)
 def _signals_as_a_container_gets_them() -> Iterator[None]:
-    """A run in the background, or under nohup, ignores some, its children inherit that, and no shell traps what was ignored before."""
+    """A run in the background or under nohup ignores some signals. Children inherit that, and a shell cannot trap an inherited ignored signal."""
     ignored = [number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT) if signal.getsignal(number) is signal.SIG_IGN]
     for number in ignored:
         signal.signal(number, signal.SIG_DFL)
@@ -26,18 +26,18 @@ def _signals_as_a_container_gets_them() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", params=list(SHELLS))
-def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ShellImage:
     name: str = request.param
     return SHELLS[name](tmp_path_factory.mktemp(name) / "bin")
 
 
 @pytest.fixture(scope="session")
-def shells(tmp_path_factory: pytest.TempPathFactory) -> list[Shell]:
-    """All of them, for what takes seconds of waiting: see `everywhere`."""
+def shells(tmp_path_factory: pytest.TempPathFactory) -> list[ShellImage]:
+    """All shells, for a test that waits for seconds: it uses `check_in_parallel`."""
     return [make(tmp_path_factory.mktemp(name) / "bin") for name, make in SHELLS.items()]
 
 
 @pytest.fixture
 def ready_sidecar() -> Iterator[FakeSidecar]:
-    with FakeSidecar({"GET /ready": [200], "POST /quit": [Trick.END]}) as fake:
+    with FakeSidecar({"GET /ready": [200], "POST /quit": [Reaction.STOP]}) as fake:
         yield fake

@@ -1,4 +1,4 @@
-"""Sidecars other than Istio's, as fakes."""
+"""Fake sidecars: HTTP servers that answer as a test wants."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from webhook.core.sidecar import Endpoint, FoundSidecar
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PATIENCE_SECONDS: Final = 20.0
-"""A bound on what takes far less; only a failing test reaches it."""
+TIMEOUT_SECONDS: Final = 20.0
+"""Longer than anything here takes; only a failing test reaches it."""
 
-LINGERING_REQUESTS: Final = 3
+REQUESTS_BEFORE_STOP: Final = 3
 BACKLOG: Final = 128
 
 
-class Trick(Enum):
-    """An answer that is more or less than a status."""
+class Reaction(Enum):
+    """What a fake does with a request, where that is not just a status."""
 
     RESET = auto()
-    """The connection is reset."""
+    """Reset the connection."""
 
     HANG = auto()
-    """Nothing comes."""
+    """Accept the connection and never answer."""
 
-    HOLD = auto()
-    """200, once the test lets it go."""
+    ANSWER_LATER = auto()
+    """Answer 200 once the test sets `release`."""
 
-    END = auto()
-    """200, and from then on connections are refused."""
+    STOP = auto()
+    """Answer 200 and refuse connections from then on."""
 
-    RESET_AND_END = auto()
-    """A reset, and from then on connections are refused."""
+    RESET_AND_STOP = auto()
+    """Reset the connection and refuse connections from then on."""
 
-    LINGER = auto()
-    """200, and after three more requests connections are refused."""
+    STOP_LATER = auto()
+    """Answer 200 and refuse connections after three more requests."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A request as it came; `at` is in seconds of the monotonic clock, `head` all of it."""
+class ReceivedRequest:
+    """A request: `at` in seconds of the monotonic clock, `line` as "METHOD /path", `head` up to the empty line."""
 
     at: float
     line: str
@@ -54,22 +54,22 @@ class Seen:
 
 
 class FakeSidecar:
-    """A fake: a listener that gives the answers it was told, one after the other, the last one for ever.
+    """A listener that gives the answers of a route one after the other, and repeats the last one.
 
-    It cannot show that a real sidecar has these endpoints or answers so (webhook/data/sidecars names the sources), nor what
-    a real one does besides: traffic, drain, exit codes. It is a thread of the test and no process, so it shows no container that ends.
+    A fake cannot show that a real sidecar has these endpoints or these answers (webhook/data/sidecars names the sources), nor
+    anything else of a real one: traffic, drain, exit codes. It is a thread of the test, so it cannot show that a container ends.
     """
 
     def __init__(
         self,
-        routes: Mapping[str, Sequence[int | Trick]],
+        routes: Mapping[str, Sequence[int | Reaction]],
         *,
         name: str = "fake",
         host: str = "127.0.0.1",
         listens: bool = True,
         order: int = 50,
     ) -> None:
-        """Take a free port. Routes are keyed "METHOD /path"; what is not there gets 404. Without `listens` the port refuses."""
+        """Take a free port. The keys of `routes` are "METHOD /path"; any other request gets 404. Without `listens` the port refuses connections."""
         self._answers = {route: list(answers) for route, answers in routes.items()}
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._socket.bind((host, 0))
@@ -77,31 +77,31 @@ class FakeSidecar:
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._requests_left: int | None = None
-        self._over = threading.Event()
-        self.let_go = threading.Event()
-        self.seen: list[Seen] = []
+        self._closing = threading.Event()
+        self.release = threading.Event()
+        self.received: list[ReceivedRequest] = []
         self.name = name
         self.order = order
         self.port: int = self._socket.getsockname()[1]
 
     def __enter__(self) -> Self:
-        """Listen."""
+        """Listen, unless the test does it later."""
         if self._listens:
             self.listen()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End all threads."""
-        self._over.set()
-        self.let_go.set()
-        self.refuse()
+        """Stop, and end all threads."""
+        self._closing.set()
+        self.release.set()
+        self.stop()
         for thread in self._threads:
-            thread.join(PATIENCE_SECONDS)
+            thread.join(TIMEOUT_SECONDS)
 
     def as_sidecar(
         self, *, ready: str | None = "ready", alive: str | None = None, quit_by: Literal["GET", "POST"] | None = "POST"
     ) -> FoundSidecar:
-        """What the catalogue would have found: /ready, /alive and /quit on this port."""
+        """This fake as a sidecar that the webhook found, with /ready, /alive and /quit on this port."""
         return FoundSidecar(
             name=self.name,
             id=self.name,
@@ -117,7 +117,7 @@ class FakeSidecar:
         self._socket.listen(BACKLOG)
         self._start(threading.Thread(target=self._accept))
 
-    def refuse(self) -> None:
+    def stop(self) -> None:
         """Refuse connections from now on."""
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -126,20 +126,20 @@ class FakeSidecar:
         finally:
             self._socket.close()
 
-    def answer(self, route: str, *answers: int | Trick) -> None:
+    def answer(self, route: str, *answers: int | Reaction) -> None:
         """Change what a route answers from now on."""
         self._answers[route] = list(answers)
 
     @property
-    def lines(self) -> list[str]:
+    def requests(self) -> list[str]:
         """The requests so far, as "METHOD /path"."""
-        return [seen.line for seen in self.seen]
+        return [request.line for request in self.received]
 
     def wait_for(self, line: str, times: int = 1) -> None:
         """Wait until a request has come that often."""
         with self._changed:
-            come = self._changed.wait_for(lambda: self.lines.count(line) >= times, PATIENCE_SECONDS)
-        assert come, f"{self.name} saw {self.lines[-5:]} and not {times} times {line}"
+            arrived = self._changed.wait_for(lambda: self.requests.count(line) >= times, TIMEOUT_SECONDS)
+        assert arrived, f"{self.name} got {self.requests[-5:]}, not {times} times {line}"
 
     def _start(self, thread: threading.Thread) -> None:
         self._threads.append(thread)
@@ -151,64 +151,64 @@ class FakeSidecar:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            self._start(threading.Thread(target=self._talk, args=(connection,)))
+            self._start(threading.Thread(target=self._serve, args=(connection,)))
 
-    def _talk(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket) -> None:
         with connection:
             head = _head(connection)
             if not head:
                 return
             line = head.partition(" HTTP/")[0]
-            self._note(Seen(time.monotonic(), line, head))
+            self._record(ReceivedRequest(time.monotonic(), line, head))
             self._reply(connection, self._next(line))
             self._count_down()
 
-    def _note(self, seen: Seen) -> None:
+    def _record(self, request: ReceivedRequest) -> None:
         with self._changed:
-            self.seen.append(seen)
+            self.received.append(request)
             self._changed.notify_all()
 
-    def _next(self, line: str) -> int | Trick:
+    def _next(self, line: str) -> int | Reaction:
         answers = self._answers.get(line, [404])
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    def _reply(self, connection: socket.socket, answer: int | Trick) -> None:
-        if answer in {Trick.END, Trick.RESET_AND_END}:
-            self.refuse()
-        elif answer is Trick.LINGER:
-            self._requests_left = LINGERING_REQUESTS + 1
-        if answer in {Trick.RESET, Trick.RESET_AND_END}:
+    def _reply(self, connection: socket.socket, answer: int | Reaction) -> None:
+        if answer in {Reaction.STOP, Reaction.RESET_AND_STOP}:
+            self.stop()
+        elif answer is Reaction.STOP_LATER:
+            self._requests_left = REQUESTS_BEFORE_STOP + 1
+        if answer in {Reaction.RESET, Reaction.RESET_AND_STOP}:
             _reset(connection)
-        elif answer is Trick.HANG:
-            self._over.wait()
+        elif answer is Reaction.HANG:
+            self._closing.wait()
         else:
             self._send(connection, answer)
 
-    def _send(self, connection: socket.socket, answer: int | Trick) -> None:
-        if answer is Trick.HOLD:
-            self.let_go.wait(PATIENCE_SECONDS)
-        status = 200 if isinstance(answer, Trick) else answer
-        connection.sendall(f"HTTP/1.1 {status} As told\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK".encode())
+    def _send(self, connection: socket.socket, answer: int | Reaction) -> None:
+        if answer is Reaction.ANSWER_LATER:
+            self.release.wait(TIMEOUT_SECONDS)
+        status = 200 if isinstance(answer, Reaction) else answer
+        connection.sendall(f"HTTP/1.1 {status} Fake\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK".encode())
 
     def _count_down(self) -> None:
         if self._requests_left is not None:
             self._requests_left -= 1
             if self._requests_left == 0:
-                self.refuse()
+                self.stop()
 
 
 def _head(connection: socket.socket) -> str:
-    """All up to the empty line; empty when the peer only looked whether somebody listens."""
-    said = b""
-    while b"\r\n\r\n" not in said:
+    """All bytes up to the empty line; empty when the peer only connected."""
+    data = b""
+    while b"\r\n\r\n" not in data:
         try:
             more = connection.recv(65536)
         except ConnectionError:
             return ""
         if not more:
             return ""
-        said += more
-    return said.decode("latin-1")
+        data += more
+    return data.decode("latin-1")
 
 
 def _reset(connection: socket.socket) -> None:

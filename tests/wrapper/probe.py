@@ -26,21 +26,21 @@ def arguments() -> list[str]:
 
 
 def status() -> dict[str, str]:
-    """What proc(5) tells of this process."""
+    """/proc/self/status (proc(5))."""
     lines = Path("/proc/self/status").read_text("utf-8").splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def signals(told: dict[str, str]) -> dict[str, object]:
-    """The masks without the two signals that some shells keep from a background child, and those two by themselves."""
+def signals(fields: dict[str, str]) -> dict[str, object]:
+    """The signal masks without the two signals that some shells ignore in a background child; those two have entries of their own."""
     apart = sum(1 << (number - 1) for number in SIGNALS_APART.values())
-    ignored = int(told["SigIgn"], 16)
-    masks: dict[str, object] = {mask: int(told[mask], 16) & ~apart for mask in MASKS}
+    ignored = int(fields["SigIgn"], 16)
+    masks: dict[str, object] = {mask: int(fields[mask], 16) & ~apart for mask in MASKS}
     return masks | {f"{name} ignored": bool(ignored >> (number - 1) & 1) for name, number in SIGNALS_APART.items()}
 
 
 def descriptors() -> dict[str, object]:
-    """Where the open ones lead; the inode of a pipe is left out, since each run has its own."""
+    """The target of each open descriptor, without inode numbers, since each run has pipes of its own."""
     leads = {}
     for number in list(Path("/proc/self/fd").iterdir()):
         try:
@@ -51,7 +51,7 @@ def descriptors() -> dict[str, object]:
 
 
 def place() -> dict[str, object]:
-    """Directory, session and scheduling."""
+    """Directory, umask, scheduling, session and limits."""
     return {
         "directory": os.getcwd(),  # noqa: PTH109 - as the kernel has it
         "umask": os.umask(0),
@@ -63,16 +63,16 @@ def place() -> dict[str, object]:
 
 
 def main() -> None:
-    """Look and tell."""
-    told = status()
+    """Print everything as one JSON object."""
+    fields = status()
     seen: dict[str, object] = {
         "arguments": arguments(),
         "environment": {text(name): text(value) for name, value in sorted(os.environb.items())},
         "stdin": hashlib.sha256(sys.stdin.buffer.read()).hexdigest(),
         **descriptors(),
-        **signals(told),
+        **signals(fields),
         **place(),
-        **{right: told.get(right) for right in RIGHTS},
+        **{right: fields.get(right) for right in RIGHTS},
     }
     sys.stdout.write(f"{json.dumps(seen)}\n")
 

@@ -1,4 +1,4 @@
-"""What a test needs of the machine; where it is missing the test is skipped, and fails where CI is set to true."""
+"""What a test needs of the machine. Where it is missing the test is skipped; with CI=true it fails."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ import pytest
 
 
 def require_root() -> None:
-    """Namespaces, chroot and another user take root."""
+    """Namespaces, chroot and a change of the user need root."""
     if os.geteuid() != 0:
         _missing("root")
 
 
 def require_program(name: str) -> Path:
-    """Where a program is, as a path without links: an image is made of links to it."""
+    """The path of a program, with links resolved: an image is made of links to it."""
     found = shutil.which(name)
     if found is None:
         _missing(name)
     return Path(found or name).resolve()
 
 
+def require_access_times(path: Path) -> None:
+    """A read of a file below this path must show in its access time."""
+    if os.statvfs(path).f_flag & os.ST_NOATIME:
+        _missing(f"a file system that is mounted without noatime at {path}")
+
+
 def _missing(what: str) -> None:
     message = f"this test needs {what}"
     if os.environ.get("CI") == "true":
-        pytest.fail(f"{message}, and in CI all of them run")
+        pytest.fail(f"{message}; in CI no test may be skipped")
     pytest.skip(message)

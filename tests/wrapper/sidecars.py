@@ -1,4 +1,4 @@
-"""Stand-ins as the catalogue would have found them in a pod."""
+"""The stand-in for Istio's agent as a sidecar that the webhook found in a pod."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def istio(agent: StandInIstioAgent) -> FoundSidecar:
-    """The row istio of webhook/data/sidecars/istio.yaml, on the ports of a stand-in."""
+    """The sidecar of webhook/data/sidecars/istio.yaml, with the ports of a stand-in."""
     return FoundSidecar(
         name="istio-proxy",
         id="istio",

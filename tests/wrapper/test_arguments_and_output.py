@@ -3,14 +3,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tests.wrapper.shell import dash_alone, dash_and_bash
-from tests.wrapper.wrapped import container, python
+from tests.wrapper.main_container import container, python
+from tests.wrapper.shell_image import dash_alone, dash_and_bash
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.wrapper.fake_sidecar import FakeSidecar
-    from tests.wrapper.shell import Shell
+    from tests.wrapper.shell_image import ShellImage
 
 PRINTS_ARGUMENTS = "import os, sys; sys.stdout.buffer.write(b'\\0'.join(map(os.fsencode, sys.argv[1:])))"
 ARGUMENTS = [
@@ -29,9 +29,9 @@ ARGUMENTS = [
         "--",
         "-c",
         "-e",
-        "--end",
-        "--try",
-        "--wait",
+        "--end-try",
+        "--try-entrypoint",
+        "--wait-seconds",
         "--sidecar",
     ),
     *("a=b", "=", "x=", "airflow-sidecar-webhook", "größe", "日本語", "\U0001f600", "", "x" * 100_000, "|", "(", ")", "<", ">", "%s%n"),
@@ -45,19 +45,19 @@ for number in range(10_000):
 """
 
 
-def test_arguments_arrive_byte_by_byte(shell: Shell, ready_sidecar: FakeSidecar) -> None:
+def test_arguments_arrive_byte_by_byte(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
     ended = container(shell, ready_sidecar.as_sidecar()).run(python(PRINTS_ARGUMENTS, *ARGUMENTS))
     assert ended.stderr == b""
     assert ended.stdout.split(b"\0") == [os.fsencode(argument) for argument in ARGUMENTS]
 
 
-def test_ten_thousand_lines_of_each_stream_come_whole_and_in_order(shell: Shell, ready_sidecar: FakeSidecar) -> None:
+def test_ten_thousand_lines_of_each_stream_arrive_whole_and_in_order(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
     ended = container(shell, ready_sidecar.as_sidecar()).run(python(WRITES_BOTH))
     assert ended.stdout.decode().splitlines() == [f"out {number} {'x' * 40}" for number in range(10_000)]
     assert ended.lines == [f"err {number} {'y' * 40}" for number in range(10_000)]
 
 
-def test_odd_names_of_programs_are_run(tmp_path: Path) -> None:
+def test_programs_with_odd_names_run(tmp_path: Path) -> None:
     for make in (dash_and_bash, dash_alone):
         image = tmp_path / make.__name__
         shell = make(image)

@@ -5,69 +5,72 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from demo.stand_in_istio_agent import Behaviour, StandInIstioAgent
+from tests.wrapper.main_container import MainContainer, container, python
+from tests.wrapper.messages import NOTHING_TO_RUN
 from tests.wrapper.requirements import require_program
 from tests.wrapper.sidecars import istio
-from tests.wrapper.wrapped import Container, container, python
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from tests.wrapper.fake_sidecar import FakeSidecar
-    from tests.wrapper.shell import Shell
-    from tests.wrapper.wrapped import Ended
+    from tests.wrapper.main_container import Ended
+    from tests.wrapper.shell_image import ShellImage
 
-# Those that end a process by default and leave no choice of when (signal(7)); a core is not written, since its limit is 0.
+# The signals that end a process by default (signal(7)), without those that some kernels or shells use for themselves; no core is written.
 DEADLY = [number for number in range(1, 16) if number != signal.SIGTRAP] + [signal.SIGXCPU, signal.SIGSYS, signal.SIGVTALRM]
 
 
-def together(where: Container, tasks: Iterable[list[str]]) -> list[Ended]:
-    """The same container many times, two at once."""
+def run_each(where: MainContainer, tasks: Iterable[list[str]]) -> list[Ended]:
+    """Run the container once for each task, two at the same time."""
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(where.run, tasks))
 
 
-def test_every_exit_code_of_the_task_is_the_containers(shell: Shell) -> None:
+def test_the_container_ends_with_every_exit_code_of_its_task(shell: ShellImage) -> None:
     dash = str(require_program("dash"))
-    ended = together(container(shell), ([dash, "-c", f"exit {code}"] for code in range(256)))
+    ended = run_each(container(shell), ([dash, "-c", f"exit {code}"] for code in range(256)))
     assert [run.code for run in ended] == list(range(256))
     assert {run.stdout + run.stderr for run in ended} == {b""}
 
 
-def test_a_task_that_dies_of_a_signal_gives_128_and_its_number(shell: Shell) -> None:
+def test_a_task_that_is_killed_by_a_signal_gives_128_plus_its_number(shell: ShellImage) -> None:
     die = (
         "import os, resource, signal, sys; number = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_CORE, (0, 0));"
         "number in (9, 19) or signal.signal(number, signal.SIG_DFL); os.kill(os.getpid(), number)"
     )
-    ended = together(container(shell), (python(die, str(int(number))) for number in DEADLY))
+    ended = run_each(container(shell), (python(die, str(int(number))) for number in DEADLY))
     assert [run.code for run in ended] == [128 + number for number in DEADLY]
     assert {run.stdout + run.stderr for run in ended} == {b""}
 
 
-def test_a_command_that_is_not_there_gives_127_and_the_sidecars_quit(shell: Shell, ready_sidecar: FakeSidecar) -> None:
+def test_a_missing_command_gives_127_and_the_sidecars_quit(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
     ended = container(shell, ready_sidecar.as_sidecar()).run(["/no/such/program", "x"])
     assert ended.code == 127
     assert b"/no/such/program" in ended.stderr
-    assert ready_sidecar.lines[-1] == "POST /quit"
+    assert ready_sidecar.requests[-1] == "POST /quit"
 
 
-def test_a_file_that_is_no_program_gives_126_and_the_sidecars_quit(shell: Shell, ready_sidecar: FakeSidecar, tmp_path: Path) -> None:
+def test_a_file_that_is_not_executable_gives_126_and_the_sidecars_quit(
+    shell: ShellImage, ready_sidecar: FakeSidecar, tmp_path: Path
+) -> None:
     (tmp_path / "plain").write_text("text\n", "utf-8")
     ended = container(shell, ready_sidecar.as_sidecar()).run([str(tmp_path / "plain")])
     assert ended.code == 126
     assert str(tmp_path / "plain").encode() in ended.stderr
-    assert ready_sidecar.lines[-1] == "POST /quit"
+    assert ready_sidecar.requests[-1] == "POST /quit"
 
 
-def test_without_a_command_nothing_runs_and_one_line_says_so(shell: Shell, ready_sidecar: FakeSidecar) -> None:
+def test_without_command_args_and_entrypoint_nothing_runs_and_one_line_says_so(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
     ended = container(shell, ready_sidecar.as_sidecar()).with_env(GIVEN="hidden").run([])
     assert (ended.code, ended.stdout) == (127, b"")
-    assert ended.lines == ["airflow-sidecar-webhook: no command, no args and no known entrypoint: nothing to run"]
-    assert ready_sidecar.lines[-1] == "POST /quit"
+    assert ended.lines == [NOTHING_TO_RUN]
+    assert ready_sidecar.requests[-1] == "POST /quit"
 
 
-def test_the_stand_in_for_istios_agent_ends_after_the_task(shell: Shell) -> None:
-    """The stand-in answers as Istio's agent does; it shows no mesh, no drain and no container that the kubelet watches."""
+def test_the_stand_in_for_istios_agent_ends_after_the_task(shell: ShellImage) -> None:
+    """The stand-in answers as Istio's agent does. It cannot show a mesh, a drain or a container that the kubelet watches."""
     for behaviour in (Behaviour.AS_ISTIO, Behaviour.REPLY_LOST):
         with StandInIstioAgent(behaviour) as agent:
             ended = container(shell, istio(agent)).run(python("print('worked'); import os, sys; sys.stdout.flush(); os._exit(3)"))

@@ -1,4 +1,4 @@
-"""The wrapper as process 1, which a container's main process is unless the pod shares its process namespace."""
+"""The wrapper as process 1, as in every container whose pod does not share its process namespace."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.wrapper.main_container import container, end_of, python
 from tests.wrapper.requirements import require_program, require_root
-from tests.wrapper.wrapped import container, end_of, python
 
 if TYPE_CHECKING:
     from tests.wrapper.fake_sidecar import FakeSidecar
-    from tests.wrapper.shell import Shell
-    from tests.wrapper.wrapped import Container
+    from tests.wrapper.main_container import MainContainer
+    from tests.wrapper.shell_image import ShellImage
 
-# The grandchildren of each of twenty children lose their parent and end after it, so that process 1 inherits them.
+# Twenty children each leave a grandchild behind, which ends after them: process 1 inherits it and has to reap it.
 LEAVES_ORPHANS = """
 import glob, os, sys
 def stat(name):
@@ -40,7 +40,7 @@ while "Z" in states() or len(states()) > 1:
     pass
 os._exit(5)
 """
-# Not signal.pause(): a signal just before it is only noted by Python, and its handler waits for the next one.
+# Not signal.pause(): Python runs the handler of a signal that arrives just before it only after the next signal.
 TERM_ENDS = """
 import os, signal
 signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
@@ -50,7 +50,7 @@ while True:
 """
 
 
-def as_pid_one(where: Container) -> Container:
+def as_pid_one(where: MainContainer) -> MainContainer:
     require_root()
     unshare = str(require_program("unshare"))
     return replace(where, before=(unshare, "--pid", "--fork", "--kill-child", "--mount-proc"))
@@ -60,24 +60,24 @@ def child_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii"))
 
 
-def test_orphans_are_reaped_while_the_task_runs(shell: Shell, ready_sidecar: FakeSidecar) -> None:
+def test_orphans_are_reaped_while_the_task_runs(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
     ended = as_pid_one(container(shell, ready_sidecar.as_sidecar())).run(python(LEAVES_ORPHANS))
     assert (ended.code, ended.stdout, ended.stderr) == (5, b"", b"")
-    assert ready_sidecar.lines[-1] == "POST /quit"
+    assert ready_sidecar.requests[-1] == "POST /quit"
 
 
-def test_term_reaches_the_task_of_process_one(shell: Shell, ready_sidecar: FakeSidecar) -> None:
+def test_term_reaches_the_task_of_process_one(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
     with as_pid_one(container(shell, ready_sidecar.as_sidecar())).started(python(TERM_ENDS)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
         os.kill(child_of(process.pid), signal.SIGTERM)
         ended = end_of(process)
     assert (ended.code, ended.stderr) == (7, b"")
-    assert ready_sidecar.lines[-1] == "POST /quit"
+    assert ready_sidecar.requests[-1] == "POST /quit"
 
 
-def test_a_task_without_handlers_dies_of_term_under_process_one(shell: Shell) -> None:
-    """Bare it would be process 1 itself, for which the kernel has no default action: the kubelet's TERM would wait for its KILL."""
+def test_term_kills_a_task_without_handlers_under_process_one(shell: ShellImage) -> None:
+    """Unwrapped it would be process 1 itself, and the kernel ignores a TERM to process 1 without a handler: only the kubelet's KILL would end it."""
     with as_pid_one(container(shell)).started(python("import os, signal; os.write(1, b'up\\n'); signal.pause()")) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"

@@ -10,108 +10,111 @@ import pytest
 
 from demo.stand_in_istio_agent import Behaviour, StandInIstioAgent
 from testbed.wait import until
-from tests.wrapper.at_once import at_once
-from tests.wrapper.fake_sidecar import FakeSidecar, Trick
+from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
+from tests.wrapper.main_container import container, end_of, exits_with, python
+from tests.wrapper.messages import quit_not_accepted, quit_not_enabled
+from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.sidecars import istio
-from tests.wrapper.wrapped import container, end_of, exits_with, python
+from tests.wrapper.uptime import Uptime
 
 if TYPE_CHECKING:
-    from tests.wrapper.shell import Shell
-
-SAY = "airflow-sidecar-webhook: "
+    from tests.wrapper.shell_image import ShellImage
 
 
-def fake(*quits: int | Trick, name: str = "fake") -> FakeSidecar:
+def fake(*quits: int | Reaction, name: str = "fake") -> FakeSidecar:
     return FakeSidecar({"GET /ready": [200], "POST /quit": quits}, name=name)
 
 
-def test_the_next_sidecar_is_asked_only_once_the_one_before_is_gone(shell: Shell) -> None:
-    """A secrets agent's last calls go through the mesh proxy. This one listens for three more requests after its quit."""
-    with fake(Trick.LINGER, name="agent") as agent, fake(Trick.END, name="proxy") as proxy:
+def test_a_sidecar_is_requested_to_quit_only_after_the_previous_one_has_stopped(shell: ShellImage) -> None:
+    """The last requests of a secrets agent go through the mesh proxy. This agent listens for three more requests after its quit."""
+    with fake(Reaction.STOP_LATER, name="agent") as agent, fake(Reaction.STOP, name="proxy") as proxy:
         ended = container(shell, agent.as_sidecar(), proxy.as_sidecar()).run(exits_with(3))
         assert (ended.code, ended.stderr) == (3, b"")
-        assert agent.lines == ["GET /ready", "POST /quit", "GET /", "GET /", "GET /"]
-        assert proxy.lines == ["GET /ready", "POST /quit"]
-        assert proxy.seen[-1].at > agent.seen[-1].at
+        assert agent.requests == ["GET /ready", "POST /quit", "GET /", "GET /", "GET /"]
+        assert proxy.requests == ["GET /ready", "POST /quit"]
+        assert proxy.received[-1].at > agent.received[-1].at
 
 
-def test_one_that_stays_after_its_quit_holds_the_next_up_for_seconds_only(shells: list[Shell]) -> None:
-    def check(shell: Shell) -> None:
-        with fake(200, name="agent") as agent, fake(Trick.END, name="proxy") as proxy:
-            ended = container(shell, agent.as_sidecar(), proxy.as_sidecar()).run(exits_with(3))
-            assert (ended.code, ended.stderr) == (3, b"")
-            assert proxy.lines[-1] == "POST /quit"
-            assert 3 < ended.seconds < 15
-
-    at_once(check, shells)
+def test_a_sidecar_that_does_not_stop_after_its_quit_delays_the_next_one_by_5_s_at_most(shell: ShellImage, tmp_path: Path) -> None:
+    uptime = Uptime(tmp_path)
+    with fake(200, name="agent") as agent, fake(Reaction.STOP, name="proxy") as proxy:
+        where = uptime.seen_by(container(shell, agent.as_sidecar(), proxy.as_sidecar()))
+        with where.started(exits_with(3)) as process:
+            agent.wait_for("GET /", 2)
+            uptime.advance(5)
+            agent.wait_for("GET /", agent.requests.count("GET /") + 2)
+            assert proxy.requests == ["GET /ready"]
+            uptime.advance(1)
+            ended = end_of(process)
+        assert (ended.code, ended.stderr) == (3, b"")
+        assert proxy.requests == ["GET /ready", "POST /quit"]
 
 
 @pytest.mark.parametrize("status", [404, 405])
-def test_a_quit_that_is_not_enabled_is_said_once_and_holds_nothing_up(shell: Shell, status: int) -> None:
+def test_a_quit_that_is_not_enabled_gives_one_line_and_delays_nothing(shell: ShellImage, status: int) -> None:
     """Vault answers 405, or 404, where agent-enable-quit is not set."""
-    with fake(status, name="vault-agent") as agent, fake(Trick.END, name="proxy") as proxy:
+    with fake(status, name="vault-agent") as agent, fake(Reaction.STOP, name="proxy") as proxy:
         ended = container(shell, agent.as_sidecar(), proxy.as_sidecar()).run(exits_with(3))
-        line = (
-            f"{SAY}vault-agent answered {status} to POST:{agent.port}/quit: its quit endpoint is not enabled, so the pod may stay Running"
-        )
-        assert (ended.code, ended.lines) == (3, [line])
-        assert agent.lines == ["GET /ready", "POST /quit"]
-        assert proxy.lines[-1] == "POST /quit"
+        assert (ended.code, ended.lines) == (3, [quit_not_enabled(agent, status)])
+        assert agent.requests == ["GET /ready", "POST /quit"]
+        assert proxy.requests[-1] == "POST /quit"
         assert ended.seconds < 4
 
 
-def test_a_reply_that_is_lost_is_no_failure(shell: Shell) -> None:
-    with fake(Trick.RESET_AND_END) as gone:
+def test_a_sidecar_that_stops_before_it_answers_its_quit_is_no_failure(shell: ShellImage) -> None:
+    with fake(Reaction.RESET_AND_STOP) as gone:
         ended = container(shell, gone.as_sidecar()).run(exits_with(3))
         assert (ended.code, ended.stderr) == (3, b"")
 
 
-def test_a_reply_that_is_lost_from_one_that_lives_is_asked_for_again(shell: Shell) -> None:
-    with fake(Trick.RESET, 200) as lives:
+def test_a_quit_without_an_answer_is_repeated_while_the_sidecar_lives(shell: ShellImage) -> None:
+    with fake(Reaction.RESET, 200) as lives:
         ended = container(shell, lives.as_sidecar()).run(exits_with(3))
         assert (ended.code, ended.stderr) == (3, b"")
-        assert lives.lines == ["GET /ready", "POST /quit", "POST /quit"]
+        assert lives.requests == ["GET /ready", "POST /quit", "POST /quit"]
 
 
-def test_one_that_ended_under_the_task_is_no_failure(shell: Shell) -> None:
-    with FakeSidecar({"GET /ready": [200], "GET /end": [Trick.END]}) as gone:
+def test_a_sidecar_that_stopped_during_the_task_is_no_failure(shell: ShellImage) -> None:
+    with FakeSidecar({"GET /ready": [200], "GET /end": [Reaction.STOP]}) as gone:
         task = python(f"import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:{gone.port}/end'); os._exit(3)")
         ended = container(shell, gone.as_sidecar()).run(task)
         assert (ended.code, ended.stderr) == (3, b"")
         assert ended.seconds < 3
 
 
-def test_one_that_does_not_listen_yet_is_asked_until_it_does(shells: list[Shell]) -> None:
-    """The stand-in opens its port after the task ended: a short task that did not wait."""
+def test_the_quit_is_repeated_until_the_sidecar_listens(shells: list[ShellImage]) -> None:
+    """The stand-in opens its port after the end of the task: a short task that did not wait."""
     task = python("import os, time; os.write(1, str(time.monotonic()).encode()); os._exit(3)")
 
-    def check(shell: Shell) -> None:
+    def check(shell: ShellImage) -> None:
         with StandInIstioAgent(Behaviour.LATE_LISTENER, ready_after_seconds=1.5) as agent:
             ended = container(shell, istio(agent), wait_seconds=0).run(task)
             assert (ended.code, ended.stderr) == (3, b"")
             assert agent.wait_exit(20) == 0
             assert next(event.at for event in agent.events if event.name == "ready") > float(ended.stdout)
 
-    at_once(check, shells)
+    check_in_parallel(check, shells)
 
 
-def test_one_that_comes_up_long_after_the_task_is_asked_to_quit(shells: list[Shell]) -> None:
-    """Its image was still on its way: given up on, it would run for ever."""
+def test_a_sidecar_that_starts_long_after_the_task_quits(shell: ShellImage, tmp_path: Path) -> None:
+    """Its image was still being pulled. Without the request it would run for ever."""
+    uptime = Uptime(tmp_path)
+    with FakeSidecar({"POST /quit": [Reaction.STOP]}, listens=False) as late:
+        with uptime.seen_by(container(shell, late.as_sidecar(), wait_seconds=0)).started(exits_with(3)) as process:
+            uptime.wait_until_seen()
+            uptime.advance(59)
+            uptime.wait_until_seen()
+            late.listen()
+            ended = end_of(process)
+        assert (ended.code, ended.stderr) == (3, b"")
+        assert late.requests == ["POST /quit"]
 
-    def check(shell: Shell) -> None:
-        with StandInIstioAgent(Behaviour.LATE_LISTENER, ready_after_seconds=8) as agent:
-            ended = container(shell, istio(agent), wait_seconds=0).run(exits_with(3))
-            assert (ended.code, ended.stderr) == (3, b"")
-            assert agent.wait_exit(20) == 0
 
-    at_once(check, shells)
-
-
-def test_one_that_never_comes_up_is_given_up_soon_after_a_term_and_the_code_is_the_tasks(shells: list[Shell]) -> None:
-    """Without a TERM it is asked for 60 s."""
+def test_a_sidecar_that_never_starts_is_given_up_soon_after_a_term_and_the_code_is_the_tasks(shells: list[ShellImage]) -> None:
+    """Without a TERM it is tried for 60 s."""
     task = python("import os; print(os.getpid(), flush=True); os._exit(3)")
 
-    def check(shell: Shell) -> None:
+    def check(shell: ShellImage) -> None:
         with FakeSidecar({}, listens=False) as absent, container(shell, absent.as_sidecar(ready=None)).started(task) as process:
             assert process.stdout
             ended_task = Path(f"/proc/{int(process.stdout.readline())}")
@@ -119,13 +122,13 @@ def test_one_that_never_comes_up_is_given_up_soon_after_a_term_and_the_code_is_t
             until(lambda: ended_after(process, signal.SIGTERM), "the wrapper ends", 20)
             ended = end_of(process)
             assert ended.code == 3
-            assert ended.lines == [f"{SAY}fake did not take POST:{absent.port}/quit (refused), so the pod may stay Running"]
+            assert ended.lines == [quit_not_accepted(absent, "refused")]
 
-    at_once(check, shells)
+    check_in_parallel(check, shells)
 
 
 def ended_after(process: subprocess.Popen[bytes], number: signal.Signals) -> bool:
-    """Whether a process has ended; if it has not, it gets the signal, once more where an earlier one came too early."""
+    """Whether a process has ended. If not, it gets the signal, once more where an earlier one came too early."""
     with suppress(subprocess.TimeoutExpired):
         process.wait(0.5)
         return True
@@ -133,50 +136,55 @@ def ended_after(process: subprocess.Popen[bytes], number: signal.Signals) -> boo
     return False
 
 
-def test_a_quit_that_fails_is_said_once_and_the_code_is_the_tasks(shells: list[Shell]) -> None:
-    def check(case: tuple[Shell, int | Trick, str]) -> None:
-        shell, answer, told = case
+def test_a_quit_that_fails_gives_one_line_and_the_code_is_the_tasks(shells: list[ShellImage]) -> None:
+    def check(case: tuple[ShellImage, int | Reaction, str]) -> None:
+        shell, answer, shown = case
         with fake(answer) as fails:
             ended = container(shell, fails.as_sidecar()).run(exits_with(3))
             assert (ended.code, ended.stdout) == (3, b"")
-            assert ended.lines == [f"{SAY}fake did not take POST:{fails.port}/quit ({told}), so the pod may stay Running"]
+            assert ended.lines == [quit_not_accepted(fails, shown)]
             assert ended.seconds < 15
 
-    answers: tuple[tuple[int | Trick, str], ...] = ((Trick.HANG, "lost"), (500, "500"), (503, "503"), (Trick.RESET, "lost"))
-    at_once(check, [(shell, *answer) for shell in shells for answer in answers])
+    answers: tuple[tuple[int | Reaction, str], ...] = (
+        (Reaction.HANG, "no answer"),
+        (500, "500"),
+        (503, "503"),
+        (Reaction.RESET, "no answer"),
+    )
+    check_in_parallel(check, [(shell, *answer) for shell in shells for answer in answers])
 
 
-@pytest.mark.parametrize(("code", "asked"), [(0, True), (1, False), (143, False)])
-def test_where_a_failed_task_runs_again_the_sidecars_quit_after_success_alone(shell: Shell, code: int, asked: bool) -> None:
-    with fake(Trick.END) as stays:
+@pytest.mark.parametrize(("code", "quits"), [(0, True), (1, False), (143, False)])
+def test_where_a_failed_task_runs_again_the_sidecars_quit_only_after_success(shell: ShellImage, code: int, quits: bool) -> None:
+    with fake(Reaction.STOP) as stays:
         ended = container(shell, stays.as_sidecar(), only_after_success=True).run(exits_with(code))
         assert (ended.code, ended.stderr) == (code, b"")
-        assert ("POST /quit" in stays.lines) is asked
+        assert ("POST /quit" in stays.requests) is quits
 
 
-def test_proxies_in_the_environment_are_not_asked(shell: Shell, ready_sidecar: FakeSidecar) -> None:
+def test_proxies_in_the_environment_are_not_used(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
     names = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY")
     ended = container(shell, ready_sidecar.as_sidecar()).with_env(**dict.fromkeys(names, "http://127.0.0.1:1")).run(exits_with(3))
     assert (ended.code, ended.stderr) == (3, b"")
-    assert ready_sidecar.lines == ["GET /ready", "POST /quit"]
+    assert ready_sidecar.requests == ["GET /ready", "POST /quit"]
 
 
-def test_a_sidecar_on_the_ipv6_loopback_alone_is_found(shell: Shell) -> None:
-    with FakeSidecar({"GET /ready": [200], "POST /quit": [Trick.END]}, host="::1") as six:
+def test_a_sidecar_that_listens_on_the_ipv6_loopback_only_is_found(shell: ShellImage) -> None:
+    with FakeSidecar({"GET /ready": [200], "POST /quit": [Reaction.STOP]}, host="::1") as six:
         ended = container(shell, six.as_sidecar()).run(exits_with(3))
         assert (ended.code, ended.stderr) == (3, b"")
-        assert six.lines == ["GET /ready", "POST /quit"]
+        assert six.requests == ["GET /ready", "POST /quit"]
 
 
-def test_a_quit_by_get_is_a_get(shell: Shell) -> None:
-    with FakeSidecar({"GET /ready": [200], "GET /quit": [Trick.END]}) as by_get:
+def test_a_quit_with_method_get_is_a_get(shell: ShellImage) -> None:
+    with FakeSidecar({"GET /ready": [200], "GET /quit": [Reaction.STOP]}) as by_get:
         ended = container(shell, by_get.as_sidecar(quit_by="GET")).run(exits_with(3))
         assert (ended.code, ended.stderr) == (3, b"")
-        assert by_get.lines == ["GET /ready", "GET /quit"]
+        assert by_get.requests == ["GET /ready", "GET /quit"]
 
 
-def test_a_sidecar_without_a_quit_is_waited_for_only(shell: Shell) -> None:
+def test_a_sidecar_without_a_quit_endpoint_gets_no_quit(shell: ShellImage) -> None:
     with FakeSidecar({"GET /ready": [200]}) as silent:
         ended = container(shell, silent.as_sidecar(quit_by=None)).run(exits_with(3))
         assert (ended.code, ended.stderr) == (3, b"")
-        assert silent.lines == ["GET /ready"]
+        assert silent.requests == ["GET /ready"]

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.wrapper.differences import LOST_SIGNAL
-from tests.wrapper.fake_sidecar import FakeSidecar, Trick
-from tests.wrapper.wrapped import container, end_of, python
+from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
+from tests.wrapper.main_container import container, end_of, python
+from tests.wrapper.messages import signal_before_the_task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.wrapper.shell import Shell
+    from tests.wrapper.shell_image import ShellImage
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 ENDING = FORWARDED[:4]
 
-TELLS_SIGNALS = """
+PRINTS_SIGNALS = """
 import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 16))
 os.write(1, b"up\\n")
@@ -62,23 +63,21 @@ def line_of(process: subprocess.Popen[bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("number", ENDING)
-def test_a_signal_before_the_task_asks_the_sidecars_to_quit_and_starts_nothing(
-    shell: Shell, tmp_path: Path, number: signal.Signals
-) -> None:
-    with FakeSidecar({"GET /ready": [503], "POST /quit": [Trick.END]}) as fake:
+def test_a_signal_before_the_task_ends_the_wait_and_the_sidecars_quit(shell: ShellImage, tmp_path: Path, number: signal.Signals) -> None:
+    with FakeSidecar({"GET /ready": [503], "POST /quit": [Reaction.STOP]}) as fake:
         task = python("import sys; open(sys.argv[1], 'w')", str(tmp_path / "started"))
         with container(shell, fake.as_sidecar()).started(task) as process:
             fake.wait_for("GET /ready", 2)
             process.send_signal(number)
             ended = end_of(process)
         assert (ended.code, ended.stdout) == (128 + number, b"")
-        assert ended.lines == [f"airflow-sidecar-webhook: {number.name.removeprefix('SIG')} before the task was started"]
-        assert fake.lines[-1] == "POST /quit"
+        assert ended.lines == [signal_before_the_task(number.name)]
+        assert fake.requests[-1] == "POST /quit"
     assert not (tmp_path / "started").exists()
 
 
-def test_user_signals_before_the_task_change_nothing(shell: Shell) -> None:
-    with FakeSidecar({"GET /ready": [503], "POST /quit": [Trick.END]}) as fake:
+def test_user_signals_before_the_task_change_nothing(shell: ShellImage) -> None:
+    with FakeSidecar({"GET /ready": [503], "POST /quit": [Reaction.STOP]}) as fake:
         with container(shell, fake.as_sidecar()).started(python("print('ran')")) as process:
             fake.wait_for("GET /ready")
             process.send_signal(signal.SIGUSR1)
@@ -89,8 +88,8 @@ def test_user_signals_before_the_task_change_nothing(shell: Shell) -> None:
         assert (ended.code, ended.stdout, ended.stderr) == (0, b"ran\n", b"")
 
 
-def test_each_signal_reaches_the_task_whose_exit_code_is_kept(shell: Shell, ready_sidecar: FakeSidecar) -> None:
-    with container(shell, ready_sidecar.as_sidecar()).started(python(TELLS_SIGNALS)) as process:
+def test_each_signal_reaches_the_task_and_its_exit_code_is_the_containers(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
+    with container(shell, ready_sidecar.as_sidecar()).started(python(PRINTS_SIGNALS)) as process:
         assert line_of(process) == b"up\n"
         for number in (*FORWARDED[1:], *FORWARDED):
             process.send_signal(number)
@@ -99,10 +98,10 @@ def test_each_signal_reaches_the_task_whose_exit_code_is_kept(shell: Shell, read
                 break
         ended = end_of(process)
     assert (ended.code, ended.stderr) == (7, b"")
-    assert ready_sidecar.lines[-1] == "POST /quit"
+    assert ready_sidecar.requests[-1] == "POST /quit"
 
 
-def test_a_task_that_ignores_term_goes_on_to_its_own_end(shell: Shell) -> None:
+def test_a_task_that_ignores_term_goes_on_to_its_own_end(shell: ShellImage) -> None:
     with container(shell).started(python(IGNORES_TERM)) as process:
         assert line_of(process) == b"up\n"
         for _ in range(3):
@@ -115,16 +114,18 @@ def test_a_task_that_ignores_term_goes_on_to_its_own_end(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("number", FORWARDED)
-def test_a_task_without_handlers_dies_of_what_is_forwarded(shell: Shell, ready_sidecar: FakeSidecar, number: signal.Signals) -> None:
+def test_a_task_without_handlers_is_killed_by_a_forwarded_signal(
+    shell: ShellImage, ready_sidecar: FakeSidecar, number: signal.Signals
+) -> None:
     with container(shell, ready_sidecar.as_sidecar()).started(python(DIES_BY_DEFAULT)) as process:
         assert line_of(process) == b"up\n"
         process.send_signal(number)
         ended = end_of(process)
     assert (ended.code, ended.stderr) == (128 + number, b"")
-    assert ready_sidecar.lines[-1] == "POST /quit"
+    assert ready_sidecar.requests[-1] == "POST /quit"
 
 
-def test_a_second_term_does_not_change_the_tasks_code(shell: Shell) -> None:
+def test_a_second_term_does_not_change_the_tasks_code(shell: ShellImage) -> None:
     with container(shell).started(python(DIES_BY_DEFAULT)) as process:
         assert line_of(process) == b"up\n"
         process.send_signal(signal.SIGTERM)
@@ -132,20 +133,20 @@ def test_a_second_term_does_not_change_the_tasks_code(shell: Shell) -> None:
         assert end_of(process).code == 143
 
 
-def test_a_signal_while_the_sidecars_are_asked_to_quit_changes_nothing(shell: Shell) -> None:
-    with FakeSidecar({"GET /ready": [200], "POST /quit": [Trick.HOLD]}) as fake:
+def test_a_signal_during_the_quit_requests_changes_nothing(shell: ShellImage) -> None:
+    with FakeSidecar({"GET /ready": [200], "POST /quit": [Reaction.ANSWER_LATER]}) as fake:
         with container(shell, fake.as_sidecar()).started(python("import os; os._exit(9)")) as process:
             fake.wait_for("POST /quit")
             for number in (*FORWARDED, signal.SIGTERM):
                 process.send_signal(number)
-            fake.let_go.set()
+            fake.release.set()
             ended = end_of(process)
         assert (ended.code, ended.stderr) == (9, b"")
-        assert fake.lines.count("POST /quit") == 1
+        assert fake.requests.count("POST /quit") == 1
 
 
-def test_a_burst_of_signals_never_hides_the_exit_code(shell: Shell) -> None:
-    """Thirty tasks that end at a random moment of it: `wait` returns for a signal too, and must not be believed then."""
+def test_a_burst_of_signals_never_hides_the_exit_code(shell: ShellImage) -> None:
+    """Thirty tasks that end at a random moment of the burst: `wait` also returns for a signal, with a code that is not the task's."""
     chance = random.Random(20)  # noqa: S311 - for the timing
     codes = []
     for _ in range(30):
@@ -158,8 +159,8 @@ def test_a_burst_of_signals_never_hides_the_exit_code(shell: Shell) -> None:
     assert codes == [37] * 30
 
 
-def test_a_term_that_comes_as_the_task_ends_does_not_hide_its_code(shell: Shell) -> None:
-    """Left to itself bash loses one code in five here: its trap leaves waitpid by longjmp, after the child is reaped (bash jobs.c, trap.c)."""
+def test_a_term_that_comes_as_the_task_ends_does_not_hide_its_code(shell: ShellImage) -> None:
+    """A plain `wait` in bash loses one code in five here: its trap leaves waitpid by longjmp after the child is reaped (bash jobs.c, trap.c)."""
     chance = random.Random(22)  # noqa: S311 - for the timing
     codes = []
     for _ in range(30):
@@ -171,8 +172,8 @@ def test_a_term_that_comes_as_the_task_ends_does_not_hide_its_code(shell: Shell)
     assert codes == [37] * 30
 
 
-def test_term_at_any_moment_of_the_start_ends_the_container(shell: Shell) -> None:
-    """Before the shell has set its traps TERM kills it (-15), from then on 143; the task alone would go on for an hour."""
+def test_term_at_any_moment_of_the_start_ends_the_container(shell: ShellImage) -> None:
+    """TERM kills the shell until it has set its traps (-15), and ends it with 143 from then on. Without TERM the task would run for an hour."""
     chance = random.Random(21)  # noqa: S311 - for the timing
     codes = []
     for _ in range(30):

@@ -1,4 +1,4 @@
-"""The laws of the wrapper's text."""
+"""The rules for the text of wrapper.sh."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from typing import Final
 import pytest
 
 from tests.support.oracles.kubelet_expansion import container_argv
+from tests.wrapper.main_container import SCRIPT, SOURCE
 from tests.wrapper.requirements import require_program
-from tests.wrapper.wrapped import SCRIPT, SOURCE
 from webhook.core.pod_options import WhenNotReady
 from webhook.core.sidecar import Endpoint, FoundSidecar
 from webhook.core.wrapper import Entrypoint, EntrypointSource, Wrap, wrapped_command
 
 CODE: Final = [line for line in SOURCE.splitlines() if not line.lstrip().startswith("#")]
 
-# What shellcheck would have otherwise, and why it is meant.
+# The rules of shellcheck that do not apply, and why.
 EXCLUDED: Final = {
     "SC1007": "several empty variables on one line",
     "SC2006": "backquotes: the kubelet expands a dollar with a parenthesis",
     "SC2086": "words are split on purpose, at the IFS set just before",
-    "SC2034": "variables that take what is not needed of a line, and those that an eval reads",
+    "SC2034": "variables for the unused part of a line, and variables that an eval reads",
     "SC2154": "asw_script and asw_deadline are assigned where shellcheck does not see it",
-    "SC3044": "declare is how bash is told from others: they do not know it",
-    "SC3025": "/dev/tcp is bash's, in the function for bash alone",
-    "SC3028": "BASHPID is bash's, behind the question",
-    "SC3040": "set +o posix is bash's, behind the question",
-    "SC3045": "read -t is bash's, in the function for bash alone",
-    "SC2317": "functions that are called by a name in a variable are reached",
+    "SC3044": "declare shows whether this is bash: other shells do not have it",
+    "SC3025": "/dev/tcp is used in bash alone",
+    "SC3028": "BASHPID is used in bash alone",
+    "SC3040": "set +o posix is used in bash alone",
+    "SC3045": "read -t is used in bash alone",
+    "SC2317": "functions whose name is in a variable are called",
     "SC2329": "the same, as shellcheck 0.11 calls it",
     "SC2209": "a word that is also a program is meant as a word",
 }
 
 
 @pytest.mark.parametrize("forbidden", ["'", "$(", "$$"])
-def test_what_the_kubelet_or_our_own_quotes_would_take_does_not_occur(forbidden: str) -> None:
+def test_nothing_occurs_that_the_kubelet_would_expand_or_that_would_end_the_quoted_script(forbidden: str) -> None:
     assert [line for line in CODE if forbidden in line] == []
 
 
-def test_every_variable_is_our_own() -> None:
-    """IFS and LC_ALL aside, which mean something to the shell: the first is never exported, the second set in subshells alone."""
+def test_every_variable_starts_with_asw() -> None:
+    """Except IFS, which is never exported, and LC_ALL, which is set in subshells only."""
     text = "\n".join(CODE)
     assigned = set(re.findall(r"(?:^|[\s;{(\"])([A-Za-z_]\w*)=", text)) | set(re.findall(r"\bfor (\w+) in", text))
     words = [found.split() for found in re.findall(r"\bread -r (.*?) *(?:<|;|\|)", text.replace("-t 1 ", "").replace("-t 2 ", ""))]
@@ -51,21 +51,21 @@ def test_every_variable_is_our_own() -> None:
     assert len(read) >= 4
 
 
-def test_nothing_is_said_on_stdout_but_inside_a_substitution() -> None:
+def test_nothing_is_written_to_stdout_outside_of_a_substitution() -> None:
     outside = [line.strip() for line in CODE if re.search(r"\b(?:echo|printf)\b", line) and "`" not in line]
     to_stdout = [line for line in outside if not re.search(r">&[278]", line)]
-    answers = re.compile(r"printf (?:refused|lost|200|\"%s\" |\"%\.3s\" )|unset -f")
+    answers = re.compile(r"printf (?:refused|\"no answer\"|200|\"%s\" |\"%\.3s\" )|unset -f")
     assert [line for line in to_stdout if not answers.search(line)] == []
 
 
-def test_shellcheck_has_nothing_to_say_beyond_what_is_excluded() -> None:
+def test_shellcheck_finds_nothing_but_what_is_excluded() -> None:
     shellcheck = require_program("shellcheck")
     arguments = ("--shell=sh", "--format=gcc", f"--exclude={','.join(EXCLUDED)}", "-")
     checked = subprocess.run([shellcheck, *arguments], input=SOURCE, capture_output=True, text=True, check=False)
     assert checked.stdout == ""
 
 
-def test_the_kubelet_leaves_our_words_alone_and_expands_the_users_own() -> None:
+def test_the_kubelet_expands_the_words_of_the_user_and_not_those_of_the_wrapper() -> None:
     sidecar = FoundSidecar(
         "proxy", "istio", Endpoint(15021, "/healthz/ready?a=$(HOME)$$"), None, Endpoint(15020, "/quit$x", "POST"), 90, ends_by_itself=False
     )

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.wrapper.differences import DIFFERENCES
+from tests.wrapper.main_container import PYTHON, container
 from tests.wrapper.requirements import require_program, require_root
-from tests.wrapper.shell import COREUTILS, bash_alone, dash_alone, dash_and_bash
-from tests.wrapper.wrapped import PYTHON, container
+from tests.wrapper.shell_image import COREUTILS, bash_alone, dash_alone, dash_and_bash
 
 if TYPE_CHECKING:
     from tests.wrapper.fake_sidecar import FakeSidecar
-    from tests.wrapper.shell import Shell
-    from tests.wrapper.wrapped import Container, Ended
+    from tests.wrapper.main_container import Ended, MainContainer
+    from tests.wrapper.shell_image import ShellImage
 
 PROBE = [*PYTHON, str(Path(__file__).with_name("probe.py"))]
 
-# A value that no shell would give a variable by itself, for every name that one of the shells has a mind of its own about.
+# Every variable that one of the shells sets, changes or interprets.
 NAMES_OF_SHELLS = [
     *("_", "BASHOPTS", "BASHPID", "BASH_ALIASES", "BASH_ARGC", "BASH_ARGV0", "BASH_COMMAND"),
     *("BASH_LOADABLES_PATH", "BASH_SUBSHELL", "BASH_VERSION", "CDPATH", "COLUMNS", "COMP_WORDBREAKS", "COPROC"),
@@ -71,70 +71,70 @@ def seen(ended: Ended) -> dict[str, Any]:
     return found
 
 
-def differing(where: Container, *args: str, given: bytes = b"") -> set[str]:
-    """The names of what a wrapped probe sees otherwise than a bare one."""
-    bare = seen(where.run_bare([*PROBE, *args], given))
-    wrapped = seen(where.run([*PROBE, *args], given))
+def differing(where: MainContainer, *args: str, stdin: bytes = b"") -> set[str]:
+    """The names of the probe's entries that differ between a wrapped and an unwrapped run."""
+    bare = seen(where.run_bare([*PROBE, *args], stdin))
+    wrapped = seen(where.run([*PROBE, *args], stdin))
     return {name for name in bare if bare[name] != wrapped[name]}
 
 
-def environments(where: Container) -> tuple[dict[str, str], dict[str, str]]:
+def environments(where: MainContainer) -> tuple[dict[str, str], dict[str, str]]:
     return seen(where.run_bare(PROBE))["environment"], seen(where.run(PROBE))["environment"]
 
 
-def test_a_wrapped_task_sees_what_a_bare_one_sees_but_for_the_differences_told(shell: Shell, ready_sidecar: FakeSidecar) -> None:
+def test_a_wrapped_task_differs_from_an_unwrapped_one_only_as_documented(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
     where = container(shell, ready_sidecar.as_sidecar()).with_env(HOME="/root")
-    assert differing(where, "a", "b c", given=b"x" * 300_000) == set(DIFFERENCES[shell.name])
-    assert ready_sidecar.lines == ["GET /ready", "POST /quit"]
+    assert differing(where, "a", "b c", stdin=b"x" * 300_000) == set(DIFFERENCES[shell.name])
+    assert ready_sidecar.requests == ["GET /ready", "POST /quit"]
 
 
-def test_limits_umask_niceness_and_directory_are_kept(shell: Shell, tmp_path: Path) -> None:
+def test_limits_umask_niceness_and_directory_are_unchanged(shell: ShellImage, tmp_path: Path) -> None:
     changed = f'cd {tmp_path}; umask 027; ulimit -n 77; ulimit -c 0; ulimit -t 50; exec {require_program("nice")} -n 7 "$@"'
     where = replace(container(shell), before=(str(require_program("bash")), "-c", changed, "bash"))
-    told = seen(where.run(PROBE))
-    assert (told["directory"], told["umask"], told["nice"]) == (str(tmp_path), 0o027, os.nice(0) + 7)
-    assert told["limits"]["RLIMIT_NOFILE"] == [77, 77]
+    found = seen(where.run(PROBE))
+    assert (found["directory"], found["umask"], found["nice"]) == (str(tmp_path), 0o027, os.nice(0) + 7)
+    assert found["limits"]["RLIMIT_NOFILE"] == [77, 77]
     assert differing(where) == set(DIFFERENCES[shell.name])
 
 
-def test_another_user_with_groups_stays_that_user(shell: Shell) -> None:
+def test_another_user_with_groups_stays_that_user(shell: ShellImage) -> None:
     require_root()
     setpriv = str(require_program("setpriv"))
     where = replace(container(shell), before=(setpriv, "--reuid=50000", "--regid=0", "--groups=0,1234", "--no-new-privs", "--"))
     program = [str(require_program("cat")), "/proc/self/status"]
-    told = where.run(program).stdout.decode()
-    assert "Uid:\t50000\t50000\t50000\t50000" in told
+    found = where.run(program).stdout.decode()
+    assert "Uid:\t50000\t50000\t50000\t50000" in found
     rights = ("Uid", "Gid", "Groups", "Cap", "NoNewPrivs")
     bare = where.run_bare(program).stdout.decode()
-    assert [line for line in told.splitlines() if line.startswith(rights)] == [
+    assert [line for line in found.splitlines() if line.startswith(rights)] == [
         line for line in bare.splitlines() if line.startswith(rights)
     ]
 
 
-def test_every_name_that_a_shell_minds_keeps_its_value(shell: Shell) -> None:
-    bare, wrapped = environments(container(shell).with_env(**dict.fromkeys(NAMES_OF_SHELLS, "told-by-the-pod"), OPTIND="7"))
+def test_every_variable_that_a_shell_interprets_keeps_its_value(shell: ShellImage) -> None:
+    bare, wrapped = environments(container(shell).with_env(**dict.fromkeys(NAMES_OF_SHELLS, "set-by-the-pod"), OPTIND="7"))
     assert wrapped == bare
 
 
-def test_none_of_those_names_comes_into_being(shell: Shell) -> None:
+def test_the_shell_adds_no_variable(shell: ShellImage) -> None:
     bare, wrapped = environments(container(shell))
     assert wrapped == bare
     assert set(wrapped) - {"LC_CTYPE"} == {"PATH"}  # LC_CTYPE: Python's own (PEP 538)
 
 
-def test_odd_names_and_values_are_kept_byte_by_byte(shell: Shell) -> None:
+def test_odd_names_and_values_arrive_byte_by_byte(shell: ShellImage) -> None:
     bare, wrapped = environments(replace(container(shell), env=ODD_VARIABLES))
     assert wrapped == bare
 
 
 @pytest.mark.parametrize("options", ["errexit:nounset:noglob", "allexport", "posix:pipefail:errexit"])
-def test_options_of_a_shell_in_the_environment_change_nothing(shell: Shell, ready_sidecar: FakeSidecar, options: str) -> None:
+def test_shell_options_in_the_environment_change_nothing(shell: ShellImage, ready_sidecar: FakeSidecar, options: str) -> None:
     bare, wrapped = environments(container(shell, ready_sidecar.as_sidecar()).with_env(SHELLOPTS=options, BASHOPTS="extglob:nullglob"))
     assert wrapped == bare
-    assert ready_sidecar.lines == ["GET /ready", "POST /quit"]
+    assert ready_sidecar.requests == ["GET /ready", "POST /quit"]
 
 
-def test_start_files_named_in_the_environment_are_not_run(shell: Shell, tmp_path: Path) -> None:
+def test_start_files_named_in_the_environment_are_not_run(shell: ShellImage, tmp_path: Path) -> None:
     trap = tmp_path / "rc"
     trap.write_text("echo leaked; exit 3\n", "utf-8")
     where = container(shell).with_env(BASH_ENV=str(trap), ENV=str(trap))
@@ -144,8 +144,8 @@ def test_start_files_named_in_the_environment_are_not_run(shell: Shell, tmp_path
 
 
 @pytest.mark.parametrize("count", [3_500, 20_000])
-def test_thousands_of_variables_are_kept_in_little_time(shell: Shell, count: int) -> None:
-    """Service links give a pod seven variables for each service. bash by itself takes seconds to start with many more: asked of the others."""
+def test_thousands_of_variables_are_passed_on_within_seconds(shell: ShellImage, count: int) -> None:
+    """Service links give a pod seven variables for each service. bash itself needs seconds to start with 20,000, so it is left out there."""
     if shell.is_bash and count > 3_500:
         return
     many = {f"SERVICE_{number}_PORT".encode(): b"tcp://10.0.0.1" for number in range(count)}
@@ -156,7 +156,7 @@ def test_thousands_of_variables_are_kept_in_little_time(shell: Shell, count: int
     assert ended.seconds < 10
 
 
-def test_the_streams_of_a_task_are_its_containers(shell: Shell, tmp_path: Path) -> None:
+def test_the_task_has_the_streams_of_its_container(shell: ShellImage, tmp_path: Path) -> None:
     where = container(shell)
     for name in ("in", "out", "err"):
         (tmp_path / name).touch()
@@ -167,15 +167,15 @@ def test_the_streams_of_a_task_are_its_containers(shell: Shell, tmp_path: Path) 
     assert (tmp_path / "err").read_text("utf-8").split() == [str(tmp_path / name) for name in ("in", "out", "err")]
 
 
-def test_a_closed_stdin_becomes_dev_null(shell: Shell) -> None:
+def test_a_closed_stdin_becomes_dev_null(shell: ShellImage) -> None:
     closes = (str(require_program("bash")), "-c", 'exec "$@" <&-', "bash")
     where = replace(container(shell), before=closes)
     ended = where.run([*PYTHON, "-c", "import os; print(os.readlink('/proc/self/fd/0'))"])
     assert (ended.code, ended.stdout, ended.stderr) == (0, b"/dev/null\n", b"")
 
 
-def test_a_terminal_stays_the_tasks_terminal(shell: Shell) -> None:
-    """The task is in the foreground of its terminal, as bare, so it may read from it."""
+def test_the_task_can_read_from_its_terminal(shell: ShellImage) -> None:
+    """The task is in the foreground of its terminal, as without the wrapper, so it may read from it."""
     ours, theirs = os.openpty()
     task = [*PYTHON, "-c", "import os, sys; print(os.isatty(0), os.environ['LINES'], input())"]
     where = container(shell).with_env(LINES="7", COLUMNS="9")
@@ -191,9 +191,9 @@ def test_a_terminal_stays_the_tasks_terminal(shell: Shell) -> None:
 
 @pytest.mark.parametrize("missing", ["env", "tr"])
 @pytest.mark.parametrize("image", [dash_and_bash, dash_alone, bash_alone])
-def test_without_env_or_tr_the_task_runs_all_the_same(tmp_path: Path, image: Any, missing: str) -> None:
+def test_without_env_or_tr_the_task_still_runs(tmp_path: Path, image: Any, missing: str) -> None:
     assert missing in COREUTILS
-    shell: Shell = image(tmp_path / "bin")
+    shell: ShellImage = image(tmp_path / "bin")
     (tmp_path / "bin" / missing).unlink()
     ended = (
         container(shell).with_env(GIVEN="1").run([*PYTHON, "-c", "import os; print(os.environ['GIVEN']); os._exit(5 + os.write(1, b''))"])
@@ -201,16 +201,16 @@ def test_without_env_or_tr_the_task_runs_all_the_same(tmp_path: Path, image: Any
     assert (ended.code, ended.stderr) == (5, b"")
 
 
-def test_a_bash_known_as_sh_only_is_transparent_too(tmp_path: Path) -> None:
+def test_a_bash_that_exists_as_sh_only_is_transparent_too(tmp_path: Path) -> None:
     where = replace(
-        container(bash_alone(tmp_path / "bin")), env=dict.fromkeys((name.encode() for name in NAMES_OF_SHELLS), b"told-by-the-pod")
+        container(bash_alone(tmp_path / "bin")), env=dict.fromkeys((name.encode() for name in NAMES_OF_SHELLS), b"set-by-the-pod")
     )
     bare, wrapped = environments(where)
     assert wrapped == bare
     assert differing(where) == set()
 
 
-def test_an_image_with_nothing_but_the_task_and_the_helper_runs_it(tmp_path: Path) -> None:
+def test_the_task_runs_in_an_image_with_no_other_program_than_the_helpers(tmp_path: Path) -> None:
     require_root()
     unshare, mount, chroot, env = (str(require_program(name)) for name in ("unshare", "mount", "chroot", "env"))
     busybox = require_program("busybox")
@@ -220,7 +220,7 @@ def test_an_image_with_nothing_but_the_task_and_the_helper_runs_it(tmp_path: Pat
     for copy in ("airflow-sidecar-webhook/busybox", "app/busybox"):
         (tmp_path / copy).write_bytes(busybox.read_bytes())
         (tmp_path / copy).chmod(0o755)
-    from tests.wrapper.shell import Shell as Image  # noqa: PLC0415
+    from tests.wrapper.shell_image import ShellImage as Image  # noqa: PLC0415
 
     shell = Image("busybox-as-helper", "/airflow-sidecar-webhook/busybox", "/nonexistent", helper=True)
     enter = (unshare, "--mount", "--pid", "--fork", "--kill-child", str(require_program("bash")), "-c")

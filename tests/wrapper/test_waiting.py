@@ -1,24 +1,30 @@
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo.stand_in_istio_agent import Behaviour, StandInIstioAgent
-from tests.wrapper.at_once import at_once
-from tests.wrapper.fake_sidecar import FakeSidecar, Trick
+from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
+from tests.wrapper.main_container import container, end_of, exits_with, python
+from tests.wrapper.messages import NOT_STARTED, RUNS_ANYWAY, not_ready, quit_not_accepted, stopped
+from tests.wrapper.parallel import check_in_parallel
+from tests.wrapper.shell_image import dash_alone, dash_and_bash
 from tests.wrapper.sidecars import istio
-from tests.wrapper.wrapped import container, exits_with, python
+from tests.wrapper.uptime import Uptime
 from webhook.core.pod_options import WhenNotReady
 from webhook.core.sidecar import Endpoint, FoundSidecar
 
 if TYPE_CHECKING:
-    from tests.wrapper.shell import Shell
+    from tests.wrapper.shell_image import ShellImage
 
 LONG_SECONDS = 3600
-SAY = "airflow-sidecar-webhook: "
+SLACK_SECONDS = 2
+"""For a busy machine, beyond what a step takes by design."""
 
 
-def test_the_task_starts_once_the_proxy_is_ready_and_not_before(shell: Shell) -> None:
-    """The stand-in gets ready after a time, as a proxy with a slow control plane; it shows no traffic that would have failed before."""
+def test_the_task_starts_when_the_proxy_is_ready_and_not_before(shell: ShellImage) -> None:
+    """The stand-in gets ready after some time, as a proxy with a slow control plane. It cannot show traffic that would have failed before."""
     with StandInIstioAgent(ready_after_seconds=0.4) as agent:
         ended = container(shell, istio(agent)).run(python("import time; print(time.monotonic())"))
         assert (ended.code, ended.stderr) == (0, b"")
@@ -27,97 +33,153 @@ def test_the_task_starts_once_the_proxy_is_ready_and_not_before(shell: Shell) ->
         assert float(ended.stdout) > became_ready
 
 
-def test_not_ready_at_first_is_asked_again(shell: Shell) -> None:
-    with FakeSidecar({"GET /ready": [503, Trick.RESET, 500, 404, 200], "POST /quit": [Trick.END]}) as fake:
+def test_a_sidecar_that_is_not_ready_is_checked_again(shell: ShellImage) -> None:
+    with FakeSidecar({"GET /ready": [503, Reaction.RESET, 500, 404, 200], "POST /quit": [Reaction.STOP]}) as fake:
         ended = container(shell, fake.as_sidecar()).run(exits_with(4))
         assert (ended.code, ended.stderr) == (4, b"")
-        assert fake.lines == ["GET /ready"] * 5 + ["POST /quit"]
+        assert fake.requests == ["GET /ready"] * 5 + ["POST /quit"]
 
 
-def test_two_sidecars_are_both_waited_for(shell: Shell) -> None:
-    with FakeSidecar({"GET /ready": [200], "POST /quit": [Trick.END]}, name="first") as first:  # noqa: SIM117 - too long as one
-        with FakeSidecar({"GET /ready": [503, 503, 200], "POST /quit": [Trick.END]}, name="second") as second:
+def test_the_task_waits_for_every_sidecar(shell: ShellImage) -> None:
+    with FakeSidecar({"GET /ready": [200], "POST /quit": [Reaction.STOP]}, name="first") as first:  # noqa: SIM117 - too long as one
+        with FakeSidecar({"GET /ready": [503, 503, 200], "POST /quit": [Reaction.STOP]}, name="second") as second:
             ended = container(shell, first.as_sidecar(), second.as_sidecar()).run(exits_with(0))
             assert (ended.code, ended.stderr) == (0, b"")
-            assert first.lines.count("GET /ready") == 1
-            assert second.lines.count("GET /ready") == 3
+            assert first.requests.count("GET /ready") == 1
+            assert second.requests.count("GET /ready") == 3
 
 
-def test_time_over_fails_with_69_one_line_and_the_quit(shells: list[Shell]) -> None:
-    def check(shell: Shell) -> None:
-        with FakeSidecar({"GET /ready": [503], "POST /quit": [Trick.END]}) as fake:
+def test_a_timeout_fails_with_code_69_and_one_line_and_the_sidecars_quit(shells: list[ShellImage]) -> None:
+    def check(shell: ShellImage) -> None:
+        with FakeSidecar({"GET /ready": [503], "POST /quit": [Reaction.STOP]}) as fake:
             ended = container(shell, fake.as_sidecar(), wait_seconds=1).run(python("print('ran')"))
             assert (ended.code, ended.stdout) == (69, b"")
-            assert ended.lines == [f"{SAY}fake was not ready after 1 s: the task was not started"]
-            assert fake.lines[-1] == "POST /quit"
+            assert ended.lines == [not_ready("fake", 1, NOT_STARTED)]
+            assert fake.requests[-1] == "POST /quit"
 
-    at_once(check, shells)
+    check_in_parallel(check, shells)
 
 
-def test_time_over_with_run_starts_the_task_all_the_same(shells: list[Shell]) -> None:
-    def check(shell: Shell) -> None:
-        with FakeSidecar({"GET /ready": [503], "POST /quit": [Trick.END]}) as fake:
+def test_with_when_not_ready_run_the_task_starts_after_the_timeout(shells: list[ShellImage]) -> None:
+    def check(shell: ShellImage) -> None:
+        with FakeSidecar({"GET /ready": [503], "POST /quit": [Reaction.STOP]}) as fake:
             ended = container(shell, fake.as_sidecar(), wait_seconds=1, when_not_ready=WhenNotReady.RUN).run(python("print('ran')"))
             assert (ended.code, ended.stdout) == (0, b"ran\n")
-            assert ended.lines == [f"{SAY}fake was not ready after 1 s: the task runs anyway"]
-            assert fake.lines[-1] == "POST /quit"
+            assert ended.lines == [not_ready("fake", 1, RUNS_ANYWAY)]
+            assert fake.requests[-1] == "POST /quit"
 
-    at_once(check, shells)
+    check_in_parallel(check, shells)
 
 
-def test_a_readiness_that_hangs_is_not_ready_and_does_not_hold_the_deadline_up(shells: list[Shell]) -> None:
-    def check(shell: Shell) -> None:
-        with FakeSidecar({"GET /ready": [Trick.HANG], "POST /quit": [Trick.END]}) as fake:
+def test_a_readiness_request_that_hangs_does_not_delay_the_timeout(shells: list[ShellImage]) -> None:
+    def check(shell: ShellImage) -> None:
+        with FakeSidecar({"GET /ready": [Reaction.HANG], "POST /quit": [Reaction.STOP]}) as fake:
             ended = container(shell, fake.as_sidecar(), wait_seconds=1).run(exits_with(0))
             assert ended.code == 69
             assert ended.seconds < 8
-            assert fake.lines[-1] == "POST /quit"
+            assert fake.requests[-1] == "POST /quit"
 
-    at_once(check, shells)
-
-
-def test_one_that_never_listens_is_late_and_the_line_says_that_it_may_stay(shells: list[Shell]) -> None:
-    def check(shell: Shell) -> None:
-        with FakeSidecar({}, listens=False) as fake:
-            ended = container(shell, fake.as_sidecar(), wait_seconds=1).run(exits_with(0), patience_seconds=90)
-            assert ended.code == 69
-            assert ended.seconds > 58, "it has a minute to come up"
-            assert ended.lines == [
-                f"{SAY}fake was not ready after 1 s: the task was not started",
-                f"{SAY}fake did not take POST:{fake.port}/quit (refused), so the pod may stay Running",
-            ]
-
-    at_once(check, shells)
+    check_in_parallel(check, shells)
 
 
-def test_a_proxy_that_dies_before_it_is_ready_is_noticed_long_before_the_deadline(shells: list[Shell]) -> None:
-    """The stand-in exits as the agent does when Envoy crashes; with restartPolicy Never nothing brings it back."""
+def test_a_sidecar_that_never_listens_has_a_minute_until_it_is_given_up(shell: ShellImage, tmp_path: Path) -> None:
+    uptime = Uptime(tmp_path)
+    with FakeSidecar({}, listens=False) as absent:
+        where = uptime.seen_by(container(shell, absent.as_sidecar(), wait_seconds=1))
+        with where.started(exits_with(0)) as process:
+            uptime.wait_until_seen()
+            uptime.advance(2)
+            assert process.stderr is not None
+            assert process.stderr.readline().decode() == f"{not_ready('fake', 1)}\n"
+            uptime.wait_until_seen()
+            uptime.advance(58)
+            uptime.wait_until_seen()
+            assert process.poll() is None, "it is tried for 60 s from the start of the wrapper"
+            uptime.advance(1)
+            ended = end_of(process)
+    assert (ended.code, ended.lines) == (69, [quit_not_accepted(absent, "refused")])
 
-    def check(shell: Shell) -> None:
+
+def test_a_proxy_that_stops_before_it_is_ready_is_noticed_long_before_the_timeout(shells: list[ShellImage]) -> None:
+    """The stand-in exits as the agent does when Envoy crashes; with restartPolicy Never nothing starts it again."""
+
+    def check(shell: ShellImage) -> None:
         with StandInIstioAgent(Behaviour.DIES_BEFORE_READY, ready_after_seconds=0.5) as agent:
             ended = container(shell, istio(agent), wait_seconds=LONG_SECONDS).run(exits_with(0))
             assert ended.code == 69
-            assert ended.lines == [f"{SAY}istio-proxy was up and is gone before it was ready: the task was not started"]
+            assert ended.lines == [stopped("istio-proxy")]
 
-    at_once(check, shells)
+    check_in_parallel(check, shells)
 
 
-def test_one_that_is_gone_is_noticed_beside_one_that_is_alive(shells: list[Shell]) -> None:
-    def check(shell: Shell) -> None:
+def test_a_stopped_sidecar_is_noticed_beside_one_that_is_alive(shells: list[ShellImage]) -> None:
+    def check(shell: ShellImage) -> None:
         with FakeSidecar({"GET /ready": [503], "POST /quit": [200]}, name="alive") as alive:  # noqa: SIM117 - too long as one
-            with FakeSidecar({"GET /ready": [503, Trick.RESET_AND_END]}, name="gone") as gone:
+            with FakeSidecar({"GET /ready": [503, Reaction.RESET_AND_STOP]}, name="gone") as gone:
                 sidecars = gone.as_sidecar(), alive.as_sidecar()
                 ended = container(shell, *sidecars, wait_seconds=LONG_SECONDS, when_not_ready=WhenNotReady.RUN).run(exits_with(0))
-                assert ended.lines == [f"{SAY}gone was up and is gone before it was ready: the task runs anyway"]
+                assert ended.lines == [stopped("gone", RUNS_ANYWAY)]
 
-    at_once(check, shells)
+    check_in_parallel(check, shells)
 
 
-def test_nine_refusals_in_a_row_are_not_ten(shells: list[Shell]) -> None:
-    """The listener of the readiness goes for a while and comes back, as Envoy's does when the agent starts it again."""
+def test_a_sidecar_has_stopped_when_it_has_refused_for_a_second_however_many_refusals_that_are(shell: ShellImage, tmp_path: Path) -> None:
+    """Another sidecar counts the rounds. The clock counts whole seconds, so a second is over at the second tick."""
+    uptime = Uptime(tmp_path)
+    with FakeSidecar({"GET /ready": [503], "POST /quit": [Reaction.STOP]}, name="alive") as alive:  # noqa: SIM117 - too long as one
+        with FakeSidecar({"GET /ready": [503, Reaction.RESET_AND_STOP]}, name="gone") as gone:
+            where = container(shell, gone.as_sidecar(), alive.as_sidecar(), wait_seconds=LONG_SECONDS)
+            with uptime.seen_by(where).started(exits_with(0)) as process:
+                gone.wait_for("GET /ready", 2)
+                for _ in range(2):
+                    alive.wait_for("GET /ready", alive.requests.count("GET /ready") + 12)
+                    assert process.poll() is None
+                    uptime.advance(1)
+                ended = end_of(process)
+            assert (ended.code, ended.lines) == (69, [stopped("gone")])
 
-    def check(shell: Shell) -> None:
-        with FakeSidecar({"GET /ready": [200], "POST /quit": [Trick.END]}, listens=False) as late:  # noqa: SIM117 - too long as one
+
+def without_pause(image: ShellImage) -> ShellImage:
+    """Replace `sleep` by a program that returns immediately."""
+    return with_sleep(image, "exit 0")
+
+
+def with_pause_of_a_second(image: ShellImage) -> ShellImage:
+    """Replace `sleep` by one that knows whole seconds only, as POSIX has it."""
+    return with_sleep(image, f'case $1 in *.*) exit 1 ;; esac; exec {Path(image.path, "sleep").resolve()} "$@"')
+
+
+def with_sleep(image: ShellImage, program: str) -> ShellImage:
+    sleep = Path(image.path, "sleep")
+    sleep.unlink()
+    sleep.write_text(f"#!{image.path}/sh\n{program}\n", "utf-8")
+    sleep.chmod(0o755)
+    return image
+
+
+def test_the_time_until_a_sidecar_has_stopped_does_not_depend_on_the_pause_between_requests(tmp_path: Path) -> None:
+    images = [
+        (pause(make(tmp_path / f"{make.__name__}-{pause.__name__}")), pause_seconds)
+        for make in (dash_and_bash, dash_alone)
+        for pause, pause_seconds in ((without_pause, 0), (with_pause_of_a_second, 1))
+    ]
+
+    def check(case: tuple[ShellImage, int]) -> None:
+        image, pause_seconds = case
+        with FakeSidecar({"GET /ready": [503, Reaction.RESET_AND_STOP]}) as fake:
+            ended = container(image, fake.as_sidecar(), wait_seconds=LONG_SECONDS).run(exits_with(0))
+            seconds = time.monotonic() - fake.received[-1].at
+            assert ended.lines == [stopped("fake")]
+            assert 1 <= seconds < 2 + 2 * pause_seconds + SLACK_SECONDS
+
+    check_in_parallel(check, images)
+
+
+def test_a_sidecar_whose_listener_is_away_while_its_agent_answers_has_not_stopped(shells: list[ShellImage]) -> None:
+    """The listener for readiness disappears and comes back, as Envoy's does when the agent starts it again."""
+
+    def check(shell: ShellImage) -> None:
+        with FakeSidecar({"GET /ready": [200], "POST /quit": [Reaction.STOP]}, listens=False) as late:  # noqa: SIM117 - too long as one
             with FakeSidecar({"GET /alive": [200]}, name="agent") as agent:
                 shape = late.as_sidecar()
                 sidecar = FoundSidecar(
@@ -128,11 +190,11 @@ def test_nine_refusals_in_a_row_are_not_ten(shells: list[Shell]) -> None:
                     late.listen()
                     assert process.wait(20) == 0
 
-    at_once(check, shells)
+    check_in_parallel(check, shells)
 
 
-def test_zero_seconds_do_not_wait(shell: Shell) -> None:
-    with FakeSidecar({"GET /ready": [503], "POST /quit": [Trick.END]}) as fake:
+def test_with_wait_seconds_0_the_task_does_not_wait(shell: ShellImage) -> None:
+    with FakeSidecar({"GET /ready": [503], "POST /quit": [Reaction.STOP]}) as fake:
         ended = container(shell, fake.as_sidecar(), wait_seconds=0).run(python("print('ran')"))
         assert (ended.code, ended.stdout, ended.stderr) == (0, b"ran\n", b"")
-        assert fake.lines == ["POST /quit"]
+        assert fake.requests == ["POST /quit"]

@@ -1,7 +1,7 @@
 """The wrapper around the main container's command: how it is written, and how it is told again in a pod that we have seen before.
 
 A wrapped command is ``[SHELL, "-c", SCRIPT, "airflow-sidecar-webhook", OPTION..., "--", WORD...]``; ``args`` stay as they are. What
-the words after ``--`` were is told by the option ``--entrypoint``, so the original command can always be had back: a pass over a
+the words after ``--`` were is told by the option ``--entrypoint-source``, so the original command can always be had back: a pass over a
 wrapped pod starts from what the user wrote, and comes to the same end.
 """
 
@@ -116,15 +116,15 @@ def original_command(command: list[str] | None) -> list[str] | None:
 
 
 def _options(wrap: Wrap) -> list[str]:
-    options = ["--wait", str(wrap.wait_seconds), "--late", str(wrap.when_not_ready)]
-    options += ("--quit", "success" if wrap.only_after_success else "always")
-    options += ("--entrypoint", str(wrap.entrypoint.source))
+    options = ["--wait-seconds", str(wrap.wait_seconds), "--when-not-ready", str(wrap.when_not_ready)]
+    options += ("--quit", "on-success" if wrap.only_after_success else "always")
+    options += ("--entrypoint-source", str(wrap.entrypoint.source))
     if wrap.helper:
         options += ("--busybox", HELPER_BUSYBOX)
     for sidecar in wrap.sidecars:
         options += ("--sidecar", sidecar.name, _place(sidecar.ready), _place(sidecar.alive), _request(sidecar.quit))
     for candidate in wrap.entrypoint.candidates:
-        options += ("--try", *map(unexpanded, candidate), "--end")
+        options += ("--try-entrypoint", *map(unexpanded, candidate), "--end-try")
     return options
 
 
@@ -150,11 +150,11 @@ def _start_of_options(command: list[str]) -> int | None:
 
 
 def _read_options(command: list[str], start: int) -> tuple[str | None, int]:
-    """The value of ``--entrypoint`` and the index after ``--``. (None, 0) for anything that we did not write."""
+    """The value of ``--entrypoint-source`` and the index after ``--``. (None, 0) for anything that we did not write."""
     source, position = None, start
     while position < len(command) and command[position] != "--":
         option = command[position]
-        if option == "--entrypoint":
+        if option == "--entrypoint-source":
             source = command[position + 1] if position + 1 < len(command) else None
         position = _after_option(command, position, option)
     return (source, position + 1) if position < len(command) else (None, 0)
@@ -163,6 +163,6 @@ def _read_options(command: list[str], start: int) -> tuple[str | None, int]:
 def _after_option(command: list[str], position: int, option: str) -> int:
     if option == "--sidecar":
         return position + 1 + _VALUES_OF_SIDECAR
-    if option == "--try":
-        return command.index("--end", position) + 1 if "--end" in command[position:] else len(command)
+    if option == "--try-entrypoint":
+        return command.index("--end-try", position) + 1 if "--end-try" in command[position:] else len(command)
     return position + 2

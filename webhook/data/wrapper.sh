@@ -1,20 +1,22 @@
-# The wrapper around a task: waits until the sidecars are ready, runs the task, asks each sidecar to quit, ends with the code of the task.
+# The wrapper around a task. It waits until the sidecars are ready, runs the task, requests each sidecar to quit, and exits with the task's code.
 #
-#   sh -c "asw_script=<this text in single quotes>; eval \"$asw_script\"" airflow-sidecar-webhook OPTION... -- ARGV...
+#   sh -c "asw_script=<this text in single quotes>; eval \"$asw_script\"" airflow-sidecar-webhook OPTION... -- WORD...
 #
-#   --wait SECONDS                      how long to wait for readiness; 0 does not wait
-#   --late fail|run                     what to do when that time is over, or when a sidecar is gone before it was ready
-#   --quit always|success               success: only after code 0 (restartPolicy OnFailure runs the task again beside the same sidecars)
-#   --sidecar NAME READY ALIVE QUIT     READY and ALIVE are PORT/PATH, QUIT is METHOD:PORT/PATH, - is none; asked to quit in this order
-#   --try WORD... --end                 an entrypoint for images that cannot be seen from the pod: the first one whose programs exist is used
-#   --entrypoint SOURCE                 for the webhook alone: where the words before the args came from
-#   --busybox PROGRAM                   the programs of this busybox instead of those in the image
+#   --wait-seconds SECONDS              how long to wait for the sidecars; 0 does not wait
+#   --when-not-ready fail|run           what to do when a sidecar is not ready by then, or stops before it is ready
+#   --quit always|on-success            on-success: request a quit only after code 0, since restartPolicy OnFailure
+#                                       runs a failed task again beside the same sidecars
+#   --sidecar NAME READY ALIVE QUIT     READY and ALIVE are PORT/PATH, QUIT is METHOD:PORT/PATH, - stands for none;
+#                                       sidecars are requested to quit in the order of these options
+#   --try-entrypoint WORD... --end-try  a possible entrypoint; the first one whose programs exist in the image runs before WORD...
+#   --entrypoint-source SOURCE          ignored here: the webhook reads it when it sees the pod again
+#   --busybox PROGRAM                   use the programs of this busybox instead of the image's
 #
-# Laws of this text, each held by a test: no single quote, no dollar followed by a parenthesis or a dollar (the kubelet expands those in
-# command and args), nothing on stdout, every variable starts with asw_ (another name could be the task's own, exported one).
-# Full-line comments are dropped before it goes into a pod.
+# Rules for this text; tests enforce them. No single quote. No dollar before a parenthesis or another dollar, since the kubelet expands
+# those in command and args. Nothing on stdout. Every variable starts with asw_, since any other name could be a variable of the task.
+# Full-line comments are removed before the text goes into a pod.
 
-# A bash that is called sh takes options (SHELLOPTS) and functions from the environment.
+# A bash that runs as sh takes options (SHELLOPTS) and functions from the environment: undo both.
 set +aeuvx -f
 unset -f command curl declare env kill printf python3 read sleep timeout tr wait wget
 asw_bash=
@@ -23,17 +25,17 @@ asw_nl="
 "
 asw_mark=`printf "\001"`
 
-# The environment this process was started with, one entry a line; a line break in a value is \001. By number: /proc/self would be the
-# child that becomes tr, and what it was started with is gone by then.
+# The environment of this process at its start, one entry a line; \001 stands for a line break in a value. The path has the process id,
+# since /proc/self would be the child that runs tr.
 asw_environ=`{ tr "\000\n" "\n\001" </proc/${$}/environ; } 2>/dev/null`
 
-# Runs a program in that environment. Shells add PWD and the like, drop names that are no identifiers, and overwrite names of their own.
-# To env a program with = in its name would be a variable.
+# asw_exec WORD...: becomes this program, with the environment of the start. A shell would add PWD and the like, drop names that are not
+# identifiers, and overwrite its own variables. env takes a program with = in its name for a variable, so such a program runs without env.
 asw_exec() {
   case $1 in *=*) exec "$@" ;; esac
   [ -n "$asw_environ" ] || exec "$@"
   command -v env >/dev/null 2>&1 || exec "$@"
-  asw_seen=" "
+  asw_names=" "
   IFS=$asw_nl
   for asw_entry in $asw_environ; do
     asw_name=${asw_entry%%=*}
@@ -50,26 +52,26 @@ asw_exec() {
         asw_entry=${asw_entry%.}
         ;;
     esac
-    asw_seen="$asw_seen$asw_name "
+    asw_names="$asw_names$asw_name "
     set -- "$asw_entry" "$@"
   done
   IFS=" "
   set -- -- "$@"
   for asw_name in _ PWD OLDPWD SHLVL asw_script; do
-    case $asw_seen in *" $asw_name "*) ;; *) set -- -u "$asw_name" "$@" ;; esac
+    case $asw_names in *" $asw_name "*) ;; *) set -- -u "$asw_name" "$@" ;; esac
   done
   exec env "$@"
 }
 if [ -n "$asw_bash" ]; then set +o posix; fi
 
-# Only bash can give a background child its default SIGINT and SIGQUIT back, and its /dev/tcp needs no curl.
-# -p: no BASH_ENV file, and no functions or options from the environment, so a bash that is called sh is left for it too.
+# Continue in bash where the image has it: only bash can restore the default SIGINT and SIGQUIT in a background child, and its /dev/tcp
+# needs no curl. -p ignores BASH_ENV and takes no functions or options from the environment, so a bash that runs as sh is replaced too.
 case $- in
   *p*) ;;
   *) if command -v bash >/dev/null 2>&1; then asw_exec bash -p -c "$asw_script" "$0" "$@"; fi ;;
 esac
 
-asw_say() {
+asw_log() {
   printf "%s: %s\n" "$0" "$*" >&2
 }
 
@@ -77,13 +79,13 @@ asw_tool() {
   ${asw_busybox:+"$asw_busybox"} "$@"
 }
 
-# In a process of its own, as everything that is silenced while signals may come: what a trap says would be silenced with it.
-asw_nap() {
+# The pause between two rounds of requests. It runs in a subshell, so that only its own stderr is dropped, not that of a trap.
+asw_pause() {
   (asw_tool sleep 0.05 || asw_tool sleep 1) 2>/dev/null
 }
 
-# Whole seconds since boot, which nobody sets back. Sets asw_now. Without a process in bash alone: read never returns in busybox 1.38.0 once
-# a signal was trapped (https://github.com/vda-linux/busybox_mirror/issues/16).
+# Sets asw_now: whole seconds since boot, a clock that never goes back. Only bash uses read alone: in busybox 1.38.0 read never returns
+# once a signal was trapped (https://github.com/vda-linux/busybox_mirror/issues/16).
 asw_clock() {
   asw_now=
   [ -n "$asw_bash" ] || asw_now=`asw_tool cat /proc/uptime 2>/dev/null`
@@ -91,20 +93,20 @@ asw_clock() {
   asw_now=${asw_now%%.*}
 }
 
-# asw_after SECONDS: sets asw_deadline on the scale of asw_now, at least that far away. The eval is there since the text must not hold a
-# dollar before a parenthesis.
-asw_after() {
+# asw_set_deadline SECONDS: sets asw_deadline, on the clock of asw_now, to at least SECONDS and less than SECONDS + 1 from now.
+# The eval avoids a dollar before a parenthesis in this text.
+asw_set_deadline() {
   asw_clock
   eval "asw_deadline=\$""((asw_now + $1 + 1))"
 }
 
-# Each asw_http_* METHOD HOST PORT PATH prints the HTTP status, or refused, or lost (connected, but no answer in time).
+# Each asw_http_TOOL METHOD HOST PORT PATH prints the HTTP status, or: refused (no connection), no answer (a connection, but no status in 2 s).
 
 asw_http_bash() {
   exec 8<>"/dev/tcp/$2/$3" || { printf refused; return; }
   printf "%s %s HTTP/1.1\r\nHost: localhost:%s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" "$1" "$4" "$3" >&8
   IFS=" " read -r -t 2 asw_rest asw_status asw_rest <&8
-  printf "%s" "${asw_status:-lost}"
+  printf "%s" "${asw_status:-no answer}"
 }
 
 asw_http_curl() {
@@ -112,7 +114,7 @@ asw_http_curl() {
   case $? in
     0) printf "%s" "$asw_status" ;;
     7) printf refused ;;
-    *) printf lost ;;
+    *) printf "no answer" ;;
   esac
 }
 
@@ -121,7 +123,7 @@ asw_http_wget() {
   LC_ALL=C
   export LC_ALL
   case $1 in GET) set -- ;; *) set -- --post-data "" ;; esac
-  # A busybox may be built without -T (Debian), and TERM is ignored while the sidecars are asked to quit.
+  # The limit is a program of its own, since a busybox may lack wget -T (Debian). It kills, since TERM may be ignored here.
   asw_reply=`asw_tool $asw_limit ${asw_busybox:+"$asw_busybox"} wget -S -O /dev/null -t 1 "$@" "http://$asw_url" 2>&1`
   asw_code=$?
   case $asw_reply in
@@ -130,7 +132,7 @@ asw_http_wget() {
       printf "%.3s" "$asw_reply"
       ;;
     *refused* | *"an.t assign"* | *unreachable* | *"an.t connect"*) printf refused ;;
-    *) if [ "$asw_code" = 0 ]; then printf 200; else printf lost; fi ;;
+    *) if [ "$asw_code" = 0 ]; then printf 200; else printf "no answer"; fi ;;
   esac
 }
 
@@ -139,10 +141,10 @@ asw_http_python3() {
 try: c = http.client.HTTPConnection(sys.argv[2], int(sys.argv[3]), timeout=2); c.connect()
 except OSError: print(\"refused\", end=\"\"); sys.exit()
 try: c.request(sys.argv[1], sys.argv[4]); print(c.getresponse().status, end=\"\")
-except Exception: print(\"lost\", end=\"\")" "$@"
+except Exception: print(\"no answer\", end=\"\")" "$@"
 }
 
-# The first way to speak HTTP that this image has. A bash built without /dev/tcp says that the file does not exist.
+# Sets asw_http to the first HTTP client of the image. A bash that was built without /dev/tcp reports that the file does not exist.
 asw_choose_http() {
   asw_http=none
   for asw_program in python3 wget curl; do
@@ -158,13 +160,14 @@ asw_choose_http() {
   asw_limit="timeout -s KILL 2"
   (asw_tool $asw_limit ${asw_busybox:+"$asw_busybox"} sleep 0) 2>/dev/null || asw_limit=env
   if [ "$asw_http" = none ]; then
-    asw_say "no bash, curl, wget or python3 in this image: sidecars can be neither waited for nor asked to quit"
+    asw_log "this image has no bash, curl, wget or python3: the task does not wait for its sidecars, and they may keep the pod Running." \
+      "Set the annotation $0/shell to helper"
     asw_sidecars=
   fi
 }
 
-# asw_ask METHOD PORT/PATH: sets asw_answer. The loopback may be IPv6 alone.
-asw_ask() {
+# asw_request METHOD PORT/PATH: sets asw_answer. It tries 127.0.0.1, then ::1, where a sidecar may listen instead.
+asw_request() {
   asw_port=${2%%/*}
   asw_url=127.0.0.1:$2
   asw_answer=`"asw_http_$asw_http" "$1" 127.0.0.1 "$asw_port" "/${2#*/}" 2>/dev/null`
@@ -173,48 +176,55 @@ asw_ask() {
   asw_answer=`"asw_http_$asw_http" "$1" ::1 "$asw_port" "/${2#*/}" 2>/dev/null`
 }
 
-# asw_look NAME READY ALIVE QUIT: notes in asw_ready, asw_seen_alive, asw_gone and asw_waiting what one round shows of one sidecar.
-asw_look() {
+# asw_check NAME READY ALIVE QUIT: one readiness check of one sidecar. Adds its name to asw_ready, or to asw_alive when it answers in
+# another way. Sets asw_waiting to a sidecar that is not ready, and asw_gone to one that answered before and refuses connections now.
+asw_check() {
   [ "$2" != - ] || return 0
   case $asw_ready in *" $1 "*) return 0 ;; esac
-  asw_ask GET "$2"
+  asw_request GET "$2"
   case $asw_answer in 2??) asw_ready="$asw_ready$1 "; return 0 ;; esac
-  if [ "$asw_answer" = refused ] && [ "$3" != - ]; then asw_ask GET "$3"; fi
+  if [ "$asw_answer" = refused ] && [ "$3" != - ]; then asw_request GET "$3"; fi
   case $asw_answer in
     refused)
-      case $asw_seen_alive in *" $1 "*) asw_gone=$1 ;; esac
+      case $asw_alive in *" $1 "*) asw_gone=$1 ;; esac
       ;;
     [1-5]??)
-      case $asw_seen_alive in *" $1 "*) ;; *) asw_seen_alive="$asw_seen_alive$1 " ;; esac
+      case $asw_alive in *" $1 "*) ;; *) asw_alive="$asw_alive$1 " ;; esac
       ;;
   esac
   asw_waiting=$1
 }
 
-# Waits until all are ready. Sets asw_late to the reason when that does not come true: time over, or a sidecar that was up and
-# has refused ten rounds in a row (restartPolicy Never does not bring it back).
-asw_wait() {
-  asw_late=
+# Waits until all sidecars are ready. Otherwise sets asw_unready to the reason: the time is over, or a sidecar that answered before has
+# refused connections for 1 s. Such a sidecar has stopped, and restartPolicy Never does not start it again.
+asw_wait_ready() {
+  asw_unready= asw_refusing=
   [ "$asw_seconds" -gt 0 ] || return 0
-  asw_after "$asw_seconds"
+  asw_set_deadline "$asw_seconds"
+  asw_wait_end=$asw_deadline
   while :; do
     asw_waiting= asw_gone=
-    asw_each asw_look
+    asw_each asw_check
     [ -n "$asw_waiting" ] || return 0
+    if [ "$asw_gone" != "$asw_refusing" ]; then
+      asw_refusing=$asw_gone
+      asw_set_deadline 1
+    fi
     asw_clock
-    if [ "$asw_now" -ge "$asw_deadline" ]; then
-      asw_late="$asw_waiting was not ready after $asw_seconds s"
+    if [ "$asw_now" -ge "$asw_wait_end" ]; then
+      asw_unready="sidecar $asw_waiting was not ready after $asw_seconds s"
       return 0
     fi
-    if [ -n "$asw_gone" ]; then asw_missed=x$asw_missed; else asw_missed=; fi
-    case $asw_missed in
-      xxxxxxxxxx*) asw_late="$asw_gone was up and is gone before it was ready"; return 0 ;;
-    esac
-    asw_nap
+    if [ -n "$asw_gone" ] && [ "$asw_now" -ge "$asw_deadline" ]; then
+      asw_waiting=$asw_gone
+      asw_unready="sidecar $asw_gone stopped before it was ready (it refuses connections)"
+      return 0
+    fi
+    asw_pause
   done
 }
 
-# asw_each FUNCTION: calls it with the four fields of every sidecar.
+# asw_each FUNCTION: calls FUNCTION for every sidecar, with the four values of its option.
 asw_each() {
   IFS=$asw_nl
   for asw_line in $asw_sidecars; do
@@ -225,56 +235,61 @@ asw_each() {
   IFS=" "
 }
 
-# asw_known NAME: whether it was seen up.
-asw_known() {
-  case $asw_ready$asw_seen_alive in *" $1 "*) ;; *) return 1 ;; esac
+# asw_was_up NAME: whether this sidecar has answered a request.
+asw_was_up() {
+  case $asw_ready$asw_alive in *" $1 "*) ;; *) return 1 ;; esac
 }
 
-# asw_quit NAME READY ALIVE QUIT. Refused means gone already when it was seen up, else that it does not listen yet: its image may still be
-# on its way, and given up on it would run for ever. It has a minute for that, from the start on. A reply that is lost is the agent ending
-# before it could answer, so a second call tells.
+# asw_quit NAME READY ALIVE QUIT: requests one sidecar to quit, for 3 s at most. A sidecar that was up and refuses the connection has
+# stopped. One that was never up may still start, for example while its image is pulled, and would then run for ever: so it is
+# tried until 60 s after the start of the wrapper. A sidecar may stop before it has sent its answer, so a request without an answer is repeated.
 asw_quit() {
   [ "$4" != - ] || return 0
-  [ -z "$asw_asked" ] || asw_wait_gone "$asw_asked"
-  asw_asked=${4#*:}
-  asw_after 3
-  if [ -z "$asw_hurry" ] && ! asw_known "$1" && [ "$asw_deadline" -lt "$asw_minute" ]; then asw_deadline=$asw_minute; fi
+  [ -z "$asw_quitting" ] || asw_wait_gone "$asw_quitting"
+  asw_quitting=${4#*:}
+  asw_set_deadline 3
+  if [ -z "$asw_term" ] && ! asw_was_up "$1" && [ "$asw_deadline" -lt "$asw_start_end" ]; then asw_deadline=$asw_start_end; fi
   while :; do
-    asw_ask "${4%%:*}" "$asw_asked"
+    asw_request "${4%%:*}" "$asw_quitting"
     case $asw_answer in
       2??) break ;;
       refused)
-        if asw_known "$1"; then break; fi
-        if [ "$asw_hurry" = now ]; then asw_hurry=noted; asw_after 3; fi
+        if asw_was_up "$1"; then break; fi
+        if [ "$asw_term" = new ]; then asw_term=seen; asw_set_deadline 3; fi
         ;;
       40[1345])
-        asw_asked=
-        asw_say "$1 answered $asw_answer to $4: its quit endpoint is not enabled, so the pod may stay Running"
+        asw_quit_failed "$1 answered $asw_answer to" "$4" "its quit endpoint is not enabled"
         break
         ;;
       *)
-        asw_known "$1" || { asw_seen_alive="$asw_seen_alive$1 "; asw_after 3; }
+        asw_was_up "$1" || { asw_alive="$asw_alive$1 "; asw_set_deadline 3; }
         ;;
     esac
     asw_clock
     if [ "$asw_now" -ge "$asw_deadline" ]; then
-      asw_asked=
-      asw_say "$1 did not take $4 (${asw_answer:-lost}), so the pod may stay Running"
+      asw_quit_failed "$1 did not accept" "$4" "${asw_answer:-no answer}"
       break
     fi
-    asw_nap
+    asw_pause
   done
 }
 
-# The last calls of one sidecar may go through the next (a secrets agent through the mesh proxy): give it 5 s to be gone.
+# asw_quit_failed WHAT QUIT WHY
+asw_quit_failed() {
+  asw_quitting=
+  asw_log "sidecar $1 ${2%%:*} http://localhost:${2#*:} ($3), so the pod may stay Running until it is deleted"
+}
+
+# asw_wait_gone PORT/PATH: waits until this port refuses connections, for 5 s at most. The last requests of one sidecar may go through the
+# next one: a secrets agent through the mesh proxy.
 asw_wait_gone() {
-  asw_after 5
+  asw_set_deadline 5
   while :; do
-    asw_ask GET "${1%%/*}/"
+    asw_request GET "${1%%/*}/"
     [ "$asw_answer" != refused ] || return 0
     asw_clock
     [ "$asw_now" -lt "$asw_deadline" ] || return 0
-    asw_nap
+    asw_pause
   done
 }
 
@@ -282,34 +297,36 @@ asw_ignore_signals() {
   trap "" TERM INT HUP QUIT USR1 USR2
 }
 
-# asw_finish CODE: the only way out.
+# asw_finish CODE: requests the sidecars to quit, and exits. The wrapper ends nowhere else.
 asw_finish() {
   asw_ignore_signals
-  # The kubelet wants an end: no long wait any more for what may never come.
-  trap ": \${asw_hurry:=now}" TERM
-  if [ "$asw_when" = always ] || [ "$1" = 0 ]; then
-    asw_asked=
+  # TERM means that the pod is being deleted: stop waiting for a sidecar that was never up.
+  trap ": \${asw_term:=new}" TERM
+  if [ "$asw_quit_when" = always ] || [ "$1" = 0 ]; then
+    asw_quitting=
     asw_each asw_quit
   fi
   exit "$1"
 }
 
-# asw_signal NAME CODE: before the task runs a signal ends the wrapper (USR1 and USR2 do not: PID 1 has no default action), later it is the task's.
+# asw_signal NAME CODE: forwards the signal to the task. Before the task was started it ends the wrapper instead, with CODE; USR1 and USR2
+# are ignored then, as by any PID 1 without a handler.
 asw_signal() {
   case $asw_state in
     running) kill -s "$1" "$asw_child" 2>/dev/null ;;
     starting) asw_pending="$asw_pending $1" ;;
     *)
       case $1 in USR1 | USR2) return 0 ;; esac
-      asw_say "$1 before the task was started"
-      asw_hurry=noted
+      asw_log "received SIG$1 before the task was started: the task will not run"
+      asw_term=seen
       asw_finish "$2"
       ;;
   esac
 }
 
-# Waits for the task itself, silently: shells report a death by signal. A signal makes wait return too, with 128 + n, which could be the
-# code of the task as well, so another wait asks again once the child is gone. It gets 127 where the first one had the code already.
+# Waits for the task and sets asw_code. The stderr of wait is dropped, since shells report there that a signal killed a child. A signal to the
+# wrapper makes wait return too, with 128 + n, which could also be the code of the task. So once the child is gone a second wait reads its
+# code; it returns 127 where the first one has read it already.
 asw_wait_task() {
   while :; do
     wait "$asw_waited" 2>/dev/null
@@ -317,7 +334,7 @@ asw_wait_task() {
     kill -0 "$asw_waited" 2>/dev/null || break
   done
   asw_ignore_signals
-  if [ -n "$asw_kept" ]; then
+  if [ -n "$asw_supervised" ]; then
     IFS=" " read -r -t 2 asw_rest <&7 && asw_code=$asw_rest
   else
     wait "$asw_waited" 2>/dev/null
@@ -328,17 +345,17 @@ asw_wait_task() {
 
 asw_task() {
   trap - TERM INT HUP QUIT USR1 USR2
-  if [ -n "$asw_kept" ]; then
+  if [ -n "$asw_supervised" ]; then
     printf "%s\n" "$BASHPID" >&7
     exec 7<&-
   fi
   asw_exec "$@"
 }
 
-# bash loses the code of a child that ends just as a signal comes (its trap leaves waitpid by longjmp). So there a process in between, that
-# no signal disturbs, waits for the task. What number the task has, and how it ended, goes through a pipe.
-asw_keep() {
-  # From bash 5.3 on, a background child of a shell that ignores INT and QUIT cannot have them back.
+# asw_supervise WORD...: runs the task as a child, and writes its process id and its exit code to a pipe. Only bash needs this process: it
+# loses the code of a child that ends just as a signal arrives (its trap leaves waitpid by longjmp), and this process ignores all signals.
+asw_supervise() {
+  # bash 5.3 and later cannot restore INT and QUIT in a background child of a shell that ignores them.
   trap : TERM INT HUP QUIT USR1 USR2
   asw_task "$@" <&9 9<&- &
   asw_ignore_signals
@@ -347,24 +364,24 @@ asw_keep() {
 }
 
 asw_start() {
-  # A background child of a shell gets /dev/null as its stdin unless it is given one.
+  # A shell connects the stdin of a background child to /dev/null unless it is redirected.
   { command exec 9<&0; } 2>/dev/null || exec 9</dev/null
-  # In quotes, since no other shell could read it: a pipe that is open at both ends.
+  # A pipe, open for reading and writing. In an eval, since the other shells cannot parse it.
   if [ -n "$asw_bash" ] && eval "exec 7<> <(:)" 2>/dev/null; then
-    asw_kept=yes
-    asw_keep "$@" &
+    asw_supervised=yes
+    asw_supervise "$@" &
     asw_waited=$!
     until IFS=" " read -r -t 1 asw_child <&7 || ! kill -0 "$asw_waited" 2>/dev/null; do :; done
   else
     asw_task "$@" <&9 9<&- &
     asw_waited=$! asw_child=$!
-    # Time for the child to leave the traps behind: a signal that meets them there is lost.
+    # Gives the child time to reset the traps: it loses a signal that arrives earlier.
     asw_tool sleep 0 2>/dev/null
   fi
   exec 9<&-
 }
 
-# asw_exists WORD...: whether an entrypoint of these words can be run here.
+# asw_exists WORD...: whether the programs of this entrypoint exist in the image.
 asw_exists() {
   for asw_word in "$@"; do
     case $asw_word in
@@ -375,8 +392,8 @@ asw_exists() {
   done
 }
 
-asw_seconds=120 asw_late_action=fail asw_when=always asw_busybox= asw_sidecars= asw_entrypoint=
-asw_ready=" " asw_seen_alive=" " asw_missed= asw_gone= asw_waiting= asw_pending= asw_kept= asw_hurry= asw_state=waiting
+asw_seconds=120 asw_when_not_ready=fail asw_quit_when=always asw_busybox= asw_sidecars= asw_entrypoint=
+asw_ready=" " asw_alive=" " asw_pending= asw_supervised= asw_term= asw_state=waiting
 trap "asw_signal TERM 143" TERM
 trap "asw_signal INT 130" INT
 trap "asw_signal HUP 129" HUP
@@ -386,18 +403,18 @@ trap "asw_signal USR2 140" USR2
 
 while [ "$#" -gt 0 ] && [ "$1" != -- ]; do
   case $1 in
-    --wait) asw_seconds=$2 ;;
-    --late) asw_late_action=$2 ;;
-    --quit) asw_when=$2 ;;
+    --wait-seconds) asw_seconds=$2 ;;
+    --when-not-ready) asw_when_not_ready=$2 ;;
+    --quit) asw_quit_when=$2 ;;
     --busybox) asw_busybox=$2 ;;
     --sidecar)
       asw_sidecars="$asw_sidecars$2 $3 $4 $5$asw_nl"
       shift 3
       ;;
-    --try)
+    --try-entrypoint)
       asw_words=
       shift
-      while [ "$1" != --end ]; do
+      while [ "$1" != --end-try ]; do
         asw_words="$asw_words$1$asw_nl"
         shift
       done
@@ -415,19 +432,20 @@ shift
 IFS=$asw_nl
 set -- $asw_entrypoint "$@"
 IFS=" "
-asw_after 60
-asw_minute=$asw_deadline
+asw_set_deadline 60
+asw_start_end=$asw_deadline
 [ -z "$asw_sidecars" ] || asw_choose_http
-asw_wait
+asw_wait_ready
 
-if [ -n "$asw_late" ] && [ "$asw_late_action" = run ]; then
-  asw_say "$asw_late: the task runs anyway"
-elif [ -n "$asw_late" ]; then
-  asw_say "$asw_late: the task was not started"
+if [ -n "$asw_unready" ] && [ "$asw_when_not_ready" = run ]; then
+  asw_log "$asw_unready: the task runs anyway. Read the log of container $asw_waiting"
+elif [ -n "$asw_unready" ]; then
+  asw_log "$asw_unready: the task was not started. Read the log of container $asw_waiting"
   asw_finish 69
 fi
 if [ "$#" = 0 ]; then
-  asw_say "no command, no args and no known entrypoint: nothing to run"
+  asw_log "nothing to run: the container has no command and no args, and this image has no known entrypoint." \
+    "Set the annotation $0/entrypoint"
   asw_finish 127
 fi
 

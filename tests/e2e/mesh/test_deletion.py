@@ -54,4 +54,4 @@ def test_a_task_that_still_waits_for_its_proxy_is_never_started(namespace: PodNa
 
     base = ended(namespace.gone("waiting"), "base")
     assert base["exitCode"] == 143
-    assert "TERM before the task was started" in base["message"]
+    assert "received SIGTERM before the task was started" in base["message"]

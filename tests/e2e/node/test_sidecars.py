@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.node.namespace import PodNamespace
 
-SAY = "airflow-sidecar-webhook: istio-proxy"
+SAY = "airflow-sidecar-webhook: sidecar istio-proxy"
 RAN = "the task ran\n"
 BRIEFLY = {WAIT_SECONDS: "5"}
 """Long enough for the proxy's container to start on a busy machine: before that, it cannot take a quit request."""
@@ -40,13 +40,21 @@ ENDING = {
     "as-istio": SidecarCase(Behaviour.AS_ISTIO, {}, 3),
     "reply-lost": SidecarCase(Behaviour.REPLY_LOST, {}, 3),
     "late-listener": SidecarCase(Behaviour.LATE_LISTENER, {}, 3, ready_after_seconds=1.0),
-    "never-ready": SidecarCase(Behaviour.NEVER_READY, BRIEFLY, 69, "was not ready after 5 s: the task was not started", ran=False),
-    "never-ready-run": SidecarCase(Behaviour.NEVER_READY, BRIEFLY | RUN, 3, "was not ready after 5 s: the task runs anyway"),
+    "never-ready": SidecarCase(
+        Behaviour.NEVER_READY,
+        BRIEFLY,
+        69,
+        "was not ready after 5 s: the task was not started. Read the log of container istio-proxy",
+        ran=False,
+    ),
+    "never-ready-run": SidecarCase(
+        Behaviour.NEVER_READY, BRIEFLY | RUN, 3, "was not ready after 5 s: the task runs anyway. Read the log of container istio-proxy"
+    ),
     "dies-before": SidecarCase(
         Behaviour.DIES_BEFORE_READY,
         {},
         69,
-        "was up and is gone before it was ready: the task was not started",
+        "stopped before it was ready (it refuses connections): the task was not started. Read the log of container istio-proxy",
         ran=False,
         ready_after_seconds=ALIVE_SECONDS,
     ),
@@ -54,14 +62,15 @@ ENDING = {
         Behaviour.DIES_BEFORE_READY,
         RUN,
         3,
-        "was up and is gone before it was ready: the task runs anyway",
+        "stopped before it was ready (it refuses connections): the task runs anyway. Read the log of container istio-proxy",
         ready_after_seconds=ALIVE_SECONDS,
     ),
 }
+NOT_ACCEPTED = "did not accept POST http://localhost:15020/quitquitquit ({}), so the pod may stay Running until it is deleted"
 STAYING = {
-    "quit-fails": SidecarCase(Behaviour.QUIT_FAILS, {}, 3, "did not take POST:15020/quitquitquit (500), so the pod may stay Running"),
-    "quit-hangs": SidecarCase(Behaviour.QUIT_HANGS, {}, 3, "did not take POST:15020/quitquitquit (lost), so the pod may stay Running"),
-    # Seen ready, so refused is taken for gone.
+    "quit-fails": SidecarCase(Behaviour.QUIT_FAILS, {}, 3, NOT_ACCEPTED.format("500")),
+    "quit-hangs": SidecarCase(Behaviour.QUIT_HANGS, {}, 3, NOT_ACCEPTED.format("no answer")),
+    # It was ready before, so the wrapper takes a refused connection for a stopped sidecar.
     "quit-refused": SidecarCase(Behaviour.QUIT_REFUSED, {}, 3),
 }
 CASES = ENDING | STAYING

@@ -301,8 +301,8 @@ def test_a_bad_annotation_is_told_with_what_is_allowed_and_never_stops_a_task(ke
 def test_the_users_annotations_reach_the_wrapper(policy: Policy) -> None:
     after = ask(executor_pod(wait_seconds="7", when_not_ready="run"), policy)[1]
 
-    assert option(after, "--wait") == "7"
-    assert option(after, "--late") == "run"
+    assert option(after, "--wait-seconds") == "7"
+    assert option(after, "--when-not-ready") == "run"
 
 
 def test_a_user_names_a_sidecar_of_his_own(policy: Policy) -> None:

@@ -69,8 +69,8 @@ def test_after_the_prefix_the_command_line_is_what_would_have_run_element_by_ele
     assert args == container(before, name).get("args")
     assert command[: command.index(PREFIX) + 1] == ["/bin/sh", "-c", policy.script, PREFIX]
     if expected(path)[1] == "wrapped in-image":
-        assert command[-2:] == ["--end", "--"]
-        assert ["--try", *ENTRYPOINT, "--end"] == command[command.index("--try") : command.index("--end") + 1]
+        assert command[-2:] == ["--end-try", "--"]
+        assert ["--try-entrypoint", *ENTRYPOINT, "--end-try"] == command[command.index("--try-entrypoint") : command.index("--end-try") + 1]
     else:
         own = container(before, name).get("command")
         assert command[command.index("--", command.index(PREFIX)) + 1 :] == (own or ENTRYPOINT)
@@ -163,7 +163,7 @@ def test_a_job_that_is_tried_again_quits_its_proxy_only_after_success(policy: Po
         main = ask(pod, policy)[1]["spec"]["containers"][0]["command"]
 
         assert pod["spec"]["restartPolicy"] == "OnFailure"
-        assert main[main.index("--quit") + 1] == "success"
+        assert main[main.index("--quit") + 1] == "on-success"
 
 
 OTHER_VERSIONS = {

@@ -124,7 +124,7 @@ GARBAGE: Final = (
     "9" * 5000,
     "\uff11\uff15\uff10\uff12\uff10",  # digits of another script
     "\u00b2",  # str.isdigit() says yes
-    "15020 --end; reboot",
+    "15020 --end-try; reboot",
     "15020\n15021",
     "$(PORT)",
 )

@@ -47,7 +47,8 @@ def test_the_command_reads_as_its_documentation_says() -> None:
     command = wrapped_command(wrap(Entrypoint(EntrypointSource.COMMAND, ("bash", "-c", "exit 3"))), SCRIPT)
 
     assert command == [
-        "/bin/sh", "-c", SCRIPT, "airflow-sidecar-webhook", "--wait", "120", "--late", "fail", "--quit", "always", "--entrypoint", "command",
+        "/bin/sh", "-c", SCRIPT, "airflow-sidecar-webhook",
+        "--wait-seconds", "120", "--when-not-ready", "fail", "--quit", "always", "--entrypoint-source", "command",
         "--sidecar", "istio-proxy", "15021/healthz/ready", "15020/healthz/ready", "POST:15020/quitquitquit", "--", "bash", "-c", "exit 3",
     ]  # fmt: skip
 
@@ -78,7 +79,7 @@ def test_what_the_user_wrote_can_always_be_had_back(
 ) -> None:
     command = wrapped_command(wrap(Entrypoint(source, words, candidates), shell=HELPER_SHELL if helper else ("bash",)), SCRIPT)
 
-    if any("--end" in candidate for candidate in candidates):
+    if any("--end-try" in candidate for candidate in candidates):
         return
     assert original_command(command) == (list(words) if source is EntrypointSource.COMMAND else None)
 
@@ -93,9 +94,9 @@ def test_a_command_of_the_users_is_never_taken_for_ours(command: list[str] | Non
     [
         ["sh", "-c", "true", "airflow-sidecar-webhook"],
         ["sh", "-c", "true", "airflow-sidecar-webhook", "--", "x"],
-        ["sh", "-c", "true", "airflow-sidecar-webhook", "--entrypoint"],
-        ["sh", "-c", "true", "airflow-sidecar-webhook", "--entrypoint", "command"],
-        ["sh", "-c", "true", "airflow-sidecar-webhook", "--try", "x", "--"],
+        ["sh", "-c", "true", "airflow-sidecar-webhook", "--entrypoint-source"],
+        ["sh", "-c", "true", "airflow-sidecar-webhook", "--entrypoint-source", "command"],
+        ["sh", "-c", "true", "airflow-sidecar-webhook", "--try-entrypoint", "x", "--"],
         ["sh", "-c", "true", "airflow-sidecar-webhook", "--sidecar", "x", "--"],
     ],
 )

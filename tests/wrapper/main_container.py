@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from tests.support.oracles.kubelet_expansion import container_argv
-from tests.wrapper.fake_sidecar import PATIENCE_SECONDS
+from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS
 from webhook.core.names import HELPER_BUSYBOX
 from webhook.core.pod_options import WhenNotReady
 from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, EntrypointSource, Wrap, wrapped_command, wrapper_script
@@ -21,19 +21,19 @@ from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, Entrypoi
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.wrapper.shell import Shell
+    from tests.wrapper.shell_image import ShellImage
     from webhook.core.sidecar import FoundSidecar
 
 ROOT: Final = Path(__file__).parents[2]
 SOURCE: Final = (ROOT / "webhook/data/wrapper.sh").read_text("utf-8")
 SCRIPT: Final = wrapper_script(SOURCE)
 PYTHON: Final = (str(Path(sys.executable).resolve()), "-I", "-S")
-"""A Python that needs nothing of PATH, as the first words of a task."""
+"""The first words of a task that runs Python, independent of PATH."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What was left of a run; `code` is negative where a signal ended the process itself."""
+    """The result of a run. `code` is negative where a signal ended the process itself, as in `subprocess`."""
 
     code: int
     stdout: bytes
@@ -47,64 +47,72 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
-    """The main container of a pod: its shell, what the wrapper is told, and the environment."""
+class MainContainer:
+    """The main container of a pod.
 
-    shell: Shell
+    Args:
+        shell: The image.
+        wrap: What the wrapper does.
+        env: The environment that the pod sets, apart from PATH.
+        before: Words before the command: a program that changes the process's surroundings and runs the rest.
+
+    """
+
+    shell: ShellImage
     wrap: Wrap
     env: dict[bytes, bytes] = field(default_factory=dict)
     before: tuple[str, ...] = ()
 
     def argv(self, task: Sequence[str]) -> list[str]:
-        """What the runtime starts: our command, expanded by the kubelet, and the task as args."""
+        """The argv that the container runtime starts: the wrapped command, expanded as the kubelet does, and the task as args."""
         command = container_argv({"command": wrapped_command(self.wrap, SCRIPT)}, {})
         program = HELPER_BUSYBOX if self.shell.helper else "/bin/sh"
-        ours = [self.shell.program if word == program else word for word in command]
-        return [*self.before, *ours, *task]
+        wrapper = [self.shell.program if word == program else word for word in command]
+        return [*self.before, *wrapper, *task]
 
-    def with_env(self, **variables: str) -> Container:
-        """The same with more variables."""
+    def with_env(self, **variables: str) -> MainContainer:
+        """The same container with more variables."""
         more = {name.encode(): value.encode() for name, value in variables.items()}
         return replace(self, env=self.env | more)
 
     def environment(self) -> dict[bytes, bytes]:
-        """PATH is the image's own."""
+        """All variables; PATH is that of the image."""
         return {b"PATH": self.shell.path.encode(), **self.env}
 
     @contextmanager
     def started(self, task: Sequence[str], **streams: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-        """The wrapped task as a session of its own, which ends with the block."""
+        """Run the wrapped task in a session of its own; the end of the block kills the session."""
         with started(self.argv(task), self.environment(), **streams) as process:
             yield process
 
-    def run(self, task: Sequence[str], given: bytes = b"", patience_seconds: float = 3 * PATIENCE_SECONDS) -> Ended:
+    def run(self, task: Sequence[str], stdin: bytes = b"", timeout_seconds: float = 3 * TIMEOUT_SECONDS) -> Ended:
         """Run the wrapped task to its end."""
-        return run(self.argv(task), self.environment(), given, patience_seconds)
+        return run(self.argv(task), self.environment(), stdin, timeout_seconds)
 
-    def run_bare(self, task: Sequence[str], given: bytes = b"") -> Ended:
+    def run_bare(self, task: Sequence[str], stdin: bytes = b"") -> Ended:
         """Run the task without the wrapper."""
-        return run([*self.before, *task], self.environment(), given)
+        return run([*self.before, *task], self.environment(), stdin)
 
 
 def container(
-    shell: Shell,
+    shell: ShellImage,
     *sidecars: FoundSidecar,
     wait_seconds: int = 20,
     when_not_ready: WhenNotReady = WhenNotReady.FAIL,
     only_after_success: bool = False,
     candidates: tuple[tuple[str, ...], ...] = (),
-) -> Container:
-    """A container with these sidecars beside it; what the task is comes as args."""
+) -> MainContainer:
+    """A main container beside these sidecars. The task is given to `run` or `started`, as the args of the container."""
     source = EntrypointSource.IN_IMAGE if candidates else EntrypointSource.COMMAND
     entrypoint = Entrypoint(source, candidates=candidates)
-    return Container(
+    return MainContainer(
         shell, Wrap(entrypoint, sidecars, wait_seconds, when_not_ready, only_after_success, HELPER_SHELL if shell.helper else IMAGE_SHELL)
     )
 
 
 @contextmanager
 def started(argv: Sequence[str], env: dict[bytes, bytes], **streams: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process as the leader of a session; all that is left of the session is killed with the block."""
+    """Run a process as the leader of a session; the end of the block kills the session."""
     pipes: dict[str, int | IO[bytes]] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(argv, env=env, start_new_session=True, **{**pipes, **streams}) as process:  # type: ignore[call-overload]
         try:
@@ -113,16 +121,16 @@ def started(argv: Sequence[str], env: dict[bytes, bytes], **streams: int | IO[by
             kill_session(process.pid)
 
 
-def run(argv: Sequence[str], env: dict[bytes, bytes], given: bytes = b"", patience_seconds: float = 3 * PATIENCE_SECONDS) -> Ended:
+def run(argv: Sequence[str], env: dict[bytes, bytes], stdin: bytes = b"", timeout_seconds: float = 3 * TIMEOUT_SECONDS) -> Ended:
     """Run a program to its end."""
     before = time.monotonic()
     with started(argv, env) as process:
-        stdout, stderr = process.communicate(given, timeout=patience_seconds)
+        stdout, stderr = process.communicate(stdin, timeout=timeout_seconds)
         return Ended(process.returncode, stdout, stderr, time.monotonic() - before)
 
 
 def kill_session(leader: int) -> None:
-    """Kill the process group that a session leader made, if anything of it is left."""
+    """Kill the process group of a session leader, if it still exists."""
     try:
         os.killpg(leader, signal.SIGKILL)
     except ProcessLookupError:
@@ -130,9 +138,9 @@ def kill_session(leader: int) -> None:
 
 
 def end_of(process: subprocess.Popen[bytes]) -> Ended:
-    """Wait for a started process to end by itself."""
+    """Wait until a started process ends by itself."""
     before = time.monotonic()
-    stdout, stderr = process.communicate(timeout=PATIENCE_SECONDS)
+    stdout, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
     return Ended(process.returncode, stdout, stderr, time.monotonic() - before)
 
 
@@ -142,5 +150,5 @@ def python(program: str, *args: str) -> list[str]:
 
 
 def exits_with(code: int) -> list[str]:
-    """A task that ends at once."""
+    """A task that ends immediately."""
     return python(f"import os; os._exit({code})")

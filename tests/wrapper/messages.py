@@ -1,0 +1,53 @@
+"""The lines that the wrapper writes to standard error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tests.wrapper.fake_sidecar import FakeSidecar
+
+PREFIX: Final = "airflow-sidecar-webhook: "
+NOT_STARTED: Final = "the task was not started"
+RUNS_ANYWAY: Final = "the task runs anyway"
+NO_HTTP_CLIENT: Final = (
+    f"{PREFIX}this image has no bash, curl, wget or python3: the task does not wait for its sidecars, and they may keep the pod Running."
+    " Set the annotation airflow-sidecar-webhook/shell to helper"
+)
+NOTHING_TO_RUN: Final = (
+    f"{PREFIX}nothing to run: the container has no command and no args, and this image has no known entrypoint."
+    " Set the annotation airflow-sidecar-webhook/entrypoint"
+)
+
+
+def not_ready(sidecar: str, seconds: int, consequence: str = NOT_STARTED) -> str:
+    """The wait for this sidecar has timed out."""
+    return f"{PREFIX}sidecar {sidecar} was not ready after {seconds} s: {consequence}. Read the log of container {sidecar}"
+
+
+def stopped(sidecar: str, consequence: str = NOT_STARTED) -> str:
+    """This sidecar is gone before it was ready."""
+    return (
+        f"{PREFIX}sidecar {sidecar} stopped before it was ready (it refuses connections): {consequence}."
+        f" Read the log of container {sidecar}"
+    )
+
+
+def quit_not_enabled(sidecar: FakeSidecar, status: int) -> str:
+    """The quit endpoint answered with a status that says that there is none."""
+    return _quit_failed(sidecar, f"answered {status} to", "its quit endpoint is not enabled")
+
+
+def quit_not_accepted(sidecar: FakeSidecar, answer: str) -> str:
+    """The quit request failed until its deadline."""
+    return _quit_failed(sidecar, "did not accept", answer)
+
+
+def signal_before_the_task(name: str) -> str:
+    """A signal ended the wait for the sidecars."""
+    return f"{PREFIX}received {name} before the task was started: the task will not run"
+
+
+def _quit_failed(sidecar: FakeSidecar, what: str, why: str) -> str:
+    request = f"POST http://localhost:{sidecar.port}/quit"
+    return f"{PREFIX}sidecar {sidecar.name} {what} {request} ({why}), so the pod may stay Running until it is deleted"

@@ -1,0 +1,53 @@
+"""The clock that the wrapper reads, set by a test: a minute passes in no time."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from testbed.wait import until
+from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS
+from tests.wrapper.requirements import require_access_times, require_program, require_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.wrapper.main_container import MainContainer
+
+MOUNTS: Final = '"$0" --bind "$1" /proc/uptime && shift && exec "$@"'
+START_SECONDS: Final = 1000
+
+
+class Uptime:
+    """A /proc/uptime that stands still until a test moves it (proc_uptime(5)); lxcfs mounts one over the kernel's in the same way."""
+
+    def __init__(self, directory: Path) -> None:
+        """Make the file, at 1000 s."""
+        require_root()
+        require_access_times(directory)
+        self._file = directory / "uptime"
+        self._file.touch()
+        self._seconds = START_SECONDS
+        self.advance(0)
+
+    def seen_by(self, container: MainContainer) -> MainContainer:
+        """The same container in a mount namespace where /proc/uptime is this file."""
+        unshare, bash, mount = (str(require_program(name)) for name in ("unshare", "bash", "mount"))
+        return replace(container, before=(unshare, "--mount", bash, "-c", MOUNTS, mount, str(self._file), *container.before))
+
+    def advance(self, seconds: int) -> None:
+        """Move the clock. In place, since a mount holds on to the file; always as many bytes, so that a reader never gets a mixture."""
+        self._seconds += seconds
+        descriptor = os.open(self._file, os.O_WRONLY)
+        try:
+            os.pwrite(descriptor, f"{self._seconds}.00 {self._seconds}.00\n".encode(), 0)
+        finally:
+            os.close(descriptor)
+
+    def wait_until_seen(self) -> None:
+        """Wait until the wrapper has acted on the present time: it has read the clock at least twice, and cat reads a file in two calls."""
+        for _ in range(4):
+            os.utime(self._file, ns=(0, time.time_ns()))
+            until(lambda: self._file.stat().st_atime_ns > 0, "the wrapper reads its clock", TIMEOUT_SECONDS)
