@@ -25,7 +25,7 @@ from benchmarks.treatment import AnswerError
 if TYPE_CHECKING:
     from types import FrameType
 
-    from benchmarks.treatment import Treatment
+    from benchmarks.treatment import ObservedTreatment
 
 RESULTS: Final = Path(__file__).parent / "results"
 MISSED: Final = 1
@@ -86,13 +86,13 @@ def measure_all(plan: Plan, material: Material, go_peer: Path | None) -> int:
     judged = verdicts.rates(results) + verdicts.tail(results) + verdicts.memory(readings)
     judged += verdicts.wrapper(trials)
     size = material.review.stat().st_size
-    found = report.Report(plan, size, results, readings, trials, judged)
+    found = report.BenchmarkReport(plan, size, results, readings, trials, judged)
     print(found.text())
     say(f"written to {found.write(RESULTS)}")
     return 0 if all(it.met for it in judged) else MISSED
 
 
-def observe_alone(material: Material) -> tuple[list[memory.Reading], Treatment]:
+def observe_alone(material: Material) -> tuple[list[memory.Reading], ObservedTreatment]:
     """Read the memory of a webhook that was just started, and what it does to the pod."""
     say("memory over 100,000 reviews")
     contestant = contestants.webhook(material)
@@ -102,7 +102,7 @@ def observe_alone(material: Material) -> tuple[list[memory.Reading], Treatment]:
         return readings, agree(server, material)
 
 
-def try_wrapper(treatment: Treatment, material: Material) -> list[wrapper.Trial]:
+def try_wrapper(treatment: ObservedTreatment, material: Material) -> list[wrapper.WrapperTrial]:
     """Run the command that the webhook gave the pod, in every shell."""
     say("the wrapper in every shell")
     return list(wrapper.trials(treatment.command, material.directory, say))

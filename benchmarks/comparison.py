@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from benchmarks import contestants, rounds
 from benchmarks.server import running
 from benchmarks.treatment import (
-    Treatment,
+    ObservedTreatment,
     ask,
     check_treatment,
     treated_pod,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.material import Material
-    from benchmarks.server import Contestant, Server
+    from benchmarks.server import Contestant, RunningServer
 
 
 def compare(plan: rounds.Plan, material: Material, go_peer: Path | None, say: Callable[[str], None]) -> rounds.Results:
@@ -35,7 +35,7 @@ def compare(plan: rounds.Plan, material: Material, go_peer: Path | None, say: Ca
     """
     with ExitStack() as stack:
 
-        def start(contestant: Contestant) -> Server:
+        def start(contestant: Contestant) -> RunningServer:
             return stack.enter_context(running(contestant, material.output(contestant.name)))
 
         started = [start(it) for it in contestants_of(material, go_peer)]
@@ -54,7 +54,7 @@ def contestants_of(material: Material, go_peer: Path | None) -> Iterator[Contest
     yield contestants.naive(material)
 
 
-def agree(webhook: Server, material: Material) -> Treatment:
+def agree(webhook: RunningServer, material: Material) -> ObservedTreatment:
     """Ask the webhook once; write its answer and its treatment of the pod down for the peers."""
     body = material.review.read_bytes()
     answer = ask(webhook, body, material.certificates.authority)
@@ -66,7 +66,7 @@ def agree(webhook: Server, material: Material) -> Treatment:
     return treatment
 
 
-def check(server: Server, material: Material) -> None:
+def check(server: RunningServer, material: Material) -> None:
     """Ask a contestant once.
 
     Raises:
@@ -77,5 +77,5 @@ def check(server: Server, material: Material) -> None:
     answer = ask(server, body, material.certificates.authority)
     review = json.loads(body)
     after = treated_pod(server.name, review, answer)
-    treatment = Treatment.read(material.treatment)
+    treatment = ObservedTreatment.read(material.treatment)
     check_treatment(server.name, review["request"]["object"], after, treatment)

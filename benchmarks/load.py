@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.server import SERVER_CORE
 
 if TYPE_CHECKING:
-    from benchmarks.server import Server
+    from benchmarks.server import RunningServer
 
 LOAD_CORE: Final = 1
 SCRIPT: Final = Path(__file__).parent / "load.lua"
@@ -56,7 +56,7 @@ def require_machine() -> None:
         raise LoadError(message)
 
 
-def measure(server: Server, body: Path, connections: int, seconds: int) -> Measurement:
+def measure(server: RunningServer, body: Path, connections: int, seconds: int) -> Measurement:
     """Send `body` over `connections` connections for `seconds` and return the figures.
 
     The loop is closed: a connection sends its next review when it has the answer to the last one,

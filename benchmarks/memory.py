@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from benchmarks.server import Server
+    from benchmarks.server import RunningServer
 
 REVIEWS_PER_STEP: Final = 10_000
 STEPS: Final = 10
@@ -27,7 +27,7 @@ class Reading:
     resident_bytes: int
 
 
-def readings(server: Server, body: bytes, authority: Path) -> list[Reading]:
+def readings(server: RunningServer, body: bytes, authority: Path) -> list[Reading]:
     """Read resident memory before the first review and after every 10,000, up to 100,000.
 
     Raises:

@@ -119,7 +119,7 @@ class End:
 
 
 @dataclass(frozen=True)
-class Ground:
+class PodEndsSetup:
     """Where the pods run."""
 
     node: NodeCluster
@@ -201,14 +201,14 @@ def measure(rounds: int, watched_seconds: float) -> None:
         report(found, ground.watch_left_alone(watched_seconds), watched_seconds)
 
 
-def start(ends: ExitStack) -> Ground:
+def start(ends: ExitStack) -> PodEndsSetup:
     """A node with the webhook, the mesh and all namespaces; ``ends`` ends it. RuntimeError."""
     level = ends.enter_context(levels.node())
     level.api.create(level.webhook.configuration())
     ends.enter_context(levels.mesh(level.node, LEGACY))
     start_converting(level, ends)
     make_namespaces(level.api, (*KINDS, LEFT_ALONE))
-    ground = Ground(level.node, level.recorder, level.node.load(catalogue.task_bash()))
+    ground = PodEndsSetup(level.node, level.recorder, level.node.load(catalogue.task_bash()))
     for kind in KINDS:
         ground.end(kind, 0)
     return ground

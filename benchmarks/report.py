@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from benchmarks.memory import Reading
     from benchmarks.rounds import Plan, Results
-    from benchmarks.verdicts import Verdict
-    from benchmarks.wrapper import Trial
+    from benchmarks.verdicts import ClaimVerdict
+    from benchmarks.wrapper import WrapperTrial
     from tests.support.json_object import JSONObject
 
 
@@ -31,15 +31,15 @@ CONFIDENCE: Final = 1.96
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchmarkReport:
     """All that one run of the benchmarks found."""
 
     plan: Plan
     review_bytes: int
     results: Results
     readings: Sequence[Reading]
-    trials: Sequence[Trial]
-    verdicts: Sequence[Verdict]
+    trials: Sequence[WrapperTrial]
+    verdicts: Sequence[ClaimVerdict]
 
     def text(self) -> str:
         """Return it for a reader."""
@@ -132,13 +132,13 @@ def memory_table(readings: Sequence[Reading]) -> str:
     return table([["reviews", "resident MiB"], *rows])
 
 
-def trials_table(trials: Sequence[Trial]) -> str:
+def trials_table(trials: Sequence[WrapperTrial]) -> str:
     """Return what the wrapper took in each shell: the median of its trials, and the slowest."""
     head = ["wrapper in", "trials", "ready to start ms", "slowest", "added to end ms", "slowest"]
     return table([head, *(trials_row(name, own) for name, own in by_shell(trials).items())])
 
 
-def trials_row(name: str, trials: Sequence[Trial]) -> list[str]:
+def trials_row(name: str, trials: Sequence[WrapperTrial]) -> list[str]:
     """Return one line of the table of trials."""
     starts = [it.ready_to_start * 1e3 for it in trials]
     ends = [it.added_to_end * 1e3 for it in trials]
@@ -146,7 +146,7 @@ def trials_row(name: str, trials: Sequence[Trial]) -> list[str]:
     return [name, str(len(trials)), *(f"{it:.1f}" for it in figures)]
 
 
-def verdicts_table(verdicts: Sequence[Verdict]) -> str:
+def verdicts_table(verdicts: Sequence[ClaimVerdict]) -> str:
     """Return every claim with its figure."""
     rows = [[it.claim, it.measured, "met" if it.met else "MISSED"] for it in verdicts]
     return table([["claim", "measured", ""], *rows])

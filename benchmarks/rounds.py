@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from benchmarks.server import Server
+    from benchmarks.server import RunningServer
 
 WARM_UP_SECONDS = 1
 WARM_UP_CONNECTIONS = 16
@@ -62,7 +62,7 @@ class Results:
         return [theirs.cpu_per_review / ours.cpu_per_review for ours, theirs in pairs]
 
 
-def run(plan: Plan, servers: Sequence[Server], body: Path, say: Callable[[str], None]) -> Results:
+def run(plan: Plan, servers: Sequence[RunningServer], body: Path, say: Callable[[str], None]) -> Results:
     """Measure every server by the plan, after one run of each that is not counted."""
     for server in servers:
         measure(server, body, WARM_UP_CONNECTIONS, WARM_UP_SECONDS)

@@ -39,7 +39,7 @@ class Contestant:
 
 
 @dataclass(frozen=True)
-class Server:
+class RunningServer:
     """A running contestant."""
 
     name: str
@@ -65,7 +65,7 @@ class Server:
 
 
 @contextmanager
-def running(contestant: Contestant, output: Path) -> Iterator[Server]:
+def running(contestant: Contestant, output: Path) -> Iterator[RunningServer]:
     """Run a contestant on its core, its output in a file, and end it on every way out.
 
     It has a session of its own, so that Ctrl-C reaches this process only, which then ends it.
@@ -86,7 +86,7 @@ def running(contestant: Contestant, output: Path) -> Iterator[Server]:
         )
     try:
         wait_for_port(contestant, process, output)
-        yield Server(contestant.name, contestant.port, process)
+        yield RunningServer(contestant.name, contestant.port, process)
     finally:
         end(process)
 

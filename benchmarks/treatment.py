@@ -16,7 +16,7 @@ import jsonpatch
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmarks.server import Server
+    from benchmarks.server import RunningServer
     from tests.support.json_object import JSONObject
 
 
@@ -28,7 +28,7 @@ class AnswerError(Exception):
 
 
 @dataclass(frozen=True)
-class Treatment:
+class ObservedTreatment:
     """The change: the command of the container named base, and the labels and annotations set."""
 
     command: list[str]
@@ -45,7 +45,7 @@ class Treatment:
         return cls(**json.loads(path.read_bytes()))
 
 
-def ask(server: Server, body: bytes, authority: Path) -> bytes:
+def ask(server: RunningServer, body: bytes, authority: Path) -> bytes:
     """Send one review over TLS 1.3 and return the answer's body.
 
     Raises:
@@ -90,14 +90,14 @@ def treated_pod(name: str, review: JSONObject, answer: bytes) -> JSONObject:
     return pod
 
 
-def treatment_of(before: JSONObject, after: JSONObject) -> Treatment:
+def treatment_of(before: JSONObject, after: JSONObject) -> ObservedTreatment:
     """Return the change from one pod to the other.
 
     Raises:
         AnswerError: More than a command, labels and annotations changed: the peers would do less.
 
     """
-    treatment = Treatment(
+    treatment = ObservedTreatment(
         command=base_container(after).get("command", []),
         labels=added(before["metadata"]["labels"], after["metadata"]["labels"]),
         annotations=added(before["metadata"]["annotations"], after["metadata"]["annotations"]),
@@ -108,7 +108,7 @@ def treatment_of(before: JSONObject, after: JSONObject) -> Treatment:
     return treatment
 
 
-def treat(pod: JSONObject, treatment: Treatment) -> JSONObject:
+def treat(pod: JSONObject, treatment: ObservedTreatment) -> JSONObject:
     """Return a changed copy of a pod."""
     treated = deepcopy(pod)
     treated["metadata"]["labels"].update(treatment.labels)
@@ -117,7 +117,7 @@ def treat(pod: JSONObject, treatment: Treatment) -> JSONObject:
     return treated
 
 
-def check_treatment(name: str, before: JSONObject, after: JSONObject, treatment: Treatment) -> None:
+def check_treatment(name: str, before: JSONObject, after: JSONObject, treatment: ObservedTreatment) -> None:
     """Raise AnswerError unless a contestant's pod got the treatment.
 
     Elsewhere its pod may differ: a typed client drops `creationTimestamp: null` and the like.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from benchmarks.memory import Reading
     from benchmarks.rounds import Results
-    from benchmarks.wrapper import Trial
+    from benchmarks.wrapper import WrapperTrial
 
 MEBIBYTE: Final = 1024 * 1024
 
@@ -29,7 +29,7 @@ MOST_WRAPPER_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ClaimVerdict:
     """One claim, what was measured, and whether that meets it."""
 
     claim: str
@@ -37,40 +37,40 @@ class Verdict:
     met: bool
 
 
-def rates(results: Results) -> list[Verdict]:
+def rates(results: Results) -> list[ClaimVerdict]:
     """Judge the webhook's request rate against every peer, at every number of connections."""
     pairs = [it for it in results.series if it[0] in LEAST_RATIO]
     return [rate(results, peer, connections) for peer, connections in sorted(pairs)]
 
 
-def rate(results: Results, peer: str, connections: int) -> Verdict:
+def rate(results: Results, peer: str, connections: int) -> ClaimVerdict:
     """Judge the webhook's request rate against one peer."""
     ratio = results.ratio(WEBHOOK, peer, connections)
     least = LEAST_RATIO[peer]
     claim = f"rate >= {least:g} x {peer}, {connections} connections"
-    return Verdict(claim, f"{ratio:.2f} x", ratio >= least)
+    return ClaimVerdict(claim, f"{ratio:.2f} x", ratio >= least)
 
 
-def tail(results: Results) -> list[Verdict]:
+def tail(results: Results) -> list[ClaimVerdict]:
     """Judge the webhook's slow answers at 16 connections, where that was measured."""
     series = results.series.get((WEBHOOK, TAIL_CONNECTIONS), [])
     if not series:
         return []
     factor = median(it.p99 / it.p50 for it in series)
     claim = f"p99 <= {MOST_TAIL:g} x median, {TAIL_CONNECTIONS} connections"
-    return [Verdict(claim, f"{factor:.2f} x", factor <= MOST_TAIL)]
+    return [ClaimVerdict(claim, f"{factor:.2f} x", factor <= MOST_TAIL)]
 
 
-def memory(readings: Sequence[Reading]) -> list[Verdict]:
+def memory(readings: Sequence[Reading]) -> list[ClaimVerdict]:
     """Judge resident memory at rest and over the reviews."""
     rest, grown = readings[0].resident_bytes, growth(readings)
     return [
-        Verdict(
+        ClaimVerdict(
             f"resident at rest <= {MOST_RESIDENT_BYTES // MEBIBYTE} MiB",
             f"{rest / MEBIBYTE:.1f} MiB",
             rest <= MOST_RESIDENT_BYTES,
         ),
-        Verdict(
+        ClaimVerdict(
             f"growth over 90,000 reviews <= {MOST_GROWTH_BYTES // MEBIBYTE} MiB",
             f"{grown / MEBIBYTE:+.2f} MiB",
             grown <= MOST_GROWTH_BYTES,
@@ -78,24 +78,24 @@ def memory(readings: Sequence[Reading]) -> list[Verdict]:
     ]
 
 
-def wrapper(trials: Sequence[Trial]) -> list[Verdict]:
+def wrapper(trials: Sequence[WrapperTrial]) -> list[ClaimVerdict]:
     """Judge the slowest trial in each shell that there is, at the task's start and at its end."""
     made = by_shell(trials)
     names = [it.name for it in SHELLS if not it.missing()]
     return [verdict for name in names for verdict in wrapper_in(name, made.get(name, []))]
 
 
-def wrapper_in(name: str, trials: Sequence[Trial]) -> list[Verdict]:
+def wrapper_in(name: str, trials: Sequence[WrapperTrial]) -> list[ClaimVerdict]:
     """Judge one shell."""
     if len(trials) < TRIALS:
-        return [Verdict(f"wrapper in {name}: every task runs", f"{len(trials)} of {TRIALS}", met=False)]
+        return [ClaimVerdict(f"wrapper in {name}: every task runs", f"{len(trials)} of {TRIALS}", met=False)]
     return [
         wrapper_time(f"{name}: from ready to start", max(it.ready_to_start for it in trials)),
         wrapper_time(f"{name}: added to the end", max(it.added_to_end for it in trials)),
     ]
 
 
-def wrapper_time(what: str, seconds: float) -> Verdict:
+def wrapper_time(what: str, seconds: float) -> ClaimVerdict:
     """Judge one time of the wrapper."""
     claim = f"wrapper in {what} <= {MOST_WRAPPER_SECONDS * 1e3:.0f} ms"
-    return Verdict(claim, f"{seconds * 1e3:.1f} ms", seconds <= MOST_WRAPPER_SECONDS)
+    return ClaimVerdict(claim, f"{seconds * 1e3:.1f} ms", seconds <= MOST_WRAPPER_SECONDS)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.material import Material
-    from benchmarks.server import Contestant, Server
+    from benchmarks.server import Contestant, RunningServer
     from testbed.api import ApiClient
     from tests.support.json_object import JSONObject
 
@@ -123,7 +123,7 @@ def measure(plan: Plan, busy_nodes: int, updates: int, nodes: int) -> None:
     os.sched_setaffinity(0, {load.LOAD_CORE})
     with ExitStack() as ends:
         directory = Path(ends.enter_context(tempfile.TemporaryDirectory(dir=RESULTS)))
-        ground = Ground(prepare(directory), ends.enter_context(api_server()))
+        ground = WatcherSetup(prepare(directory), ends.enter_context(api_server()))
         ground.make_nodes(busy_nodes)
         with heartbeats(ground.server.api, busy_nodes, updates):
             share = ground.watch_share()
@@ -147,7 +147,7 @@ def api_server() -> Iterator[ApiServer]:
         yield server
 
 
-class Ground:
+class WatcherSetup:
     """An API server, and the webhook beside it."""
 
     def __init__(self, material: Material, server: ApiServer) -> None:
@@ -196,7 +196,7 @@ class Ground:
             return Memory(name, self._made if name == WATCHING else 0, server.resident_bytes(), peak_bytes(server))
 
     @contextmanager
-    def started(self, name: str) -> Iterator[Server]:
+    def started(self, name: str) -> Iterator[RunningServer]:
         """The webhook, once it has looked at what it can see."""
         contestant = self.contestant(name)
         health = f"http://127.0.0.1:{contestant.environment[f'{PREFIX}HEALTH_PORT']}/metrics"
@@ -254,7 +254,7 @@ def counted(health: str) -> int:
 
 
 @contextmanager
-def stopped(server: Server) -> Iterator[None]:
+def stopped(server: RunningServer) -> Iterator[None]:
     """It does nothing meanwhile: both have one core between them."""
     server.process.send_signal(signal.SIGSTOP)
     try:
@@ -263,13 +263,13 @@ def stopped(server: Server) -> Iterator[None]:
         server.process.send_signal(signal.SIGCONT)
 
 
-def threads_seconds(server: Server) -> float:
+def threads_seconds(server: RunningServer) -> float:
     """CPU seconds of all threads but the first, which answers reviews: /proc/PID/task/TID/schedstat, in nanoseconds (proc(5))."""
     tasks = [task for task in Path(f"/proc/{server.process.pid}/task").iterdir() if task.name != str(server.process.pid)]
     return sum(int((task / "schedstat").read_text("ascii").split()[0]) for task in tasks) / 1e9
 
 
-def peak_bytes(server: Server) -> int:
+def peak_bytes(server: RunningServer) -> int:
     """The highest resident memory since the start: VmHWM in /proc/PID/status, proc(5)."""
     lines = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))

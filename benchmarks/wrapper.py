@@ -41,7 +41,7 @@ class WrapperError(Exception):
 
 
 @dataclass(frozen=True)
-class Shell:
+class MeasuredShell:
     """A shell and the programs on its PATH."""
 
     name: str
@@ -55,14 +55,14 @@ class Shell:
 
 COREUTILS: Final = ("date", "env", "expr", "sleep", "tr")
 SHELLS: Final = (
-    Shell("bash", ("/bin/bash",), ("bash", *COREUTILS)),
-    Shell("dash", ("/bin/dash",), ("curl", *COREUTILS)),
-    Shell("busybox", ("/bin/busybox", "sh"), ()),
+    MeasuredShell("bash", ("/bin/bash",), ("bash", *COREUTILS)),
+    MeasuredShell("dash", ("/bin/dash",), ("curl", *COREUTILS)),
+    MeasuredShell("busybox", ("/bin/busybox", "sh"), ()),
 )
 
 
 @dataclass(frozen=True)
-class Trial:
+class WrapperTrial:
     """One wrapped task. Times are in seconds."""
 
     shell: str
@@ -70,7 +70,7 @@ class Trial:
     added_to_end: float
 
 
-def trials(command: Sequence[str], directory: Path, say: Callable[[str], None]) -> list[Trial]:
+def trials(command: Sequence[str], directory: Path, say: Callable[[str], None]) -> list[WrapperTrial]:
     """Return trials of the pod's command, 12 in every shell that this machine has.
 
     A shell in which a task does not run as it should has fewer, and the reason is said.
@@ -80,7 +80,7 @@ def trials(command: Sequence[str], directory: Path, say: Callable[[str], None]) 
 
     """
     wrapper = without_entrypoint(command)
-    made: list[Trial] = []
+    made: list[WrapperTrial] = []
     for shell in SHELLS:
         if missing := shell.missing():
             say(f"left out: the wrapper in {shell.name}; install {', '.join(missing)}")
@@ -92,7 +92,7 @@ def trials(command: Sequence[str], directory: Path, say: Callable[[str], None]) 
     return made
 
 
-def trials_in(shell: Shell, wrapper: Sequence[str], path: Path) -> Iterator[Trial]:
+def trials_in(shell: MeasuredShell, wrapper: Sequence[str], path: Path) -> Iterator[WrapperTrial]:
     """Yield the trials in one shell."""
     for number in range(TRIALS):
         yield trial(shell, wrapper, path, READY_AFTER_SECONDS + number * READY_STEP_SECONDS)
@@ -113,15 +113,15 @@ def without_entrypoint(command: Sequence[str]) -> Sequence[str]:
     return command if command[-1] == "--" else command[: command.index("--") + 1]
 
 
-def by_shell(trials: Sequence[Trial]) -> dict[str, list[Trial]]:
+def by_shell(trials: Sequence[WrapperTrial]) -> dict[str, list[WrapperTrial]]:
     """Return the trials of each shell."""
-    shells: dict[str, list[Trial]] = {}
+    shells: dict[str, list[WrapperTrial]] = {}
     for it in trials:
         shells.setdefault(it.shell, []).append(it)
     return shells
 
 
-def trial(shell: Shell, command: Sequence[str], path: Path, ready_after_seconds: float) -> Trial:
+def trial(shell: MeasuredShell, command: Sequence[str], path: Path, ready_after_seconds: float) -> WrapperTrial:
     """Run one task beside an agent that gets ready after a time, and see both off."""
     with StandInIstioAgent(ready_after_seconds=ready_after_seconds) as agent:
         argv = [*shell.argv, *at_ports_of(agent, command[1:]), *TASK]
@@ -133,7 +133,7 @@ def trial(shell: Shell, command: Sequence[str], path: Path, ready_after_seconds:
             ended = time.monotonic()
         # The agent ends by itself only when it was asked to quit.
         agent.wait_exit(TRIAL_DEADLINE_SECONDS)
-    return Trial(shell.name, started - epoch - ready, ended - (stamp(rest, task) - epoch))
+    return WrapperTrial(shell.name, started - epoch - ready, ended - (stamp(rest, task) - epoch))
 
 
 @contextmanager
@@ -172,7 +172,7 @@ def at_ports_of(agent: StandInIstioAgent, words: Sequence[str]) -> list[str]:
     return [pattern.sub(lambda found: str(ports[found[0]]), word) for word in words]
 
 
-def path_of(shell: Shell, directory: Path) -> Path:
+def path_of(shell: MeasuredShell, directory: Path) -> Path:
     """Return a new directory with links to the shell's programs, for busybox to all its applets."""
     path = directory / f"{shell.name}-programs"
     path.mkdir()

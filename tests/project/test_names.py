@@ -1,0 +1,32 @@
+"""Names in the tree: a class name says one thing."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+
+STILL_TWICE: Final = {"Named"}
+"""Class names that are yet to be made unique. Remove a name from here when its classes are renamed; add none."""
+
+
+def class_names() -> dict[str, list[str]]:
+    """For each class in the repository's Python files, nested ones too, the files that define it."""
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files: dict[str, list[str]] = defaultdict(list)
+    for path in listed.split():
+        for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                files[node.name].append(path)
+    return files
+
+
+def test_every_class_name_occurs_once() -> None:
+    twice = {name: paths for name, paths in class_names().items() if len(paths) > 1}
+
+    assert len(class_names()) > 300
+    assert set(twice) == STILL_TWICE, twice
