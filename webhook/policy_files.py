@@ -65,7 +65,7 @@ def built_in_sidecars() -> tuple[Sidecar, ...]:
 
 def _first_document(text: str) -> object:
     """The rows; the examples behind them, in a document of their own, are neither parsed nor kept."""
-    return next(yaml.safe_load_all(text))
+    return yaml.safe_load(text.partition("\n---\n")[0])
 
 
 def _load(path: Path | Traversable, parse: Callable[[object], T], decode: Callable[[str], object] = yaml.safe_load) -> T:
