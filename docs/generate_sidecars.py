@@ -9,6 +9,7 @@ import argparse
 import sys
 from itertools import groupby
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
 from webhook.policy_files import built_in_sidecars
@@ -21,32 +22,44 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "sidecars.md"
+MAX_LINE: Final = 100
 
 SUBJECTS: Final = ("annotation", "label", "volume", "init_container", "env", "flag", "argument", "image")
 
 HEAD: Final = """\
-<!-- Made from webhook/data/sidecars by `python -m docs.generate_sidecars`. Change that file, not this one. -->
+<!-- Made from webhook/data/sidecars by `python -m docs.generate_sidecars`. Change those files, not this one. -->
 
 # Known sidecars
 
-What the webhook knows of the containers that stand beside Airflow's task pods. Every fact has its source, in the section of the sidecar.
+For operators and contributors: which sidecars the webhook knows, how each is identified, waited for
+and ended, and how to add one.
+Every fact has its source, in the section of the sidecar.
 
-- **Told by**: a container is such a sidecar when its name fits, one of the markers holds and no exception does. A name alone never tells.
-- **Waits for**: the task starts when `GET` there answers 2xx. Nothing: the task does not wait for this one.
-- **Asked to quit by**: the request the wrapper makes after the task. Nothing: it cannot be asked, so beside the task it keeps the pod
-  Running unless it ends by itself or its injector makes it a native sidecar.
-- **Order**: the lower is asked first. Agents come before the mesh proxy, through which their last calls go.
-- All requests go to the loopback. A native sidecar is never asked to quit: the kubelet ends it, and would restart it before that.
-- **Native**: on a cluster with native sidecars its injector is asked for one, or the webhook moves the container itself, see
-  [native.md](native.md). What of that is known stands in the section of the sidecar, and as a pair of pods in `tests/golden`.
+- **Identified by**: the container's name matches, one of the markers holds and no exception does.
+  A name alone identifies nothing.
+- **Ready**: the task starts when this request is answered with 2xx.
+  Nothing: the task does not wait for this sidecar.
+- **Quit**: the request that the wrapper sends after the task.
+  Nothing: no request ends it, so it keeps the pod Running, unless it ends by itself or becomes native.
+- **Order**: the lowest quits first. Agents come before the mesh proxy, which carries their last calls.
+- **Native**: on a cluster with native sidecars its injector makes it native, or the webhook converts
+  the container itself, see [native.md](native.md).
+  A native sidecar gets no quit request: the kubelet ends it, and would restart it before that.
+- All requests go to the loopback.
+
+What becomes of each sidecar, with native sidecars and without, is a pair of pods in
+[tests/golden](../tests/golden).
+
+[Your own sidecar](#a-sidecar-of-your-own) · [Add a sidecar](#add-a-sidecar)
 """
 
 OWN: Final = """\
 ## A sidecar of your own
 
-For one pod, its author sets the annotation `airflow-sidecar-webhook/sidecars`. It holds a JSON list with an element for each container;
-`ready` and `quit` may be left out, `method` is `POST` unless it is `GET`; with `"native": true` it is moved to the init containers on a
-cluster that has native sidecars:
+For one pod, its author sets the annotation `airflow-sidecar-webhook/sidecars`, a JSON list with an
+element for each container.
+`ready` and `quit` are optional, and `method` is `POST` or `GET`, by default `POST`.
+With `"native": true` it is converted on a cluster with native sidecars:
 
 ```yaml
 metadata:
@@ -57,9 +70,11 @@ metadata:
         "quit": {"port": 9000, "path": "/quit", "method": "POST"}}]
 ```
 
-For a whole cluster, an admin writes rows into a file and names it in the setting `sidecars_file`. They have the shape of
-`webhook/data/sidecars` and are looked at before ours, so a container that both would tell is the admin's. `id`, `title` and
-`sources` are required; a row that cannot be read is an error that names the row and the field, as `$[2].quit.port`.
+For a whole cluster, an admin writes rows into a file and names it in the setting `sidecars_file`.
+They have the fields of the rows in `webhook/data/sidecars` and come before those, so a container
+that matches both is the admin's.
+`id`, `title` and `sources` are required.
+An error in a row names the row and the field, as `$[2].quit.port`.
 
 ```yaml
 - id: db-tunnel
@@ -72,6 +87,42 @@ For a whole cluster, an admin writes rows into a file and names it in the settin
   quit_order: 20
   sources: ["platform handbook, page tunnels"]
 ```
+
+## Add a sidecar
+
+A sidecar that others have as well is one file, `webhook/data/sidecars/ID.yaml`:
+
+1. Write the row, as above. The fields are those of `Sidecar` in `webhook/core/sidecar.py`,
+   the conditions those of `webhook/core/condition.py`.
+2. Identify it by a name and a marker that its injector leaves. One that people write themselves has
+   no name, and its image as marker: a glob on the repository, or on the end of it after a `/`.
+3. Set `quit_order`: secrets agents 10, database proxies 20, telemetry 30, identity 40, others 50,
+   network 80, mesh proxies 90.
+4. Name a source for every fact. Leave out what you have not verified: say `unverified: …` there.
+   Leave out a readiness endpoint that only a flag enables, since a task would wait for it in vain.
+5. Behind a line `---`, write the example `typical`: the pod as the injector leaves it, with what is
+   special about it in `about`, and what you expect. The fields are those of `Example` in
+   `tests/support/examples.py`.
+6. Add an example for each further marker, for each exception (`unless`), for each other place of a
+   port, and, where the row has a `hint`, for the pod before the injection.
+7. Run `make docs` and `python -m tests.golden`, read the difference, and run `make test`.
+
+```yaml
+- id: db-tunnel
+  …
+---
+- row: db-tunnel
+  name: typical
+  about: The tunnel as our template has it. Without native sidecars the wrapper posts its quit request.
+  containers:
+  - {name: tunnel, image: platform/db-tunnel:2, args: [--enable-quit]}
+  expect:
+    ready: GET :9000/ready
+    quit: POST :9000/quit
+    without_native: quit
+    with_native: keeps-running
+    not_converted: not-convertible
+```
 """
 
 
@@ -83,7 +134,7 @@ def page(sidecars: Iterable[Sidecar]) -> str:
 
 def table(sidecars: Iterable[Sidecar]) -> str:
     """One line for each sidecar."""
-    head = "| sidecar | told by | waits for | asked to quit by | order | notes |\n|---|---|---|---|---|---|\n"
+    head = "| sidecar | identified by | ready | quit | order | notes |\n|---|---|---|---|---|---|\n"
     return head + "".join(f"| {' | '.join(cells(sidecar))} |\n" for sidecar in sidecars)
 
 
@@ -91,66 +142,71 @@ def cells(sidecar: Sidecar) -> tuple[str, ...]:
     """The cells of a sidecar's line."""
     link = f"[{sidecar.title}](#{sidecar.id})"
     if sidecar.match is None:
-        return link, "no container that is told", "", "", "", ""
+        return link, "no container", "", "", "", ""
     waits = address("GET", sidecar.ready) if sidecar.ready else "nothing"
     quits = address(sidecar.quit.method, sidecar.quit) if sidecar.quit else "nothing"
     return link, names_and_markers(sidecar.match), waits, quits, str(sidecar.quit_order), notes(sidecar)
 
 
 def names_and_markers(match: Match) -> str:
-    """How it is told, as one cell."""
+    """How it is identified, as one cell."""
     markers = " or ".join(conditions(match.markers))
     return f"{' or '.join(code(name) for name in match.names)}, with {markers}" if match.names else markers
 
 
 def address(method: str, endpoint: EndpointRule) -> str:
-    """The request with its usual port."""
+    """The request with its default port."""
     return code(f"{method} :{endpoint.port}{endpoint.path}")
 
 
 def notes(sidecar: Sidecar) -> str:
     """What the other cells cannot say."""
-    said = (
-        ("never touched", sidecar.must_outlive_task),
-        ("only where it is enabled", sidecar.quit and sidecar.quit.enabled_by),
-        ("not where it is switched off", sidecar.quit and sidecar.quit.disabled_by),
-        ("enabled before injection", sidecar.hint),
-        ("ends by itself as the last container", sidecar.ends_by_itself),
+    possible = (
+        ("neither ended nor converted", sidecar.must_outlive_task),
+        ("quit only where enabled", sidecar.quit and sidecar.quit.enabled_by),
+        ("no quit where disabled", sidecar.quit and sidecar.quit.disabled_by),
+        ("quit enabled before the injection", sidecar.hint),
+        ("ends by itself", sidecar.ends_by_itself),
         ("native by its injector", sidecar.native and sidecar.native.by_injector),
-        ("native by being moved", sidecar.native and sidecar.native.convert),
+        ("native by conversion", sidecar.native and sidecar.native.convert),
     )
-    return "; ".join(text for text, holds in said if holds)
+    return "; ".join(text for text, holds in possible if holds)
 
 
 def section(sidecar: Sidecar) -> str:
     """Everything that is known of one sidecar."""
     lines = [
-        *(told(sidecar.match) if sidecar.match else ()),
-        *(line("Comes with the init containers", map(code, sidecar.init_containers))),
+        *(identified(sidecar.match) if sidecar.match else ()),
+        *(line("Init containers that come with it", map(code, sidecar.init_containers))),
         *(reached("Ready", "GET", sidecar.ready) if sidecar.ready else ()),
         *(reached("Alive", "GET", sidecar.alive) if sidecar.alive else ()),
         *(quitting(sidecar.quit) if sidecar.quit else ()),
-        *(hinting(sidecar.hint, "To be asked to quit, ") if sidecar.hint else ()),
+        *(hinting(sidecar.hint, "For its quit request, ") if sidecar.hint else ()),
         *(signalled(sidecar.stop_signal) if sidecar.stop_signal else ()),
         *(native(sidecar.native) if sidecar.native else ()),
         *staying(sidecar),
         *(f"- {rule}" for rule in sidecar.cautions),
     ]
-    sources = "\n".join(f"- {source}" for source in sidecar.sources)
-    body = "\n".join(lines) + "\n\n" if lines else ""
+    sources = "\n".join(map(wrapped, (f"- {source}" for source in sidecar.sources)))
+    body = "\n".join(map(wrapped, lines)) + "\n\n" if lines else ""
     return f'<a id="{sidecar.id}"></a>\n\n## {sidecar.title}\n\n{body}Sources:\n\n{sources}\n'
 
 
-def told(match: Match) -> Iterable[str]:
-    """How it is told, with the exceptions."""
-    yield f"- Told by {names_and_markers(match)}."
+def wrapped(bullet: str) -> str:
+    """The bullet in lines of the page's length; Markdown takes the end of a line for a space."""
+    return fill(bullet, MAX_LINE, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def identified(match: Match) -> Iterable[str]:
+    """How it is identified, with the exceptions."""
+    yield f"- Identified by {names_and_markers(match)}."
     yield from line("Not when", conditions(match.unless))
 
 
 def reached(word: str, method: str, endpoint: EndpointRule) -> Iterable[str]:
-    """An endpoint, with where its port may have been moved to."""
+    """An endpoint, with where its port may be set otherwise."""
     yield f"- {word}: {address(method, endpoint)}."
-    yield from line(f"{word}, the port from", map(port_source, endpoint.port_from))
+    yield from line(f"{word}, its port from", map(port_source, endpoint.port_from))
 
 
 def quitting(endpoint: QuitRule) -> Iterable[str]:
@@ -161,7 +217,7 @@ def quitting(endpoint: QuitRule) -> Iterable[str]:
 
 
 def hinting(hint: InjectorHint, purpose: str) -> Iterable[str]:
-    """What is set on the pod before the injector comes, and for what."""
+    """What is set on the pod before the injection, and for what."""
     wanted = (f"annotation {code(f'{key}: {value}')}" for key, value in hint.annotations.items())
     installed = ["its injector is installed"] if hint.when_installed else []
     yield from line(f"{purpose}set before injection", wanted)
@@ -172,7 +228,7 @@ def hinting(hint: InjectorHint, purpose: str) -> Iterable[str]:
 
 def signalled(signal: StopSignal) -> Iterable[str]:
     """What a signal does to it."""
-    code_of_it = "an exit code that is not known" if signal.exit_code is None else f"exit code {signal.exit_code}"
+    code_of_it = "an unknown exit code" if signal.exit_code is None else f"exit code {signal.exit_code}"
     drain = f", after up to {signal.drain_seconds} s" if signal.drain_seconds is not None else ""
     yield f"- Ends on {signal.name} with {code_of_it}{drain}."
 
@@ -184,27 +240,31 @@ def native(facts: Native) -> Iterable[str]:
     yield from hinting(facts.hint, "To be native, ") if facts.hint else ()
     yield from converting(facts.convert) if facts.convert else ()
     if facts.reinvocation_safe is not None:
-        yield f"- Its injector accepts a pod in which it was moved: {'yes' if facts.reinvocation_safe else 'no'}."
+        yield f"- Its injector can be called again after the conversion: {'yes' if facts.reinvocation_safe else 'no'}."
 
 
 def converting(rule: Convert) -> Iterable[str]:
-    """What the webhook does to one that stands among the regular containers."""
-    place = "to the front, right behind its own init containers" if rule.starts_first else "behind the init containers that it needs"
-    yield f"- Moved to the init containers: {place}."
-    yield from line("Followed there by", map(code, rule.next_init_containers))
-    yield from line("Loses there a hook that runs", (code(" ".join(words)) for words in rule.drops_lifecycle_hooks))
-    yield from line("Gets there the preStop hook", [stopping(rule)] if rule.pre_stop else ())
-    yield from line("Gets there the startup probe", starting(rule))
-    yield from line("Gets there the variable", (code(f"{name}={value}") for name, value in rule.env.items()))
-    yield from line("Marked then by", (f"annotation {code(f'{key}: {value}')}" for key, value in rule.annotations.items()))
-    yield from line("Accepted then by an injector of", filter(None, [rule.annotations_since]))
-    yield from line("Its name moves in", [f"annotation {code(rule.status_annotation)}"] if rule.status_annotation else ())
-    yield from line("Ports that no Service asks for", map(code, rule.ports_without_service))
-    yield from line("Not moved with", conditions(rule.unless))
+    """What the webhook does to one that is a regular container."""
+    place = (
+        "before all others, right behind its own init containers" if rule.starts_first else "behind the init containers that it depends on"
+    )
+    yield f"- Converted: starts {place}."
+    yield from line("Converted, followed by", map(code, rule.next_init_containers))
+    yield from line("Converted, without a lifecycle hook that runs", (code(" ".join(words)) for words in rule.drops_lifecycle_hooks))
+    yield from line("Converted, with the preStop hook", [stopping(rule)] if rule.pre_stop else ())
+    yield from line("Converted, with the startupProbe", starting(rule))
+    yield from line("Converted, with the environment variable", (code(f"{name}={value}") for name, value in rule.env.items()))
+    yield from line("Converted, with the pod's annotation", (code(f"{key}: {value}") for key, value in rule.annotations.items()))
+    yield from line("Understood by its injector since", filter(None, [rule.annotations_since]))
+    yield from line(
+        "Its name moves to the init containers within", [f"annotation {code(rule.status_annotation)}"] if rule.status_annotation else ()
+    )
+    yield from line("Ports that no Service refers to", map(code, rule.ports_without_service))
+    yield from line("Not converted with", conditions(rule.unless))
 
 
 def staying(sidecar: Sidecar) -> Iterable[str]:
-    """That it is never moved, where there is a container that could be."""
+    """That it is never converted, where there is a container that could be."""
     if sidecar.match and not sidecar.must_outlive_task and not (sidecar.native and sidecar.native.convert):
         yield "- Stays a regular container (`not-convertible`), unless its injector makes it a native sidecar."
 
@@ -219,7 +279,7 @@ def stopping(rule: Convert) -> str:
 def starting(rule: Convert) -> Iterable[str]:
     """The probe that is added where there is none."""
     if rule.startup_probe_from_readiness:
-        yield "its readiness probe, asked each second"
+        yield "its readinessProbe, once a second"
     if rule.startup_probe:
         request = rule.startup_probe["httpGet"]
         yield code(f"GET :{request['port']}{request['path']}")
@@ -233,25 +293,25 @@ def line(word: str, things: Iterable[str]) -> Iterable[str]:
 
 
 def conditions(found: Iterable[Condition]) -> list[str]:
-    """Conditions as words; values of the same thing are listed after it."""
+    """Conditions as words; the values of one subject are listed after it."""
     grouped = groupby(found, key=subject)
     return [f"{what} {values}" if (values := values_of(group)) else what for what, group in grouped]
 
 
 def subject(condition: Condition) -> str:
-    """What a condition looks at."""
+    """The subject of a condition."""
     kind = next(kind for kind in SUBJECTS if getattr(condition, kind) is not None)
     return f"{kind.replace('_', ' ')} {code(getattr(condition, kind))}"
 
 
 def values_of(group: Iterable[Condition]) -> str:
-    """The values that conditions on the same thing ask for."""
+    """The values in conditions on one subject."""
     values = [code(condition.value) for condition in group if condition.value is not None]
     return f"= {', '.join(values)}" if values else ""
 
 
 def port_source(source: PortSource) -> str:
-    """Where a port may have been moved to."""
+    """Where a port may be set otherwise."""
     kind = next(kind for kind in ("annotation", "env", "flag") if getattr(source, kind) is not None)
     field = f", field {code(source.field)}" if source.field else ""
     return f"{kind} {code(getattr(source, kind))}{field}"
