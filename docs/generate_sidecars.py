@@ -27,7 +27,7 @@ MAX_LINE: Final = 100
 SUBJECTS: Final = ("annotation", "label", "volume", "init_container", "env", "flag", "argument", "image")
 
 HEAD: Final = """\
-<!-- Made from webhook/data/sidecars by `python -m docs.generate_sidecars`. Change those files, not this one. -->
+<!-- Made from webhook/data/sidecars by `make docs`. Change those files, not this one. -->
 
 # Known sidecars
 
@@ -40,10 +40,11 @@ Every fact has its source, in the section of the sidecar.
 - **Ready**: the task starts when this request is answered with 2xx.
   Nothing: the task does not wait for this sidecar.
 - **Quit**: the request that the wrapper sends after the task.
-  Nothing: no request ends it, so it keeps the pod Running, unless it ends by itself or becomes native.
-- **Order**: the lowest quits first. Agents come before the mesh proxy, which carries their last calls.
-- **Native**: on a cluster with native sidecars its injector makes it native, or the webhook converts
-  the container itself, see [native.md](native.md).
+  Nothing: no request ends it, so it keeps the pod Running unless it ends by itself or is native.
+- **Order**: the lowest quits first.
+  Agents come before the mesh proxy, which carries their last calls.
+- **Native**: on a cluster with native sidecars its injector makes it native, or the webhook
+  converts the container itself, see [native.md](native.md).
   A native sidecar gets no quit request: the kubelet ends it, and would restart it before that.
 - All requests go to the loopback.
 
@@ -113,7 +114,7 @@ A sidecar that others have as well is one file, `webhook/data/sidecars/ID.yaml`:
 ---
 - row: db-tunnel
   name: typical
-  about: The tunnel as our template has it. Without native sidecars the wrapper posts its quit request.
+  about: The tunnel of our pod template. Without native sidecars the wrapper posts its quit request.
   containers:
   - {name: tunnel, image: platform/db-tunnel:2, args: [--enable-quit]}
   expect:
