@@ -1,4 +1,4 @@
-"""The levels of the test bed as fixtures: each is started once for a process, when its first test needs it, and ended after the last."""
+"""The node with Istio as fixtures, and the hooks of all levels. A level starts when the first test in a process needs it."""
 
 from __future__ import annotations
 
@@ -7,50 +7,21 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from testbed import binaries, levels
-from testbed.api_server import OLD
+from testbed import levels
 from testbed.mesh import LEGACY
 from tests.e2e import summary
-from tests.e2e.levels import api_server_level, node_level, require, timed_start
-from tests.e2e.scheduling import LevelScheduling
+from tests.e2e.levels import node_level, require, timed_start
+from tests.e2e.scheduling import LevelScheduling, group_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from xdist.remote import Producer
 
-    from testbed.levels import Level, NodeLevel
+    from testbed.levels import NodeLevel
     from testbed.mesh import Mesh
 
 TEST_SECONDS: Final = 900
-
-
-@pytest.fixture(scope="session")
-def api_server() -> Iterator[Level]:
-    """The pinned Kubernetes."""
-    with api_server_level("API server") as level:
-        yield level
-
-
-@pytest.fixture(scope="session")
-def old_api_server() -> Iterator[Level]:
-    """The same program, which emulates a cluster without native sidecars."""
-    with api_server_level("API server, old by emulation", OLD) as level:
-        yield level
-
-
-@pytest.fixture(scope="session")
-def newest_api_server() -> Iterator[Level]:
-    """The newest minor version that is pinned."""
-    with api_server_level("API server, newest minor", (), binaries.NEWEST_KUBE_APISERVER) as level:
-        yield level
-
-
-@pytest.fixture(scope="session", params=["api_server", "old_api_server", "newest_api_server"])
-def any_api_server(request: pytest.FixtureRequest) -> Level:
-    """Each of them in turn."""
-    level: Level = request.getfixturevalue(request.param)
-    return level
 
 
 @pytest.fixture(scope="session")
@@ -81,15 +52,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LevelSc
     return LevelScheduling(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The lowest level first: what fails there fails again above, where the cause is harder to see.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In one process the lowest level first: what fails there fails again above, where the cause is harder to see.
 
-    The time limit is for the test alone: a level that starts may have to build a program first, and has deadlines of its own.
+    In several, the order in which they take groups of tests. The time limit is for the test alone: a level that starts may have to build a
+    program first, and has deadlines of its own.
     """
     own = [item for item in items if summary.is_here(item)]
     for item in own:
         item.add_marker(pytest.mark.timeout(TEST_SECONDS, func_only=True), append=False)
-    own.sort(key=lambda item: summary.ORDER.index(summary.level_of(item)))
+    is_one_of_several = hasattr(config, "workerinput")
+    own.sort(key=lambda item: group_of(item.nodeid) if is_one_of_several else summary.ORDER.index(summary.level_of(item)))
     items[:] = [*(item for item in items if not summary.is_here(item)), *own]
 
 

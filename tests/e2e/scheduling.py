@@ -1,31 +1,41 @@
-"""Which tests of the cluster run in one process where several run at once: those that share a cluster."""
+"""Which tests run in one process where several run at once: those that share a cluster. The longest groups start first."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER: Final = {
-    "harness": "low",
-    "api_server": "low",
-    "node": "low",
-    "installation": "installation",
-    "mesh": "mesh",
-    "airflow": "mesh",
-}
-"""By level; three processes have about as much to do as each other."""
+if TYPE_CHECKING:
+    import pytest
+    from xdist.remote import Producer
 
-NODES_OF_THEIR_OWN: Final = ("tests/e2e/installation/test_cert_manager.py", "tests/e2e/installation/test_years.py")
-"""Files that share no cluster with their level: whichever process is free first runs them."""
+GROUPS: Final = (
+    ("tests/e2e/mesh/", "tests/e2e/airflow/"),
+    ("tests/e2e/installation/test_years.py",),
+    ("tests/e2e/installation/test_cert_manager.py",),
+    ("tests/e2e/installation/",),
+    ("tests/e2e/api_server/",),
+    ("tests/e2e/node/",),
+    ("tests/e2e/harness/",),
+)
+"""Beginnings of the paths of tests that share a cluster, in the order in which processes take them; the first that fits counts."""
+
+
+def group_of(test: str) -> int:
+    """The position in `GROUPS` of a test, by its node id."""
+    return next(position for position, beginnings in enumerate(GROUPS) if test.startswith(beginnings))
 
 
 class LevelScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Whole levels, each in its order, but for files with a node of their own."""
+    """Whole groups, in the order of the collection, which `tests.e2e.conftest` sorts."""
+
+    def __init__(self, config: pytest.Config, log: Producer) -> None:
+        """Keep that order: by default the group with the most tests would come first."""
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
-        """The name of what a test runs together with; a test elsewhere runs with its own file."""
-        file = nodeid.split("::", maxsplit=1)[0]
-        where = file.split("/")
-        is_level = where[:2] == ["tests", "e2e"] and file not in NODES_OF_THEIR_OWN
-        return TOGETHER[where[2]] if is_level else file
+        """The name of a test's group; a test elsewhere runs with its own file."""
+        is_here = nodeid.startswith("tests/e2e/")
+        return str(group_of(nodeid)) if is_here else nodeid.split("::", maxsplit=1)[0]

@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from testbed.levels import NodeLevel
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def clean_node() -> Iterator[NodeLevel]:
     """One for all that leave nothing behind."""
     with clean_node_level("node, clean") as level:
         yield level
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installation(clean_node: NodeLevel) -> Installation:
     """Nothing yet."""
     return Installation(clean_node, load_webhook_image(clean_node.node))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def task_image(clean_node: NodeLevel) -> str:
     """A shell."""
     return clean_node.node.load(catalogue.task())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def agent_image(clean_node: NodeLevel) -> str:
     """The stand-in for Istio's agent."""
     return clean_node.node.load(catalogue.stand_in_istio_agent())

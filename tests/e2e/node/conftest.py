@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed.images import catalogue
+from tests.e2e.levels import node_level
 from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.namespace import namespace_on
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
     from testbed.levels import NodeLevel
     from tests.e2e.node.namespace import PodNamespace
+
+
+@pytest.fixture(scope="package")
+def node() -> Iterator[NodeLevel]:
+    """A cluster of one node, ended after the last test of this folder."""
+    with node_level() as level:
+        yield level
 
 
 @pytest.fixture(scope="module")
@@ -31,31 +39,31 @@ def bystander(node: NodeLevel) -> Iterator[PodNamespace]:
         yield other
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def task_image(node: NodeLevel) -> str:
     """An image with a shell."""
     return node.node.load(catalogue.task())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bash_image(node: NodeLevel) -> str:
     """An image with bash, curl and Python."""
     return node.node.load(catalogue.task_bash())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def airflow_image(node: NodeLevel) -> str:
     """An image with Airflow's entry point and user, and a stand-in for Airflow."""
     return node.node.load(catalogue.airflow_like())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shell_less_image(node: NodeLevel) -> str:
     """An image with one static program and no shell."""
     return node.node.load(catalogue.distroless())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def agent_image(node: NodeLevel) -> str:
     """An image with the stand-in for Istio's agent."""
     return node.node.load(catalogue.stand_in_istio_agent())
