@@ -1,4 +1,4 @@
-"""The node with Istio as fixtures, and the hooks of all levels. A level starts when the first test in a process needs it."""
+"""The node with Istio as fixtures, and pytest's hooks for all levels. A level starts when the first test in a process needs it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Injectors as webhooks of the tests' own, SIMULATED: real configurations and calls, and what a second call makes of a pod.
 
 They inject as `demo/simulated_injectors.py` does. Beyond that they have what decides whether a conversion survives them: an Istio that
-obeys the annotation for native sidecars or has never heard of it, and the way it looks for its proxy when it is called again (istio
+obeys the annotation for native sidecars or does not know it, and how it searches for its proxy when it is called again (istio
 pkg/kube/inject/inject.go RunTemplate: each list of containers is merged on its own). They cannot show what a real injector's template
 makes of a pod, how it merges single fields, or what it does with a user's overrides.
 """
@@ -81,7 +81,7 @@ OLD_ISTIO: Final = SimulatedIstio("1.20.8", is_obeying=False)
 
 
 def asking_vault(pod: JSONObject) -> JSONObject:
-    """A copy of a pod that asks for Vault's agent."""
+    """A copy of a pod, with the annotation for Vault's agent."""
     metadata = pod["metadata"]
     annotations = {**(metadata.get("annotations") or {}), "vault.hashicorp.com/agent-inject": "true"}
     return {**pod, "metadata": {**metadata, "annotations": annotations}}

@@ -178,10 +178,10 @@ def test_the_replicas_own_the_bundle_and_nothing_else(api_server: Level) -> None
         begin(webhook)
         entries = configuration_of(webhook)["metadata"]["managedFields"]
         own = [entry for entry in entries if entry["manager"] == FIELD_MANAGER]
-        hook = webhook.configuration["webhooks"][0]["name"]
+        name = webhook.configuration["webhooks"][0]["name"]
 
         assert [(entry["operation"], entry["fieldsV1"]) for entry in own] == [
-            ("Apply", {"f:webhooks": {f'k:{{"name":"{hook}"}}': {".": {}, "f:name": {}, "f:clientConfig": {"f:caBundle": {}}}}})
+            ("Apply", {"f:webhooks": {f'k:{{"name":"{name}"}}': {".": {}, "f:name": {}, "f:clientConfig": {"f:caBundle": {}}}}})
         ]
 
 

@@ -146,7 +146,7 @@ def raw_patch(patch: str) -> Answer:
 
 
 def replied(body: bytes, status: int = 200) -> Answer:
-    """Answer with this whatever was asked."""
+    """Give this answer to every review."""
     return lambda _call: ScriptedReply(body, status)
 
 
@@ -161,7 +161,7 @@ def as_base64(text: str) -> str:
 
 LABELLING: Final = [{"op": "add", "path": "/metadata/labels/added", "value": "x"}]
 
-# (answer, status and words under Ignore, the same under Fail); where the pod is created, it is as if nobody had been asked.
+# (answer, status and words under Ignore, the same under Fail); a pod that is created is unchanged.
 ANSWERS: Final[dict[str, tuple[Answer, tuple[int, str], tuple[int, str]]]] = {
     "nothing to do": (allowed, CREATED, CREATED),
     "an empty patch": (lambda call: patched(call, []), CREATED, CREATED),
@@ -331,9 +331,9 @@ def test_a_webhook_that_does_not_answer_in_time_is_given_up(contract: Contract, 
 NATIVE: Final = {"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}
 
 
-@pytest.mark.parametrize(("server", "kept"), [("api_server", True), ("old_api_server", False), ("newest_api_server", True)])
+@pytest.mark.parametrize(("server", "has_field"), [("api_server", True), ("old_api_server", False), ("newest_api_server", True)])
 def test_a_cluster_without_native_sidecars_drops_their_mark_in_silence_even_when_asked_to_be_strict(
-    server: str, kept: bool, request: pytest.FixtureRequest
+    server: str, has_field: bool, request: pytest.FixtureRequest
 ) -> None:
     level: Level = request.getfixturevalue(server)
     with new_namespace(level.api, "native") as namespace:
@@ -342,7 +342,7 @@ def test_a_cluster_without_native_sidecars_drops_their_mark_in_silence_even_when
 
     assert response.is_success
     assert "warning" not in response.headers
-    assert ("restartPolicy" in response.json()["spec"]["initContainers"][0]) == kept
+    assert ("restartPolicy" in response.json()["spec"]["initContainers"][0]) == has_field
 
 
 def test_a_probe_of_a_native_sidecar_has_the_pod_refused_where_there_are_none(old_api_server: Level) -> None:

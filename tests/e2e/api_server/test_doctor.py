@@ -351,11 +351,11 @@ def test_the_namespace_is_that_of_the_context_unless_one_is_named(api_server: Le
     kubeconfig["contexts"].append({"name": "tasks", "context": {**one["context"], "namespace": namespace}})
     path = api_server.place.folder / "contexts.kubeconfig"
     path.write_text(json.dumps(kubeconfig), "utf-8")
-    asked = {
+    expected = {
         (): ("cluster", "default"),
         ("--context", "tasks"): ("tasks", namespace),
         ("--context", "tasks", "-n", "nowhere"): ("tasks", "nowhere"),
     }
 
-    told = {arguments: json.loads(run_doctor(path, *arguments, "-o", "json").stdout) for arguments in asked}
-    assert {arguments: (report["context"], report["namespace"]) for arguments, report in told.items()} == asked
+    reports = {arguments: json.loads(run_doctor(path, *arguments, "-o", "json").stdout) for arguments in expected}
+    assert {arguments: (report["context"], report["namespace"]) for arguments, report in reports.items()} == expected

@@ -1,4 +1,4 @@
-"""What the chart renders, on a real API server: taken strictly, kept to the Pod Security Standard, installed, upgraded and taken away."""
+"""The chart's objects on a real API server: valid by strict validation, within the Pod Security Standard, installed, upgraded, removed."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_the_restricted_standard_is_enforced_and_refuses_the_host_s_network(api:
 
 
 class Release:
-    """The chart, installed by Helm under a name of its own, and the service's certificate manager with the rights that the chart grants."""
+    """A release of the chart under a name of its own, and the webhook's certificate manager with the rights that the chart grants."""
 
     def __init__(self, level: Level, namespace: str) -> None:
         """Nothing is installed yet."""
@@ -157,14 +157,14 @@ class Release:
     @property
     def written(self) -> tuple[str, str]:
         """What the service wrote: the authority and the caBundle, each in base64."""
-        (hook,) = self.hooks
-        return self.level.api.get(self.secret)["data"][ENTRY], hook["clientConfig"]["caBundle"]
+        (webhook,) = self.webhooks
+        return self.level.api.get(self.secret)["data"][ENTRY], webhook["clientConfig"]["caBundle"]
 
     @property
-    def hooks(self) -> list[JSONObject]:
+    def webhooks(self) -> list[JSONObject]:
         """The webhooks that the API server knows."""
-        hooks: list[JSONObject] = self.level.api.get(self.configuration)["webhooks"]
-        return hooks
+        webhooks: list[JSONObject] = self.level.api.get(self.configuration)["webhooks"]
+        return webhooks
 
 
 @pytest.fixture
@@ -179,14 +179,14 @@ def release(api_server: Level, namespace: str) -> Iterator[Release]:
 def until_allowed(release: Release) -> None:
     """Keep certificates as soon as the API server has taken up the rights."""
 
-    def kept() -> bool:
+    def may_manage() -> bool:
         try:
             release.reconcile_certificates()
         except CertificatesError:
             return False
         return True
 
-    until(kept, "the service may keep its certificates", SECONDS)
+    until(may_manage, "the service may manage its certificates", SECONDS)
 
 
 def test_the_notes_say_what_to_do_next(release: Release) -> None:
@@ -223,12 +223,12 @@ def test_helm_upgrade_and_rollback_keep_what_the_service_wrote(release: Release)
 
     release.helm("upgrade", webhook={"timeoutSeconds": 12}, replicas=3, labels={"changed": "yes"})
 
-    assert release.hooks[0]["timeoutSeconds"] == 12
+    assert release.webhooks[0]["timeoutSeconds"] == 12
     assert release.written == before
 
     release.helm("rollback", "1")
 
-    assert release.hooks[0]["timeoutSeconds"] == 10
+    assert release.webhooks[0]["timeoutSeconds"] == 10
     assert release.written == before
 
 
@@ -239,7 +239,7 @@ def test_helm_upgrade_by_force_takes_what_the_service_wrote_and_the_next_look_me
 
     release.helm("upgrade", "--force")
 
-    assert "caBundle" not in release.hooks[0]["clientConfig"]
+    assert "caBundle" not in release.webhooks[0]["clientConfig"]
     assert "data" not in release.level.api.get(release.secret)
 
     release.reconcile_certificates()
@@ -256,7 +256,7 @@ def test_kubectl_apply_keeps_what_the_service_wrote(way: tuple[str, ...], releas
 
     release.kubectl(*way, given=release.rendered(webhook={"timeoutSeconds": 12}))
 
-    assert release.hooks[0]["timeoutSeconds"] == 12
+    assert release.webhooks[0]["timeoutSeconds"] == 12
     assert release.written == before
 
 
@@ -325,7 +325,7 @@ def policy(api: ApiClient) -> Iterator[None]:
 
 
 def warnings_on(api: ApiClient, namespace: str, status: JSONObject | None) -> list[str]:
-    """What the creator of a pod with this status is told. The webhook that is registered here is not asked: it is no task's."""
+    """The warnings to the creator of a pod with this status. The registered webhook is not called: it is no task's pod."""
     pod = task_pod(namespace)
     del pod["metadata"]["labels"]
     if status is not None:
@@ -334,7 +334,7 @@ def warnings_on(api: ApiClient, namespace: str, status: JSONObject | None) -> li
 
 
 def warnings_on_pod(api: ApiClient, pod: JSONObject) -> list[str]:
-    """What its creator is told. It is created in any case."""
+    """The warnings to its creator. It is created in any case."""
     response = api.request("POST", collection(pod), pod, dryRun="All")
     assert response.is_success, response.text
     return response.headers.get_list("warning")

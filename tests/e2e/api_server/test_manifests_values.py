@@ -1,4 +1,4 @@
-"""The chart's values, by Helm alone: what is refused and how that is told, and what each option changes."""
+"""The chart's values, by Helm alone: which are refused with which message, and what each option changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pods an API server sends to our webhook: by the lines of the webhook's log, told by the names of the pods."""
+"""For which pods an API server calls the webhook, by the pods' names in the webhook's log."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def pod_with(namespace: str, labels: Labels | None, **metadata: object) -> JSONO
 
 
 def name_of(pod: JSONObject) -> str:
-    """The name that the log tells it by."""
+    """The pod's name in the log."""
     metadata = pod["metadata"]
     return str(metadata.get("name") or metadata["generateName"])
 
@@ -57,7 +57,7 @@ def reviews_of(level: Level, pod: JSONObject) -> list[JSONObject]:
 
 
 def reaching(level: Level, pods: Iterable[JSONObject]) -> list[bool]:
-    """For each pod whether it comes to our webhook when it is created."""
+    """For each pod, whether the webhook is called for its creation."""
     for pod in (sent := list(pods)):
         level.api.create(pod, dryRun="All")
     reviewed = {line["name"] for line in level.webhook.log if line["event"] == "review"}

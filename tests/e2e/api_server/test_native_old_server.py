@@ -41,7 +41,7 @@ def vault(pod: JSONObject) -> JSONObject:
 
 
 def linkerd(pod: JSONObject) -> JSONObject:
-    """With Linkerd's proxy, which has a named port that a Service may ask for."""
+    """With Linkerd's proxy, which has a named port that a Service may refer to."""
     asking = {**pod, "metadata": {**pod["metadata"], "annotations": {"linkerd.io/inject": "enabled"}}}
     injected = inject_linkerd(asking)
     injected["spec"]["containers"][0]["ports"] = [{"name": "own-metrics", "containerPort": 4195}]
@@ -84,7 +84,7 @@ def test_a_pod_that_wants_native_sidecars_alone_is_left_with_a_warning(old_api_s
 
 
 def test_a_proxy_that_was_made_native_by_force_has_its_pod_refused(old_api_server: Level) -> None:
-    """Its mark is dropped in silence, and what an ordinary init container may not have is still there."""
+    """The server drops its restartPolicy without a warning, and the fields that an ordinary init container may not have stay."""
     with native_webhook(old_api_server, FORCED) as webhook, treated_by(webhook, old_api_server.api) as namespace:
         response = create(old_api_server.api, inject_istio(task_pod(namespace)))
 

@@ -1,4 +1,4 @@
-"""Our webhook before, after and between two others that inject: in every order, called again or not, a pod comes to the same end.
+"""The webhook before, after and between two injectors: in every order, called again or not, a pod is the same in the end.
 
 The two others are SIMULATED (`simulated_injection.py` says what that cannot show). The order, the second calls, the validation and the
 configurations that our webhook reads are the API server's own.
@@ -51,7 +51,7 @@ SETUPS: Final = (("api_server", "Never"), ("api_server", "IfNeeded"), ("newest_a
 """The server, and the reinvocation policy of Istio's webhooks."""
 
 INJECTORS: Final[dict[str, Injector]] = {**ISTIOS, "vault": inject_vault}
-OURS: Final = "ours"
+OWN: Final = "own"
 
 
 class Order(NamedTuple):
@@ -65,7 +65,7 @@ class Order(NamedTuple):
     def labels(self) -> dict[str, str]:
         """The namespace labels by which the three configurations find their pods."""
         place = {name: f"{position}" for position, name in enumerate(self.places)}
-        return {OURS: place[OURS], "istio": f"{place['istio']}-{self.istio}", "vault": f"{place['vault']}-{self.vault_policy}"}
+        return {OWN: place[OWN], "istio": f"{place['istio']}-{self.istio}", "vault": f"{place['vault']}-{self.vault_policy}"}
 
     def __str__(self) -> str:
         """As it stands in the name of a test."""
@@ -73,7 +73,7 @@ class Order(NamedTuple):
 
 
 ORDERS: Final = [
-    Order(places, istio, policy) for places in itertools.permutations((OURS, "istio", "vault")) for istio in ISTIOS for policy in POLICIES
+    Order(places, istio, policy) for places in itertools.permutations((OWN, "istio", "vault")) for istio in ISTIOS for policy in POLICIES
 ]
 
 PODS: Final = {
@@ -178,10 +178,10 @@ def orders(request: pytest.FixtureRequest) -> Iterator[Orders]:
             ends.enter_context(registered(level.api, injectors_in(place, injectors, istio_policy), called))
         webhook = ends.enter_context(native_webhook(level))
         for place in range(3):
-            namespace = next(namespace for order, namespace in namespaces.items() if order.places[place] == OURS)
-            selected: JSONObject = {"namespaceSelector": {"matchLabels": {OURS: f"{place}"}}}
-            ours = webhook.configuration(f"order-{place}-ours", **selected)
-            ends.enter_context(registered(level.api, ours, partial(is_patched_in, namespace)))
+            namespace = next(namespace for order, namespace in namespaces.items() if order.places[place] == OWN)
+            selected: JSONObject = {"namespaceSelector": {"matchLabels": {OWN: f"{place}"}}}
+            own = webhook.configuration(f"order-{place}-own", **selected)
+            ends.enter_context(registered(level.api, own, partial(is_patched_in, namespace)))
         yield here(webhook)
 
 
@@ -195,8 +195,8 @@ def with_sorted(pod: JSONObject, lists: tuple[str, ...]) -> JSONObject:
 @pytest.mark.parametrize("path", PODS)
 def test_a_pod_comes_to_the_same_end_in_every_order(orders: Orders, path: str, order: Order) -> None:
     end = orders.treated(path, order)
-    injectors = [name for name in order.places if name != OURS]
-    ours_last, injectors_turned = (Order((*two, OURS), order.istio, "Never") for two in (injectors, injectors[::-1]))
+    injectors = [name for name in order.places if name != OWN]
+    ours_last, injectors_turned = (Order((*two, OWN), order.istio, "Never") for two in (injectors, injectors[::-1]))
 
     # Each injector puts its own behind what is there: volumes, and an init container that we have no reason to move.
     own = ("volumes", "initContainers") if orders.keeps_proxy(order) else ("volumes",)
@@ -250,7 +250,7 @@ def test_the_pod_that_comes_of_it_is_accepted_again_as_it_is_with_all_of_them_in
 
 
 def test_so_is_every_one_of_them_beside_an_old_istio(orders: Orders) -> None:
-    """Called once for each creation, such an Istio is called again for the next, and looks for its proxy in one list only."""
+    """Called once for each creation, such an Istio is called again for the next, and searches for its proxy in one list only."""
     cases = [(path, order) for path in PODS for order in ORDERS if order.istio == "old"]
     ends = {f"{path} {order}": orders.ends_again(path, order) for path, order in cases}
 

@@ -62,12 +62,12 @@ def with_annotation(pod: JSONObject, name: str, value: str) -> JSONObject:
 
 
 def vault(pod: JSONObject) -> JSONObject:
-    """With HashiCorp's agent, for which the pod asks."""
+    """With HashiCorp's agent and the annotation for it."""
     return inject_vault(with_annotation(pod, "vault.hashicorp.com/agent-inject", "true"))
 
 
 def linkerd(pod: JSONObject) -> JSONObject:
-    """With Linkerd's proxy, for which the pod asks."""
+    """With Linkerd's proxy and the annotation for it."""
     return inject_linkerd(with_annotation(pod, "linkerd.io/inject", "enabled"))
 
 

@@ -44,12 +44,12 @@ LABEL: Final = "reinjecting"
 REGULAR: Final[tuple[str, JSONObject]] = "wrapped", {PROXY: NotConvertedReason.REINJECTION.value}
 NATIVE: Final[tuple[str, JSONObject]] = "native", {}
 REFUSED: Final[tuple[str, JSONObject]] = "refused", {}
-"""What a status says: the treatment, and what was kept."""
+"""What a status says: the treatment, and what was not converted."""
 
 DUPLICATE: Final = 'name: Duplicate value: "istio-proxy"'
 
 SOON_SECONDS: Final = 10
-"""Within which a webhook that asks each second has heard of a change."""
+"""After a change, until a webhook that reads each second has noticed it."""
 
 UNREADABLE: Final = SimulatedIstio("latest", is_obeying=False)
 _numbers = itertools.count()
@@ -87,7 +87,7 @@ class Injector:
 
 @contextmanager
 def istio_injector(level: Level, istio: SimulatedIstio, policy: str) -> Iterator[Injector]:
-    """Istio's injector, and nobody else; it comes after ours."""
+    """Istio's injector alone; it is called after this webhook."""
     name = f"{LABEL}-{next(_numbers)}"
     labels = {LABEL: name}
     with ScriptedWebhook(injecting(istio)) as server, new_namespace(level.api, LABEL, **NOT_OPTED_IN, **labels) as alone:
@@ -148,7 +148,7 @@ def test_a_configuration_that_changes_changes_the_decision_at_the_next_look(api_
     ):
         assert injector.said(namespace) == NATIVE
         injector.call_again("IfNeeded")
-        until(lambda: injector.said(namespace) == REGULAR, "the proxy is kept", SOON_SECONDS)
+        until(lambda: injector.said(namespace) == REGULAR, "the proxy is not converted", SOON_SECONDS)
         injector.call_again("Never")
         until(lambda: injector.said(namespace) == NATIVE, "the proxy is moved", SOON_SECONDS)
 

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 ALL: Final = dict(pods_in(""))
-OURS: Final = re.compile(
+CHANGEABLE: Final = re.compile(
     r"/metadata/annotations(/airflow-sidecar-webhook~1status)?|/metadata/labels(/service\.istio\.io~1canonical-name)?"
     r"|/spec/containers/\d+/command(/\d+)?"
 )
-"""The paths of a pod that are ours to change."""
+"""The paths of a pod that the webhook may change."""
 
 SOME: Final = [
     "airflow-2.10.5-provider-10.1.0/ke_default.json",
@@ -79,7 +79,7 @@ def prove(namespaces: Namespaces, pod: JSONObject, said: str, policy: Policy) ->
     assert treated == ask(untouched, policy)[1]
     assert said.startswith("skipped") if treatment_of(treated) == "skipped" else treatment_of(treated) == said
     assert (treated == untouched) == (treatment_of(treated) == "skipped")
-    assert [path for path in touched(untouched, treated) if not OURS.fullmatch(path)] == []
+    assert [path for path in touched(untouched, treated) if not CHANGEABLE.fullmatch(path)] == []
     own = command_of_main(untouched, treated)
     assert not own or command_of_main(treated, treated)[-len(own) :] == own
 

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     Answer = Callable[[Call], ScriptedReply]
 
 LABEL: Final = "injector"
-"""The label of a namespace says which configuration of the other webhook sees its pods."""
+"""The label by which a namespace selects a configuration of the other webhook."""
 
 BEFORE: Final = "aaa-injector"
 AFTER: Final = "zzz-injector"
-"""Configurations are called in the order of their names; ours is airflow-sidecar-webhook."""
+"""Configurations are called in the order of their names; this project's is airflow-sidecar-webhook."""
 
 FOLDERS: Final = ("airflow-3.3.2-provider-10.25.0", "helm-chart/chart-1.19.0-kubernetes")
 PODS: Final = {path: pod for folder in FOLDERS for path, pod in pods_in(folder) if not expected(path)[1].startswith("skipped")}
@@ -54,7 +54,7 @@ class Injected:
     """Our webhook and another, in either order.
 
     Args:
-        level: The API server with ours.
+        level: The API server, with this project's webhook.
         other: The other.
         namespaces: The namespace in which the other comes first, and the one in which it comes last.
 
@@ -65,7 +65,7 @@ class Injected:
     namespaces: dict[str, str]
 
     def calls(self, pod: JSONObject) -> tuple[int, int]:
-        """How often ours and the other are called when this pod is created."""
+        """How often this project's webhook and the other are called for this pod's creation."""
         name = self.level.api.create(pod, dryRun="All")["metadata"]["name"]
         return sum(line.get("name") == name for line in self.level.webhook.log), len(self.other.calls_for(name))
 
@@ -98,7 +98,7 @@ def configuration(name: str, other: ScriptedWebhook, **fields: object) -> JSONOb
 
 @contextmanager
 def beside(level: Level, other: ScriptedWebhook, name: str, **fields: object) -> Iterator[str]:
-    """A namespace that opted in, whose pods the other webhook sees too."""
+    """A namespace that opted in, for whose pods the other webhook is called, too."""
 
     def is_called(api: ApiClient) -> bool:
         before = len(other.calls)

@@ -29,8 +29,8 @@ LONG: Final = {
 
 NAME_AT_THE_PROXY: Final = f"""
 import json, urllib.request
-told = json.load(urllib.request.urlopen("http://127.0.0.1:15000/server_info"))
-open("{MESSAGE}", "w").write(told["node"]["metadata"]["LABELS"]["{CANONICAL_NAME}"])
+info = json.load(urllib.request.urlopen("http://127.0.0.1:15000/server_info"))
+open("{MESSAGE}", "w").write(info["node"]["metadata"]["LABELS"]["{CANONICAL_NAME}"])
 """
 
 

@@ -57,7 +57,7 @@ def pods(way: PodNamespace, task_image: str, web: str, versioned_image: dict[str
 
 
 def failed_hooks(namespace: PodNamespace, pod: str) -> list[str]:
-    """What the kubelet says of hooks of a pod that failed."""
+    """The kubelet's events about failed lifecycle hooks of a pod."""
     events = namespace.level.api.request(
         "GET", f"/api/v1/namespaces/{namespace.name}/events", fieldSelector=f"involvedObject.name={pod},reason=FailedPreStopHook"
     )
@@ -88,7 +88,7 @@ def test_the_proxy_is_told_to_drain_before_it_ends(way: PodNamespace) -> None:
 
 @pytest.mark.parametrize("way", ["hinted", "converted"], indirect=True)
 def test_a_pod_whose_proxy_is_ready_on_another_port_ends_too(way: PodNamespace, task_image: str, web: str) -> None:
-    """Istio's own probes ask 15021 all the same: what they hold up never starts."""
+    """Istio's own probes poll 15021 all the same: what they hold up never starts."""
     base = shell(task_image, f"{request(web)}; exit 3")
     way.create(operator_pod(way.name, "ready-port-moved", base, annotations=READY_MOVED))
     try:

@@ -46,11 +46,11 @@ until grep -q {NEW_VALUE} {FILE}; do sleep 0.1; done
 until [ -e {GO} ]; do sleep 0.1; done
 exit {CODE}
 """
-"""It changes its secret on the server, by the proxy, waits until its agent has brought it, and until it is told to end."""
+"""It changes its secret on the server, by the proxy, waits until its agent has fetched it, and until SIGTERM."""
 
 
 def renewing(pod: JSONObject, url: str) -> JSONObject:
-    """The pod, with an agent that has to renew its token, looks for new values each second, and revokes the token at its end."""
+    """The pod, with an agent that has to renew its token, polls for new values each second, and revokes the token at its end."""
     agent = container(pod, "vault-agent")
     variable = next(one for one in agent["env"] if one["name"] == "VAULT_CONFIG")
     configuration = json.loads(base64.b64decode(variable["value"]))
