@@ -1,8 +1,8 @@
-"""The settings: from the environment and a file, checked together at start. Each has its unit, its default and the reason for it.
+"""The settings, from the environment and a file, validated together at start. Each has its unit, its default and the reason for it.
 
 A setting is an environment variable ``AIRFLOW_SIDECAR_WEBHOOK__NAME`` (two underscores: Kubernetes itself sets variables like
 ``AIRFLOW_SIDECAR_WEBHOOK_PORT`` for a Service of that name) or a key of the YAML file that ``AIRFLOW_SIDECAR_WEBHOOK__CONFIG`` or
-``--config`` names. The environment wins; an empty value is none.
+``--config`` names. The environment takes precedence; an empty value counts as unset.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ PREFIX: Final = "AIRFLOW_SIDECAR_WEBHOOK__"
 CONFIG: Final = f"{PREFIX}CONFIG"
 
 NOTHING: Final = ("", "~", "null", "Null", "NULL")
-"""Values that set nothing: what YAML knows as null, and an empty variable."""
+"""Values that count as unset: YAML's forms of null, and an empty variable."""
 
 
 class SettingsError(Exception):
-    """Settings that cannot be used. The message has one line for each problem: where it stands, what is wrong, what is allowed."""
+    """Invalid settings. The message has one line for each problem: where the value is, what is wrong with it, what is allowed."""
 
 
 def _words(value: object) -> object:
-    """A list in a file, words between commas in an environment variable."""
+    """A list, which an environment variable separates by commas."""
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
@@ -59,137 +59,149 @@ PortNumber = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(BaseModel):
-    """What an operator can set."""
+    """Every setting."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     host: str = Field(
-        "0.0.0.0",  # noqa: S104 - a pod has one address, and it is not known before
-        description="Address both servers listen on. All by default, since a pod's address is not known; `::` on IPv6.",
+        "0.0.0.0",  # noqa: S104 - the address of a pod is not known before it starts
+        description="Address on which both servers listen. The default is every IPv4 address; `::` for IPv6.",
     )
-    port: PortNumber = Field(8443, description="TLS port of the webhook. Not below 1024, which needs a right; 0 takes a free one.")
+    port: PortNumber = Field(
+        8443, description="TLS port of the webhook. A port below 1024 needs the capability NET_BIND_SERVICE; 0 picks a free port."
+    )
     health_port: PortNumber = Field(
         8080,
-        description="Plain HTTP port of `/healthz`, `/readyz` and `/metrics`: the kubelet and Prometheus hold no client "
-        "certificate. 0 takes a free one.",
+        description="Plain HTTP port of `/healthz`, `/readyz` and `/metrics`, for the kubelet and Prometheus, which have no client "
+        "certificate. 0 picks a free port.",
     )
     certificates: Literal["files", "self-managed"] = Field(
         "files",
-        description="Where the serving certificate comes from: `files` that somebody else writes (cert-manager, an admin), or "
-        "`self-managed`: each replica signs its own with an authority in a Secret, and keeps the caBundle of its configuration. Nothing "
-        "is written unasked.",
+        description="Source of the serving certificate. `files`: two files that somebody else writes, such as cert-manager. "
+        "`self-managed`: each replica signs its own certificate with an authority in a Secret, and the webhook writes its "
+        "configuration's caBundle. The default writes nothing to the cluster.",
     )
     service_name: str = Field(
-        "airflow-sidecar-webhook", min_length=1, description="Name of the Service, for `self-managed`: what the certificate is made for."
+        "airflow-sidecar-webhook",
+        min_length=1,
+        description="Name of the webhook's Service, which is in the certificate. For `self-managed`.",
     )
-    service_namespace: str = Field("", description="Namespace of the Service and of the Secret, for `self-managed`; there is no default.")
+    service_namespace: str = Field("", description="Namespace of the Service and of the Secret. Required for `self-managed`.")
     ca_secret: str = Field(
-        "airflow-sidecar-webhook-authority", min_length=1, description="Secret that holds the authority, for `self-managed`."
+        "airflow-sidecar-webhook-authority", min_length=1, description="Name of the Secret with the authority. For `self-managed`."
     )
     configuration: str = Field(
         "airflow-sidecar-webhook",
         min_length=1,
-        description="MutatingWebhookConfiguration whose caBundle is kept, for `self-managed`.",
+        description="Name of the MutatingWebhookConfiguration whose caBundle the webhook writes. For `self-managed`.",
     )
     certificate_file: Path = Field(
         Path("/etc/airflow-sidecar-webhook/tls/tls.crt"),
-        description="PEM file with the serving certificate and its chain; the key of a `kubernetes.io/tls` Secret.",
+        description="PEM file with the serving certificate and its chain. The default is a mounted `kubernetes.io/tls` Secret. For "
+        "`files`.",
     )
-    private_key_file: Path = Field(Path("/etc/airflow-sidecar-webhook/tls/tls.key"), description="PEM file with its private key.")
+    private_key_file: Path = Field(
+        Path("/etc/airflow-sidecar-webhook/tls/tls.key"), description="PEM file with the certificate's private key. For `files`."
+    )
     certificate_check_seconds: float = Field(
         10.0,
         gt=0,
         le=3600,
-        description="How often, in seconds, the two files are looked at: ten is soon after a mount is updated, and costs two reads.",
+        description="Seconds between two checks of the two files for changes. A check costs two reads. For `files`.",
     )
     max_body_bytes: int = Field(
         4 * 1024 * 1024,
         ge=64 * 1024,
         le=64 * 1024 * 1024,
-        description="Largest request body in bytes. The API server takes objects of up to 3 MiB, and a CREATE review holds one.",
+        description="Maximum size of a request body in bytes. The API server accepts objects of up to 3 MiB, and a CREATE review "
+        "contains one.",
     )
     max_buffered_bytes: int = Field(
         64 * 1024 * 1024,
         ge=1024 * 1024,
-        description="Bytes of all request bodies held at once; more are answered with 503 and `Retry-After: 1`, which the"
-        " API server obeys. Bounds the memory.",
+        description="Maximum size of all buffered request bodies in bytes, which limits the memory. A request beyond it gets a 503 with "
+        "`Retry-After: 1`, and the API server retries it.",
     )
     read_seconds: float = Field(
         5.0,
         gt=0,
         le=30,
-        description="How long, in seconds, a request may take to arrive: half of the API server's default timeout of 10 s.",
+        description="Seconds for a request to arrive completely: half of the API server's default timeout of 10 s.",
     )
     keep_alive_seconds: int = Field(
         100,
         ge=1,
         le=3600,
-        description="How long, in seconds, an idle connection is kept: longer than the 90 s after which the API server "
-        "gives it up, so that it never writes into one that is just being closed.",
+        description="Seconds until an idle connection is closed: longer than the 90 s after which the API server closes it, so that the "
+        "API server never writes to a connection that is just being closed.",
     )
     drain_seconds: float = Field(
         10.0,
         ge=0,
         le=300,
-        description="How long, in seconds, it goes on serving after SIGTERM, not ready and closing each connection after an answer: until "
-        "nodes and API servers have heard that it ends. The pod's grace period must be longer.",
+        description="Seconds for which the webhook goes on serving after SIGTERM, unready and with `Connection: close` on each response, "
+        "so that nodes and API servers stop sending requests first. Must be shorter than the pod's grace period.",
     )
     on_fault: Literal["allow", "error"] = Field(
         "allow",
-        description="What a fault of the webhook's own is answered with: `allow` lets the pod pass unchanged, `error` "
-        "answers 500, so that failurePolicy decides.",
+        description="Response to a review that fails because of a bug in the webhook. `allow`: the pod is admitted unchanged. `error`: "
+        "status 500, so that failurePolicy decides.",
     )
-    mode: Mode = Field(Mode.AUTO, description="Treatment of pods that do not say: the safest that ends them.")
+    mode: Mode = Field(
+        Mode.AUTO, description="Treatment of pods without the annotation `mode`. `auto` picks the safest treatment that lets the pod end."
+    )
     native_sidecars: NativeSwitch = Field(
         NativeSwitch.AUTO,
-        description="Whether sidecars are made native: `auto` where the API server and every kubelet are known to be able, `on` and `off` "
-        "whatever is known. `off` asks the API server for nothing, and does without the client's 10 MiB.",
+        description="Whether sidecars are converted to native ones. `auto`: if the API server and every kubelet support them; `on`: "
+        "always; `off`: never. With `off` the cluster is not watched, which with certificate `files` also saves the 10 MiB of the "
+        "Kubernetes client.",
     )
     minimum_kubelet: Annotated[Version, BeforeValidator(_version)] = Field(
         DEFAULT_MINIMUM_KUBELET,
-        description="The oldest kubelet that `auto` takes for able. Before 1.29.3 the status of a sidecar that was started again may stay "
-        "wrong (kubernetes#123323).",
+        description="Minimum kubelet version for which `auto` uses native sidecars. Before 1.29.3 the status of a restarted sidecar may "
+        "stay wrong (kubernetes#123323).",
     )
     cluster_poll_seconds: float = Field(
         60.0,
         ge=1,
         le=3600,
-        description="How often, in seconds, the API server is asked for its version and for the installed injectors: both change once in "
-        "weeks, and a minute costs two requests. Nodes are watched, and known within seconds.",
+        description="Seconds between two reads of the API server's version and of the installed injectors, which rarely change. Nodes "
+        "are watched, so changes of theirs take effect within seconds.",
     )
     wait_seconds: int = Field(
         120,
         ge=0,
         le=MAX_WAIT_SECONDS,
-        description="How long, in seconds, a task waits for its sidecars; 0 does not wait. Far below the 600 s after "
-        "which Airflow gives up a queued task.",
+        description="Seconds for which a task waits until its sidecars are ready; 0: it does not wait. Far below the 600 s after which "
+        "Airflow gives up a queued task.",
     )
     when_not_ready: WhenNotReady = Field(
         WhenNotReady.FAIL,
-        description="What a task does when its sidecars are not ready by then: `fail` ends it with code 69, `run` runs it"
-        " all the same. A task without its proxy would fail in a less clear way.",
+        description="What a task does whose sidecars are not ready in time. `fail`: it ends with exit code 69. `run`: it runs anyway; "
+        "without its proxy it may fail with a less clear error.",
     )
     helper_image: str = Field(
         "",
-        description="Image with a static busybox at `/busybox`, for images that have no shell. Empty: such pods are left "
-        "as they are, since pulling an image nobody named could stop them.",
+        description="Image with a static busybox at `/busybox`, for task images without a shell. Empty: such pods are left unchanged, "
+        "since a failed pull of another image would stop them.",
     )
     injectors: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
         (),
-        description="`istio`, `vault`, `linkerd`, `consul` or `dapr` (or the id of an own row that asks): sidecars whose injector works on "
-        "every pod of the opted-in namespaces, like Linkerd's by a namespace annotation, which a webhook cannot see. Nothing is assumed by "
-        "default; that Istio is there is seen.",
+        description="Ids of sidecars that are injected into every pod of the opted-in namespaces: `istio`, `vault`, `linkerd`, `consul`, "
+        "`dapr`, or an own row with an injector hint. Set it where a namespace annotation turns injection on, as with Linkerd, since "
+        "the webhook does not see it. Istio is detected.",
     )
     short_name_key: Literal["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"] = Field(
         CANONICAL_NAME,
-        description="Label that holds the short name. Istio looks at this one first, and nothing else selects pods by it.",
+        description="Label with the short name. Istio prefers the default one, and nothing else selects pods by it.",
     )
     short_name_value: ShortNameValue = Field(
         ShortNameValue.TASK,
-        description="What the short name is made of: `task` (DAG and task), `dag`, or `fixed`. One time series a task, not one a try.",
+        description="Content of the short name: `task` (DAG and task), `dag`, or `fixed`. None of them contains the try, so the number "
+        "of time series stays bounded.",
     )
     short_name_fixed: Annotated[str, BeforeValidator(_label_value)] = Field(
-        "airflow-task", min_length=1, description="The name for `fixed`, and for a pod that tells neither DAG nor task."
+        "airflow-task", min_length=1, description="The short name for `fixed`, and for a pod without labels for DAG and task."
     )
     sidecars_file: Path | None = Field(
         None,
@@ -197,29 +209,29 @@ class Settings(BaseModel):
     )
     entrypoints_file: Path | None = Field(
         None,
-        description="YAML file with further images, in the shape of `webhook/data/entrypoints.yaml`; looked at before it.",
+        description="YAML file with further image rules, in the form of `webhook/data/entrypoints.yaml`. They take precedence over it.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level that is logged. `info` has one line for each review."
+        "info", description="Minimum level of log lines. `info` logs one line for each review."
     )
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Settings:
         if self.certificates == "self-managed" and not self.service_namespace:
-            message = "service_namespace: must be set where certificates is self-managed: the certificate is made for SERVICE.NAMESPACE.svc"
+            message = "service_namespace: required if certificates is self-managed: the certificate is for SERVICE.NAMESPACE.svc"
             raise ValueError(message)
         return self
 
     @model_validator(mode="after")
     def _one_body_fits(self) -> Settings:
         if self.max_buffered_bytes < self.max_body_bytes:
-            message = "max_buffered_bytes: must not be below max_body_bytes, or a body that is allowed would never be taken"
+            message = "max_buffered_bytes: must be at least max_body_bytes, or an allowed body would never be accepted"
             raise ValueError(message)
         return self
 
 
 def read_settings(environ: Mapping[str, str], config: Path | None = None) -> Settings:
-    """Read the environment and the file, and check them together.
+    """Read the environment and the file, and validate them together.
 
     Raises:
         SettingsError: Lists every problem.
@@ -241,8 +253,8 @@ def _something(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        # BaseLoader leaves scalars as text, as an environment variable is: to YAML 1.1 the word off is a boolean, to us a mode.
-        document = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but text, lists and dicts
+        # BaseLoader reads scalars as text, like environment variables: in YAML 1.1 the word off is a boolean, and here it is a mode.
+        document = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - creates only text, lists and dicts
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         message = f"{path}: cannot be read as YAML: {yaml_problem(error)}"
         raise SettingsError(message) from error

@@ -13,7 +13,7 @@ NEEDED = {"certificates": "self-managed", "service_namespace": "airflow-webhook"
     ("settings", "told"),
     [
         (NEEDED, "found neither a service account token nor a kubeconfig"),
-        (NEEDED | {"service_namespace": ""}, "service_namespace: must be set"),
+        (NEEDED | {"service_namespace": ""}, "service_namespace: required"),
     ],
     ids=["no cluster", "no namespace"],
 )

@@ -127,7 +127,7 @@ def test_a_data_file_that_cannot_be_used_is_told_with_its_field(setting: str, te
 
 def test_the_buffer_must_hold_one_body() -> None:
     assert problems({f"{PREFIX}MAX_BUFFERED_BYTES": "1048576"}) == [
-        "max_buffered_bytes: must not be below max_body_bytes, or a body that is allowed would never be taken"
+        "max_buffered_bytes: must be at least max_body_bytes, or an allowed body would never be accepted"
     ]
 
 

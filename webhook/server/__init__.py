@@ -1,1 +1,1 @@
-"""The shell that serves the rules over HTTPS."""
+"""Serves the rules over HTTPS, with health checks, metrics, logs and certificates."""

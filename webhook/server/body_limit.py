@@ -1,4 +1,4 @@
-"""Reads a request's body within limits before the application sees it: its size, the time it takes, and what all bodies together hold."""
+"""Reads a request's body before the application runs, with limits on its size, its duration, and the size of all bodies together."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """What one process takes.
+    """The limits of one process.
 
     Args:
-        max_bytes: Of one body.
-        max_buffered_bytes: Of all bodies held at once.
-        read_seconds: For one body to arrive, and again for its answer to be taken.
+        max_bytes: The size of one body.
+        max_buffered_bytes: The size of all buffered bodies.
+        read_seconds: The time for a body to arrive, and again for its response to be sent.
 
     """
 
@@ -32,26 +32,26 @@ class BodyLimits:
 
 
 class RefusedBodyError(Exception):
-    """A body that is not taken.
+    """A body that is refused.
 
     Args:
-        status: The HTTP status that says so.
-        problem: What is wrong, and what is allowed.
+        status: The HTTP status of the response.
+        problem: What is wrong, and what is allowed; the text of the response.
 
     """
 
     def __init__(self, status: int, problem: str) -> None:
-        """Keep both."""
+        """Store both."""
         super().__init__(problem)
         self.status = status
         self.problem = problem
 
 
 class BodyLimit:
-    """ASGI middleware: hands the application a body that has arrived whole, or answers 408, 413 or 503 itself."""
+    """ASGI middleware: passes on a body that has arrived completely, or answers with 408, 413 or 503 itself."""
 
     def __init__(self, app: ASGIApp, limits: BodyLimits, refused: Callable[[int, str], None]) -> None:
-        """Limit this application; ``refused`` is told of each refusal."""
+        """Limit this application; ``refused`` is called with the status and the problem of each refusal."""
         self.app = app
         self.limits = limits
         self.refused = refused
@@ -77,7 +77,7 @@ class BodyLimit:
             self.buffered -= body.held
 
     async def _answer(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the application answer. From a client that does not read, uvicorn takes an answer that is cut short as a sign to close."""
+        """Let the application answer. If the client does not read in time, the response is cut short and uvicorn closes the connection."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self.limits.read_seconds):
                 await self.app(scope, _replay(body, receive), send)
@@ -91,7 +91,7 @@ class _Body:
         self.held = 0
 
     async def read(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The whole body, or None when the client went away."""
+        """The whole body; None where the client disconnected."""
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if length.isdigit() and int(length[:20]) > self.limit.limits.max_bytes:
             raise self._too_large()
@@ -126,7 +126,7 @@ class _Body:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """A ``receive`` that gives the body at once, then whatever the connection says."""
+    """A ``receive`` that returns the body first, then the messages of the connection."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
@@ -136,7 +136,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _refusal(refusal: RefusedBodyError) -> PlainTextResponse:
-    """The answer. The connection is closed: the rest of the body is still on its way. The API server comes again after Retry-After."""
+    """The response. It closes the connection, since the rest of the body is still arriving. The API server retries after Retry-After."""
     headers = {"connection": "close"}
     if refusal.status == 503:  # noqa: PLR2004 - Service Unavailable
         headers["retry-after"] = "1"

@@ -1,8 +1,7 @@
-"""The drain: between SIGTERM and the end everything is answered as before, and each answer sends its client elsewhere.
+"""The drain: after SIGTERM requests are answered as before, and each response closes its connection.
 
-The endpoint of a pod that ends is taken out of the Service while it still runs, and nodes and API servers hear of that later; until
-then new connections go on coming. A kept connection would last for as long as somebody asks over it, so each answer says that it was the
-last one.
+The endpoint of a terminating pod is removed from the Service while it still runs, and nodes and API servers learn of that later. Until then
+they open new connections. A keep-alive connection would live on as long as requests are sent over it, so each response closes its own.
 """
 
 from __future__ import annotations
@@ -12,15 +11,15 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LAST_ANSWER: Final = (b"connection", b"close")
-"""https://www.rfc-editor.org/rfc/rfc9112#section-9.6; uvicorn closes the connection after it."""
+CONNECTION_CLOSE: Final = (b"connection", b"close")
+"""uvicorn closes the connection after a response with it (https://www.rfc-editor.org/rfc/rfc9112#section-9.6)."""
 
 
 class Drain:
-    """An ASGI application around another."""
+    """ASGI middleware that closes each connection once `is_on` is set."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Serve as the application does, until `is_on`."""
+        """Pass everything on to this application."""
         self.app = app
         self.is_on = False
 
@@ -30,9 +29,9 @@ class Drain:
             await self.app(scope, receive, send)
             return
 
-        async def send_last(message: Message) -> None:
+        async def send_closing(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), LAST_ANSWER]
+                message["headers"] = [*message.get("headers", ()), CONNECTION_CLOSE]
             await send(message)
 
-        await self.app(scope, receive, send_last)
+        await self.app(scope, receive, send_closing)

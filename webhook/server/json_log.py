@@ -1,4 +1,4 @@
-"""Log lines as JSON, one an event, on stdout. A traceback shows where, never with what values: an error's text may quote a pod."""
+"""JSON log lines on stdout, one for each event. A traceback shows the code, and no values or messages: they may quote a pod."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from webhook.core.errors import WebhookError
 
 
 class JsonFormatter(logging.Formatter):
-    """``{"time", "level", "logger", "event", …}``; further members come from ``extra={"fields": {…}}``."""
+    """``{"time", "level", "logger", "event", …}``, with further members from ``extra={"fields": {…}}``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -29,7 +29,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def json_line(at: float, level: str, logger: str, event: str, fields: dict[str, Any]) -> bytes:
-    """One line without its end; ``at`` is a Unix time in seconds."""
+    """One line without its newline; ``at`` is a Unix time in seconds."""
     second, microseconds = divmod(round(at * 1_000_000), 1_000_000)
     moment = f"{_second(second)}.{microseconds // 1000:03d}+00:00"
     return msgspec.json.encode({"time": moment, "level": level, "logger": logger, "event": event, **fields})
@@ -41,22 +41,22 @@ def _second(at: int) -> str:
 
 
 def write_info(logger: str, event: str, fields: dict[str, Any]) -> None:
-    """Write a line as `logging` would, in a fifth of the time: for the one line of every review."""
+    """Write the line that `logging` would write, in a fifth of the time. Used for the line of each review."""
     line = json_line(time.time(), "info", logger, event, fields) + b"\n"
-    # A log that cannot be written must not keep a pod from starting; the metrics go on counting.
+    # A log that cannot be written must not keep a pod from starting; the metrics still count.
     with suppress(OSError):
         os.write(sys.stdout.fileno(), line)
 
 
 def frames_of(error: BaseException) -> list[str]:
-    """The error's type, our own errors' text, and the places it went through."""
+    """The error's type, its message if it is a `WebhookError`, and its stack frames."""
     text = f": {error}" if isinstance(error, WebhookError) else ""
     places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     return [f"{type(error).__name__}{text}", *places]
 
 
 def log_to_stdout(level: str) -> None:
-    """Send all loggers there; the third parties' at warning, since they speak of connections and of whole answers, not of reviews."""
+    """Send every logger to stdout; third-party ones from warning up, since below it they log connections and whole responses."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with what it leaves open: a deadline and a size for the head of a request, and a bound on pipelining."""
+"""uvicorn's HTTP protocol, with limits that it lacks: a deadline and a size for the head of a request, and a limit on pipelining."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 """The API server sends a few hundred bytes of headers, more with tracing."""
 
 MAX_PIPELINED: Final = 32
-"""Requests of one connection that wait for the one before them. Go's client, which is the API server's, sends one at a time."""
+"""Requests that wait in one connection. Go's client, which the API server uses, sends one at a time."""
 
 
 class HeadLimitedProtocol(HttpToolsProtocol):
-    """Closes a connection on which the head of a request does not come to its end in time or in size.
+    """Closes a connection whose request head exceeds the deadline or the size.
 
-    It also closes one that sends request upon request without waiting: uvicorn reads on with each answer, so they would pile up.
+    It also closes a connection that sends more and more requests without waiting for responses: uvicorn would queue them.
 
-    A connection that has never sent a request counts from its start; between requests uvicorn's own keep-alive time holds.
+    The deadline of the first head starts with the connection; between requests uvicorn's own keep-alive timeout applies.
     """
 
     head_seconds: float = 5.0
-    """How long a head may take, in seconds; `with_head_deadline` makes a class with another."""
+    """The deadline for a head, in seconds; `with_head_deadline` makes a class with another one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Wait for the first head."""
+        """Expect the first head."""
         super().__init__(*args, **kwargs)
         self._head_is_open = True
         self._head_bytes = 0
@@ -40,14 +40,14 @@ class HeadLimitedProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(self.head_seconds, self._close)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Cancel the deadline."""
         self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, then see whether a head is still incomplete."""
+        """Feed the parser, then check the limits of an incomplete head."""
         if self.timeout_keep_alive_task is not None:
-            # The first byte after a response ends uvicorn's keep-alive time, though a blank line begins no message.
+            # The first byte after a response ends uvicorn's keep-alive timeout, even if it is a blank line, which begins no message.
             self._begin_head()
         self._head_bytes += len(data)
         super().data_received(data)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("webhook.serve")
 
 SHUTDOWN_SECONDS: Final = 10
-"""Longer than the API server's default timeout for one call would be pointless: it has given up by then."""
+"""The API server's default timeout for one call: it waits no longer for a response."""
 
 
 class _UvicornServer(uvicorn.Server):
