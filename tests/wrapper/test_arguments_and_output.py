@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from tests.wrapper.differences import EQUALS_SIGN
 from tests.wrapper.main_container import container, python
 from tests.wrapper.shell_image import dash_alone, dash_and_bash
 
@@ -65,4 +66,4 @@ def test_programs_with_odd_names_run(tmp_path: Path) -> None:
             (image / name).write_text(f"#!{image}/sh\nexit 6\n", "utf-8")
             (image / name).chmod(0o755)
             ended = container(shell).run([name])
-            assert (name, ended.code, ended.stderr) == (name, 6, b"")
+            assert (name, ended.code, ended.stderr) == (name, 6, b""), EQUALS_SIGN

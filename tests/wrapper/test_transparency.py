@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.wrapper.differences import DIFFERENCES
+from tests.wrapper.differences import CLOSED_STDIN, DIFFERENCES, NO_ENV
 from tests.wrapper.main_container import PYTHON, container
 from tests.wrapper.requirements import require_program, require_root
 from tests.wrapper.shell_image import COREUTILS, bash_alone, dash_alone, dash_and_bash
@@ -171,7 +171,7 @@ def test_a_closed_stdin_becomes_dev_null(shell: ShellImage) -> None:
     closes = (str(require_program("bash")), "-c", 'exec "$@" <&-', "bash")
     where = replace(container(shell), before=closes)
     ended = where.run([*PYTHON, "-c", "import os; print(os.readlink('/proc/self/fd/0'))"])
-    assert (ended.code, ended.stdout, ended.stderr) == (0, b"/dev/null\n", b"")
+    assert (ended.code, ended.stdout, ended.stderr) == (0, b"/dev/null\n", b""), CLOSED_STDIN
 
 
 def test_the_task_can_read_from_its_terminal(shell: ShellImage) -> None:
@@ -198,7 +198,7 @@ def test_without_env_or_tr_the_task_still_runs(tmp_path: Path, image: Any, missi
     ended = (
         container(shell).with_env(GIVEN="1").run([*PYTHON, "-c", "import os; print(os.environ['GIVEN']); os._exit(5 + os.write(1, b''))"])
     )
-    assert (ended.code, ended.stderr) == (5, b"")
+    assert (ended.code, ended.stderr) == (5, b""), NO_ENV
 
 
 def test_a_bash_that_exists_as_sh_only_is_transparent_too(tmp_path: Path) -> None:

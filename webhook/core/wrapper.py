@@ -1,8 +1,8 @@
-"""The wrapper around the main container's command: how it is written, and how it is told again in a pod that we have seen before.
+"""The wrapped command of the main container: how it is written, and how the original command is read back from it.
 
-A wrapped command is ``[SHELL, "-c", SCRIPT, "airflow-sidecar-webhook", OPTION..., "--", WORD...]``; ``args`` stay as they are. What
-the words after ``--`` were is told by the option ``--entrypoint-source``, so the original command can always be had back: a pass over a
-wrapped pod starts from what the user wrote, and comes to the same end.
+A wrapped command is ``[SHELL, "-c", SCRIPT, "airflow-sidecar-webhook", OPTION..., "--", WORD...]``; ``args`` do not change. The option
+``--entrypoint-source`` says whether the words after ``--`` are the user's command. So a second review of a wrapped pod starts from the
+original command and has the same outcome.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HELPER_SHELL: Final = (HELPER_BUSYBOX, "sh")
 
 
 class EntrypointSource(StrEnum):
-    """Where the words between the wrapper and the args came from."""
+    """Where the entrypoint comes from: the container's command, the pod's annotation, the entrypoint table, or a search in the image."""
 
     COMMAND = "command"
     ANNOTATION = "annotation"
@@ -34,9 +34,9 @@ class Entrypoint(msgspec.Struct, frozen=True):
     """What the wrapper runs before the args.
 
     Args:
-        source: Who said so.
+        source: Where it comes from.
         words: The argv; with `EntrypointSource.COMMAND` the container's own command.
-        candidates: Entrypoints of which the first that exists in the image is run; used when ``words`` is empty.
+        candidates: Possible entrypoints, used when ``words`` is empty: the wrapper runs the first one that exists in the image.
 
     """
 
@@ -49,11 +49,11 @@ class Wrap(msgspec.Struct, frozen=True):
     """How the main container is wrapped.
 
     Args:
-        entrypoint: What is run.
-        sidecars: Those that are waited for and asked to quit, in this order.
-        wait_seconds: How long to wait for readiness; 0 does not wait.
-        when_not_ready: What to do after that.
-        only_after_success: Whether sidecars are asked to quit only after exit code 0 (restartPolicy OnFailure).
+        entrypoint: What runs before the args.
+        sidecars: The sidecars that the wrapper waits for, in the order in which it requests them to quit.
+        wait_seconds: How long to wait for the sidecars; 0 does not wait.
+        when_not_ready: What to do when they are not ready by then.
+        only_after_success: Whether a quit is requested only after exit code 0 (restartPolicy OnFailure).
         shell: The words that start the shell.
 
     """
@@ -67,15 +67,15 @@ class Wrap(msgspec.Struct, frozen=True):
 
     @property
     def helper(self) -> bool:
-        """Whether the shell is the busybox that the helper brings."""
+        """Whether the shell is the busybox that the helper container copies into the pod."""
         return self.shell == HELPER_SHELL
 
 
 def wrapper_script(source: str) -> PreEncoded:
-    """The text for ``sh -c``, from the source of the wrapper: comments and indentation dropped, quoted so that bash can be given it again.
+    """The text for ``sh -c``: the wrapper's source without comments and indentation, in a variable, so that it can be passed on to bash.
 
     Raises:
-        ValueError: The source holds a single quote, or something that the kubelet would expand (`expand`_).
+        ValueError: The source contains a single quote, or something that the kubelet would expand (`expand`_).
 
     .. _expand: kubernetes third_party/forked/golang/expansion/expand.go
 
@@ -84,7 +84,7 @@ def wrapper_script(source: str) -> PreEncoded:
     body = "\n".join(line for line in lines if line and not line.startswith("#"))
     for forbidden in ("'", "$(", "$$"):
         if forbidden in body:
-            message = f"the wrapper's source must not hold {forbidden}"
+            message = f"the wrapper's source must not contain {forbidden}"
             raise ValueError(message)
     return PreEncoded(f"asw_script='{body}'\neval \"$asw_script\"")
 
@@ -98,12 +98,12 @@ def wrapped_command(wrap: Wrap, script: str) -> list[str]:
 
 
 def unexpanded(word: str) -> str:
-    """A word that the kubelet leaves as it was: an image's own ENTRYPOINT is not expanded, a command is; ``$$`` stands for ``$``."""
+    """A word of an image's ENTRYPOINT, written for a command, which the kubelet expands: ``$$`` stands for ``$``."""
     return word.replace("$", "$$")
 
 
 def original_command(command: list[str] | None) -> list[str] | None:
-    """What the user wrote: the command itself, or what was in it before this webhook wrapped it; None where there was none."""
+    """The command before the webhook wrapped it, or the command itself where it is not wrapped; None where the pod set none."""
     if not command:
         return None
     start = _start_of_options(command)
@@ -142,7 +142,7 @@ _VALUES_OF_SIDECAR: Final = 4
 
 
 def _start_of_options(command: list[str]) -> int | None:
-    """The index after ``-c SCRIPT airflow-sidecar-webhook``, which stands after one word (a shell) or two (busybox sh)."""
+    """The index of the first option, after ``SHELL -c SCRIPT airflow-sidecar-webhook``; SHELL is one word, or two (busybox sh)."""
     for flag in (1, 2):
         if command[flag : flag + 1] == ["-c"] and command[flag + 2 : flag + 3] == [PREFIX]:
             return flag + 3
@@ -150,7 +150,7 @@ def _start_of_options(command: list[str]) -> int | None:
 
 
 def _read_options(command: list[str], start: int) -> tuple[str | None, int]:
-    """The value of ``--entrypoint-source`` and the index after ``--``. (None, 0) for anything that we did not write."""
+    """The value of ``--entrypoint-source`` and the index after ``--``; (None, 0) for a command that the webhook did not write."""
     source, position = None, start
     while position < len(command) and command[position] != "--":
         option = command[position]

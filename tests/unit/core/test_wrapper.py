@@ -1,4 +1,4 @@
-"""The wrapped command: how it is written, and how what the user wrote is had back from it."""
+"""The wrapped command: how it is written, and how the original command is read back from it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def wrap(entrypoint: Entrypoint, **others: Any) -> Wrap:
     return Wrap(entrypoint=entrypoint, sidecars=(ISTIO,), **settings)
 
 
-def test_the_command_reads_as_its_documentation_says() -> None:
+def test_the_command_has_the_documented_form() -> None:
     command = wrapped_command(wrap(Entrypoint(EntrypointSource.COMMAND, ("bash", "-c", "exit 3"))), SCRIPT)
 
     assert command == [
@@ -66,12 +66,12 @@ def test_the_script_is_small_enough_to_be_in_every_pod() -> None:
 
 @pytest.mark.parametrize("line", ["echo 'x'", "echo $(date)", "echo $$"])
 def test_a_source_that_the_kubelet_or_the_quoting_would_change_is_refused(line: str) -> None:
-    with pytest.raises(ValueError, match=r"^the wrapper's source must not hold"):
+    with pytest.raises(ValueError, match=r"^the wrapper's source must not contain"):
         wrapper_script(f"# a comment may hold ' and $(x)\n{line}\n")
 
 
 @given(words=WORDS, source=st.sampled_from(EntrypointSource), helper=st.booleans(), candidates=st.lists(WORDS, max_size=2).map(tuple))
-def test_what_the_user_wrote_can_always_be_had_back(
+def test_the_original_command_can_be_read_back_from_every_wrapped_command(
     words: tuple[str, ...],
     source: EntrypointSource,
     helper: bool,
@@ -85,7 +85,7 @@ def test_what_the_user_wrote_can_always_be_had_back(
 
 
 @given(st.none() | st.lists(st.text(max_size=10), max_size=6))
-def test_a_command_of_the_users_is_never_taken_for_ours(command: list[str] | None) -> None:
+def test_a_command_of_the_user_is_never_taken_for_a_wrapped_one(command: list[str] | None) -> None:
     assert original_command(command) == (command or None)
 
 
@@ -100,10 +100,10 @@ def test_a_command_of_the_users_is_never_taken_for_ours(command: list[str] | Non
         ["sh", "-c", "true", "airflow-sidecar-webhook", "--sidecar", "x", "--"],
     ],
 )
-def test_half_a_wrapper_is_the_users_own(command: list[str]) -> None:
+def test_an_incomplete_wrapper_is_the_users_own_command(command: list[str]) -> None:
     assert original_command(command) == command
 
 
 @given(st.text(max_size=50))
-def test_an_images_own_entrypoint_comes_through_the_kubelets_expansion_unchanged(word: str) -> None:
+def test_the_kubelets_expansion_does_not_change_an_entrypoint_of_an_image(word: str) -> None:
     assert expand(unexpanded(word), {"A": "expanded", "": "expanded"}) == word
