@@ -39,8 +39,8 @@ namespace: {{ .Release.Namespace }}
 {{- end }}
 {{- end }}
 
-{{/* "true" where the service has anything to ask the API server: empty is false. */}}
-{{- define "webhook.looksAtCluster" -}}
+{{/* "true" or empty: whether the webhook watches the cluster, manages its certificates, and so sends requests to the API server. */}}
+{{- define "webhook.watchesCluster" -}}
 {{- if ne (include "webhook.text" (dig "native_sidecars" "auto" .Values.settings)) "off" }}true{{ end }}
 {{- end }}
 
@@ -48,8 +48,8 @@ namespace: {{ .Release.Namespace }}
 {{- if eq .Values.certificates.source "self-managed" }}true{{ end }}
 {{- end }}
 
-{{- define "webhook.asksApiServer" -}}
-{{- if or (include "webhook.looksAtCluster" .) (include "webhook.managesCertificates" .) }}true{{ end }}
+{{- define "webhook.usesApiServer" -}}
+{{- if or (include "webhook.watchesCluster" .) (include "webhook.managesCertificates" .) }}true{{ end }}
 {{- end }}
 
 {{/* The Secret that the serving certificate is mounted from. */}}
