@@ -1,1 +1,1 @@
-"""What one needs to see the wrapper at work without a cluster."""
+"""``make demo``: the webhook and the wrapper at work, without a cluster."""

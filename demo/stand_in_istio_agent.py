@@ -5,7 +5,7 @@ It answers as Istio 1.26 and later do; in istio/istio see pilot/cmd/pilot-agent/
 has `/healthz/ready` and `/quitquitquit`; the ready port, Envoy's 15021, has `/healthz/ready` once
 Envoy serves.
 
-It cannot show: captured or forwarded traffic, mTLS, a task whose first connection fails since the
+It cannot show: captured or forwarded traffic, mTLS, a task whose first connection fails because the
 proxy is not ready, the drain (up to 1.25 a quit takes 5 s, and 15021 outlives 15020 in it; `/drain`
 is missing too), a kubelet that restarts or kills the container, probes of the app, metrics,
 iptables and uid 1337. Its "Envoy" is ready after a fixed time, whatever a control plane says.
@@ -46,10 +46,10 @@ BACKLOG = 128
 
 
 class Behaviour(StrEnum):
-    """Ways in which a mesh proxy is seen to live and end."""
+    """How the stand-in starts, answers a quit and ends."""
 
     AS_ISTIO = "as-istio"
-    """Gets ready, answers a quit with 200 `OK` and exits 0 at once."""
+    """Gets ready, answers a quit with 200 `OK` and exits 0 immediately."""
 
     REPLY_LOST = "reply-lost"
     """Exits 0 on a quit, but resets the connection: a process may end before Go sends its reply."""
@@ -58,26 +58,26 @@ class Behaviour(StrEnum):
     """Has no status server (annotation `status.sidecar.istio.io/port: "0"`): quit is refused."""
 
     QUIT_HANGS = "quit-hangs"
-    """Takes the quit, never answers and runs on."""
+    """Accepts the quit request, never answers and keeps running."""
 
     QUIT_FAILS = "quit-fails"
-    """Answers a quit with 500 and runs on."""
+    """Answers a quit with 500 and keeps running."""
 
     NEVER_READY = "never-ready"
     """Never gets ready, as without a control plane; a quit works."""
 
     DIES_BEFORE_READY = "dies-before-ready"
-    """Exits 0 where it would have got ready, as the agent does when Envoy crashes."""
+    """Exits 0 when it would get ready, as the agent does when Envoy crashes."""
 
-    DIES_WHEN_TOLD = "dies-when-told"
-    """Gets ready and exits 0 on SIGUSR1, with no quit: a proxy gone under a running task."""
+    DIES_ON_SIGNAL = "dies-on-signal"
+    """Gets ready and exits 0 on SIGUSR1, without a quit: a proxy that stops during the task."""
 
     LATE_LISTENER = "late-listener"
-    """Opens its status port only as it gets ready; refuses connections before."""
+    """Opens its status port only when it gets ready, and refuses connections before."""
 
 
-class Turn(Enum):
-    """What comes when the time to get ready is over."""
+class ReadyTime(Enum):
+    """What the stand-in does when its time to get ready is over."""
 
     READY = auto()
     STILL_WAITING = auto()
@@ -88,12 +88,12 @@ class Opening(Enum):
     """When the status port begins to accept connections."""
 
     AT_START = auto()
-    AT_THE_TURN = auto()
+    WHEN_READY = auto()
     NEVER = auto()
 
 
 class QuitAnswer(Enum):
-    """What a good `POST /quitquitquit` gets."""
+    """How an allowed `POST /quitquitquit` is answered."""
 
     OK_AND_EXIT = auto()
     RESET_AND_EXIT = auto()
@@ -103,9 +103,9 @@ class QuitAnswer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
-    """One behaviour, as what it does at each of its turning points."""
+    """What a behaviour means for each part of the stand-in."""
 
-    turn: Turn = Turn.READY
+    at_ready_time: ReadyTime = ReadyTime.READY
     status_opens: Opening = Opening.AT_START
     quit_answer: QuitAnswer = QuitAnswer.OK_AND_EXIT
     exit_signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT)
@@ -117,16 +117,16 @@ CONDUCTS: dict[Behaviour, Conduct] = {
     Behaviour.QUIT_REFUSED: Conduct(status_opens=Opening.NEVER),
     Behaviour.QUIT_HANGS: Conduct(quit_answer=QuitAnswer.SILENCE),
     Behaviour.QUIT_FAILS: Conduct(quit_answer=QuitAnswer.FAILURE),
-    Behaviour.NEVER_READY: Conduct(turn=Turn.STILL_WAITING),
-    Behaviour.DIES_BEFORE_READY: Conduct(turn=Turn.EXIT),
-    Behaviour.DIES_WHEN_TOLD: Conduct(exit_signals=(signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)),
-    Behaviour.LATE_LISTENER: Conduct(status_opens=Opening.AT_THE_TURN),
+    Behaviour.NEVER_READY: Conduct(at_ready_time=ReadyTime.STILL_WAITING),
+    Behaviour.DIES_BEFORE_READY: Conduct(at_ready_time=ReadyTime.EXIT),
+    Behaviour.DIES_ON_SIGNAL: Conduct(exit_signals=(signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)),
+    Behaviour.LATE_LISTENER: Conduct(status_opens=Opening.WHEN_READY),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that the stand-in did or was asked; `at` is in seconds of the monotonic clock."""
+    """Something that happened in the stand-in; `at` is in seconds of the monotonic clock."""
 
     at: float
     name: str
@@ -145,17 +145,17 @@ class Request:
 
     @property
     def keeps_alive(self) -> bool:
-        """Whether the connection stays for another request, as in Go's net/http."""
-        wish = self.headers.get("connection", "").lower()
-        return wish == "keep-alive" if self.version == "HTTP/1.0" else wish != "close"
+        """Whether the connection stays open for another request, as in Go's net/http."""
+        connection = self.headers.get("connection", "").lower()
+        return connection == "keep-alive" if self.version == "HTTP/1.0" else connection != "close"
 
 
 class MalformedRequestError(Exception):
-    """The peer sent no HTTP/1 request; answered with 400."""
+    """The client sent no valid HTTP/1 request; the answer is 400."""
 
 
-class Connection:
-    """A client of one of the two ports."""
+class ClientConnection:
+    """A connection from a client to one of the two ports."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take over the streams of an accepted connection."""
@@ -171,7 +171,7 @@ class Connection:
         return (mapped or address).is_loopback
 
     async def receive(self) -> Request | None:
-        """Read a request and drop its body; None where the peer is done.
+        """Read a request and drop its body; None where the client has closed.
 
         Raises MalformedRequestError or ValueError for what is no HTTP/1, IncompleteReadError for a
         body that is cut short.
@@ -213,16 +213,16 @@ class Connection:
         self._writer.transport.abort()
 
     async def peer_gone(self) -> None:
-        """Wait until the peer closes."""
+        """Wait until the client closes."""
         await self._reader.read()
 
     def close(self) -> None:
-        """Close after what was sent."""
+        """Close, after everything is sent."""
         self._writer.close()
 
 
 class Agent:
-    """The two listeners and the one decision, to be ready or to end."""
+    """The two listeners, and the process's state: not ready, ready, ended."""
 
     def __init__(self, conduct: Conduct, status_socket: socket.socket, ready_socket: socket.socket) -> None:
         """Take two bound sockets that do not listen yet: the kernel refuses connections to them."""
@@ -239,28 +239,28 @@ class Agent:
         if self._conduct.status_opens is Opening.AT_START:
             await _listen(self._status_socket, self._status)
         announce_ports(self._status_socket, self._ready_socket)
-        turn = asyncio.create_task(self._turn_after(ready_after_seconds))
+        ready_time = asyncio.create_task(self._wait_for_ready_time(ready_after_seconds))
         await self._ended.wait()
-        turn.cancel()
+        ready_time.cancel()
 
-    async def _turn_after(self, seconds: float) -> None:
+    async def _wait_for_ready_time(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        match self._conduct.turn:
-            case Turn.READY:
+        match self._conduct.at_ready_time:
+            case ReadyTime.READY:
                 await self._get_ready()
-            case Turn.EXIT:
+            case ReadyTime.EXIT:
                 self._ended.set()
-            case Turn.STILL_WAITING:
+            case ReadyTime.STILL_WAITING:
                 report("still-waiting")
 
     async def _get_ready(self) -> None:
         self._ready = True
-        if self._conduct.status_opens is Opening.AT_THE_TURN:
+        if self._conduct.status_opens is Opening.WHEN_READY:
             await _listen(self._status_socket, self._status)
         await _listen(self._ready_socket, self._envoy)
         report("ready")
 
-    async def _status(self, request: Request, connection: Connection) -> None:
+    async def _status(self, request: Request, connection: ClientConnection) -> None:
         match request.path:
             case "/healthz/ready":
                 ready = HTTPStatus.OK if self._ready else HTTPStatus.SERVICE_UNAVAILABLE
@@ -270,12 +270,12 @@ class Agent:
             case _:
                 await connection.reply(HTTPStatus.NOT_FOUND, "404 page not found\n")
 
-    async def _envoy(self, request: Request, connection: Connection) -> None:
+    async def _envoy(self, request: Request, connection: ClientConnection) -> None:
         # Envoy's route matches by prefix (tools/packaging/common/envoy_bootstrap.json).
         known = request.path.startswith("/healthz/ready")
         await connection.reply(HTTPStatus.OK if known else HTTPStatus.NOT_FOUND)
 
-    async def _quit(self, request: Request, connection: Connection) -> None:
+    async def _quit(self, request: Request, connection: ClientConnection) -> None:
         if not connection.is_loopback:
             refusal = "Only requests from localhost are allowed\n"
             await connection.reply(HTTPStatus.FORBIDDEN, refusal)
@@ -284,7 +284,7 @@ class Agent:
         else:
             await self._answer_quit(connection)
 
-    async def _answer_quit(self, connection: Connection) -> None:
+    async def _answer_quit(self, connection: ClientConnection) -> None:
         match self._conduct.quit_answer:
             case QuitAnswer.OK_AND_EXIT:
                 await connection.reply(HTTPStatus.OK, "OK")
@@ -300,10 +300,10 @@ class Agent:
 
 async def _listen(
     bound: socket.socket,
-    answer: Callable[[Request, Connection], Awaitable[None]],
+    answer: Callable[[Request, ClientConnection], Awaitable[None]],
 ) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(reader, writer)
+        connection = ClientConnection(reader, writer)
         try:
             await _converse(connection, answer)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -318,8 +318,8 @@ async def _listen(
 
 
 async def _converse(
-    connection: Connection,
-    answer: Callable[[Request, Connection], Awaitable[None]],
+    connection: ClientConnection,
+    answer: Callable[[Request, ClientConnection], Awaitable[None]],
 ) -> None:
     try:
         while request := await connection.receive():
@@ -339,7 +339,7 @@ def report(event: str, **details: str) -> None:
 
 
 def announce_ports(status_socket: socket.socket, ready_socket: socket.socket) -> None:
-    """Tell on standard output, in one JSON line, which ports are taken."""
+    """Print the two ports as one JSON line on standard output."""
     ports = {"status_port": _port(status_socket), "ready_port": _port(ready_socket)}
     print(json.dumps(ports), flush=True)
 
@@ -380,10 +380,10 @@ def main(argv: list[str]) -> None:
 
 
 class StandInIstioAgent:
-    """A stand-in as a process of its own, for the time of a `with` block.
+    """A stand-in as a process that lives as long as the `with` block.
 
-    What the module says it cannot show holds here too. The process is ended with the block,
-    whatever its behaviour; what it did can still be asked after.
+    It cannot show what the module cannot show. The end of the block ends the process, whatever its
+    behaviour; its events can still be read then.
     """
 
     def __init__(
@@ -395,7 +395,7 @@ class StandInIstioAgent:
         status_port: int = 0,
         ready_port: int = 0,
     ) -> None:
-        """Describe the process; it starts with the block. Port 0 takes a free one."""
+        """Prepare the process, which starts with the block. Port 0 takes a free one."""
         self._argv = [
             *(sys.executable, "-I", __file__, f"--behaviour={behaviour.value}", f"--host={host}"),
             *(f"--status-port={status_port}", f"--ready-port={ready_port}"),
@@ -410,7 +410,7 @@ class StandInIstioAgent:
     def __enter__(self) -> Self:
         """Start the process and wait until it has its ports.
 
-        Raises RuntimeError, with what the process said, where it does not get them.
+        Raises RuntimeError with the process's output where it does not get them.
         """
         descriptor, name = tempfile.mkstemp(prefix="stand-in-istio-agent-", suffix=".jsonl")
         self._event_file = Path(name)

@@ -7,19 +7,19 @@ import subprocess
 import sys
 
 
-def test_the_demo_tells_its_story_and_ends_well() -> None:
+def test_the_demo_shows_two_pods_that_end_with_the_code_of_their_task() -> None:
     done = subprocess.run([sys.executable, "-m", "demo"], capture_output=True, text=True, check=False, timeout=60)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     for line in (
         r"wrapped \(sidecars-quit\)",
-        r"the proxy is asked: GET /healthz/ready, \d+ times by now",
-        r"the task says: task example_dag.extract has run",
-        r"the task says: hello",
-        r"the proxy is asked: POST /quitquitquit",
-        r"the container ends with code 3",
-        r"the proxy ended with code 0",
+        r"the wrapper sends GET /healthz/ready to the proxy, \d+ times so far",
+        r"the task prints: task example_dag.extract has run",
+        r"the task prints: hello",
+        r"the wrapper sends POST /quitquitquit to the proxy",
+        r"the main container ends with exit code 3, as its task did",
+        r"the proxy ends with exit code 0, as requested",
         r"Stand-ins: Istio's injector, its proxy",
     ):
         assert re.search(line, done.stdout), line

@@ -30,7 +30,7 @@ SHORT_SECONDS = 0.05
 Answer = tuple[int, str]
 
 
-def ask(
+def request(
     port: int,
     path: str,
     method: str = "GET",
@@ -49,11 +49,11 @@ def ask(
 
 
 def ready(port: int) -> Answer:
-    return ask(port, "/healthz/ready")
+    return request(port, "/healthz/ready")
 
 
 def quit_agent(port: int) -> Answer:
-    return ask(port, "/quitquitquit", "POST")
+    return request(port, "/quitquitquit", "POST")
 
 
 def send(port: int, text: str) -> str:
@@ -66,7 +66,7 @@ def send(port: int, text: str) -> str:
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition never became true"
         time.sleep(0.01)
 
 
@@ -121,7 +121,7 @@ def test_when_ready_both_ports_say_200_with_an_empty_body() -> None:
         assert ready(agent.status_port) == (200, "")
 
 
-def test_it_gets_ready_no_sooner_than_told() -> None:
+def test_it_gets_ready_no_sooner_than_configured() -> None:
     before = time.monotonic()
     with StandInIstioAgent(ready_after_seconds=0.2) as agent:
         until_event(agent, "ready")
@@ -129,21 +129,21 @@ def test_it_gets_ready_no_sooner_than_told() -> None:
     assert agent.events[0].at - before >= 0.2
 
 
-def test_readiness_may_be_asked_for_with_any_method() -> None:
+def test_readiness_may_be_requested_with_any_method() -> None:
     with StandInIstioAgent() as agent:
         until_event(agent, "ready")
 
-        assert ask(agent.status_port, "/healthz/ready", "HEAD") == (200, "")
-        assert ask(agent.ready_port, "/healthz/ready?x=y", "POST") == (200, "")
+        assert request(agent.status_port, "/healthz/ready", "HEAD") == (200, "")
+        assert request(agent.ready_port, "/healthz/ready?x=y", "POST") == (200, "")
 
 
 def test_a_quit_is_answered_ok_and_the_process_exits_0_in_silence() -> None:
     with StandInIstioAgent(ready_after_seconds=NOT_IN_THIS_TEST) as agent:
-        asked_at = time.monotonic()
+        requested_at = time.monotonic()
         assert quit_agent(agent.status_port) == (200, "OK")
         assert agent.wait_exit(PATIENCE_SECONDS) == 0
 
-        assert time.monotonic() - asked_at < 2
+        assert time.monotonic() - requested_at < 2
         assert agent.process.stdout is not None
         assert agent.process.stdout.read() == ""
         assert_refused(agent.status_port)
@@ -153,7 +153,7 @@ def test_a_quit_is_answered_ok_and_the_process_exits_0_in_silence() -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_a_quit_with_another_method_than_post_is_not_allowed(method: str) -> None:
     with StandInIstioAgent() as agent:
-        assert ask(agent.status_port, "/quitquitquit", method) == (405, "Method Not Allowed\n")
+        assert request(agent.status_port, "/quitquitquit", method) == (405, "Method Not Allowed\n")
         assert runs(agent)
 
 
@@ -169,23 +169,23 @@ def test_a_quit_from_outside_is_forbidden_whatever_its_method() -> None:
     refusal = (403, "Only requests from localhost are allowed\n")
     outside = outside_address()
     with StandInIstioAgent(host="0.0.0.0") as agent:  # noqa: S104 - Istio listens everywhere too
-        assert ask(agent.status_port, "/quitquitquit", "POST", host=outside) == refusal
-        assert ask(agent.status_port, "/quitquitquit", host=outside) == refusal
+        assert request(agent.status_port, "/quitquitquit", "POST", host=outside) == refusal
+        assert request(agent.status_port, "/quitquitquit", host=outside) == refusal
         assert runs(agent)
 
 
-def test_readiness_may_be_asked_for_from_outside() -> None:
+def test_readiness_may_be_requested_from_outside() -> None:
     outside = outside_address()
     with StandInIstioAgent(
         host="0.0.0.0",  # noqa: S104 - Istio listens everywhere too
         ready_after_seconds=NOT_IN_THIS_TEST,
     ) as agent:
-        assert ask(agent.status_port, "/healthz/ready", host=outside) == (503, "")
+        assert request(agent.status_port, "/healthz/ready", host=outside) == (503, "")
 
 
 def test_a_quit_may_come_from_all_of_127() -> None:
     with StandInIstioAgent() as agent:
-        answer = ask(agent.status_port, "/quitquitquit", "POST", source="127.9.9.9")
+        answer = request(agent.status_port, "/quitquitquit", "POST", source="127.9.9.9")
 
         assert answer == (200, "OK")
 
@@ -194,7 +194,7 @@ def test_a_quit_may_come_from_all_of_127() -> None:
 @pytest.mark.parametrize(("host", "client"), [("::1", "::1"), ("::", "::1"), ("::", "127.0.0.1")])
 def test_a_quit_may_come_over_ipv6_or_as_a_mapped_address(host: str, client: str) -> None:
     with StandInIstioAgent(host=host) as agent:
-        assert ask(agent.status_port, "/quitquitquit", "POST", host=client) == (200, "OK")
+        assert request(agent.status_port, "/quitquitquit", "POST", host=client) == (200, "OK")
         assert agent.wait_exit(PATIENCE_SECONDS) == 0
 
 
@@ -202,9 +202,9 @@ def test_another_path_is_not_found() -> None:
     with StandInIstioAgent() as agent:
         until_event(agent, "ready")
 
-        assert ask(agent.status_port, "/quit") == (404, "404 page not found\n")
-        assert ask(agent.status_port, "/drain", "POST") == (404, "404 page not found\n")
-        assert ask(agent.ready_port, "/quitquitquit", "POST") == (404, "")
+        assert request(agent.status_port, "/quit") == (404, "404 page not found\n")
+        assert request(agent.status_port, "/drain", "POST") == (404, "404 page not found\n")
+        assert request(agent.ready_port, "/quitquitquit", "POST") == (404, "")
 
 
 def test_a_connection_stays_open_for_the_next_request() -> None:
@@ -267,7 +267,7 @@ def test_without_a_status_server_a_quit_is_refused_but_it_gets_ready() -> None:
 def test_a_hanging_quit_is_taken_and_never_answered() -> None:
     with StandInIstioAgent(Behaviour.QUIT_HANGS) as agent:
         with pytest.raises(TimeoutError):
-            ask(agent.status_port, "/quitquitquit", "POST", timeout_seconds=0.3)
+            request(agent.status_port, "/quitquitquit", "POST", timeout_seconds=0.3)
         until(lambda: agent.requests == ["POST /quitquitquit"])
 
         assert ready(agent.status_port)[0] in {200, 503}
@@ -297,8 +297,8 @@ def test_one_that_dies_before_ready_exits_0_unready() -> None:
     assert agent.events == []
 
 
-def test_one_that_is_told_to_die_exits_0_without_a_quit() -> None:
-    with StandInIstioAgent(Behaviour.DIES_WHEN_TOLD) as agent:
+def test_one_that_dies_on_a_signal_exits_0_without_a_quit() -> None:
+    with StandInIstioAgent(Behaviour.DIES_ON_SIGNAL) as agent:
         until_event(agent, "ready")
         agent.process.send_signal(signal.SIGUSR1)
 
@@ -326,7 +326,7 @@ def test_a_late_listener_refuses_until_it_is_ready() -> None:
         assert quit_agent(agent.status_port) == (200, "OK")
 
 
-def test_requests_are_told_in_order_with_the_time_of_the_monotonic_clock() -> None:
+def test_requests_are_recorded_in_order_with_the_time_of_the_monotonic_clock() -> None:
     before = time.monotonic()
     with StandInIstioAgent() as agent:
         until_event(agent, "ready")
@@ -334,11 +334,11 @@ def test_requests_are_told_in_order_with_the_time_of_the_monotonic_clock() -> No
         ready(agent.status_port)
         quit_agent(agent.status_port)
         agent.wait_exit(PATIENCE_SECONDS)
-        told_inside = agent.requests
+        recorded_inside = agent.requests
     times = [event.at for event in agent.events]
 
-    assert told_inside == ["GET /healthz/ready", "GET /healthz/ready", "POST /quitquitquit"]
-    assert agent.requests == told_inside
+    assert recorded_inside == ["GET /healthz/ready", "GET /healthz/ready", "POST /quitquitquit"]
+    assert agent.requests == recorded_inside
     assert times == sorted(times)
     assert before < times[0]
     assert times[-1] < time.monotonic()
@@ -363,7 +363,7 @@ def test_there_is_no_process_before_the_block() -> None:
         StandInIstioAgent().wait_exit(0)
 
 
-def test_the_module_runs_as_a_script_and_says_its_ports_in_one_line() -> None:
+def test_the_module_runs_as_a_script_and_prints_its_ports_in_one_line() -> None:
     argv = [sys.executable, "-m", "demo.stand_in_istio_agent", "--behaviour", "dies-before-ready"]
     argv += ["--status-port", "0", "--ready-port", "0"]
     ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -87,7 +87,7 @@ def _pods(namespace: PodNamespace, task_image: str, agent_image: str) -> Iterato
         base = shell(task_image, "echo the task ran; exit 3")
         namespace.create(operator_pod(namespace.name, name, base, proxy, annotations=case.annotations))
     base = shell(task_image, "killall -USR1 python3 && while pidof python3; do sleep 0.1; done >/dev/null; exit 3")
-    proxy = stand_in_proxy(agent_image, Behaviour.DIES_WHEN_TOLD)
+    proxy = stand_in_proxy(agent_image, Behaviour.DIES_ON_SIGNAL)
     namespace.create(operator_pod(namespace.name, DIES_DURING, base, proxy, shareProcessNamespace=True))
     late = stand_in_proxy(agent_image, Behaviour.LATE_LISTENER, LATE_SECONDS)
     namespace.create(operator_pod(namespace.name, NOT_WAITED_FOR, shell(task_image, "exit 3"), late, annotations={WAIT_SECONDS: "0"}))

@@ -1,4 +1,4 @@
-"""The real service for the time of a demonstration: a throwaway CA, a leaf, a process on the loopback."""
+"""The real webhook as a process on the loopback, with a throwaway certificate."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 PREFIX = "AIRFLOW_SIDECAR_WEBHOOK__"
 
 
-class Service:
-    """``airflow-sidecar-webhook serve`` in a process of its own, inside a ``with`` block."""
+class DemoWebhook:
+    """``airflow-sidecar-webhook serve`` as a process that lives as long as the ``with`` block."""
 
     def __enter__(self) -> Self:
-        """Make the certificates, start the process, wait until it listens."""
+        """Make the certificate, start the process and wait until it listens."""
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
         now = datetime.now(UTC)
@@ -43,13 +43,13 @@ class Service:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """End the process as the kubelet would, and read its log to the end."""
+        """End the process with TERM, as the kubelet does, and wait for it."""
         self._process.terminate()
         self._process.communicate()
         self._folder.cleanup()
 
     def review(self, body: bytes) -> dict[str, Any]:
-        """Post one AdmissionReview over verified TLS; the answer."""
+        """Send one AdmissionReview over verified TLS, and return the answer."""
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.trust, timeout=10)
         connection.request("POST", "/mutate?timeout=10s", body, {"Content-Type": "application/json"})
         answer: dict[str, Any] = json.loads(connection.getresponse().read())
@@ -57,12 +57,12 @@ class Service:
         return answer
 
     def log_line(self, event: str) -> dict[str, Any]:
-        """The next log line of this event."""
+        """The next log line with this event. RuntimeError: the process ended first."""
         for line in self._process.stdout or ():
             entry: dict[str, Any] = json.loads(line)
             if entry["event"] == event:
                 return entry
-        message = f"the service ended before it logged {event}"
+        message = f"the webhook ended before it logged {event}"
         raise RuntimeError(message)
 
     def _listening_port(self) -> int:
