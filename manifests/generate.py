@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from manifests.rendering import CHART, MANIFESTS, render
 from manifests.values_schema import values_schema
+from webhook.policy_files import built_in_sidecars
 
 VALUES_SCHEMA: Final = CHART / "values.schema.json"
 INSTALL: Final = MANIFESTS / "install.yaml"
 NAMESPACE: Final = MANIFESTS / "namespace.yaml"
+POLICY: Final = CHART / "templates" / "policy.yaml"
+INJECTED_NAMES: Final = re.compile(r"(?<=container\.name in \[)[^]]*(?=\])")
+"""The one part of the policy that follows from the catalogue."""
+
 HEAD: Final = (
     "# Made by `python -m manifests.generate` from the chart with its default values, for Kubernetes 1.28 and later; edit there.\n"
 )
@@ -20,8 +26,16 @@ def install() -> str:
     return f"{HEAD}{NAMESPACE.read_text('utf-8')}{render({})}"
 
 
+def policy() -> str:
+    """The admission policy's template, with the names that injectors give their sidecars; CEL compares no globs."""
+    rows = [row for row in built_in_sidecars() if row.injected_by and row.match]
+    names = sorted({name for row in rows if row.match for name in row.match.names if "*" not in name})
+    return INJECTED_NAMES.sub(", ".join(f"'{name}'" for name in names), POLICY.read_text("utf-8"))
+
+
 def main() -> None:
-    """Write both files."""
+    """Write all files."""
+    POLICY.write_text(policy(), "utf-8")
     VALUES_SCHEMA.write_text(values_schema(), "utf-8")
     INSTALL.write_text(install(), "utf-8")
 

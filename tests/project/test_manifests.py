@@ -219,4 +219,4 @@ def test_the_policy_knows_every_sidecar_that_an_injector_adds_under_a_name_of_it
     (listed,) = re.findall(r"container\.name in \[([^]]+)\]", (CHART / "templates" / "policy.yaml").read_text("utf-8"))
     names = {name for row in policy.catalogue.injected if row.match for name in row.match.names if "*" not in name}
 
-    assert re.findall(r"'([^']+)'", listed) == sorted(names)
+    assert re.findall(r"'([^']+)'", listed) == sorted(names), "run: make docs"
