@@ -1,7 +1,7 @@
-"""Breaks the product on purpose, and shows that the level which must notice does: `python -m tests.breakages [NAME...]`.
+"""Breaks the product on purpose, and shows that the tests notice: `python -m tests.breakages [NAME...]`.
 
-Each breakage is made in a work tree of the last commit, and each of its levels has to fail there. That a level passes on the whole product is
-what `make test` shows.
+Each breakage is made in a work tree of the last commit, and each of its test files has to fail there. `make test` and `make e2e` show that
+they pass on the whole product.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[1]
 TESTS_FAILED: Final = 1
-"""What pytest ends with when a test failed, and not when it could not begin."""
+"""pytest's exit code when a test failed; it has another one when no test could start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A piece of a file in the place of another.
+    """A replacement in a file.
 
     Args:
-        file: Below the project.
-        whole: What stands there.
-        broken: What stands there then, at its first place.
+        file: The path in the project.
+        whole: The text to replace, where it occurs first.
+        broken: The text that replaces it.
 
     """
 
@@ -44,8 +44,8 @@ class Breakage:
 
     Args:
         name: What is broken.
-        edits: How.
-        levels: The tests that must notice, as pytest is given them; each by itself.
+        edits: The replacements.
+        levels: The test files of which each must fail.
 
     """
 
@@ -93,7 +93,7 @@ BREAKAGES: Final = (
 
 
 def noticed(breakage: Breakage, level: str) -> bool:
-    """Whether this level fails on the broken product."""
+    """Whether these tests fail on the broken product."""
     with work_tree() as tree:
         for edit in breakage.edits:
             make(tree, edit)
@@ -128,9 +128,9 @@ def main(names: list[str]) -> int:
     missed = 0
     for breakage in BREAKAGES:
         for level in breakage.levels if not names or breakage.name in names else ():
-            seen = noticed(breakage, level)
-            missed += not seen
-            print(f"{breakage.name:22} {level:40} {'noticed' if seen else 'NOT NOTICED'}", flush=True)
+            was_noticed = noticed(breakage, level)
+            missed += not was_noticed
+            print(f"{breakage.name:22} {level:40} {'noticed' if was_noticed else 'NOT NOTICED'}", flush=True)
     return 1 if missed else 0
 
 
