@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,48 +74,55 @@ def main() -> int:
 def demonstrate(demo_pod: DemoPod, webhook: DemoWebhook) -> bool:
     """Send one pod to the webhook, show the patch, and run the patched command; whether it ended as the task did."""
     heading(demo_pod.title)
-    with StandInIstioAgent(ready_after_seconds=READY_AFTER_SECONDS) as agent:
-        started = time.monotonic()
-        review = json.loads((PODS / demo_pod.file).read_text("utf-8"))
-        pod = review["request"]["object"] = with_proxy_on(inject_istio(review["request"]["object"]), agent)
-        answer = webhook.review(json.dumps(review).encode())["response"]
-        patch = json.loads(base64.b64decode(answer["patch"]))
-        explanation = explain(pod, build_policy(Settings()), "airflow")
-        say("The webhook's decision, its status, and the patch (lines with + are new):")
-        print()
-        print(explanation.as_text(colour=COLOUR))
-        print()
-        if patch != list(explanation.outcome.operations):
-            say("Failed: the webhook answered with another patch than the command line explains.")
-            return False
-        line = webhook.log_line("review")
-        say(f"The webhook logged: result {line['result']}, reason {line['reason']}, {line['duration_seconds'] * 1000:.1f} ms.")
-        return run(demo_pod, jsonpatch.apply_patch(pod, patch), agent, started)
+    status_port, ready_port = free_ports(2)
+    review = json.loads((PODS / demo_pod.file).read_text("utf-8"))
+    pod = review["request"]["object"] = with_proxy_ports(inject_istio(review["request"]["object"]), status_port, ready_port)
+    answer = webhook.review(json.dumps(review).encode())["response"]
+    patch = json.loads(base64.b64decode(answer["patch"]))
+    explanation = explain(pod, build_policy(Settings()), "airflow")
+    say("The webhook's decision, its status, and the patch (lines with + are new):")
+    print()
+    print(explanation.as_text(colour=COLOUR))
+    print()
+    if patch != list(explanation.outcome.operations):
+        say("Failed: the webhook answered with another patch than the command line explains.")
+        return False
+    line = webhook.log_line("review")
+    say(f"The webhook logged: result {line['result']}, reason {line['reason']}, {line['duration_seconds'] * 1000:.1f} ms.")
+    with StandInIstioAgent(ready_after_seconds=READY_AFTER_SECONDS, status_port=status_port, ready_port=ready_port) as agent:
+        return run(demo_pod, jsonpatch.apply_patch(pod, patch), agent)
 
 
-def with_proxy_on(pod: dict[str, Any], agent: StandInIstioAgent) -> dict[str, Any]:
-    """The pod with the ports of this proxy, written where Istio's own settings are: 15020 and 15021 may be in use on this machine."""
-    pod["metadata"]["annotations"]["status.sidecar.istio.io/port"] = str(agent.status_port)
+def free_ports(number: int) -> list[int]:
+    """Ports of the loopback that nothing listens on now: 15020 and 15021 may be in use on this machine."""
+    with ExitStack() as sockets:
+        held = [sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [one.getsockname()[1] for one in held]
+
+
+def with_proxy_ports(pod: dict[str, Any], status_port: int, ready_port: int) -> dict[str, Any]:
+    """The pod with these ports of its proxy, where Istio's own settings have them."""
+    pod["metadata"]["annotations"]["status.sidecar.istio.io/port"] = str(status_port)
     proxy = next(container for container in pod["spec"]["containers"] if container["name"] == "istio-proxy")
-    proxy["env"].append({"name": "ENVOY_STATUS_PORT", "value": str(agent.ready_port)})
+    proxy["env"].append({"name": "ENVOY_STATUS_PORT", "value": str(ready_port)})
     return pod
 
 
-def run(demo_pod: DemoPod, pod: dict[str, Any], agent: StandInIstioAgent, started: float) -> bool:
+def run(demo_pod: DemoPod, pod: dict[str, Any], agent: StandInIstioAgent) -> bool:
     """Run the patched command of the main container beside the proxy, and print what happened when."""
     main_container = next(container for container in pod["spec"]["containers"] if container["name"] == "base")
     argv = [*main_container["command"], *main_container["args"]]
     environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(HERE / "stand_in_airflow")}
     say(f"Now the patched command runs: {argv[0]} {argv[1]} <the wrapper> … and {len(argv) - 3} more words. The proxy is not ready yet.")
-    moments = [(time.monotonic(), "the main container starts")]
+    started = time.monotonic()
+    moments = [(started, "the main container starts")]
     task = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     moments += [(time.monotonic(), f"the task prints: {line.rstrip()}") for line in task.stdout or ()]
     code = task.wait()
     moments.append((time.monotonic(), f"the main container ends with exit code {code}, as its task did"))
     moments.append((time.monotonic(), f"the proxy ends with exit code {agent.wait_exit(5)}, as requested"))
-    requests = [
-        (event.at, f"the wrapper sends {event.method} {event.path} to the proxy") for event in agent.events if event.name == "request"
-    ]
+    sent = [event for event in agent.events if event.name == "request"]
+    requests = [(event.at, f"the wrapper sends {event.method} {event.path} to the proxy") for event in sent]
     for at, what in sorted(moments + first_and_last(requests)):
         print(f"  {dim(f'{at - started:6.2f} s')}  {what}")
     return code == demo_pod.exit_code
