@@ -28,7 +28,7 @@ from testbed.namespace import MESH_ROOT, SERVICE_ACCOUNT, make_namespace, wait_u
 from testbed.wait import until
 from testbed.webhook import Webhook
 from webhook.core.cluster import NativeSupport
-from webhook.core.names import STATUS
+from webhook.core.names import STATUS_ANNOTATION
 from webhook.server import metrics
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class PodEndsSetup:
         base = {"name": "base", "image": self.image, "command": ["/bin/sh", "-c", TASK.format(seconds=seconds)]}
         spec = {"restartPolicy": "Never", "containers": [base]}
         pod = self.node.api.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-        status = json.loads(pod["metadata"].get("annotations", {}).get(STATUS, "{}"))
+        status = json.loads(pod["metadata"].get("annotations", {}).get(STATUS_ANNOTATION, "{}"))
         if status.get("reason") != kind.reason:
             message = f"{kind.name}: the webhook says {status}"
             raise PodEndError(message)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from docs import generate_sidecars
-from webhook.core.cluster import GATE_LOCKED, NATIVE_SERVER, NativeSupport
+from webhook.core.cluster import NativeSupport
 from webhook.core.pod_options import POD_OPTIONS
-from webhook.core.reasons import SENTENCES, NotConvertedReason, Reason, SkipReason
-from webhook.core.status import TREATMENTS
+from webhook.core.reasons import NotConvertedReason, Reason, SkipReason
 from webhook.server.metrics import Metrics
 from webhook.settings import PREFIX, Settings
 
@@ -22,30 +21,8 @@ if TYPE_CHECKING:
 
 REFERENCE = Path(__file__).parent / "reference.md"
 NATIVE_PAGE = Path(__file__).parent / "native.md"
-KEPT_TABLE = re.compile(r"(?<=<!-- Made by `make docs` from the code. -->\n).*?(?=\n\n)", re.DOTALL)
+NOT_CONVERTED_TABLE = re.compile(r"(?<=<!-- Made by `make docs` from the code. -->\n).*?(?=\n\n)", re.DOTALL)
 """The one part of the page on native sidecars that follows from the code."""
-
-WHAT_ANNOTATIONS_DO = {
-    "airflow-sidecar-webhook/mode": "how the pod is treated: by the rules, with native sidecars or the wrapper only, labelled, or not",
-    "airflow-sidecar-webhook/main-container": "which container is the task's, where it is neither `base` nor the first that is no sidecar",
-    "airflow-sidecar-webhook/entrypoint": "what the main container's image runs, where the pod gives no command",
-    "airflow-sidecar-webhook/shell": "where the wrapper's shell comes from: the image has one, or the helper brings it",
-    "airflow-sidecar-webhook/sidecars": "further sidecars of this pod: container name, how each is asked to quit, and when it is ready",
-    "airflow-sidecar-webhook/wait-seconds": "how long the task waits for its sidecars; 0 does not wait",
-    "airflow-sidecar-webhook/when-not-ready": "what the task does when they are not ready by then",
-}
-"""A sentence for every annotation; a test holds this to the code's own table."""
-
-WHAT_THE_CLUSTER_LACKS = {
-    NativeSupport.UNKNOWN: "The versions of the API server and of the kubelets are not known (yet): the service could not read them.",
-    NativeSupport.OLD_SERVER: f"The API server is older than {NATIVE_SERVER.major}.{NATIVE_SERVER.minor}, or emulates an older one.",
-    NativeSupport.OLD_KUBELET: "A node has a kubelet older than the setting `minimum_kubelet`.",
-    NativeSupport.EMULATING_SERVER: (
-        f"The API server emulates a version before {GATE_LOCKED.major}.{GATE_LOCKED.minor}, in which they can be switched off unseen."
-    ),
-    NativeSupport.FORCED_OFF: "The setting `native_sidecars` is `off`.",
-}
-"""A sentence for every answer that means no."""
 
 
 def reference() -> str:
@@ -91,11 +68,11 @@ def _default(value: object) -> str:
 
 def _annotations() -> Iterator[str]:
     yield "## Annotations\n"
-    yield "On the pod. A value that means nothing is left out, told to the pod's creator as an admission warning, and counted.\n"
+    yield "On the pod. A value that is not allowed is ignored; the pod's creator gets an admission warning, and a metric counts it.\n"
     yield "| annotation | | allowed |"
     yield "|---|---|---|"
     for key, option in POD_OPTIONS.items():
-        yield f"| `{key}` | {WHAT_ANNOTATIONS_DO[key]} | {option.allowed} |"
+        yield f"| `{key}` | {option.purpose} | {option.allowed} |"
     yield ""
 
 
@@ -118,34 +95,35 @@ def _status() -> Iterator[str]:
 def _reasons() -> Iterator[str]:
     yield "## Reasons\n"
     yield "In the status of the pod, in the log line, and as the label `reason` of the metric.\n"
-    yield "| reason | treatment | |"
-    yield "|---|---|---|"
+    yield "| reason | treatment | what holds | what to do |"
+    yield "|---|---|---|---|"
     for reason in Reason:
-        yield f"| `{reason}` | {TREATMENTS[reason]} | {SENTENCES[reason]} |"
+        yield f"| `{reason}` | {reason.treatment} | {reason.sentence} | {reason.remedy} |"
     for skipped in SkipReason:
-        yield f"| `{skipped}` | skipped | {SENTENCES[skipped]} |"
+        yield f"| `{skipped}` | skipped | {skipped.sentence} | {skipped.remedy} |"
     yield ""
 
 
 def _native() -> Iterator[str]:
     yield "## Why no sidecar is native\n"
     yield "What the cluster lacks; `no_native` in the status. See [native.md](native.md#the-cluster).\n"
-    yield "| reason | |"
-    yield "|---|---|"
-    for support, sentence in WHAT_THE_CLUSTER_LACKS.items():
-        yield f"| `{support}` | {sentence} |"
+    yield "| reason | what holds | what to do |"
+    yield "|---|---|---|"
+    for support in NativeSupport:
+        if not support.row.is_native:
+            yield f"| `{support}` | {support.sentence} | {support.remedy} |"
     yield "\n## Why a sidecar stays\n"
-    yield "On a cluster that has native ones; `kept` in the status. See [native.md](native.md#what-stays).\n"
-    yield from kept_reasons()
+    yield "On a cluster with native sidecars; `not_converted` in the status. See [native.md](native.md#what-stays).\n"
+    yield from not_converted_reasons()
     yield ""
 
 
-def kept_reasons() -> Iterator[str]:
-    """The table of the reasons to keep a sidecar where it is; it also stands in docs/native.md."""
-    yield "| reason | |"
-    yield "|---|---|"
-    for kept in NotConvertedReason:
-        yield f"| `{kept}` | {SENTENCES[kept]} |"
+def not_converted_reasons() -> Iterator[str]:
+    """The table of the reasons why a sidecar stays a regular container; docs/native.md has it, too."""
+    yield "| reason | what holds | what to do |"
+    yield "|---|---|---|"
+    for reason in NotConvertedReason:
+        yield f"| `{reason}` | {reason.sentence} | {reason.remedy} |"
 
 
 def _metrics() -> Iterator[str]:
@@ -162,5 +140,5 @@ def _metrics() -> Iterator[str]:
 
 if __name__ == "__main__":
     REFERENCE.write_text(reference(), "utf-8")
-    NATIVE_PAGE.write_text(KEPT_TABLE.sub("\n".join(kept_reasons()), NATIVE_PAGE.read_text("utf-8")), "utf-8")
+    NATIVE_PAGE.write_text(NOT_CONVERTED_TABLE.sub("\n".join(not_converted_reasons()), NATIVE_PAGE.read_text("utf-8")), "utf-8")
     generate_sidecars.main([])

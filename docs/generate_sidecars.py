@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
-from webhook.policy_files import built_in_sidecars
+from webhook.core import built_in_sidecars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

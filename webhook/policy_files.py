@@ -1,32 +1,31 @@
-"""Makes the policy from the settings, the data files of this package and the admin's own."""
+"""Makes the policy from the settings, the data that comes with the package, and the admin's own files."""
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
 import yaml
 
-from webhook.core.entrypoint import parse_entrypoints
-from webhook.core.policy import Policy
-from webhook.core.short_name import ShortNamePolicy
-from webhook.core.sidecar import Catalogue, parse_sidecars
-from webhook.core.wrapper import wrapper_script
+from webhook.core import (
+    Catalogue,
+    Policy,
+    ShortNamePolicy,
+    built_in_entrypoints,
+    built_in_script,
+    built_in_sidecars,
+    parse_entrypoints,
+    parse_sidecars,
+)
 from webhook.settings import SettingsError
 from webhook.yaml_problem import yaml_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from importlib.resources.abc import Traversable
     from pathlib import Path
 
-    from webhook.core.sidecar import Sidecar
     from webhook.settings import Settings
 
 T = TypeVar("T")
-
-DATA = resources.files("webhook") / "data"
 
 
 def build_policy(settings: Settings) -> Policy:
@@ -36,18 +35,17 @@ def build_policy(settings: Settings) -> Policy:
         SettingsError: Names the file, the field and what is wrong with it.
 
     """
-    sidecars = built_in_sidecars()
+    sidecars, entrypoints = built_in_sidecars(), built_in_entrypoints()
     if settings.sidecars_file:
         sidecars = _load(settings.sidecars_file, parse_sidecars) + sidecars
-    catalogue = Catalogue(sidecars)
-    _check_injectors(settings, catalogue)
-    entrypoints = _load(DATA / "entrypoints.yaml", parse_entrypoints)
     if settings.entrypoints_file:
         entrypoints = _load(settings.entrypoints_file, parse_entrypoints).before(entrypoints)
+    catalogue = Catalogue(sidecars)
+    _check_injectors(settings, catalogue)
     return Policy(
         catalogue=catalogue,
         entrypoints=entrypoints,
-        script=wrapper_script((DATA / "wrapper.sh").read_text("utf-8")),
+        script=built_in_script(),
         mode=settings.mode,
         wait_seconds=settings.wait_seconds,
         when_not_ready=settings.when_not_ready,
@@ -57,31 +55,20 @@ def build_policy(settings: Settings) -> Policy:
     )
 
 
-def built_in_sidecars() -> tuple[Sidecar, ...]:
-    """The catalogue's rows, a file for each product, in the order of the files' names."""
-    files = sorted((DATA / "sidecars").iterdir(), key=lambda file: file.name)
-    return tuple(row for file in files for row in _load(file, parse_sidecars, _first_document))
-
-
-def _first_document(text: str) -> object:
-    """The rows; the examples behind them, in a document of their own, are neither parsed nor kept."""
-    return yaml.safe_load(text.partition("\n---\n")[0])
-
-
-def _load(path: Path | Traversable, parse: Callable[[object], T], decode: Callable[[str], object] = yaml.safe_load) -> T:
+def _load(path: Path, parse: Callable[[object], T]) -> T:
     try:
-        return parse(decode(path.read_text("utf-8")))
+        return parse(yaml.safe_load(path.read_text("utf-8")))
     except OSError as error:
         message = f"{path}: cannot be read: {error.strerror}"
         raise SettingsError(message) from error
-    except (UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError, ValueError) as error:
+    except (UnicodeDecodeError, yaml.YAMLError, ValueError) as error:
         message = f"{path}: {yaml_problem(error)}"
         raise SettingsError(message) from error
 
 
 def _check_injectors(settings: Settings, catalogue: Catalogue) -> None:
-    known = [sidecar.id for sidecar in catalogue.hinting]
+    known = [sidecar.id for sidecar in catalogue.with_hints]
     unknown = [name for name in settings.injectors if name not in known]
     if unknown:
-        message = f"injectors: {', '.join(unknown)}: not the id of a sidecar whose injector can be asked; allowed are {', '.join(known)}"
+        message = f"injectors: {', '.join(unknown)}: no sidecar with an injector that reads annotations; allowed are {', '.join(known)}"
         raise SettingsError(message)

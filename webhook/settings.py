@@ -14,11 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from webhook.core.cluster import DEFAULT_MINIMUM_KUBELET, NativeSwitch
-from webhook.core.names import CANONICAL_NAME
-from webhook.core.pod_options import MAX_WAIT_SECONDS, Mode, WhenNotReady
-from webhook.core.short_name import ShortNameValue, is_label_value
-from webhook.core.version import Version, read_version
+from webhook.core import (
+    CANONICAL_NAME,
+    DEFAULT_MINIMUM_KUBELET,
+    MAX_WAIT_SECONDS,
+    Mode,
+    NativeSwitch,
+    ShortNameValue,
+    Version,
+    WhenNotReady,
+    is_label_value,
+    read_version,
+)
 from webhook.yaml_problem import yaml_problem
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from testbed.api import ApiError, path_of
 from testbed.manifest import OPTED_IN
 from testbed.wait import until
-from webhook.core.names import STATUS
+from webhook.core.names import STATUS_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ def is_patched(api: ApiClient) -> bool:
 def is_patched_in(namespace: str, api: ApiClient) -> bool:
     """Whether the webhook patches a task's pod in this namespace: the pod then has its status."""
     pod = api.create(task_pod(namespace), dryRun="All")
-    return STATUS in (pod["metadata"].get("annotations") or {})
+    return STATUS_ANNOTATION in (pod["metadata"].get("annotations") or {})
 
 
 def task_pod(namespace: str, name: str = "task", **spec: object) -> JSONObject:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate import REFERENCE, WHAT_ANNOTATIONS_DO, reference
+from docs.generate import REFERENCE, reference
 from webhook.core import names
-from webhook.core.pod_options import POD_OPTIONS
-from webhook.core.reasons import SENTENCES, NotConvertedReason, Reason, SkipReason
+from webhook.core.cluster import NativeSupport
+from webhook.core.pod_options import POD_OPTIONS, PodOption, PodOptions
+from webhook.core.reasons import ExplainedWord, NotConvertedReason, Reason, SkipReason, Treatment
 from webhook.core.review import MAX_WARNING_CHARACTERS
-from webhook.core.status import TREATMENTS
 from webhook.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -23,18 +23,26 @@ def test_the_reference_is_current() -> None:
     assert REFERENCE.read_text("utf-8") == reference(), "run: make docs"
 
 
-def test_every_annotation_is_described_and_no_other() -> None:
-    assert set(WHAT_ANNOTATIONS_DO) == set(POD_OPTIONS)
+@pytest.mark.parametrize("option", POD_OPTIONS.values(), ids=POD_OPTIONS)
+def test_every_pod_option_fills_a_field_and_says_what_it_is_for(option: PodOption) -> None:
+    assert option.field in PodOptions.__struct_fields__
+    assert option.purpose.endswith(".")
 
 
-def test_every_reason_has_a_sentence_and_a_treatment() -> None:
-    assert set(SENTENCES) == {*Reason, *SkipReason, *NotConvertedReason}
-    assert set(TREATMENTS) == set(Reason)
+@pytest.mark.parametrize("reason", [*Reason, *SkipReason, *NotConvertedReason, *NativeSupport])
+def test_every_reason_is_a_whole_sentence_and_so_is_its_remedy(reason: ExplainedWord) -> None:
+    assert reason.sentence.endswith(".")
+    assert reason.remedy == "" or reason.remedy.endswith(".")
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason.treatment is Treatment.LEFT])
+def test_a_reason_that_leaves_a_pod_has_a_remedy(reason: Reason) -> None:
+    assert reason.remedy
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_the_warning_of_each_reason_reaches_the_reader_whole(reason: Reason) -> None:
-    assert len(f"airflow-sidecar-webhook: {reason}: {SENTENCES[reason]}") <= MAX_WARNING_CHARACTERS
+    assert len(f"airflow-sidecar-webhook: {reason}: {reason.advice}") <= MAX_WARNING_CHARACTERS
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -43,7 +51,7 @@ def test_annotations_settings_and_files_that_a_page_names_are_there(page: Path) 
 
     assert set(re.findall(r"airflow-sidecar-webhook/[a-z]+(?:-[a-z]+)*", text)) <= {
         *POD_OPTIONS,
-        names.STATUS,
+        names.STATUS_ANNOTATION,
         "airflow-sidecar-webhook/busybox",
         "airflow-sidecar-webhook/tls",
     }
@@ -69,14 +77,14 @@ def anchor(heading: str) -> str:
 def test_the_names_that_others_hold_on_to_have_not_changed() -> None:
     assert {key: value for key, value in vars(names).items() if key.isupper() and key != "TYPE_CHECKING"} == {
         "PREFIX": "airflow-sidecar-webhook",
-        "STATUS": "airflow-sidecar-webhook/status",
-        "MODE": "airflow-sidecar-webhook/mode",
-        "MAIN_CONTAINER": "airflow-sidecar-webhook/main-container",
-        "ENTRYPOINT": "airflow-sidecar-webhook/entrypoint",
-        "SHELL": "airflow-sidecar-webhook/shell",
-        "SIDECARS": "airflow-sidecar-webhook/sidecars",
-        "WAIT_SECONDS": "airflow-sidecar-webhook/wait-seconds",
-        "WHEN_NOT_READY": "airflow-sidecar-webhook/when-not-ready",
+        "STATUS_ANNOTATION": "airflow-sidecar-webhook/status",
+        "MODE_ANNOTATION": "airflow-sidecar-webhook/mode",
+        "MAIN_CONTAINER_ANNOTATION": "airflow-sidecar-webhook/main-container",
+        "ENTRYPOINT_ANNOTATION": "airflow-sidecar-webhook/entrypoint",
+        "SHELL_ANNOTATION": "airflow-sidecar-webhook/shell",
+        "SIDECARS_ANNOTATION": "airflow-sidecar-webhook/sidecars",
+        "WAIT_SECONDS_ANNOTATION": "airflow-sidecar-webhook/wait-seconds",
+        "WHEN_NOT_READY_ANNOTATION": "airflow-sidecar-webhook/when-not-ready",
         "HELPER_CONTAINER": "airflow-sidecar-webhook-helper",
         "HELPER_VOLUME": "airflow-sidecar-webhook",
         "HELPER_MOUNT_PATH": "/airflow-sidecar-webhook",

@@ -17,8 +17,9 @@ from manifests.rendering import CHART
 from manifests.values_schema import DECIDED_BY_CHART, values_schema
 from testbed.manifest import OPTED_IN
 from webhook import __version__
-from webhook.core.reasons import Reason
-from webhook.core.status import KEEPS_RUNNING, Status, Treatment
+from webhook.core.container_end import ContainerEnd
+from webhook.core.reasons import Reason, Treatment
+from webhook.core.status import Status
 from webhook.doctor.registration import OURS
 from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH
 from webhook.server.serve import SHUTDOWN_SECONDS
@@ -209,7 +210,7 @@ def test_the_notes_name_no_label_but_that_of_an_opted_in_namespace() -> None:
 
 def test_the_policy_looks_for_what_the_webhook_writes() -> None:
     searched = re.findall(r"contains\('([^']+)'\)", (CHART / "templates" / "policy.yaml").read_text("utf-8"))
-    status = Status(Treatment.LEFT, Reason.NO_QUIT, sidecars={"istio-proxy": KEEPS_RUNNING})
+    status = Status(Treatment.LEFT, Reason.NO_QUIT, sidecars={"istio-proxy": ContainerEnd.KEEPS_RUNNING})
 
     assert len(searched) == 2
     assert all(text in msgspec.json.encode(status).decode() for text in searched)

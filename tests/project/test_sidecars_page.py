@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from docs import generate_sidecars
-from docs.generate import NATIVE_PAGE, kept_reasons
-from webhook.policy_files import built_in_sidecars
+from docs.generate import NATIVE_PAGE, not_converted_reasons
+from webhook.core import built_in_sidecars
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,4 +32,4 @@ def test_check_fails_on_a_page_that_is_not_current(tmp_path: Path, monkeypatch: 
 
 def test_the_page_on_native_sidecars_has_the_reasons_of_the_code() -> None:
     """Else: make docs."""
-    assert "\n".join(kept_reasons()) in NATIVE_PAGE.read_text("utf-8")
+    assert "\n".join(not_converted_reasons()) in NATIVE_PAGE.read_text("utf-8")

@@ -154,7 +154,7 @@ def test_a_field_of_the_wrong_type_leaves_the_pod_alone_and_the_warning_names_it
     reply = service.post(review)
     assert is_left_alone(reply)
     (warning,) = reply.response["warnings"]
-    assert warning.startswith("the pod is left as it is: Expected ")
+    assert warning.startswith("airflow-sidecar-webhook leaves the pod unchanged: Expected ")
     assert warning.endswith(_named(field))
     assert apply_reply(review, reply.body) == _with(field, wrong)
 
@@ -168,7 +168,11 @@ def _is_left_for(service: RunningService, field: str, wrong: object, shell: str)
     assert apply_reply(review, reply.body) == pod
     (warning,) = reply.response["warnings"]
     name = next(part for part in ("env", "resources", "securityContext", "volumeMounts") if part in field)
-    return is_left_alone(reply) and warning.startswith("the pod is left as it is: Expected ") and warning.endswith(f" of {name}")
+    return (
+        is_left_alone(reply)
+        and warning.startswith("airflow-sidecar-webhook leaves the pod unchanged: Expected ")
+        and warning.endswith(f" of {name}")
+    )
 
 
 @pytest.mark.parametrize(("field", "wrong"), [*_cases(SIDECARS_FIELDS), ("spec.containers[1].env[0].name", None)], ids=str)

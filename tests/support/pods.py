@@ -11,7 +11,7 @@ import msgspec
 from tests.support.oracles.admission import verify
 from webhook.core.admission import Outcome, admit
 from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster, NativeSupport
-from webhook.core.review import parse, render
+from webhook.core.review import parse_review, render_review
 from webhook.core.version import Version
 
 if TYPE_CHECKING:
@@ -75,9 +75,9 @@ def review_of(pod: object, **request: object) -> bytes:
 def ask(pod: JSONObject, policy: Policy, cluster: Cluster = UNKNOWN_CLUSTER) -> tuple[Outcome, JSONObject]:
     """What the webhook decides about a pod on this cluster, and the pod that the API server would store."""
     question = review_of(pod)
-    request = parse(question)
+    request = parse_review(question)
     outcome = admit(request, policy, cluster)
-    return outcome, verify(question, render(request.uid, outcome.operations, outcome.warnings))
+    return outcome, verify(question, render_review(request.uid, outcome.operations, outcome.warnings))
 
 
 def container(pod: JSONObject, name: str) -> JSONObject:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from webhook.core import built_in_sidecars
 from webhook.core.cluster import NativeSwitch
 from webhook.core.pod_options import Mode
 from webhook.core.version import Version
-from webhook.policy_files import build_policy, built_in_sidecars
+from webhook.policy_files import build_policy
 from webhook.settings import PREFIX, Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -144,11 +145,11 @@ def test_an_admins_own_rows_are_looked_at_first(tmp_path: Path) -> None:
     assert row.entrypoint == ("/ours",)
 
 
-def test_an_injector_that_cannot_be_asked_is_told_with_those_that_can() -> None:
+def test_an_injector_that_reads_no_annotation_is_refused_with_those_that_do() -> None:
     known = ", ".join(row.id for row in built_in_sidecars() if row.hint or (row.native and row.native.hint))
 
     assert problems({f"{PREFIX}INJECTORS": "linkerd, kuma"}) == [
-        f"injectors: kuma: not the id of a sidecar whose injector can be asked; allowed are {known}"
+        f"injectors: kuma: no sidecar with an injector that reads annotations; allowed are {known}"
     ]
 
 

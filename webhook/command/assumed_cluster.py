@@ -5,14 +5,13 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
-from webhook.core.cluster import Cluster, Observed, Server, assess
-from webhook.core.version import Version, read_version
+from webhook.core import Cluster, ClusterObservation, ServerVersion, Version, assess, read_version
 from webhook.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from webhook.core.sidecar import Catalogue
+    from webhook.core import Catalogue
     from webhook.settings import Settings
 
 UNKNOWN = (
@@ -29,8 +28,8 @@ def suppose(version: Version | None, injectors: Iterable[str], settings: Setting
     """
     installed = frozenset(injectors)
     _check(installed, catalogue)
-    server = Server(str(version), version) if version else None
-    observed = Observed(server, version, are_nodes_known=version is not None, injectors=installed, reinvoked=frozenset())
+    server = ServerVersion(str(version), version) if version else None
+    observed = ClusterObservation(server, version, are_nodes_known=version is not None, injectors=installed, reinvoked=frozenset())
     return assess(observed, settings.native_sidecars, settings.minimum_kubelet)
 
 

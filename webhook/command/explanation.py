@@ -13,15 +13,12 @@ import yaml
 
 from webhook.command.assumed_cluster import as_json
 from webhook.command.pod_file import as_request
-from webhook.core.admission import Outcome, admit
-from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster
-from webhook.core.names import STATUS
-from webhook.core.reasons import SENTENCES
+from webhook.core import STATUS_ANNOTATION, UNKNOWN_CLUSTER, Cluster, Outcome, admit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from webhook.core.policy import Policy
+    from webhook.core import Policy
 
 COLOURS: Final = {"+": "\x1b[32m", "-": "\x1b[31m", "@": "\x1b[36m"}
 BOLD: Final = "\x1b[1m"
@@ -51,7 +48,7 @@ class Explanation:
     @property
     def status(self) -> dict[str, Any]:
         """The status document that the pod would carry; empty for a pod that is not touched."""
-        text = (self.after["metadata"].get("annotations") or {}).get(STATUS) if self.outcome.result != "skipped" else None
+        text = (self.after["metadata"].get("annotations") or {}).get(STATUS_ANNOTATION) if self.outcome.result != "skipped" else None
         return msgspec.json.decode(text) if text else {}
 
     @property
@@ -66,7 +63,7 @@ class Explanation:
             "cluster": as_json(self.cluster),
             "result": self.outcome.result,
             "reason": self.outcome.reason,
-            "sentence": SENTENCES[self.outcome.reason],
+            "sentence": self.outcome.reason.advice,
             "status": self.status,
             "warnings": list(self.outcome.warnings),
             "patch": list(self.outcome.operations),
@@ -77,10 +74,10 @@ class Explanation:
         bold, dim, plain = (BOLD, DIM, PLAIN) if colour else ("", "", "")
         lines = [
             f"{bold}{self.where}{plain}",
-            f"  {bold}{self.outcome.result}{plain} ({self.outcome.reason}): {SENTENCES[self.outcome.reason]}",
+            f"  {bold}{self.outcome.result}{plain} ({self.outcome.reason}): {self.outcome.reason.advice}",
         ]
         lines += [f"  {dim}{key:<12}{plain} {_shown(value)}" for key, value in self.status.items() if key not in {"treatment", "reason"}]
-        told = SENTENCES[self.outcome.reason]
+        told = self.outcome.reason.advice
         lines += [f"  {dim}{'warning':<12}{plain} {warning}" for warning in self.outcome.warnings if told not in warning]
         lines += [f"  {_coloured(line) if colour else line}" for line in self._diff()]
         return "\n".join(lines)

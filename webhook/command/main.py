@@ -18,16 +18,14 @@ from webhook import __version__
 from webhook.command.assumed_cluster import cluster_version, suppose, told
 from webhook.command.explanation import explain, wants_colour
 from webhook.command.pod_file import ALLOWED, PodFileError, read_pods
-from webhook.core.errors import MalformedReviewError, WebhookError
-from webhook.core.pre_encoded import to_json
+from webhook.core import MalformedReviewError, RulesError, to_json
 from webhook.policy_files import build_policy
 from webhook.settings import CONFIG, Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from webhook.core.cluster import Cluster
-    from webhook.core.policy import Policy
+    from webhook.core import Cluster, Policy
 
 FAULT: Final = 1
 UNUSABLE: Final = 2
@@ -41,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = options.run(options)
     except (SettingsError, PodFileError, MalformedReviewError) as problem:
         return _say(problem, UNUSABLE)
-    except WebhookError as fault:
+    except RulesError as fault:
         return _say(fault, FAULT)
     except BrokenPipeError:
         # The reader (head, less) has seen enough. Python would complain once more when it flushes at exit.

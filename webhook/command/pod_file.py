@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
-from webhook.core.review import API_VERSION, KIND, ReviewRequest, parse
+from webhook.core import API_VERSION, KIND, ReviewRequest, parse_review
 from webhook.yaml_problem import yaml_problem
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def as_request(pod: dict[str, Any], namespace: str) -> ReviewRequest:
         "namespace": place if isinstance(place, str) else namespace,
         "object": pod,
     }
-    return parse(msgspec.json.encode({"apiVersion": API_VERSION, "kind": KIND, "request": request}))
+    return parse_review(msgspec.json.encode({"apiVersion": API_VERSION, "kind": KIND, "request": request}))
 
 
 def _documents(text: str) -> list[Any]:

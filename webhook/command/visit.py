@@ -16,7 +16,7 @@ from webhook.kube.client import connect_by_context
 from webhook.kube.errors import KubeconfigError, RefusedError, UnreachableError
 
 if TYPE_CHECKING:
-    from webhook.core.sidecar import Catalogue
+    from webhook.core import Catalogue
     from webhook.doctor.finding import Finding
     from webhook.kube.kubeconfig import Context
     from webhook.settings import Settings

@@ -1,21 +1,26 @@
-"""The whole story of one review: read the pod, decide, write the operations, prove them."""
+"""The whole story of one pod: read it, decide, write the operations, prove them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
+import jsonpatch
 import msgspec
 
+from webhook.core.container_end import ContainerEnd
 from webhook.core.decision import Decision, Mutate, Skip, decide, skip_unread
 from webhook.core.errors import MalformedPodError
 from webhook.core.facts import read_facts
 from webhook.core.operations import operations_for
 from webhook.core.patch import Operation, prove
+from webhook.core.pod import read_pod
 from webhook.core.pod_options import InvalidAnnotation
-from webhook.core.reasons import SENTENCES, Reason, SkipReason
-from webhook.core.status import KEEPS_RUNNING, TREATMENTS, Treatment, ends_of
+from webhook.core.reasons import Reason, SkipReason, Treatment
+from webhook.core.status import Status, status_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from webhook.core.cluster import Cluster
     from webhook.core.facts import Facts
     from webhook.core.pod import Pod
@@ -24,18 +29,20 @@ if TYPE_CHECKING:
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came of one review; logs, metrics and the answer are made from it.
+    """What the rules decided about one pod; logs, metrics and the answer are made from it.
 
     Args:
         decision: What was decided.
-        operations: The patch; empty where the pod is as it should be.
-        invalid_annotations: Annotations of the user's that mean nothing.
+        operations: The JSON patch; empty where the pod is already as it should be.
+        status: The status that the pod carries afterwards; None for a pod that is skipped.
+        invalid_annotations: Pod options whose value is not allowed.
         warnings: Lines for whoever creates the pod.
 
     """
 
     decision: Decision
     operations: tuple[Operation, ...] = ()
+    status: Status | None = None
     invalid_annotations: tuple[InvalidAnnotation, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -51,45 +58,48 @@ class Outcome(msgspec.Struct, frozen=True):
             case Skip():
                 return "skipped"
             case Mutate(reason=reason):
-                return TREATMENTS[reason] if self.operations else "unchanged"
+                return reason.treatment if self.operations else "unchanged"
             case _:
                 assert_never(self.decision)
 
+    def patched(self, pod: Mapping[str, Any]) -> dict[str, Any]:
+        """The pod as it is afterwards; ``pod`` is the one that was decided about, and stays as it is."""
+        after: dict[str, Any] = jsonpatch.JsonPatch(list(self.operations)).apply(pod)
+        return after
+
 
 def admit(request: ReviewRequest, policy: Policy, cluster: Cluster) -> Outcome:
-    """Answer one review, for a cluster that can do this.
+    """Decide about one admission request, for a cluster with these abilities.
 
     Raises:
-        UnsoundPatchError: The patch was not sound. It is our fault, and nothing must be sent but "allowed".
+        UnsoundPatchError: The patch is not sound. That is a fault of the webhook, and the pod must be allowed unchanged.
 
     """
-    reason = _not_our_concern(request)
+    reason = _not_handled(request)
     if reason is not None:
         return Outcome(Skip(reason))
     if request.pod is None:
-        return Outcome(Skip(SkipReason.MALFORMED_POD), warnings=(f"the pod is left as it is: {request.problem}",))
+        return _malformed(request.problem)
+    return _treated(request.pod, policy, cluster)
+
+
+def treat(pod: Mapping[str, Any] | bytes, policy: Policy, cluster: Cluster) -> Outcome:
+    """Decide about one pod as it is about to be created, given as a mapping or as JSON.
+
+    A pod with a field of a wrong type is skipped, as `admit` does.
+
+    Raises:
+        UnsoundPatchError: As in `admit`.
+
+    """
     try:
-        return _treated(request.pod, policy, cluster)
+        read = read_pod(pod)
     except MalformedPodError as problem:
-        return Outcome(Skip(SkipReason.MALFORMED_POD), warnings=(f"the pod is left as it is: {problem}",))
+        return _malformed(str(problem))
+    return _treated(read, policy, cluster)
 
 
-def _treated(pod: Pod, policy: Policy, cluster: Cluster) -> Outcome:
-    skip = skip_unread(pod)
-    if skip is not None:
-        return Outcome(Skip(skip))
-    facts = read_facts(pod, policy.catalogue)
-    decision = decide(facts, policy, cluster)
-    match decision:
-        case Skip():
-            return Outcome(decision, (), facts.invalid_annotations, tuple(bad.warning for bad in facts.invalid_annotations))
-        case Mutate():
-            return _mutated(facts, decision, policy)
-        case _:
-            assert_never(decision)
-
-
-def _not_our_concern(request: ReviewRequest) -> SkipReason | None:
+def _not_handled(request: ReviewRequest) -> SkipReason | None:
     """The handler checks again what the webhook's configuration has narrowed: old API servers ignore matchConditions."""
     if request.kind.group or request.kind.kind != "Pod":
         return SkipReason.NOT_A_POD
@@ -98,14 +108,43 @@ def _not_our_concern(request: ReviewRequest) -> SkipReason | None:
     return SkipReason.SUBRESOURCE if request.subresource else None
 
 
+def _malformed(problem: str) -> Outcome:
+    return Outcome(Skip(SkipReason.MALFORMED_POD), warnings=(f"airflow-sidecar-webhook leaves the pod unchanged: {problem}",))
+
+
+def _treated(pod: Pod, policy: Policy, cluster: Cluster) -> Outcome:
+    try:
+        skip = skip_unread(pod)
+        return Outcome(Skip(skip)) if skip is not None else _decided(read_facts(pod, policy.catalogue), policy, cluster)
+    except MalformedPodError as problem:
+        return _malformed(str(problem))
+
+
+def _decided(facts: Facts, policy: Policy, cluster: Cluster) -> Outcome:
+    decision = decide(facts, policy, cluster)
+    match decision:
+        case Skip():
+            warnings = tuple([invalid.warning for invalid in facts.invalid_annotations])
+            return Outcome(decision, invalid_annotations=facts.invalid_annotations, warnings=warnings)
+        case Mutate():
+            return _mutated(facts, decision, policy)
+        case _:
+            assert_never(decision)
+
+
 def _mutated(facts: Facts, mutate: Mutate, policy: Policy) -> Outcome:
-    operations = operations_for(facts, mutate, policy)
+    status = status_of(facts, mutate)
+    operations = operations_for(facts, mutate, status, policy)
     if operations:
         prove(facts.pod, operations)
-    warnings = [bad.warning for bad in facts.invalid_annotations]
-    if TREATMENTS[mutate.reason] is Treatment.LEFT:
-        warnings.append(f"airflow-sidecar-webhook: {mutate.reason}: {SENTENCES[mutate.reason]}")
+    return Outcome(mutate, operations, status, facts.invalid_annotations, tuple(_warnings(facts, mutate)))
+
+
+def _warnings(facts: Facts, mutate: Mutate) -> Iterator[str]:
+    for invalid in facts.invalid_annotations:
+        yield invalid.warning
+    if mutate.reason.treatment is Treatment.LEFT:
+        yield f"airflow-sidecar-webhook: {mutate.reason}: {mutate.reason.advice}"
     if mutate.reason is Reason.SOME_KEEP_RUNNING:
-        running = [name for name, end in ends_of(mutate.conversion.after_conversion(facts), mutate).items() if end == KEEPS_RUNNING]
-        warnings.append(f"airflow-sidecar-webhook: {', '.join(running)} cannot be asked to quit, so the pod may stay Running")
-    return Outcome(mutate, operations, facts.invalid_annotations, tuple(warnings))
+        running = [name for name, end in mutate.ends.items() if end is ContainerEnd.KEEPS_RUNNING]
+        yield f"airflow-sidecar-webhook: {', '.join(running)}: no quit request is known, so the pod may stay Running"

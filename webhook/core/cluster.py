@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook.core.condition import glob
+from webhook.core.reasons import ExplainedWord, ReasonRow
 from webhook.core.version import Version
 
 if TYPE_CHECKING:
@@ -46,23 +47,45 @@ class NativeSwitch(StrEnum):
     OFF = "off"
 
 
-class NativeSupport(StrEnum):
+class NativeSupportRow(ReasonRow, frozen=True):
+    """An answer in words; ``is_native``: whether native sidecars are used."""
+
+    is_native: bool
+
+
+class NativeSupport(ExplainedWord):
     """Whether native sidecars are used on this cluster, and why."""
 
-    READY = "ready"
-    FORCED_ON = "forced-on"
-    FORCED_OFF = "forced-off"
-    UNKNOWN = "unknown"
-    OLD_SERVER = "old-server"
-    OLD_KUBELET = "old-kubelet"
-    EMULATING_SERVER = "emulating-server"
+    row: NativeSupportRow
+
+    READY = NativeSupportRow("ready", "The API server and all kubelets support native sidecars, by their versions.", "", is_native=True)
+    FORCED_ON = NativeSupportRow("forced-on", "The setting native_sidecars is on.", "", is_native=True)
+    FORCED_OFF = NativeSupportRow("forced-off", "The setting native_sidecars is off.", "Set it to auto.", is_native=False)
+    UNKNOWN = NativeSupportRow(
+        "unknown",
+        "The versions of the API server and the kubelets are not known: the service has not read them yet, or cannot.",
+        "See the metric cluster_errors and the log.",
+        is_native=False,
+    )
+    OLD_SERVER = NativeSupportRow(
+        "old-server",
+        f"The API server is older than {NATIVE_SERVER.major}.{NATIVE_SERVER.minor}, or emulates an older version.",
+        "Upgrade it.",
+        is_native=False,
+    )
+    OLD_KUBELET = NativeSupportRow(
+        "old-kubelet", "A node's kubelet is older than the setting minimum_kubelet.", "Upgrade the node.", is_native=False
+    )
+    EMULATING_SERVER = NativeSupportRow(
+        "emulating-server",
+        f"The API server emulates a version before {GATE_LOCKED.major}.{GATE_LOCKED.minor}, which may have native sidecars switched off; "
+        "the webhook cannot see that.",
+        "Set native_sidecars to on if they are not switched off.",
+        is_native=False,
+    )
 
 
-NATIVE: Final = frozenset({NativeSupport.READY, NativeSupport.FORCED_ON})
-"""The answers that mean yes."""
-
-
-class Server(msgspec.Struct, frozen=True):
+class ServerVersion(msgspec.Struct, frozen=True):
     """An API server's version.
 
     Args:
@@ -77,7 +100,7 @@ class Server(msgspec.Struct, frozen=True):
     emulates: bool = False
 
 
-class Observed(msgspec.Struct, frozen=True):
+class ClusterObservation(msgspec.Struct, frozen=True):
     """What was seen of a cluster.
 
     Args:
@@ -89,7 +112,7 @@ class Observed(msgspec.Struct, frozen=True):
 
     """
 
-    server: Server | None = None
+    server: ServerVersion | None = None
     oldest_kubelet: Version | None = None
     are_nodes_known: bool = False
     injectors: frozenset[str] = frozenset()
@@ -102,8 +125,8 @@ class Cluster(msgspec.Struct, frozen=True):
     Args:
         support: Whether native sidecars are used, and why.
         server: What the API server counts as; None: not known.
-        injectors: See `Observed`.
-        reinvoked: See `Observed`.
+        injectors: See `ClusterObservation`.
+        reinvoked: See `ClusterObservation`.
 
     """
 
@@ -115,20 +138,20 @@ class Cluster(msgspec.Struct, frozen=True):
     @property
     def is_native(self) -> bool:
         """Whether native sidecars are used."""
-        return self.support in NATIVE
+        return self.support.row.is_native
 
 
 UNKNOWN_CLUSTER: Final = Cluster()
 """Of which nothing is known: no native sidecar."""
 
 
-def assess(observed: Observed, switch: NativeSwitch, minimum_kubelet: Version = DEFAULT_MINIMUM_KUBELET) -> Cluster:
+def assess(observed: ClusterObservation, switch: NativeSwitch, minimum_kubelet: Version = DEFAULT_MINIMUM_KUBELET) -> Cluster:
     """What follows from what was seen."""
     server = observed.server.counts_as if observed.server else None
     return Cluster(_support(observed, switch, minimum_kubelet), server, observed.injectors, observed.reinvoked)
 
 
-def _support(observed: Observed, switch: NativeSwitch, minimum_kubelet: Version) -> NativeSupport:
+def _support(observed: ClusterObservation, switch: NativeSwitch, minimum_kubelet: Version) -> NativeSupport:
     if switch is not NativeSwitch.AUTO:
         return NativeSupport.FORCED_ON if switch is NativeSwitch.ON else NativeSupport.FORCED_OFF
     if observed.server is None or not observed.are_nodes_known:

@@ -1,20 +1,20 @@
 """The decision: facts and policy in, ``Skip`` or ``Mutate`` out.
 
-It is a function of the pod as it stands, never of how often the API server has called: a pass over a pod that we have changed
-starts from what the user wrote and ends where it is already.
+It is a function of the pod as it stands, never of how often the API server has called: a pod that the webhook has changed before
+is decided from what its user wrote, so the result is the same.
 
-=============================================  ===========================
-the pod                                        comes to
-=============================================  ===========================
-not Airflow's; restartPolicy Always; mode off  Skip
-no sidecar, and none can come                  Skip
-no sidecar; label-only                         label and status
-only native ones, after conversion             label, status, conversion
-Spark, host network, Windows                   the same, with why
-no container is the task's; nothing can quit   the same, with why
-argv or shell not known                        the same, with why
-else                                           the same, and the wrapper
-=============================================  ===========================
+====================================================  ======================================
+the pod                                               the decision
+====================================================  ======================================
+not Airflow's; restartPolicy Always; mode off         Skip
+no sidecar now, and none can be injected              Skip
+no sidecar now; mode label-only                       label and status
+only native sidecars, after conversion                label, status, conversion
+Spark, host network, Windows                          label, status with the reason, conversion
+no task container; no sidecar with a quit request     label, status with the reason, conversion
+argv or shell unknown                                 label, status with the reason, conversion
+any other                                             label, status, conversion, wrapper
+====================================================  ======================================
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from webhook.core.cluster import NativeSupport
+from webhook.core.container_end import ContainerEnd, container_ends
 from webhook.core.conversion import NO_CONVERSION, Conversion, convert
 from webhook.core.origin import RUNS_AIRFLOW_IMAGE, PodOrigin, pod_origin
 from webhook.core.pod_options import Mode, ShellSource
@@ -49,7 +50,7 @@ MIRROR_POD: Final = "kubernetes.io/config.mirror"
 
 
 class Skip(msgspec.Struct, frozen=True):
-    """Nothing is touched."""
+    """Nothing is changed."""
 
     reason: SkipReason
 
@@ -59,20 +60,22 @@ class Mutate(msgspec.Struct, frozen=True):
 
     Args:
         reason: Why.
+        ends: How each container beside the task ends.
         labels: Labels to set.
         annotations: Annotations to set, the status aside.
-        wrap: How the main container is wrapped; None: it runs as the user wrote it.
+        wrap: How the main container is wrapped; None: it keeps the command that the user wrote.
         conversion: Which sidecars become native.
-        no_native: Why none does, where that lies with the cluster.
+        no_native: What the cluster lacks, where that is why none does.
 
     """
 
     reason: Reason
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-    wrap: Wrap | None = None
-    conversion: Conversion = NO_CONVERSION
-    no_native: NativeSupport | None = None
+    ends: dict[str, ContainerEnd]
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    wrap: Wrap | None
+    conversion: Conversion
+    no_native: NativeSupport | None
 
 
 Decision: TypeAlias = Skip | Mutate
@@ -80,44 +83,35 @@ Decision: TypeAlias = Skip | Mutate
 
 def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     """Decide about one pod."""
-    hinted = _injector_annotations(facts, policy, cluster)
-    skip = _skip_reason(facts, policy, hinted)
+    mode = facts.options.mode or policy.mode
+    may_convert = mode in {Mode.AUTO, Mode.NATIVE}
+    uses_native = may_convert and cluster.is_native
+    injector_annotations = _injector_annotations(facts, mode, policy, cluster)
+    skip = _skip_reason(facts, mode, injector_annotations)
     if skip is not None:
         return Skip(skip)
-    conversion = convert(facts, cluster) if _wants_native(facts, policy, cluster) else NO_CONVERSION
-    settled = conversion.after_conversion(facts)
-    treatment = _why_not_wrapped(settled, policy) or _wrap(settled, policy)
+    conversion = convert(facts, cluster) if uses_native else NO_CONVERSION
+    after = conversion.after_conversion(facts)
+    result = _why_not_wrapped(after, mode) or _wrap(after, policy)
+    wrap = result if isinstance(result, Wrap) else None
+    ends = container_ends(after, is_wrapped=wrap is not None)
     return Mutate(
-        reason=_why_wrapped(settled) if isinstance(treatment, Wrap) else treatment,
+        reason=_why_wrapped(ends) if isinstance(result, Wrap) else result,
+        ends=ends,
         labels={} if _is_out_of_mesh(facts) else short_name_labels(facts.pod, policy.short_name),
-        annotations=hinted | conversion.annotations,
-        wrap=treatment if isinstance(treatment, Wrap) else None,
+        annotations=injector_annotations | conversion.annotations,
+        wrap=wrap,
         conversion=conversion,
-        no_native=cluster.support if _lacks_native(facts, policy, cluster) else None,
+        no_native=cluster.support if may_convert and facts.sidecars and not cluster.is_native else None,
     )
 
 
-def _wants_native(facts: Facts, policy: Policy, cluster: Cluster) -> bool:
-    return cluster.is_native and _mode(facts, policy) in {Mode.AUTO, Mode.NATIVE}
-
-
-def _lacks_native(facts: Facts, policy: Policy, cluster: Cluster) -> bool:
-    return bool(facts.sidecars) and not cluster.is_native and _mode(facts, policy) in {Mode.AUTO, Mode.NATIVE}
-
-
-def _why_wrapped(facts: Facts) -> Reason:
-    for sidecar in facts.sidecars:
-        if sidecar.quit is None and not sidecar.ends_by_itself:
-            return Reason.SOME_KEEP_RUNNING
-    return Reason.SIDECARS_QUIT
-
-
-def _mode(facts: Facts, policy: Policy) -> Mode:
-    return facts.options.mode or policy.mode
+def _why_wrapped(ends: dict[str, ContainerEnd]) -> Reason:
+    return Reason.SOME_KEEP_RUNNING if ContainerEnd.KEEPS_RUNNING in ends.values() else Reason.SIDECARS_QUIT
 
 
 def skip_unread(pod: Pod) -> SkipReason | None:
-    """Why a pod is skipped before it is read in full: most pods of a cluster are not ours, and anybody may post any pod."""
+    """Why a pod is skipped before it is read in full: most pods of a cluster are not Airflow's, and anybody may post any pod."""
     if MIRROR_POD in pod.annotations:
         return SkipReason.MIRROR_POD
     if pod_origin(pod) is None:
@@ -125,12 +119,12 @@ def skip_unread(pod: Pod) -> SkipReason | None:
     return SkipReason.TOO_MANY_CONTAINERS if len(pod.spec.containers) + len(pod.init_containers) > MAX_CONTAINERS else None
 
 
-def _skip_reason(facts: Facts, policy: Policy, hinted: dict[str, str]) -> SkipReason | None:
+def _skip_reason(facts: Facts, mode: Mode, injector_annotations: dict[str, str]) -> SkipReason | None:
     if _restart_policy(facts) not in {"Never", "OnFailure"}:
         return SkipReason.LONG_RUNNING
-    if _mode(facts, policy) is Mode.OFF:
+    if mode is Mode.OFF:
         return SkipReason.SWITCHED_OFF
-    if _is_out_of_mesh(facts) and not (facts.sidecars or facts.native_sidecars or hinted):
+    if _is_out_of_mesh(facts) and not (facts.sidecars or facts.native_sidecars or injector_annotations):
         return SkipReason.NOT_IN_MESH
     return None
 
@@ -148,9 +142,9 @@ def _is_out_of_mesh(facts: Facts) -> bool:
     return pod.spec.hostNetwork is True or (bool(inject) and str(inject).lower() not in {"true", "yes", "y", "on"})
 
 
-def _why_not_wrapped(facts: Facts, policy: Policy) -> Reason | None:
-    """Why this pod keeps its command, as far as that shows without looking for the entrypoint; None: it is to be wrapped."""
-    if _mode(facts, policy) is Mode.LABEL_ONLY:
+def _why_not_wrapped(facts: Facts, mode: Mode) -> Reason | None:
+    """Why this pod keeps its command, entrypoint and shell aside; None: it is to be wrapped."""
+    if mode is Mode.LABEL_ONLY:
         return Reason.LABEL_ONLY
     if not facts.sidecars:
         return _why_no_sidecar(facts)
@@ -159,7 +153,7 @@ def _why_not_wrapped(facts: Facts, policy: Policy) -> Reason | None:
     can_quit = [one for one in facts.sidecars if one.quit is not None]
     if not can_quit and all(one.ends_by_itself for one in facts.sidecars):
         return Reason.ENDS_BY_ITSELF
-    if _mode(facts, policy) is Mode.NATIVE:
+    if mode is Mode.NATIVE:
         return Reason.NATIVE_ONLY
     return _why_no_wrapper_fits(facts) or (None if can_quit else Reason.NO_QUIT)
 
@@ -239,20 +233,20 @@ def _known_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[
     return None if more is None else (program, *more)
 
 
-def _injector_annotations(facts: Facts, policy: Policy, cluster: Cluster) -> dict[str, str]:
-    """Annotations that the injectors in play obey; never one that the user has set.
+def _injector_annotations(facts: Facts, mode: Mode, policy: Policy, cluster: Cluster) -> dict[str, str]:
+    """Annotations for the injectors in play; never a value other than the user's own.
 
-    Whether a sidecar is there yet plays no part: the pod must come to the same end in every order of us and the injectors. On the host's
-    network nothing is injected, and a quit endpoint would be open to everybody on the node.
+    Whether a sidecar is there yet plays no part: the result must be the same in every order of this webhook and the injectors. On the
+    host's network nothing is injected, and a quit endpoint would be open to everybody on the node.
     """
-    native = _wants_native(facts, policy, cluster)
-    if _mode(facts, policy) in {Mode.LABEL_ONLY, Mode.OFF} or facts.pod.spec.hostNetwork is True:
+    native = cluster.is_native and mode in {Mode.AUTO, Mode.NATIVE}
+    if mode in {Mode.LABEL_ONLY, Mode.OFF} or facts.pod.spec.hostNetwork is True:
         return {}
-    if not native and (_mode(facts, policy) is Mode.NATIVE or facts.origin is PodOrigin.SPARK or _is_windows(facts)):
+    if not native and (mode is Mode.NATIVE or facts.origin is PodOrigin.SPARK or _is_windows(facts)):
         return {}
-    hinted: dict[str, str] = {}
+    annotations: dict[str, str] = {}
     for hint in policy.catalogue.hints(facts.pod, native=native, everywhere=policy.injectors, installed=cluster.injectors):
         if not hint.is_refused(facts.pod):
-            # In the user's own word where he has said yes himself.
-            hinted |= {key: facts.pod.annotations.get(key, value) for key, value in hint.annotations.items()}
-    return hinted
+            # The user's own word for yes stays as it is.
+            annotations |= {key: facts.pod.annotations.get(key, value) for key, value in hint.annotations.items()}
+    return annotations

@@ -95,7 +95,7 @@ def _find_main(pod: Pod, options: PodOptions, told: dict[str, Sidecar | None]) -
         # One that he describes as a sidecar himself he may also name; told by the catalogue it is none.
         if options.main_container in possible or told.get(options.main_container) in options.sidecars:
             return order.index(options.main_container), ()
-        misnamed = (InvalidAnnotation(names.MAIN_CONTAINER, f"one of {', '.join(possible)}"),)
+        misnamed = (InvalidAnnotation(names.MAIN_CONTAINER_ANNOTATION, f"one of {', '.join(possible)}"),)
     if BASE in possible:
         return order.index(BASE), misnamed
     return (order.index(possible[0]) if possible else None), misnamed

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from webhook.core import names
 from webhook.core.helper import helper_container, helper_mount, helper_volume
 from webhook.core.patch import Operation, add, add_entries, add_items, move, remove
-from webhook.core.status import status_of
+from webhook.core.pod_options import ShellSource
 from webhook.core.wrapper import wrapped_command
 
 if TYPE_CHECKING:
@@ -16,18 +16,24 @@ if TYPE_CHECKING:
     from webhook.core.conversion import Move
     from webhook.core.decision import Mutate
     from webhook.core.facts import Facts
-    from webhook.core.pod import Container, Named, Volume
+    from webhook.core.pod import Container, Volume, VolumeMount
     from webhook.core.policy import Policy
+    from webhook.core.status import Status
 
 
-def operations_for(facts: Facts, mutate: Mutate, policy: Policy) -> tuple[Operation, ...]:
+def operations_for(facts: Facts, mutate: Mutate, status: Status, policy: Policy) -> tuple[Operation, ...]:
     """The patch. The containers move last, so that places in ``spec.containers`` are those of the pod as it came."""
-    return (*_metadata(facts, mutate), *_command(facts, mutate, policy), *_helper(facts, mutate, policy), *_conversion(facts, mutate))
+    return (
+        *_metadata(facts, mutate, status),
+        *_command(facts, mutate, policy),
+        *_helper(facts, mutate, policy),
+        *_conversion(facts, mutate),
+    )
 
 
-def _metadata(facts: Facts, mutate: Mutate) -> list[Operation]:
+def _metadata(facts: Facts, mutate: Mutate, status: Status) -> list[Operation]:
     metadata = facts.pod.metadata
-    annotations = mutate.annotations | {names.STATUS: status_of(facts, mutate)}
+    annotations = mutate.annotations | {names.STATUS_ANNOTATION: status.as_text()}
     labels = add_entries(mutate.labels, metadata.labels, "metadata", "labels")
     return labels + add_entries(annotations, metadata.annotations, "metadata", "annotations")
 
@@ -48,7 +54,7 @@ def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:
     """The helper goes before all init containers: they may need the network, it needs nothing."""
     main, spec = facts.main_container, facts.pod.spec
     operations: list[Operation] = []
-    if main is None or mutate.wrap is None or not mutate.wrap.helper:
+    if main is None or mutate.wrap is None or mutate.wrap.shell_source is not ShellSource.HELPER:
         return operations
     if not _named(facts.pod.init_containers, names.HELPER_CONTAINER):
         container = helper_container(facts.pod, main, policy.helper_image)
@@ -75,7 +81,7 @@ def _moved(facts: Facts, mutate: Mutate, regular: list[str]) -> list[Operation]:
     current = [container.name for container in facts.pod.init_containers]
     wanted = list(mutate.conversion.order)
     operations: list[Operation] = []
-    if mutate.wrap and mutate.wrap.helper and names.HELPER_CONTAINER not in current:
+    if mutate.wrap and mutate.wrap.shell_source is ShellSource.HELPER and names.HELPER_CONTAINER not in current:
         current.insert(0, names.HELPER_CONTAINER)
         wanted.insert(0, names.HELPER_CONTAINER)
     elif not current:
@@ -117,5 +123,5 @@ def _edits(moved: Move, facts: Facts, place: int) -> Iterator[Operation]:
         yield remove(*here, "resizePolicy")
 
 
-def _named(entries: Sequence[Container | Named | Volume], name: str) -> bool:
+def _named(entries: Sequence[Container | VolumeMount | Volume], name: str) -> bool:
     return any(entry.name == name for entry in entries)

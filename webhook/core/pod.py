@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
 from webhook.core.errors import MalformedPodError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 T = TypeVar("T")
 
@@ -24,8 +27,8 @@ class EnvVar(msgspec.Struct, frozen=True, gc=False):
     value: str | None = None
 
 
-class Named(msgspec.Struct, frozen=True, gc=False):
-    """Anything of which only the name matters here."""
+class VolumeMount(msgspec.Struct, frozen=True, gc=False):
+    """A volume mounted into a container: the name of the volume."""
 
     name: str
 
@@ -66,7 +69,7 @@ class Volume(msgspec.Struct, frozen=True, gc=False):
 
 
 _ENVIRONMENT: Final = msgspec.json.Decoder(list[EnvVar] | None)
-_MOUNTS: Final = msgspec.json.Decoder(list[Named] | None)
+_MOUNTS: Final = msgspec.json.Decoder(list[VolumeMount] | None)
 _PORTS: Final = msgspec.json.Decoder(list[Port] | None)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any] | None)
 
@@ -132,7 +135,7 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         return {variable.name: variable.value or "" for variable in _read(_ENVIRONMENT, self.env, "env") or ()}
 
     @cached_property
-    def mounts(self) -> list[Named]:
+    def mounts(self) -> list[VolumeMount]:
         """The volumes mounted in it."""
         return _read(_MOUNTS, self.volumeMounts, "volumeMounts") or []
 
@@ -229,3 +232,22 @@ class Pod(msgspec.Struct, frozen=True):
     def shown_name(self) -> str:
         """Its name, or what it is generated from."""
         return self.metadata.name or self.metadata.generateName or ""
+
+
+_POD: Final = msgspec.json.Decoder(Pod)
+
+
+def read_pod(pod: Mapping[str, Any] | bytes) -> Pod:
+    """A pod from a mapping, or from JSON.
+
+    Raises:
+        MalformedPodError: It is no JSON, or no pod by the Pod API's types. The message holds no value of the pod.
+
+    """
+    try:
+        return _POD.decode(pod if isinstance(pod, bytes) else msgspec.json.encode(pod))
+    except msgspec.ValidationError as problem:
+        raise MalformedPodError(str(problem)) from problem
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as problem:
+        message = "the pod is not JSON, or is nested deeper than any pod"
+        raise MalformedPodError(message) from problem

@@ -82,11 +82,11 @@ class DescribedSidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def as_sidecar(self) -> Sidecar:
         """As a row of the catalogue. The annotation itself is the marker."""
-        marker = Condition(annotation=names.SIDECARS)
+        marker = Condition(annotation=names.SIDECARS_ANNOTATION)
         return Sidecar(
             id=self.name,
             title=self.name,
-            sources=(names.SIDECARS,),
+            sources=(names.SIDECARS_ANNOTATION,),
             match=Match(names=(self.name,), markers=(marker,)),
             quit=None if self.quit is None else QuitRule(self.quit.port, self.quit.path, method=self.quit.method),
             ready=None if self.ready is None else EndpointRule(self.ready.port, self.ready.path),
@@ -158,16 +158,25 @@ def read_pod_options(annotations: dict[str, str]) -> tuple[PodOptions, tuple[Inv
 
 
 def _is_unknown(key: str) -> bool:
-    return key.startswith(_PREFIX) and key not in POD_OPTIONS and key != names.STATUS
+    return key.startswith(_PREFIX) and key not in POD_OPTIONS and key != names.STATUS_ANNOTATION
 
 
 @dataclass(frozen=True, slots=True)
 class PodOption:
-    """One annotation: the field it fills, how it is read (ValueError: means nothing), and what it may hold."""
+    """One annotation that a user may set on a pod.
+
+    Args:
+        field: The field of `PodOptions` that it fills.
+        read: Reads its value; ValueError: the value is not allowed.
+        allowed: What it may hold, for people.
+        purpose: What it sets, for people.
+
+    """
 
     field: str
     read: Callable[[str], object]
     allowed: str
+    purpose: str
 
 
 def _one_of(values: type[StrEnum]) -> str:
@@ -195,16 +204,39 @@ def _sidecars(text: str) -> tuple[Sidecar, ...]:
 NO_OPTIONS: Final = PodOptions()
 
 POD_OPTIONS: Final = {
-    names.MODE: PodOption("mode", Mode, _one_of(Mode)),
-    names.MAIN_CONTAINER: PodOption("main_container", _container_name, "the name of a container of the pod"),
-    names.ENTRYPOINT: PodOption("entrypoint", _words, 'a JSON list of words, like ["/usr/bin/tini", "--", "/run.sh"]'),
-    names.SHELL: PodOption("shell", ShellSource, _one_of(ShellSource)),
-    names.SIDECARS: PodOption(
+    names.MODE_ANNOTATION: PodOption("mode", Mode, _one_of(Mode), "How the pod is treated; overrides the setting `mode`."),
+    names.MAIN_CONTAINER_ANNOTATION: PodOption(
+        "main_container",
+        _container_name,
+        "the name of a container of the pod",
+        "Which container holds the task, where it is neither `base` nor the first one that is not a sidecar.",
+    ),
+    names.ENTRYPOINT_ANNOTATION: PodOption(
+        "entrypoint",
+        _words,
+        'a JSON list of words, like ["/usr/bin/tini", "--", "/run.sh"]',
+        "The ENTRYPOINT of the main container's image, where the pod sets no command.",
+    ),
+    names.SHELL_ANNOTATION: PodOption(
+        "shell",
+        ShellSource,
+        _one_of(ShellSource),
+        "Where the wrapper's shell comes from: the image has one, or the helper image brings it.",
+    ),
+    names.SIDECARS_ANNOTATION: PodOption(
         "sidecars",
         _sidecars,
         'a JSON list like [{"name": "cache", "quit": {"port": 9091, "path": "/quit", "method": "POST"}}]',
+        "Sidecars of this pod that the catalogue does not have: the container's name, its quit request, and when it is ready.",
     ),
-    names.WAIT_SECONDS: PodOption("wait_seconds", _seconds, f"a whole number of seconds from 0 to {MAX_WAIT_SECONDS}"),
-    names.WHEN_NOT_READY: PodOption("when_not_ready", WhenNotReady, _one_of(WhenNotReady)),
+    names.WAIT_SECONDS_ANNOTATION: PodOption(
+        "wait_seconds",
+        _seconds,
+        f"a whole number of seconds from 0 to {MAX_WAIT_SECONDS}",
+        "How long the task waits for its sidecars to be ready; 0: it does not wait.",
+    ),
+    names.WHEN_NOT_READY_ANNOTATION: PodOption(
+        "when_not_ready", WhenNotReady, _one_of(WhenNotReady), "What the task does when they are not ready by then."
+    ),
 }
-"""Every annotation a user may set, with its reader and what it allows."""
+"""Every annotation that a user may set, by its key."""

@@ -1,100 +1,206 @@
-"""Why a pod was changed, or not: the metric label, the log value, the word in the pod's status, and a sentence for people."""
+"""Why a pod was changed, or not. One row a reason: its word, what it stands for, a sentence for people, and a remedy.
+
+The word is the metric label, the log value and the word in the pod's status; sentence and remedy are what a person reads.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Final
+from typing import Self
+
+import msgspec
+
+from webhook.core.names import ENTRYPOINT_ANNOTATION, MAIN_CONTAINER_ANNOTATION, MODE_ANNOTATION, SHELL_ANNOTATION, SIDECARS_ANNOTATION
 
 
-class SkipReason(StrEnum):
-    """Why nothing of a request is touched."""
+class Treatment(StrEnum):
+    """What became of a pod of Airflow's."""
 
-    NOT_A_POD = "not-a-pod"
-    NOT_A_CREATE = "not-a-create"
-    SUBRESOURCE = "subresource"
-    MIRROR_POD = "mirror-pod"
-    MALFORMED_POD = "malformed-pod"
-    TOO_MANY_CONTAINERS = "too-many-containers"
-    NOT_AIRFLOW = "not-airflow"
-    LONG_RUNNING = "long-running"
-    SWITCHED_OFF = "switched-off"
-    NOT_IN_MESH = "not-in-mesh"
+    NATIVE = "native"
+    WRAPPED = "wrapped"
+    LABELLED = "labelled"
+    LEFT = "left"
 
 
-class Reason(StrEnum):
+class ReasonRow(msgspec.Struct, frozen=True):
+    """A reason in words.
+
+    Args:
+        word: Its name for machines; scripts rely on it.
+        sentence: What holds.
+        remedy: What to do; empty where nothing is to be done.
+
+    """
+
+    word: str
+    sentence: str
+    remedy: str
+
+
+class TreatmentRow(ReasonRow, frozen=True):
+    """A reason in words, with the treatment that it stands for."""
+
+    treatment: Treatment
+
+
+class ExplainedWord(StrEnum):
+    """A closed set of words, each with its row."""
+
+    row: ReasonRow
+
+    def __new__(cls, row: ReasonRow) -> Self:
+        """Take the row's word as the value."""
+        member = str.__new__(cls, row.word)
+        member._value_ = row.word
+        member.row = row
+        return member
+
+    @property
+    def sentence(self) -> str:
+        """What holds, for people."""
+        return self.row.sentence
+
+    @property
+    def remedy(self) -> str:
+        """What to do; empty where nothing is to be done."""
+        return self.row.remedy
+
+    @property
+    def advice(self) -> str:
+        """Sentence and remedy, in one line."""
+        return f"{self.row.sentence} {self.row.remedy}".rstrip()
+
+
+class SkipReason(ExplainedWord):
+    """Why nothing of a request is changed, and the pod gets no status."""
+
+    NOT_A_POD = ReasonRow("not-a-pod", "The request is for another kind of object; the webhook handles pods only.", "")
+    NOT_A_CREATE = ReasonRow("not-a-create", "The webhook handles the creation of pods only.", "")
+    SUBRESOURCE = ReasonRow("subresource", "The request is for a subresource of a pod, not for the pod itself.", "")
+    MIRROR_POD = ReasonRow("mirror-pod", "The pod mirrors a static pod of a node; a change to the mirror has no effect.", "")
+    MALFORMED_POD = ReasonRow(
+        "malformed-pod",
+        "A field of the pod has a type that the Pod API does not define; the API server decides about the pod.",
+        "Correct the field that the warning names.",
+    )
+    TOO_MANY_CONTAINERS = ReasonRow(
+        "too-many-containers", "The pod has more than 200 containers, the most that the webhook reads.", "Use fewer containers."
+    )
+    NOT_AIRFLOW = ReasonRow("not-airflow", "The pod has no label of an Airflow task pod or of a job of Airflow's Helm chart.", "")
+    LONG_RUNNING = ReasonRow("long-running", "The pod is not meant to end: its restartPolicy is Always.", "")
+    SWITCHED_OFF = ReasonRow(
+        "switched-off",
+        "The mode is off for this pod.",
+        f"To change that, remove the annotation {MODE_ANNOTATION} or change the setting mode.",
+    )
+    NOT_IN_MESH = ReasonRow(
+        "not-in-mesh",
+        "The pod has no sidecar and will get none: sidecar injection is off for it, or it uses the host's network.",
+        "",
+    )
+
+
+class Reason(ExplainedWord):
     """Why a pod of Airflow's gets the treatment it gets."""
 
-    SIDECARS_QUIT = "sidecars-quit"
-    SOME_KEEP_RUNNING = "some-keep-running"
-    NO_SIDECAR = "no-sidecar"
-    AMBIENT_MESH = "ambient-mesh"
-    SIDECARS_NATIVE = "sidecars-native"
-    ENDS_BY_ITSELF = "ends-by-itself"
-    LABEL_ONLY = "label-only"
-    NATIVE_ONLY = "native-only"
-    SPARK = "spark"
-    HOST_NETWORK = "host-network"
-    WINDOWS = "windows"
-    NO_MAIN_CONTAINER = "no-main-container"
-    NO_QUIT = "no-quit"
-    ENTRYPOINT_UNKNOWN = "entrypoint-unknown"
-    SHELL_UNKNOWN = "shell-unknown"
+    row: TreatmentRow
+
+    SIDECARS_QUIT = TreatmentRow(
+        "sidecars-quit",
+        "The main container waits for its sidecars, runs the task, then asks the sidecars to quit.",
+        "",
+        Treatment.WRAPPED,
+    )
+    SOME_KEEP_RUNNING = TreatmentRow(
+        "some-keep-running",
+        "The main container is wrapped, but a sidecar has no quit request: the pod may stay Running.",
+        f"Describe its quit request in the annotation {SIDECARS_ANNOTATION}.",
+        Treatment.WRAPPED,
+    )
+    NO_SIDECAR = TreatmentRow(
+        "no-sidecar",
+        "The pod has no known sidecar yet; when an injector adds one, the webhook decides again.",
+        "",
+        Treatment.LABELLED,
+    )
+    AMBIENT_MESH = TreatmentRow("ambient-mesh", "The pod is in an ambient mesh, which adds no sidecar.", "", Treatment.LABELLED)
+    SIDECARS_NATIVE = TreatmentRow(
+        "sidecars-native",
+        "The sidecars are native: the kubelet starts them before the task and ends them after it.",
+        "",
+        Treatment.NATIVE,
+    )
+    ENDS_BY_ITSELF = TreatmentRow(
+        "ends-by-itself", "Each sidecar of the pod ends by itself once the task has ended.", "", Treatment.LABELLED
+    )
+    LABEL_ONLY = TreatmentRow("label-only", "The mode is label-only for this pod: its sidecars are not changed.", "", Treatment.LABELLED)
+    NATIVE_ONLY = TreatmentRow(
+        "native-only",
+        "The mode is native for this pod, but a sidecar cannot be made native: the pod may stay Running.",
+        "Use the mode auto, which wraps the task in that case.",
+        Treatment.LEFT,
+    )
+    SPARK = TreatmentRow(
+        "spark",
+        "Spark's driver and executors are never wrapped, and a sidecar cannot be made native: the pod may stay Running.",
+        "Switch its injection off, or use a cluster with native sidecars.",
+        Treatment.LEFT,
+    )
+    HOST_NETWORK = TreatmentRow(
+        "host-network",
+        "The pod uses the host's network, where a quit request could reach the sidecar of another pod.",
+        "Remove hostNetwork, or the sidecar.",
+        Treatment.LEFT,
+    )
+    WINDOWS = TreatmentRow(
+        "windows", "The wrapper is a POSIX script, which a Windows container cannot run.", "Remove the sidecar.", Treatment.LEFT
+    )
+    NO_MAIN_CONTAINER = TreatmentRow(
+        "no-main-container",
+        "The task's container could not be identified.",
+        f"Name it in the annotation {MAIN_CONTAINER_ANNOTATION}.",
+        Treatment.LEFT,
+    )
+    NO_QUIT = TreatmentRow(
+        "no-quit",
+        "No sidecar of this pod has a quit request, so a wrapper could not end it.",
+        f"Describe a quit request in the annotation {SIDECARS_ANNOTATION}, or use a cluster with native sidecars.",
+        Treatment.LEFT,
+    )
+    ENTRYPOINT_UNKNOWN = TreatmentRow(
+        "entrypoint-unknown",
+        "The main container sets no command, and the entrypoint of its image is not known.",
+        f"Set the command, the annotation {ENTRYPOINT_ANNOTATION}, or a row of the entrypoint table.",
+        Treatment.LEFT,
+    )
+    SHELL_UNKNOWN = TreatmentRow(
+        "shell-unknown",
+        "It is not known whether the image has a shell, and no helper image is set.",
+        f"Set the annotation {SHELL_ANNOTATION} to image if it has one, else the setting helper_image.",
+        Treatment.LEFT,
+    )
+
+    @property
+    def treatment(self) -> Treatment:
+        """What becomes of the pod."""
+        return self.row.treatment
 
 
-class NotConvertedReason(StrEnum):
-    """Why a known sidecar stays a regular container on a cluster that has native ones."""
+class NotConvertedReason(ExplainedWord):
+    """Why a known sidecar stays a regular container on a cluster that has native sidecars."""
 
-    NOT_CONVERTIBLE = "not-convertible"
-    OPTED_OUT = "opted-out"
-    OWN_RESTARTS = "own-restarts"
-    POST_START = "post-start"
-    NO_PROBE = "no-probe"
-    HOST_PORT = "host-port"
-    NAMED_PORT = "named-port"
-    CSI_VOLUME = "csi-volume"
-    REINJECTION = "reinjection"
-
-
-SENTENCES: Final = MappingProxyType(
-    {
-        SkipReason.NOT_A_POD: "The request is about another kind of object; only pods are looked at.",
-        SkipReason.NOT_A_CREATE: "Only the creation of a pod is looked at.",
-        SkipReason.SUBRESOURCE: "The request is about a subresource of a pod, not the pod itself.",
-        SkipReason.MIRROR_POD: "A mirror pod shows a static pod of a node; changing it changes nothing.",
-        SkipReason.MALFORMED_POD: "A field of the pod has a type that the Pod API does not know: it is left to the API server.",
-        SkipReason.TOO_MANY_CONTAINERS: "The pod has more than 200 containers, which no real one has: looking at all would hold up others.",
-        SkipReason.NOT_AIRFLOW: "The pod does not carry the labels of an Airflow task pod or of a job of the chart.",
-        SkipReason.LONG_RUNNING: "The pod restarts its containers for ever (restartPolicy Always), so it is not meant to end.",
-        SkipReason.SWITCHED_OFF: "The mode is off for this pod.",
-        SkipReason.NOT_IN_MESH: "No sidecar is there and none will come: injection is switched off, or the pod uses the host's network.",
-        Reason.SIDECARS_QUIT: "The main container waits for its sidecars, runs the task and asks them to quit.",
-        Reason.SOME_KEEP_RUNNING: "The main container is wrapped, but not every sidecar here has a quit request: the pod may stay Running.",
-        Reason.NO_SIDECAR: "No known sidecar is in this pod as it stands; after an injection it is decided anew.",
-        Reason.AMBIENT_MESH: "The pod is in an ambient mesh: there is no sidecar in it to end.",
-        Reason.SIDECARS_NATIVE: "The sidecars are native: the kubelet starts them before the task and ends them after it.",
-        Reason.ENDS_BY_ITSELF: "The only sidecars here end by themselves once the task has ended.",
-        Reason.LABEL_ONLY: "The mode is label-only for this pod.",
-        Reason.NATIVE_ONLY: "The mode is native for this pod, but not every sidecar here can be made native: the pod may stay Running.",
-        Reason.SPARK: "Spark's driver and executors talk to each other to the end: they are never wrapped, and not every sidecar here can "
-        "be made native.",
-        Reason.HOST_NETWORK: "The pod shares the host's loopback, where a quit could reach somebody else's sidecar.",
-        Reason.WINDOWS: "The wrapper is a POSIX script, which a Windows container cannot run.",
-        Reason.NO_MAIN_CONTAINER: "No container is told as the task's: name it in the annotation airflow-sidecar-webhook/main-container.",
-        Reason.NO_QUIT: "No sidecar in this pod can be asked to quit, so a wrapper could not end it.",
-        Reason.ENTRYPOINT_UNKNOWN: "The main container sets no command, and what its image runs is not known here: set the command, "
-        "the annotation airflow-sidecar-webhook/entrypoint, or a row of the entrypoint table.",
-        Reason.SHELL_UNKNOWN: "Nothing says that the image has a shell, and no helper image is set that could bring one: set the "
-        "annotation airflow-sidecar-webhook/shell to image if it has one, or the setting helper_image.",
-        NotConvertedReason.NOT_CONVERTIBLE: "It is not known that this sidecar may be moved, or known that it must not.",
-        NotConvertedReason.OPTED_OUT: "The pod itself says that this sidecar is not to be native, or that it ends by itself.",
-        NotConvertedReason.OWN_RESTARTS: "The container has restart rules of its own, which a native sidecar cannot have.",
-        NotConvertedReason.POST_START: "Its postStart hook is not known: were it to wait for the task, the task would never start.",
-        NotConvertedReason.NO_PROBE: "The task must wait for it, and it has no probe by which the kubelet could: give it a startupProbe.",
-        NotConvertedReason.HOST_PORT: "It takes a port of the host, and clashes of those show only at run time among init containers.",
-        NotConvertedReason.NAMED_PORT: "A Service does not see the named port of a native sidecar before Kubernetes 1.32.",
-        NotConvertedReason.CSI_VOLUME: "It mounts a volume that another sidecar serves, which works in no init container.",
-        NotConvertedReason.REINJECTION: "Its injector may be called again and would add it a second time: the pod would be refused.",
-    }
-)
-"""A sentence for every reason; it says what to do where something can be done."""
+    NOT_CONVERTIBLE = ReasonRow("not-convertible", "The catalogue has no rule for making this sidecar native, or forbids it.", "")
+    OPTED_OUT = ReasonRow("opted-out", "The pod says that this sidecar must not be native, or that it ends by itself.", "")
+    OWN_RESTARTS = ReasonRow("own-restarts", "The container has restart rules of its own, which a native sidecar cannot have.", "")
+    POST_START = ReasonRow(
+        "post-start", "Its postStart hook is not a known one; if it waited for the task, the task would never start.", ""
+    )
+    NO_PROBE = ReasonRow(
+        "no-probe", "The task must wait for it, and it has no probe by which the kubelet could.", "Give it a startupProbe."
+    )
+    HOST_PORT = ReasonRow("host-port", "It uses a port of the host; among init containers a clash of those shows only at run time.", "")
+    NAMED_PORT = ReasonRow("named-port", "It has a named port; Services find those of native sidecars from Kubernetes 1.32 on.", "")
+    CSI_VOLUME = ReasonRow("csi-volume", "It mounts a volume that another sidecar serves; init containers cannot.", "")
+    REINJECTION = ReasonRow(
+        "reinjection", "Its injector may be called again and would add it a second time; the API server would refuse the pod.", ""
+    )

@@ -98,7 +98,7 @@ class ReviewRequest(msgspec.Struct, frozen=True):
         return f"ReviewRequest(uid={self.uid!r}, operation={self.operation!r})"
 
 
-def parse(body: bytes) -> ReviewRequest:
+def parse_review(body: bytes) -> ReviewRequest:
     """Read a review.
 
     Raises:
@@ -165,7 +165,7 @@ def _from(review: _Review[Any], problem: str) -> ReviewRequest:
     )
 
 
-def render(uid: str, operations: tuple[Operation, ...] = (), warnings: tuple[str, ...] = ()) -> bytes:
+def render_review(uid: str, operations: tuple[Operation, ...] = (), warnings: tuple[str, ...] = ()) -> bytes:
     """The answer: always allowed; patch and patchType together, and only where something changes."""
     response: dict[str, Any] = {"uid": uid, "allowed": True}
     if operations:

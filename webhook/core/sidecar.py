@@ -387,7 +387,7 @@ class Catalogue:
     def __init__(self, sidecars: tuple[Sidecar, ...]) -> None:
         """Index the rows. Few names and images occur again and again, so the possible rows of each are cached."""
         self.sidecars = sidecars
-        self.hinting = tuple(sidecar for sidecar in sidecars if sidecar.hint is not None or (sidecar.native and sidecar.native.hint))
+        self.with_hints = tuple(sidecar for sidecar in sidecars if sidecar.hint is not None or (sidecar.native and sidecar.native.hint))
         self.injected = tuple(sidecar for sidecar in sidecars if sidecar.injected_by)
         self._rows = lru_cache(maxsize=4096)(self._possible_rows)
 
@@ -405,7 +405,7 @@ class Catalogue:
 
         ``everywhere`` holds the ids of those that handle every pod, ``installed`` of those whose webhook is installed.
         """
-        for sidecar in self.hinting:
+        for sidecar in self.with_hints:
             hint = sidecar.hint_for(native=native)
             if hint is None:
                 continue

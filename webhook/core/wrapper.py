@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from webhook.core.names import HELPER_BUSYBOX, PREFIX
-from webhook.core.pod_options import WhenNotReady
+from webhook.core.pod_options import ShellSource, WhenNotReady
 from webhook.core.pre_encoded import PreEncoded
 from webhook.core.sidecar import Endpoint, FoundSidecar
 
@@ -66,9 +66,9 @@ class Wrap(msgspec.Struct, frozen=True):
     shell: tuple[str, ...] = IMAGE_SHELL
 
     @property
-    def helper(self) -> bool:
-        """Whether the shell is the busybox that the helper container copies into the pod."""
-        return self.shell == HELPER_SHELL
+    def shell_source(self) -> ShellSource:
+        """Where the shell comes from."""
+        return ShellSource.HELPER if self.shell == HELPER_SHELL else ShellSource.IMAGE
 
 
 def wrapper_script(source: str) -> PreEncoded:
@@ -119,7 +119,7 @@ def _options(wrap: Wrap) -> list[str]:
     options = ["--wait-seconds", str(wrap.wait_seconds), "--when-not-ready", str(wrap.when_not_ready)]
     options += ("--quit", "on-success" if wrap.only_after_success else "always")
     options += ("--entrypoint-source", str(wrap.entrypoint.source))
-    if wrap.helper:
+    if wrap.shell_source is ShellSource.HELPER:
         options += ("--busybox", HELPER_BUSYBOX)
     for sidecar in wrap.sidecars:
         options += ("--sidecar", sidecar.name, _place(sidecar.ready), _place(sidecar.alive), _request(sidecar.quit))

@@ -14,9 +14,7 @@ from webhook.doctor.registration import PODS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from webhook.core.cluster import NativeSwitch, Server
-    from webhook.core.sidecar import Catalogue
-    from webhook.core.version import Version
+    from webhook.core import Catalogue, NativeSwitch, ServerVersion, Version
     from webhook.doctor.examination import Namespace, Seen
     from webhook.doctor.registration import Registered
     from webhook.doctor.stuck import TaskPod
@@ -61,7 +59,7 @@ def _findings(seen: Seen, catalogue: Catalogue, switch: NativeSwitch, minimum_ku
     yield _tasks(seen.namespace, seen.tasks)
 
 
-def _server(server: Server | NotRead) -> Finding:
+def _server(server: ServerVersion | NotRead) -> Finding:
     if isinstance(server, NotRead):
         return _not_read("version of the API server", "get /version", server)
     if server.emulates:

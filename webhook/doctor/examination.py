@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from webhook.core.errors import MalformedPodError
+from webhook.core import MalformedPodError
 from webhook.doctor import probe
 from webhook.doctor.registration import Configuration, Registered, in_order
 from webhook.doctor.stuck import TaskPod, read_task_pod
@@ -19,8 +19,7 @@ from webhook.kube.reading import CONFIGURATIONS_PATH, ApiReader, decode, list_no
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from webhook.core.cluster import Server
-    from webhook.core.sidecar import Catalogue
+    from webhook.core import Catalogue, ServerVersion
     from webhook.kube.client import Response
     from webhook.kube.nodes import Nodes
 
@@ -67,7 +66,7 @@ class Seen:
     """
 
     namespace: str
-    server: Server | NotRead
+    server: ServerVersion | NotRead
     nodes: Nodes | NotRead
     webhooks: tuple[Registered, ...] | NotRead
     space: Namespace | NotRead | None
@@ -134,8 +133,8 @@ def _read_tasks(patient: Patient, place: str, catalogue: Catalogue, now: datetim
 
 def _read_task(item: msgspec.Raw, catalogue: Catalogue, now: datetime) -> TaskPod | None:
     try:
-        return read_task_pod(item, catalogue, now)
-    except (msgspec.ValidationError, MalformedPodError) as error:
+        return read_task_pod(bytes(item), catalogue, now)
+    except MalformedPodError as error:
         message = f"a pod cannot be read: {error}"
         raise UnreadableError(message) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from webhook.core.cluster import GATE_LOCKED, NATIVE_SERVER, NativeSupport, NativeSwitch, Observed, Server, assess
+from webhook.core import GATE_LOCKED, NATIVE_SERVER, ClusterObservation, NativeSupport, NativeSwitch, ServerVersion, assess
 from webhook.doctor.examination import Namespace, NotRead, Seen
 from webhook.doctor.finding import Finding, FindingId, found
 from webhook.doctor.probe import LABELS, Verdict
@@ -15,7 +15,7 @@ from webhook.kube.nodes import Nodes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from webhook.core.version import Version
+    from webhook.core import Version
 
 AUTO: Final = MappingProxyType(
     {
@@ -98,9 +98,9 @@ def _suspects(seen: Seen) -> str:
     return ", ".join(called) or "none that is registered: a webhook from a manifest of the API server, or a policy"
 
 
-def _observed(seen: Seen) -> Observed:
-    return Observed(
-        server=seen.server if isinstance(seen.server, Server) else None,
+def _observed(seen: Seen) -> ClusterObservation:
+    return ClusterObservation(
+        server=seen.server if isinstance(seen.server, ServerVersion) else None,
         oldest_kubelet=seen.nodes.oldest.kubelet if isinstance(seen.nodes, Nodes) and seen.nodes.oldest else None,
         are_nodes_known=isinstance(seen.nodes, Nodes),
     )

@@ -11,7 +11,7 @@ from webhook.doctor.registration import OURS, PODS, Registered
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from webhook.core.sidecar import Catalogue
+    from webhook.core import Catalogue
     from webhook.doctor.examination import Namespace
 
 LEAST_SECONDS: Final = 2

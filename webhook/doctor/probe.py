@@ -14,8 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from webhook.core import names
-from webhook.core.pod_options import Mode
+from webhook.core import MODE_ANNOTATION, STATUS_ANNOTATION, Mode
 from webhook.doctor.registration import Resource
 
 PROBE: Final = "native-sidecar-probe"
@@ -58,7 +57,7 @@ class Trial(msgspec.Struct, frozen=True):
 
 def pod() -> dict[str, Any]:
     """The pod. It says what its mode is, so that our webhook leaves its status on it whatever the default is."""
-    metadata = {"generateName": "airflow-sidecar-webhook-doctor-", "labels": dict(LABELS), "annotations": {names.MODE: Mode.AUTO}}
+    metadata = {"generateName": "airflow-sidecar-webhook-doctor-", "labels": dict(LABELS), "annotations": {MODE_ANNOTATION: Mode.AUTO}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": _spec()}
 
 
@@ -75,7 +74,7 @@ def read_trial(status: int, body: bytes) -> Trial:
     if status == CREATED:
         created = answer.get("template", answer)
         verdict = Verdict.KEPT if _is_native(created) else Verdict.LOST
-        return Trial(verdict, is_marked=names.STATUS in (created["metadata"].get("annotations") or {}))
+        return Trial(verdict, is_marked=STATUS_ANNOTATION in (created["metadata"].get("annotations") or {}))
     told = " ".join(str(answer.get("message") or f"HTTP status {status}").split())
     return Trial(Verdict.LOST if any(sign in told for sign in LOST) else Verdict.UNTESTED, told)
 

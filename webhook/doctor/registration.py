@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from webhook.core.cluster import MutatingWebhook, installed_injectors
+from webhook.core import MutatingWebhook, installed_injectors
 from webhook.doctor.selector import EVERYTHING, LabelSelector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from webhook.core.sidecar import Catalogue
+    from webhook.core import Catalogue
 
 OURS: Final = "pods.airflow-sidecar-webhook.io"
 """The name of our own webhook in its configuration, whatever that one is called."""

@@ -1,67 +1,29 @@
-"""Pods that are stuck already: the task has ended, a known sidecar runs on."""
+"""Pods that are stuck: the task has ended, and a known sidecar keeps the pod Running."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.core.facts import read_facts
-from webhook.core.pod import Pod
+from webhook.core import ContainerKind, read_progress
 
 if TYPE_CHECKING:
-    from webhook.core.facts import Facts
-    from webhook.core.sidecar import Catalogue
+    from datetime import datetime
+
+    from webhook.core import Catalogue, Progress
 
 GRACE: Final = timedelta(minutes=3)
-"""The longest drain of a known sidecar, Linkerd's, takes two minutes: until then a pod is ending, not stuck."""
-
-
-class _Terminated(msgspec.Struct):
-    exitCode: int = 0  # noqa: N815  the API's own name
-    finishedAt: datetime | None = None  # noqa: N815  the API's own name
-
-
-class _State(msgspec.Struct):
-    running: Any = None
-    terminated: _Terminated | None = None
-
-
-class _ContainerStatus(msgspec.Struct):
-    name: str
-    state: _State = msgspec.field(default_factory=_State)
-
-
-class _Status(msgspec.Struct):
-    phase: str = ""
-    containerStatuses: tuple[_ContainerStatus, ...] | None = None  # noqa: N815  the API's own name
-
-
-class _Metadata(msgspec.Struct):
-    deletionTimestamp: str | None = None  # noqa: N815  the API's own name
-
-
-class _Course(msgspec.Struct):
-    """The part of a pod that says how far it has come."""
-
-    metadata: _Metadata
-    status: _Status = msgspec.field(default_factory=_Status)
-
-    @property
-    def is_under_way(self) -> bool:
-        return self.status.phase == "Running" and self.metadata.deletionTimestamp is None
-
-    def states(self) -> dict[str, _State]:
-        return {one.name: one.state for one in self.status.containerStatuses or ()}
+"""The longest drain of a known sidecar, Linkerd's, takes two minutes; until then a pod is ending, not stuck."""
 
 
 class TaskPod(msgspec.Struct, frozen=True):
-    """A pod of Airflow's, as far as it has come.
+    """A task pod of Airflow's.
 
     Args:
         name: Its name.
-        is_stuck: Whether its task has ended for some minutes while a known sidecar runs on.
+        is_stuck: Whether its task ended more than `GRACE` ago while a known sidecar runs.
 
     """
 
@@ -69,20 +31,14 @@ class TaskPod(msgspec.Struct, frozen=True):
     is_stuck: bool
 
 
-def read_task_pod(data: bytes | msgspec.Raw, catalogue: Catalogue, now: datetime) -> TaskPod | None:
-    """A pod of the API's; None: it is not Airflow's, or is not meant to end."""
-    facts = read_facts(msgspec.json.decode(data, type=Pod), catalogue)
-    if facts.origin is None or facts.pod.spec.restartPolicy in {None, "Always"}:
-        return None
-    return TaskPod(facts.pod.shown_name, _is_stuck(facts, msgspec.json.decode(data, type=_Course), now))
+def read_task_pod(data: bytes, catalogue: Catalogue, now: datetime) -> TaskPod | None:
+    """A pod as the API server returns it; None: it is not Airflow's, or is not meant to end. MalformedPodError."""
+    progress = read_progress(data, catalogue)
+    return None if progress is None else TaskPod(progress.name, _is_stuck(progress, now))
 
 
-def _is_stuck(facts: Facts, course: _Course, now: datetime) -> bool:
-    main, states = facts.main_container, course.states()
-    if main is None or not course.is_under_way:
+def _is_stuck(progress: Progress, now: datetime) -> bool:
+    end = progress.task_end
+    if end is None or (end.finished_at is not None and now - end.finished_at <= GRACE):
         return False
-    ended = states.get(main.name, _State()).terminated
-    if ended is None or (ended.exitCode and facts.pod.spec.restartPolicy == "OnFailure"):
-        return False
-    is_over = ended.finishedAt is None or now - ended.finishedAt > GRACE
-    return is_over and any(states.get(sidecar.name, _State()).running is not None for sidecar in facts.sidecars)
+    return any(container.kind is ContainerKind.SIDECAR for container in progress.unfinished)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.core.cluster import is_virtual_node
-from webhook.core.version import Version, read_version
+from webhook.core import Version, is_virtual_node, read_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

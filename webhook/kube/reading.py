@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import msgspec
 
-from webhook.core.cluster import MutatingWebhook, Server
-from webhook.core.version import read_version
+from webhook.core import MutatingWebhook, ServerVersion, read_version
 from webhook.kube.errors import RefusedError, UnreadableError
 from webhook.kube.nodes import ClusterNode, Nodes, make_node
 
@@ -115,7 +114,7 @@ class NodeEvent(msgspec.Struct, frozen=True):
     resource_version: str
 
 
-def read_server(reader: ApiReader) -> Server:
+def read_server(reader: ApiReader) -> ServerVersion:
     """The version of the API server, and the version that it emulates. ClusterError."""
     answer = decode(reader.get(VERSION_PATH), _ServerVersion)
     version = read_version(answer.git_version)
@@ -124,7 +123,7 @@ def read_server(reader: ApiReader) -> Server:
         raise UnreadableError(message)
     emulated = read_version(f"{answer.emulation_major}.{answer.emulation_minor}")
     is_older = emulated is not None and (emulated.major, emulated.minor) < (version.major, version.minor)
-    return Server(answer.git_version, emulated if emulated is not None and is_older else version, is_older)
+    return ServerVersion(answer.git_version, emulated if emulated is not None and is_older else version, is_older)
 
 
 def list_webhooks(reader: ApiReader) -> list[MutatingWebhook]:

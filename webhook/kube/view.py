@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
-from webhook.core.cluster import Cluster, NativeSupport, NativeSwitch, Observed, assess, installed_injectors
+from webhook.core import Cluster, ClusterObservation, NativeSupport, NativeSwitch, assess, installed_injectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from webhook.core.cluster import MutatingWebhook, Server
-    from webhook.core.sidecar import Catalogue
-    from webhook.core.version import Version
+    from webhook.core import Catalogue, MutatingWebhook, ServerVersion, Version
     from webhook.kube.nodes import ClusterNode, Nodes
 
 
@@ -54,12 +52,12 @@ class ClusterView:
         self._rule = (switch, minimum_kubelet)
         self._catalogue = catalogue
         self._listener = listener
-        self._observed = Observed()
+        self._observed = ClusterObservation()
         self._oldest: ClusterNode | None = None
         self._writing = threading.Lock()
         self.current = assess(self._observed, *self._rule)
 
-    def update_server(self, server: Server) -> None:
+    def update_server(self, server: ServerVersion) -> None:
         """Take over the API server's version."""
         with self._writing:
             self._publish(replace(self._observed, server=server))
@@ -79,7 +77,7 @@ class ClusterView:
                 self._listener.injectors_changed(installed)
             self._publish(replace(self._observed, injectors=installed, reinvoked=reinvoked))
 
-    def _publish(self, observed: Observed) -> None:
+    def _publish(self, observed: ClusterObservation) -> None:
         before, after = self.current.support, assess(observed, *self._rule)
         self._observed = observed
         self.current = after

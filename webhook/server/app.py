@@ -9,18 +9,14 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
-from webhook.core.admission import admit
-from webhook.core.errors import MalformedReviewError
-from webhook.core.review import parse, render
+from webhook.core import MalformedReviewError, admit, parse_review, render_review
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from fastapi.telemetry import TelemetryConfig
 
-    from webhook.core.cluster import Cluster
-    from webhook.core.policy import Policy
-    from webhook.core.review import ReviewRequest
+    from webhook.core import Cluster, Policy, ReviewRequest
     from webhook.server.observation import Observation
 
 PATH: Final = "/mutate"
@@ -41,7 +37,7 @@ def create_app(policy: Policy, cluster: Callable[[], Cluster], observation: Obse
         body = await request.body()
         started = time.perf_counter()
         try:
-            review = parse(body)
+            review = parse_review(body)
         except MalformedReviewError as problem:
             raise HTTPException(400, str(problem)) from problem
         return _answer(review, started)
@@ -52,7 +48,7 @@ def create_app(policy: Policy, cluster: Callable[[], Cluster], observation: Obse
     def _answer(review: ReviewRequest, started: float) -> Response:
         try:
             outcome = admit(review, policy, cluster())
-            answer = render(review.uid, outcome.operations, outcome.warnings)
+            answer = render_review(review.uid, outcome.operations, outcome.warnings)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the pod must start
             observation.failed(review, fault)
             return _unanswered(review)
@@ -62,7 +58,7 @@ def create_app(policy: Policy, cluster: Callable[[], Cluster], observation: Obse
     def _unanswered(review: ReviewRequest) -> Response:
         if on_fault == "error":
             return PlainTextResponse(FAULT_WARNING + "\n", 500)
-        return Response(render(review.uid, warnings=(FAULT_WARNING,)), media_type="application/json")
+        return Response(render_review(review.uid, warnings=(FAULT_WARNING,)), media_type="application/json")
 
     return app
 

@@ -8,14 +8,14 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from webhook.core.cluster import Cluster, NativeSupport, NativeSwitch
+from webhook.core import Cluster, NativeSupport, NativeSwitch
 from webhook.kube.credentials import NO_CREDENTIALS, find_client
 from webhook.kube.errors import ClusterError
 from webhook.kube.view import ClusterResource, ClusterView
 from webhook.kube.watcher import ClusterWatcher
 
 if TYPE_CHECKING:
-    from webhook.core.sidecar import Catalogue
+    from webhook.core import Catalogue
     from webhook.kube.nodes import ClusterNode
     from webhook.server.metrics import Metrics
     from webhook.settings import Settings

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from webhook.core.errors import WebhookError
+from webhook.core import RulesError
 
 
 class JsonFormatter(logging.Formatter):
@@ -49,8 +49,8 @@ def write_info(logger: str, event: str, fields: dict[str, Any]) -> None:
 
 
 def frames_of(error: BaseException) -> list[str]:
-    """The error's type, its message if it is a `WebhookError`, and its stack frames."""
-    text = f": {error}" if isinstance(error, WebhookError) else ""
+    """The error's type, its message if it is a `RulesError`, and its stack frames."""
+    text = f": {error}" if isinstance(error, RulesError) else ""
     places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     return [f"{type(error).__name__}{text}", *places]
 

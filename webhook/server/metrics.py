@@ -8,7 +8,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 from webhook import __version__
-from webhook.core.cluster import NativeSupport
+from webhook.core import NativeSupport
 
 DURATION_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0)
 """Seconds. A review takes a fraction of a millisecond; the API server's own histogram starts at 5 ms."""

@@ -7,14 +7,13 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from webhook.core.pod_options import POD_OPTIONS
+from webhook.core import POD_OPTIONS
 from webhook.server.json_log import write_info
 
 if TYPE_CHECKING:
     from prometheus_client import Counter
 
-    from webhook.core.admission import Outcome
-    from webhook.core.review import ReviewRequest
+    from webhook.core import Outcome, ReviewRequest
     from webhook.server.metrics import Metrics
 
 LOG = logging.getLogger("webhook.review")

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.core.admission import admit
-from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster, NativeSupport
-from webhook.core.review import API_VERSION, KIND, parse, render
+from webhook.core import API_VERSION, KIND, UNKNOWN_CLUSTER, Cluster, NativeSupport, admit, parse_review, render_review
 
 if TYPE_CHECKING:
-    from webhook.core.policy import Policy
+    from webhook.core import Policy
 
 SAMPLE: Final = msgspec.json.encode(
     {
@@ -48,7 +46,7 @@ def self_test(policy: Policy) -> None:
         Exception: Whatever a review would have failed with.
 
     """
-    request = parse(SAMPLE)
+    request = parse_review(SAMPLE)
     for cluster in (UNKNOWN_CLUSTER, Cluster(NativeSupport.READY)):
         outcome = admit(request, policy, cluster)
-        render(request.uid, outcome.operations, outcome.warnings)
+        render_review(request.uid, outcome.operations, outcome.warnings)

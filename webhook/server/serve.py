@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from webhook.core.policy import Policy
+    from webhook.core import Policy
     from webhook.server.certificate_source import CertificateSource
     from webhook.settings import Settings
 

@@ -15,7 +15,7 @@ from testbed.webhook import Webhook
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import is_patched_in, registered
 from webhook.core.cluster import NativeSwitch
-from webhook.core.names import STATUS
+from webhook.core.names import STATUS_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,7 +79,7 @@ def supports(webhook: Webhook) -> list[str]:
 
 def status_of(pod: JSONObject) -> JSONObject:
     """The webhook's status on a pod; empty where it was skipped."""
-    text = (pod["metadata"].get("annotations") or {}).get(STATUS)
+    text = (pod["metadata"].get("annotations") or {}).get(STATUS_ANNOTATION)
     status: JSONObject = json.loads(text) if text else {}
     return status
 

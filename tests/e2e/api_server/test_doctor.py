@@ -25,7 +25,7 @@ from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.objects import created
 from tests.e2e.registration import registered, task_pod
 from tests.e2e.rights import rule, user_who_may
-from webhook.core.names import MODE, STATUS
+from webhook.core.names import MODE_ANNOTATION, STATUS_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,8 +205,8 @@ def test_a_webhook_whose_mode_is_off_by_default_still_answers(api_server: Level)
 
         def answers_who_asks(api: ApiClient) -> bool:
             pod = task_pod(namespace)
-            pod["metadata"]["annotations"] = {MODE: "auto"}
-            return STATUS in (api.create(pod, dryRun="All")["metadata"]["annotations"])
+            pod["metadata"]["annotations"] = {MODE_ANNOTATION: "auto"}
+            return STATUS_ANNOTATION in (api.create(pod, dryRun="All")["metadata"]["annotations"])
 
         with registered(api_server.api, webhook.configuration("doctor-off", namespaceSelector=only(namespace)), answers_who_asks):
             assert "answers" in diagnose(api_server, namespace).findings

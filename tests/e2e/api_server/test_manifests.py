@@ -28,7 +28,7 @@ from tests.e2e.api_server.self_managed_webhook import Serving, connect
 from tests.e2e.levels import require
 from tests.e2e.namespaces import new_namespace
 from tests.e2e.registration import task_pod
-from webhook.core.names import MODE, STATUS
+from webhook.core.names import MODE_ANNOTATION, STATUS_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -329,7 +329,7 @@ def warnings_on(api: ApiClient, namespace: str, status: JSONObject | None) -> li
     pod = task_pod(namespace)
     del pod["metadata"]["labels"]
     if status is not None:
-        pod["metadata"]["annotations"] = {STATUS: json.dumps(status, separators=(",", ":"))}
+        pod["metadata"]["annotations"] = {STATUS_ANNOTATION: json.dumps(status, separators=(",", ":"))}
     return warnings_on_pod(api, pod)
 
 
@@ -364,7 +364,7 @@ BESIDE_ISTIO: Final = [{"name": "base", "image": "task"}, {"name": "istio-proxy"
 NOT_WARNED_OF: Final[dict[str, JSONObject]] = {
     "no task of Airflow's": {"metadata": {"labels": {"app": "task"}}},
     "without any label": {"metadata": {"labels": {}}},
-    "switched off": {"metadata": {"annotations": {MODE: "off"}}},
+    "switched off": {"metadata": {"annotations": {MODE_ANNOTATION: "off"}}},
     "long-running": {"spec": {"restartPolicy": "Always"}},
     "no sidecar": {"spec": {"containers": BESIDE_ISTIO[:1]}},
     "a native one": {"spec": {"containers": BESIDE_ISTIO[:1], "initContainers": [{**BESIDE_ISTIO[1], "restartPolicy": "Always"}]}},

@@ -13,9 +13,9 @@ from testbed.manifest import OPTED_IN
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import task_pod
 from tests.support.pods import review_of
-from webhook.core.names import STATUS
+from webhook.core.names import STATUS_ANNOTATION
 from webhook.core.origin import CHART_JOB_COMPONENTS, ORIGIN_LABELS, pod_origin
-from webhook.core.review import parse
+from webhook.core.review import parse_review
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -81,7 +81,7 @@ def combinations() -> Iterator[Labels]:
 def is_airflows(labels: Labels | None) -> bool:
     """What the core says of these labels, as the API server would store them: it takes a null for an empty text."""
     stored = None if labels is None else {key: value or "" for key, value in labels.items()}
-    pod = parse(review_of(pod_with("any", stored))).pod
+    pod = parse_review(review_of(pod_with("any", stored))).pod
     assert pod
     return pod_origin(pod) is not None
 
@@ -156,9 +156,11 @@ def created(any_api_server: Level, namespace: str) -> Iterator[JSONObject]:
 
 
 def test_a_change_of_a_pod_is_no_matter_of_ours(any_api_server: Level, created: JSONObject) -> None:
-    changed = any_api_server.api.patch(path_of(created), {"metadata": {"labels": {"added": "x"}, "annotations": {STATUS: "another"}}})
+    changed = any_api_server.api.patch(
+        path_of(created), {"metadata": {"labels": {"added": "x"}, "annotations": {STATUS_ANNOTATION: "another"}}}
+    )
 
-    assert changed["metadata"]["annotations"][STATUS] == "another"
+    assert changed["metadata"]["annotations"][STATUS_ANNOTATION] == "another"
     assert len(reviews_of(any_api_server, created)) == 1
 
 

@@ -17,7 +17,7 @@ from tests.e2e.api_server.submission import stored
 from tests.e2e.levels import api_server_level
 from tests.e2e.registration import task_pod
 from webhook.core.cluster import NativeSupport, NativeSwitch
-from webhook.core.names import MODE
+from webhook.core.names import MODE_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ def test_auto_wraps_whatever_nodes_are_there(kubelets: dict[str, str], lack: Nat
 def test_a_pod_that_wants_native_sidecars_alone_is_left_with_a_warning(old_api_server: Level) -> None:
     with native_webhook(old_api_server) as webhook, treated_by(webhook, old_api_server.api) as namespace:
         pod = inject_istio(task_pod(namespace))
-        pod["metadata"]["annotations"][MODE] = "native"
+        pod["metadata"]["annotations"][MODE_ANNOTATION] = "native"
         response = create(old_api_server.api, pod)
 
     assert response.is_success

@@ -23,7 +23,7 @@ from tests.e2e.api_server.submission import comparable
 from tests.e2e.levels import api_server_level
 from tests.e2e.namespaces import new_namespace
 from tests.e2e.registration import is_patched_in
-from webhook.core.names import STATUS
+from webhook.core.names import STATUS_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def test_pods_start_as_they_are_while_the_webhook_is_down_and_are_patched_as_soo
 
         assert response.status_code == CREATED
         assert "warning" not in response.headers
-        assert STATUS not in response.text
+        assert STATUS_ANNOTATION not in response.text
         here.webhook.start_again()
         assert here.is_patched()
 
@@ -124,7 +124,7 @@ def test_a_webhook_that_is_frozen_costs_its_timeout(api_server: Level, policy: s
             os.kill(here.webhook.pid, signal.SIGCONT)
 
         assert response.status_code == status
-        assert STATUS not in response.text
+        assert STATUS_ANNOTATION not in response.text
         assert TIMEOUT_SECONDS <= took < SECONDS
         assert here.is_patched()
 
@@ -187,7 +187,7 @@ def test_an_overloaded_webhook_is_asked_again_and_the_pod_is_patched(api_server:
         response = creating.result()
 
         assert response.status_code == CREATED
-        assert STATUS in response.text
+        assert STATUS_ANNOTATION in response.text
 
 
 def test_a_webhook_that_stays_overloaded_lets_the_pod_start_as_it_is(api_server: Level) -> None:
@@ -195,7 +195,7 @@ def test_a_webhook_that_stays_overloaded_lets_the_pod_start_as_it_is(api_server:
         response = here.create()
 
         assert response.status_code == CREATED
-        assert STATUS not in response.text
+        assert STATUS_ANNOTATION not in response.text
 
 
 def test_an_api_server_that_comes_back_calls_the_webhook_for_the_very_first_pod() -> None:

@@ -16,7 +16,7 @@ from tests.e2e.api_server.submission import comparable, stored, submission
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.support.expectations import expected
 from tests.support.pods import ask, pods_in
-from webhook.core.names import STATUS
+from webhook.core.names import STATUS_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def namespaces(any_api_server: Level) -> Iterator[Namespaces]:
 
 def treatment_of(pod: JSONObject) -> str:
     """The status on a pod, as the table of expectations writes it; one that was skipped carries none."""
-    text = (pod["metadata"].get("annotations") or {}).get(STATUS)
+    text = (pod["metadata"].get("annotations") or {}).get(STATUS_ANNOTATION)
     if text is None:
         return "skipped"
     status = json.loads(text)
@@ -86,7 +86,7 @@ def prove(namespaces: Namespaces, pod: JSONObject, said: str, policy: Policy) ->
 
 def command_of_main(pod: JSONObject, treated: JSONObject) -> list[str]:
     """The words of the container that the status names as the task's; none where it has no command, or where there is no status."""
-    status = json.loads((treated["metadata"].get("annotations") or {}).get(STATUS, "{}"))
+    status = json.loads((treated["metadata"].get("annotations") or {}).get(STATUS_ANNOTATION, "{}"))
     commands = [container.get("command") for container in pod["spec"]["containers"] if container["name"] == status.get("main")]
     return commands[0] or [] if commands else []
 

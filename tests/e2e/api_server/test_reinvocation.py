@@ -22,7 +22,7 @@ from tests.e2e.namespaces import new_namespace
 from tests.e2e.registration import registered, task_pod
 from tests.support.expectations import expected
 from tests.support.pods import pods_in
-from webhook.core.names import STATUS
+from webhook.core.names import STATUS_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -137,7 +137,7 @@ def test_a_pod_comes_out_the_same_whichever_webhook_comes_first(injected: Inject
     first, last = (stored(injected.level.api, PODS[path], injected.namespaces[name]) for name in (BEFORE, AFTER))
 
     assert first == last
-    assert STATUS in first["metadata"]["annotations"]
+    assert STATUS_ANNOTATION in first["metadata"]["annotations"]
     assert "istio-proxy" in [container["name"] for container in first["spec"]["containers"]]
 
 

@@ -26,7 +26,7 @@ from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.objects import created
 from tests.e2e.registration import is_patched_in, registered, task_pod
 from tests.e2e.rights import user_who_may
-from webhook.core.cluster import Server
+from webhook.core.cluster import ServerVersion
 from webhook.core.version import Version
 from webhook.kube.client import connect_in_pod
 from webhook.kube.errors import RefusedError
@@ -335,7 +335,7 @@ def test_a_pod_speaks_as_its_service_account(api_server: Level, tmp_path: Path, 
         monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(address.port))
         client = connect_in_pod()
 
-        assert read_server(client) == Server("v1.34.4", Version(1, 34, 4))
+        assert read_server(client) == ServerVersion("v1.34.4", Version(1, 34, 4))
         assert len(list_nodes(client)[0]) == 0
         assert "airflow-sidecar-webhook" in {webhook.configuration for webhook in list_webhooks(client)}
         with pytest.raises(RefusedError, match=r"403 .*system:serviceaccount:default:watcher"):

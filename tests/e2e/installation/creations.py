@@ -13,7 +13,7 @@ import httpx
 
 from testbed.wait import until
 from tests.e2e.registration import task_pod
-from webhook.core.names import STATUS
+from webhook.core.names import STATUS_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ class Creations:
             self.unanswered.append(began)
             until(self._is_ready, "the API server is ready", SECONDS)
             return
-        self.pods.append(Creation(began, time.monotonic(), answer.status_code, STATUS in answer.text))
+        self.pods.append(Creation(began, time.monotonic(), answer.status_code, STATUS_ANNOTATION in answer.text))
 
     def create_at_once(self) -> None:
         """Create so many pods at once that the API server opens new connections to the webhook (net/http, MaxIdleConnsPerHost: 25)."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.e2e.node.namespace import ENDED
-from webhook.core.names import STATUS
+from webhook.core.names import STATUS_ANNOTATION
 
 if TYPE_CHECKING:
     from testbed.recorder import Moment
@@ -53,7 +53,7 @@ def assert_runs_on(namespace: PodNamespace, pod: str) -> None:
 
 def status_of(pod: JSONObject) -> JSONObject:
     """The status that the webhook wrote on a pod."""
-    status: JSONObject = json.loads(pod["metadata"]["annotations"][STATUS])
+    status: JSONObject = json.loads(pod["metadata"]["annotations"][STATUS_ANNOTATION])
     return status
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.e2e.mesh.task import REQUEST_FAILED, assert_runs_on, ended, is_from_envoy, request
 from tests.e2e.node.pods import operator_pod, shell
-from webhook.core.names import MODE
+from webhook.core.names import MODE_ANNOTATION
 
 if TYPE_CHECKING:
     from tests.e2e.node.namespace import PodNamespace
@@ -22,7 +22,7 @@ def test_the_tasks_first_request_goes_through_the_proxy(namespace: PodNamespace,
 
 def test_the_same_pod_left_alone_loses_that_request_and_runs_on(namespace: PodNamespace, task_image: str, web: str) -> None:
     base = shell(task_image, f"{request(web)}; exit 3")
-    namespace.create(operator_pod(namespace.name, "left-alone", base, annotations={MODE: "off"}))
+    namespace.create(operator_pod(namespace.name, "left-alone", base, annotations={MODE_ANNOTATION: "off"}))
 
     end = namespace.base_end("left-alone")
     assert end["exitCode"] == REQUEST_FAILED

@@ -10,7 +10,7 @@ from tests.e2e.api_server.submission import submission
 from tests.e2e.mesh.task import MESSAGE, ended
 from tests.e2e.node.pods import shell
 from tests.support.pods import ask, pods_in
-from webhook.core.names import CANONICAL_NAME, MODE
+from webhook.core.names import CANONICAL_NAME, MODE_ANNOTATION
 
 if TYPE_CHECKING:
     from tests.e2e.node.namespace import PodNamespace
@@ -48,7 +48,7 @@ def test_there_are_such_pods() -> None:
 @pytest.mark.parametrize("path", LONG)
 def test_istio_takes_the_short_name_instead_of_a_cut_one(namespace: PodNamespace, policy: Policy, path: str) -> None:
     pod = LONG[path]
-    left_alone = {**pod, "metadata": {**pod["metadata"], "annotations": {MODE: "off"}}}
+    left_alone = {**pod, "metadata": {**pod["metadata"], "annotations": {MODE_ANNOTATION: "off"}}}
     assert name_at_istio(namespace, left_alone) == pod["metadata"]["name"][:MAX_LABEL_CHARACTERS].rstrip("-_.")
 
     assert name_at_istio(namespace, pod) == ask(pod, policy)[1]["metadata"]["labels"][CANONICAL_NAME]

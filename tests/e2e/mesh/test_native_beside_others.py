@@ -9,7 +9,7 @@ from testbed.images import catalogue
 from tests.e2e.mesh.task import assert_runs_on, end_from_within, ended, in_container, is_from_envoy, regular, request, status_of
 from tests.e2e.node.native import native, native_status
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
-from webhook.core.names import SIDECARS
+from webhook.core.names import SIDECARS_ANNOTATION
 
 if TYPE_CHECKING:
     from testbed.levels import NodeLevel
@@ -25,7 +25,7 @@ XCOM_VOLUME: JSONObject = {"volumes": [{"name": "xcom", "emptyDir": {}}]}
 XCOM_MOUNT: Final = [{"name": "xcom", "mountPath": "/airflow/xcom"}]
 
 STAYS: Final = "while :; do sleep 1; done"
-TUNNEL: Final = {SIDECARS: json.dumps([{"name": "tunnel", "quit": {"port": 9000, "path": "/quitquitquit"}}])}
+TUNNEL: Final = {SIDECARS_ANNOTATION: json.dumps([{"name": "tunnel", "quit": {"port": 9000, "path": "/quitquitquit"}}])}
 
 
 def test_airflow_reads_the_result_of_a_task_and_ends_its_own_sidecar_before_the_proxy_ends(

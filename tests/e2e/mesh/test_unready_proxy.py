@@ -8,12 +8,12 @@ import pytest
 
 from tests.e2e.mesh.task import ended, request
 from tests.e2e.node.pods import operator_pod, shell
-from webhook.core.names import WAIT_SECONDS, WHEN_NOT_READY
+from webhook.core.names import WAIT_SECONDS_ANNOTATION, WHEN_NOT_READY_ANNOTATION
 
 if TYPE_CHECKING:
     from tests.e2e.node.namespace import PodNamespace
 
-NEVER_READY: Final = {"proxy.istio.io/config": '{"discoveryAddress": "127.0.0.1:9"}', WAIT_SECONDS: "4"}
+NEVER_READY: Final = {"proxy.istio.io/config": '{"discoveryAddress": "127.0.0.1:9"}', WAIT_SECONDS_ANNOTATION: "4"}
 TASK_CODE: Final = 3
 SIDECARS_NOT_READY: Final = 69
 
@@ -24,7 +24,9 @@ def pods(namespace: PodNamespace, task_image: str, web: str) -> None:
     refused = f"({request(web)}) && exit 0; exit {TASK_CODE}"
     failing = shell(task_image, "exit 0", terminationMessagePolicy="FallbackToLogsOnError")
     namespace.create(operator_pod(namespace.name, "fail", failing, annotations=NEVER_READY))
-    namespace.create(operator_pod(namespace.name, "run", shell(task_image, refused), annotations={**NEVER_READY, WHEN_NOT_READY: "run"}))
+    namespace.create(
+        operator_pod(namespace.name, "run", shell(task_image, refused), annotations={**NEVER_READY, WHEN_NOT_READY_ANNOTATION: "run"})
+    )
 
 
 @pytest.mark.usefixtures("pods")

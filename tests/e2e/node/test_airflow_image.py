@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.api_server.submission import submission
 from tests.e2e.node.pods import executor_pod, stand_in_proxy
 from tests.support.pods import container, load
-from webhook.core.names import STATUS
+from webhook.core.names import STATUS_ANNOTATION
 
 if TYPE_CHECKING:
     from tests.e2e.node.namespace import PodNamespace
@@ -88,5 +88,5 @@ def test_the_pod_ends_with_the_tasks_code_and_says_that_the_entrypoint_was_found
         base = end.terminated("base")
         assert base
         assert (end.phase, base["exitCode"]) == ("Failed", 3)
-    assert json.loads(namespace.pod(name)["metadata"]["annotations"][STATUS])["entrypoint"] == "in-image"
+    assert json.loads(namespace.pod(name)["metadata"]["annotations"][STATUS_ANNOTATION])["entrypoint"] == "in-image"
     assert namespace.outputs(name) == bystander.outputs(name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
-from webhook.core.names import SHELL
+from webhook.core.names import SHELL_ANNOTATION
 
 if TYPE_CHECKING:
     from testbed.recorder import Moment
@@ -45,7 +45,7 @@ def _pods(namespace: PodNamespace, bystander: PodNamespace, task_image: str, age
         namespace.create(operator_pod(namespace.name, f"{name}-unshared", shell(task_image, CASES[name].script), proxy))
     for name, (command, _) in UNSTARTABLE.items():
         base = {"image": task_image, "command": command}
-        namespace.create(operator_pod(namespace.name, name, base, proxy, annotations={SHELL: "image"}))
+        namespace.create(operator_pod(namespace.name, name, base, proxy, annotations={SHELL_ANNOTATION: "image"}))
         bystander.create(operator_pod(bystander.name, name, base))
 
 

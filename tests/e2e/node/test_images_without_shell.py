@@ -14,7 +14,7 @@ from testbed.webhook import Webhook
 from tests.e2e.node.namespace import SECONDS, namespace_on
 from tests.e2e.node.pods import operator_pod, stand_in_proxy
 from tests.e2e.registration import is_patched_in, registered
-from webhook.core.names import ENTRYPOINT, HELPER_CONTAINER, STATUS
+from webhook.core.names import ENTRYPOINT_ANNOTATION, HELPER_CONTAINER, STATUS_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ QUOTA = {"requests.cpu": "700m", "requests.memory": "448Mi", "limits.cpu": "1400
 
 TASKS: dict[str, tuple[JSONObject, dict[str, str], int]] = {
     "command": ({"command": ["/program", "exit", "3"], "resources": AMOUNTS, "securityContext": CONTEXT}, {}, 3),
-    "args": ({"args": ["show", "two words"], "securityContext": CONTEXT}, {ENTRYPOINT: '["/program"]'}, 0),
+    "args": ({"args": ["show", "two words"], "securityContext": CONTEXT}, {ENTRYPOINT_ANNOTATION: '["/program"]'}, 0),
     "anybody": ({"command": ["/program", "write", "/file"], "securityContext": ANYBODY}, {}, 1),
 }
 """Containers, annotations of their pods, and exit codes."""
@@ -89,7 +89,7 @@ def test_a_task_in_an_image_without_a_shell_is_wrapped_and_its_pod_ends(namespac
     end = namespace.end(name)
     codes = {one: (end.terminated(one) or {}).get("exitCode") for one in ("base", "istio-proxy")}
     assert codes == {"base": TASKS[name][2], "istio-proxy": 0}
-    assert json.loads(namespace.pod(name)["metadata"]["annotations"][STATUS])["shell"] == "helper"
+    assert json.loads(namespace.pod(name)["metadata"]["annotations"][STATUS_ANNOTATION])["shell"] == "helper"
 
 
 def test_the_task_gets_its_arguments(namespace: PodNamespace) -> None:

@@ -13,7 +13,7 @@ from tests.e2e.node.namespace import namespace_on
 from tests.e2e.node.native import native, native_status, selecting, watching
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
 from webhook.core.cluster import NativeSupport
-from webhook.core.names import SIDECARS
+from webhook.core.names import SIDECARS_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ ROWS: Final = [
 ]
 """A sidecar that the admin has described, in the shape of webhook/data/sidecars."""
 
-DESCRIPTION: Final = {SIDECARS: json.dumps([{"name": "agent", "native": True}])}
+DESCRIPTION: Final = {SIDECARS_ANNOTATION: json.dumps([{"name": "agent", "native": True}])}
 """The same, as the pod's author describes it."""
 
 ON_TERM: Final = "trap 'exit {code}' TERM; while :; do sleep 0.1; done"
@@ -183,14 +183,14 @@ def test_a_described_sidecar_that_is_native_is_ready_by_its_own_probe_before_the
     probe = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9001/healthz/ready')"
     tunnel["startupProbe"] = {"exec": {"command": [proxy["command"][0], "-c", probe]}, "periodSeconds": 1, "failureThreshold": 60}
     base = shell(bash_image, "curl -sS -f http://127.0.0.1:9001/healthz/ready && exit 3")
-    able.create(operator_pod(able.name, "described", base, tunnel, annotations={SIDECARS: json.dumps(description)}))
+    able.create(operator_pod(able.name, "described", base, tunnel, annotations={SIDECARS_ANNOTATION: json.dumps(description)}))
 
     end = able.end("described")
     assert native(end.pod) == ["tunnel"]
     assert ended(end, "base")["exitCode"] == 3
 
 
-MIXED: Final = {SIDECARS: json.dumps([{"name": "tunnel", "quit": {"port": 9000, "path": "/quitquitquit"}}])}
+MIXED: Final = {SIDECARS_ANNOTATION: json.dumps([{"name": "tunnel", "quit": {"port": 9000, "path": "/quitquitquit"}}])}
 
 
 def mixed_pod(namespace: PodNamespace, name: str, images: tuple[str, str], unknown: str) -> JSONObject:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
-from webhook.core.names import SIDECARS, STATUS
+from webhook.core.names import SIDECARS_ANNOTATION, STATUS_ANNOTATION
 
 if TYPE_CHECKING:
     from tests.e2e.node.namespace import PodNamespace
@@ -27,7 +27,7 @@ def test_a_sidecar_that_the_pod_describes_is_asked_to_quit_before_the_mesh_proxy
 ) -> None:
     sidecars = stand_in_proxy(agent_image), tunnel(agent_image)
     base = shell(task_image, "exit 3")
-    namespace.create(operator_pod(namespace.name, "two", base, *sidecars, annotations={SIDECARS: json.dumps(DESCRIPTION)}))
+    namespace.create(operator_pod(namespace.name, "two", base, *sidecars, annotations={SIDECARS_ANNOTATION: json.dumps(DESCRIPTION)}))
 
     end = namespace.end("two")
     codes = {name: (end.terminated(name) or {}).get("exitCode") for name in ("base", "tunnel", "istio-proxy")}
@@ -38,4 +38,7 @@ def test_a_sidecar_that_the_pod_describes_is_asked_to_quit_before_the_mesh_proxy
     }
     assert [len(events) for events in quits.values()] == [1, 1]
     assert quits["tunnel"][0]["at"] < quits["istio-proxy"][0]["at"]
-    assert json.loads(namespace.pod("two")["metadata"]["annotations"][STATUS])["sidecars"] == {"tunnel": "quit", "istio-proxy": "quit"}
+    assert json.loads(namespace.pod("two")["metadata"]["annotations"][STATUS_ANNOTATION])["sidecars"] == {
+        "tunnel": "quit",
+        "istio-proxy": "quit",
+    }

@@ -8,7 +8,7 @@ import pytest
 
 from demo.stand_in_istio_agent import Behaviour
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
-from webhook.core.names import WAIT_SECONDS, WHEN_NOT_READY
+from webhook.core.names import WAIT_SECONDS_ANNOTATION, WHEN_NOT_READY_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 SAY = "airflow-sidecar-webhook: sidecar istio-proxy"
 RAN = "the task ran\n"
-BRIEFLY = {WAIT_SECONDS: "5"}
+BRIEFLY = {WAIT_SECONDS_ANNOTATION: "5"}
 """Long enough for the proxy's container to start on a busy machine: before that, it cannot take a quit request."""
 
-RUN = {WHEN_NOT_READY: "run"}
+RUN = {WHEN_NOT_READY_ANNOTATION: "run"}
 ALIVE_SECONDS = 3.0
 """The lifetime of a proxy that dies before it is ready: long enough for the wrapper, which polls every 50 ms, to find it up."""
 
@@ -90,7 +90,9 @@ def _pods(namespace: PodNamespace, task_image: str, agent_image: str) -> Iterato
     proxy = stand_in_proxy(agent_image, Behaviour.DIES_ON_SIGNAL)
     namespace.create(operator_pod(namespace.name, DIES_DURING, base, proxy, shareProcessNamespace=True))
     late = stand_in_proxy(agent_image, Behaviour.LATE_LISTENER, LATE_SECONDS)
-    namespace.create(operator_pod(namespace.name, NOT_WAITED_FOR, shell(task_image, "exit 3"), late, annotations={WAIT_SECONDS: "0"}))
+    namespace.create(
+        operator_pod(namespace.name, NOT_WAITED_FOR, shell(task_image, "exit 3"), late, annotations={WAIT_SECONDS_ANNOTATION: "0"})
+    )
     yield
     for name in STAYING:
         namespace.delete(name, 1)

@@ -8,7 +8,7 @@ import pytest
 
 from demo.stand_in_istio_agent import Behaviour
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
-from webhook.core.names import WAIT_SECONDS
+from webhook.core.names import WAIT_SECONDS_ANNOTATION
 
 if TYPE_CHECKING:
     from testbed.recorder import Moment
@@ -33,7 +33,7 @@ def _pods(namespace: PodNamespace, bystander: PodNamespace, task_image: str, age
         namespace.create(operator_pod(namespace.name, name, base, stand_in_proxy(agent_image)))
         bystander.create(operator_pod(bystander.name, name, base))
     never = stand_in_proxy(agent_image, Behaviour.NEVER_READY)
-    late = operator_pod(namespace.name, LATE, shell(task_image, "exit 0", **FALLBACK), never, annotations={WAIT_SECONDS: "5"})
+    late = operator_pod(namespace.name, LATE, shell(task_image, "exit 0", **FALLBACK), never, annotations={WAIT_SECONDS_ANNOTATION: "5"})
     namespace.create(late)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from demo.stand_in_istio_agent import Behaviour
 from tests.e2e.node.pods import operator_pod, stand_in_proxy
-from webhook.core.names import STATUS, WAIT_SECONDS
+from webhook.core.names import STATUS_ANNOTATION, WAIT_SECONDS_ANNOTATION
 
 if TYPE_CHECKING:
     from tests.e2e.node.namespace import PodNamespace
@@ -31,7 +31,7 @@ def _pods(namespace: PodNamespace, bystander: PodNamespace, bash_image: str, age
     namespace.create(operator_pod(namespace.name, "waits", base, stand_in_proxy(agent_image, ready_after_seconds=SLOW_SECONDS)))
     never = stand_in_proxy(agent_image, Behaviour.NEVER_READY)
     held = python(bash_image, TOLD_AND_HELD)
-    namespace.create(operator_pod(namespace.name, "does-not-wait", held, never, annotations={WAIT_SECONDS: "0"}))
+    namespace.create(operator_pod(namespace.name, "does-not-wait", held, never, annotations={WAIT_SECONDS_ANNOTATION: "0"}))
     namespace.create(operator_pod(namespace.name, "alone", base))
     bystander.create(operator_pod(bystander.name, "alone", base))
 
@@ -58,7 +58,7 @@ def test_a_task_that_shall_not_wait_runs_beside_a_sidecar_that_never_gets_ready(
 
 
 def test_the_pod_itself_says_that_it_was_wrapped_and_why(namespace: PodNamespace) -> None:
-    assert json.loads(namespace.pod("waits")["metadata"]["annotations"][STATUS]) == {
+    assert json.loads(namespace.pod("waits")["metadata"]["annotations"][STATUS_ANNOTATION]) == {
         "treatment": "wrapped",
         "reason": "sidecars-quit",
         "main": "base",
@@ -72,6 +72,10 @@ def test_the_pod_itself_says_that_it_was_wrapped_and_why(namespace: PodNamespace
 def test_a_pod_without_a_sidecar_is_labelled_only_and_one_elsewhere_is_left_alone(namespace: PodNamespace, bystander: PodNamespace) -> None:
     assert namespace.end("alone").phase == bystander.end("alone").phase == "Succeeded"
     labelled, other = namespace.pod("alone"), bystander.pod("alone")
-    assert json.loads(labelled["metadata"]["annotations"][STATUS]) == {"treatment": "labelled", "reason": "no-sidecar", "main": "base"}
+    assert json.loads(labelled["metadata"]["annotations"][STATUS_ANNOTATION]) == {
+        "treatment": "labelled",
+        "reason": "no-sidecar",
+        "main": "base",
+    }
     assert labelled["spec"]["containers"][0]["command"] == other["spec"]["containers"][0]["command"]
     assert "annotations" not in other["metadata"]

@@ -51,7 +51,7 @@ def test_explain_says_which_rule_and_why_and_shows_the_difference() -> None:
     text = run("explain", "-", given=json.dumps(inject_istio(load("airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json"))))
 
     assert "airflow/hello-world-1-v6bc1e7o" in text
-    assert "wrapped (sidecars-quit): The main container waits for its sidecars, runs the task and asks them to quit." in text
+    assert "wrapped (sidecars-quit): The main container waits for its sidecars, runs the task, then asks the sidecars to quit." in text
     assert "sidecars     istio-proxy: quit" in text
     assert "  +    - airflow-sidecar-webhook\n" in text
     assert "\x1b" not in text
@@ -238,7 +238,9 @@ def test_a_pod_of_wrong_types_is_explained_as_such() -> None:
     (one,) = explained("-", given='{"kind": "Pod", "metadata": {"labels": [1]}}')
 
     assert one["reason"] == "malformed-pod"
-    assert one["warnings"] == ["the pod is left as it is: Expected `object | null`, got `array` - at `$.request.object.metadata.labels`"]
+    assert one["warnings"] == [
+        "airflow-sidecar-webhook leaves the pod unchanged: Expected `object | null`, got `array` - at `$.request.object.metadata.labels`"
+    ]
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:

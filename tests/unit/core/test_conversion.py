@@ -20,9 +20,9 @@ from tests.support.oracles.pod_validation import validate
 from tests.support.pods import ABLE_CLUSTER, ask, container, load, review_of
 from webhook.core import names
 from webhook.core.admission import admit
-from webhook.core.cluster import NATIVE, UNKNOWN_CLUSTER, Cluster, NativeSupport
+from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster, NativeSupport
 from webhook.core.reasons import NotConvertedReason
-from webhook.core.review import parse, render
+from webhook.core.review import parse_review, render_review
 from webhook.core.version import Version
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
@@ -115,7 +115,7 @@ def native(pod: JSONObject, name: str) -> JSONObject:
 
 def status_of(pod: JSONObject) -> JSONObject:
     """The status document."""
-    status: JSONObject = json.loads(pod["metadata"]["annotations"][names.STATUS])
+    status: JSONObject = json.loads(pod["metadata"]["annotations"][names.STATUS_ANNOTATION])
     return status
 
 
@@ -475,7 +475,7 @@ def test_a_described_sidecar_is_moved_with_a_probe_of_its_own_and_stays_where_it
     """Its endpoint may be on the loopback, where the kubelet cannot ask."""
     described = annotated(
         task_pod({"name": "cache", "image": "registry.example.com/cache:1"}),
-        {names.SIDECARS: '[{"name": "cache", "ready": {"port": 9091, "path": "/ready"}, "native": true}]'},
+        {names.SIDECARS_ANNOTATION: '[{"name": "cache", "ready": {"port": 9091, "path": "/ready"}, "native": true}]'},
     )
     assert kept(described, policy) == {"cache": NotConvertedReason.NO_PROBE}
 
@@ -704,7 +704,7 @@ def test_a_task_that_runs_a_sidecars_image_is_the_task(policy: Policy) -> None:
 
 def test_a_sidecar_of_the_users_own_is_moved_only_where_he_says_so(policy: Policy) -> None:
     def pod(says: str) -> JSONObject:
-        return task_pod({"name": "cache", "image": "redis:8"}, annotations={names.SIDECARS: f'[{{"name": "cache"{says}}}]'})
+        return task_pod({"name": "cache", "image": "redis:8"}, annotations={names.SIDECARS_ANNOTATION: f'[{{"name": "cache"{says}}}]'})
 
     assert kept(pod(""), policy) == {"cache": NotConvertedReason.NOT_CONVERTIBLE}
     assert kept(pod(', "native": false'), policy) == {"cache": NotConvertedReason.NOT_CONVERTIBLE}
@@ -716,7 +716,7 @@ def test_a_container_with_restarts_of_its_own_stays(policy: Policy) -> None:
     rules = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}]
     for fields in ({"restartPolicy": "OnFailure"}, {"restartPolicy": "Never", "restartPolicyRules": rules}):
         pod = task_pod({**FLUENT_BIT, **fields})
-        after = annotated(copy.deepcopy(pod), {names.STATUS: ""})
+        after = annotated(copy.deepcopy(pod), {names.STATUS_ANNOTATION: ""})
         status = status_of(patched(pod, policy, on_server(35)))
 
         assert validate(after, 35) == []
@@ -726,9 +726,9 @@ def test_a_container_with_restarts_of_its_own_stays(policy: Policy) -> None:
 def patched(pod: JSONObject, policy: Policy, cluster: Cluster) -> JSONObject:
     """The pod after one pass on a server newer than the oracle of `ask` takes for granted."""
     question = review_of(pod)
-    request = parse(question)
+    request = parse_review(question)
     outcome = admit(request, policy, cluster)
-    return apply_reply(question, render(request.uid, outcome.operations, outcome.warnings))
+    return apply_reply(question, render_review(request.uid, outcome.operations, outcome.warnings))
 
 
 def test_a_sidecar_that_mounts_a_volume_of_gcsfuse_stays(policy: Policy) -> None:
@@ -913,7 +913,7 @@ REFUSALS: Final[dict[str, tuple[JSONObject, str]]] = {
 @pytest.mark.parametrize(("pod", "name"), REFUSALS.values(), ids=REFUSALS)
 def test_the_users_false_wins(pod: JSONObject, name: str, policy: Policy) -> None:
     after = after_conversion(pod, policy)
-    without_ours = {key: value for key, value in after["metadata"]["annotations"].items() if key != names.STATUS}
+    without_ours = {key: value for key, value in after["metadata"]["annotations"].items() if key != names.STATUS_ANNOTATION}
 
     assert status_of(after)["not_converted"] == {name: NotConvertedReason.OPTED_OUT}
     assert name in regular_of(after)
@@ -976,7 +976,7 @@ def test_each_injector_is_asked_by_its_own_switch_where_it_is_in_play(
     after = after_conversion(pod, policy, Cluster(NativeSupport.READY, Version(1, 34, 4), installed, frozenset()))["metadata"][
         "annotations"
     ]
-    after.pop(names.STATUS)
+    after.pop(names.STATUS_ANNOTATION)
 
     assert after == pod["metadata"]["annotations"] | asked
 
@@ -1002,11 +1002,11 @@ def test_everybody_who_is_in_play_is_asked(policy: Policy) -> None:
 
 @pytest.mark.parametrize("mode", ["label-only", "wrap"])
 def test_nobody_is_asked_to_be_native_where_the_user_wants_something_else(mode: str, policy: Policy) -> None:
-    assert asked(task_pod(annotations={**EVERYBODY, names.MODE: mode}), policy) == set()
+    assert asked(task_pod(annotations={**EVERYBODY, names.MODE_ANNOTATION: mode}), policy) == set()
 
 
 def test_with_mode_off_nothing_is_touched(policy: Policy) -> None:
-    pod = annotated(istio_pod(), {**EVERYBODY, names.MODE: "off"})
+    pod = annotated(istio_pod(), {**EVERYBODY, names.MODE_ANNOTATION: "off"})
 
     assert ask(pod, policy, ABLE_CLUSTER)[1] == pod
 
@@ -1018,7 +1018,7 @@ def test_nobody_is_asked_on_the_hosts_network(policy: Policy) -> None:
     assert asked(pod, policy) == set()
 
 
-@pytest.mark.parametrize("support", sorted(set(NativeSupport) - NATIVE))
+@pytest.mark.parametrize("support", [support for support in NativeSupport if not support.row.is_native])
 def test_on_a_cluster_without_native_sidecars_nothing_is_asked_or_moved_and_the_task_is_wrapped(
     support: NativeSupport, policy: Policy
 ) -> None:
@@ -1041,7 +1041,7 @@ def test_a_cluster_that_is_forced_to_be_able_is_taken_for_able(policy: Policy) -
 
 @pytest.mark.parametrize("mode", ["auto", "native"])
 def test_with_native_sidecars_the_task_runs_as_the_user_wrote_it(mode: str, policy: Policy) -> None:
-    pod = annotated(istio_pod(), {names.MODE: mode})
+    pod = annotated(istio_pod(), {names.MODE_ANNOTATION: mode})
     after = after_conversion(pod, policy)
 
     assert container(after, "base") == container(pod, "base")
@@ -1050,7 +1050,7 @@ def test_with_native_sidecars_the_task_runs_as_the_user_wrote_it(mode: str, poli
 
 
 def test_mode_wrap_wraps_on_every_cluster(policy: Policy) -> None:
-    after = after_conversion(annotated(istio_pod(), {names.MODE: "wrap"}), policy)
+    after = after_conversion(annotated(istio_pod(), {names.MODE_ANNOTATION: "wrap"}), policy)
 
     assert names.PREFIX in container(after, "base")["command"]
     assert inits_of(after) == ["istio-init"]
@@ -1059,7 +1059,7 @@ def test_mode_wrap_wraps_on_every_cluster(policy: Policy) -> None:
 
 
 def test_mode_native_on_a_cluster_without_leaves_the_pod_and_says_why(policy: Policy) -> None:
-    outcome, after = ask(annotated(istio_pod(), {names.MODE: "native"}), policy, UNKNOWN_CLUSTER)
+    outcome, after = ask(annotated(istio_pod(), {names.MODE_ANNOTATION: "native"}), policy, UNKNOWN_CLUSTER)
 
     assert (status_of(after)["treatment"], status_of(after)["reason"], status_of(after)["no_native"]) == ("left", "native-only", "unknown")
     assert "command" not in container(after, "base")
@@ -1067,7 +1067,9 @@ def test_mode_native_on_a_cluster_without_leaves_the_pod_and_says_why(policy: Po
 
 
 def test_mode_native_never_wraps_what_has_to_stay(policy: Policy) -> None:
-    outcome, after = ask(annotated(istio_pod(ports=[{"containerPort": 1, "hostPort": 1}]), {names.MODE: "native"}), policy, ABLE_CLUSTER)
+    outcome, after = ask(
+        annotated(istio_pod(ports=[{"containerPort": 1, "hostPort": 1}]), {names.MODE_ANNOTATION: "native"}), policy, ABLE_CLUSTER
+    )
 
     assert outcome.reason == "native-only"
     assert "command" not in container(after, "base")

@@ -14,7 +14,7 @@ from webhook.core.admission import admit
 from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.decision import Skip
 from webhook.core.pod_options import Mode
-from webhook.core.review import parse
+from webhook.core.review import parse_review
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
@@ -197,7 +197,7 @@ def test_a_restart_policy_of_the_containers_own_is_what_counts(policy: Policy) -
     for own, expected in (("OnFailure", "wrapped"), ("Always", "skipped")):
         pod = executor_pod()
         pod["spec"]["containers"][0]["restartPolicy"] = own
-        request = parse(review_of(pod))
+        request = parse_review(review_of(pod))
         outcome = admit(request, policy, UNKNOWN_CLUSTER)
 
         assert outcome.result == expected
@@ -224,7 +224,7 @@ def test_a_skipped_pod_is_told_of_a_bad_annotation_too() -> None:
 def test_a_known_sidecar_cannot_be_named_as_the_task(policy: Policy) -> None:
     outcome, after = ask(executor_pod(main_container="istio-proxy"), policy)
 
-    assert outcome.invalid_annotations[0].key == names.MAIN_CONTAINER
+    assert outcome.invalid_annotations[0].key == names.MAIN_CONTAINER_ANNOTATION
     assert names.PREFIX in container(after, "base")["command"]
 
 
@@ -241,15 +241,15 @@ def test_a_container_that_nobody_knows_is_named_in_the_status(policy: Policy) ->
     pod["spec"]["containers"].append({"name": "cache", "image": "redis:7"})
     after = ask(pod, policy)[1]
 
-    assert '"sidecars":{"istio-proxy":"quit","cache":"unknown"}' in after["metadata"]["annotations"][names.STATUS]
+    assert '"sidecars":{"istio-proxy":"quit","cache":"unknown"}' in after["metadata"]["annotations"][names.STATUS_ANNOTATION]
 
 
-def test_a_sidecar_that_runs_on_beside_a_wrapped_task_is_told(policy: Policy) -> None:
+def test_the_warning_names_a_sidecar_that_keeps_running_beside_a_wrapped_task(policy: Policy) -> None:
     pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_kerberos_sidecar_template.json"))
     outcome, _ = ask(pod, policy)
 
     assert outcome.reason == "some-keep-running"
-    assert outcome.warnings == ("airflow-sidecar-webhook: worker-kerberos cannot be asked to quit, so the pod may stay Running",)
+    assert outcome.warnings == ("airflow-sidecar-webhook: worker-kerberos: no quit request is known, so the pod may stay Running",)
 
 
 def test_the_first_container_that_is_no_sidecar_is_the_tasks_where_none_is_called_base(policy: Policy) -> None:
@@ -352,7 +352,7 @@ def test_a_quit_that_cannot_work_is_not_tried_and_the_others_still_are(policy: P
 
     assert outcome.result == "wrapped"
     assert "vault-agent" not in options(after)
-    assert '"sidecars":{"vault-agent":"keeps-running","istio-proxy":"quit"}' in after["metadata"]["annotations"][names.STATUS]
+    assert '"sidecars":{"vault-agent":"keeps-running","istio-proxy":"quit"}' in after["metadata"]["annotations"][names.STATUS_ANNOTATION]
 
 
 def test_a_status_port_of_0_leaves_no_quit_and_no_wait(policy: Policy) -> None:
@@ -381,7 +381,7 @@ def test_injectors_are_asked_for_a_clean_quit_before_they_inject_and_never_over_
     pod = load(EXECUTOR)
     pod["metadata"]["annotations"] |= given
     after = ask(pod, policy)[1]["metadata"]["annotations"]
-    after.pop(names.STATUS)
+    after.pop(names.STATUS_ANNOTATION)
 
     assert after == pod["metadata"]["annotations"] | asked
 
@@ -409,7 +409,7 @@ def test_a_wrap_is_taken_back_when_the_sidecar_has_become_a_native_one(policy: P
     after = ask(wrapped, policy)[1]
 
     assert "command" not in container(after, "base")
-    assert '"treatment":"native","reason":"sidecars-native"' in after["metadata"]["annotations"][names.STATUS]
+    assert '"treatment":"native","reason":"sidecars-native"' in after["metadata"]["annotations"][names.STATUS_ANNOTATION]
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from tests.support.strategies import CLUSTERS, CONTAINER_FIELDS, IDS, JSON, NEAR
 from webhook.core.admission import admit
 from webhook.core.cluster import NATIVE_SERVER, Cluster
 from webhook.core.errors import MalformedReviewError
-from webhook.core.names import CANONICAL_NAME, HELPER_CONTAINER, HELPER_VOLUME, PREFIX, STATUS
-from webhook.core.review import parse, render
+from webhook.core.names import CANONICAL_NAME, HELPER_CONTAINER, HELPER_VOLUME, PREFIX, STATUS_ANNOTATION
+from webhook.core.review import parse_review, render_review
 from webhook.core.short_name import is_label_value, to_label_value
 from webhook.core.wrapper import original_command
 from webhook.policy_files import build_policy
@@ -160,7 +160,7 @@ def without_our_work(pod: JSONObject, before: JSONObject) -> JSONObject:
     pod = copy.deepcopy(pod)
     metadata, spec = pod["metadata"], pod["spec"]
     theirs = before["metadata"].get("annotations") or {}
-    ours = {key for key in SWITCHES if key not in theirs} | {CANONICAL_NAME, ISTIO_STATUS, STATUS}
+    ours = {key for key in SWITCHES if key not in theirs} | {CANONICAL_NAME, ISTIO_STATUS, STATUS_ANNOTATION}
     for field in ("labels", "annotations"):
         metadata[field] = {key: value for key, value in (metadata.get(field) or {}).items() if key not in ours}
     spec["volumes"] = [one for one in spec.get("volumes") or () if one["name"] != HELPER_VOLUME]
@@ -275,9 +275,9 @@ def original_and_ours(command: list[str]) -> list[str]:
 @given(JSON | NEAR_JSON | airflow_pods(), CLUSTERS)
 def test_any_json_whatever_as_a_pod_gets_a_valid_answer(pod: Any, cluster: Cluster) -> None:
     question = review_of(pod)
-    request = parse(question)
+    request = parse_review(question)
     outcome = admit(request, WITH_HELPER, cluster)
-    answer = render(request.uid, outcome.operations, outcome.warnings)
+    answer = render_review(request.uid, outcome.operations, outcome.warnings)
 
     if pod is None or isinstance(pod, dict):
         apply_reply(question, answer)
@@ -300,24 +300,24 @@ def broken_pods(draw: st.DrawFn) -> JSONObject:
 @given(broken_pods(), INJECTORS, CLUSTERS)
 def test_a_pod_that_is_broken_in_one_place_gets_a_valid_answer(pod: JSONObject, injectors: list[Injector], cluster: Cluster) -> None:
     question = review_of(inject(pod, injectors))
-    request = parse(question)
+    request = parse_review(question)
     outcome = admit(request, WITH_HELPER, cluster)
 
-    apply_reply(question, render(request.uid, outcome.operations, outcome.warnings))
+    apply_reply(question, render_review(request.uid, outcome.operations, outcome.warnings))
 
 
 @thorough
 @given(JSON | NEAR_JSON)
 def test_any_json_whatever_that_is_no_review_is_refused_in_words(review: Any) -> None:
     with pytest.raises(MalformedReviewError, match=r"^the body is "):
-        parse(msgspec.json.encode(review))
+        parse_review(msgspec.json.encode(review))
 
 
 @thorough
 @given(st.binary(max_size=200))
 def test_any_bytes_whatever_are_refused_in_words(body: bytes) -> None:
     with pytest.raises(MalformedReviewError, match=r"^the body is "):
-        parse(body)
+        parse_review(body)
 
 
 @thorough

@@ -12,7 +12,7 @@ from tests.support.expectations import expected
 from tests.support.oracles.kubelet_expansion import container_argv
 from tests.support.pods import ask, container, load, pods_in
 from webhook.core.decision import Mutate
-from webhook.core.names import PREFIX, STATUS, XCOM_CONTAINER
+from webhook.core.names import PREFIX, STATUS_ANNOTATION, XCOM_CONTAINER
 from webhook.core.short_name import is_label_value
 from webhook.core.wrapper import original_command
 
@@ -56,7 +56,7 @@ def test_a_pod_that_is_skipped_stays_exactly_as_it_was(path: str, policy: Policy
 def main_of(pod: JSONObject, outcome: Outcome) -> str:
     """The name of the main container, as the status says it."""
     annotations = pod["metadata"]["annotations"]
-    return str(annotations[STATUS].partition('"main":"')[2].partition('"')[0]) if outcome.result == "wrapped" else ""
+    return str(annotations[STATUS_ANNOTATION].partition('"main":"')[2].partition('"')[0]) if outcome.result == "wrapped" else ""
 
 
 @pytest.mark.parametrize("path", WRAPPED)
@@ -98,7 +98,7 @@ def test_nothing_but_the_main_containers_command_and_our_marks_has_changed(path:
     if main["command"] is None:
         del main["command"]
     for pod in (undone, before := copy.deepcopy(before)):
-        pod["metadata"]["annotations"].pop(STATUS, None)
+        pod["metadata"]["annotations"].pop(STATUS_ANNOTATION, None)
         pod["metadata"]["labels"].pop("service.istio.io/canonical-name")
 
     assert undone == before

@@ -13,7 +13,7 @@ from tests.support.pods import container, load, review_of
 from webhook.core.admission import admit
 from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.errors import MalformedReviewError
-from webhook.core.review import MAX_WARNING_CHARACTERS, parse, render, warning_text
+from webhook.core.review import MAX_WARNING_CHARACTERS, parse_review, render_review, warning_text
 
 if TYPE_CHECKING:
     from webhook.core.policy import Policy
@@ -35,9 +35,9 @@ NOT_OURS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("request_fields", "reason"), NOT_OURS.values(), ids=NOT_OURS)
 def test_what_is_not_our_concern_is_allowed_without_a_patch(request_fields: dict[str, Any], reason: str, policy: Policy) -> None:
-    request = parse(review_of(POD, **request_fields))
+    request = parse_review(review_of(POD, **request_fields))
     outcome = admit(request, policy, UNKNOWN_CLUSTER)
-    answer = json.loads(render(request.uid, outcome.operations, outcome.warnings))
+    answer = json.loads(render_review(request.uid, outcome.operations, outcome.warnings))
 
     assert outcome.reason == reason
     assert answer["response"].keys() - {"warnings"} == {"uid", "allowed"}
@@ -46,15 +46,15 @@ def test_what_is_not_our_concern_is_allowed_without_a_patch(request_fields: dict
 def test_a_dry_run_is_answered_the_same(policy: Policy) -> None:
     answers = []
     for dry_run in (True, False, None):
-        request = parse(review_of(POD, dryRun=dry_run))
-        answers.append(render(request.uid, admit(request, policy, UNKNOWN_CLUSTER).operations))
+        request = parse_review(review_of(POD, dryRun=dry_run))
+        answers.append(render_review(request.uid, admit(request, policy, UNKNOWN_CLUSTER).operations))
 
     assert answers[0] == answers[1] == answers[2]
 
 
 def test_the_namespace_and_name_are_the_requests_where_the_object_has_none() -> None:
     pod = POD | {"metadata": {"generateName": "prod-create-user-"}}
-    request = parse(review_of(pod, namespace="data", name=""))
+    request = parse_review(review_of(pod, namespace="data", name=""))
 
     assert (request.namespace, request.name) == ("data", "prod-create-user-")
 
@@ -78,7 +78,7 @@ def test_a_field_of_a_wrong_type_leaves_the_pod_and_names_the_field(path: str, v
     else:
         place[steps[-1]] = value
     question = review_of(pod)
-    request = parse(question)
+    request = parse_review(question)
     outcome = admit(request, policy, UNKNOWN_CLUSTER)
 
     assert outcome.reason == "malformed-pod"
@@ -91,16 +91,16 @@ def test_a_field_of_a_wrong_type_leaves_the_pod_and_names_the_field(path: str, v
 def test_a_field_that_only_some_rule_reads_is_noticed_when_one_does(policy: Policy) -> None:
     pod = inject_istio(POD)
     container(pod, "istio-proxy")["env"] = [{"name": 1}]
-    outcome = admit(parse(review_of(pod)), policy, UNKNOWN_CLUSTER)
+    outcome = admit(parse_review(review_of(pod)), policy, UNKNOWN_CLUSTER)
 
     assert outcome.reason == "malformed-pod"
-    assert outcome.warnings == ("the pod is left as it is: Expected `str`, got `int` - at `$[0].name` of env",)
+    assert outcome.warnings == ("airflow-sidecar-webhook leaves the pod unchanged: Expected `str`, got `int` - at `$[0].name` of env",)
 
 
 def test_a_pod_of_more_containers_than_any_real_one_is_not_looked_through(policy: Policy) -> None:
     pod = POD | {"spec": {"containers": [{"name": f"c{number}"} for number in range(201)], "restartPolicy": "Never"}}
 
-    assert admit(parse(review_of(pod)), policy, UNKNOWN_CLUSTER).reason == "too-many-containers"
+    assert admit(parse_review(review_of(pod)), policy, UNKNOWN_CLUSTER).reason == "too-many-containers"
 
 
 MALFORMED = {
@@ -123,7 +123,7 @@ MALFORMED = {
 @pytest.mark.parametrize(("body", "problem"), MALFORMED.items(), ids=MALFORMED.values())
 def test_a_body_that_is_no_review_is_refused_in_words(body: bytes, problem: str) -> None:
     with pytest.raises(MalformedReviewError) as refusal:
-        parse(body)
+        parse_review(body)
 
     assert str(refusal.value).startswith("the body is ")
     assert problem in str(refusal.value)
@@ -137,15 +137,15 @@ def test_a_body_that_is_no_review_is_refused_in_words(body: bytes, problem: str)
 def test_a_body_that_is_nested_without_end_is_refused_in_words(head: bytes) -> None:
     # Up to Python 3.13 levels are counted; from 3.14 on it is the stack, which may last until the end that is missing here.
     with pytest.raises(MalformedReviewError, match=r"nested deeper than any pod|Input data was truncated"):
-        parse(head + b"[" * 100_000)
+        parse_review(head + b"[" * 100_000)
 
 
 def test_of_a_key_that_stands_twice_the_last_one_counts_as_for_the_api_server(policy: Policy) -> None:
     body = review_of(POD).replace(b'"operation":"CREATE"', b'"operation":"DELETE","operation":"CREATE"')
-    request = parse(body)
+    request = parse_review(body)
 
     assert admit(request, policy, UNKNOWN_CLUSTER).result == "labelled"
-    assert verify(body, render(request.uid, admit(request, policy, UNKNOWN_CLUSTER).operations))
+    assert verify(body, render_review(request.uid, admit(request, policy, UNKNOWN_CLUSTER).operations))
 
 
 def test_a_warning_fits_into_a_header() -> None:
@@ -156,4 +156,4 @@ def test_a_warning_fits_into_a_header() -> None:
 
 
 def test_the_pod_is_not_in_the_requests_representation() -> None:
-    assert "eyJ" not in repr(parse(review_of(POD)))
+    assert "eyJ" not in repr(parse_review(review_of(POD)))

@@ -12,7 +12,7 @@ from tests.support.examples import EXAMPLES, FOLDER, FOREIGN_IMAGE, MAIN, Exampl
 from tests.support.pods import ABLE_CLUSTER, ask
 from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster
 from webhook.core.facts import read_facts
-from webhook.core.names import PREFIX, STATUS
+from webhook.core.names import PREFIX, STATUS_ANNOTATION
 from webhook.core.pod import Container, Pod
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
@@ -76,7 +76,7 @@ def after(example: Example, policy: Policy, cluster: Cluster) -> JSONObject:
 
 def status(pod: JSONObject) -> dict[str, Any]:
     """The status that the webhook wrote; empty where it skipped the pod."""
-    document: dict[str, Any] = json.loads(pod["metadata"]["annotations"].get(STATUS, "{}"))
+    document: dict[str, Any] = json.loads(pod["metadata"]["annotations"].get(STATUS_ANNOTATION, "{}"))
     return document
 
 

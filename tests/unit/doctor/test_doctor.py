@@ -15,8 +15,8 @@ import yaml
 from manifests.rendering import CHART
 from testbed.manifest import installed, watch_rules
 from tests.support.pods import load
-from webhook.core.cluster import DEFAULT_MINIMUM_KUBELET, NativeSwitch, Server
-from webhook.core.names import MODE, STATUS
+from webhook.core.cluster import DEFAULT_MINIMUM_KUBELET, NativeSwitch, ServerVersion
+from webhook.core.names import MODE_ANNOTATION, STATUS_ANNOTATION
 from webhook.core.version import Version
 from webhook.doctor import probe
 from webhook.doctor.diagnosis import diagnose
@@ -70,7 +70,7 @@ def nodes(*kubelets: str, virtual: int = 0) -> Nodes:
 
 HEALTHY: Final = Seen(
     namespace="airflow",
-    server=Server("v1.34.2-eks-1", Version(1, 34, 2)),
+    server=ServerVersion("v1.34.2-eks-1", Version(1, 34, 2)),
     nodes=nodes("v1.33.1", "v1.34.2"),
     webhooks=(OURS_REGISTERED, ISTIO),
     space=Namespace({"opted": "in"}),
@@ -105,18 +105,18 @@ def opted_in_with(**labels: str) -> Namespace:
     return Namespace({"opted": "in", **labels})
 
 
-OLD_SERVER: Final = Server("v1.28.1", Version(1, 28, 1))
+OLD_SERVER: Final = ServerVersion("v1.28.1", Version(1, 28, 1))
 UNMARKED: Final = Trial(Verdict.KEPT, is_marked=False)
 CASES: Final[dict[str, tuple[dict[str, Any], NativeSwitch, set[str]]]] = {
     "healthy": ({}, AUTO, set()),
-    "emulating": ({"server": Server("v1.35.1", Version(1, 34), emulates=True)}, AUTO, {"server-emulates"}),
+    "emulating": ({"server": ServerVersion("v1.35.1", Version(1, 34), emulates=True)}, AUTO, {"server-emulates"}),
     "emulating one with a feature gate": (
-        {"server": Server("v1.34.2", Version(1, 32), emulates=True)},
+        {"server": ServerVersion("v1.34.2", Version(1, 32), emulates=True)},
         AUTO,
         {"server-emulates", "emulating-server"},
     ),
     "emulating one with a feature gate, forced on": (
-        {"server": Server("v1.34.2", Version(1, 32), emulates=True)},
+        {"server": ServerVersion("v1.34.2", Version(1, 32), emulates=True)},
         ON,
         {"server-emulates", "forced-on"},
     ),
@@ -329,8 +329,8 @@ def test_the_answer_to_a_dry_run_is_read(status: int, body: bytes, verdict: Verd
 
 
 def test_our_status_on_the_pod_of_the_dry_run_is_seen() -> None:
-    assert read_trial(201, answer("pod", annotations={STATUS: "{}"})).is_marked is True
-    assert read_trial(201, answer("pod", annotations={MODE: "auto"})).is_marked is False
+    assert read_trial(201, answer("pod", annotations={STATUS_ANNOTATION: "{}"})).is_marked is True
+    assert read_trial(201, answer("pod", annotations={MODE_ANNOTATION: "auto"})).is_marked is False
     assert read_trial(403, refusal("no")).is_marked is None
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.fake_api_reader import OLD, FakeApiReader, RecordingClusterListener, event, node_object, page
-from webhook.core.cluster import NativeSupport, Server
+from webhook.core.cluster import NativeSupport, ServerVersion
 from webhook.core.version import Version
 from webhook.kube.errors import RefusedError, UnreachableError, UnreadableError
 from webhook.kube.nodes import ClusterNode, Nodes
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from webhook.kube.reading import ApiReader
 
 
-def server_of(*version: int) -> Server:
+def server_of(*version: int) -> ServerVersion:
     """An API server of this version that emulates no other."""
-    return Server(str(Version(*version)), Version(*version))
+    return ServerVersion(str(Version(*version)), Version(*version))
 
 
 def support_of(view: ClusterView) -> NativeSupport:

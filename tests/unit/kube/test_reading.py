@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.fake_api_reader import OLD, FakeApiReader, event, node_object, page
-from webhook.core.cluster import MutatingWebhook, Server
+from webhook.core.cluster import MutatingWebhook, ServerVersion
 from webhook.core.version import Version
 from webhook.kube.errors import RefusedError, UnreadableError
 from webhook.kube.nodes import ClusterNode
@@ -18,27 +18,30 @@ if TYPE_CHECKING:
 
 
 VERSIONS = {
-    "the pinned one": ({"gitVersion": "v1.34.4", "emulationMajor": "1", "emulationMinor": "34"}, Server("v1.34.4", Version(1, 34, 4))),
+    "the pinned one": (
+        {"gitVersion": "v1.34.4", "emulationMajor": "1", "emulationMinor": "34"},
+        ServerVersion("v1.34.4", Version(1, 34, 4)),
+    ),
     "one that emulates an older": (
         {"gitVersion": "v1.34.4", "emulationMajor": "1", "emulationMinor": "32"},
-        Server("v1.34.4", Version(1, 32), emulates=True),
+        ServerVersion("v1.34.4", Version(1, 32), emulates=True),
     ),
-    "one before emulation": ({"gitVersion": "v1.28.15"}, Server("v1.28.15", Version(1, 28, 15))),
-    "Amazon's": ({"gitVersion": "v1.31.2-eks-7f9249a", "minor": "31+"}, Server("v1.31.2-eks-7f9249a", Version(1, 31, 2))),
+    "one before emulation": ({"gitVersion": "v1.28.15"}, ServerVersion("v1.28.15", Version(1, 28, 15))),
+    "Amazon's": ({"gitVersion": "v1.31.2-eks-7f9249a", "minor": "31+"}, ServerVersion("v1.31.2-eks-7f9249a", Version(1, 31, 2))),
     "Google's": (
         {"gitVersion": "v1.30.5-gke.1014001", "emulationMajor": "1", "emulationMinor": "30+"},
-        Server("v1.30.5-gke.1014001", Version(1, 30, 5)),
+        ServerVersion("v1.30.5-gke.1014001", Version(1, 30, 5)),
     ),
-    "k3s": ({"gitVersion": "v1.33.1+k3s1"}, Server("v1.33.1+k3s1", Version(1, 33, 1))),
+    "k3s": ({"gitVersion": "v1.33.1+k3s1"}, ServerVersion("v1.33.1+k3s1", Version(1, 33, 1))),
     "one that emulates nothing that can be read": (
         {"gitVersion": "v1.34.4", "emulationMajor": "", "emulationMinor": "x"},
-        Server("v1.34.4", Version(1, 34, 4)),
+        ServerVersion("v1.34.4", Version(1, 34, 4)),
     ),
 }
 
 
 @pytest.mark.parametrize(("answer", "server"), VERSIONS.values(), ids=VERSIONS)
-def test_a_server_counts_as_the_version_that_it_emulates_where_that_is_older(answer: JSONObject, server: Server) -> None:
+def test_a_server_counts_as_the_version_that_it_emulates_where_that_is_older(answer: JSONObject, server: ServerVersion) -> None:
     assert read_server(FakeApiReader({VERSION_PATH: [answer]})) == server
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.fake_api_reader import NEW, RecordingClusterListener
-from webhook.core.cluster import DEFAULT_MINIMUM_KUBELET, Cluster, MutatingWebhook, NativeSupport, NativeSwitch, Server
+from webhook.core.cluster import DEFAULT_MINIMUM_KUBELET, Cluster, MutatingWebhook, NativeSupport, NativeSwitch, ServerVersion
 from webhook.core.version import Version
 from webhook.kube.nodes import Nodes, make_node
 from webhook.kube.view import ClusterView
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from webhook.core.sidecar import Catalogue
 
 
-def server_of(*version: int) -> Server:
+def server_of(*version: int) -> ServerVersion:
     """An API server of this version that emulates no other."""
-    return Server(str(Version(*version)), Version(*version))
+    return ServerVersion(str(Version(*version)), Version(*version))
 
 
 def support_of(view: ClusterView) -> NativeSupport:
@@ -52,7 +52,7 @@ def test_a_server_without_nodes_may_be_joined_by_the_first_release_of_the_oldest
     server: Version, support: NativeSupport, view: ClusterView
 ) -> None:
     view.update_nodes(Nodes())
-    view.update_server(Server(str(server), server))
+    view.update_server(ServerVersion(str(server), server))
 
     assert support_of(view) is support
 
@@ -73,7 +73,7 @@ def test_a_server_that_emulates_a_version_whose_native_sidecars_may_be_switched_
     nodes = Nodes()
     nodes.put(make_node("new", {}, NEW))
     view.update_nodes(nodes)
-    view.update_server(Server("v1.34.4", emulated, emulates=True))
+    view.update_server(ServerVersion("v1.34.4", emulated, emulates=True))
 
     assert support_of(view) is support
 

@@ -34,7 +34,7 @@ from tests.service.reviews import injected_pod
 from webhook.core.admission import admit
 from webhook.core.cluster import Cluster, NativeSupport, UNKNOWN_CLUSTER
 from webhook.core.errors import MalformedReviewError
-from webhook.core.review import parse, render
+from webhook.core.review import parse_review, render_review
 from webhook.core.version import Version
 from webhook.policy_files import build_policy
 from webhook.server.self_test import self_test
@@ -53,9 +53,9 @@ for body in bodies:
     for cluster in (UNKNOWN_CLUSTER, native):
         watching = True
         try:
-            request = parse(body)
+            request = parse_review(body)
             outcome = admit(request, policy, cluster)
-            render(request.uid, outcome.operations, outcome.warnings)
+            render_review(request.uid, outcome.operations, outcome.warnings)
             answered += bool(outcome.operations)
         except MalformedReviewError:
             pass

@@ -1,0 +1,124 @@
+"""How far a pod has come, as the API server returns it: what keeps it Running once its task has ended."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from webhook.core import ContainerKind, Endpoint, MalformedPodError, default_policy, read_progress
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+    from webhook.core import Progress
+
+CATALOGUE = default_policy().catalogue
+ENDED = {"terminated": {"exitCode": 3, "reason": "Error", "finishedAt": "2026-01-01T10:00:00Z"}}
+RUNNING = {"running": {"startedAt": "2026-01-01T09:00:00Z"}}
+ISTIO = {"name": "istio-proxy", "image": "istio/proxyv2:1.20.0", "args": ["proxy", "sidecar"]}
+XCOM = {"name": "airflow-xcom-sidecar", "image": "alpine"}
+UNKNOWN = {"name": "uploader", "image": "acme/uploader:1"}
+
+
+def pod(states: JSONObject, *beside: JSONObject, **spec: Any) -> JSONObject:
+    """A pod of the executor with these containers beside `base`, and these states by container."""
+    return {
+        "metadata": {
+            "namespace": "airflow",
+            "name": "task",
+            "uid": "one",
+            "labels": {"kubernetes_executor": "True"},
+            "annotations": {"sidecar.istio.io/status": "{}"},
+        },
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "base", "image": "apache/airflow:3.0.6"}, *beside], **spec},
+        "status": {"phase": "Running", "containerStatuses": [{"name": name, "state": state} for name, state in states.items()]},
+    }
+
+
+def read(document: JSONObject) -> Progress:
+    """The progress of this pod."""
+    progress = read_progress(document, CATALOGUE)
+    assert progress is not None
+    return progress
+
+
+def test_a_pod_held_by_its_sidecar_says_since_when_and_by_which_request_it_would_end() -> None:
+    progress = read(pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO))
+
+    (held,) = progress.unfinished
+    assert progress.task_end is not None
+    assert (progress.task_end.exit_code, progress.task_end.reason) == (3, "Error")
+    assert progress.task_end.finished_at == datetime(2026, 1, 1, 10, tzinfo=UTC)
+    assert (held.name, held.kind, held.started_at) == ("istio-proxy", ContainerKind.SIDECAR, datetime(2026, 1, 1, 9, tzinfo=UTC))
+    assert held.sidecar is not None
+    assert held.sidecar.quit == Endpoint(15020, "/quitquitquit", "POST")
+    assert (progress.namespace, progress.name, progress.uid, progress.main) == ("airflow", "task", "one", "base")
+
+
+def test_a_mapping_and_its_json_are_read_alike() -> None:
+    document = pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO)
+    assert read_progress(msgspec.json.encode(document), CATALOGUE) == read_progress(document, CATALOGUE)
+
+
+def test_each_container_that_holds_the_pod_is_of_its_kind() -> None:
+    states = {"base": ENDED, "istio-proxy": RUNNING, "airflow-xcom-sidecar": RUNNING, "uploader": RUNNING}
+    assert {one.name: str(one.kind) for one in read(pod(states, ISTIO, XCOM, UNKNOWN)).unfinished} == {
+        "istio-proxy": "sidecar",
+        "airflow-xcom-sidecar": "xcom",
+        "uploader": "unknown",
+    }
+
+
+NOT_HELD = {
+    "its task runs": pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO),
+    "its task has no state yet": pod({"istio-proxy": RUNNING}, ISTIO),
+    "its sidecar has ended, too": pod({"base": ENDED, "istio-proxy": ENDED}, ISTIO),
+    "it has no status": {key: value for key, value in pod({}, ISTIO).items() if key != "status"},
+    "its task is started again": pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO, restartPolicy="OnFailure"),
+    "it has ended": pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO) | {"status": {"phase": "Failed"}},
+}
+
+
+@pytest.mark.parametrize("document", NOT_HELD.values(), ids=NOT_HELD)
+def test_nothing_holds_a_pod_when(document: JSONObject) -> None:
+    assert read(document).unfinished == ()
+
+
+def test_a_task_that_succeeded_is_not_started_again() -> None:
+    succeeded = {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T10:00:00Z"}}
+    progress = read(pod({"base": succeeded, "istio-proxy": RUNNING}, ISTIO, restartPolicy="OnFailure"))
+    assert [one.name for one in progress.unfinished] == ["istio-proxy"]
+
+
+def test_a_pod_that_somebody_has_deleted_is_not_held() -> None:
+    document = pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO)
+    document["metadata"]["deletionTimestamp"] = "2026-01-01T11:00:00Z"
+    assert (read(document).is_being_deleted, read(document).unfinished) == (True, ())
+
+
+def test_the_status_of_the_webhook_marks_a_pod() -> None:
+    document = pod({"base": ENDED})
+    assert not read(document).is_marked
+    document["metadata"]["annotations"]["airflow-sidecar-webhook/status"] = "{}"
+    assert read(document).is_marked
+
+
+def test_a_pod_that_is_not_airflows_or_is_not_meant_to_end_has_no_progress() -> None:
+    foreign = pod({"base": ENDED})
+    foreign["metadata"]["labels"] = {}
+    assert read_progress(foreign, CATALOGUE) is None
+    assert read_progress(pod({"base": ENDED}, restartPolicy="Always"), CATALOGUE) is None
+
+
+@pytest.mark.parametrize("document", [{}, {"spec": {}}, pod({}) | {"status": []}, pod({}) | {"metadata": 1}])
+def test_what_is_no_pod_is_refused_without_a_value_of_it(document: JSONObject) -> None:
+    with pytest.raises(MalformedPodError):
+        read_progress(document, CATALOGUE)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b'{"spec":' * 100_000])
+def test_what_is_no_json_is_refused(data: bytes) -> None:
+    with pytest.raises(MalformedPodError, match="not JSON, or is nested deeper"):
+        read_progress(data, CATALOGUE)

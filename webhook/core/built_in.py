@@ -1,0 +1,45 @@
+"""The data that comes with the package: catalogue, entrypoint table and wrapper. It is all that the rules read by themselves."""
+
+from __future__ import annotations
+
+from importlib import resources
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from webhook.core.entrypoint import EntrypointTable, parse_entrypoints
+from webhook.core.policy import Policy
+from webhook.core.sidecar import Catalogue, Sidecar, parse_sidecars
+from webhook.core.wrapper import wrapper_script
+
+if TYPE_CHECKING:
+    from webhook.core.pre_encoded import PreEncoded
+
+_DATA: Final = resources.files("webhook") / "data"
+
+
+def built_in_sidecars() -> tuple[Sidecar, ...]:
+    """The rows of the catalogue: a file for each product, in the order of the files' names."""
+    files = sorted((_DATA / "sidecars").iterdir(), key=attrgetter("name"))
+    return tuple(row for file in files for row in parse_sidecars(_first_document(file.read_text("utf-8"))))
+
+
+def _first_document(text: str) -> object:
+    """The rows of a file; their examples are a second document, which is neither parsed nor kept."""
+    return yaml.safe_load(text.partition("\n---\n")[0])
+
+
+def built_in_entrypoints() -> EntrypointTable:
+    """The entrypoint table."""
+    return parse_entrypoints(yaml.safe_load((_DATA / "entrypoints.yaml").read_text("utf-8")))
+
+
+def built_in_script() -> PreEncoded:
+    """The wrapper's script."""
+    return wrapper_script((_DATA / "wrapper.sh").read_text("utf-8"))
+
+
+def default_policy() -> Policy:
+    """The policy of an installation that sets nothing; `dataclasses.replace` changes parts of it."""
+    return Policy(Catalogue(built_in_sidecars()), built_in_entrypoints(), built_in_script())
