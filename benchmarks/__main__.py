@@ -1,7 +1,7 @@
 """Benchmarks of the webhook beside its peers: `python -m benchmarks`, under six minutes.
 
 Needs two cores, `taskset` and `wrk`, and Go for one of the peers. All traffic stays on 127.0.0.1.
-Exit status: 0 when every claim was met, 1 when one was missed, 2 when there are no figures, 130
+Exit status: 0 when every target was met, 1 when one was missed, 2 when there are no figures, 130
 after Ctrl-C.
 """
 
@@ -46,10 +46,10 @@ def main() -> int:
         with tempfile.TemporaryDirectory(dir=RESULTS) as directory:
             return measure_all(plan, prepare(Path(directory)), go_peer)
     except KeyboardInterrupt:
-        say("interrupted; every server was ended")
+        progress("interrupted; all servers have been stopped")
         return INTERRUPTED
     except (load.LoadError, ServerError, AnswerError, wrapper.WrapperError, OSError) as error:
-        say(f"no figures: {error}")
+        progress(f"no figures: {error}")
         return NO_FIGURES
 
 
@@ -69,32 +69,32 @@ def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def go_peer_or_none() -> Path | None:
-    """Return the Go peer's binary, or say why the comparison goes without it."""
-    say("building the Go peer, which takes minutes the first time")
+    """Return the Go peer's binary, or report why it is left out of the comparison."""
+    progress("building the Go peer; the first build takes minutes")
     try:
         return contestants.build_go_peer(RESULTS)
     except contestants.GoPeerError as error:
-        say(f"left out: {contestants.CONTROLLER_RUNTIME}; {error}")
+        progress(f"{contestants.CONTROLLER_RUNTIME} is left out: {error}")
         return None
 
 
 def measure_all(plan: Plan, material: Material, go_peer: Path | None) -> int:
     """Make all measurements in a directory of their own, and report them."""
-    readings, treatment = observe_alone(material)
+    readings, treatment = measure_webhook_alone(material)
     trials = try_wrapper(treatment, material)
-    results = compare(plan, material, go_peer, say)
-    judged = verdicts.rates(results) + verdicts.tail(results) + verdicts.memory(readings)
-    judged += verdicts.wrapper(trials)
+    results = compare(plan, material, go_peer, progress)
+    verdicts_found = verdicts.rates(results) + verdicts.tail(results) + verdicts.memory(readings)
+    verdicts_found += verdicts.wrapper(trials)
     size = material.review.stat().st_size
-    found = report.BenchmarkReport(plan, size, results, readings, trials, judged)
+    found = report.BenchmarkReport(plan, size, results, readings, trials, verdicts_found)
     print(found.text())
-    say(f"written to {found.write(RESULTS)}")
-    return 0 if all(it.met for it in judged) else MISSED
+    progress(f"written to {found.write(RESULTS)}")
+    return 0 if all(it.met for it in verdicts_found) else MISSED
 
 
-def observe_alone(material: Material) -> tuple[list[memory.Reading], ObservedTreatment]:
-    """Read the memory of a webhook that was just started, and what it does to the pod."""
-    say("memory over 100,000 reviews")
+def measure_webhook_alone(material: Material) -> tuple[list[memory.Reading], ObservedTreatment]:
+    """Measure the memory of a webhook that was just started, and read what it does to the pod."""
+    progress("measuring the memory of the webhook over 100,000 reviews")
     contestant = contestants.webhook(material)
     with running(contestant, material.output("alone")) as server:
         body = material.review.read_bytes()
@@ -104,12 +104,12 @@ def observe_alone(material: Material) -> tuple[list[memory.Reading], ObservedTre
 
 def try_wrapper(treatment: ObservedTreatment, material: Material) -> list[wrapper.WrapperTrial]:
     """Run the command that the webhook gave the pod, in every shell."""
-    say("the wrapper in every shell")
-    return list(wrapper.trials(treatment.command, material.directory, say))
+    progress("measuring the wrapper in every shell")
+    return list(wrapper.trials(treatment.command, material.directory, progress))
 
 
-def say(line: str) -> None:
-    """Tell the person who waits what goes on, beside the report."""
+def progress(line: str) -> None:
+    """Print a line about the progress to standard error; the report goes to standard output."""
     print(line, file=sys.stderr, flush=True)
 
 

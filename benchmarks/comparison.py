@@ -10,8 +10,8 @@ from benchmarks import contestants, rounds
 from benchmarks.server import running
 from benchmarks.treatment import (
     ObservedTreatment,
-    ask,
     check_treatment,
+    send_review,
     treated_pod,
     treatment_of,
 )
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.server import Contestant, RunningServer
 
 
-def compare(plan: rounds.Plan, material: Material, go_peer: Path | None, say: Callable[[str], None]) -> rounds.Results:
+def compare(plan: rounds.Plan, material: Material, go_peer: Path | None, progress: Callable[[str], None]) -> rounds.Results:
     """Measure the webhook and its peers by the plan, once the treatment is written down.
 
     Raises:
@@ -41,8 +41,8 @@ def compare(plan: rounds.Plan, material: Material, go_peer: Path | None, say: Ca
         started = [start(it) for it in contestants_of(material, go_peer)]
         for server in started:
             check(server, material)
-        say("the comparison")
-        return rounds.run(plan, started, material.review, say)
+        progress("comparing the webhook with its peers")
+        return rounds.run(plan, started, material.review, progress)
 
 
 def contestants_of(material: Material, go_peer: Path | None) -> Iterator[Contestant]:
@@ -55,9 +55,9 @@ def contestants_of(material: Material, go_peer: Path | None) -> Iterator[Contest
 
 
 def agree(webhook: RunningServer, material: Material) -> ObservedTreatment:
-    """Ask the webhook once; write its answer and its treatment of the pod down for the peers."""
+    """Send the webhook one review, and write its answer and its change of the pod to the files that the peers read."""
     body = material.review.read_bytes()
-    answer = ask(webhook, body, material.certificates.authority)
+    answer = send_review(webhook, body, material.certificates.authority)
     material.answer.write_bytes(answer)
     review = json.loads(body)
     after = treated_pod(webhook.name, review, answer)
@@ -67,14 +67,14 @@ def agree(webhook: RunningServer, material: Material) -> ObservedTreatment:
 
 
 def check(server: RunningServer, material: Material) -> None:
-    """Ask a contestant once.
+    """Send a contestant one review and check its answer.
 
     Raises:
         AnswerError: The pod did not get the treatment.
 
     """
     body = material.review.read_bytes()
-    answer = ask(server, body, material.certificates.authority)
+    answer = send_review(server, body, material.certificates.authority)
     review = json.loads(body)
     after = treated_pod(server.name, review, answer)
     treatment = ObservedTreatment.read(material.treatment)

@@ -26,7 +26,7 @@ GO_BUILD_SECONDS: Final = 900.0
 
 
 class GoPeerError(Exception):
-    """The Go peer cannot be built; the message says why and what helps."""
+    """The Go peer cannot be built; the message says why and what to do."""
 
 
 def webhook(material: Material) -> Contestant:

@@ -1,4 +1,4 @@
-"""Load on one server: `wrk` on a core of its own, for a set time, over kept connections."""
+"""Load on one server: `wrk` on a core of its own, for a set time, over connections that stay open."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Material:
-    """Paths in that directory; the answer and the treatment exist once the webhook was asked."""
+    """Paths in that directory; the answer and the treatment exist once the webhook has answered."""
 
     directory: Path
     certificates: CertificateFiles

@@ -54,7 +54,7 @@ def request(body: bytes) -> bytes:
 
 
 async def send_step(port: int, message: bytes, authority: Path) -> None:
-    """Send 10,000 reviews over 16 kept connections."""
+    """Send 10,000 reviews over 16 connections that stay open."""
     context = ssl.create_default_context(cafile=authority)
     shares = [REVIEWS_PER_STEP // CONNECTIONS] * CONNECTIONS
     async with asyncio.timeout(STEP_DEADLINE_SECONDS), asyncio.TaskGroup() as group:

@@ -46,8 +46,8 @@ INTERRUPTED: Final = 130
 
 TASK_SECONDS: Final = 1.0
 STEP_SECONDS: Final = 0.13
-"""Each round's task lasts so much longer than the last: the kubelet looks for ended containers once a second, and a task must not end
-always in the same part of that second."""
+"""The task of each round lasts this much longer than the previous one. The kubelet checks for ended containers once a second, and the tasks
+have to end in different parts of that second."""
 
 TASK: Final = "sleep {seconds:.2f}; cat /proc/uptime > /dev/termination-log"
 """The time of the task's end, as its last act and as its container's message: seconds since boot, to the hundredth (proc_uptime(5))."""
@@ -63,7 +63,7 @@ class Kind:
     Args:
         name: For the table.
         labels: Of its namespace.
-        reason: What the webhook says of it; None: it does not see it.
+        reason: The reason in its status; None where the webhook is not called for it.
         annotations: Of the pod.
 
     """
@@ -84,22 +84,22 @@ RENDERED: Final = Kind(
     "beside a native istio-proxy", {**OPTED_IN, **INJECTED}, "sidecars-native", {"sidecar.istio.io/nativeSidecar": "true"}
 )
 AFTER_ISTIO: Final = {"airflow-sidecar-webhook": "after-istio"}
-"""The label of a namespace whose pods come to Istio first, which puts its proxy among the regular containers, and then to us."""
+"""The label of a namespace for whose pods Istio is called first, and puts its proxy among the regular containers, and then the webhook."""
 
 SEEN_ABLE: Final = f'{metrics.PREFIX}_native_support{{support="{NativeSupport.READY}"}} 1.0'
-"""What the webhook's metrics say when it has found that the cluster has native sidecars."""
+"""The line of the webhook's metrics that says that it uses native sidecars in this cluster."""
 
 CONVERTED: Final = Kind("converted beside istio-proxy", {**AFTER_ISTIO, **INJECTED}, "sidecars-native")
-SEEN: Final = Kind("seen by the webhook with no sidecar", OPTED_IN, "no-sidecar")
+NO_SIDECAR: Final = Kind("without a sidecar, with the webhook", OPTED_IN, "no-sidecar")
 BARE: Final = Kind("bare", {}, None)
-KINDS: Final = (WRAPPED, RENDERED, CONVERTED, SEEN, BARE)
+KINDS: Final = (WRAPPED, RENDERED, CONVERTED, NO_SIDECAR, BARE)
 
 LEFT_ALONE: Final = Kind("left alone beside istio-proxy", INJECTED, None)
-"""The problem itself: it never ends, so it is watched for some time instead of measured."""
+"""The problem itself: this pod never ends, so it is watched for some time."""
 
 
 class PodEndError(Exception):
-    """A pod did not do what is measured."""
+    """A pod did not behave as the measurement needs."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class End:
     Args:
         kind: Its kind's name.
         round: From 1.
-        seconds: Until the API server told of the pod's terminal phase.
+        seconds: Until the API server reported the pod's terminal phase.
 
     """
 
@@ -153,11 +153,11 @@ class PodEndsSetup:
         pod = self.node.api.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
         status = json.loads(pod["metadata"].get("annotations", {}).get(STATUS_ANNOTATION, "{}"))
         if status.get("reason") != kind.reason:
-            message = f"{kind.name}: the webhook says {status}"
+            message = f"{kind.name}: the pod has the status {status}, not the reason {kind.reason}"
             raise PodEndError(message)
 
     def watch_left_alone(self, seconds: float) -> str:
-        """What became of a pod with a legacy sidecar and without us, some time after its task. PodEndError, TimeoutError."""
+        """The phase of a pod with a regular sidecar and without the webhook, some time after its task. PodEndError, TimeoutError."""
         self.create(LEFT_ALONE, "watched", TASK_SECONDS)
         ended = self.task_end(LEFT_ALONE, "watched")
         time.sleep(max(0.0, ended + seconds - time.monotonic()))
@@ -175,14 +175,14 @@ def main() -> int:
     given = parser.parse_args()
     reason = prerequisites.missing()
     if reason:
-        say(reason)
+        progress(reason)
         return NO_FIGURES
     try:
         measure(given.rounds, given.watched_seconds)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (PodEndError, TimeoutError, RuntimeError) as error:
-        say(f"no figures: {error}")
+        progress(f"no figures: {error}")
         return NO_FIGURES
     return 0
 
@@ -190,15 +190,15 @@ def main() -> int:
 def measure(rounds: int, watched_seconds: float) -> None:
     """Run all pods, and report how they ended. RuntimeError, PodEndError, TimeoutError."""
     with ExitStack() as ends:
-        say("starting a node with Istio and the webhook; programs and images that are lacking are made first")
-        ground = start(ends)
+        progress("starting a node with Istio and the webhook; missing programs and images are built first")
+        setup = start(ends)
         found: list[End] = []
         for number in range(1, rounds + 1):
             # In turns, so that neither of two that are compared always comes first.
-            found += [ground.end(kind, number) for kind in (KINDS if number % 2 else reversed(KINDS))]
-            say(f"round {number} of {rounds} done")
-        say(f"watching a pod without us for {watched_seconds:g} s")
-        report(found, ground.watch_left_alone(watched_seconds), watched_seconds)
+            found += [setup.end(kind, number) for kind in (KINDS if number % 2 else reversed(KINDS))]
+            progress(f"round {number} of {rounds} done")
+        progress(f"watching a pod without the webhook for {watched_seconds:g} s")
+        report(found, setup.watch_left_alone(watched_seconds), watched_seconds)
 
 
 def start(ends: ExitStack) -> PodEndsSetup:
@@ -208,18 +208,18 @@ def start(ends: ExitStack) -> PodEndsSetup:
     ends.enter_context(levels.mesh(level.node, LEGACY))
     start_converting(level, ends)
     make_namespaces(level.api, (*KINDS, LEFT_ALONE))
-    ground = PodEndsSetup(level.node, level.recorder, level.node.load(catalogue.task_bash()))
+    setup = PodEndsSetup(level.node, level.recorder, level.node.load(catalogue.task_bash()))
     for kind in KINDS:
-        ground.end(kind, 0)
-    return ground
+        setup.end(kind, 0)
+    return setup
 
 
 def start_converting(level: NodeLevel, ends: ExitStack) -> None:
-    """Another webhook, which makes sidecars native since it sees the cluster, called after Istio. RuntimeError, TimeoutError."""
+    """A second webhook, which reads the cluster, so that it makes sidecars native; it is called after Istio. RuntimeError, TimeoutError."""
     webhook = Webhook(level.place, "converting", kubeconfig=level.server.kubeconfig)
     ends.callback(webhook.end)
     until(lambda: SEEN_ABLE in httpx.get(webhook.metrics_url).text, "the webhook finds native sidecars", READY_SECONDS)
-    until(lambda: httpx.get(webhook.ready_url).is_success, "the webhook has looked for injectors too", READY_SECONDS)
+    until(lambda: httpx.get(webhook.ready_url).is_success, "the webhook has read the injectors", READY_SECONDS)
     level.api.create(webhook.configuration("zzz-airflow-sidecar-webhook", namespaceSelector={"matchLabels": AFTER_ISTIO}))
 
 
@@ -235,13 +235,13 @@ def report(found: list[End], left_alone: str, watched_seconds: float) -> None:
     """Print the table, and write every single figure to a new file."""
     rows = [row(kind.name, [end.seconds for end in found if end.kind == kind.name]) for kind in KINDS]
     watched = [LEFT_ALONE.name, "1", f"{left_alone} after {watched_seconds:g} s", "", ""]
-    print(table([["pod", "rounds", "task's end to pod's, median s", "fastest", "slowest"], *rows, watched]))
+    print(table([["pod", "rounds", "end of task to end of pod, median s", "fastest", "slowest"], *rows, watched]))
     print(in_words(paired(found, CONVERTED, RENDERED)))
     document = {"processor": processor(), "pod_ends": [asdict(end) for end in found], "left_alone": left_alone}
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"pod_ends-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    say(f"written to {path}")
+    progress(f"written to {path}")
 
 
 def row(name: str, seconds: list[float]) -> list[str]:
@@ -257,13 +257,13 @@ def paired(found: list[End], one: Kind, other: Kind) -> list[float]:
 
 
 def in_words(differences: list[float]) -> str:
-    """The line on whether converting costs time: Istio's own rendering is what it is held against."""
+    """The line that compares converted pods with those that Istio itself renders natively."""
     figures = ", ".join(f"{it:+.2f}" for it in differences)
-    return f"converted after rendered by Istio, round by round: median {median(differences):+.2f} s ({figures})"
+    return f"converted later than rendered by Istio, by round: median {median(differences):+.2f} s ({figures})"
 
 
-def say(line: str) -> None:
-    """Tell the person who waits what goes on, beside the table."""
+def progress(line: str) -> None:
+    """Print a line about the progress to standard error; the table goes to standard output."""
     print(line, file=sys.stderr, flush=True)
 
 

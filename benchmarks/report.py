@@ -84,10 +84,10 @@ def middle(values: Sequence[float]) -> str:
 def heading(plan: Plan, review_bytes: int) -> str:
     """Return what was measured, and how."""
     return (
-        f"A review of {review_bytes:,} bytes over TLS 1.3 on kept connections; "
+        f"A review of {review_bytes:,} bytes over TLS 1.3 on open connections; "
         "one server process on core 0, wrk on core 1;\n"
-        f"medians of {plan.rounds} rounds of {plan.seconds} s, the contestants in turns; "
-        "ratios are paired by round.\n"
+        f"medians of {plan.rounds} rounds of {plan.seconds} s, one contestant after the other; "
+        "ratios compare runs of the same round.\n"
         "The webhook writes its log line for each review to a file on disk; the peers log none."
     )
 
@@ -95,7 +95,7 @@ def heading(plan: Plan, review_bytes: int) -> str:
 def rates_table(results: Results) -> str:
     """Return rates, times and ratios, one line for each number of connections and contestant."""
     figures = ["reviews/s", "p50 ms", "p99 ms", "CPU us/review"]
-    head = ["connections", "contestant", *figures, "webhook is", "by CPU"]
+    head = ["connections", "contestant", *figures, "rate of the webhook", "reviews per CPU second"]
     keys = sorted(results.series, key=lambda key: key[1])
     return table([head, *(rates_row(results, *key) for key in keys)])
 
@@ -134,7 +134,7 @@ def memory_table(readings: Sequence[Reading]) -> str:
 
 def trials_table(trials: Sequence[WrapperTrial]) -> str:
     """Return what the wrapper took in each shell: the median of its trials, and the slowest."""
-    head = ["wrapper in", "trials", "ready to start ms", "slowest", "added to end ms", "slowest"]
+    head = ["wrapper in", "trials", "ready to start, median ms", "slowest", "added to the end, median ms", "slowest"]
     return table([head, *(trials_row(name, own) for name, own in by_shell(trials).items())])
 
 
@@ -147,9 +147,9 @@ def trials_row(name: str, trials: Sequence[WrapperTrial]) -> list[str]:
 
 
 def verdicts_table(verdicts: Sequence[ClaimVerdict]) -> str:
-    """Return every claim with its figure."""
+    """Return every target with its figure."""
     rows = [[it.claim, it.measured, "met" if it.met else "MISSED"] for it in verdicts]
-    return table([["claim", "measured", ""], *rows])
+    return table([["target", "measured", ""], *rows])
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -52,7 +52,7 @@ def review_body() -> bytes:
 
     The pod is that of the Airflow chart's template with git-sync on, `istio-proxy` is a regular
     container (Istio's mode where a cluster has no native sidecars), and `metadata.managedFields`
-    says what the scheduler had sent.
+    lists the fields that the scheduler sent.
 
     Returns:
         13,000 to 18,000 bytes of JSON in UTF-8, without spaces, as an API server sends it.
@@ -89,7 +89,7 @@ def append(spec: JSONObject, addition: JSONObject) -> None:
 
 
 def as_the_scheduler_sent(pod: JSONObject) -> JSONObject:
-    """Return the pod without what the API server's admission plugins added: nobody owns it yet."""
+    """Return the pod without what the API server's admission plugins added, since no manager owns that."""
     sent = deepcopy(pod)
     for added in ("tolerations", "priority", "preemptionPolicy"):
         sent["spec"].pop(added)

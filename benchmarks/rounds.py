@@ -51,7 +51,7 @@ class Results:
         Its two runs are seconds apart, so that a machine that slows down between rounds does not count for or against anyone.
         """
         pairs = zip(self.series[name, connections], self.series[peer, connections], strict=True)
-        return [ours.rate / theirs.rate for ours, theirs in pairs]
+        return [webhook.rate / other.rate for webhook, other in pairs]
 
     def cpu_times(self, name: str, peer: str, connections: int) -> list[float]:
         """Return the ratio of the reviews that are answered in the same processor time, of each round.
@@ -59,10 +59,10 @@ class Results:
         It holds on a busy machine too, where a rate counts time that others had.
         """
         pairs = zip(self.series[name, connections], self.series[peer, connections], strict=True)
-        return [theirs.cpu_per_review / ours.cpu_per_review for ours, theirs in pairs]
+        return [other.cpu_per_review / webhook.cpu_per_review for webhook, other in pairs]
 
 
-def run(plan: Plan, servers: Sequence[RunningServer], body: Path, say: Callable[[str], None]) -> Results:
+def run(plan: Plan, servers: Sequence[RunningServer], body: Path, progress: Callable[[str], None]) -> Results:
     """Measure every server by the plan, after one run of each that is not counted."""
     for server in servers:
         measure(server, body, WARM_UP_CONNECTIONS, WARM_UP_SECONDS)
@@ -72,5 +72,5 @@ def run(plan: Plan, servers: Sequence[RunningServer], body: Path, say: Callable[
             for server in servers:
                 measurement = measure(server, body, connections, plan.seconds)
                 series.setdefault((server.name, connections), []).append(measurement)
-        say(f"round {number + 1} of {plan.rounds} done")
+        progress(f"round {number + 1} of {plan.rounds} done")
     return Results(series)

@@ -103,7 +103,7 @@ def wait_for_port(contestant: Contestant, process: subprocess.Popen[bytes], outp
 
 
 def accepts(port: int) -> bool:
-    """Say whether something takes connections on this port of 127.0.0.1."""
+    """Return whether something accepts connections on this port of 127.0.0.1."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -112,7 +112,7 @@ def accepts(port: int) -> bool:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End one process by its own pid: asked first, killed after 15 s."""
+    """End one process by its own pid: TERM first, KILL after 15 s."""
     process.terminate()
     try:
         process.wait(END_DEADLINE_SECONDS)

@@ -45,7 +45,7 @@ class ObservedTreatment:
         return cls(**json.loads(path.read_bytes()))
 
 
-def ask(server: RunningServer, body: bytes, authority: Path) -> bytes:
+def send_review(server: RunningServer, body: bytes, authority: Path) -> bytes:
     """Send one review over TLS 1.3 and return the answer's body.
 
     Raises:
@@ -103,7 +103,7 @@ def treatment_of(before: JSONObject, after: JSONObject) -> ObservedTreatment:
         annotations=added(before["metadata"]["annotations"], after["metadata"]["annotations"]),
     )
     if treat(before, treatment) != after:
-        message = "the webhook changed something that the peers are not told to change"
+        message = "the webhook changed something that the peers do not change"
         raise AnswerError(message)
     return treatment
 

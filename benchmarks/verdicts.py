@@ -1,4 +1,4 @@
-"""What the figures have to reach, and whether they do."""
+"""The targets for the figures, and whether they are met."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST_WRAPPER_SECONDS: Final = 0.1
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """One claim, what was measured, and whether that meets it."""
+    """One target, the figure that was measured, and whether it meets the target."""
 
     claim: str
     measured: str
@@ -38,13 +38,13 @@ class ClaimVerdict:
 
 
 def rates(results: Results) -> list[ClaimVerdict]:
-    """Judge the webhook's request rate against every peer, at every number of connections."""
+    """Compare the webhook's request rate with every peer's, at every number of connections."""
     pairs = [it for it in results.series if it[0] in LEAST_RATIO]
     return [rate(results, peer, connections) for peer, connections in sorted(pairs)]
 
 
 def rate(results: Results, peer: str, connections: int) -> ClaimVerdict:
-    """Judge the webhook's request rate against one peer."""
+    """Compare the webhook's request rate with one peer's."""
     ratio = results.ratio(WEBHOOK, peer, connections)
     least = LEAST_RATIO[peer]
     claim = f"rate >= {least:g} x {peer}, {connections} connections"
@@ -52,7 +52,7 @@ def rate(results: Results, peer: str, connections: int) -> ClaimVerdict:
 
 
 def tail(results: Results) -> list[ClaimVerdict]:
-    """Judge the webhook's slow answers at 16 connections, where that was measured."""
+    """Check the webhook's slow answers at 16 connections, if they were measured."""
     series = results.series.get((WEBHOOK, TAIL_CONNECTIONS), [])
     if not series:
         return []
@@ -62,7 +62,7 @@ def tail(results: Results) -> list[ClaimVerdict]:
 
 
 def memory(readings: Sequence[Reading]) -> list[ClaimVerdict]:
-    """Judge resident memory at rest and over the reviews."""
+    """Check resident memory at rest and over the reviews."""
     rest, grown = readings[0].resident_bytes, growth(readings)
     return [
         ClaimVerdict(
@@ -79,14 +79,14 @@ def memory(readings: Sequence[Reading]) -> list[ClaimVerdict]:
 
 
 def wrapper(trials: Sequence[WrapperTrial]) -> list[ClaimVerdict]:
-    """Judge the slowest trial in each shell that there is, at the task's start and at its end."""
+    """Check the slowest trial in each shell of this machine, at the start and at the end of the task."""
     made = by_shell(trials)
     names = [it.name for it in SHELLS if not it.missing()]
     return [verdict for name in names for verdict in wrapper_in(name, made.get(name, []))]
 
 
 def wrapper_in(name: str, trials: Sequence[WrapperTrial]) -> list[ClaimVerdict]:
-    """Judge one shell."""
+    """Check one shell."""
     if len(trials) < TRIALS:
         return [ClaimVerdict(f"wrapper in {name}: every task runs", f"{len(trials)} of {TRIALS}", met=False)]
     return [
@@ -96,6 +96,6 @@ def wrapper_in(name: str, trials: Sequence[WrapperTrial]) -> list[ClaimVerdict]:
 
 
 def wrapper_time(what: str, seconds: float) -> ClaimVerdict:
-    """Judge one time of the wrapper."""
+    """Check one time of the wrapper."""
     claim = f"wrapper in {what} <= {MOST_WRAPPER_SECONDS * 1e3:.0f} ms"
     return ClaimVerdict(claim, f"{seconds * 1e3:.1f} ms", seconds <= MOST_WRAPPER_SECONDS)

@@ -1,4 +1,4 @@
-"""What watching a cluster costs the webhook: `python -m benchmarks.watcher`, against a real API server.
+"""What it costs the webhook to watch a cluster: `python -m benchmarks.watcher`, against a real API server.
 
 Needs what `make benchmark` needs and the API server of the cluster's tests. Reviews are measured with the watcher and without it in
 turns, the other process stopped, while the nodes' status is written all the time; then the memory, with as many nodes as are wanted.
@@ -52,31 +52,31 @@ NO_FIGURES: Final = 2
 INTERRUPTED: Final = 130
 
 WATCHING: Final = "watching"
-BLIND: Final = "without"
+WITHOUT: Final = "without"
 OLD: Final = "v1.28.15"
 """Nodes without native sidecars, so that both give every pod the same treatment."""
 
 UPDATES_A_SECOND: Final = 17
-"""What 5,000 kubelets write: each its status every five minutes (KubeletConfiguration, nodeStatusReportFrequency)."""
+"""The updates of 5,000 kubelets: each writes its status every five minutes (KubeletConfiguration, nodeStatusReportFrequency)."""
 
 IMAGES: Final = 50
-"""So many a kubelet lists in its node's status (nodeStatusMaxImages), which makes most of the object."""
+"""The number of images that a kubelet lists in its node's status (nodeStatusMaxImages); they are most of the object."""
 
 CLIENTS: Final = 4
-ITS_TURN: Final = 0.5
-"""The part of the time that belongs to the one that watches; it reads in it what is written all the time."""
+WATCHING_SHARE: Final = 0.5
+"""The share of the time in which the watching process runs; it reads then what is written all the time."""
 
 TURNS: Final = 12
-"""Of each of the two in a round: a shared machine is faster and slower by the second, and neighbouring turns are alike."""
+"""Turns of each process in a round. The speed of a shared machine changes within seconds, and neighbouring turns are alike."""
 
 WATCHED_SECONDS: Final = 15
-LOOK_SECONDS: Final = 120
+READ_SECONDS: Final = 120
 MEBIBYTE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident bytes of the webhook beside a cluster of so many nodes: once it has looked, and the most that it took for that."""
+    """Resident bytes of the webhook with a cluster of so many nodes: after it has read the cluster, and the peak until then."""
 
     name: str
     nodes: int
@@ -86,7 +86,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Watch:
-    """The part of a core that the watch takes while nobody asks for a review, at so many updates a second."""
+    """The share of a core that the watch takes without any review, at so many updates a second."""
 
     updates: int
     share: float
@@ -111,7 +111,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (load.LoadError, ServerError, NoGoError, TimeoutError, RuntimeError) as error:
-        say(f"no figures: {error}")
+        progress(f"no figures: {error}")
         return NO_FIGURES
     return 0
 
@@ -119,20 +119,20 @@ def main() -> int:
 def measure(plan: Plan, busy_nodes: int, updates: int, nodes: int) -> None:
     """Make all measurements on one API server, and report them."""
     RESULTS.mkdir(exist_ok=True)
-    # The API server, whoever writes to it and the load share a core: the other is the webhook's alone.
+    # The API server, its clients and the load share one core; the webhook has the other one.
     os.sched_setaffinity(0, {load.LOAD_CORE})
     with ExitStack() as ends:
         directory = Path(ends.enter_context(tempfile.TemporaryDirectory(dir=RESULTS)))
-        ground = WatcherSetup(prepare(directory), ends.enter_context(api_server()))
-        ground.make_nodes(busy_nodes)
-        with heartbeats(ground.server.api, busy_nodes, updates):
-            share = ground.watch_share()
-        with heartbeats(ground.server.api, busy_nodes, updates * ITS_TURN):
-            results = ground.rates(plan)
-        memory = [ground.memory(BLIND), ground.memory(WATCHING)]
-        say(f"making {nodes} nodes")
-        ground.make_nodes(nodes)
-        memory.append(ground.memory(WATCHING))
+        setup = WatcherSetup(prepare(directory), ends.enter_context(api_server()))
+        setup.make_nodes(busy_nodes)
+        with heartbeats(setup.server.api, busy_nodes, updates):
+            share = setup.watch_share()
+        with heartbeats(setup.server.api, busy_nodes, updates * WATCHING_SHARE):
+            results = setup.rates(plan)
+        memory = [setup.memory(WITHOUT), setup.memory(WATCHING)]
+        progress(f"creating {nodes} nodes")
+        setup.make_nodes(nodes)
+        memory.append(setup.memory(WATCHING))
     report(plan, results, Watch(updates, share), memory)
 
 
@@ -157,7 +157,7 @@ class WatcherSetup:
         self._numbers = itertools.count()
 
     def make_nodes(self, number: int) -> None:
-        """As many nodes as that, with those that are there. ApiError."""
+        """Create nodes until there are that many. ApiError."""
         with ThreadPoolExecutor(CLIENTS) as clients:
             list(clients.map(self.server.api.create, (node_object(index) for index in range(self._made, number))))
         self._made = max(self._made, number)
@@ -170,8 +170,8 @@ class WatcherSetup:
         """
         series: dict[tuple[str, int], list[load.Measurement]] = {}
         for number in range(plan.rounds):
-            with self.started(BLIND) as blind, self.started(WATCHING) as watching:
-                pair = (blind, watching) if number % 2 else (watching, blind)
+            with self.started(WITHOUT) as without, self.started(WATCHING) as watching:
+                pair = (without, watching) if number % 2 else (watching, without)
                 for server in pair:
                     load.measure(server, self.material.review, WARM_UP_CONNECTIONS, WARM_UP_SECONDS)
                 for connections in plan.connections:
@@ -180,40 +180,40 @@ class WatcherSetup:
                             with stopped(other):
                                 measured = load.measure(server, self.material.review, connections, plan.seconds)
                             series.setdefault((server.name, connections), []).append(measured)
-            say(f"round {number + 1} of {plan.rounds} done")
+            progress(f"round {number + 1} of {plan.rounds} done")
         return Results(series)
 
     def watch_share(self) -> float:
-        """The part of a core that the watch takes while nobody asks for a review. ServerError, TimeoutError."""
+        """The share of a core that the watch takes without any review. ServerError, TimeoutError."""
         with self.started(WATCHING) as server:
             before, began = threads_seconds(server), time.monotonic()
             time.sleep(WATCHED_SECONDS)
             return (threads_seconds(server) - before) / (time.monotonic() - began)
 
     def memory(self, name: str) -> Memory:
-        """Look at the cluster once, and read the memory. ServerError, TimeoutError."""
+        """Start the webhook, let it read the cluster, and measure its memory. ServerError, TimeoutError."""
         with self.started(name) as server:
             return Memory(name, self._made if name == WATCHING else 0, server.resident_bytes(), peak_bytes(server))
 
     @contextmanager
     def started(self, name: str) -> Iterator[RunningServer]:
-        """The webhook, once it has looked at what it can see."""
+        """The webhook, after it has read the cluster if it has one."""
         contestant = self.contestant(name)
         health = f"http://127.0.0.1:{contestant.environment[f'{PREFIX}HEALTH_PORT']}/metrics"
         with running(contestant, self.material.output(f"{name}-{next(self._numbers)}")) as server:
-            until(lambda: counted(health) == (self._made if name == WATCHING else 0), "the webhook knows all nodes", LOOK_SECONDS)
+            until(lambda: counted(health) == (self._made if name == WATCHING else 0), "the webhook knows all nodes", READ_SECONDS)
             yield server
 
     def contestant(self, name: str) -> Contestant:
         """The webhook with a cluster to watch, or with none."""
         webhook = replace(contestants.webhook(self.material), name=name)
-        if name == BLIND:
+        if name == WITHOUT:
             return webhook
         return replace(webhook, environment={**webhook.environment, "KUBECONFIG": str(self.server.kubeconfig)})
 
 
 def node_object(number: int) -> JSONObject:
-    """A node of the size that they have in real clusters."""
+    """A node object of the size that it has in real clusters."""
     digest = f"{number:064x}"
     images = [
         {"names": [f"registry.example.com/team/image-{one}@sha256:{digest}", f"registry.example.com/team/image-{one}:1.0.{one}"]}
@@ -227,7 +227,7 @@ def node_object(number: int) -> JSONObject:
 
 @contextmanager
 def heartbeats(api: ApiClient, nodes: int, updates: float) -> Iterator[None]:
-    """So many times a second the status of a node is written, one node after the other."""
+    """Write the status of one node after the other, so many times a second."""
     ended = threading.Event()
 
     def write_on() -> None:
@@ -248,14 +248,14 @@ def heartbeats(api: ApiClient, nodes: int, updates: float) -> Iterator[None]:
 
 
 def counted(health: str) -> int:
-    """How many nodes the webhook knows of."""
+    """The number of nodes that the webhook knows."""
     families = text_string_to_metric_families(httpx.get(health, trust_env=False).text)
     return int(sum(sample.value for family in families for sample in family.samples if sample.name.endswith("_cluster_nodes")))
 
 
 @contextmanager
 def stopped(server: RunningServer) -> Iterator[None]:
-    """It does nothing meanwhile: both have one core between them."""
+    """Stop the server for the time of the block, since both servers share one core."""
     server.process.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -278,8 +278,8 @@ def peak_bytes(server: RunningServer) -> int:
 def report(plan: Plan, results: Results, watch: Watch, memory: list[Memory]) -> None:
     """Print all figures, and write every single one to a new file."""
     print(f"the watch alone: {watch.share:.2%} of a core at {watch.updates} updates a second")
-    heads = ["connections", "", "reviews/s", "p99 ms", "CPU us a review", "of the rate without", "of the reviews for its CPU time"]
-    print(table([heads, *(row(results, name, connections) for connections in plan.connections for name in (BLIND, WATCHING))]))
+    heads = ["connections", "", "reviews/s", "p99 ms", "CPU us a review", "rate / rate without", "reviews per CPU second / without"]
+    print(table([heads, *(row(results, name, connections) for connections in plan.connections for name in (WITHOUT, WATCHING))]))
     sizes = [[it.name, str(it.nodes), *(f"{size / MEBIBYTE:.1f}" for size in (it.resident_bytes, it.peak_bytes))] for it in memory]
     print(table([["memory", "nodes", "resident MiB", "peak MiB"], *sizes]))
     document = {
@@ -290,20 +290,20 @@ def report(plan: Plan, results: Results, watch: Watch, memory: list[Memory]) -> 
     }
     path = RESULTS / f"watcher-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    say(f"written to {path}")
+    progress(f"written to {path}")
 
 
 def row(results: Results, name: str, connections: int) -> list[str]:
     """One line of the table."""
     measured = results.series[name, connections]
-    ratios = [results.rates(name, BLIND, connections), results.cpu_times(name, BLIND, connections)]
+    ratios = [results.rates(name, WITHOUT, connections), results.cpu_times(name, WITHOUT, connections)]
     figures = [f"{median(it.rate for it in measured):,.0f}", f"{median(it.p99 for it in measured) * 1e3:.2f}"]
     figures.append(f"{median(it.cpu_per_review for it in measured) * 1e6:,.0f}")
     return [str(connections), name, *figures, *(middle(it) if name == WATCHING else "" for it in ratios)]
 
 
-def say(line: str) -> None:
-    """Tell the person who waits what goes on, beside the tables."""
+def progress(line: str) -> None:
+    """Print a line about the progress to standard error; the tables go to standard output."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What the wrapper costs a task: from a ready proxy to its start, from its end to the pod's.
+"""How long a wrapped task waits: from a ready proxy to the start of the task, from its end to the end of the container.
 
 The wrapped command is the one that the webhook gave the pod, with the ports of a stand-in for
 Istio's agent, run in shells that find no more programs than an image of their kind has.
@@ -27,8 +27,8 @@ TRIAL_DEADLINE_SECONDS: Final = 30.0
 READY_AFTER_SECONDS: Final = 0.4
 READY_STEP_SECONDS: Final = 0.0137
 
-# The task tells when it started, waits for a line, and tells when it ends: each time in seconds
-# since the epoch with nanoseconds.
+# The task prints the time, waits for a line, and prints the time again: in seconds since the epoch,
+# with nanoseconds.
 STAMP: Final = "/bin/date +%s.%N"
 TASK: Final = ("/bin/sh", "-c", f"{STAMP}; read -r line; {STAMP}")
 SHELL_OF_THE_POD: Final = "/bin/sh"
@@ -37,7 +37,7 @@ ISTIO_READY_PORT: Final = "15021"
 
 
 class WrapperError(Exception):
-    """A wrapped task did not run as it should."""
+    """A wrapped task failed."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ class WrapperTrial:
     added_to_end: float
 
 
-def trials(command: Sequence[str], directory: Path, say: Callable[[str], None]) -> list[WrapperTrial]:
+def trials(command: Sequence[str], directory: Path, progress: Callable[[str], None]) -> list[WrapperTrial]:
     """Return trials of the pod's command, 12 in every shell that this machine has.
 
-    A shell in which a task does not run as it should has fewer, and the reason is said.
+    A shell in which a task fails has fewer, and the reason is printed.
 
     Raises:
         WrapperError: The command is no wrapper.
@@ -83,12 +83,12 @@ def trials(command: Sequence[str], directory: Path, say: Callable[[str], None]) 
     made: list[WrapperTrial] = []
     for shell in SHELLS:
         if missing := shell.missing():
-            say(f"left out: the wrapper in {shell.name}; install {', '.join(missing)}")
+            progress(f"the wrapper in {shell.name} is left out: install {', '.join(missing)}")
             continue
         try:
             made.extend(trials_in(shell, wrapper, path_of(shell, directory)))
         except (WrapperError, subprocess.TimeoutExpired) as error:
-            say(f"the wrapper in {shell.name} failed: {error}")
+            progress(f"the wrapper in {shell.name} failed: {error}")
     return made
 
 
@@ -122,7 +122,7 @@ def by_shell(trials: Sequence[WrapperTrial]) -> dict[str, list[WrapperTrial]]:
 
 
 def trial(shell: MeasuredShell, command: Sequence[str], path: Path, ready_after_seconds: float) -> WrapperTrial:
-    """Run one task beside an agent that gets ready after a time, and see both off."""
+    """Run one task beside an agent that gets ready after some time, until both have ended."""
     with StandInIstioAgent(ready_after_seconds=ready_after_seconds) as agent:
         argv = [*shell.argv, *at_ports_of(agent, command[1:]), *TASK]
         epoch = time.time() - time.monotonic()
@@ -131,7 +131,7 @@ def trial(shell: MeasuredShell, command: Sequence[str], path: Path, ready_after_
             ready = next(it.at for it in agent.events if it.name == "ready")
             rest, _ = task.communicate("\n", TRIAL_DEADLINE_SECONDS)
             ended = time.monotonic()
-        # The agent ends by itself only when it was asked to quit.
+        # The agent ends only after a quit request.
         agent.wait_exit(TRIAL_DEADLINE_SECONDS)
     return WrapperTrial(shell.name, started - epoch - ready, ended - (stamp(rest, task) - epoch))
 
@@ -152,16 +152,16 @@ def running_task(argv: Sequence[str], path: Path) -> Iterator[subprocess.Popen[s
 
 
 def stamp(line: str, task: subprocess.Popen[str]) -> float:
-    """Return a time that the task told.
+    """Return a time that the task printed.
 
     Raises:
-        WrapperError: It told none.
+        WrapperError: It printed none.
 
     """
     try:
         return float(line)
     except ValueError as error:
-        message = f"the task told no time, its code is {task.poll()}"
+        message = f"the task printed no time; its exit code is {task.poll()}"
         raise WrapperError(message) from error
 
 
