@@ -7,7 +7,7 @@ from typing import Final
 
 from manifests.rendering import CHART, MANIFESTS, render
 from manifests.values_schema import values_schema
-from webhook.policy_files import built_in_sidecars
+from webhook.core import built_in_sidecars
 
 VALUES_SCHEMA: Final = CHART / "values.schema.json"
 INSTALL: Final = MANIFESTS / "install.yaml"

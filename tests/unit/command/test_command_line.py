@@ -16,7 +16,7 @@ from demo.simulated_injectors import inject_istio
 from tests.support.oracles.pod_validation import validate
 from tests.support.pods import FIXTURES, SIMULATED, load
 from webhook import __version__
-from webhook.policy_files import built_in_sidecars
+from webhook.core import built_in_sidecars
 from webhook.settings import PREFIX
 
 POD = FIXTURES / "airflow-3.3.2-provider-10.25.0" / "kpo_cmds_args.json"
