@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FakeMountedFile(type(Path())):  # type: ignore[misc]
-    """A fake file that somebody replaces right after a given read of it. It cannot show what happens within one read."""
+    """A fake file that is replaced right after a given read. It cannot show what happens during a read."""
 
     replaced: dict[int, Callable[[], None]]
     reads: int
@@ -43,7 +43,7 @@ def certificates(tmp_path: Path) -> Certificates:
 
 
 class FakeForbiddenFile(type(Path())):  # type: ignore[misc]
-    """A fake file that may not be read while it is forbidden. Of a real one root would not be kept out, who may run these tests."""
+    """A fake file that cannot be read while it is forbidden. Root, as whom these tests may run, can read every real file."""
 
     is_forbidden = False
 
@@ -67,9 +67,9 @@ def test_a_pair_that_is_completed_while_it_is_looked_at_is_served_in_the_end(cer
     # The certificate is new; its key comes right after that read of the old one.
     replace_file(certificates.certificate_file, leaf.certificate_pem)
     key_file.replaced[key_file.reads + read] = lambda: replace_file(certificates.private_key_file, leaf.key_pem)
-    looks = [files.reload() for _ in range(4)]
-    assert looks.count(ReloadResult.LOADED) == 1
-    assert (looks[-1], files.problem, files.not_after) == (ReloadResult.UNCHANGED, "", expiry)
+    results = [files.reload() for _ in range(4)]
+    assert results.count(ReloadResult.LOADED) == 1
+    assert (results[-1], files.problem, files.not_after) == (ReloadResult.UNCHANGED, "", expiry)
 
 
 def test_a_sound_pair_that_changes_into_another_while_it_is_looked_at_is_not_served_half(certificates: Certificates) -> None:

@@ -1,4 +1,4 @@
-"""The serving certificate is replaced under a running service: nobody notices, and no bad pair is ever served."""
+"""The serving certificate is replaced under a running service: no request fails, and no bad pair is ever served."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def own_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSer
 
 
 class Clients:
-    """Threads that post without a pause, half of them on kept connections, until they are told to stop."""
+    """Threads that post without a pause, half of them on keep-alive connections, until they are stopped."""
 
     def __init__(self, service: RunningService) -> None:
         self.service = service
@@ -52,14 +52,14 @@ class Clients:
 
     def _run(self, number: int) -> None:
         try:
-            kept = self.service.connect()
+            connection = self.service.connect()
             while not self._stop.is_set():
                 review = injected_review()
-                reply = send(kept, review) if number % 2 else self.service.post(review)
+                reply = send(connection, review) if number % 2 else self.service.post(review)
                 verify(review, reply.body)
                 self.served[number] += 1
-            kept.close()
-        except BaseException as failure:  # noqa: BLE001 - whatever it is, the test is told
+            connection.close()
+        except BaseException as failure:  # noqa: BLE001 - whatever it is, the test fails
             self.failures.append(failure)
 
     @contextmanager
@@ -201,7 +201,7 @@ def test_what_cannot_be_served_is_refused_told_and_counted_and_the_right_pair_is
 
 
 def _refusals(service: RunningService) -> int:
-    """How often a bad pair was told of; the lines and the metric agree."""
+    """How often a bad pair was reported; the log and the metric agree."""
     counted = _reloads(service, "refused")
     assert len([line for line in service.logs if line.get("result") == "refused"]) >= counted - 1
     return int(counted)

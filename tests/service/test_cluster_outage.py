@@ -1,4 +1,4 @@
-"""The service beside a cluster that does not answer, or not well: reviews are answered all the same, and it says what it lacks.
+"""The service with an API server that is down, hangs or misbehaves: reviews are answered, and the log names the problem.
 
 What a real API server does is shown in tests/e2e/api_server/test_watcher.py.
 """
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 REVIEWS: Final = 200
 AT_ONCE_SECONDS: Final = 0.8 * CONNECT_SECONDS
-"""For all of them: a single one that waited for the API server would take longer."""
+"""For all reviews together: a single one that waited for the API server would take longer."""
 
 SOON_SECONDS: Final = 3.0
 SECRET: Final = "a-token-that-nobody-shall-see"  # noqa: S105  no server knows it
@@ -68,7 +68,7 @@ def watching(factory: pytest.TempPathFactory, server: str, text: str | None = No
 
 
 def answers_at_once(service: RunningService) -> bool:
-    """Whether many reviews in a row take no time to speak of."""
+    """Whether many reviews in a row take almost no time."""
     client = service.connect()
     began = time.monotonic()
     for _ in range(REVIEWS):
@@ -87,20 +87,20 @@ def ends_soon(service: RunningService) -> bool:
 
 @contextmanager
 def silence() -> Iterator[str]:
-    """A server that takes connections and never says a word."""
+    """A server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @contextmanager
 def refusal() -> Iterator[str]:
-    """A port that nobody listens on, and that nobody else is given meanwhile."""
+    """A port on which nobody listens, reserved meanwhile."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
-def test_an_api_server_that_never_answers_holds_up_no_review_and_no_end(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_an_api_server_that_never_answers_delays_no_review_and_no_shutdown(tmp_path_factory: pytest.TempPathFactory) -> None:
     with silence() as server, watching(tmp_path_factory, server) as service:
         is_answered(service)
         reply = service.health("/readyz")
@@ -112,7 +112,7 @@ def test_an_api_server_that_never_answers_holds_up_no_review_and_no_end(tmp_path
         assert ends_soon(service)
 
 
-def test_an_api_server_that_is_down_holds_up_neither_readiness_nor_reviews(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_an_api_server_that_is_down_delays_neither_readiness_nor_reviews(tmp_path_factory: pytest.TempPathFactory) -> None:
     with refusal() as server, watching(tmp_path_factory, server) as service:
         assert eventually(lambda: service.health("/readyz").status == 200, FIRST_SYNC_SECONDS - 1)
         line = service.log(event="cannot read the cluster's state", resource="nodes", level="warning")
@@ -120,14 +120,16 @@ def test_an_api_server_that_is_down_holds_up_neither_readiness_nor_reviews(tmp_p
         assert eventually(lambda: service.metric("cluster_errors_total", resource="nodes") > 2)
         assert answers_at_once(service)
         assert len([line for line in service.logs if line["event"] == "cannot read the cluster's state"]) == 3, (
-            "one for each resource, not for each try"
+            "one for each resource, not for each attempt"
         )
         assert ends_soon(service)
 
 
-def test_self_managed_certificates_tell_of_an_api_server_that_is_down_and_of_no_bundle(tmp_path_factory: pytest.TempPathFactory) -> None:
-    kept = {"certificates": "self-managed", "service_namespace": "airflow-webhook"}
-    with refusal() as server, watching(tmp_path_factory, server, native_sidecars="off", **kept) as service:
+def test_a_self_managed_certificate_reports_an_api_server_that_is_down_and_no_bundle_in_sync(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    self_managed = {"certificates": "self-managed", "service_namespace": "airflow-webhook"}
+    with refusal() as server, watching(tmp_path_factory, server, native_sidecars="off", **self_managed) as service:
         assert "Connection refused" in service.log(event="cannot reconcile certificates", level="warning")["problem"]
         assert eventually(lambda: service.metric("certificate_errors_total") > 1)
         assert service.metric("certificate_read_age_seconds") > 0
@@ -137,7 +139,7 @@ def test_self_managed_certificates_tell_of_an_api_server_that_is_down_and_of_no_
 
 
 @pytest.mark.parametrize("text", [f"users: [{SECRET}: [", f"users: [{{name: {SECRET}}}]", f"[{SECRET}]", "\x00"], ids=repr)
-def test_a_kubeconfig_that_cannot_be_used_is_told_without_its_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_a_kubeconfig_that_cannot_be_used_is_reported_without_its_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     with watching(tmp_path_factory, "", text) as service:
         line = service.log(event="cannot read the cluster's state", resource="nodes")
         assert line["problem"].startswith("the kubeconfig cannot be used: ")
@@ -146,24 +148,24 @@ def test_a_kubeconfig_that_cannot_be_used_is_told_without_its_text(tmp_path_fact
         assert SECRET not in service.text + service.stderr
 
 
-def test_without_credentials_it_says_once_that_there_is_no_cluster(service: RunningService) -> None:
+def test_without_credentials_it_logs_once_that_there_is_no_cluster(service: RunningService) -> None:
     assert [line["why"] for line in service.logs if line["event"] == "no cluster"] == [NO_CREDENTIALS]
     assert service.metric("native_support", support="unknown") == 1
     assert not [name for name, _labels in service.metrics() if name.startswith("cluster_")]
 
 
 class ScriptedApiServer:
-    """A fake API server for what no real one can be brought to: old versions, broken streams. It shows nothing of real ones."""
+    """A fake API server for what a real one cannot do: old versions, broken streams. It shows nothing about real ones."""
 
     def __init__(self) -> None:
         self.version: JSONObject = {"gitVersion": "v1.34.2"}
         self.nodes: list[JSONObject] = []
         self.events: list[bytes] = []
-        """What a watch sends before it says no more."""
+        """What a watch sends before it goes silent."""
         self.watches: list[str] = []
-        """The resourceVersion that each began from."""
+        """The resourceVersion from which each watch began."""
         self.refusal: tuple[int, bytes] | None = None
-        """What every request is answered with instead."""
+        """The response to every request instead."""
         self.over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -244,11 +246,11 @@ def test_a_line_of_a_watch_that_comes_in_pieces_is_one_event(tmp_path_factory: p
     line = json.dumps({"type": "ADDED", "object": fake_node("old", "v1.20.0")}).encode() + b"\n"
     fake.events = [line[:9], line[9:40], line[40:-1], line[-1:]]
     with watching(tmp_path_factory, fake.url) as service:
-        told = service.log(event="native sidecars", support="old-kubelet")
-        assert (told["oldest_kubelet"], told["node"]) == ("1.20.0", "old")
+        change = service.log(event="native sidecars", support="old-kubelet")
+        assert (change["oldest_kubelet"], change["node"]) == ("1.20.0", "old")
 
 
-def test_a_watch_that_sends_no_json_is_told_and_the_service_goes_on(
+def test_a_watch_that_sends_no_json_is_reported_and_the_service_continues(
     tmp_path_factory: pytest.TempPathFactory, fake: ScriptedApiServer
 ) -> None:
     fake.nodes, fake.events = [fake_node("a", "v1.34.2")], [b"<html>\n"]
@@ -260,14 +262,14 @@ def test_a_watch_that_sends_no_json_is_told_and_the_service_goes_on(
         service.log(event="reading the cluster's state again", resource="nodes")
 
 
-def test_a_watch_that_hangs_does_not_hold_up_the_end(tmp_path_factory: pytest.TempPathFactory, fake: ScriptedApiServer) -> None:
+def test_a_watch_that_hangs_does_not_delay_the_shutdown(tmp_path_factory: pytest.TempPathFactory, fake: ScriptedApiServer) -> None:
     with watching(tmp_path_factory, fake.url) as service:
         assert eventually(lambda: fake.watches == ["5"])
         assert ends_soon(service)
 
 
 @pytest.mark.parametrize(("switch", "support"), [("on", "forced-on"), ("off", "forced-off")])
-def test_a_switch_holds_from_the_start(
+def test_a_switch_applies_from_the_start(
     tmp_path_factory: pytest.TempPathFactory, fake: ScriptedApiServer, switch: str, support: str
 ) -> None:
     fake.version = {"gitVersion": "v1.20.0"}
@@ -294,7 +296,7 @@ def test_no_log_level_shows_the_token(tmp_path_factory: pytest.TempPathFactory, 
         assert SECRET not in service.text + service.stderr
 
 
-def test_a_stream_that_falls_silent_is_given_up(fake: ScriptedApiServer) -> None:
+def test_a_stream_that_goes_silent_is_given_up(fake: ScriptedApiServer) -> None:
     fake.events = [b"one\ntwo\nthr"]
     lines = KubernetesClient(Configuration(host=fake.url)).lines(NODES_PATH, 0.2, watch="true", resourceVersion="1")
 
@@ -312,10 +314,10 @@ REFUSALS: Final = {
 }
 
 
-@pytest.mark.parametrize(("status", "body", "told"), REFUSALS.values(), ids=REFUSALS)
-def test_an_error_is_told_in_the_servers_words_on_one_line(fake: ScriptedApiServer, status: int, body: bytes, told: str) -> None:
+@pytest.mark.parametrize(("status", "body", "text"), REFUSALS.values(), ids=REFUSALS)
+def test_an_error_has_the_servers_message_on_one_line(fake: ScriptedApiServer, status: int, body: bytes, text: str) -> None:
     fake.refusal = (status, body)
     with pytest.raises(RefusedError) as refusal:
         KubernetesClient(Configuration(host=fake.url)).get(NODES_PATH)
 
-    assert (refusal.value.status, str(refusal.value).rstrip()) == (status, told)
+    assert (refusal.value.status, str(refusal.value).rstrip()) == (status, text)

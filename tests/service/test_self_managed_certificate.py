@@ -1,4 +1,4 @@
-"""A service that keeps its own certificates, as far as it shows without a cluster; the rest is in tests/e2e."""
+"""A service with a self-managed certificate, without a cluster; the rest is in tests/e2e."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ NEEDED = {"certificates": "self-managed", "service_namespace": "airflow-webhook"
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "problem"),
     [
         (NEEDED, "found neither a service account token nor a kubeconfig"),
         (NEEDED | {"service_namespace": ""}, "service_namespace: required"),
     ],
     ids=["no cluster", "no namespace"],
 )
-def test_what_it_cannot_do_without_is_said_at_the_start(settings: dict[str, object], told: str) -> None:
+def test_a_missing_requirement_is_an_error_at_the_start(settings: dict[str, object], problem: str) -> None:
     process = start(settings)
     output, errors = process.communicate(timeout=30)
 
     assert process.returncode == 2
-    assert told in errors
+    assert problem in errors
     assert "listening" not in output

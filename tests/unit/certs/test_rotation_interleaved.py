@@ -59,7 +59,7 @@ class Replicas(RuleBasedStateMachine):
         """Each caBundle that a replica wrote, and when it stopped being the newest."""
         self.is_by_a_replica = False
         self.lost: set[x509.Certificate] = set()
-        """Authorities that somebody took out of both the Secret and the caBundle: they are nowhere in the cluster."""
+        """Authorities that were removed from both the Secret and the caBundle: they are nowhere in the cluster."""
         self.backup: JSONObject | None = None
         self.stranded: set[int] = set()
         """Replicas whose leaf nobody accepted any more, and that replaced it by a leaf of any authority."""

@@ -44,7 +44,7 @@ def reflector_of(
     pause: Callable[[float], object] = lambda _: None,
     now: Callable[[], float] = time.monotonic,
 ) -> NodeReflector:
-    """A reflector that tells the listener."""
+    """A reflector whose reads the listener records."""
     view.update_server(server_of(1, 34))
     return NodeReflector(reader, view, lambda: listener.read(ClusterResource.NODES), pause, now)
 
@@ -84,14 +84,14 @@ def test_heartbeats_change_nothing(view: ClusterView, listener: RecordingCluster
 
 
 def test_events_are_read_many_at_a_time_and_gather_in_between(view: ClusterView, listener: RecordingClusterListener) -> None:
-    clock, told, pauses = FakeClock(), list[int](), list[float]()
+    clock, counts, pauses = FakeClock(), list[int](), list[float]()
     enough = UnreachableError("it is enough")
 
     def pause(seconds: float) -> None:
-        told.append(len(listener.reads))
+        counts.append(len(listener.reads))
         pauses.append(seconds)
         clock.seconds += seconds
-        if len(told) == 4:
+        if len(counts) == 4:
             raise enough
 
     def events() -> Iterator[bytes]:
@@ -104,7 +104,7 @@ def test_events_are_read_many_at_a_time_and_gather_in_between(view: ClusterView,
         reflector_of(reader, view, listener, pause, clock).follow()
 
     assert pauses == [GATHER_SECONDS] * 4
-    assert all(100 <= after - before <= 102 for before, after in pairwise(told)), "all that come until the time is over, and the next"
+    assert all(100 <= after - before <= 102 for before, after in pairwise(counts)), "the events until the time is over, and the next one"
 
 
 def test_the_next_watch_goes_on_from_the_last_event_without_a_list(view: ClusterView, listener: RecordingClusterListener) -> None:
@@ -162,12 +162,12 @@ def test_an_event_that_cannot_be_read_is_received_once_and_the_nodes_are_listed_
     with pytest.raises(UnreadableError):
         reflector.follow()
     assert support_of(view) is NativeSupport.READY
-    told = len(listener.reads)
+    reads = len(listener.reads)
     reflector.follow()
 
     assert [parameters.get("resourceVersion") for _path, parameters in reader.requests] == [None, "5", None, "9"]
     assert support_of(view) is NativeSupport.OLD_KUBELET
-    assert len(listener.reads) > told
+    assert len(listener.reads) > reads
 
 
 def test_where_the_list_cannot_be_read_either_nothing_counts_as_read(view: ClusterView, listener: RecordingClusterListener) -> None:
@@ -175,12 +175,12 @@ def test_where_the_list_cannot_be_read_either_nothing_counts_as_read(view: Clust
     reflector = reflector_of(reader, view, listener)
     with pytest.raises(UnreadableError):
         reflector.follow()
-    told = len(listener.reads)
+    reads = len(listener.reads)
     for _ in range(3):
         with pytest.raises(UnreadableError):
             reflector.follow()
 
-    assert len(listener.reads) == told
+    assert len(listener.reads) == reads
     assert support_of(view) is NativeSupport.READY
 
 

@@ -82,9 +82,9 @@ def test_the_events_of_a_watch_are_read_with_their_resource_version() -> None:
         event("DELETED", node_object("a", OLD, at=10)),
     ]
     reader = FakeApiReader(watches=[lines])
-    told = [(one.node and str(one.node.kubelet), one.is_gone, one.resource_version) for one in watch_nodes(reader, "1")]
+    events = [(one.node and str(one.node.kubelet), one.is_gone, one.resource_version) for one in watch_nodes(reader, "1")]
 
-    assert told == [
+    assert events == [
         (None, False, "1"),
         ("1.34.2", False, "2"),
         ("1.28.15", False, "3"),

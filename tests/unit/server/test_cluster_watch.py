@@ -26,8 +26,8 @@ print(watch.view.current.support, "kubernetes" in sys.modules)
 """
 
 
-@pytest.mark.parametrize(("switch", "told"), [("off", "forced-off False"), ("on", "forced-on True"), ("auto", "unknown True")])
-def test_off_does_not_even_import_the_client(tmp_path: Path, switch: str, told: str) -> None:
+@pytest.mark.parametrize(("switch", "printed"), [("off", "forced-off False"), ("on", "forced-on True"), ("auto", "unknown True")])
+def test_off_does_not_even_import_the_client(tmp_path: Path, switch: str, printed: str) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text("{}")
     environment = {
@@ -40,4 +40,4 @@ def test_off_does_not_even_import_the_client(tmp_path: Path, switch: str, told: 
         [sys.executable, "-c", IMPORTS_NO_CLIENT], env=environment, capture_output=True, text=True, check=True, timeout=60
     )
 
-    assert done.stdout.split("\n")[0] == told
+    assert done.stdout.split("\n")[0] == printed

@@ -1,4 +1,4 @@
-"""The request path asks nobody and touches no file: the interpreter itself is asked what it did meanwhile (PEP 578)."""
+"""The request path does no I/O: the interpreter's audit hooks show what it does (PEP 578)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ import os
 counts = os.open("/proc/self/io", os.O_RDONLY)
 
 def calls():
-    "How often this process has read and written, as the kernel counts (proc_pid_io(5)); each look at it is one read more for the next."
+    "How often this process has read and written, as the kernel counts (proc_pid_io(5)); each call is one read more for the next."
     return [int(line.split()[1]) for line in os.pread(counts, 4096, 0).splitlines() if line.startswith(b"sysc")]
 """
 """Files and pipes that are open already are read and written without a word from the interpreter."""
@@ -88,11 +88,11 @@ log_to_stdout("info")
 observation = Observation(Metrics())
 JSON = (b"content-type", b"application/json")
 LARGE = (b"content-length", b"99999")
-asked = [(body, cluster, "/mutate", (JSON,)) for body in bodies for cluster in (UNKNOWN_CLUSTER, native)]
-asked += [(b"", native, "/", (JSON,)), (b"", native, "/mutate", ()), (b"", native, "/mutate", (JSON, LARGE)), (b" " * 99999, native, "/mutate", (JSON,))]
+requests = [(body, cluster, "/mutate", (JSON,)) for body in bodies for cluster in (UNKNOWN_CLUSTER, native)]
+requests += [(b"", native, "/", (JSON,)), (b"", native, "/mutate", ()), (b"", native, "/mutate", (JSON, LARGE)), (b" " * 99999, native, "/mutate", (JSON,))]
 statuses, answered = [], 0
 
-async def ask(body, cluster, path, headers):
+async def post(body, cluster, path, headers):
     "As uvicorn calls an application: the body comes in two parts."
     global answered, watching
     parts = [dict(type="http.request", body=body[:99], more_body=True), dict(type="http.request", body=body[99:])]
@@ -111,13 +111,13 @@ async def ask(body, cluster, path, headers):
     finally:
         watching = False
 
-async def ask_all():
+async def send_all():
     before = calls()
-    for request in asked:
-        await ask(*request)
+    for request in requests:
+        await post(*request)
     return before, calls()
 
-(read, written), (read_after, written_after) = asyncio.run(ask_all())
+(read, written), (read_after, written_after) = asyncio.run(send_all())
 print(json.dumps(dict(statuses=statuses, answered=answered, reads=read_after - read - 1, writes=written_after - written, seen=seen)))
 """
 
@@ -139,8 +139,8 @@ def run(program: str) -> list[str]:
 
 
 def test_no_review_of_a_real_pod_opens_a_file_a_connection_or_a_program() -> None:
-    told, *seen = run(PATH)
-    bodies, answered = map(int, told.split())
+    counts, *seen = run(PATH)
+    bodies, answered = map(int, counts.split())
 
     assert bodies > len(list(pods_in(str(FIXTURES))))
     assert answered > bodies, "most of them were patched, with native sidecars and without"
@@ -149,13 +149,13 @@ def test_no_review_of_a_real_pod_opens_a_file_a_connection_or_a_program() -> Non
 
 def test_no_request_to_the_application_does_any_io_but_for_one_line_in_the_log() -> None:
     *lines, last = run(APP)
-    told, events = json.loads(last), [json.loads(line)["event"] for line in lines]
-    statuses = Counter(told["statuses"])
+    result, events = json.loads(last), [json.loads(line)["event"] for line in lines]
+    statuses = Counter(result["statuses"])
 
-    assert statuses[200] >= told["answered"] > len(list(pods_in(str(FIXTURES)))), "most of them were patched"
+    assert statuses[200] >= result["answered"] > len(list(pods_in(str(FIXTURES)))), "most of them were patched"
     assert statuses.keys() == {200, 400, 404, 413, 415}
     assert Counter(events) == {"review": statuses[200], "refused": statuses.total() - statuses[200]}
-    assert (told["seen"], told["reads"], told["writes"]) == ([], 0, len(lines))
+    assert (result["seen"], result["reads"], result["writes"]) == ([], 0, len(lines))
 
 
 @pytest.mark.parametrize("io", IO.values(), ids=IO)
@@ -169,7 +169,7 @@ def test_the_interpreter_would_tell_of(io: str) -> None:
 def test_the_kernel_tells_of_what_the_interpreter_does_not() -> None:
     opened = "zeros, null = os.open('/dev/zero', os.O_RDONLY), os.open('/dev/null', os.O_WRONLY)"
     io = "os.read(zeros, 9); os.write(null, b'x'); os.write(null, b'y')"
-    (told,) = run(f"{COUNTED}{opened}\nwatching = True\nbefore = calls()\n{io}\nafter = calls()\nprint(len(seen), *before, *after)")
-    seen, read, written, read_after, written_after = map(int, told.split())
+    (counts,) = run(f"{COUNTED}{opened}\nwatching = True\nbefore = calls()\n{io}\nafter = calls()\nprint(len(seen), *before, *after)")
+    seen, read, written, read_after, written_after = map(int, counts.split())
 
     assert (seen, read_after - read - 1, written_after - written) == (0, 1, 2)
