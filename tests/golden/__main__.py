@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from tests.golden.pair import FOLDER, PAIRED, pair_file, pair_text
-from webhook.policy_files import build_policy
-from webhook.settings import Settings
+from webhook.core import default_policy
 
 if __name__ == "__main__":
-    policy = build_policy(Settings())
+    policy = default_policy()
     for stale in FOLDER.glob("*.yaml"):
         stale.unlink()
     for example in PAIRED:

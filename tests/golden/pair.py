@@ -12,13 +12,12 @@ import yaml
 
 from tests.support.examples import EXAMPLES
 from tests.support.pods import ABLE_CLUSTER, ask
-from webhook.core.cluster import UNKNOWN_CLUSTER
+from webhook.core import UNKNOWN_CLUSTER
 
 if TYPE_CHECKING:
     from tests.support.examples import Example
     from tests.support.json_object import JSONObject
-    from webhook.core.cluster import Cluster
-    from webhook.core.policy import Policy
+    from webhook.core import Cluster, Policy
 
 FOLDER: Final = Path(__file__).parent
 PAIRED: Final = tuple(example for example in EXAMPLES if example.about)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import yaml
+
+from webhook.core import ContainerEnd, NotConvertedReason
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -25,8 +27,6 @@ TASK_CONTAINER: Final = {
     "args": ["python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string", "{}"],
 }
 
-End = Literal["quit", "native", "keeps-running", "ends-by-itself", "unknown"]
-
 
 class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the webhook makes of the example. What is left out must not be there.
@@ -35,7 +35,7 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ready: The request that the task waits for, as ``GET :15021/healthz/ready``.
         alive: The request that tells a slow sidecar from one that is gone.
         quit: The request that ends the sidecar, as ``POST :15020/quitquitquit``.
-        without_native: How the sidecar ends on a cluster without native sidecars, in the word of the pod's status.
+        without_native: How the container ends on a cluster without native sidecars; None: the status does not list it.
         with_native: The same on a cluster with native sidecars.
         not_converted: Why it stays a regular container there.
         init_containers: All init containers there, in order; left out: those of the example, and behind them the sidecar if it is native.
@@ -47,9 +47,9 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ready: str | None = None
     alive: str | None = None
     quit: str | None = None
-    without_native: End | None = None
-    with_native: End | None = None
-    not_converted: str | None = None
+    without_native: ContainerEnd | None = None
+    with_native: ContainerEnd | None = None
+    not_converted: NotConvertedReason | None = None
     init_containers: tuple[str, ...] | None = None
     annotations_without_native: dict[str, str] = {}
     annotations_with_native: dict[str, str] = {}

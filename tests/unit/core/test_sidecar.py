@@ -11,15 +11,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from webhook.core.built_in import built_in_sidecars
 from webhook.core.pod import Pod
-from webhook.core.sidecar import Endpoint, FoundSidecar, locate, parse_sidecars
-from webhook.policy_files import build_policy
-from webhook.settings import Settings
+from webhook.core.sidecar import Catalogue, Endpoint, FoundSidecar, locate, parse_sidecars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CATALOGUE: Final = build_policy(Settings()).catalogue
+CATALOGUE: Final = Catalogue(built_in_sidecars())
 INJECTED: Final = {"sidecar.istio.io/status": '{"containers":["istio-proxy"]}'}
 
 
