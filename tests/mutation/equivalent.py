@@ -15,7 +15,7 @@ class Equivalent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Args:
         function: Dotted name of the changed function.
-        change: The lines of the difference, as `Mutant.change` has them.
+        change: The lines of the difference, as `tests.mutation.mutant.Mutant` has them.
         reason: Why no test can notice it.
 
     """

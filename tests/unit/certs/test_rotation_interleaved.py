@@ -82,8 +82,7 @@ class Replicas(RuleBasedStateMachine):
     @rule(number=NUMBERS)
     def reconcile(self, number: int) -> None:
         self._advance(number, Fault.NONE)
-        while self.replicas[number].is_reconciling:
-            self._advance(number, Fault.NONE)
+        self._finish(number)
 
     @rule(number=NUMBERS)
     def kill(self, number: int) -> None:
@@ -163,8 +162,8 @@ class Replicas(RuleBasedStateMachine):
 
     def _converges(self) -> None:
         """Left alone, all replicas converge: one authority, in sync, and no more writes."""
-        for replica in self.replicas:
-            replica.finish()
+        for number in range(REPLICAS):
+            self._finish(number)
         if CONFIGURATION not in self.cluster.objects:
             self.cluster.configure(self.webhooks)
         for pause in [
@@ -196,6 +195,11 @@ class Replicas(RuleBasedStateMachine):
             ]:
                 self.live_on(pause)
                 self.what_is_served_verifies()
+
+    def _finish(self, number: int) -> None:
+        """End the reconciliation that is under way."""
+        while self.replicas[number].is_reconciling:
+            self._advance(number, Fault.NONE)
 
     def _advance(self, number: int, fault: Fault) -> None:
         before, leaf = self.cluster.bundles, self.replicas[number].listener.leaf
