@@ -91,8 +91,8 @@ SEEN_ABLE: Final = f'{metrics.PREFIX}_native_support{{support="{NativeSupport.RE
 
 CONVERTED: Final = Kind("converted beside istio-proxy", {**AFTER_ISTIO, **INJECTED}, "sidecars-native")
 NO_SIDECAR: Final = Kind("without a sidecar, with the webhook", OPTED_IN, "no-sidecar")
-BARE: Final = Kind("bare", {}, None)
-KINDS: Final = (WRAPPED, RENDERED, CONVERTED, NO_SIDECAR, BARE)
+UNCHANGED: Final = Kind("without webhook and mesh", {}, None)
+KINDS: Final = (WRAPPED, RENDERED, CONVERTED, NO_SIDECAR, UNCHANGED)
 
 LEFT_ALONE: Final = Kind("left alone beside istio-proxy", INJECTED, None)
 """The problem itself: this pod never ends, so it is watched for some time."""

@@ -101,7 +101,7 @@ def trials_in(shell: MeasuredShell, wrapper: Sequence[str], path: Path) -> Itera
 def without_entrypoint(command: Sequence[str]) -> Sequence[str]:
     """Return the wrapper up to the words it runs: those of the image, which this machine lacks.
 
-    Where it ends with `--` it looks for them in the image by itself, and finds none here.
+    Where it ends with `--`, the wrapper searches the image for them, and finds none here.
 
     Raises:
         WrapperError: The command is no wrapper.

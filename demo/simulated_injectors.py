@@ -1,4 +1,4 @@
-"""What injectors make of a pod, SIMULATED: plain functions on JSON, written from the injectors' sources and golden files.
+"""SIMULATED injectors: plain functions on JSON that change a pod, written from the injectors' sources and golden files.
 
 They leave the containers, annotations and labels that a webhook can see, in the order the real ones leave them. They cannot show
 whether a real injector of some version does the same: no template is rendered, nothing is defaulted, most of env is left out.
@@ -24,7 +24,7 @@ MAX_LABEL_CHARACTERS = 63
 def inject_istio(pod: JSONObject, proxy_config: str = "{}") -> JSONObject:
     """Istio's sidecar in container mode (istio pkg/kube/inject, golden job-old-version.yaml.injected): istio-init last, istio-proxy last.
 
-    ``proxy_config`` is what the env PROXY_CONFIG of the proxy will hold. An annotation of the pod's makes it a native one, from 1.24 on.
+    ``proxy_config`` is what the env PROXY_CONFIG of the proxy will hold. With the annotation nativeSidecar it is native, from 1.24 on.
     """
     return _inject_istio(pod, proxy_config, _native_proxy if _wants_native_istio(pod, "false") else _append_proxy)
 
@@ -41,7 +41,7 @@ def inject_istio_native(pod: JSONObject) -> JSONObject:
 
 
 def inject_vault(pod: JSONObject) -> JSONObject:
-    """HashiCorp's vault-agent (vault-k8s agent-inject/agent/agent.go), for a pod that asks for it."""
+    """HashiCorp's vault-agent (vault-k8s agent-inject/agent/agent.go), for a pod with its annotation."""
     annotations = pod["metadata"].get("annotations") or {}
     if annotations.get("vault.hashicorp.com/agent-inject") != "true" or "vault.hashicorp.com/agent-inject-status" in annotations:
         return pod
@@ -63,7 +63,7 @@ def inject_vault(pod: JSONObject) -> JSONObject:
 def inject_linkerd(pod: JSONObject) -> JSONObject:
     """Linkerd's proxy in container mode with proxy-await (linkerd2 charts/patch, 2.16 to 2.18): linkerd-init last, linkerd-proxy first.
 
-    An annotation of the pod's makes it a native one: both first among the init containers. It refuses a pod that holds another mesh.
+    With its annotation for native sidecars it is native: both are first among the init containers. It leaves a pod of another mesh.
     """
     annotations = pod["metadata"].get("annotations") or {}
     is_injected = "linkerd.io/proxy-version" in annotations or "sidecar.istio.io/status" in annotations
@@ -88,7 +88,7 @@ def inject_linkerd(pod: JSONObject) -> JSONObject:
 
 
 def inject_dapr(pod: JSONObject) -> JSONObject:
-    """Dapr's daprd (dapr pkg/injector/patcher, 1.18), for a pod that asks for it: the last container, or the last init container."""
+    """Dapr's daprd (dapr pkg/injector/patcher, 1.18), for a pod with its annotation: the last container, or the last init container."""
     annotations = pod["metadata"].get("annotations") or {}
     labels = pod["metadata"].get("labels") or {}
     if annotations.get("dapr.io/enabled") != "true" or "dapr.io/sidecar-injected" in labels:

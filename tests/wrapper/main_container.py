@@ -1,4 +1,4 @@
-"""A program run as a container's main process, bare or with the wrapper around it."""
+"""The main process of a container: a task with or without the wrapper around it."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class MainContainer:
         """Run the wrapped task to its end."""
         return run(self.argv(task), self.environment(), stdin, timeout_seconds)
 
-    def run_bare(self, task: Sequence[str], stdin: bytes = b"") -> Ended:
+    def run_unwrapped(self, task: Sequence[str], stdin: bytes = b"") -> Ended:
         """Run the task without the wrapper."""
         return run([*self.before, *task], self.environment(), stdin)
 

@@ -25,7 +25,7 @@ def fake(*quits: int | Reaction, name: str = "fake") -> FakeSidecar:
     return FakeSidecar({"GET /ready": [200], "POST /quit": quits}, name=name)
 
 
-def test_a_sidecar_is_requested_to_quit_only_after_the_previous_one_has_stopped(shell: ShellImage) -> None:
+def test_a_sidecar_gets_its_quit_only_after_the_previous_one_has_stopped(shell: ShellImage) -> None:
     """The last requests of a secrets agent go through the mesh proxy. This agent listens for three more requests after its quit."""
     with fake(Reaction.STOP_LATER, name="agent") as agent, fake(Reaction.STOP, name="proxy") as proxy:
         ended = container(shell, agent.as_sidecar(), proxy.as_sidecar()).run(exits_with(3))
@@ -97,7 +97,7 @@ def test_the_quit_is_repeated_until_the_sidecar_listens(shells: list[ShellImage]
 
 
 def test_a_sidecar_that_starts_long_after_the_task_quits(shell: ShellImage, tmp_path: Path) -> None:
-    """Its image was still being pulled. Without the request it would run for ever."""
+    """Its image was still being pulled. Without the request it would never end."""
     uptime = Uptime(tmp_path)
     with FakeSidecar({"POST /quit": [Reaction.STOP]}, listens=False) as late:
         with uptime.seen_by(container(shell, late.as_sidecar(), wait_seconds=0)).started(exits_with(3)) as process:

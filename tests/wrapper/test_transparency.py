@@ -73,13 +73,13 @@ def seen(ended: Ended) -> dict[str, Any]:
 
 def differing(where: MainContainer, *args: str, stdin: bytes = b"") -> set[str]:
     """The names of the probe's entries that differ between a wrapped and an unwrapped run."""
-    bare = seen(where.run_bare([*PROBE, *args], stdin))
+    unwrapped = seen(where.run_unwrapped([*PROBE, *args], stdin))
     wrapped = seen(where.run([*PROBE, *args], stdin))
-    return {name for name in bare if bare[name] != wrapped[name]}
+    return {name for name in unwrapped if unwrapped[name] != wrapped[name]}
 
 
 def environments(where: MainContainer) -> tuple[dict[str, str], dict[str, str]]:
-    return seen(where.run_bare(PROBE))["environment"], seen(where.run(PROBE))["environment"]
+    return seen(where.run_unwrapped(PROBE))["environment"], seen(where.run(PROBE))["environment"]
 
 
 def test_a_wrapped_task_differs_from_an_unwrapped_one_only_as_documented(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
@@ -105,32 +105,32 @@ def test_another_user_with_groups_stays_that_user(shell: ShellImage) -> None:
     found = where.run(program).stdout.decode()
     assert "Uid:\t50000\t50000\t50000\t50000" in found
     rights = ("Uid", "Gid", "Groups", "Cap", "NoNewPrivs")
-    bare = where.run_bare(program).stdout.decode()
+    unwrapped = where.run_unwrapped(program).stdout.decode()
     assert [line for line in found.splitlines() if line.startswith(rights)] == [
-        line for line in bare.splitlines() if line.startswith(rights)
+        line for line in unwrapped.splitlines() if line.startswith(rights)
     ]
 
 
 def test_every_variable_that_a_shell_interprets_keeps_its_value(shell: ShellImage) -> None:
-    bare, wrapped = environments(container(shell).with_env(**dict.fromkeys(NAMES_OF_SHELLS, "set-by-the-pod"), OPTIND="7"))
-    assert wrapped == bare
+    unwrapped, wrapped = environments(container(shell).with_env(**dict.fromkeys(NAMES_OF_SHELLS, "set-by-the-pod"), OPTIND="7"))
+    assert wrapped == unwrapped
 
 
 def test_the_shell_adds_no_variable(shell: ShellImage) -> None:
-    bare, wrapped = environments(container(shell))
-    assert wrapped == bare
+    unwrapped, wrapped = environments(container(shell))
+    assert wrapped == unwrapped
     assert set(wrapped) - {"LC_CTYPE"} == {"PATH"}  # LC_CTYPE: Python's own (PEP 538)
 
 
 def test_odd_names_and_values_arrive_byte_by_byte(shell: ShellImage) -> None:
-    bare, wrapped = environments(replace(container(shell), env=ODD_VARIABLES))
-    assert wrapped == bare
+    unwrapped, wrapped = environments(replace(container(shell), env=ODD_VARIABLES))
+    assert wrapped == unwrapped
 
 
 @pytest.mark.parametrize("options", ["errexit:nounset:noglob", "allexport", "posix:pipefail:errexit"])
 def test_shell_options_in_the_environment_change_nothing(shell: ShellImage, ready_sidecar: FakeSidecar, options: str) -> None:
-    bare, wrapped = environments(container(shell, ready_sidecar.as_sidecar()).with_env(SHELLOPTS=options, BASHOPTS="extglob:nullglob"))
-    assert wrapped == bare
+    unwrapped, wrapped = environments(container(shell, ready_sidecar.as_sidecar()).with_env(SHELLOPTS=options, BASHOPTS="extglob:nullglob"))
+    assert wrapped == unwrapped
     assert ready_sidecar.requests == ["GET /ready", "POST /quit"]
 
 
@@ -138,8 +138,8 @@ def test_start_files_named_in_the_environment_are_not_run(shell: ShellImage, tmp
     trap = tmp_path / "rc"
     trap.write_text("echo leaked; exit 3\n", "utf-8")
     where = container(shell).with_env(BASH_ENV=str(trap), ENV=str(trap))
-    bare, wrapped = environments(where)
-    assert wrapped == bare
+    unwrapped, wrapped = environments(where)
+    assert wrapped == unwrapped
     assert wrapped["BASH_ENV"] == str(trap)
 
 
@@ -152,7 +152,7 @@ def test_thousands_of_variables_are_passed_on_within_seconds(shell: ShellImage, 
     where = replace(container(shell), env=many | {b"my.prop": b"1"})
     task = [*PYTHON, "-c", "import os; print(len(os.environ), os.environ['my.prop'])"]
     ended = where.run(task)
-    assert ended.stdout == where.run_bare(task).stdout
+    assert ended.stdout == where.run_unwrapped(task).stdout
     assert ended.seconds < 10
 
 
@@ -176,16 +176,16 @@ def test_a_closed_stdin_becomes_dev_null(shell: ShellImage) -> None:
 
 def test_the_task_can_read_from_its_terminal(shell: ShellImage) -> None:
     """The task is in the foreground of its terminal, as without the wrapper, so it may read from it."""
-    ours, theirs = os.openpty()
+    controller, terminal = os.openpty()
     task = [*PYTHON, "-c", "import os, sys; print(os.isatty(0), os.environ['LINES'], input())"]
     where = container(shell).with_env(LINES="7", COLUMNS="9")
     try:
-        with where.started(task, stdin=theirs) as process:
-            os.write(ours, b"typed\n")
+        with where.started(task, stdin=terminal) as process:
+            os.write(controller, b"typed\n")
             stdout, stderr = process.communicate(timeout=20)
     finally:
-        os.close(ours)
-        os.close(theirs)
+        os.close(controller)
+        os.close(terminal)
     assert (stdout, stderr) == (b"True 7 typed\n", b"")
 
 
@@ -205,8 +205,8 @@ def test_a_bash_that_exists_as_sh_only_is_transparent_too(tmp_path: Path) -> Non
     where = replace(
         container(bash_alone(tmp_path / "bin")), env=dict.fromkeys((name.encode() for name in NAMES_OF_SHELLS), b"set-by-the-pod")
     )
-    bare, wrapped = environments(where)
-    assert wrapped == bare
+    unwrapped, wrapped = environments(where)
+    assert wrapped == unwrapped
     assert differing(where) == set()
 
 
@@ -225,8 +225,8 @@ def test_the_task_runs_in_an_image_with_no_other_program_than_the_helpers(tmp_pa
     shell = Image("busybox-as-helper", "/airflow-sidecar-webhook/busybox", "/nonexistent", helper=True)
     enter = (unshare, "--mount", "--pid", "--fork", "--kill-child", str(require_program("bash")), "-c")
     script = f'{mount} -t proc proc "$0/proc"; exec {env} -u PWD -u OLDPWD -u SHLVL -u _ {chroot} "$0" "$@"'
-    where = replace(container(shell), before=(*enter, script, str(tmp_path)), env={b"my.prop": b"kept", b"PATH": b"/nonexistent"})
+    where = replace(container(shell), before=(*enter, script, str(tmp_path)), env={b"my.prop": b"unchanged", b"PATH": b"/nonexistent"})
     ended = where.run(["/app/busybox", "sh", "-c", "tr '\\000' ' ' </proc/self/environ; exit 9"])
     assert ended.code == 9, ended
-    assert sorted(ended.stdout.split()) == [b"PATH=/nonexistent", b"my.prop=kept"]
+    assert sorted(ended.stdout.split()) == [b"PATH=/nonexistent", b"my.prop=unchanged"]
     assert subprocess.run([mount], check=True, capture_output=True).stdout.count(str(tmp_path).encode()) == 0

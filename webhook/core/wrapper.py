@@ -50,10 +50,10 @@ class Wrap(msgspec.Struct, frozen=True):
 
     Args:
         entrypoint: What runs before the args.
-        sidecars: The sidecars that the wrapper waits for, in the order in which it requests them to quit.
+        sidecars: The sidecars that the wrapper waits for, in the order of their quit requests.
         wait_seconds: How long to wait for the sidecars; 0 does not wait.
         when_not_ready: What to do when they are not ready by then.
-        only_after_success: Whether a quit is requested only after exit code 0 (restartPolicy OnFailure).
+        only_after_success: Whether quit requests are sent only after exit code 0 (restartPolicy OnFailure).
         shell: The words that start the shell.
 
     """

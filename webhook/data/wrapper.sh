@@ -1,13 +1,13 @@
-# The wrapper around a task. It waits until the sidecars are ready, runs the task, requests each sidecar to quit, and exits with the task's code.
+# The wrapper around a task. It waits until the sidecars are ready, runs the task, sends each sidecar its quit request, and exits with the task's code.
 #
 #   sh -c "asw_script=<this text in single quotes>; eval \"$asw_script\"" airflow-sidecar-webhook OPTION... -- WORD...
 #
 #   --wait-seconds SECONDS              how long to wait for the sidecars; 0 does not wait
 #   --when-not-ready fail|run           what to do when a sidecar is not ready by then, or stops before it is ready
-#   --quit always|on-success            on-success: request a quit only after code 0, since restartPolicy OnFailure
+#   --quit always|on-success            on-success: send quit requests only after code 0, since restartPolicy OnFailure
 #                                       runs a failed task again beside the same sidecars
 #   --sidecar NAME READY ALIVE QUIT     READY and ALIVE are PORT/PATH, QUIT is METHOD:PORT/PATH, - stands for none;
-#                                       sidecars are requested to quit in the order of these options
+#                                       quit requests are sent in the order of these options
 #   --try-entrypoint WORD... --end-try  a possible entrypoint; the first one whose programs exist in the image runs before WORD...
 #   --entrypoint-source SOURCE          ignored here: the webhook reads it when it sees the pod again
 #   --busybox PROGRAM                   use the programs of this busybox instead of the image's
@@ -240,9 +240,9 @@ asw_was_up() {
   case $asw_ready$asw_alive in *" $1 "*) ;; *) return 1 ;; esac
 }
 
-# asw_quit NAME READY ALIVE QUIT: requests one sidecar to quit, for 3 s at most. A sidecar that was up and refuses the connection has
-# stopped. One that was never up may still start, for example while its image is pulled, and would then run for ever: so it is
-# tried until 60 s after the start of the wrapper. A sidecar may stop before it has sent its answer, so a request without an answer is repeated.
+# asw_quit NAME READY ALIVE QUIT: sends one sidecar its quit request until it is accepted, for 3 s at most. A sidecar that was up and refuses the connection has
+# stopped. One that was never up may still start, for example while its image is pulled, and would then never end: so the request is
+# repeated until 60 s after the start of the wrapper. A sidecar may stop before it has sent its answer, so a request without an answer is repeated.
 asw_quit() {
   [ "$4" != - ] || return 0
   [ -z "$asw_quitting" ] || asw_wait_gone "$asw_quitting"
@@ -297,7 +297,7 @@ asw_ignore_signals() {
   trap "" TERM INT HUP QUIT USR1 USR2
 }
 
-# asw_finish CODE: requests the sidecars to quit, and exits. The wrapper ends nowhere else.
+# asw_finish CODE: sends the quit requests, and exits. The wrapper ends nowhere else.
 asw_finish() {
   asw_ignore_signals
   # TERM means that the pod is being deleted: stop waiting for a sidecar that was never up.
