@@ -1,6 +1,6 @@
 """One golden pair: an example of the catalogue as a whole pod, and that pod after the webhook, with native sidecars and without.
 
-The wrapper's text stands there as a word.
+``<the wrapper>`` stands for the wrapper's script.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def built_in_sidecars() -> tuple[Sidecar, ...]:
 
 
 def _first_document(text: str) -> object:
-    """The rows of a file; their examples are a second document, which is neither parsed nor kept."""
+    """The rows of a file; their examples are a second document, which is not parsed."""
     return yaml.safe_load(text.partition("\n---\n")[0])
 
 

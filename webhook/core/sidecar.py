@@ -34,9 +34,9 @@ QUICK_STARTUP: Final = {"initialDelaySeconds": 0, "periodSeconds": 1, "failureTh
 
 
 class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a port may have been moved to: an annotation, an environment variable or a flag of the sidecar.
+    """Where a port may be set: an annotation of the pod, an environment variable or a flag of the sidecar.
 
-    With ``field`` the value is a JSON or YAML mapping and the port stands under that key.
+    With ``field`` the value is a JSON or YAML mapping, and the port is the value of that key.
     """
 
     annotation: str | None = None
@@ -45,7 +45,7 @@ class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     field: str | None = None
 
     def find(self, pod: Pod, container: Container) -> str | None:
-        """The port as written there, or None where this source says nothing."""
+        """The port as written there; None: it is not set there."""
         if self.annotation is not None:
             text = pod.annotations.get(self.annotation)
         elif self.env is not None:
@@ -360,7 +360,7 @@ class FoundSidecar(msgspec.Struct, frozen=True):
 
 
 def locate(sidecar: Sidecar, pod: Pod, container: Container) -> FoundSidecar:
-    """Resolve the endpoints of a sidecar in the container that it was told by.
+    """The endpoints of a sidecar in the container that its row identifies.
 
     Where the process serves no status at all (Istio's status port "0"), its readiness can only be a 503, so it is not waited for.
     """

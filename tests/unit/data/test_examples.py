@@ -29,7 +29,7 @@ CLUSTERS: Final = {"without": UNKNOWN_CLUSTER, "with": ABLE_CLUSTER}
 
 
 def has_names(example: Example) -> bool:
-    """Whether its row asks for a name of the container."""
+    """Whether its row identifies a container by its name as well."""
     match = ROWS[example.row or ""].match
     return match is not None and bool(match.names)
 
