@@ -89,7 +89,7 @@ def test_a_fault_lets_the_pod_pass_unchanged_with_a_warning(faulty_policy: Polic
     assert verify(review, reply.content) == json.loads(review)["request"]["object"]
     response = reply.json()["response"]
     assert response.keys() == {"uid", "allowed", "warnings"}
-    assert response["warnings"] == ["airflow-sidecar-webhook failed on this pod and left it as it is; its log says where"]
+    assert response["warnings"] == ["airflow-sidecar-webhook failed while it reviewed this pod, and left the pod unchanged; see its log"]
     assert len(_lines(log)) == 1
 
 

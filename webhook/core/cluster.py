@@ -1,7 +1,7 @@
-"""What the cluster can do: from what was seen of it to one frozen value that every decision reads.
+"""What the cluster supports: from an observation of it to one frozen value that every decision reads.
 
-A native sidecar (KEP-753) needs an API server that keeps ``restartPolicy`` on an init container, and a kubelet that knows what it means
-on every node the pod may come to. What is not known counts as no: a pod with a native sidecar on a cluster that has none is refused, or
+A native sidecar (KEP-753) needs an API server that accepts ``restartPolicy`` on an init container, and a kubelet that implements
+it on every node where the pod may run. Unknown counts as no: without support a pod with a native sidecar is refused, or
 never leaves its init containers.
 """
 
@@ -36,11 +36,11 @@ KUBELET_SKEW: Final = 3
 
 VIRTUAL_NODE_LABELS: Final = MappingProxyType({"type": "virtual-kubelet", "eks.amazonaws.com/compute-type": "fargate"})
 """Nodes that say nothing of where the next pod runs: a Fargate node is one pod, as old as that pod, and takes no other; behind a
-virtual kubelet there is no kubelet, and pods come to it only by a toleration."""
+virtual kubelet there is no kubelet, and pods run there only with a toleration."""
 
 
 class NativeSwitch(StrEnum):
-    """The setting: as the cluster is, or as its operator knows better."""
+    """The setting ``native_sidecars``."""
 
     AUTO = "auto"
     ON = "on"
@@ -89,19 +89,19 @@ class ServerVersion(msgspec.Struct, frozen=True):
     """An API server's version.
 
     Args:
-        told: In its own words.
-        counts_as: What it can do what it can by; the emulated one where it emulates an older (KEP-4330).
-        emulates: Whether that is an emulated one.
+        reported: As the API server reports it, like ``v1.34.2-eks-1``.
+        counts_as: The version whose features it has: the emulated one, where it emulates an older one (KEP-4330).
+        emulates: Whether it emulates an older one.
 
     """
 
-    told: str
+    reported: str
     counts_as: Version
     emulates: bool = False
 
 
 class ClusterObservation(msgspec.Struct, frozen=True):
-    """What was seen of a cluster.
+    """What was read from a cluster.
 
     Args:
         server: The API server; None: not known.
@@ -124,9 +124,9 @@ class Cluster(msgspec.Struct, frozen=True):
 
     Args:
         support: Whether native sidecars are used, and why.
-        server: What the API server counts as; None: not known.
-        injectors: See `ClusterObservation`.
-        reinvoked: See `ClusterObservation`.
+        server: The version whose features the API server has; None: not known.
+        injectors: As in `ClusterObservation`.
+        reinvoked: As in `ClusterObservation`.
 
     """
 
@@ -142,11 +142,11 @@ class Cluster(msgspec.Struct, frozen=True):
 
 
 UNKNOWN_CLUSTER: Final = Cluster()
-"""Of which nothing is known: no native sidecar."""
+"""The cluster of which nothing is known: no native sidecars."""
 
 
 def assess(observed: ClusterObservation, switch: NativeSwitch, minimum_kubelet: Version = DEFAULT_MINIMUM_KUBELET) -> Cluster:
-    """What follows from what was seen."""
+    """What the rules may assume of a cluster of which this was read."""
     server = observed.server.counts_as if observed.server else None
     return Cluster(_support(observed, switch, minimum_kubelet), server, observed.injectors, observed.reinvoked)
 
@@ -162,7 +162,7 @@ def _support(observed: ClusterObservation, switch: NativeSwitch, minimum_kubelet
     oldest = observed.oldest_kubelet or Version(server.major, server.minor - KUBELET_SKEW)
     if oldest < minimum_kubelet:
         return NativeSupport.OLD_KUBELET
-    # Who emulates such a version has chosen the flags of that server by hand, and no right of the webhook's shows the feature gate.
+    # Whoever emulates such a version sets that server's flags by hand; no right of the webhook shows its feature gates.
     return NativeSupport.EMULATING_SERVER if observed.server.emulates and server < GATE_LOCKED else NativeSupport.READY
 
 

@@ -1,7 +1,7 @@
-"""The conversion: which known sidecars become native ones (KEP-753), where they stand then, and what changes in them.
+"""The conversion: which known sidecars become native (KEP-753), their order then, and what changes in them.
 
-Istio's own rendering is the reference: a sidecar that its injector has put among the regular containers, and we have moved, ends in the
-same order and with the same fields as one that the injector has rendered natively (istio pkg/kube/inject/webhook.go reorderPod).
+Istio's own rendering is the reference: a converted sidecar has the same fields, in the same order among the init containers, as one
+that Istio's injector renders natively (istio pkg/kube/inject/webhook.go reorderPod).
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ GCSFUSE_DRIVER: Final = "gcsfuse.csi.storage.gke.io"
 
 
 class Move(msgspec.Struct, frozen=True):
-    """One container on its way to the init containers.
+    """One regular container that becomes an init container.
 
     Args:
         name: The container's name.
-        hooks: Its lifecycle afterwards; None: as it was.
-        startup_probe: A probe to add.
-        env: Variables to add.
-        loses_resize_policy: Whether this field goes.
+        hooks: Its lifecycle hooks afterwards; None: unchanged.
+        startup_probe: A startup probe to add; None: none.
+        env: Environment variables to add.
+        loses_resize_policy: Whether resizePolicy is removed.
 
     """
 
@@ -61,9 +61,9 @@ class Conversion(msgspec.Struct, frozen=True):
     Args:
         moves: The containers that are moved.
         order: Names of all init containers afterwards; empty where nothing is moved.
-        annotations: What makes the injectors accept the pod as it is then.
-        duplicates: Regular containers that are native sidecars already: an injector that looks in one list only, called for a pod
-            that was converted and is created again, has added them a second time. They go, or the pod would be refused.
+        annotations: Annotations by which the injectors accept the converted pod.
+        duplicates: Regular containers to remove, since a native sidecar of that name exists: an injector that searches one list only
+            adds its container again to a converted pod that is created anew, and the API server would refuse that pod.
         not_converted: Known sidecars that stay regular containers, and why.
 
     """
@@ -88,9 +88,9 @@ NO_CONVERSION: Final = Conversion()
 
 
 def convert(facts: Facts, cluster: Cluster) -> Conversion:
-    """What can become native in this pod, on a cluster that has native sidecars.
+    """What can become native in this pod, on a cluster with native sidecars.
 
-    Without a container for the task nothing is moved: what looks like a sidecar may be it, and one regular container must stay.
+    Nothing is moved unless the task's container is identified: what seems a sidecar may be it, and one regular container must stay.
     """
     containers = {container.name: container for container in facts.pod.spec.containers}
     if not facts.sidecars or facts.main is None or len(containers) < len(facts.pod.spec.containers):
@@ -161,7 +161,7 @@ def _why_volumes_stay(container: Container, facts: Facts) -> NotConvertedReason 
 
 
 def _why_injector_objects(row: Sidecar, container: Container, cluster: Cluster) -> NotConvertedReason | None:
-    """An injector that looks for its container in one list only adds it again; unless it is called once, or told by an annotation."""
+    """Whether the injector could add its container again: it searches one list only, may be called again, and obeys no annotation."""
     if row.native is None or row.native.reinvocation_safe is not False:
         return None
     since = read_version(_rule(row).annotations_since or "")
@@ -210,25 +210,25 @@ def _annotations(facts: Facts, moved: list[FoundSidecar]) -> dict[str, str]:
 
 
 def _with_entry_moved(text: str, name: str) -> str:
-    """An injector's notes on its own containers, with this one's among the init containers; anything else as it was.
+    """An injector's record of its own containers, with this container among the init containers; any other text unchanged.
 
-    Istio's status lists names, and null where there is none; its overrides list containers, and nothing where there is none.
+    Istio's status lists names, with null for an empty list; its overrides list containers, without a member for an empty list.
     """
     try:
-        notes = msgspec.json.decode(text, type=dict[str, Any])
+        record = msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):
         return text
-    regular, inits = (notes.get(key) or [] for key in ("containers", "initContainers"))
+    regular, inits = (record.get(key) or [] for key in ("containers", "initContainers"))
     if not isinstance(regular, list) or not isinstance(inits, list):
         return text
     moved = [one for one in regular if _name_of(one) == name]
     if not moved:
         return text
-    notes["initContainers"] = [*inits, *moved]
-    notes["containers"] = [one for one in regular if one not in moved] or None
-    if notes["containers"] is None and moved != [name]:
-        del notes["containers"]
-    return msgspec.json.encode(notes).decode()
+    record["initContainers"] = [*inits, *moved]
+    record["containers"] = [one for one in regular if one not in moved] or None
+    if record["containers"] is None and moved != [name]:
+        del record["containers"]
+    return msgspec.json.encode(record).decode()
 
 
 def _name_of(entry: object) -> object:
@@ -236,20 +236,20 @@ def _name_of(entry: object) -> object:
 
 
 def _order(facts: Facts, moved: list[Container]) -> Iterator[str]:
-    """Our own helper, which needs nothing; each mesh proxy behind its own helpers; then the rest, see `_behind`."""
+    """The wrapper's helper, which needs nothing; each mesh proxy after its own init containers; then the rest, see `_behind`."""
     inits = [container.name for container in facts.pod.init_containers]
     first = [name for name in inits if name == HELPER_CONTAINER]
-    late: list[Container] = []
+    others: list[Container] = []
     for container in sorted(moved, key=lambda one: (-facts.rows[one.name].quit_order, one.name)):
         row = facts.rows[container.name]
         if _rule(row).starts_first:
-            block = [*_fitting(row.init_containers, inits), container.name, *_fitting(_rule(row).next_init_containers, inits)]
+            block = [*_matching(row.init_containers, inits), container.name, *_matching(_rule(row).next_init_containers, inits)]
             first += [name for name in block if name not in first]
         else:
-            late.append(container)
+            others.append(container)
     rest = [name for name in inits if name not in first]
     slots: dict[int, list[str]] = {}
-    for container in late:
+    for container in others:
         slots.setdefault(_behind(facts, container, rest), []).append(container.name)
     yield from first
     yield from slots.get(0, ())
@@ -258,24 +258,24 @@ def _order(facts: Facts, moved: list[Container]) -> Iterator[str]:
         yield from slots.get(place, ())
 
 
-def _fitting(patterns: tuple[str, ...], names: Iterable[str]) -> list[str]:
+def _matching(patterns: tuple[str, ...], names: Iterable[str]) -> list[str]:
     return [name for pattern in patterns for name in names if glob(pattern).match(name)]
 
 
 def _behind(facts: Facts, container: Container, rest: list[str]) -> int:
-    """How many of these init containers come before it: up to the last one that it takes something from."""
+    """How many of these init containers go before it: all up to the last one that it needs."""
     needed = _needed(facts, container)
     return max((place for place, name in enumerate(rest, start=1) if name in needed), default=0)
 
 
 def _needed(facts: Facts, container: Container) -> set[str]:
-    """Init containers that must come before it: its own helpers, mesh proxies, whoever writes into a volume of its or uses its port."""
+    """Init containers that must go before it: its own, mesh proxies, and those that write into one of its volumes or use its port."""
     inits = [init.name for init in facts.pod.init_containers]
-    needed = {*_fitting(facts.rows[container.name].init_containers, inits)}
+    needed = {*_matching(facts.rows[container.name].init_containers, inits)}
     for name in facts.native_sidecars:
         row = facts.rows[name]
         if row.native and row.native.convert and row.native.convert.starts_first:
-            needed |= {name, *_fitting((*row.init_containers, *row.native.convert.next_init_containers), inits)}
+            needed |= {name, *_matching((*row.init_containers, *row.native.convert.next_init_containers), inits)}
     written = {volume.name for volume in facts.pod.spec.volumes or () if not volume.is_read_only}
     mounts = {mount.name for mount in container.mounts} & written
     ports = _numbers(container)

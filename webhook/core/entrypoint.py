@@ -1,7 +1,7 @@
 """What an image runs when a pod gives args but no command: known from a table by image, or found inside the image at run time.
 
 Setting ``command`` on a container throws the image's ENTRYPOINT away (https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/),
-and the image cannot be seen from the pod. So whoever wraps a container without a command must know what stood there.
+and the pod does not show the image's. So the wrapper of a container without a command must know the image's entrypoint.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from webhook.core.condition import image_matches
 
-# One element of an argv. Line breaks would split it where the wrapper keeps a list in one variable.
+# One element of an argv. Line breaks would split it where the wrapper stores a list in one variable.
 Word = Annotated[str, msgspec.Meta(pattern=r"^[^\n\x00]+\Z", max_length=4096)]
 Words = Annotated[tuple[Word, ...], msgspec.Meta(min_length=1, max_length=32)]
 
@@ -46,7 +46,7 @@ class EntrypointTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Images whose entrypoint or shell is known, and what Airflow's own images may start with.
 
     Args:
-        images: Rows; the first that fits and knows the thing asked for is taken.
+        images: Rows; the first that matches and knows the wanted fact is used.
         candidates: Entrypoints tried in this order inside an image of Airflow's own pods: the first whose programs all exist is used.
 
     """

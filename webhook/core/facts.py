@@ -1,4 +1,4 @@
-"""A pod as the rules see it: whose it is, which container is the task's, which are sidecars. Knows where things sit in a Pod."""
+"""A pod as the decision needs it: what created it, which container is the task's, which containers are sidecars."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Facts(msgspec.Struct, frozen=True):
 
     Args:
         pod: The pod.
-        origin: Who made it; None: not Airflow's.
-        options: The user's annotations.
-        invalid_annotations: Those that mean nothing.
+        origin: What of Airflow's created it; None: nothing of Airflow's.
+        options: The pod options: the user's annotations for this webhook.
+        invalid_annotations: Those whose value is not allowed.
         main: Index of the task's container in ``spec.containers``, or None.
-        command: The main container's own command, without a wrapper of ours; None where it has none.
-        sidecars: Known sidecars among the regular containers, in the order in which they are asked to quit.
-        native_sidecars: Names of known sidecars that are native ones already.
-        rows: The row of the catalogue for each name in the two before.
-        others: Names of regular containers that are neither the task's, nor known, nor kept for Airflow.
+        command: The main container's own command, without this webhook's wrapper; None where it has none.
+        sidecars: Known sidecars among the regular containers, in the order of their quit requests.
+        native_sidecars: Names of known sidecars that are native already.
+        rows: The catalogue's row of each known container, by its name.
+        others: Names of regular containers that are neither the task's nor known.
 
     """
 
@@ -58,8 +58,8 @@ class Facts(msgspec.Struct, frozen=True):
 def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
     """Read a pod."""
     options, bad = read_pod_options(pod.annotations)
-    told = {container.name: _sidecar_of(pod, container, options, catalogue) for container in pod.spec.containers}
-    main, misnamed = _find_main(pod, options, told)
+    rows = {container.name: _sidecar_of(pod, container, options, catalogue) for container in pod.spec.containers}
+    main, misnamed = _find_main(pod, options, rows)
     command = None if main is None else original_command(pod.spec.containers[main].command)
     native = _native(pod, options, catalogue)
     return Facts(
@@ -69,10 +69,10 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
         invalid_annotations=bad + misnamed,
         main=main,
         command=None if command is None else tuple(command),
-        sidecars=_found(pod, told, main),
+        sidecars=_found(pod, rows, main),
         native_sidecars=tuple(native),
-        rows={name: row for name, row in told.items() if row is not None} | native,
-        others=tuple([one.name for position, one in enumerate(pod.spec.containers) if told[one.name] is None and position != main]),
+        rows={name: row for name, row in rows.items() if row is not None} | native,
+        others=tuple([one.name for position, one in enumerate(pod.spec.containers) if rows[one.name] is None and position != main]),
     )
 
 
@@ -86,14 +86,14 @@ def _sidecar_of(pod: Pod, container: Container, options: PodOptions, catalogue: 
     return catalogue.find(pod, container)
 
 
-def _find_main(pod: Pod, options: PodOptions, told: dict[str, Sidecar | None]) -> tuple[int | None, tuple[InvalidAnnotation, ...]]:
-    """The container the user named, else ``base``, else the first that is no sidecar: injectors may have put theirs before it."""
+def _find_main(pod: Pod, options: PodOptions, rows: dict[str, Sidecar | None]) -> tuple[int | None, tuple[InvalidAnnotation, ...]]:
+    """The index of the task's container: the one that the user names, else ``base``, else the first that is not a known sidecar."""
     order = [container.name for container in pod.spec.containers]
-    possible = [name for name in order if told[name] is None and name != names.XCOM_CONTAINER]
+    possible = [name for name in order if rows[name] is None and name != names.XCOM_CONTAINER]
     misnamed: tuple[InvalidAnnotation, ...] = ()
     if options.main_container is not None:
-        # One that he describes as a sidecar himself he may also name; told by the catalogue it is none.
-        if options.main_container in possible or told.get(options.main_container) in options.sidecars:
+        # A container that the user himself describes as a sidecar may be named; one that the catalogue knows may not.
+        if options.main_container in possible or rows.get(options.main_container) in options.sidecars:
             return order.index(options.main_container), ()
         misnamed = (InvalidAnnotation(names.MAIN_CONTAINER_ANNOTATION, f"one of {', '.join(possible)}"),)
     if BASE in possible:
@@ -101,10 +101,10 @@ def _find_main(pod: Pod, options: PodOptions, told: dict[str, Sidecar | None]) -
     return (order.index(possible[0]) if possible else None), misnamed
 
 
-def _found(pod: Pod, told: dict[str, Sidecar | None], main: int | None) -> tuple[FoundSidecar, ...]:
+def _found(pod: Pod, rows: dict[str, Sidecar | None], main: int | None) -> tuple[FoundSidecar, ...]:
     found = []
     for position, container in enumerate(pod.spec.containers):
-        sidecar = told[container.name]
+        sidecar = rows[container.name]
         if sidecar is not None and not sidecar.must_outlive_task and position != main:
             found.append(locate(sidecar, pod, container))
     found.sort(key=lambda one: (one.quit_order, one.name))
@@ -114,5 +114,5 @@ def _found(pod: Pod, told: dict[str, Sidecar | None], main: int | None) -> tuple
 def _native(pod: Pod, options: PodOptions, catalogue: Catalogue) -> dict[str, Sidecar]:
     if not pod.spec.initContainers:
         return {}
-    told = {one.name: _sidecar_of(pod, one, options, catalogue) for one in pod.spec.initContainers if one.is_native_sidecar}
-    return {name: row for name, row in told.items() if row is not None}
+    rows = {one.name: _sidecar_of(pod, one, options, catalogue) for one in pod.spec.initContainers if one.is_native_sidecar}
+    return {name: row for name, row in rows.items() if row is not None}

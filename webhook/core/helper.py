@@ -1,7 +1,7 @@
 """The helper: an init container that copies a static busybox into the pod, for images that have no shell.
 
-It runs as the task does and asks for what the task asks for, so that it passes whatever the task passes: the restricted Pod Security
-Standard, a LimitRange, a ResourceQuota. An init container with the requests of a regular one never raises what the pod asks for
+It has the task's user and resources, so that it passes every check that the task passes: the restricted Pod Security
+Standard, a LimitRange, a ResourceQuota. An init container with the requests of a regular one never raises the pod's requests
 (KEP-753: the pod's request is the larger of the init containers' and the sum of the regular ones').
 """
 

@@ -1,8 +1,8 @@
-"""Lifecycle hooks of a sidecar that becomes a native one: which go, which stay, which forbid it.
+"""Lifecycle hooks of a sidecar that becomes native: which are removed, which stay, which forbid the conversion.
 
-The kubelet starts the next init container when postStart has ended, so a hook that waits for something later waits for ever. It runs
-preStop while the regular containers have ended already and would restart a sidecar that ends before its TERM (KEP-753), so a hook that
-asks the process to quit must go.
+The kubelet starts the next init container once postStart has ended, so a hook that waits for a later container waits for ever. It runs
+preStop after the regular containers have ended, and restarts a sidecar that ends before its TERM (KEP-753), so a hook that sends a quit
+request must be removed.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 QUIT_PROGRAMS: Final = frozenset({"kill", "pkill", "killall"})
 QUIT_WORD: Final = "quitquitquit"
-"""What a hook that ends the process holds, wherever it stands."""
+"""A hook that contains one of these words ends the process."""
 
 QUIT_PATHS: Final = ("/shutdown", "/graceful_shutdown", "/agent/v1/quit")
-"""How the path of a request that ends the process ends: Linkerd's and Dapr's, Consul's, Vault's."""
+"""Ends of the paths of quit requests: of Linkerd and Dapr, Consul, Vault."""
 
 _REQUESTED: Final = re.compile(r"(?::(?:\d+|\$\{?\w+\}?)|\w://[^\s/'\"]+|\b(?:localhost|127\.0\.0\.1)|\b(?:GET|POST|PUT)\s+)(/[^\s'\"?#]*)")
-"""The path of a request in a command: it stands behind a port, a host or a method. Any other is a file's."""
+"""The path of an HTTP request in a command: it follows a port, a host or a method. Any other path is a file's."""
 
 _WORD: Final = re.compile(r"[\w./-]+")
 
 
 def is_post_start_known(hooks: dict[str, Any], dropped: tuple[tuple[str, ...], ...]) -> bool:
-    """Whether there is no postStart hook, or one that a native sidecar has no use for."""
+    """Whether there is no postStart hook, or one that is removed from a native sidecar."""
     hook = hooks.get("postStart")
     return not hook or _is_one_of(hook, dropped)
 
 
 def edited_hooks(container: Container, rule: Convert, sidecar: FoundSidecar) -> dict[str, Any] | None:
-    """The hooks as a native sidecar has them; None where they are so already."""
+    """The lifecycle hooks of the native sidecar; None: unchanged."""
     before = container.hooks
     after = {name: hook for name, hook in before.items() if name != "postStart" or not hook}
     stop = after.get("preStop")
@@ -49,7 +49,7 @@ def edited_hooks(container: Container, rule: Convert, sidecar: FoundSidecar) -> 
 
 
 def _pre_stop(container: Container, rule: Convert, sidecar: FoundSidecar) -> list[str]:
-    """The command to add; a proxy without a status port has none that works, and an old one does not know it."""
+    """The preStop command to add; empty for a proxy without a status port and for one too old to have the command."""
     if not rule.pre_stop or sidecar.alive is None:
         return []
     port = sidecar.alive.port

@@ -1,14 +1,14 @@
-"""Names that other people's pods, scripts and dashboards hold on to. Changing one breaks pods in flight; a test pins them."""
+"""Names that other people's pods, scripts and dashboards rely on. A change breaks pods that run; a test pins them."""
 
 from __future__ import annotations
 
 from typing import Final
 
 PREFIX: Final = "airflow-sidecar-webhook"
-"""Prefix of every annotation, and the ``$0`` of a wrapped command: the mark by which we know our own work."""
+"""Prefix of every annotation, and the ``$0`` of a wrapped command: the mark of a pod that was changed before."""
 
 STATUS_ANNOTATION: Final = f"{PREFIX}/status"
-"""Annotation, written by us: what was done to the pod, and why, as a small JSON document."""
+"""The annotation that the webhook writes: what was done to the pod, and why, as a small JSON document."""
 
 MODE_ANNOTATION: Final = f"{PREFIX}/mode"
 MAIN_CONTAINER_ANNOTATION: Final = f"{PREFIX}/main-container"

@@ -1,4 +1,4 @@
-"""From a decision to the operations that carry it out: only where the pod is not so already."""
+"""From a decision to the JSON Patch operations that carry it out; none for what the pod already has."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def operations_for(facts: Facts, mutate: Mutate, status: Status, policy: Policy) -> tuple[Operation, ...]:
-    """The patch. The containers move last, so that places in ``spec.containers`` are those of the pod as it came."""
+    """The patch. Containers are moved last, so that indexes into ``spec.containers`` are those of the pod in the request."""
     return (
         *_metadata(facts, mutate, status),
         *_command(facts, mutate, policy),
@@ -68,7 +68,7 @@ def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:
 
 
 def _conversion(facts: Facts, mutate: Mutate) -> list[Operation]:
-    """``move`` takes a container as it is, with every field that we do not know."""
+    """``move`` takes the whole container, with every field that is unknown here."""
     regular = [container.name for container in facts.pod.spec.containers]
     operations: list[Operation] = []
     for name in mutate.conversion.duplicates:
@@ -93,7 +93,7 @@ def _moved(facts: Facts, mutate: Mutate, regular: list[str]) -> list[Operation]:
 
 
 def _moves(current: list[str], regular: list[str], wanted: Sequence[str]) -> Iterator[Operation]:
-    """What brings the init containers into this order, the missing ones from the regular containers."""
+    """Moves that give the init containers this order; names that are missing come from the regular containers."""
     for place, name in enumerate(wanted):
         if current[place : place + 1] == [name]:
             continue
@@ -107,7 +107,7 @@ def _moves(current: list[str], regular: list[str], wanted: Sequence[str]) -> Ite
 
 
 def _edits(moved: Move, facts: Facts, place: int) -> Iterator[Operation]:
-    """What changes in a container that was moved to this place."""
+    """Changes in the container that was moved to this index."""
     here = ("spec", "initContainers", place)
     container = next(one for one in facts.pod.spec.containers if one.name == moved.name)
     yield add("Always", *here, "restartPolicy")

@@ -1,4 +1,4 @@
-"""Which of Airflow's pods a pod is, told by the labels that Airflow sets itself."""
+"""What of Airflow's created a pod, identified by the labels that Airflow itself sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class PodOrigin(StrEnum):
-    """Who made the pod."""
+    """What of Airflow's created the pod."""
 
     KUBERNETES_EXECUTOR = "kubernetes-executor"
     KUBERNETES_POD_OPERATOR = "kubernetes-pod-operator"
@@ -26,7 +26,7 @@ ORIGIN_LABELS: Final = MappingProxyType(
         "spark_kubernetes_operator": PodOrigin.SPARK,
     }
 )
-"""Labels whose value "True" tells the origin: the executor's since Airflow 2.0, the operators' since their provider's first releases."""
+"""Labels whose value "True" identifies the origin; set by the executor since Airflow 2.0, by the operators since their first release."""
 
 CHART_JOB_COMPONENTS: Final = frozenset({"run-airflow-migrations", "create-user-job", "airflow-cleanup-pods", "database-cleanup"})
 """``component`` of the short-lived pods of the official chart, beside ``tier: airflow``. "worker" is no sign: Celery's carry it too."""

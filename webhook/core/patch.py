@@ -1,7 +1,7 @@
 """JSON Patch operations (RFC 6902), written by hand for the places that change, and proved before they leave.
 
 A patch that does not apply rejects the pod even under ``failurePolicy: Ignore`` (apiserver mutating/dispatcher.go), so every patch is
-applied here first. It is applied to the part of the pod that the rules read, which holds every place an operation of ours can name:
+applied here first. It is applied to the part of the pod that the rules read, which holds every place that an operation can name:
 what lies outside can neither make it fail nor be changed by it.
 """
 
@@ -28,7 +28,7 @@ MAX_ANNOTATION_BYTES: Final = 256 * 1024
 Operation = TypedDict(
     "Operation", {"op": Literal["add", "move", "remove"], "path": str, "from": NotRequired[str], "value": NotRequired[Any]}
 )
-"""One operation; ``from`` is a word of Python's, so it cannot be written as a class."""
+"""One operation; ``from`` is a Python keyword, so this cannot be a class."""
 
 
 @lru_cache(maxsize=1024)
@@ -43,17 +43,17 @@ def add(value: object, *tokens: str | int) -> Operation:
 
 
 def remove(*tokens: str | int) -> Operation:
-    """Take away something that is there."""
+    """Remove a member or an item; it must be there."""
     return {"op": "remove", "path": pointer(*tokens)}
 
 
 def move(source: tuple[str | int, ...], *tokens: str | int) -> Operation:
-    """Take what is at one place, whole, and insert it at another; the second is counted when the first is gone."""
+    """Move a whole value; an index of the target counts after the value is removed from its source."""
     return {"op": "move", "from": pointer(*source), "path": pointer(*tokens)}
 
 
 def add_entries(wanted: Mapping[str, str], present: Mapping[str, str] | None, *tokens: str | int) -> list[Operation]:
-    """Set entries of a mapping that may be absent or null; entries that are so already are left alone."""
+    """Set entries of a mapping that may be absent or null; entries that already have the value are left out."""
     if wanted and not present:
         return [add(dict(wanted), *tokens)]
     return [add(value, *tokens, key) for key, value in wanted.items() if present is None or present.get(key) != value]
@@ -123,7 +123,7 @@ class _Pointer(jsonpatch.JsonPointer):
 
 
 class _Words(list[Any]):
-    """A list that no operation of ours changes any more, so that `jsonpatch`'s copy of each value may be itself."""
+    """A list that no later operation changes, so that `jsonpatch`'s copy of each value may be itself."""
 
     def __deepcopy__(self, _memo: object) -> _Words:
         return self
@@ -176,7 +176,7 @@ _ONLY_FOR_NATIVE_SIDECARS: Final = frozenset({"lifecycle", "livenessProbe", "rea
 
 
 def _violations(pod: dict[str, Any], labels_before: dict[str, str]) -> Iterator[str]:
-    """What kubernetes pkg/apis/core/validation/validation.go refuses of the things an operation of ours can bring about."""
+    """What kubernetes pkg/apis/core/validation/validation.go refuses among the things that an operation can cause."""
     spec, metadata = pod["spec"], pod["metadata"]
     inits, containers = spec.get("initContainers", ()), spec["containers"]
     if not containers:

@@ -41,7 +41,7 @@ class Port(msgspec.Struct, frozen=True, gc=False):
     name: str | None = None
 
 
-# What few pods are asked for is kept as it came, and read when it is asked for.
+# Fields that few decisions need stay undecoded until one needs them.
 ABSENT = msgspec.Raw(b"null")
 
 

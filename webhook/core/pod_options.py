@@ -1,4 +1,4 @@
-"""What a user says about one pod, in its annotations. A value that means nothing never stops a task: it is left out, with a warning."""
+"""Pod options: what a user sets for one pod, in its annotations. A value that is not allowed is ignored with a warning; the task starts."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ class DescribedSidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Args:
         name: The container's name.
-        quit: How it is asked to end.
+        quit: Its quit request; None: it has none.
         ready: Answers 2xx when the task may start.
         native: Whether it may become a native sidecar, where the cluster has those. With ``ready`` it needs a probe of its own then: the
-            kubelet asks at the pod's address, where an endpoint on the loopback does not answer.
+            kubelet probes at the pod's address, where an endpoint on the loopback does not answer.
 
     """
 
@@ -124,7 +124,7 @@ class PodOptions(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class InvalidAnnotation:
-    """An annotation whose value means nothing.
+    """An annotation whose value is not allowed.
 
     Args:
         key: The annotation.

@@ -8,7 +8,7 @@ import msgspec
 
 
 class PreEncoded(str):
-    """A text, with its JSON form beside it. Looking eight thousand characters through for what JSON escapes is a tenth of a review."""
+    """A string with its JSON encoded once. Searching the wrapper's 8,000 characters for what JSON escapes is a tenth of a review."""
 
     __slots__ = ("json",)
 
@@ -28,7 +28,7 @@ def _json_of(value: Any) -> msgspec.Raw:
     raise NotImplementedError(message)
 
 
-# msgspec asks about whatever is not exactly a str.
+# msgspec calls the hook for every value that is not exactly a str.
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=_json_of)
 
 

@@ -170,7 +170,7 @@ def render_review(uid: str, operations: tuple[Operation, ...] = (), warnings: tu
     response: dict[str, Any] = {"uid": uid, "allowed": True}
     if operations:
         response["patchType"] = "JSONPatch"
-        # Base64 holds nothing that JSON escapes, so its 15 KB need not be looked through again.
+        # Base64 holds nothing that JSON escapes, so its 15 KB need not be searched again.
         response["patch"] = msgspec.Raw(b'"' + pybase64.b64encode(to_json(operations)) + b'"')
     if warnings:
         response["warnings"] = [warning_text(warning) for warning in warnings]

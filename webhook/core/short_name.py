@@ -36,7 +36,7 @@ class ShortNamePolicy:
     Args:
         key: The label that is set: one of `NAME_LABELS`.
         value: What it is made of.
-        fixed: The text for `ShortNameValue.FIXED`, and for a pod that tells neither DAG nor task.
+        fixed: The text for `ShortNameValue.FIXED`, and for a pod that names neither DAG nor task.
 
     """
 
@@ -51,7 +51,7 @@ def is_label_value(text: str) -> bool:
 
 
 def to_label_value(text: str) -> str:
-    """A valid, non-empty label value for any text: itself where it is one, else a readable start and a hash that keeps it apart."""
+    """A valid, non-empty label value for any text: itself where it is one, else a readable start and a hash that makes it unique."""
     if text and is_label_value(text):
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_CHARACTERS]

@@ -63,8 +63,8 @@ def _server(server: ServerVersion | NotRead) -> Finding:
     if isinstance(server, NotRead):
         return _not_read("version of the API server", "get /version", server)
     if server.emulates:
-        return found(FindingId.SERVER_EMULATES, version=server.told, emulated=server.counts_as)
-    return found(FindingId.SERVER_VERSION, version=server.told)
+        return found(FindingId.SERVER_EMULATES, version=server.reported, emulated=server.counts_as)
+    return found(FindingId.SERVER_VERSION, version=server.reported)
 
 
 def _nodes(nodes: Nodes | NotRead) -> Finding:

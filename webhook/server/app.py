@@ -1,4 +1,4 @@
-"""The webhook's application: one route. Everything it knows about pods is in `webhook.core`."""
+"""The webhook's HTTP application: one route. The rules for pods are in `webhook.core`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 PATH: Final = "/mutate"
 NO_TELEMETRY: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
-"""FastAPI looks at each request whether somebody has set up OpenTelemetry. Nobody has, and an exception's text may quote a pod."""
+"""Off: FastAPI would check each request for an OpenTelemetry set-up, and an exception's text may quote a pod."""
 
-FAULT_WARNING: Final = "airflow-sidecar-webhook failed on this pod and left it as it is; its log says where"
+FAULT_WARNING: Final = "airflow-sidecar-webhook failed while it reviewed this pod, and left the pod unchanged; see its log"
 
 
 def create_app(policy: Policy, cluster: Callable[[], Cluster], observation: Observation, on_fault: str) -> FastAPI:
-    """The application; ``cluster`` gives what is known of it now, without asking anyone; ``on_fault`` is the setting of that name."""
+    """The application; ``cluster`` returns what is known of the cluster now, without I/O; ``on_fault`` is the setting of that name."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY)
     app.add_exception_handler(HTTPException, _refusing(observation))
 
@@ -42,7 +42,7 @@ def create_app(policy: Policy, cluster: Callable[[], Cluster], observation: Obse
             raise HTTPException(400, str(problem)) from problem
         return _answer(review, started)
 
-    # Not app.post: at a tenth of a review that looks for parameters to fill and a model to answer with, and there are none.
+    # Not app.post, which spends a tenth of a review on parameters and response models that this route does not have.
     app.add_route(PATH, mutate, methods=["POST"])
 
     def _answer(review: ReviewRequest, started: float) -> Response:

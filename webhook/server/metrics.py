@@ -26,30 +26,34 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.reviews = Counter(
             f"{PREFIX}_reviews",
-            "Reviews answered, by result (wrapped, labelled, left, unchanged, skipped), reason and dry run.",
+            "Pod reviews answered, by result (native, wrapped, labelled, left, unchanged, skipped), reason and dry run.",
             ("result", "reason", "dry_run"),
             registry=self.registry,
         )
         self.review_seconds = Histogram(
             f"{PREFIX}_review_duration_seconds",
-            "From the whole body read to the answer ready.",
+            "Seconds from the arrival of the whole request body until the answer is ready.",
             buckets=DURATION_BUCKETS,
             registry=self.registry,
         )
         self.invalid_annotations = Counter(
-            f"{PREFIX}_bad_annotations",
-            "Annotations of ours that mean nothing, by annotation (other: no such annotation).",
+            f"{PREFIX}_invalid_annotations",
+            "Invalid values of airflow-sidecar-webhook annotations, by annotation (other: an annotation that does not exist).",
             ("annotation",),
             registry=self.registry,
         )
         self.refused = Counter(
             f"{PREFIX}_refused_requests",
-            "Requests that were no review, by HTTP status.",
+            "Requests refused because they are not a valid AdmissionReview or exceed a limit, by HTTP status.",
             ("status",),
             registry=self.registry,
         )
-        self.faults = Counter(f"{PREFIX}_faults", "Reviews in which this webhook itself failed: each is a bug.", registry=self.registry)
-        self.in_flight = Gauge(f"{PREFIX}_requests_in_flight", "Requests that are being read or answered.", registry=self.registry)
+        self.faults = Counter(
+            f"{PREFIX}_faults",
+            "Reviews that failed inside the webhook. Each is a bug; the pod starts unchanged unless on_fault is error.",
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(f"{PREFIX}_requests_in_flight", "Requests that are being received or answered.", registry=self.registry)
         self.reloads = Counter(
             f"{PREFIX}_certificate_reloads",
             "Replacements of the serving certificate, by result (loaded, refused).",

@@ -1,4 +1,4 @@
-"""What is told about each review: one log line and one set of metrics, from the same outcome. No args, env or patch values."""
+"""Logs and metrics of each review, from the same outcome: one line, and never args, env or patch values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOG = logging.getLogger("webhook.review")
 
 
 class Observation:
-    """Tells of reviews in logs and metrics."""
+    """Logs and counts reviews."""
 
     def __init__(self, metrics: Metrics) -> None:
         """Count into these metrics."""
@@ -33,18 +33,18 @@ class Observation:
         result = outcome.result
         self._reviews(result, outcome.reason, request.dry_run).inc()
         self.metrics.review_seconds.observe(seconds)
-        for bad in outcome.invalid_annotations:
-            self.metrics.invalid_annotations.labels(bad.key if bad.key in POD_OPTIONS else "other").inc()
+        for invalid in outcome.invalid_annotations:
+            self.metrics.invalid_annotations.labels(invalid.key if invalid.key in POD_OPTIONS else "other").inc()
         if LOG.isEnabledFor(logging.INFO):
             write_info(LOG.name, "review", _fields(request, outcome, result, seconds))
 
     def failed(self, request: ReviewRequest, fault: Exception) -> None:
-        """This webhook itself failed at a review."""
+        """The webhook failed inside a review."""
         self.metrics.faults.inc()
         LOG.error("fault", exc_info=fault, extra={"fields": _identity(request)})
 
     def refused(self, status: int, problem: str) -> None:
-        """A request was no review."""
+        """A request was refused before it was a review."""
         self.metrics.refused.labels(str(status)).inc()
         LOG.warning("refused", extra={"fields": {"status": status, "problem": problem}})
 
@@ -68,6 +68,6 @@ def _fields(request: ReviewRequest, outcome: Outcome, result: str, seconds: floa
         "result": result,
         "reason": outcome.reason,
         "operations": len(outcome.operations),
-        "invalid_annotations": [bad.key for bad in outcome.invalid_annotations],
+        "invalid_annotations": [bad.key for invalid in outcome.invalid_annotations],
         "duration_seconds": round(seconds, 6),
     }

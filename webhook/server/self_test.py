@@ -1,4 +1,4 @@
-"""One pod before the first one: a service that cannot treat a plain pod must not start, and the first real one is not the slowest."""
+"""The self-test at start: a service that cannot treat a plain pod must not start. It also warms up the first real review."""
 
 from __future__ import annotations
 
