@@ -68,6 +68,6 @@ def _fields(request: ReviewRequest, outcome: Outcome, result: str, seconds: floa
         "result": result,
         "reason": outcome.reason,
         "operations": len(outcome.operations),
-        "invalid_annotations": [bad.key for invalid in outcome.invalid_annotations],
+        "invalid_annotations": [invalid.key for invalid in outcome.invalid_annotations],
         "duration_seconds": round(seconds, 6),
     }
