@@ -8,23 +8,18 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import threading
 import time
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from kubernetes.client import Configuration
 
 from tests.service.reviews import injected_review, is_answered
-from tests.service.running_service import DEADLINE_SECONDS, Certificates, RunningService, eventually, running_service, send
+from tests.service.running_service import Certificates, RunningService, eventually, running_service, send
 from tests.support.oracles.admission import verify
-from webhook.kube.client import CONNECT_SECONDS, KubernetesClient
+from tests.support.scripted_api_server import ScriptedApiServer, scripted_api_server
+from webhook.kube.client import CONNECT_SECONDS
 from webhook.kube.credentials import NO_CREDENTIALS
-from webhook.kube.errors import MAX_MESSAGE_CHARACTERS, RefusedError, UnreachableError
-from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
 from webhook.kube.watcher import FIRST_SYNC_SECONDS
 
 if TYPE_CHECKING:
@@ -154,76 +149,10 @@ def test_without_credentials_it_logs_once_that_there_is_no_cluster(service: Runn
     assert not [name for name, _labels in service.metrics() if name.startswith("cluster_")]
 
 
-class ScriptedApiServer:
-    """A fake API server for what a real one cannot do: old versions, broken streams. It shows nothing about real ones."""
-
-    def __init__(self) -> None:
-        self.version: JSONObject = {"gitVersion": "v1.34.2"}
-        self.nodes: list[JSONObject] = []
-        self.events: list[bytes] = []
-        """What a watch sends before it goes silent."""
-        self.watches: list[str] = []
-        """The resourceVersion from which each watch began."""
-        self.refusal: tuple[int, bytes] | None = None
-        """The response to every request instead."""
-        self.over = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def end(self) -> None:
-        self.over.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    def answer(self, path: str) -> JSONObject:
-        metadata = {"resourceVersion": "5"}
-        return {
-            VERSION_PATH: self.version,
-            NODES_PATH: {"metadata": metadata, "items": self.nodes},
-            CONFIGURATIONS_PATH: {"metadata": metadata, "items": []},
-        }[path]
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        script = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: object) -> None:
-                """Not on the test's stderr."""
-
-            def do_GET(self) -> None:
-                url = urlsplit(self.path)
-                query = parse_qs(url.query)
-                status, body = script.refusal or (200, b"")
-                self.send_response(status)
-                self.send_header("Transfer-Encoding", "chunked")
-                self.end_headers()
-                if body:
-                    self.send_chunk(body)
-                elif "watch" in query:
-                    script.watches += query["resourceVersion"]
-                    for part in script.events:
-                        self.send_chunk(part)
-                    script.over.wait(DEADLINE_SECONDS)
-                else:
-                    self.send_chunk(json.dumps(script.answer(url.path)).encode())
-                self.send_chunk(b"")
-
-            def send_chunk(self, data: bytes) -> None:
-                self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-                self.wfile.flush()
-
-        return Handler
-
-
 @pytest.fixture
 def fake() -> Iterator[ScriptedApiServer]:
-    server = ScriptedApiServer()
-    yield server
-    server.end()
+    with scripted_api_server() as server:
+        yield server
 
 
 def fake_node(name: str, kubelet: str) -> JSONObject:
@@ -294,30 +223,3 @@ def test_no_log_level_shows_the_token(tmp_path_factory: pytest.TempPathFactory, 
         service.log(event="native sidecars")
         assert eventually(lambda: fake.watches == ["5"])
         assert SECRET not in service.text + service.stderr
-
-
-def test_a_stream_that_goes_silent_is_given_up(fake: ScriptedApiServer) -> None:
-    fake.events = [b"one\ntwo\nthr"]
-    lines = KubernetesClient(Configuration(host=fake.url)).lines(NODES_PATH, 0.2, watch="true", resourceVersion="1")
-
-    assert [next(lines), next(lines), next(lines)] == [b"", b"one", b"two"]
-    with pytest.raises(UnreachableError, match="timed out"):
-        next(lines)
-
-
-REFUSALS: Final = {
-    "a Status": (403, b'{"kind": "Status", "message": "nodes is forbidden"}', "403 nodes is forbidden"),
-    "a proxy's page": (502, b"<html>\n  Bad   Gateway", "502 <html> Bad Gateway"),
-    "what is no text": (500, b"\xff\x00", "500 \ufffd\x00"),
-    "a book": (500, b"word " * 1000, "500 " + ("word " * 1000)[:MAX_MESSAGE_CHARACTERS].rstrip()),
-    "another place": (302, b"over there", "302 over there"),
-}
-
-
-@pytest.mark.parametrize(("status", "body", "text"), REFUSALS.values(), ids=REFUSALS)
-def test_an_error_has_the_servers_message_on_one_line(fake: ScriptedApiServer, status: int, body: bytes, text: str) -> None:
-    fake.refusal = (status, body)
-    with pytest.raises(RefusedError) as refusal:
-        KubernetesClient(Configuration(host=fake.url)).get(NODES_PATH)
-
-    assert (refusal.value.status, str(refusal.value).rstrip()) == (status, text)

@@ -89,7 +89,15 @@ class _ServerVersion(msgspec.Struct, rename="camel"):
     emulation_minor: str = ""
 
 
-class _Event(msgspec.Struct):
+class WatchEvent(msgspec.Struct, frozen=True):
+    """One event of a watch.
+
+    Args:
+        type: ``ADDED``, ``MODIFIED``, ``DELETED`` or ``BOOKMARK``.
+        object: The object, not decoded; of a bookmark its metadata has the resourceVersion alone.
+
+    """
+
     type: str
     object: msgspec.Raw
 
@@ -153,21 +161,34 @@ def watch_nodes(reader: ApiReader, resource_version: str) -> Iterator[NodeEvent]
         ClusterError: The watch broke off; a RefusedError where watching is forbidden, or the resourceVersion is too old (410).
 
     """
+    for event in watch(reader, NODES_PATH, resource_version):
+        if event is not None:
+            node = decode(event.object, _Node)
+            resource_version = node.metadata.resource_version
+            stored = None if event.type == "BOOKMARK" else node.stored()
+            yield NodeEvent(stored, event.type == "DELETED", resource_version)
+        else:
+            yield NodeEvent(None, is_gone=False, resource_version=resource_version)
+
+
+def watch(reader: ApiReader, path: str, resource_version: str) -> Iterator[WatchEvent | None]:
+    """The events of a collection after this resourceVersion, for `WATCH_SECONDS`. None: the watch was accepted, or is still open.
+
+    Raises:
+        ClusterError: The watch broke off; a RefusedError where watching is forbidden, or the resourceVersion is too old (410).
+
+    """
     parameters = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_SECONDS)}
-    for line in reader.lines(NODES_PATH, SILENCE_SECONDS, resourceVersion=resource_version, **parameters):
-        event = _read_event(line) if line.strip() else NodeEvent(None, is_gone=False, resource_version=resource_version)
-        resource_version = event.resource_version
-        yield event
+    for line in reader.lines(path, SILENCE_SECONDS, resourceVersion=resource_version, **parameters):
+        yield _read_event(line) if line.strip() else None
 
 
-def _read_event(line: bytes) -> NodeEvent:
-    event = decode(line, _Event)
+def _read_event(line: bytes) -> WatchEvent:
+    event = decode(line, WatchEvent)
     if event.type == "ERROR":
         status = decode(event.object, _WatchError)
         raise RefusedError(status.code, status.message)
-    node = decode(event.object, _Node)
-    is_bookmark = event.type == "BOOKMARK"
-    return NodeEvent(None if is_bookmark else node.stored(), event.type == "DELETED", node.metadata.resource_version)
+    return event
 
 
 def pages(reader: ApiReader, path: str) -> Iterator[Page]:

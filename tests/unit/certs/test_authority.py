@@ -11,13 +11,28 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from certs.authority import BACKDATED, CA_LIFE, LEAF_LIFE, Issued, make_authority, service_names, sign_leaf
+from certs.authority import (
+    BACKDATED,
+    CA_LIFE,
+    LEAF_LIFE,
+    RENEWAL,
+    RENEWAL_JITTER,
+    Issued,
+    is_own_authority,
+    make_authority,
+    renewal_time,
+    service_names,
+    sign_leaf,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAMES = service_names("airflow-sidecar-webhook", "infra")
+
+
+AUTHORITY = make_authority(NOW)
 
 
 def verify(leaf: Issued, authority: Issued, name: str, at: datetime) -> None:
@@ -83,3 +98,32 @@ def test_openssl_takes_the_pair(tmp_path: Path) -> None:
 
 def test_a_key_is_never_shown() -> None:
     assert "key" not in repr(make_authority(NOW))
+
+
+def test_a_certificate_is_renewed_at_two_thirds_of_its_life_or_a_little_sooner() -> None:
+    parts = [(renewal_time(make_authority(NOW).certificate) - NOW) / CA_LIFE for _ in range(20)]
+
+    assert all(RENEWAL - RENEWAL_JITTER < part <= RENEWAL for part in parts)
+    assert len(set(parts)) > 1
+
+
+def test_the_hour_before_it_was_made_is_no_part_of_its_life() -> None:
+    life = timedelta(minutes=3)
+
+    assert renewal_time(make_authority(NOW, life=life).certificate) > NOW + life / 2
+    assert life < BACKDATED
+
+
+def test_the_webhooks_own_authorities_are_recognised_by_their_name() -> None:
+    leaf = sign_leaf(AUTHORITY, ["airflow-sidecar-webhook CA 1"], NOW)
+
+    assert is_own_authority(AUTHORITY.certificate)
+    assert not is_own_authority(make_authority(NOW, "stranger").certificate)
+    assert not is_own_authority(leaf.certificate)
+
+
+def test_serial_numbers_are_random_and_long() -> None:
+    serials = [sign_leaf(AUTHORITY, ["a"], NOW).certificate.serial_number for _ in range(20)]
+
+    assert len(set(serials)) == 20
+    assert max(serials).bit_length() > 128

@@ -1,18 +1,22 @@
 """The Kubernetes client's requests and responses, and an API server that hangs, breaks off or is not there (tests/support/answering_socket.py).
 
-A watch that goes silent, and the text of refusals: tests/service/test_cluster_outage.py. Real API servers: tests/e2e/api_server.
+Real API servers: tests/e2e/api_server.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 import pytest
+from kubernetes.client import Configuration
 
 from tests.support.answering_socket import answering, client_of, closed_port, reply
+from tests.support.scripted_api_server import scripted_api_server
 from webhook.kube import client as client_module
-from webhook.kube.client import Response
-from webhook.kube.errors import RefusedError, UnreachableError
+from webhook.kube.client import KubernetesClient, Response
+from webhook.kube.errors import MAX_MESSAGE_CHARACTERS, RefusedError, UnreachableError
+from webhook.kube.reading import NODES_PATH
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 APPLY = "application/apply-patch+yaml"
@@ -84,3 +88,32 @@ def test_a_port_on_which_nobody_listens_is_unreachable() -> None:
 def test_a_response_that_breaks_off_is_unreachable() -> None:
     with answering(reply(b'{"a": 1}')[:-3]) as (client, _), pytest.raises(UnreachableError):
         client.request("GET", "/a")
+
+
+def test_a_stream_that_goes_silent_is_given_up() -> None:
+    with scripted_api_server() as server:
+        server.events = [b"one\ntwo\nthr"]
+        lines = KubernetesClient(Configuration(host=server.url)).lines(NODES_PATH, 0.2, watch="true", resourceVersion="1")
+
+        assert [next(lines), next(lines), next(lines)] == [b"", b"one", b"two"]
+        with pytest.raises(UnreachableError, match="timed out"):
+            next(lines)
+
+
+REFUSALS: Final = {
+    "a Status": (403, b'{"kind": "Status", "message": "nodes is forbidden"}', "403 nodes is forbidden"),
+    "a proxy's page": (502, b"<html>\n  Bad   Gateway", "502 <html> Bad Gateway"),
+    "what is no text": (500, b"\xff\x00", "500 \ufffd\x00"),
+    "a book": (500, b"word " * 1000, "500 " + ("word " * 1000)[:MAX_MESSAGE_CHARACTERS].rstrip()),
+    "another place": (302, b"over there", "302 over there"),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "text"), REFUSALS.values(), ids=REFUSALS)
+def test_an_error_has_the_servers_message_on_one_line(status: int, body: bytes, text: str) -> None:
+    with scripted_api_server() as server:
+        server.refusal = (status, body)
+        with pytest.raises(RefusedError) as refusal:
+            KubernetesClient(Configuration(host=server.url)).get(NODES_PATH)
+
+    assert (refusal.value.status, str(refusal.value).rstrip()) == (status, text)

@@ -11,7 +11,17 @@ from webhook.core.cluster import MutatingWebhook, ServerVersion
 from webhook.core.version import Version
 from webhook.kube.errors import RefusedError, UnreadableError
 from webhook.kube.nodes import ClusterNode
-from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, PAGE, VERSION_PATH, list_nodes, list_webhooks, read_server, watch_nodes
+from webhook.kube.reading import (
+    CONFIGURATIONS_PATH,
+    NODES_PATH,
+    PAGE,
+    VERSION_PATH,
+    list_nodes,
+    list_webhooks,
+    read_server,
+    watch,
+    watch_nodes,
+)
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -100,3 +110,13 @@ def test_an_error_within_a_watch_is_a_refusal() -> None:
     with pytest.raises(RefusedError, match="410 too old resource version") as refusal:
         list(watch_nodes(FakeApiReader(watches=[[expired]]), "1"))
     assert refusal.value.status == 410
+
+
+def test_a_watch_of_any_collection_leaves_its_objects_undecoded() -> None:
+    reader = FakeApiReader(watches=[[b"", event("ADDED", {"kind": "Pod"})]])
+    accepted, added = watch(reader, "/api/v1/pods", "1")
+
+    assert accepted is None
+    assert added is not None
+    assert (added.type, bytes(added.object)) == ("ADDED", b'{"kind": "Pod"}')
+    assert reader.requests[0][0] == "/api/v1/pods"

@@ -1,0 +1,95 @@
+"""A fake API server over HTTP, for what a real one cannot do."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, urlsplit
+
+from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.json_object import JSONObject
+
+WATCH_SECONDS: Final = 60
+"""How long a watch stays open at most."""
+
+
+class ScriptedApiServer:
+    """A fake API server for what a real one cannot do: old versions, broken streams. It shows nothing about real ones."""
+
+    def __init__(self) -> None:
+        self.version: JSONObject = {"gitVersion": "v1.34.2"}
+        self.nodes: list[JSONObject] = []
+        self.events: list[bytes] = []
+        """What a watch sends before it goes silent."""
+        self.watches: list[str] = []
+        """The resourceVersion from which each watch began."""
+        self.refusal: tuple[int, bytes] | None = None
+        """The response to every request instead."""
+        self.over = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def end(self) -> None:
+        self.over.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, path: str) -> JSONObject:
+        metadata = {"resourceVersion": "5"}
+        return {
+            VERSION_PATH: self.version,
+            NODES_PATH: {"metadata": metadata, "items": self.nodes},
+            CONFIGURATIONS_PATH: {"metadata": metadata, "items": []},
+        }[path]
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        script = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                """Not on the test's stderr."""
+
+            def do_GET(self) -> None:
+                url = urlsplit(self.path)
+                query = parse_qs(url.query)
+                status, body = script.refusal or (200, b"")
+                self.send_response(status)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                if body:
+                    self.send_chunk(body)
+                elif "watch" in query:
+                    script.watches += query["resourceVersion"]
+                    for part in script.events:
+                        self.send_chunk(part)
+                    script.over.wait(WATCH_SECONDS)
+                else:
+                    self.send_chunk(json.dumps(script.answer(url.path)).encode())
+                self.send_chunk(b"")
+
+            def send_chunk(self, data: bytes) -> None:
+                self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+                self.wfile.flush()
+
+        return Handler
+
+
+@contextmanager
+def scripted_api_server() -> Iterator[ScriptedApiServer]:
+    """One that ends with the block."""
+    server = ScriptedApiServer()
+    try:
+        yield server
+    finally:
+        server.end()
