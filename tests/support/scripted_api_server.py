@@ -30,6 +30,8 @@ class ScriptedApiServer:
         """What a watch sends before it goes silent."""
         self.watches: list[str] = []
         """The resourceVersion from which each watch began."""
+        self.peers: set[object] = set()
+        """The addresses of the connections on which requests came."""
         self.refusal: tuple[int, bytes] | None = None
         """The response to every request instead."""
         self.over = threading.Event()
@@ -61,6 +63,7 @@ class ScriptedApiServer:
                 """Not on the test's stderr."""
 
             def do_GET(self) -> None:
+                script.peers.add(self.client_address)
                 url = urlsplit(self.path)
                 query = parse_qs(url.query)
                 status, body = script.refusal or (200, b"")

@@ -90,6 +90,17 @@ def test_a_response_that_breaks_off_is_unreachable() -> None:
         client.request("GET", "/a")
 
 
+def test_requests_one_after_the_other_use_one_connection() -> None:
+    with scripted_api_server() as server:
+        client = KubernetesClient(Configuration(host=server.url))
+        for _ in range(3):
+            client.get(NODES_PATH)
+        server.refusal = (403, b"{}")
+        client.request("GET", NODES_PATH)
+
+        assert len(server.peers) == 1
+
+
 def test_a_stream_that_goes_silent_is_given_up() -> None:
     with scripted_api_server() as server:
         server.events = [b"one\ntwo\nthr"]
