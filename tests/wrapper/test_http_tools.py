@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
+from tests.wrapper.fake_uptime import FakeUptime
 from tests.wrapper.main_container import PYTHON, container, exits_with
 from tests.wrapper.messages import NO_HTTP_CLIENT, stopped
 from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.shell_image import dash_alone, dash_and_bash
-from tests.wrapper.uptime import Uptime
 
 if TYPE_CHECKING:
     from tests.wrapper.shell_image import ShellImage
@@ -51,7 +51,7 @@ def test_each_tool_waits_and_requests_the_quit(images: list[ShellImage], host: s
 
 def test_each_tool_distinguishes_a_hang_from_a_refused_connection(images: list[ShellImage], tmp_path: Path) -> None:
     """The wrapper's clock stands still, so that no deadline passes on a busy machine."""
-    uptime = Uptime(tmp_path)
+    uptime = FakeUptime(tmp_path)
 
     def check(image: ShellImage) -> None:
         with FakeSidecar({"GET /ready": [Reaction.HANG, 200], "POST /quit": [Reaction.HANG, Reaction.RESET_AND_STOP]}) as fake:

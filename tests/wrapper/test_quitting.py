@@ -11,11 +11,11 @@ import pytest
 from demo.stand_in_istio_agent import Behaviour, StandInIstioAgent
 from testbed.wait import until
 from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
+from tests.wrapper.fake_uptime import FakeUptime
 from tests.wrapper.main_container import container, end_of, exits_with, python
 from tests.wrapper.messages import quit_not_accepted, quit_not_enabled
 from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.sidecars import istio
-from tests.wrapper.uptime import Uptime
 
 if TYPE_CHECKING:
     from tests.wrapper.shell_image import ShellImage
@@ -36,7 +36,7 @@ def test_a_sidecar_gets_its_quit_only_after_the_previous_one_has_stopped(shell: 
 
 
 def test_a_sidecar_that_does_not_stop_after_its_quit_delays_the_next_one_by_5_s_at_most(shell: ShellImage, tmp_path: Path) -> None:
-    uptime = Uptime(tmp_path)
+    uptime = FakeUptime(tmp_path)
     with fake(200, name="agent") as agent, fake(Reaction.STOP, name="proxy") as proxy:
         where = uptime.seen_by(container(shell, agent.as_sidecar(), proxy.as_sidecar()))
         with where.started(exits_with(3)) as process:
@@ -98,7 +98,7 @@ def test_the_quit_is_repeated_until_the_sidecar_listens(shells: list[ShellImage]
 
 def test_a_sidecar_that_starts_long_after_the_task_quits(shell: ShellImage, tmp_path: Path) -> None:
     """Its image was still being pulled. Without the request it would never end."""
-    uptime = Uptime(tmp_path)
+    uptime = FakeUptime(tmp_path)
     with FakeSidecar({"POST /quit": [Reaction.STOP]}, listens=False) as late:
         with uptime.seen_by(container(shell, late.as_sidecar(), wait_seconds=0)).started(exits_with(3)) as process:
             uptime.wait_until_seen()

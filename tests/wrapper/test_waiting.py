@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from demo.stand_in_istio_agent import Behaviour, StandInIstioAgent
 from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
+from tests.wrapper.fake_uptime import FakeUptime
 from tests.wrapper.main_container import container, end_of, exits_with, python
 from tests.wrapper.messages import NOT_STARTED, RUNS_ANYWAY, not_ready, quit_not_accepted, stopped
 from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.shell_image import dash_alone, dash_and_bash
 from tests.wrapper.sidecars import istio
-from tests.wrapper.uptime import Uptime
 from webhook.core.pod_options import WhenNotReady
 from webhook.core.sidecar import Endpoint, FoundSidecar
 
@@ -83,7 +83,7 @@ def test_a_readiness_request_that_hangs_does_not_delay_the_timeout(shells: list[
 
 
 def test_a_sidecar_that_never_listens_has_a_minute_until_it_is_given_up(shell: ShellImage, tmp_path: Path) -> None:
-    uptime = Uptime(tmp_path)
+    uptime = FakeUptime(tmp_path)
     with FakeSidecar({}, listens=False) as absent:
         where = uptime.seen_by(container(shell, absent.as_sidecar(), wait_seconds=1))
         with where.started(exits_with(0)) as process:
@@ -125,7 +125,7 @@ def test_a_stopped_sidecar_is_noticed_beside_one_that_is_alive(shells: list[Shel
 
 def test_a_sidecar_has_stopped_when_it_has_refused_for_a_second_however_many_refusals_that_are(shell: ShellImage, tmp_path: Path) -> None:
     """Another sidecar counts the rounds. The clock counts whole seconds, so a second is over at the second tick."""
-    uptime = Uptime(tmp_path)
+    uptime = FakeUptime(tmp_path)
     with FakeSidecar({"GET /ready": [503], "POST /quit": [Reaction.STOP]}, name="alive") as alive:  # noqa: SIM117 - too long as one
         with FakeSidecar({"GET /ready": [503, Reaction.RESET_AND_STOP]}, name="gone") as gone:
             where = container(shell, gone.as_sidecar(), alive.as_sidecar(), wait_seconds=LONG_SECONDS)

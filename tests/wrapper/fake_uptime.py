@@ -1,4 +1,4 @@
-"""The clock that the wrapper reads, set by a test: a minute passes in no time."""
+"""A fake of the clock that the wrapper reads: a test makes a minute pass in no time."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ MOUNTS: Final = '"$0" --bind "$1" /proc/uptime && shift && exec "$@"'
 START_SECONDS: Final = 1000
 
 
-class Uptime:
-    """A /proc/uptime that stands still until a test moves it (proc_uptime(5)); lxcfs mounts one over the kernel's in the same way."""
+class FakeUptime:
+    """A /proc/uptime that stands still until a test moves it (proc_uptime(5)); lxcfs mounts one over the kernel's in the same way.
+
+    It cannot show how long anything takes in real time.
+    """
 
     def __init__(self, directory: Path) -> None:
         """Make the file, at 1000 s."""
