@@ -213,13 +213,11 @@ asw_wait_ready() {
     asw_clock
     if [ "$asw_now" -ge "$asw_wait_end" ]; then
       asw_unready="sidecar $asw_waiting was not ready after $asw_seconds s"
-      return 0
-    fi
-    if [ -n "$asw_gone" ] && [ "$asw_now" -ge "$asw_deadline" ]; then
+    elif [ -n "$asw_gone" ] && [ "$asw_now" -ge "$asw_deadline" ]; then
       asw_waiting=$asw_gone
       asw_unready="sidecar $asw_gone stopped before it was ready (it refuses connections)"
-      return 0
     fi
+    [ -z "$asw_unready" ] || return 0
     asw_pause
   done
 }
@@ -437,11 +435,11 @@ asw_start_end=$asw_deadline
 [ -z "$asw_sidecars" ] || asw_choose_http
 asw_wait_ready
 
-if [ -n "$asw_unready" ] && [ "$asw_when_not_ready" = run ]; then
-  asw_log "$asw_unready: the task runs anyway. Read the log of container $asw_waiting"
-elif [ -n "$asw_unready" ]; then
-  asw_log "$asw_unready: the task was not started. Read the log of container $asw_waiting"
-  asw_finish 69
+if [ -n "$asw_unready" ]; then
+  asw_result="was not started"
+  if [ "$asw_when_not_ready" = run ]; then asw_result="runs anyway"; fi
+  asw_log "$asw_unready: the task $asw_result. Read the log of container $asw_waiting"
+  [ "$asw_when_not_ready" = run ] || asw_finish 69
 fi
 if [ "$#" = 0 ]; then
   asw_log "nothing to run: the container has no command and no args, and this image has no known entrypoint." \
