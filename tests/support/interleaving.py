@@ -57,8 +57,8 @@ class RecordingListener:
     def serve(self, pair: KeyPair) -> None:
         self.pairs.append(pair)
 
-    def acted(self, step: Action) -> None:
-        self.actions.append(step)
+    def acted(self, action: Action) -> None:
+        self.actions.append(action)
 
     def observed(self, status: CertificateStatus) -> None:
         self.status = status

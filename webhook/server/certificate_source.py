@@ -12,10 +12,10 @@ class CertificateSource(Protocol):
     """Provides the serving certificate and replaces it while the service runs."""
 
     def start(self) -> None:
-        """Start to follow changes. Called in the running event loop."""
+        """Start following changes. Called in the running event loop."""
 
     def stop(self) -> None:
-        """Stop to follow changes."""
+        """Stop following changes."""
 
     def context(self) -> ssl.SSLContext:
         """The context for the listener. Every handshake gets the newest certificate; open connections keep theirs."""

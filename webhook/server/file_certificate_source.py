@@ -29,11 +29,11 @@ class FileCertificateSource:
         metrics.not_after.set(self._certificate.not_after)
 
     def start(self) -> None:
-        """Start to poll the files, in the running event loop."""
+        """Start polling the files, in the running event loop."""
         self._task = asyncio.get_running_loop().create_task(self._poll())
 
     def stop(self) -> None:
-        """Stop to poll them."""
+        """Stop polling them."""
         if self._task is not None:
             self._task.cancel()
 

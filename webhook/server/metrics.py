@@ -67,7 +67,12 @@ class Metrics:
         )
         self._add_self_managed_certificate(self.registry if has_self_managed_certificate else None)
         self._add_cluster()
-        self.build = Gauge(f"{PREFIX}_build_info", "1, with the version.", ("version", "openssl"), registry=self.registry)
+        self.build = Gauge(
+            f"{PREFIX}_build_info",
+            "Always 1; its labels are the versions of the webhook and of OpenSSL.",
+            ("version", "openssl"),
+            registry=self.registry,
+        )
         self.build.labels(__version__, ssl.OPENSSL_VERSION).set(1)
         for result in ("loaded", "refused"):
             self.reloads.labels(result)
@@ -82,12 +87,12 @@ class Metrics:
         )
         self.bundle_in_sync = Gauge(
             f"{PREFIX}_ca_bundle_in_sync",
-            "1 if every caBundle is what the Secret calls for, else 0; 0 without a webhook configuration. Self-managed only.",
+            "1 if every caBundle matches the authorities in the Secret, else 0; 0 without a webhook configuration. Self-managed only.",
             registry=registry,
         )
         self.certificate_errors = Counter(
             f"{PREFIX}_certificate_errors",
-            "Failed reconciles of the Secret and the caBundle, by a failed read or write. Self-managed only.",
+            "Reconciles of the Secret and the caBundle in which a read or a write failed. Self-managed only.",
             registry=registry,
         )
         self.certificate_read_age = Gauge(

@@ -59,11 +59,11 @@ class SelfManagedCertificateSource:
         self._thread = ReconcileThread("certificates", self._manager.reconcile, self.failed, RECONCILE_SECONDS)
 
     def start(self) -> None:
-        """Start to reconcile."""
+        """Start reconciling."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop to reconcile."""
+        """Stop reconciling."""
         self._thread.stop()
 
     def context(self) -> ssl.SSLContext:

@@ -72,8 +72,8 @@ class Serving:
         self.pairs.append(pair)
         self.context = context
 
-    def acted(self, step: Action) -> None:
-        self.actions.append(step)
+    def acted(self, action: Action) -> None:
+        self.actions.append(action)
 
     def observed(self, status: CertificateStatus) -> None:
         self.status = status

@@ -53,14 +53,14 @@ def cluster() -> FakeCluster:
 
 @pytest.fixture
 def managed(cluster: FakeCluster) -> Managed:
-    """It has observed once."""
+    """It has reconciled once."""
     managed = Managed(cluster)
     managed.manager.reconcile()
     return managed
 
 
 def test_one_reconcile_is_enough_to_start_with(managed: Managed) -> None:
-    assert [type(step) for step in managed.listener.actions] == [AddAuthority, PublishBundle, SaveKeyring]
+    assert [type(action) for action in managed.listener.actions] == [AddAuthority, PublishBundle, SaveKeyring]
     assert verifies(managed.leaf, managed.cluster.bundles[0], START)
     assert managed.manager.status.is_ready
     assert managed.manager.status.is_in_sync
