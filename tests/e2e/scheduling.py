@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
 GROUPS: Final = (
-    ("tests/e2e/mesh/", "tests/e2e/airflow/"),
+    ("tests/e2e/airflow/",),
+    ("tests/e2e/installation/test_gap.py", "tests/e2e/installation/test_lost.py"),
+    ("tests/e2e/mesh/",),
     ("tests/e2e/installation/test_years.py",),
     ("tests/e2e/installation/test_cert_manager.py",),
     ("tests/e2e/installation/",),
