@@ -16,6 +16,7 @@ from tests.wrapper.messages import signal_before_the_task
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.wrapper.main_container import MainContainer
     from tests.wrapper.shell_image import ShellImage
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
@@ -45,6 +46,7 @@ for number in range(1, 16):
 os.write(1, b"up\\n")
 signal.pause()
 """
+SLEEPS = "import os, time; os.write(1, b'up\\n'); time.sleep(3600)"
 SHORT_WORK = """
 import os, signal, sys, time
 for number in (1, 10, 12, 15):
@@ -175,15 +177,24 @@ def test_a_term_that_comes_as_the_task_ends_does_not_hide_its_code(shell: ShellI
 def test_term_at_any_moment_of_the_start_ends_the_container(shell: ShellImage) -> None:
     """TERM kills the shell until it has set its traps (-15), and ends it with 143 from then on. Without TERM the task would run for an hour."""
     chance = random.Random(21)  # noqa: S311 - for the timing
+    start_seconds = seconds_to_start(container(shell))
     codes = []
     for _ in range(30):
-        with container(shell).started(python("import time; time.sleep(3600)")) as process:
-            time.sleep(chance.uniform(0.0, 0.03))  # the random timing, not a wait
+        with container(shell).started(python(SLEEPS)) as process:
+            time.sleep(chance.uniform(0.0, 1.5 * start_seconds))  # the random timing, not a wait
             process.send_signal(signal.SIGTERM)
             codes.append(code_of(process))
     assert 143 in codes
     assert set(codes) <= {143, -15, None}
     assert codes.count(None) <= (0 if shell.is_bash else 1), LOST_SIGNAL
+
+
+def seconds_to_start(where: MainContainer) -> float:
+    """How long the start takes on this machine now, until the task runs."""
+    before = time.monotonic()
+    with where.started(python(SLEEPS)) as process:
+        assert line_of(process) == b"up\n"
+        return time.monotonic() - before
 
 
 def code_of(process: subprocess.Popen[bytes]) -> int | None:
