@@ -1,0 +1,218 @@
+"""Where a converted sidecar stands, and that the pod is the one that its injector renders natively.
+
+The pods have the shape that the injectors' sources give them, as far as a rule reads it. The tests of the mesh compare with real injectors.
+"""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from demo.simulated_injectors import inject_dapr, inject_istio, inject_istio_native, inject_istio_with_hold, inject_linkerd, inject_vault
+from tests.support.pods import ABLE_CLUSTER, ask, container, load
+from webhook.core import names
+from webhook.policy_files import build_policy
+from webhook.settings import Settings
+
+if TYPE_CHECKING:
+    from demo.simulated_injectors import Injector
+    from tests.support.json_object import JSONObject
+    from webhook.core.policy import Policy
+
+from tests.support.task_pods import (
+    CLOUD_SQL,
+    CONSUL_MARKS,
+    DATAPLANE,
+    FLUENT_BIT,
+    GCSFUSE,
+    KERBEROS,
+    LEGACY_ISTIO,
+    USER_INIT,
+    after_conversion,
+    annotated,
+    inits_of,
+    istio_pod,
+    native,
+    task_pod,
+    vault_pod,
+)
+
+# --- order ---
+
+
+def init(name: str, **fields: Any) -> JSONObject:
+    """An init container."""
+    return {"name": name, "image": "busybox", **fields}
+
+
+KERBEROS_MOUNT: Final = [{"name": "ticket", "mountPath": "/var/kerberos"}]
+
+ORDERS: Final[dict[str, tuple[JSONObject, list[str]]]] = {
+    "a sidecar goes before the user's init containers, which may need it": (
+        task_pod(FLUENT_BIT, inits=(USER_INIT,)), ["logs", "prepare"],
+    ),
+    "into a pod that has no init container": (task_pod(FLUENT_BIT), ["logs"]),
+    "istio-proxy comes behind istio-init and before the user's": (
+        istio_pod(inits=(USER_INIT,)), ["istio-init", "istio-proxy", "prepare"],
+    ),
+    "istio-proxy that held up the task comes to the same place": (
+        istio_pod(inject_istio_with_hold, inits=(USER_INIT,)), ["istio-init", "istio-proxy", "prepare"],
+    ),
+    "with Istio's CNI plugin istio-proxy comes behind istio-validation": (
+        task_pod(container(istio_pod(), "istio-proxy"), inits=(init("istio-validation"), USER_INIT), volumes=("istio-envoy",)),
+        ["istio-validation", "istio-proxy", "prepare"],
+    ),
+    "enable-core-dump follows istio-proxy": (
+        task_pod(container(istio_pod(), "istio-proxy"), inits=(USER_INIT, init("istio-init"), init("enable-core-dump")), volumes=("istio-envoy",)),
+        ["istio-init", "istio-proxy", "enable-core-dump", "prepare"],
+    ),
+    "without any helper istio-proxy is the first": (
+        task_pod(container(istio_pod(), "istio-proxy"), inits=(USER_INIT,), volumes=("istio-envoy",)), ["istio-proxy", "prepare"],
+    ),
+    "other sidecars come behind istio-proxy and before the user's": (
+        inject_istio(task_pod(FLUENT_BIT, inits=(USER_INIT,))), ["istio-init", "istio-proxy", "logs", "prepare"],
+    ),
+    "other sidecars come behind an istio-proxy that is native already": (
+        inject_istio_native(task_pod(FLUENT_BIT, inits=(USER_INIT,))), ["istio-init", "istio-proxy", "logs", "prepare"],
+    ),
+    "whoever is asked to quit first stands last, since the kubelet ends the last one first": (
+        task_pod(FLUENT_BIT, CLOUD_SQL, GCSFUSE), ["gke-gcsfuse-sidecar", "logs", "database"],
+    ),
+    "linkerd-proxy comes behind linkerd-init": (
+        inject_linkerd(task_pod(FLUENT_BIT, inits=(USER_INIT,), annotations={"linkerd.io/inject": "enabled"})),
+        ["linkerd-init", "linkerd-proxy", "logs", "prepare"],
+    ),
+    "Consul's dataplane comes behind its own init container": (
+        task_pod(DATAPLANE, inits=(USER_INIT, init("consul-connect-inject-init")), annotations=CONSUL_MARKS),
+        ["consul-connect-inject-init", "consul-dataplane", "prepare"],
+    ),
+    # consul-k8s control-plane/connect-inject/webhook/container_init.go: one init container for each service, named after it.
+    "each dataplane of a multi-port pod comes behind the init container that writes its id": (
+        task_pod(
+            *({**DATAPLANE, "name": f"consul-dataplane-{name}", "volumeMounts": [{"name": "consul", "mountPath": "/consul"}]} for name in ("a", "b")),
+            inits=tuple(init(f"consul-connect-inject-init-{name}", volumeMounts=[{"name": "consul", "mountPath": "/consul"}]) for name in ("a", "b")),
+            volumes=("consul",),
+            annotations=CONSUL_MARKS,
+        ),
+        ["consul-connect-inject-init-a", "consul-connect-inject-init-b", "consul-dataplane-a", "consul-dataplane-b"],
+    ),
+    "two dataplanes share one init container, which stands once": (
+        task_pod(
+            *({**DATAPLANE, "name": f"consul-dataplane-{name}"} for name in ("a", "b")),
+            inits=(init("consul-connect-inject-init"), USER_INIT),
+            annotations=CONSUL_MARKS,
+        ),
+        ["consul-connect-inject-init", "consul-dataplane-a", "consul-dataplane-b", "prepare"],
+    ),
+    "vault-agent comes behind vault-agent-init, with which it shares its port": (vault_pod(), ["vault-agent-init", "vault-agent"]),
+    "vault-agent comes behind vault-agent-init wherever that stands": (
+        inject_vault(task_pod(inits=(USER_INIT,), annotations={"vault.hashicorp.com/agent-inject": "true"})),
+        ["prepare", "vault-agent-init", "vault-agent"],
+    ),
+    "the ticket renewer comes behind kerberos-init": (
+        task_pod(KERBEROS, inits=(init("kerberos-init"), USER_INIT)), ["kerberos-init", "worker-kerberos", "prepare"],
+    ),
+    "git-sync comes behind git-sync-init": (
+        task_pod({"name": "git-sync", "image": "registry.k8s.io/git-sync/git-sync:v4.4.2"}, inits=(init("git-sync-init"), USER_INIT)),
+        ["git-sync-init", "git-sync", "prepare"],
+    ),
+    "a sidecar comes behind an init container that takes the same port": (
+        task_pod({**FLUENT_BIT, "ports": [{"containerPort": 2020}]}, inits=(init("first"), init("claims", ports=[{"containerPort": 2020}]), init("last"))),
+        ["first", "claims", "logs", "last"],
+    ),
+    "an init container with another port does not hold it back": (
+        task_pod({**FLUENT_BIT, "ports": [{"containerPort": 2020}]}, inits=(init("first", ports=[{"containerPort": 2021}]),)), ["logs", "first"],
+    ),
+    "a sidecar comes behind an init container that writes into a volume of its": (
+        task_pod(
+            {**KERBEROS, "volumeMounts": KERBEROS_MOUNT},
+            inits=(init("first"), init("writes", volumeMounts=KERBEROS_MOUNT), init("last")),
+            volumes=("ticket",),
+        ),
+        ["first", "writes", "worker-kerberos", "last"],
+    ),
+    "each sidecar waits for its own init container only": (
+        task_pod(
+            FLUENT_BIT, {**KERBEROS, "volumeMounts": KERBEROS_MOUNT}, inits=(init("first"), init("writes", volumeMounts=KERBEROS_MOUNT)), volumes=("ticket",)
+        ),
+        ["logs", "first", "writes", "worker-kerberos"],
+    ),
+    "nothing is said about somebody else's native sidecar": (
+        task_pod(FLUENT_BIT, inits=(init("mine", restartPolicy="Always"), USER_INIT)), ["logs", "mine", "prepare"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("pod", "order"), ORDERS.values(), ids=ORDERS)
+def test_the_order_is_right(pod: JSONObject, order: list[str], policy: Policy) -> None:
+    assert inits_of(after_conversion(pod, policy)) == order
+
+
+@pytest.mark.parametrize("source", ["configMap", "secret", "projected", "downwardAPI"])
+def test_a_volume_that_nobody_can_write_into_holds_nothing_back(source: str, policy: Policy) -> None:
+    mount = [{"name": "settings", "mountPath": "/settings"}]
+    pod = task_pod({**FLUENT_BIT, "volumeMounts": mount}, inits=(init("reads", volumeMounts=mount),))
+    pod["spec"]["volumes"].append({"name": "settings", source: {}})
+
+    assert inits_of(after_conversion(pod, policy)) == ["logs", "reads"]
+
+
+@pytest.mark.parametrize("inits", list(permutations(["istio-init", "enable-core-dump", "one", "two"])), ids="-".join)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_istios_containers_come_to_one_order_from_every_other(inits: tuple[str, ...], is_first: bool, policy: Policy) -> None:
+    pod = task_pod(FLUENT_BIT, inits=tuple(map(init, inits)), volumes=("istio-envoy",))
+    proxy = container(istio_pod(), "istio-proxy")
+    pod["spec"]["containers"].insert(0 if is_first else 2, proxy)
+    users = [name for name in inits if name in {"one", "two"}]
+
+    assert inits_of(after_conversion(pod, policy)) == ["istio-init", "istio-proxy", "enable-core-dump", "logs", *users]
+
+
+def test_our_own_helper_is_the_first_of_all() -> None:
+    helping = build_policy(Settings(helper_image="registry.example.com/helper:1"))
+    pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json"))
+    container(pod, "base").update({"image": "registry.example.com/etl:9", "command": ["/etl"]})
+    # It has a quit, and stays: so the task is wrapped.
+    pod["spec"]["containers"].append({**CLOUD_SQL, "ports": [{"containerPort": 5432, "hostPort": 5432}]})
+
+    assert inits_of(after_conversion(pod, helping)) == [names.HELPER_CONTAINER, "istio-init", "istio-proxy"]
+    assert inits_of(after_conversion(ask(pod, helping)[1], helping)) == [names.HELPER_CONTAINER, "istio-init", "istio-proxy"]
+
+
+# --- Istio's own rendering is the reference ---
+
+
+@pytest.mark.parametrize("inits", [(), (init("one"), init("two")), (init("mine", restartPolicy="Always"),)], ids=["none", "two", "native"])
+@pytest.mark.parametrize("inject", LEGACY_ISTIO)
+def test_a_converted_pod_is_the_one_that_istio_renders_natively(inject: Injector, inits: tuple[JSONObject, ...], policy: Policy) -> None:
+    converted = after_conversion(inject(task_pod(inits=inits)), policy)
+    rendered = after_conversion(inject_istio_native(task_pod(inits=inits)), policy)
+    if inject is inject_istio_with_hold:
+        # Its setting stands in the proxy's environment, whatever is made of it.
+        native(rendered, "istio-proxy")["env"] = native(converted, "istio-proxy")["env"]
+
+    assert converted == rendered
+    assert list(native(converted, "istio-proxy")) != []
+
+
+def test_the_annotation_before_istio_and_the_conversion_after_it_come_to_the_same_pod(policy: Policy) -> None:
+    asked = after_conversion(inject_istio(ask(annotated(task_pod(), {"sidecar.istio.io/inject": "true"}), policy, ABLE_CLUSTER)[1]), policy)
+    converted = after_conversion(inject_istio(annotated(task_pod(), {"sidecar.istio.io/inject": "true"})), policy)
+
+    assert asked == converted
+
+
+def test_linkerds_proxy_is_converted_to_what_its_injector_renders_natively(policy: Policy) -> None:
+    pod = task_pod(inits=(USER_INIT,), annotations={"linkerd.io/inject": "enabled"})
+    rendered = after_conversion(inject_linkerd(ask(pod, policy, ABLE_CLUSTER)[1]), policy)
+    converted = after_conversion(inject_linkerd(pod), policy)
+
+    assert converted == rendered
+
+
+def test_daprs_sidecar_is_converted_to_what_its_injector_renders_natively(policy: Policy) -> None:
+    pod = task_pod(annotations={"dapr.io/enabled": "true"})
+
+    assert after_conversion(inject_dapr(pod), policy) == after_conversion(inject_dapr(ask(pod, policy, ABLE_CLUSTER)[1]), policy)

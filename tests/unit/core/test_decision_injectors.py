@@ -1,0 +1,196 @@
+"""Which injectors are asked by annotation to render a native sidecar, and that the user's own value wins.
+
+The pods have the shape that the injectors' sources give them, as far as a rule reads it. The tests of the mesh compare with real injectors.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from demo.simulated_injectors import inject_linkerd
+from tests.support.pods import ABLE_CLUSTER, ask
+from webhook.core import names
+from webhook.core.cluster import Cluster, NativeSupport
+from webhook.core.reasons import NotConvertedReason
+from webhook.core.version import Version
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+    from webhook.core.policy import Policy
+
+from tests.support.task_pods import (
+    CONSUL_MARKS,
+    DAPR_MARKS,
+    DAPRD,
+    DATAPLANE,
+    FLUENT_BIT,
+    GCSFUSE,
+    LINKERD_MARK,
+    LINKERD_SWITCHES,
+    after_conversion,
+    annotated,
+    inits_of,
+    istio_pod,
+    regular_of,
+    status_of,
+    task_pod,
+)
+
+# --- the user's word ---
+
+
+def saying(word: str) -> dict[str, tuple[JSONObject, str]]:
+    """For each switch of an injector a pod whose author has set it to this word, and the container it is about."""
+    return {
+        f"Istio's as {word}": (annotated(istio_pod(), {"sidecar.istio.io/nativeSidecar": word}), "istio-proxy"),
+        **{
+            f"Linkerd's {switch} as {word}": (
+                annotated(inject_linkerd(task_pod(annotations=LINKERD_MARK)), {switch: word}),
+                "linkerd-proxy",
+            )
+            for switch in LINKERD_SWITCHES
+        },
+        f"Consul's as {word}": (
+            task_pod(DATAPLANE, annotations={**CONSUL_MARKS, "consul.hashicorp.com/enable-consul-dataplane-as-sidecar": word}),
+            "consul-dataplane",
+        ),
+        f"Dapr's as {word}": (task_pod(DAPRD, labels=DAPR_MARKS, annotations={"dapr.io/enable-native-sidecar": word}), "daprd"),
+    }
+
+
+REFUSALS: Final[dict[str, tuple[JSONObject, str]]] = {
+    **{whose: case for word in ("false", "False", "FALSE", "f", "0", "no", "off", "") for whose, case in saying(word).items()},
+    **{
+        f"gcsfuse's as {word}": (task_pod(GCSFUSE, annotations={"gke-gcsfuse/enable-native-sidecar": word}), "gke-gcsfuse-sidecar")
+        for word in ("false", "False")
+    },
+}
+
+
+@pytest.mark.parametrize(("pod", "name"), REFUSALS.values(), ids=REFUSALS)
+def test_the_users_false_wins(pod: JSONObject, name: str, policy: Policy) -> None:
+    after = after_conversion(pod, policy)
+    without_ours = {key: value for key, value in after["metadata"]["annotations"].items() if key != names.STATUS_ANNOTATION}
+
+    assert status_of(after)["not_converted"] == {name: NotConvertedReason.OPTED_OUT}
+    assert name in regular_of(after)
+    assert without_ours == pod["metadata"]["annotations"]
+
+
+CONSENTS: Final = {whose: case for word in ("true", "True", "1", "t", "yes", "on") for whose, case in saying(word).items()}
+
+
+@pytest.mark.parametrize(("pod", "name"), CONSENTS.values(), ids=CONSENTS)
+def test_another_word_for_true_is_no_refusal_and_stays_as_it_was_written(pod: JSONObject, name: str, policy: Policy) -> None:
+    after = after_conversion(pod, policy)
+    said = {key: value for key, value in pod["metadata"]["annotations"].items() if key in SWITCHES}
+
+    assert name in inits_of(after)
+    assert said.items() <= after["metadata"]["annotations"].items()
+    assert said != {}
+
+
+# --- asking ---
+
+
+NATIVE_ISTIO: Final = {"sidecar.istio.io/nativeSidecar": "true"}
+NATIVE_LINKERD: Final = dict.fromkeys(LINKERD_SWITCHES, "true")
+NATIVE_CONSUL: Final = {"consul.hashicorp.com/enable-consul-dataplane-as-sidecar": "true"}
+NATIVE_DAPR: Final = {"dapr.io/enable-native-sidecar": "true"}
+
+# For each claim the annotations, the labels, the installed injectors, and what is asked.
+ASKS: Final[dict[str, tuple[dict[str, str], dict[str, str], frozenset[str], dict[str, str]]]] = {
+    "Istio by its annotation": ({"sidecar.istio.io/inject": "true"}, {}, frozenset(), NATIVE_ISTIO),
+    "Istio by its label": ({}, {"sidecar.istio.io/inject": "true"}, frozenset(), NATIVE_ISTIO),
+    "Istio by its revision": ({}, {"istio.io/rev": "stable"}, frozenset(), NATIVE_ISTIO),
+    "Istio that is installed": ({}, {}, frozenset({"istio"}), NATIVE_ISTIO),
+    "Istio that injects gRPC agents": ({"inject.istio.io/templates": "grpc-agent"}, {}, frozenset({"istio"}), {}),
+    "Istio, but the pod is in an ambient mesh": ({}, {"istio.io/dataplane-mode": "ambient"}, frozenset({"istio"}), {}),
+    "Istio with the user's no": ({"sidecar.istio.io/nativeSidecar": "false"}, {}, frozenset({"istio"}), {}),
+    "Istio with the user's no in another word": ({"sidecar.istio.io/nativeSidecar": "no"}, {}, frozenset({"istio"}), {}),
+    "Istio with the user's yes": (NATIVE_ISTIO, {}, frozenset({"istio"}), {}),
+    "Linkerd with the user's yes in another word": (
+        {"linkerd.io/inject": "enabled", LINKERD_SWITCHES[0]: "True"}, {}, frozenset(), dict.fromkeys(LINKERD_SWITCHES[1:], "true")),
+    "Linkerd by its annotation": ({"linkerd.io/inject": "enabled"}, {}, frozenset(), NATIVE_LINKERD),
+    "Linkerd by its other annotation": ({"linkerd.io/inject": "ingress"}, {}, frozenset(), NATIVE_LINKERD),
+    "Linkerd that is installed": ({}, {}, frozenset({"linkerd"}), NATIVE_LINKERD),
+    "Linkerd that is not wanted": ({"linkerd.io/inject": "disabled"}, {}, frozenset({"linkerd"}), {}),
+    **{f"Linkerd with the user's no in {switch}": ({"linkerd.io/inject": "enabled", switch: "false"}, {}, frozenset(), {}) for switch in LINKERD_SWITCHES},
+    "Consul by its annotation": ({"consul.hashicorp.com/connect-inject": "true"}, {}, frozenset(), NATIVE_CONSUL),
+    "Consul that is not wanted": ({"consul.hashicorp.com/connect-inject": "false"}, {}, frozenset({"consul"}), {}),
+    "Consul that is installed injects only where a pod says so": ({}, {}, frozenset({"consul"}), {}),
+    "Dapr by its annotation": ({"dapr.io/enabled": "true"}, {}, frozenset(), NATIVE_DAPR),
+    "Dapr that is installed injects only where a pod says so": ({}, {}, frozenset({"dapr"}), {}),
+    "Vault has no switch, and its quit is not needed": ({"vault.hashicorp.com/agent-inject": "true"}, {}, frozenset({"vault"}), {}),
+    "nobody": ({}, {}, frozenset(), {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("annotations", "labels", "installed", "asked"), ASKS.values(), ids=ASKS)
+def test_each_injector_is_asked_by_its_own_switch_where_it_is_in_play(
+    annotations: dict[str, str], labels: dict[str, str], installed: frozenset[str], asked: dict[str, str], policy: Policy
+) -> None:
+    pod = task_pod(annotations=annotations, labels=labels)
+    after = after_conversion(pod, policy, Cluster(NativeSupport.READY, Version(1, 34, 4), installed, frozenset()))["metadata"][
+        "annotations"
+    ]
+    after.pop(names.STATUS_ANNOTATION)
+
+    assert after == pod["metadata"]["annotations"] | asked
+
+
+EVERYBODY: Final = {
+    "sidecar.istio.io/inject": "true",
+    "linkerd.io/inject": "enabled",
+    "consul.hashicorp.com/connect-inject": "true",
+    "dapr.io/enabled": "true",
+}
+SWITCHES: Final = {*NATIVE_ISTIO, *NATIVE_LINKERD, *NATIVE_CONSUL, *NATIVE_DAPR}
+
+
+def asked(pod: JSONObject, policy: Policy, cluster: Cluster = ABLE_CLUSTER) -> set[str]:
+    """Which of the injectors' switches are set."""
+    annotations: dict[str, str] = after_conversion(pod, policy, cluster)["metadata"]["annotations"]
+    return SWITCHES & annotations.keys()
+
+
+def test_everybody_who_is_in_play_is_asked(policy: Policy) -> None:
+    assert asked(task_pod(annotations=EVERYBODY), policy) == SWITCHES
+
+
+@pytest.mark.parametrize("mode", ["label-only", "wrap"])
+def test_nobody_is_asked_to_be_native_where_the_user_wants_something_else(mode: str, policy: Policy) -> None:
+    assert asked(task_pod(annotations={**EVERYBODY, names.MODE_ANNOTATION: mode}), policy) == set()
+
+
+def test_with_mode_off_nothing_is_touched(policy: Policy) -> None:
+    pod = annotated(istio_pod(), {**EVERYBODY, names.MODE_ANNOTATION: "off"})
+
+    assert ask(pod, policy, ABLE_CLUSTER)[1] == pod
+
+
+def test_nobody_is_asked_on_the_hosts_network(policy: Policy) -> None:
+    pod = task_pod(FLUENT_BIT, annotations=EVERYBODY)
+    pod["spec"]["hostNetwork"] = True
+
+    assert asked(pod, policy) == set()
+
+
+@pytest.mark.parametrize("support", [support for support in NativeSupport if not support.row.is_native])
+def test_on_a_cluster_without_native_sidecars_nothing_is_asked_or_moved_and_the_task_is_wrapped(
+    support: NativeSupport, policy: Policy
+) -> None:
+    cluster = Cluster(support, Version(1, 28), frozenset({"istio", "linkerd"}), frozenset())
+    after = after_conversion(annotated(istio_pod(), EVERYBODY), policy, cluster)
+
+    assert SWITCHES & after["metadata"]["annotations"].keys() == set()
+    assert (status_of(after)["treatment"], status_of(after)["no_native"]) == ("wrapped", support)
+    assert inits_of(after) == ["istio-init"]
+
+
+def test_a_cluster_that_is_forced_to_be_able_is_taken_for_able(policy: Policy) -> None:
+    after = after_conversion(istio_pod(), policy, Cluster(NativeSupport.FORCED_ON, reinvoked=frozenset()))
+
+    assert inits_of(after) == ["istio-init", "istio-proxy"]
