@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Final, Literal, get_args, get_origin
 
 from docs import generate_sidecars
-from webhook.core.cluster import NativeSupport
-from webhook.core.pod_options import POD_OPTIONS
-from webhook.core.reasons import NotConvertedReason, Reason, SkipReason
+from webhook.core import POD_OPTIONS, ContainerEnd, NativeSupport, NotConvertedReason, Reason, SkipReason, Treatment
 from webhook.server.metrics import Metrics
 from webhook.settings import PREFIX, Settings
 
@@ -25,6 +23,23 @@ NOT_CONVERTED_TABLE = re.compile(r"(?<=<!-- Made by `make docs` from the code. -
 """The one part of the page on native sidecars that follows from the code."""
 
 
+def _words(words: type[StrEnum]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+STATUS_MEMBERS: Final = {
+    "treatment": f"{_words(Treatment)}; `{Treatment.LEFT}`: a sidecar may keep the pod Running",
+    "reason": "why; see [below](#reasons)",
+    "main": "the container that holds the task",
+    "entrypoint": "of a wrapped pod: where the wrapped command comes from, see [wrapper.md](wrapper.md#what-it-runs)",
+    "shell": "of a wrapped pod: where the wrapper's shell comes from, `image` or `helper`",
+    "sidecars": f"how each container beside the task ends: {_words(ContainerEnd)}",
+    "no_native": "what the cluster lacks, if that is why no sidecar is native; see [below](#why-no-sidecar-is-native)",
+    "not_converted": "the sidecars that were not converted on a cluster with native sidecars; see [below](#why-a-sidecar-stays)",
+}
+"""What each member of the status means."""
+
+
 def reference() -> str:
     """The whole page."""
     parts = (_head(), _settings(), _annotations(), _status(), _reasons(), _native(), _metrics())
@@ -34,16 +49,21 @@ def reference() -> str:
 def _head() -> Iterator[str]:
     yield "<!-- Made by `make docs` from the code; edit there. -->"
     yield "# Reference\n"
+    yield "For operators of the webhook, and for whoever reads its status on a pod or its metrics."
+    yield "It answers: which settings and annotations are there, and what does each reason and metric mean?\n"
     yield "[Settings](#settings) · [Annotations](#annotations) · [Status](#status) · [Reasons](#reasons) ·"
-    yield "[Why no sidecar is native](#why-no-sidecar-is-native) · [Why a sidecar stays](#why-a-sidecar-stays) ·"
-    yield "[Metrics](#metrics)\n"
+    yield "[Why no sidecar is native](#why-no-sidecar-is-native) ·"
+    yield "[Why a sidecar stays](#why-a-sidecar-stays) · [Metrics](#metrics)\n"
 
 
 def _settings() -> Iterator[str]:
     yield "## Settings\n"
-    yield f"An environment variable `{PREFIX}NAME`, or a key in lower case of the YAML file that `{PREFIX}CONFIG`"
-    yield "or `--config` names. (Two underscores: Kubernetes itself sets `AIRFLOW_SIDECAR_WEBHOOK_PORT` for a Service of that name.) The"
-    yield "environment wins, and an empty value or null is none. At start all values are checked together, then the files they name.\n"
+    yield f"A setting is an environment variable `{PREFIX}NAME`,"
+    yield f"or a key in lower case of the YAML file that `{PREFIX}CONFIG` or `--config` names."
+    yield "The environment takes precedence. An empty value or null is the same as no value."
+    yield "At start all values are checked together, then the files that they name."
+    yield "The prefix has two underscores, because Kubernetes itself sets `AIRFLOW_SIDECAR_WEBHOOK_PORT`"
+    yield "for a Service of that name.\n"
     yield "| setting | default | allowed | |"
     yield "|---|---|---|---|"
     for name, field in Settings.model_fields.items():
@@ -56,7 +76,7 @@ def _allowed(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(field.annotation))
     if isinstance(field.annotation, type) and issubclass(field.annotation, StrEnum):
-        return ", ".join(f"`{choice}`" for choice in field.annotation)
+        return _words(field.annotation)
     bounds = {name: getattr(one, name) for one in field.metadata for name in ("ge", "gt", "le") if getattr(one, name, None) is not None}
     words = {"ge": "from", "gt": "over", "le": "to"}
     return " ".join(f"{word} {bounds[name]}" for name, word in words.items() if name in bounds)
@@ -68,7 +88,9 @@ def _default(value: object) -> str:
 
 def _annotations() -> Iterator[str]:
     yield "## Annotations\n"
-    yield "On the pod. A value that is not allowed is ignored; the pod's creator gets an admission warning, and a metric counts it.\n"
+    yield "Pod options: a user sets them on the pod."
+    yield "A value that is not allowed is ignored; whoever creates the pod gets an admission warning,"
+    yield "and a metric counts it.\n"
     yield "| annotation | | allowed |"
     yield "|---|---|---|"
     for key, option in POD_OPTIONS.items():
@@ -78,17 +100,12 @@ def _annotations() -> Iterator[str]:
 
 def _status() -> Iterator[str]:
     yield "## Status\n"
-    yield "The webhook writes `airflow-sidecar-webhook/status` on every pod of Airflow's that it does not skip: a JSON document.\n"
+    yield "The webhook writes the annotation `airflow-sidecar-webhook/status` on every pod of Airflow's"
+    yield "that it does not skip. Its value is a JSON document.\n"
     yield "| member | |"
     yield "|---|---|"
-    yield "| `treatment` | `native`, `wrapped`, `labelled`, or `left`: a sidecar may keep the pod running |"
-    yield "| `reason` | why; see below |"
-    yield "| `main` | the container that holds the task |"
-    yield "| `entrypoint` | of a wrapped pod: where its words come from, see [wrapper.md](wrapper.md#what-it-runs) |"
-    yield "| `shell` | of a wrapped pod: `image` or `helper` |"
-    yield "| `sidecars` | each container beside the task: `native`, `quit`, `ends-by-itself`, `keeps-running` (the pod too), `unknown` |"
-    yield "| `no_native` | why no sidecar was made native, where that lies with the cluster; see [below](#why-no-sidecar-is-native) |"
-    yield "| `not_converted` | sidecars not converted on a cluster with native sidecars, and why: see [below](#why-a-sidecar-stays) |"
+    for member, meaning in STATUS_MEMBERS.items():
+        yield f"| `{member}` | {meaning} |"
     yield ""
 
 
@@ -106,14 +123,15 @@ def _reasons() -> Iterator[str]:
 
 def _native() -> Iterator[str]:
     yield "## Why no sidecar is native\n"
-    yield "What the cluster lacks; `no_native` in the status. See [native.md](native.md#the-cluster).\n"
+    yield "What the cluster lacks: `no_native` in the status. See [native.md](native.md#the-cluster).\n"
     yield "| reason | what holds | what to do |"
     yield "|---|---|---|"
     for support in NativeSupport:
         if not support.row.is_native:
             yield f"| `{support}` | {support.sentence} | {support.remedy} |"
     yield "\n## Why a sidecar stays\n"
-    yield "On a cluster with native sidecars; `not_converted` in the status. See [native.md](native.md#what-stays).\n"
+    yield "Why a sidecar was not converted on a cluster with native sidecars:"
+    yield "`not_converted` in the status. See [native.md](native.md#what-stays).\n"
     yield from not_converted_reasons()
     yield ""
 
