@@ -89,22 +89,22 @@ def prove(pod: Pod, operations: tuple[Operation, ...]) -> None:
 
 
 def _applicable(operation: Operation) -> jsonpatch.PatchOperation:
-    """The operation as `jsonpatch` applies it."""
+    """The operation as `jsonpatch` applies it, with pointers that are parsed once: the same few come again and again."""
+    if operation["op"] == "add":
+        return _Add(operation)
+    path = _parsed(operation["path"])
     if operation["op"] == "remove":
-        return jsonpatch.RemoveOperation(operation)
-    if operation["op"] == "move":
-        return jsonpatch.MoveOperation(operation)
-    value = operation["value"]
-    return _Add({"op": "add", "path": operation["path"], "value": _Words(value) if isinstance(value, list) else value})
+        return jsonpatch.RemoveOperation({"op": "remove", "path": path}, pointer_cls=_Pointer)
+    return jsonpatch.MoveOperation({"op": "move", "from": _parsed(operation["from"]), "path": path}, pointer_cls=_Pointer)
 
 
 class _Add(jsonpatch.AddOperation):
-    """The library's operation with its pointer remembered: parsing it is half the work, and the same few come again and again."""
+    """The library's operation without its checks of the operation itself, which `Operation` makes needless."""
 
-    def __init__(self, operation: dict[str, Any]) -> None:
-        self.operation = operation
+    def __init__(self, operation: Operation) -> None:
+        self.operation = {"value": _uncopied(operation["value"])}
         self.location = operation["path"]
-        self.pointer_cls = jsonpatch.JsonPointer
+        self.pointer_cls = _Pointer
         self.pointer = _parsed(self.location)
 
 
@@ -114,7 +114,7 @@ def _parsed(path: str) -> _Pointer:
 
 
 class _Pointer(jsonpatch.JsonPointer):
-    """The library's pointer, with the one step that is nearly all of its work taken at once: into a dict, to a member that is there."""
+    """The library's pointer with a short cut for its most frequent step: into a dict, to a member that exists."""
 
     def walk(self, doc: Any, part: str | int) -> Any:
         if type(doc) is dict and part in doc:
@@ -122,11 +122,25 @@ class _Pointer(jsonpatch.JsonPointer):
         return super().walk(doc, part)
 
 
-class _Words(list[Any]):
-    """A list that no later operation changes, so that `jsonpatch`'s copy of each value may be itself."""
+class _UncopiedList(list[Any]):
+    """A list whose items no later operation changes, so `jsonpatch` need not copy it."""
 
-    def __deepcopy__(self, _memo: object) -> _Words:
+    def __deepcopy__(self, _memo: object) -> _UncopiedList:
         return self
+
+
+class _UncopiedDict(dict[str, Any]):
+    """A dict whose values no later operation changes, so `jsonpatch` need not copy it."""
+
+    def __deepcopy__(self, _memo: object) -> _UncopiedDict:
+        return self
+
+
+def _uncopied(value: Any) -> Any:
+    """A value of an operation: its top level is copied here, and nothing below that is changed by a later operation."""
+    if isinstance(value, list):
+        return _UncopiedList(value)
+    return _UncopiedDict(value) if isinstance(value, dict) else value
 
 
 def _part(pod: Pod, operations: tuple[Operation, ...]) -> dict[str, Any]:
