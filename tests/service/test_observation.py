@@ -138,11 +138,11 @@ def test_a_malformed_pod_is_a_review_and_not_a_refusal(service: RunningService) 
 
 def test_a_bad_annotation_is_counted_by_its_name(service: RunningService) -> None:
     labels = {"annotation": "airflow-sidecar-webhook/mode"}
-    before = service.metric("bad_annotations_total", **labels)
+    before = service.metric("invalid_annotations_total", **labels)
     pod = injected_pod()
     pod["metadata"]["annotations"]["airflow-sidecar-webhook/mode"] = "maybe"
     service.post(review_of(pod, uid=new_uid()))
-    assert service.metric("bad_annotations_total", **labels) == before + 1
+    assert service.metric("invalid_annotations_total", **labels) == before + 1
 
 
 def test_no_label_of_a_metric_comes_from_a_request(service: RunningService) -> None:
