@@ -2,8 +2,8 @@
 #
 #   docker build --tag localhost/airflow-sidecar-webhook:0.1.0 .
 #
-# BASE is any image with glibc, pip and Python 3.11 or newer as python3; BUSYBOX any with a static /bin/busybox. Name them by digest, or from a
-# registry of your own. Nothing else gets into the image but the wheels of requirements/runtime.txt, each by its hash.
+# BASE is any image with glibc, pip and Python 3.11 or newer as python3. BUSYBOX is any image with a static /bin/busybox. You can name them by
+# digest, or from a registry of your own. Besides them, the image contains only the wheels of requirements/runtime.txt, each verified by its hash.
 ARG BASE=docker.io/library/python:3.13-slim-bookworm
 ARG BUSYBOX=docker.io/library/busybox:1.37-musl
 
@@ -29,9 +29,9 @@ LABEL org.opencontainers.image.title="airflow-sidecar-webhook" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /root-of-image /
-# A number, so that a kubelet can see that it is not root.
+# A number, so that a kubelet can verify that the user is not root (runAsNonRoot).
 USER 65532:65532
-# -P: nothing is imported from the working directory. The bytecode is there already, and the root may be read-only.
+# -P: nothing is imported from the working directory. No bytecode is written: it is in the image, and the root filesystem may be read-only.
 ENV PYTHONPATH=/packages PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 ENTRYPOINT ["/python3", "-P", "-m", "webhook"]
 CMD ["serve"]

@@ -1,4 +1,4 @@
-"""Writes what follows from the chart and the code: ``python -m manifests.generate``. Tests compare."""
+"""Writes the files that are made from the chart and the code: ``python -m manifests.generate``. Tests check that they are current."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INSTALL: Final = MANIFESTS / "install.yaml"
 NAMESPACE: Final = MANIFESTS / "namespace.yaml"
 POLICY: Final = CHART / "templates" / "policy.yaml"
 INJECTED_NAMES: Final = re.compile(r"(?<=container\.name in \[)[^]]*(?=\])")
-"""The one part of the policy that follows from the catalogue."""
+"""The one part of the policy that is made from the catalogue."""
 
 HEAD: Final = (
     "# Made by `python -m manifests.generate` from the chart with its default values, for Kubernetes 1.28 and later; edit there.\n"
@@ -27,7 +27,7 @@ def install() -> str:
 
 
 def policy() -> str:
-    """The admission policy's template, with the names that injectors give their sidecars; CEL compares no globs."""
+    """The admission policy's template, with the names of injected sidecars; without globs, which CEL cannot compare."""
     rows = [row for row in built_in_sidecars() if row.injected_by and row.match]
     names = sorted({name for row in rows if row.match for name in row.match.names if "*" not in name})
     return INJECTED_NAMES.sub(", ".join(f"'{name}'" for name in names), POLICY.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""Renders the chart, by the Helm that the cluster's tools pin."""
+"""Renders the chart with the Helm version that the test bed pins."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 MANIFESTS: Final = Path(__file__).parent
 CHART: Final = MANIFESTS / "chart" / "airflow-sidecar-webhook"
 NAME: Final = "airflow-sidecar-webhook"
-"""Of the release and of its namespace."""
+"""Name of the release and of its namespace."""
 
 KUBERNETES: Final = "1.28.0"
-"""The oldest for which install.yaml is rendered: for those before, the chart leaves out fields that they do not know."""
+"""The oldest version for which install.yaml is rendered. For older ones the chart leaves out fields that they do not know."""
 
 
 class RenderingError(Exception):
-    """Helm refused; the text is what it said."""
+    """Helm failed; the text is its message."""
 
 
 def helm(*arguments: str | Path, given: str | None = None) -> str:
-    """What a Helm command prints. ``given`` is its standard input. RenderingError; NoGoError, BuildError: there is no Helm."""
+    """The output of a Helm command. ``given`` is its standard input. RenderingError; NoGoError, BuildError: there is no Helm."""
     command = [binaries.find(binaries.HELM), *arguments]
     done = subprocess.run(command, input=given, check=False, capture_output=True, text=True, timeout=120)  # noqa: S603  ours
     if done.returncode:

@@ -1,4 +1,4 @@
-"""The schema of the chart's values: written by hand in ``values.schema.yaml``, but for what the service's own code says already."""
+"""The schema of the chart's values: ``values.schema.yaml``, with the settings, sidecars and image rules that the code declares."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import msgspec
 import yaml
 from pydantic.json_schema import GenerateJsonSchema
 
-from webhook.core.entrypoint import EntrypointTable
-from webhook.core.sidecar import Sidecar
+from webhook.core import EntrypointTable, Sidecar
 from webhook.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,15 +39,15 @@ DECIDED_BY_CHART: Final = frozenset(
         "sidecars_file",
     }
 )
-"""Settings that follow from other values."""
+"""Settings that the chart sets from other values."""
 
 
 SWITCHES: Final = {"on": True, "off": False}
-"""Words that Helm's YAML 1.1 takes for booleans where they stand without quotes. The chart turns them back."""
+"""Words that Helm's YAML 1.1 reads as booleans if they have no quotes. The chart converts them back."""
 
 
 def values_schema() -> str:
-    """The whole of it, as JSON text."""
+    """The whole schema, as JSON text."""
     schema: JsonSchemaValue = yaml.safe_load(BY_HAND.read_text("utf-8"))
     rows, definitions = msgspec.json.schema_components([tuple[Sidecar, ...], EntrypointTable], ref_template="#/definitions/{name}")
     schema["properties"] |= dict(zip(("sidecars", "entrypoints"), rows, strict=True)) | {"settings": _settings()}
@@ -57,7 +56,7 @@ def values_schema() -> str:
 
 
 class _SettingsSchema(GenerateJsonSchema):
-    """As pydantic has it; a type of ours is written as text."""
+    """pydantic's schema; a type that is not pydantic's is a string."""
 
     ignored_warning_kinds = {"non-serializable-default"}  # noqa: RUF012  pydantic's own declaration
 
@@ -73,7 +72,7 @@ def _settings() -> JsonSchemaValue:
 
 
 def _resolved(field: JsonSchemaValue, named: Mapping[str, JsonSchemaValue]) -> JsonSchemaValue:
-    """The schema of one setting, in itself."""
+    """The schema of one setting, without references."""
     reference = field.pop("$ref", None)
     schema = named[reference.rpartition("/")[2]] | field if reference else field
     switches = [value for word, value in SWITCHES.items() if word in schema.get("enum", ())]
@@ -84,10 +83,10 @@ def _resolved(field: JsonSchemaValue, named: Mapping[str, JsonSchemaValue]) -> J
 
 
 def _for_helm(schema: Any) -> Any:
-    """The same in the words of Helm's validator: Go's patterns end in ``$``, and titles and long descriptions are for nobody here."""
+    """The same for Helm's validator: patterns of Go end in ``$``, and titles and descriptions are left out."""
     if isinstance(schema, list):
         return [_for_helm(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {key: _for_helm(value) for key, value in schema.items() if not (key in {"title", "description"} and isinstance(value, str))}
-    return kept | {"pattern": kept["pattern"].replace(r"\Z", "$")} if isinstance(kept.get("pattern"), str) else kept
+    used = {key: _for_helm(value) for key, value in schema.items() if not (key in {"title", "description"} and isinstance(value, str))}
+    return used | {"pattern": used["pattern"].replace(r"\Z", "$")} if isinstance(used.get("pattern"), str) else used

@@ -1,8 +1,8 @@
 """Makes the root of the webhook's image, in the Dockerfile's build stage: ``python3 root.py FOLDER``.
 
-It copies this interpreter, its standard library, the shared libraries that they and the packages load, and no program beside them.
-What scanners go by comes along: each Debian package's entry as distroless images have it (``/var/lib/dpkg/status.d``), its copyright
-file, and the ``dist-info`` of each wheel. Run from a folder with ``packages``, ``busybox`` and ``LICENSE``.
+It copies this interpreter, its standard library, the shared libraries that they and the packages load, and no other program.
+It also copies what scanners read: each Debian package's entry as distroless images have it (``/var/lib/dpkg/status.d``), its copyright
+file, and the ``dist-info`` of each wheel. Run it in a folder with ``packages``, ``busybox`` and ``LICENSE``.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ UNUSED = (
 """Parts of Python and of packages that no service uses: tests, sources of compiled modules, other front ends."""
 
 UNUSED_TWIN = "packages/kubernetes/aio"
-"""The Kubernetes client once more for asyncio: a third of the image, imported by nothing here."""
+"""The kubernetes package's second client, for asyncio: a third of the image, and nothing imports it."""
 
 ACCOUNTS = {
     "etc/passwd": "root:x:0:0:root:/:/none\nnonroot:x:65532:65532:nonroot:/:/none\n",
     "etc/group": "root:x:0:\nnonroot:x:65532:\n",
 }
 COMPILE = ("-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash")
-"""An image's files may get any time, and by default bytecode holds only for a source of a certain time (PEP 552)."""
+"""By default bytecode is valid only for a source with one modification time, and the files of an image may get another one (PEP 552)."""
 
 
 def main() -> None:
@@ -67,18 +67,18 @@ def main() -> None:
     for library in sorted(libraries):
         _copy(library, root)
     _copy_static_busybox(root)
-    _copy_papers(root, {interpreter, *libraries, *_modules()})
-    said(sys.executable, *COMPILE, "-s", root, root / STANDARD_LIBRARY.relative_to("/"), root / "packages")
+    _copy_package_records(root, {interpreter, *libraries, *_modules()})
+    output_of(sys.executable, *COMPILE, "-s", root, root / STANDARD_LIBRARY.relative_to("/"), root / "packages")
 
 
-def said(*command: str | Path, may_fail: bool = False) -> str:
-    """What a program of the base prints."""
+def output_of(*command: str | Path, may_fail: bool = False) -> str:
+    """The output of a program of the base."""
     done = subprocess.run(command, check=not may_fail, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # noqa: S603  ours
     return done.stdout
 
 
 def _copy_merged_folders(root: Path) -> None:
-    """Make /lib and its like links where they are links here: the dynamic loader's path goes through them."""
+    """Make /lib and the like links if they are links in the base: the dynamic loader's path contains them."""
     root.mkdir()
     for name in ("bin", "lib", "lib64", "sbin"):
         folder = Path("/", name)
@@ -98,33 +98,33 @@ def _copy_tree(folder: Path, target: Path) -> None:
 
 
 def _extensions(root: Path) -> list[Path]:
-    """The compiled modules that were copied. Libraries that a wheel brings are found beside them by the loader itself."""
+    """The compiled modules that were copied. The loader finds the libraries of a wheel beside its modules."""
     return [path for path in root.rglob("*.so*") if path.is_file() and not path.is_symlink()]
 
 
 def _modules() -> list[Path]:
-    """A file of each package that the standard library may be spread over."""
+    """A file of each Debian package that the standard library may be split into."""
     return [STANDARD_LIBRARY / name for name in ("os.py", "asyncio/__init__.py")]
 
 
 def _libraries(programs: tuple[Path, ...]) -> set[Path]:
     """The libraries of the base that these load, and the loader."""
-    told = said("ldd", *programs, may_fail=True)
-    if missing := re.findall(r"(\S+) => not found", told):
+    output = output_of("ldd", *programs, may_fail=True)
+    if missing := re.findall(r"(\S+) => not found", output):
         sys.exit(f"the base lacks {', '.join(sorted(set(missing)))}")
-    found = re.findall(r"(?:=> |^\s)(/\S+) \(0x", told, re.MULTILINE)
+    found = re.findall(r"(?:=> |^\s)(/\S+) \(0x", output, re.MULTILINE)
     return {Path(path) for path in found if not path.startswith((str(HERE), sys.argv[1]))}
 
 
 def _copy_static_busybox(root: Path) -> None:
-    # It runs in images that have no libraries, or those of another libc.
-    if " => " in said("ldd", HERE / "busybox", may_fail=True):
+    # It must run in images that have no libraries, or those of another libc.
+    if " => " in output_of("ldd", HERE / "busybox", may_fail=True):
         sys.exit("the busybox is not static")
     shutil.copy(HERE / "busybox", root / "busybox")
     (root / "busybox").chmod(0o755)
 
 
-def _copy_papers(root: Path, files: set[Path]) -> None:
+def _copy_package_records(root: Path, files: set[Path]) -> None:
     for path, lines in ACCOUNTS.items():
         (root / path).parent.mkdir(exist_ok=True)
         (root / path).write_text(lines)
@@ -133,7 +133,7 @@ def _copy_papers(root: Path, files: set[Path]) -> None:
         _copy(cache, root)
     shutil.copy(HERE / "LICENSE", root / "LICENSE")
     for package in _debian_packages(files):
-        status = said("dpkg-query", "--status", package)
+        status = output_of("dpkg-query", "--status", package)
         entry = root / "var/lib/dpkg/status.d" / package.partition(":")[0]
         entry.parent.mkdir(parents=True, exist_ok=True)
         entry.write_text(status)
@@ -143,13 +143,13 @@ def _copy_papers(root: Path, files: set[Path]) -> None:
 
 
 def _debian_packages(files: set[Path]) -> list[str]:
-    """The packages that brought these files; none where the base is no Debian."""
+    """The Debian packages of these files; none if the base is not Debian."""
     if not shutil.which("dpkg-query"):
         return []
-    # dpkg knows a file by the name under which it was packed, before or after /lib became a link.
+    # dpkg finds a file only by the path in its package, from before or after /lib became a link.
     names = {str(name) for file in files for name in (file, file.resolve(), str(file).removeprefix("/usr"), f"/usr{file}")}
-    told = said("dpkg-query", "--search", *names, may_fail=True)
-    owners = [line.partition(": ")[0] for line in told.splitlines() if ": /" in line and not line.startswith(("dpkg-query", "diversion"))]
+    output = output_of("dpkg-query", "--search", *names, may_fail=True)
+    owners = [line.partition(": ")[0] for line in output.splitlines() if ": /" in line and not line.startswith(("dpkg-query", "diversion"))]
     return sorted({owner.split(",")[0] for owner in owners})
 
 

@@ -1,4 +1,4 @@
-{{/* Labels by which the Deployment finds its pods: they can never be changed. */}}
+{{/* Labels by which the Deployment selects its pods. A Deployment's selector cannot be changed. */}}
 {{- define "webhook.selector" -}}
 app.kubernetes.io/name: airflow-sidecar-webhook
 app.kubernetes.io/instance: {{ .Values.name }}
@@ -12,7 +12,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Metadata of an object: a dict of root, and of suffix and labels, where the name is not the usual one or labels are added. */}}
+{{/* Metadata of an object. Argument: a dict with root, and optionally suffix (for the name) and further labels. */}}
 {{- define "webhook.clusterMetadata" -}}
 name: {{ .root.Values.name }}{{ .suffix }}
 labels:
@@ -52,7 +52,7 @@ namespace: {{ .Release.Namespace }}
 {{- if or (include "webhook.watchesCluster" .) (include "webhook.managesCertificates" .) }}true{{ end }}
 {{- end }}
 
-{{/* The Secret that the serving certificate is mounted from. */}}
+{{/* Name of the Secret with the serving certificate. */}}
 {{- define "webhook.certificateSecret" -}}
 {{- if eq .Values.certificates.source "secret" -}}
 {{ required "certificates.secret.name: name the kubernetes.io/tls Secret with the serving certificate" .Values.certificates.secret.name }}
@@ -61,7 +61,7 @@ namespace: {{ .Release.Namespace }}
 {{- end }}
 {{- end }}
 
-{{/* What Airflow itself labels, in CEL; as webhook/core/origin.py has it. */}}
+{{/* Whether a pod has the labels of an Airflow task pod or of a chart's job, in CEL: the same as webhook/core/origin.py, and a test compares. */}}
 {{- define "webhook.isTaskPod" -}}
 has(object.metadata.labels) && (
 ['kubernetes_executor', 'kubernetes_pod_operator', 'spark_kubernetes_operator'].exists(label,
@@ -71,7 +71,7 @@ label in object.metadata.labels && object.metadata.labels[label] == 'True')
 ['run-airflow-migrations', 'create-user-job', 'airflow-cleanup-pods', 'database-cleanup']))
 {{- end }}
 
-{{/* Further rows as the files that the service reads: empty where there are none. */}}
+{{/* Further sidecars and image rules, as the files that the service reads; empty if there are none. */}}
 {{- define "webhook.rules" -}}
 {{- with .Values.sidecars }}
 sidecars.yaml: {{ toYaml . | quote }}
@@ -81,7 +81,7 @@ entrypoints.yaml: {{ toYaml .Values.entrypoints | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Every setting of the service by its name in lower case, as YAML: what the chart decides, then what settings says. */}}
+{{/* Every setting of the service, as YAML: those that follow from other values, then the value settings. */}}
 {{- define "webhook.settings" -}}
 port: {{ .Values.ports.webhook }}
 health_port: {{ .Values.ports.health }}
@@ -109,7 +109,7 @@ entrypoints_file: /etc/airflow-sidecar-webhook/rules/entrypoints.yaml
 {{- end }}
 {{- end }}
 
-{{/* A setting as its environment variable has it. By itself a large number would come out as 6.7e+07, and YAML 1.1 takes off for false. */}}
+{{/* A setting as the text of its environment variable. Helm itself writes a large number as 6.7e+07, and reads off as false (YAML 1.1). */}}
 {{- define "webhook.text" -}}
 {{- if kindIs "slice" . }}{{ join "," . }}
 {{- else if kindIs "string" . }}{{ . }}
