@@ -93,19 +93,17 @@ An error in a row names the row and the field, as `$[2].quit.port`.
 
 A sidecar that others have as well is one file, `webhook/data/sidecars/ID.yaml`:
 
-1. Write the row, as above. The fields are those of `Sidecar` in `webhook/core/sidecar.py`,
-   the conditions those of `webhook/core/condition.py`.
-2. Identify it by a name and a marker that its injector leaves. One that people write themselves has
-   no name, and its image as marker: a glob on the repository, or on the end of it after a `/`.
+1. Write the row, as above, with the fields of `Sidecar` in `webhook/core/sidecar.py`.
+2. Identify it by a name and a marker that its injector leaves; one that people write themselves
+   by its image: a glob on the repository, or on the end of it after a `/`.
 3. Set `quit_order`: secrets agents 10, database proxies 20, telemetry 30, identity 40, others 50,
    network 80, mesh proxies 90.
-4. Name a source for every fact. Leave out what you have not verified: say `unverified: …` there.
-   Leave out a readiness endpoint that only a flag enables, since a task would wait for it in vain.
-5. Behind a line `---`, write the example `typical`: the pod as the injector leaves it, with what is
-   special about it in `about`, and what you expect. The fields are those of `Example` in
-   `tests/support/examples.py`.
-6. Add an example for each further marker, for each exception (`unless`), for each other place of a
-   port, and, where the row has a `hint`, for the pod before the injection.
+4. Name a source for every fact. Leave out what is unverified, and a readiness endpoint that only a
+   flag enables: a task would wait for it in vain.
+5. Behind a line `---`, write the example `typical`, the pod as the injector leaves it and what you
+   expect, with the fields of `Example` in `tests/support/examples.py`.
+6. Add examples for each further marker, exception and place of a port, and for a `hint` one before
+   the injection. A test that lacks one says which.
 7. Run `make docs` and `python -m tests.golden`, read the difference, and run `make test`.
 
 ```yaml

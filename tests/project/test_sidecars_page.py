@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_the_page_of_the_sidecars_is_current() -> None:
-    """Else: python -m docs.generate_sidecars."""
-    assert generate_sidecars.PAGE.read_text(encoding="utf-8") == generate_sidecars.page(built_in_sidecars())
+    assert generate_sidecars.PAGE.read_text(encoding="utf-8") == generate_sidecars.page(built_in_sidecars()), "run: make docs"
 
 
 def test_check_fails_on_a_page_that_is_not_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,5 +30,4 @@ def test_check_fails_on_a_page_that_is_not_current(tmp_path: Path, monkeypatch: 
 
 
 def test_the_page_on_native_sidecars_has_the_reasons_of_the_code() -> None:
-    """Else: make docs."""
-    assert "\n".join(not_converted_reasons()) in NATIVE_PAGE.read_text("utf-8")
+    assert "\n".join(not_converted_reasons()) in NATIVE_PAGE.read_text("utf-8"), "run: make docs"
