@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import jsonpatch
 import jsonpointer
 
-from tests.support.oracles import pod_validation
+from tests.support.oracles import pod_schema, pod_validation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -284,7 +284,7 @@ def _check_nothing_vanishes(before: JSONObject, after: JSONObject) -> None:
 
     Told by name and not by path, since a container may have moved with a field that the user wrote.
     """
-    known_before = {path.rpartition(".")[2] for path in pod_validation.unknown_fields(before)}
-    brought = [path for path in pod_validation.unknown_fields(after) if path.rpartition(".")[2] not in known_before]
+    known_before = {path.rpartition(".")[2] for path in pod_schema.unknown_fields(before)}
+    brought = [path for path in pod_schema.unknown_fields(after) if path.rpartition(".")[2] not in known_before]
     if brought:
         _refuse(f"unknown field, dropped by the API server: {', '.join(brought)}")

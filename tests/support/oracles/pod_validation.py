@@ -1,9 +1,7 @@
 """What the API server checks in a pod, as far as a webhook like this one could break it.
 
-Three readings of one pod: does it decode (`_POD`, the shape of kubernetes/api core/v1/types.go as
-of 1.35), is it valid (pkg/apis/core/validation/validation.go in kubernetes/kubernetes), does it
-keep to the Pod Security Standard "restricted" (k8s.io/pod-security-admission policy/check_*.go).
-Fields that API defaults would fill may be absent.
+Does it decode (`pod_schema`), and is it valid (pkg/apis/core/validation/validation.go in
+kubernetes/kubernetes)? Fields that API defaults would fill may be absent.
 
 It cannot show: rules about fields that this product never touches (affinity, tolerations, DNS,
 claims, volume sources other than emptyDir), and what depends on feature gates beyond their
@@ -14,178 +12,15 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from decimal import Decimal
-from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
+
+from tests.support.oracles.pod_schema import decoding_errors
+from tests.support.oracles.quantity import parse_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tests.support.json_object import JSONObject
-
-
-class Leaf(Enum):
-    """A type that is not looked into further; the value is Go's name for it."""
-
-    STRING = "string"
-    INTEGER = "int"
-    BOOLEAN = "bool"
-    INT_OR_STRING = "intstr.IntOrString"
-    QUANTITY = "resource.Quantity"
-    ANYTHING = "any"
-
-
-@dataclass(frozen=True, slots=True)
-class MapOf:
-    """A JSON object with free keys and values of one shape."""
-
-    values: Shape
-
-
-# A list holds the one shape of its items, a dict the shapes of all fields that the API type has.
-Shape: TypeAlias = "Leaf | MapOf | list[Shape] | dict[str, Shape]"
-
-_PYTHON_TYPES: dict[Leaf, tuple[type, ...]] = {
-    Leaf.STRING: (str,),
-    Leaf.INTEGER: (int,),
-    Leaf.BOOLEAN: (bool,),
-    Leaf.INT_OR_STRING: (int, str),
-}
-
-_GO_KINDS = {
-    str: "string",
-    int: "number",
-    float: "number",
-    bool: "bool",
-    list: "array",
-    dict: "object",
-}
-
-
-def _fields(names: str, leaf: Leaf) -> dict[str, Shape]:
-    return dict.fromkeys(names.split(), leaf)
-
-
-_STRINGS: Shape = [Leaf.STRING]
-
-_HANDLER: dict[str, Shape] = {
-    "exec": {"command": _STRINGS},
-    "httpGet": {
-        **_fields("path host scheme", Leaf.STRING),
-        "port": Leaf.INT_OR_STRING,
-        "httpHeaders": [_fields("name value", Leaf.STRING)],
-    },
-    "tcpSocket": {"host": Leaf.STRING, "port": Leaf.INT_OR_STRING},
-}
-
-_LIFECYCLE_HANDLER: Shape = {**_HANDLER, "sleep": {"seconds": Leaf.INTEGER}}
-
-_PROBE: Shape = {
-    **_HANDLER,
-    "grpc": {"port": Leaf.INTEGER, "service": Leaf.STRING},
-    **_fields("initialDelaySeconds timeoutSeconds periodSeconds", Leaf.INTEGER),
-    **_fields("successThreshold failureThreshold terminationGracePeriodSeconds", Leaf.INTEGER),
-}
-
-_SECCOMP_PROFILE: Shape = _fields("type localhostProfile", Leaf.STRING)
-
-_SECURITY_CONTEXT: dict[str, Shape] = {
-    **_fields("seLinuxOptions windowsOptions appArmorProfile", Leaf.ANYTHING),
-    **_fields("runAsUser runAsGroup", Leaf.INTEGER),
-    "runAsNonRoot": Leaf.BOOLEAN,
-    "seccompProfile": _SECCOMP_PROFILE,
-}
-
-_CONTAINER: dict[str, Shape] = {
-    **_fields("name image workingDir restartPolicy imagePullPolicy", Leaf.STRING),
-    **_fields("terminationMessagePath terminationMessagePolicy", Leaf.STRING),
-    **_fields("stdin stdinOnce tty", Leaf.BOOLEAN),
-    **_fields("envFrom volumeDevices", Leaf.ANYTHING),
-    "ports": [{**_fields("name hostIP protocol", Leaf.STRING), **_fields("containerPort hostPort", Leaf.INTEGER)}],
-    "resizePolicy": [_fields("resourceName restartPolicy", Leaf.STRING)],
-    "restartPolicyRules": [
-        {"action": Leaf.STRING, "exitCodes": {"operator": Leaf.STRING, "values": [Leaf.INTEGER]}},
-    ],
-    "command": _STRINGS,
-    "args": _STRINGS,
-    "env": [{**_fields("name value", Leaf.STRING), "valueFrom": Leaf.ANYTHING}],
-    "volumeMounts": [
-        {
-            **_fields("name mountPath subPath subPathExpr", Leaf.STRING),
-            **_fields("mountPropagation recursiveReadOnly", Leaf.STRING),
-            "readOnly": Leaf.BOOLEAN,
-        },
-    ],
-    "resources": {
-        "limits": MapOf(Leaf.QUANTITY),
-        "requests": MapOf(Leaf.QUANTITY),
-        "claims": Leaf.ANYTHING,
-    },
-    "lifecycle": {
-        "postStart": _LIFECYCLE_HANDLER,
-        "preStop": _LIFECYCLE_HANDLER,
-        "stopSignal": Leaf.STRING,
-    },
-    **dict.fromkeys(("livenessProbe", "readinessProbe", "startupProbe"), _PROBE),
-    "securityContext": {
-        **_SECURITY_CONTEXT,
-        **_fields("privileged readOnlyRootFilesystem allowPrivilegeEscalation", Leaf.BOOLEAN),
-        "procMount": Leaf.STRING,
-        "capabilities": {"add": _STRINGS, "drop": _STRINGS},
-    },
-}
-
-_VOLUME_SOURCES = (
-    "hostPath gcePersistentDisk awsElasticBlockStore gitRepo secret nfs iscsi glusterfs "
-    "persistentVolumeClaim rbd flexVolume cinder cephfs flocker downwardAPI fc azureFile configMap "
-    "vsphereVolume quobyte azureDisk photonPersistentDisk projected portworxVolume scaleIO "
-    "storageos csi ephemeral image"
-)
-
-_SPEC: Shape = {
-    "containers": [_CONTAINER],
-    "initContainers": [_CONTAINER],
-    "ephemeralContainers": [{**_CONTAINER, "targetContainerName": Leaf.STRING}],
-    "volumes": [
-        {
-            "name": Leaf.STRING,
-            "emptyDir": {"medium": Leaf.STRING, "sizeLimit": Leaf.QUANTITY},
-            **_fields(_VOLUME_SOURCES, Leaf.ANYTHING),
-        },
-    ],
-    "securityContext": {
-        **_SECURITY_CONTEXT,
-        **_fields("supplementalGroups sysctls", Leaf.ANYTHING),
-        "fsGroup": Leaf.INTEGER,
-        **_fields("fsGroupChangePolicy supplementalGroupsPolicy seLinuxChangePolicy", Leaf.STRING),
-    },
-    **_fields("terminationGracePeriodSeconds activeDeadlineSeconds priority", Leaf.INTEGER),
-    **_fields("restartPolicy dnsPolicy serviceAccountName serviceAccount nodeName", Leaf.STRING),
-    **_fields("hostname subdomain schedulerName priorityClassName", Leaf.STRING),
-    **_fields("runtimeClassName preemptionPolicy hostnameOverride", Leaf.STRING),
-    **_fields("automountServiceAccountToken hostNetwork hostPID hostIPC hostUsers", Leaf.BOOLEAN),
-    **_fields("shareProcessNamespace enableServiceLinks setHostnameAsFQDN", Leaf.BOOLEAN),
-    "nodeSelector": MapOf(Leaf.STRING),
-    **_fields("imagePullSecrets affinity tolerations hostAliases dnsConfig", Leaf.ANYTHING),
-    **_fields("readinessGates overhead topologySpreadConstraints os", Leaf.ANYTHING),
-    **_fields("schedulingGates resourceClaims resources workloadRef", Leaf.ANYTHING),
-}
-
-_POD: Shape = {
-    "apiVersion": Leaf.STRING,
-    "kind": Leaf.STRING,
-    "metadata": {
-        **_fields("name generateName namespace selfLink uid resourceVersion", Leaf.STRING),
-        **_fields("generation deletionGracePeriodSeconds", Leaf.INTEGER),
-        **_fields("creationTimestamp deletionTimestamp", Leaf.STRING),
-        **_fields("ownerReferences finalizers managedFields", Leaf.ANYTHING),
-        "labels": MapOf(Leaf.STRING),
-        "annotations": MapOf(Leaf.STRING),
-    },
-    "spec": _SPEC,
-    "status": Leaf.ANYTHING,
-}
 
 CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -208,22 +43,8 @@ _DNS_SUBDOMAIN = re.compile(rf"{_DNS_LABEL.pattern}(\.{_DNS_LABEL.pattern})*")
 _NAME_PART = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 # The rule before 1.32; later servers take any printable character but `=`.
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-_QUANTITY = re.compile(
-    r"(?P<number>[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+))"
-    r"(?P<suffix>[numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?",
-)
-_DECIMAL_POWERS = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_BINARY_POWERS = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 
 _WITHOUT_ALWAYS = "may not be set for init containers without restartPolicy=Always"
-
-# k8s.io/pod-security-admission policy/check_restrictedVolumes.go
-_ALLOWED_VOLUMES = frozenset(
-    {
-        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral"),
-        *("persistentVolumeClaim", "projected", "secret"),
-    },
-)
 
 
 def validate(pod: JSONObject, minor: int = DEFAULT_MINOR) -> list[str]:
@@ -232,36 +53,10 @@ def validate(pod: JSONObject, minor: int = DEFAULT_MINOR) -> list[str]:
     Each entry is `field.path: reason`, in the API server's words. A pod that does not decode is
     not looked at further.
     """
-    return list(_decoding_errors(pod)) or [
+    return list(decoding_errors(pod)) or [
         *_metadata_errors(pod.get("metadata") or {}),
         *_spec_errors(pod.get("spec") or {}, minor),
     ]
-
-
-def unknown_fields(pod: JSONObject) -> list[str]:
-    """List the paths of fields that the API types do not have, as far as `_POD` looks.
-
-    The API server's decoder drops such a field without a word when a patch brought it
-    (json.SerializerOptions without Strict in webhook/mutating/dispatcher.go).
-    """
-    return [
-        f"{path}.{name}".lstrip(".")
-        for path, value, shape in _nodes("", pod, _POD)
-        if isinstance(shape, dict) and isinstance(value, dict)
-        for name in value
-        if name not in shape
-    ]
-
-
-def violations_of_restricted(pod: JSONObject, container_names: Iterable[str]) -> list[str]:
-    """Say where the named containers break the Pod Security Standard "restricted"; empty if fine.
-
-    Pod-level settings count for a container that has none of its own. Volumes count where a named
-    container mounts them. Raises KeyError for a container that the pod does not have.
-    """
-    spec = pod["spec"]
-    containers = {container["name"]: container for _, container in _containers(spec)}
-    return [violation for name in container_names for violation in _restricted_violations(containers[name], spec)]
 
 
 def qualified_name_problems(name: str) -> list[str]:
@@ -275,86 +70,6 @@ def qualified_name_problems(name: str) -> list[str]:
     if "/" in rest:
         return ["a qualified name must have at most one '/'"]
     return [*_prefix_problems(prefix), *_name_part_problems(rest)]
-
-
-def parse_quantity(text: str | float) -> Decimal:
-    """Read a resource quantity (apimachinery pkg/api/resource) in its base unit: cores, bytes.
-
-    Raises ValueError where it is not one.
-    """
-    found = _QUANTITY.fullmatch(str(text).strip())
-    if found is None:
-        message = f"quantities must match the regular expression {_QUANTITY.pattern}: {text!r}"
-        raise ValueError(message)
-    number, suffix = Decimal(found["number"]), found["suffix"] or ""
-    if suffix in _BINARY_POWERS:
-        return number * Decimal(2) ** _BINARY_POWERS[suffix]
-    power = _DECIMAL_POWERS[suffix] if suffix in _DECIMAL_POWERS else int(suffix[1:] or 0)
-    return number.scaleb(power)
-
-
-# --- decoding -----------------------------------------------------------------------------------
-
-
-def _decoding_errors(pod: JSONObject) -> Iterator[str]:
-    for path, value, shape in _nodes("", pod, _POD):
-        if not _fits(value, shape):
-            kind, target = _GO_KINDS.get(type(value), "null"), path.lstrip(".")
-            yield f"json: cannot unmarshal {kind} into {target} of type {_type_name(shape)}"
-
-
-def _nodes(path: str, value: object, shape: Shape) -> Iterator[tuple[str, object, Shape]]:
-    yield path, value, shape
-    for step, child, child_shape in _children(value, shape):
-        yield from _nodes(path + step, child, child_shape)
-
-
-def _children(value: object, shape: Shape) -> Iterator[tuple[str, object, Shape]]:
-    match value, shape:
-        case dict(), dict():
-            # A null field decodes to the type's zero value, so it is as good as absent.
-            given = {name: child for name, child in value.items() if child is not None}
-            yield from ((f".{name}", given[name], shape[name]) for name in given if name in shape)
-        case dict(), MapOf():
-            yield from ((f"[{key}]", child, shape.values) for key, child in value.items())
-        case list(), list():
-            yield from ((f"[{index}]", child, shape[0]) for index, child in enumerate(value))
-
-
-def _fits(value: object, shape: Shape) -> bool:
-    match shape:
-        case Leaf.ANYTHING:
-            return True
-        case Leaf.QUANTITY:
-            return _is_quantity(value)
-        case Leaf():
-            return type(value) in _PYTHON_TYPES[shape]
-        case list():
-            return isinstance(value, list)
-        case _:
-            return isinstance(value, dict)
-
-
-def _is_quantity(value: object) -> bool:
-    try:
-        return type(value) in {str, int, float} and parse_quantity(str(value)).is_finite()
-    except ValueError:
-        return False
-
-
-def _type_name(shape: Shape) -> str:
-    match shape:
-        case Leaf():
-            return shape.value
-        case list():
-            return f"[]{_type_name(shape[0])}"
-        case MapOf():
-            return f"map[string]{_type_name(shape.values)}"
-        case _:
-            return "object"
-
-
-# --- validation: errors in the form of apimachinery pkg/util/validation/field ---------------------
 
 
 def _required(path: str) -> str:
@@ -451,8 +166,8 @@ def _spec_errors(spec: JSONObject, minor: int) -> Iterator[str]:
     yield from _volume_errors(spec)
     if not spec.get("containers"):
         yield _required("spec.containers")
-    yield from _unique_name_errors((f"{path}.name", each) for path, each in _containers(spec))
-    for path, container in _containers(spec):
+    yield from _unique_name_errors((f"{path}.name", each) for path, each in containers_of(spec))
+    for path, container in containers_of(spec):
         yield from _container_errors(path, container, _volume_names(spec))
         yield from _resize_errors(f"{path}.resizePolicy", container.get("resizePolicy") or [], spec.get("restartPolicy"))
     for index, container in enumerate(spec.get("containers") or []):
@@ -468,7 +183,8 @@ def _spec_errors(spec: JSONObject, minor: int) -> Iterator[str]:
         yield _unsupported("spec.restartPolicy", spec["restartPolicy"], policies)
 
 
-def _containers(spec: JSONObject) -> Iterator[tuple[str, JSONObject]]:
+def containers_of(spec: JSONObject) -> Iterator[tuple[str, JSONObject]]:
+    """The path and the container, for every container of any list."""
     for field in CONTAINER_LISTS:
         for index, container in enumerate(spec.get(field) or []):
             yield f"spec.{field}[{index}]", container
@@ -493,7 +209,7 @@ def _volume_errors(spec: JSONObject) -> Iterator[str]:
     for path, volume in volumes:
         yield from _dns_label_errors(f"{path}.name", volume.get("name"))
         # None at all is right: defaulting makes it an emptyDir.
-        for source in _volume_types(volume)[1:]:
+        for source in volume_types(volume)[1:]:
             yield _forbidden(f"{path}.{source}", "may not specify more than 1 volume type")
         size_limit = (volume.get("emptyDir") or {}).get("sizeLimit")
         if size_limit is not None and parse_quantity(size_limit) < 0:
@@ -501,7 +217,8 @@ def _volume_errors(spec: JSONObject) -> Iterator[str]:
             yield _forbidden(f"{path}.emptyDir.sizeLimit", detail)
 
 
-def _volume_types(volume: JSONObject) -> list[str]:
+def volume_types(volume: JSONObject) -> list[str]:
+    """The types that a volume names; a valid one names one."""
     return [field for field, value in volume.items() if field != "name" and value is not None]
 
 
@@ -746,37 +463,3 @@ def _port_errors(path: str, port: int | str | None) -> Iterator[str]:
             yield _invalid(path, port, "must be between 1 and 65535, inclusive")
         case None | "":
             yield _required(path)
-
-
-# --- Pod Security Standard "restricted" ---------------------------------------------------------
-
-
-def _restricted_violations(container: JSONObject, spec: JSONObject) -> Iterator[str]:
-    name = container["name"]
-    own = container.get("securityContext") or {}
-    effective = (spec.get("securityContext") or {}) | {k: v for k, v in own.items() if v is not None}
-    if own.get("allowPrivilegeEscalation") is not False:
-        yield f'container "{name}" must set securityContext.allowPrivilegeEscalation=false'
-    yield from _capability_violations(name, own.get("capabilities") or {})
-    if effective.get("runAsNonRoot") is not True:
-        yield f'pod or container "{name}" must set securityContext.runAsNonRoot=true'
-    if effective.get("runAsUser") == 0:
-        yield f'pod or container "{name}" must not set runAsUser=0'
-    if (effective.get("seccompProfile") or {}).get("type") not in {"RuntimeDefault", "Localhost"}:
-        yield (f'pod or container "{name}" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"')
-    yield from _restricted_volume_violations(container, spec)
-
-
-def _capability_violations(name: str, capabilities: JSONObject) -> Iterator[str]:
-    if "ALL" not in (capabilities.get("drop") or []):
-        yield f'container "{name}" must set securityContext.capabilities.drop=["ALL"]'
-    for added in set(capabilities.get("add") or []) - {"NET_BIND_SERVICE"}:
-        yield f'container "{name}" must not include "{added}" in securityContext.capabilities.add'
-
-
-def _restricted_volume_violations(container: JSONObject, spec: JSONObject) -> Iterator[str]:
-    mounted = {mount.get("name") for mount in container.get("volumeMounts") or []}
-    for volume in spec.get("volumes") or []:
-        for source in _volume_types(volume):
-            if volume.get("name") in mounted and source not in _ALLOWED_VOLUMES:
-                yield f'volume "{volume["name"]}" uses restricted volume type "{source}"'

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_linkerd, inject_vault
-from tests.support.oracles.pod_validation import violations_of_restricted
+from tests.support.oracles.pod_security import violations_of_restricted
 from tests.support.pods import ask, container, load, review_of
 from webhook.core import names
 from webhook.core.admission import admit
