@@ -18,8 +18,6 @@ from certs.keyring import Authority, Keyring
 if TYPE_CHECKING:
     from certs.lifetimes import Lifetimes
 
-    JSONObject = dict[str, Any]
-
 
 def write_keyring(keyring: Keyring) -> bytes:
     """The Secret's value for this keyring."""
@@ -34,7 +32,7 @@ def read_keyring(value: bytes, lifetimes: Lifetimes) -> Keyring | None:
         return None
 
 
-def _write(authority: Authority) -> JSONObject:
+def _write(authority: Authority) -> dict[str, Any]:
     return {
         "certificate": authority.certificate.public_bytes(Encoding.PEM).decode(),
         "key": authority.issued and authority.issued.key_pem.decode(),
@@ -42,7 +40,7 @@ def _write(authority: Authority) -> JSONObject:
     }
 
 
-def _read(one: JSONObject) -> Authority:
+def _read(one: dict[str, Any]) -> Authority:
     certificate = x509.load_pem_x509_certificate(one["certificate"].encode())
     since = one["trustedSince"]
     return Authority(certificate, _read_key(one["key"], certificate), since and _read_time(since))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from certs.api import APPLY, ApiResponse
 from certs.bundle import read_bundle, write_bundle
@@ -21,10 +21,8 @@ from certs.lifetimes import DEFAULT_LIFETIMES, Lifetimes
 from certs.rotation import AuthorityState
 
 if TYPE_CHECKING:
-    from certs.api import KubernetesApi
+    from certs.api import JSONObject, KubernetesApi
     from certs.bundle import Bundle
-
-    JSONObject = dict[str, Any]
 
 CONFIGURATIONS: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 FIELD_MANAGER: Final = "airflow-sidecar-webhook-certificates"

@@ -11,9 +11,8 @@ from certs.errors import ApiUnreachableError, ApiUnreadableError
 from webhook.kube.errors import MAX_MESSAGE_CHARACTERS, UnreachableError
 
 if TYPE_CHECKING:
+    from certs.api import JSONObject
     from webhook.kube.client import KubernetesClient, Response
-
-    JSONObject = dict[str, Any]
 
 READ_SECONDS: Final = 10.0
 """Between two parts of a response: the Secret and the configuration are small."""
