@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.examples import EXAMPLES, FOLDER, FOREIGN_IMAGE, MAIN, Example, Expected, examples_in
 from tests.support.pods import ABLE_CLUSTER, ask
-from webhook.core import PREFIX, UNKNOWN_CLUSTER, Cluster, Policy, Sidecar, Status, built_in_sidecars, read_progress
+from webhook.core import PREFIX, UNKNOWN_CLUSTER, Cluster, NotConvertedReason, Policy, Sidecar, Status, built_in_sidecars, read_progress
 from webhook.core.pod import Container, Pod
 
 if TYPE_CHECKING:
@@ -204,6 +204,17 @@ def test_every_exception_has_an_example_that_the_row_would_identify_without_it(r
         examples = [one for one in WITH_SIDECAR if one.row != row.id and identifies(tolerant, *pod_and_sidecar(one))]
 
         assert examples, f"add an example with {written(exception)} and `row: null`, or the row that identifies it instead of {row.id}"
+
+
+@pytest.mark.parametrize("row", WITH_EXAMPLE, ids=lambda row: row.id)
+def test_every_condition_against_a_conversion_has_an_example_that_stays_regular(row: Sidecar) -> None:
+    convert = row.native.convert if row.native else None
+    opted_out = [
+        pod_and_sidecar(one) for one in IDENTIFIED if one.row == row.id and one.expect.not_converted is NotConvertedReason.OPTED_OUT
+    ]
+    missing = [written(one) for one in (convert.unless if convert else ()) if not any(one.holds(*example) for example in opted_out)]
+
+    assert not missing, f"add an example of {row.id} with this condition and `not_converted: opted-out`"
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
