@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from webhook.core.condition import any_holds, glob
-from webhook.core.lifecycle import edited_hooks, is_post_start_known
+from webhook.core.lifecycle import edited_lifecycle_hooks, is_post_start_known
 from webhook.core.names import HELPER_CONTAINER
 from webhook.core.pod import ABSENT
 from webhook.core.reasons import NotConvertedReason
@@ -41,7 +41,7 @@ class Move(msgspec.Struct, frozen=True):
 
     Args:
         name: The container's name.
-        hooks: Its lifecycle hooks afterwards; None: unchanged.
+        lifecycle_hooks: Its lifecycle hooks afterwards; None: unchanged.
         startup_probe: A startup probe to add; None: none.
         env: Environment variables to add.
         loses_resize_policy: Whether resizePolicy is removed.
@@ -49,7 +49,7 @@ class Move(msgspec.Struct, frozen=True):
     """
 
     name: str
-    hooks: dict[str, Any] | None = None
+    lifecycle_hooks: dict[str, Any] | None = None
     startup_probe: dict[str, Any] | None = None
     env: tuple[dict[str, str], ...] = ()
     loses_resize_policy: bool = False
@@ -134,7 +134,7 @@ def _why_not_converted(sidecar: FoundSidecar, container: Container, facts: Facts
         return NotConvertedReason.OPTED_OUT
     if container.restartPolicy is not None or container.restartPolicyRules != ABSENT:
         return NotConvertedReason.OWN_RESTARTS
-    if not is_post_start_known(container.hooks, rule.drops_lifecycle_hooks):
+    if not is_post_start_known(container.lifecycle_hooks, rule.drops_lifecycle_hooks):
         return NotConvertedReason.POST_START
     if rule.requires_startup_probe and container.startupProbe == ABSENT and _startup_probe(sidecar, rule, container) is None:
         return NotConvertedReason.NO_PROBE
@@ -176,7 +176,7 @@ def _move(sidecar: FoundSidecar, rule: Convert, container: Container, cluster: C
     keeps_resize_policy = cluster.server is not None and cluster.server >= RESIZE_POLICY_TAKEN
     return Move(
         name=sidecar.name,
-        hooks=edited_hooks(container, rule, sidecar),
+        lifecycle_hooks=edited_lifecycle_hooks(container, rule, sidecar),
         startup_probe=_startup_probe(sidecar, rule, container),
         env=tuple([{"name": name, "value": value} for name, value in rule.env.items() if name not in container.environment]),
         loses_resize_policy=container.resizePolicy != ABSENT and not keeps_resize_policy,

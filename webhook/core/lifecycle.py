@@ -35,9 +35,9 @@ def is_post_start_known(hooks: dict[str, Any], dropped: tuple[tuple[str, ...], .
     return not hook or _is_one_of(hook, dropped)
 
 
-def edited_hooks(container: Container, rule: Convert, sidecar: FoundSidecar) -> dict[str, Any] | None:
+def edited_lifecycle_hooks(container: Container, rule: Convert, sidecar: FoundSidecar) -> dict[str, Any] | None:
     """The lifecycle hooks of the native sidecar; None: unchanged."""
-    before = container.hooks
+    before = container.lifecycle_hooks
     after = {name: hook for name, hook in before.items() if name != "postStart" or not hook}
     stop = after.get("preStop")
     if stop and (_is_one_of(stop, rule.drops_lifecycle_hooks) or _is_quit(stop)):

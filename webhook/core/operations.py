@@ -111,9 +111,9 @@ def _edits(moved: Move, facts: Facts, place: int) -> Iterator[Operation]:
     here = ("spec", "initContainers", place)
     container = next(one for one in facts.pod.spec.containers if one.name == moved.name)
     yield add("Always", *here, "restartPolicy")
-    if moved.hooks:
-        yield add(moved.hooks, *here, "lifecycle")
-    elif moved.hooks is not None:
+    if moved.lifecycle_hooks:
+        yield add(moved.lifecycle_hooks, *here, "lifecycle")
+    elif moved.lifecycle_hooks is not None:
         yield remove(*here, "lifecycle")
     if moved.startup_probe:
         yield add(moved.startup_probe, *here, "startupProbe")

@@ -175,8 +175,8 @@ def _container(container: Container, *, mounts: bool) -> dict[str, Any]:
 def _moved_container(container: Container, *, mounts: bool) -> dict[str, Any]:
     """With what changes in a container on its way to the init containers, and what only some of those may have."""
     part = _container(container, mounts=mounts)
-    if container.hooks:
-        part["lifecycle"] = container.hooks.copy()
+    if container.lifecycle_hooks:
+        part["lifecycle"] = container.lifecycle_hooks.copy()
     if container.env != ABSENT:
         part["env"] = [{"name": name} for name in container.environment]
     for field in _PROBES_AND_RESIZE:

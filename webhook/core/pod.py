@@ -145,7 +145,7 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         return _read(_PORTS, self.ports, "ports") or []
 
     @cached_property
-    def hooks(self) -> dict[str, Any]:
+    def lifecycle_hooks(self) -> dict[str, Any]:
         """Its lifecycle hooks: ``postStart`` and ``preStop``."""
         return _read(_OBJECT, self.lifecycle, "lifecycle") or {}
 

@@ -107,7 +107,7 @@ class Reason(ExplainedWord):
 
     SIDECARS_QUIT = TreatmentRow(
         "sidecars-quit",
-        "The main container waits for its sidecars, runs the task, then asks the sidecars to quit.",
+        "The main container waits for its sidecars, runs the task, then sends each sidecar its quit request.",
         "",
         Treatment.WRAPPED,
     )

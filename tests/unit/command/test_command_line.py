@@ -51,7 +51,10 @@ def test_explain_says_which_rule_and_why_and_shows_the_difference() -> None:
     text = run("explain", "-", given=json.dumps(inject_istio(load("airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json"))))
 
     assert "airflow/hello-world-1-v6bc1e7o" in text
-    assert "wrapped (sidecars-quit): The main container waits for its sidecars, runs the task, then asks the sidecars to quit." in text
+    assert (
+        "wrapped (sidecars-quit): The main container waits for its sidecars, runs the task, then sends each sidecar its quit request."
+        in text
+    )
     assert "sidecars     istio-proxy: quit" in text
     assert "  +    - airflow-sidecar-webhook\n" in text
     assert "\x1b" not in text
