@@ -17,6 +17,11 @@ GROUPS: Final = (
     ("tests/e2e/installation/test_years.py",),
     ("tests/e2e/installation/test_cert_manager.py",),
     ("tests/e2e/installation/",),
+    (
+        "tests/e2e/api_server/test_native_orders.py",
+        "tests/e2e/api_server/test_native_real_pods.py",
+        "tests/e2e/api_server/test_real_pods.py",
+    ),
     ("tests/e2e/api_server/",),
     ("tests/e2e/node/",),
     ("tests/e2e/harness/",),
