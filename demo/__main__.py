@@ -24,13 +24,14 @@ import jsonpatch
 from demo.simulated_injectors import inject_istio
 from demo.stand_in_istio_agent import StandInIstioAgent
 from demo.webhook import DemoWebhook
-from webhook.command.explanation import BOLD, DIM, PLAIN, explain
+from webhook.command.explanation import explain
+from webhook.command.terminal import Style, stdout_palette
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
 HERE = Path(__file__).parent
 PODS = HERE.parent / "tests" / "fixtures" / "airflow-pods" / "admission-simulated" / "airflow-3.3.2-provider-10.25.0"
-COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+PALETTE = stdout_palette()
 READY_AFTER_SECONDS = 0.8
 
 
@@ -82,7 +83,7 @@ def demonstrate(demo_pod: DemoPod, webhook: DemoWebhook) -> bool:
     explanation = explain(pod, build_policy(Settings()), "airflow")
     say("The webhook's decision, its status, and the patch (lines with + are new):")
     print()
-    print(explanation.as_text(colour=COLOUR))
+    print(explanation.as_text(PALETTE))
     print()
     if patch != list(explanation.outcome.operations):
         say("Failed: the webhook answered with another patch than the command line explains.")
@@ -141,7 +142,7 @@ def first_and_last(moments: list[tuple[float, str]]) -> list[tuple[float, str]]:
 
 def heading(text: str) -> None:
     """Print the heading of a part."""
-    print(f"\n{BOLD}{text}{PLAIN}" if COLOUR else f"\n{text}\n{'-' * len(text)}")
+    print(f"\n{PALETTE.paint(text, Style.BOLD)}" if PALETTE.is_coloured else f"\n{text}\n{'-' * len(text)}")
 
 
 def say(text: str) -> None:
@@ -151,7 +152,7 @@ def say(text: str) -> None:
 
 def dim(text: str) -> str:
     """Text in a fainter colour, on a terminal."""
-    return f"{DIM}{text}{PLAIN}" if COLOUR else text
+    return PALETTE.paint(text, Style.DIM)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from webhook import __version__
 from webhook.core.container_end import ContainerEnd
 from webhook.core.reasons import Reason, Treatment
 from webhook.core.status import Status
-from webhook.doctor.registration import OURS
+from webhook.doctor.registration import OWN_WEBHOOK
 from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH
 from webhook.server.serve import SHUTDOWN_SECONDS
 from webhook.settings import PREFIX, Settings
@@ -135,7 +135,7 @@ def test_the_configuration_sends_reviews_to_the_service_where_it_listens() -> No
     (hook,) = one("MutatingWebhookConfiguration")["webhooks"]
     ports = {port["name"]: port["containerPort"] for port in container()["ports"]}
 
-    assert hook["name"] == OURS
+    assert hook["name"] == OWN_WEBHOOK
     assert hook["clientConfig"]["service"] == {
         **{key: service["metadata"][key] for key in ("name", "namespace")},
         "path": "/mutate",

@@ -26,6 +26,8 @@ class ScriptedApiServer:
     def __init__(self) -> None:
         self.version: JSONObject = {"gitVersion": "v1.34.2"}
         self.nodes: list[JSONObject] = []
+        self.objects: dict[str, JSONObject] = {}
+        """More objects and lists, by their paths."""
         self.events: list[bytes] = []
         """What a watch sends before it goes silent."""
         self.watches: list[str] = []
@@ -51,6 +53,7 @@ class ScriptedApiServer:
             VERSION_PATH: self.version,
             NODES_PATH: {"metadata": metadata, "items": self.nodes},
             CONFIGURATIONS_PATH: {"metadata": metadata, "items": []},
+            **self.objects,
         }[path]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -80,6 +83,14 @@ class ScriptedApiServer:
                 else:
                     self.send_chunk(json.dumps(script.answer(url.path)).encode())
                 self.send_chunk(b"")
+
+            def do_POST(self) -> None:
+                """Create what is sent, as it is sent."""
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(201)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
 
             def send_chunk(self, data: bytes) -> None:
                 self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")

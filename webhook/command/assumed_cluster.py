@@ -1,57 +1,71 @@
-"""A cluster that is not there, as the command line supposes it."""
+"""The cluster that ``explain`` and ``patch`` assume, from the command line: they connect to none."""
 
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
-from webhook.core import Cluster, ClusterObservation, ServerVersion, Version, assess, read_version
-from webhook.settings import SettingsError
+from webhook.command.errors import UnusableError
+from webhook.core import Cluster, ClusterObservation, NativeSupport, ServerVersion, Version, assess, read_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from argparse import ArgumentParser, Namespace
 
     from webhook.core import Catalogue
     from webhook.settings import Settings
 
-UNKNOWN = (
-    "cluster: its version is not known, so native sidecars are not used; --cluster-version says otherwise, like --cluster-version 1.34"
+UNKNOWN_VERSION = (
+    "cluster: version unknown, so native sidecars are not used; set it with --cluster-version, for example --cluster-version 1.34"
 )
 
 
-def suppose(version: Version | None, injectors: Iterable[str], settings: Settings, catalogue: Catalogue) -> Cluster:
-    """A cluster whose API server and kubelets all have this version, and which has these injectors, each of them called once.
+def add_cluster_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments that say what the cluster has."""
+    parser.add_argument(
+        "--cluster-version",
+        type=_version,
+        metavar="VERSION",
+        help="Kubernetes version of the API server and all kubelets, like 1.34 (which means 1.34.0); without it the cluster's version is "
+        "unknown, and native sidecars are used only if the setting native_sidecars is on",
+    )
+    parser.add_argument(
+        "--injected-by",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="catalogue id of a sidecar whose injector is installed in the cluster, like istio, whether or not the pod already has that "
+        "sidecar; the injector is assumed to be called once per pod; can be repeated",
+    )
 
-    Raises:
-        SettingsError: An injector is not known.
 
-    """
-    installed = frozenset(injectors)
-    _check(installed, catalogue)
+def assumed_cluster(options: Namespace, settings: Settings, catalogue: Catalogue) -> Cluster:
+    """The cluster of the command line. UnusableError: an injector is not in the catalogue."""
+    version: Version | None = options.cluster_version
+    injectors = frozenset(options.injected_by)
+    _check(injectors, catalogue)
     server = ServerVersion(str(version), version) if version else None
-    observed = ClusterObservation(server, version, are_nodes_known=version is not None, injectors=installed, reinvoked=frozenset())
+    observed = ClusterObservation(server, version, are_nodes_known=version is not None, injectors=injectors, reinvoked=frozenset())
     return assess(observed, settings.native_sidecars, settings.minimum_kubelet)
 
 
-def told(cluster: Cluster, settings: Settings) -> str:
-    """In a line what a cluster was taken for."""
-    if cluster.server is None and settings.native_sidecars == "auto":
-        return UNKNOWN
+def as_line(cluster: Cluster) -> str:
+    """What is assumed, in one line."""
+    if cluster.support is NativeSupport.UNKNOWN:
+        return UNKNOWN_VERSION
     use = "used" if cluster.is_native else "not used"
-    version = f"Kubernetes {cluster.server} on every node" if cluster.server else "its version is not known"
+    version = f"Kubernetes {cluster.server} on every node" if cluster.server else "version unknown"
     return f"cluster: {version}; native sidecars are {use} ({cluster.support})"
 
 
 def as_json(cluster: Cluster) -> dict[str, str | None]:
-    """For machines: why native sidecars are used, or not, and by which version."""
+    """For machines: why native sidecars are used or not, and the version."""
     return {"support": cluster.support, "version": str(cluster.server) if cluster.server else None}
 
 
-def cluster_version(text: str) -> Version:
-    """A version from the command line; 1.34 is 1.34.0. ArgumentTypeError."""
+def _version(text: str) -> Version:
     version = read_version(text)
     if version is None:
-        message = f"{text!r} is no version like 1.34 or v1.29.3"
+        message = f"{text!r} is not a version like 1.34 or v1.29.3"
         raise ArgumentTypeError(message)
     return version
 
@@ -59,5 +73,5 @@ def cluster_version(text: str) -> Version:
 def _check(injectors: frozenset[str], catalogue: Catalogue) -> None:
     known = [sidecar.id for sidecar in catalogue.injected]
     if unknown := sorted(injectors.difference(known)):
-        message = f"--injected-by {', '.join(unknown)}: not the id of a sidecar whose injector is known; allowed are {', '.join(known)}"
-        raise SettingsError(message)
+        message = f"--injected-by {', '.join(unknown)}: not the id of a sidecar with a known injector; allowed are {', '.join(known)}"
+        raise UnusableError(message)

@@ -9,36 +9,43 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
-from webhook.core import API_VERSION, KIND, ReviewRequest, parse_review
+from webhook.command.errors import UnusableError
+from webhook.core import KIND
 from webhook.yaml_problem import yaml_problem
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from collections.abc import Iterator
 
-ALLOWED = "a Pod, a List or PodList of them, or an AdmissionReview, as YAML or JSON"
+ALLOWED = "a Pod, a List or PodList of Pods, or an AdmissionReview, as YAML or JSON"
 
 
-class PodFileError(Exception):
-    """A file that holds no pods. The message names the file, the place in it, and what is allowed."""
+def add_pod_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments that name the file and the namespace."""
+    parser.add_argument("file", metavar="FILE", help=f"{ALLOWED}; - is stdin")
+    parser.add_argument("-n", "--namespace", default="default", help="namespace of pods that name none (default: %(default)s)")
+
+
+def full_name(pod: dict[str, Any], namespace: str) -> str:
+    """Namespace and name of a pod, ``namespace`` where it names none; its fields may have any type."""
+    metadata = pod.get("metadata")
+    named = {key: text for key, text in metadata.items() if isinstance(text, str)} if isinstance(metadata, dict) else {}
+    name = named.get("name") or named.get("generateName") or "(no name)"
+    return f"{named.get('namespace', namespace)}/{name}"
 
 
 def read_pods(name: str) -> list[dict[str, Any]]:
-    """All pods of a file, ``-`` for stdin.
-
-    Raises:
-        PodFileError: It cannot be read, or holds something else.
-
-    """
+    """All pods of a file, ``-`` for stdin. UnusableError: it cannot be read, or holds something else; the message says where."""
     shown = "stdin" if name == "-" else name
     try:
         text = (sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()).decode("utf-8")
         documents = _documents(text)
     except OSError as error:
         message = f"{shown}: cannot be read: {error.strerror}"
-        raise PodFileError(message) from error
+        raise UnusableError(message) from error
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
         message = f"{shown}: is neither YAML nor JSON: {yaml_problem(error)}"
-        raise PodFileError(message) from error
+        raise UnusableError(message) from error
     pods = [
         pod
         for number, document in enumerate(documents)
@@ -46,27 +53,13 @@ def read_pods(name: str) -> list[dict[str, Any]]:
         for pod in _pods(document, f"{shown}: document {number + 1}")
     ]
     if not pods:
-        message = f"{shown}: is empty; allowed is {ALLOWED}"
-        raise PodFileError(message)
+        message = f"{shown}: is empty; allowed are {ALLOWED}"
+        raise UnusableError(message)
     return pods
 
 
-def as_request(pod: dict[str, Any], namespace: str) -> ReviewRequest:
-    """The pod as the API server would ask about it, through the same parser."""
-    metadata = pod.get("metadata")
-    place = metadata.get("namespace") if isinstance(metadata, dict) else None
-    request = {
-        "uid": "00000000-0000-0000-0000-000000000000",
-        "kind": {"group": "", "version": "v1", "kind": "Pod"},
-        "operation": "CREATE",
-        "namespace": place if isinstance(place, str) else namespace,
-        "object": pod,
-    }
-    return parse_review(msgspec.json.encode({"apiVersion": API_VERSION, "kind": KIND, "request": request}))
-
-
 def _documents(text: str) -> list[Any]:
-    """JSON where it is JSON, which is a hundred times faster; YAML in Python, since libyaml overflows the stack on deep nesting."""
+    """JSON is tried first: it is a hundred times faster. PyYAML in Python, because libyaml overflows the stack on deep nesting."""
     try:
         return [msgspec.json.decode(text)]
     except msgspec.DecodeError:
@@ -87,8 +80,8 @@ def _pods(document: object, place: str) -> Iterator[dict[str, Any]]:
         yield from _pods(document["request"].get("object"), f"{place}.request.object")
     else:
         found = f"kind is {kind}" if kind else "there is no kind"
-        message = f"{place}: {found}; allowed is {ALLOWED}"
-        raise PodFileError(message)
+        message = f"{place}: {found}; allowed are {ALLOWED}"
+        raise UnusableError(message)
 
 
 def _items(items: list[Any], kind: str, place: str) -> Iterator[dict[str, Any]]:

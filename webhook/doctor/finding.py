@@ -1,16 +1,20 @@
-"""What can be found, and what to do about it: a closed table."""
+"""Every finding of the doctor. One row a finding: its id, severity, sentence, remedy and background. docs/findings.md is made from it."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, Self
 
 import msgspec
 
+from webhook.core import GATE_LOCKED, NativeSupport
+
+FINDINGS_PAGE: Final = "docs/findings.md"
+"""Where each finding has a heading that is its id."""
+
 
 class Severity(StrEnum):
-    """How much it matters."""
+    """How much a finding matters."""
 
     OK = "ok"
     NOTE = "note"
@@ -18,233 +22,302 @@ class Severity(StrEnum):
     PROBLEM = "problem"
 
 
-class FindingId(StrEnum):
-    """What was found. Scripts hold on to these words."""
-
-    SERVER_VERSION = "server-version"
-    SERVER_EMULATES = "server-emulates"
-    KUBELETS = "kubelets"
-    NO_KUBELETS = "no-kubelets"
-    NOT_READ = "not-read"
-    NATIVE_READY = "native-ready"
-    NATIVE_UNKNOWN = "native-unknown"
-    OLD_SERVER = "old-server"
-    OLD_KUBELET = "old-kubelet"
-    EMULATING_SERVER = "emulating-server"
-    FORCED_ON = "forced-on"
-    FORCED_ON_IN_SPITE = "forced-on-in-spite"
-    FORCED_OFF = "forced-off"
-    NATIVE_KEPT = "native-kept"
-    NATIVE_ABSENT = "native-absent"
-    NATIVE_REFUSED = "native-refused"
-    FORCED_NATIVE_REFUSED = "forced-native-refused"
-    NATIVE_DROPPED = "native-dropped"
-    NATIVE_DROPPED_UNUSED = "native-dropped-unused"
-    NATIVE_LOST = "native-lost"
-    NATIVE_UNTESTED = "native-untested"
-    NAMESPACE_MISSING = "namespace-missing"
-    NOT_INSTALLED = "not-installed"
-    OPTED_IN = "opted-in"
-    NOT_OPTED_IN = "not-opted-in"
-    ANSWERS = "answers"
-    SILENT = "silent"
-    ORDER = "order"
-    INJECTOR_FIRST = "injector-first"
-    INJECTOR_UNSEEN = "injector-unseen"
-    NEVER_AGAIN = "never-again"
-    FAILS_CLOSED = "fails-closed"
-    TIMEOUT = "timeout"
-    INJECTOR_AGAIN = "injector-again"
-    AMBIENT = "ambient"
-    LABEL_WITHOUT_INJECTOR = "label-without-injector"
-    STUCK = "stuck"
-    NONE_STUCK = "none-stuck"
-
-
-class Entry(NamedTuple):
-    """A row of the table; the texts have places for values.
+class FindingRow(msgspec.Struct, frozen=True):
+    """A finding in words. Sentence and remedy have places for values, as `str.format_map` takes them.
 
     Args:
+        word: Its id; scripts rely on it.
         severity: How much it matters.
-        sentence: What was found.
+        sentence: What holds.
         remedy: What to do; empty where nothing is to be done.
+        background: For the page: what it means, and how the doctor knows; empty where the sentence says all.
 
     """
 
+    word: str
     severity: Severity
     sentence: str
-    remedy: str = ""
+    remedy: str
+    background: str
 
 
 OK, NOTE, WARNING, PROBLEM = Severity
+NOT_USED: Final = "Native sidecars are not used, and tasks are wrapped instead:"
+BROKEN: Final = "Pods with a native sidecar would be refused, or would never start."
 
-FINDINGS: Final = MappingProxyType(
-    {
-        FindingId.SERVER_VERSION: Entry(OK, "The API server is Kubernetes {version}."),
-        FindingId.SERVER_EMULATES: Entry(
-            NOTE,
-            "The API server is Kubernetes {version} and emulates {emulated}: it counts as that.",
-            "Nothing, if that is meant; see --emulated-version of kube-apiserver.",
-        ),
-        FindingId.KUBELETS: Entry(
-            OK, "Nodes that count: {count}, virtual ones set aside: {virtual}. The oldest kubelet is {oldest}, on {node}."
-        ),
-        FindingId.NO_KUBELETS: Entry(
-            NOTE, "No node counts (virtual ones set aside: {virtual}), so the next one is taken for as old as its API server allows."
-        ),
-        FindingId.NOT_READ: Entry(
-            WARNING, "Not read, so what follows from it is not checked: {what}: {why}", "Run this as a user who may {right}."
-        ),
-        FindingId.NATIVE_READY: Entry(OK, "By their versions the API server and all kubelets have native sidecars, so they are used."),
-        FindingId.NATIVE_UNKNOWN: Entry(
-            WARNING,
-            "What the cluster can do is not known, so native sidecars are not used.",
-            "See what could not be read; the webhook itself needs to list and watch nodes.",
-        ),
-        FindingId.OLD_SERVER: Entry(
-            NOTE,
-            "Native sidecars are not used: the API server is older than {needed}. Tasks are wrapped.",
-            "Nothing; after an upgrade of the cluster native sidecars are used by themselves.",
-        ),
-        FindingId.OLD_KUBELET: Entry(
-            NOTE,
-            "Native sidecars are not used: the oldest kubelet is {oldest}, and {needed} is needed. Tasks are wrapped.",
-            "Nothing; they are used as soon as the last old node is gone. The setting minimum_kubelet sets the bound.",
-        ),
-        FindingId.EMULATING_SERVER: Entry(
-            NOTE,
-            "Native sidecars are not used: a server that emulates a version before {locked} may have them switched off, and nothing that "
-            "the webhook may read shows it. Tasks are wrapped.",
-            "Nothing; or, where the dry run below keeps a native sidecar, set native_sidecars to on.",
-        ),
-        FindingId.FORCED_ON: Entry(OK, "Native sidecars are forced on (native_sidecars: on), as the versions would have it too."),
-        FindingId.FORCED_ON_IN_SPITE: Entry(
-            PROBLEM,
-            "Native sidecars are forced on (native_sidecars: on), while the setting auto would not use them here: {auto}.",
-            "Set native_sidecars to auto, unless you know better than the versions.",
-        ),
-        FindingId.FORCED_OFF: Entry(
-            NOTE,
-            "Native sidecars are forced off (native_sidecars: off); the setting auto would say: {auto}.",
-            "Nothing, if that is meant; else set native_sidecars to auto.",
-        ),
-        FindingId.NATIVE_KEPT: Entry(OK, "A pod with a native sidecar passes a strict dry run here, and its restartPolicy comes back."),
-        FindingId.NATIVE_ABSENT: Entry(
-            NOTE, "A native sidecar does not pass a dry run here, and none is used: {told}.", "Nothing: tasks are wrapped."
-        ),
-        FindingId.NATIVE_REFUSED: Entry(
-            PROBLEM,
-            "This API server has no native sidecars, whatever its version says: {told}. Every pod with one would be refused, or "
-            "never start.",
-            "Set native_sidecars to off, or switch the feature gate SidecarContainers on, in the API server and in every kubelet.",
-        ),
-        FindingId.FORCED_NATIVE_REFUSED: Entry(
-            PROBLEM,
-            "Native sidecars are forced on (native_sidecars: on), but this API server has none: {told}. Every pod with one would be "
-            "refused, or never start.",
-            "Set native_sidecars to auto, or to off where the versions say more than the feature gate SidecarContainers keeps.",
-        ),
-        FindingId.NATIVE_DROPPED: Entry(
-            PROBLEM,
-            "The API server keeps a native sidecar, but a webhook that pods come to here takes its restartPolicy away, as one does whose "
-            "types are older than Kubernetes 1.28: {told}. It is one of these: {suspects}. Every pod with a native sidecar would be "
-            "refused, or never start.",
-            "Update the webhook that does it: take one after the other from this namespace and run this again. Until then set "
-            "native_sidecars to off.",
-        ),
-        FindingId.NATIVE_DROPPED_UNUSED: Entry(
-            NOTE,
-            "No native sidecar is used, and none could be: a webhook that pods come to here takes its restartPolicy away: {told}. It is "
-            "one of these: {suspects}.",
-            "Nothing now; update that webhook before native sidecars are used.",
-        ),
-        FindingId.NATIVE_LOST: Entry(
-            PROBLEM,
-            "A native sidecar does not pass a dry run here: {told}. Every pod with one would be refused, or never start. Whether it is the "
-            "API server or a webhook could not be told: {why}. The webhooks are: {suspects}.",
-            "Run this as a user who may create podtemplates in this namespace. Until then set native_sidecars to off.",
-        ),
-        FindingId.NATIVE_UNTESTED: Entry(
-            WARNING,
-            "Whether a native sidecar passes could not be tried, since the pod of the dry run was refused: {told}. Of the API server "
-            "alone: {alone}.",
-            "Run this as a user who may create pods here, and see that policies and quotas let a small restricted pod pass.",
-        ),
-        FindingId.NAMESPACE_MISSING: Entry(PROBLEM, "There is no namespace {namespace}.", "Name the namespace of the tasks with -n."),
-        FindingId.NOT_INSTALLED: Entry(
-            PROBLEM,
-            "No MutatingWebhookConfiguration has the webhook {ours}: it is not installed.",
-            "Install it; see the README.",
-        ),
-        FindingId.OPTED_IN: Entry(OK, "Task pods of {namespace} come to {webhook}."),
-        FindingId.NOT_OPTED_IN: Entry(
-            PROBLEM,
-            "Pods of {namespace} do not come to {webhook}, which wants of the namespace: {wanted}.",
-            "If tasks run here: {how}",
-        ),
-        FindingId.ANSWERS: Entry(OK, "The webhook answers: it left its status on the dry run's pod."),
-        FindingId.SILENT: Entry(
-            PROBLEM,
-            "The dry run's pod came back without the webhook's status: the API server did not reach it, and let the pod pass.",
-            "See that its pods are ready, that the caBundle fits its certificate, and that no NetworkPolicy keeps the API server out.",
-        ),
-        FindingId.ORDER: Entry(OK, "Pods of {namespace} come to these webhooks, in this order: {order}."),
-        FindingId.INJECTOR_FIRST: Entry(
-            WARNING,
-            "{webhook} injects {injected} before ours is called: what ours would ask of it comes too late, so the container is dealt with "
-            "as it was injected.",
-            "Rename our configuration so that its name sorts before {webhook}.",
-        ),
-        FindingId.INJECTOR_UNSEEN: Entry(
-            PROBLEM,
-            "{webhook} injects {injected} after ours, and ours is not called again (reinvocationPolicy {policy}): the sidecar is "
-            "never seen.",
-            "Set reinvocationPolicy of {ours} to IfNeeded.",
-        ),
-        FindingId.NEVER_AGAIN: Entry(
-            WARNING,
-            "{ours} is not called again when a later webhook changes the pod (reinvocationPolicy {policy}).",
-            "Set it to IfNeeded: an injector that is installed one day may come later in the order.",
-        ),
-        FindingId.FAILS_CLOSED: Entry(
-            WARNING,
-            "While the webhook is down no task pod starts (failurePolicy {policy} of {ours}).",
-            "Set it to Ignore, unless a task that does not end is worse than one that does not start.",
-        ),
-        FindingId.TIMEOUT: Entry(
-            WARNING,
-            "The API server waits {seconds} s for {ours}; {least} s to {most} s leave room for one try more, and do not hold up pods "
-            "for long.",
-            "Set timeoutSeconds to {most} (webhook.timeoutSeconds of the chart, where that is the default), and read_seconds below it.",
-        ),
-        FindingId.INJECTOR_AGAIN: Entry(
-            NOTE,
-            "{webhook} may be called again after ours (reinvocationPolicy IfNeeded), and would inject {injected} again where its container "
-            "was made native: so the container is left a regular one, unless its version can be told not to.",
-            "Nothing, as long as wrapped tasks are fine; else reinvocationPolicy Never, which is the default of most injectors.",
-        ),
-        FindingId.AMBIENT: Entry(NOTE, "{namespace} is in Istio's ambient mesh ({label}): its pods get no sidecar.", "Nothing."),
-        FindingId.LABEL_WITHOUT_INJECTOR: Entry(
-            WARNING,
-            "{namespace} carries {label}, but no installed webhook that injects {injected} is called for its pods.",
-            "Compare the label with the selectors of the injector: a revision that is gone, or one label that keeps out another.",
-        ),
-        FindingId.STUCK: Entry(
-            WARNING,
-            "Pods whose task has ended while a sidecar runs on: {pods}.",
-            "Delete them once their logs are read. Pods that are created after the namespace has opted in end by themselves.",
-        ),
-        FindingId.NONE_STUCK: Entry(OK, "No task pod of {namespace} is held up by a sidecar: {count} were looked at."),
-    }
-)
+
+def _not_used(support: NativeSupport) -> str:
+    """The sentence of `NativeSupport`, with what follows from it."""
+    return f"{NOT_USED} {support.sentence[0].lower()}{support.sentence[1:]}"
+
+
+class FindingId(StrEnum):
+    """What the doctor can find."""
+
+    row: FindingRow
+
+    def __new__(cls, row: FindingRow) -> Self:
+        """Take the row's word as the value."""
+        member = str.__new__(cls, row.word)
+        member._value_ = row.word
+        member.row = row
+        return member
+
+    @property
+    def location(self) -> str:
+        """Where to read more: the page and its anchor."""
+        return f"{FINDINGS_PAGE}#{self}"
+
+    SERVER_VERSION = FindingRow("server-version", OK, "The API server runs Kubernetes {version}.", "", "")
+    EMULATED_VERSION = FindingRow(
+        "emulated-version",
+        NOTE,
+        "The API server runs Kubernetes {version} and emulates {emulated}: it counts as {emulated}.",
+        "No action is needed if that is intended.",
+        "kube-apiserver was started with `--emulated-version`, so it has the features of the older version.",
+    )
+    KUBELET_VERSIONS = FindingRow(
+        "kubelet-versions",
+        OK,
+        "Regular nodes: {count}. Virtual nodes, which are ignored: {virtual}. The oldest kubelet is {oldest}, on {node}.",
+        "",
+        "Virtual nodes are those of a virtual kubelet and of AWS Fargate: their version says nothing about where the next pod runs.",
+    )
+    NO_REGULAR_NODES = FindingRow(
+        "no-regular-nodes",
+        NOTE,
+        "There are no regular nodes. Virtual nodes, which are ignored: {virtual}.",
+        "",
+        "The next node's kubelet is assumed to be as old as the API server supports: three minor versions older.",
+    )
+    READ_FAILED = FindingRow(
+        "read-failed",
+        WARNING,
+        "Cannot read {what}: {message}. The checks that need this are skipped.",
+        "Run doctor as a user with the right to {right}.",
+        "The doctor uses the credentials of your kubeconfig. The rights that it needs are in [doctor.md](doctor.md#rights).",
+    )
+    NATIVE_READY = FindingRow("native-ready", OK, f"Native sidecars are used. {NativeSupport.READY.sentence}", "", "")
+    NATIVE_UNKNOWN = FindingRow(
+        "native-unknown",
+        WARNING,
+        "It is not known whether native sidecars are used: the versions of the API server and all kubelets could not be read.",
+        "Solve the failed reads in this report; the webhook itself needs to list and watch nodes.",
+        "The doctor reads with your credentials, the webhook with its own. A webhook that cannot read the versions uses no native "
+        "sidecars; its metric `cluster_errors` counts its failed reads.",
+    )
+    NATIVE_OLD_SERVER = FindingRow(
+        "native-old-server",
+        NOTE,
+        _not_used(NativeSupport.OLD_SERVER),
+        "No action is needed. After an upgrade of the cluster native sidecars are used automatically.",
+        "",
+    )
+    NATIVE_OLD_KUBELET = FindingRow(
+        "native-old-kubelet",
+        NOTE,
+        f"{_not_used(NativeSupport.OLD_KUBELET)} The oldest kubelet is {{oldest}}, and the minimum is {{minimum}}.",
+        "No action is needed. Once no node is older than that, native sidecars are used automatically.",
+        "The next task pod may be scheduled to the oldest node, so that node decides.",
+    )
+    NATIVE_EMULATING_SERVER = FindingRow(
+        "native-emulating-server",
+        NOTE,
+        _not_used(NativeSupport.EMULATING_SERVER),
+        "No action is needed. If native-dry-run-passed is in this report, the setting native_sidecars can be on.",
+        f"From Kubernetes {GATE_LOCKED.major}.{GATE_LOCKED.minor} on the feature gate `SidecarContainers` cannot be turned off; before, it "
+        "can, and only a dry run shows whether it is.",
+    )
+    NATIVE_FORCED_ON = FindingRow(
+        "native-forced-on", OK, "Native sidecars are forced on (native_sidecars: on), and the versions are new enough.", "", ""
+    )
+    NATIVE_FORCED_ON_UNSUPPORTED = FindingRow(
+        "native-forced-on-unsupported",
+        PROBLEM,
+        "Native sidecars are forced on (native_sidecars: on), but the setting auto would not use them here (reason: {support}).",
+        "Set native_sidecars to auto, unless you are sure that the API server and all kubelets support them.",
+        "The reasons are in [the reference](reference.md#why-no-sidecar-is-native). On a cluster without native sidecars, pods that have "
+        "one are refused or never start.",
+    )
+    NATIVE_FORCED_OFF = FindingRow(
+        "native-forced-off",
+        NOTE,
+        "Native sidecars are forced off (native_sidecars: off); the setting auto {auto} here.",
+        "No action is needed if that is intended; else set native_sidecars to auto.",
+        "Tasks are wrapped instead.",
+    )
+    NATIVE_DRY_RUN_PASSED = FindingRow(
+        "native-dry-run-passed",
+        OK,
+        "A pod with a native sidecar passes a strict dry run in this namespace.",
+        "",
+        "The sidecar comes back with `restartPolicy: Always`: neither the API server nor a webhook drops it.",
+    )
+    NATIVE_DRY_RUN_FAILED_UNUSED = FindingRow(
+        "native-dry-run-failed-unused",
+        NOTE,
+        "A pod with a native sidecar fails the dry run, but native sidecars are not used here: {message}.",
+        "",
+        "Tasks are wrapped instead.",
+    )
+    SERVER_LACKS_NATIVE = FindingRow(
+        "server-lacks-native",
+        PROBLEM,
+        f"The API server does not support native sidecars, although its version should: {{message}}. {BROKEN}",
+        "Set native_sidecars to off, or turn on the feature gate SidecarContainers in the API server and in every kubelet.",
+        "The dry run of a PodTemplate, which no webhook for pods changes, lost the sidecar's `restartPolicy`. So the feature gate is off.",
+    )
+    SERVER_LACKS_NATIVE_FORCED = FindingRow(
+        "server-lacks-native-forced",
+        PROBLEM,
+        f"Native sidecars are forced on (native_sidecars: on), but the API server does not support them: {{message}}. {BROKEN}",
+        "Set native_sidecars to auto; or to off if the versions are new enough and the feature gate SidecarContainers is off.",
+        "The dry run of a PodTemplate, which no webhook for pods changes, lost the sidecar's `restartPolicy`.",
+    )
+    WEBHOOK_DROPS_NATIVE = FindingRow(
+        "webhook-drops-native",
+        PROBLEM,
+        "The API server supports native sidecars, but a mutating webhook removes the sidecar's restartPolicy: {message}. "
+        f"It is one of these: {{suspects}}. {BROKEN}",
+        "Update the webhook that does it. To find it, exclude one after the other from this namespace and run doctor again. Until then set "
+        "native_sidecars to off.",
+        "A webhook does that when it decodes pods with types from before Kubernetes 1.28 and encodes the whole pod again. The dry run of a "
+        "PodTemplate, which no webhook for pods changes, passed.",
+    )
+    WEBHOOK_DROPS_NATIVE_UNUSED = FindingRow(
+        "webhook-drops-native-unused",
+        NOTE,
+        "A mutating webhook removes the restartPolicy of native sidecars, but native sidecars are not used here: {message}. "
+        "It is one of these: {suspects}.",
+        "Update that webhook before native sidecars are used.",
+        "See [webhook-drops-native](#webhook-drops-native).",
+    )
+    NATIVE_DRY_RUN_FAILED = FindingRow(
+        "native-dry-run-failed",
+        PROBLEM,
+        f"A pod with a native sidecar fails the dry run: {{message}}. {BROKEN} It is not known whether the API server or a webhook is the "
+        "cause: {why}. The webhooks are: {suspects}.",
+        "Run doctor as a user with the right to create podtemplates in this namespace. Until then set native_sidecars to off.",
+        "The dry run of a PodTemplate would separate the two: no webhook for pods changes it.",
+    )
+    NATIVE_NOT_TESTED = FindingRow(
+        "native-not-tested",
+        WARNING,
+        "Native sidecars could not be tested, because the dry run's pod was refused: {message}. The API server alone {server}.",
+        "Run doctor as a user with the right to create pods in this namespace, and check that policies and quotas admit a small restricted "
+        "pod.",
+        "The refusal has nothing to do with the sidecar. The pod meets the restricted Pod Security Standard and requests 100m of CPU and "
+        "64Mi of memory for each of its two containers.",
+    )
+    NAMESPACE_NOT_FOUND = FindingRow(
+        "namespace-not-found", PROBLEM, "The namespace {namespace} does not exist.", "Name the namespace of the task pods with -n.", ""
+    )
+    WEBHOOK_NOT_INSTALLED = FindingRow(
+        "webhook-not-installed",
+        PROBLEM,
+        "airflow-sidecar-webhook is not installed: no MutatingWebhookConfiguration contains the webhook {webhook}.",
+        "Install it; see docs/install.md.",
+        "",
+    )
+    OPTED_IN = FindingRow("opted-in", OK, "{webhook} is called for task pods in {namespace}.", "", "")
+    NOT_OPTED_IN = FindingRow(
+        "not-opted-in",
+        PROBLEM,
+        "{webhook} is not called for pods in {namespace}: {why}.",
+        "If tasks run here: {how}",
+        "A namespace opts in with the label `airflow-sidecar-webhook=enabled`, unless the chart's values say otherwise.",
+    )
+    WEBHOOK_REACHABLE = FindingRow(
+        "webhook-reachable", OK, "The API server reaches the webhook, which wrote its status on the dry run's pod.", "", ""
+    )
+    WEBHOOK_UNREACHABLE = FindingRow(
+        "webhook-unreachable",
+        PROBLEM,
+        "The API server does not reach the webhook: the dry run's pod came back without the webhook's status.",
+        "Check that the webhook's pods are ready, that the caBundle matches their certificate, and that no NetworkPolicy blocks the API "
+        "server.",
+        "The webhook should have been called for this pod. With `failurePolicy: Ignore` the API server creates a pod unchanged if the call "
+        "fails, so tasks run, but may not end. The API server's log has the error of the call.",
+    )
+    WEBHOOK_ORDER = FindingRow(
+        "webhook-order",
+        OK,
+        "For task pods in {namespace} the API server calls these webhooks, in this order: {order}.",
+        "",
+        "The API server calls them by the name of their configuration, then as listed there. `matchConditions` are not evaluated here, so "
+        "one of them may be skipped.",
+    )
+    INJECTOR_CALLED_FIRST = FindingRow(
+        "injector-called-first",
+        WARNING,
+        "{injector} injects {injected} before airflow-sidecar-webhook is called, so annotations for the injector come too late.",
+        "Rename the MutatingWebhookConfiguration of airflow-sidecar-webhook so that it sorts before {injector}.",
+        "The webhook sets annotations that let an injector add its sidecar as a native one, or with a quit request. Without them it still "
+        "treats the injected container, as any other.",
+    )
+    INJECTED_SIDECAR_MISSED = FindingRow(
+        "injected-sidecar-missed",
+        PROBLEM,
+        "{injector} injects {injected} after {own}, which is not called again (reinvocationPolicy: {policy}): the sidecar is not treated.",
+        "Set reinvocationPolicy of {own} to IfNeeded.",
+        "The webhook never sees that sidecar, so the task's pod may stay Running after the task.",
+    )
+    NOT_REINVOKED = FindingRow(
+        "not-reinvoked",
+        WARNING,
+        "{own} is not called again when a later webhook changes the pod (reinvocationPolicy: {policy}).",
+        "Set reinvocationPolicy of {own} to IfNeeded.",
+        "No known injector is called after it today, but one that is installed later may be.",
+    )
+    FAILS_CLOSED = FindingRow(
+        "fails-closed",
+        WARNING,
+        "No task pod is created while the webhook is down (failurePolicy: {policy} of {own}).",
+        "Set failurePolicy to Ignore, unless a task that does not end is worse than one that does not start.",
+        "",
+    )
+    WEBHOOK_TIMEOUT = FindingRow(
+        "webhook-timeout",
+        WARNING,
+        "The API server waits {seconds} s for {own} (timeoutSeconds); {least} s to {most} s are sensible.",
+        "Set timeoutSeconds to {most} (webhook.timeoutSeconds of the chart, whose default it is), and the setting read_seconds below it.",
+        "A shorter timeout leaves no time for a second call, which an overloaded webhook asks for after 1 s. A longer one delays every pod "
+        "while the webhook is down.",
+    )
+    INJECTOR_REINVOKED = FindingRow(
+        "injector-reinvoked",
+        NOTE,
+        "{injector} may be called a second time (reinvocationPolicy: IfNeeded), and would inject {injected} again beside its native "
+        "sidecar. So that container is not made native, unless the injector's version has a setting against that.",
+        "No action is needed if wrapped tasks are fine; else set reinvocationPolicy of {injector} to Never, the default of most injectors.",
+        "The API server would refuse a pod with the same container twice.",
+    )
+    AMBIENT_MESH = FindingRow("ambient-mesh", NOTE, "{namespace} is in Istio's ambient mesh ({label}), so its pods get no sidecar.", "", "")
+    LABEL_WITHOUT_INJECTOR = FindingRow(
+        "label-without-injector",
+        WARNING,
+        "{namespace} has the label {label}, but no installed webhook that injects {injected} is called for its pods.",
+        "Compare the label with the selectors of the injector's webhooks.",
+        "Its revision may no longer be installed, or another label may exclude the namespace.",
+    )
+    STUCK_PODS = FindingRow(
+        "stuck-pods",
+        WARNING,
+        "The task of these pods has ended, but a sidecar keeps them Running: {pods}.",
+        "Delete them once their logs are read.",
+        "A pod is reported three minutes after its task's end. Pods that are created after the namespace has opted in end by themselves.",
+    )
+    NO_STUCK_PODS = FindingRow(
+        "no-stuck-pods", OK, "No task pod in {namespace} is kept Running by a sidecar. Task pods checked: {count}.", "", ""
+    )
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One finding, with its values.
+    """A finding and its values.
 
     Args:
         id: What was found.
-        values: For the places in its texts.
+        values: By their places in sentence and remedy.
 
     """
 
@@ -254,19 +327,19 @@ class Finding(msgspec.Struct, frozen=True):
     @property
     def severity(self) -> Severity:
         """How much it matters."""
-        return FINDINGS[self.id].severity
+        return self.id.row.severity
 
     @property
     def sentence(self) -> str:
-        """What was found."""
-        return FINDINGS[self.id].sentence.format_map(self.values)
+        """What holds."""
+        return self.id.row.sentence.format_map(self.values)
 
     @property
     def remedy(self) -> str:
-        """What to do; empty: nothing."""
-        return FINDINGS[self.id].remedy.format_map(self.values)
+        """What to do; empty where nothing is to be done."""
+        return self.id.row.remedy.format_map(self.values)
 
 
-def found(of: FindingId, **values: object) -> Finding:
-    """A finding."""
-    return Finding(of, {name: str(value) for name, value in values.items()})
+def found(id_: FindingId, **values: object) -> Finding:
+    """A finding with its values."""
+    return Finding(id_, {name: str(value) for name, value in values.items()})

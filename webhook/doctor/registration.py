@@ -1,4 +1,4 @@
-"""Mutating webhooks as they are registered: which of them a pod comes to, and in which order.
+"""Mutating webhooks as they are registered: which are called for a pod, and in which order.
 
 Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/, and for the order kubernetes
 staging/src/k8s.io/apiserver/pkg/admission/configuration/mutating_webhook_manager.go: by the name of the configuration, then as listed.
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from webhook.core import Catalogue
 
-OURS: Final = "pods.airflow-sidecar-webhook.io"
-"""The name of our own webhook in its configuration, whatever that one is called."""
+OWN_WEBHOOK: Final = "pods.airflow-sidecar-webhook.io"
+"""The name of this product's webhook; the name of its configuration may differ between installations."""
 
 
 class Resource(msgspec.Struct, frozen=True):
-    """What is created: its API group and its plural name."""
+    """A kind of object: its API group and its plural name."""
 
     group: str
     name: str
@@ -34,7 +34,7 @@ PODS: Final = Resource("", "pods")
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """Which requests a webhook is called for. A version plays no part: by default a webhook sees every version of what it names."""
+    """Which requests a webhook is called for. API versions are ignored: by default a webhook is called for all (matchPolicy Equivalent)."""
 
     operations: tuple[str, ...] = ()
     apiGroups: tuple[str, ...] = ()  # noqa: N815  the API's own name
@@ -42,7 +42,7 @@ class Rule(msgspec.Struct, frozen=True):
     scope: str | None = None
 
     def covers_creation_of(self, resource: Resource) -> bool:
-        """Whether it is called when one is created. ``pods/*`` is the pod and all its subresources, ``*`` all but subresources."""
+        """Whether it covers the creation of one. ``pods/*`` is pods and all their subresources, ``*`` everything but subresources."""
         return (
             any(one in {"CREATE", "*"} for one in self.operations)
             and any(one in {resource.group, "*"} for one in self.apiGroups)
@@ -51,7 +51,7 @@ class Rule(msgspec.Struct, frozen=True):
         )
 
 
-class Registered(msgspec.Struct, frozen=True):
+class RegisteredWebhook(msgspec.Struct, frozen=True):
     """One webhook of a configuration, with the API's defaults.
 
     Args:
@@ -59,11 +59,11 @@ class Registered(msgspec.Struct, frozen=True):
         rules: See `Rule`.
         namespaceSelector: On the labels of the namespace; None: every namespace.
         objectSelector: On the labels of the object; None: every object.
-        matchConditions: CEL, which is not evaluated here.
+        matchConditions: CEL expressions, which are not evaluated here.
         failurePolicy: ``Fail`` or ``Ignore``.
         reinvocationPolicy: ``Never`` or ``IfNeeded``.
         timeoutSeconds: How long the API server waits for it.
-        configuration: The name of its configuration, which the API's own document has one level above.
+        configuration: The name of its configuration; the API has it one level above.
 
     """
 
@@ -78,13 +78,13 @@ class Registered(msgspec.Struct, frozen=True):
     configuration: str = ""
 
     def __str__(self) -> str:
-        """As people are told of it."""
+        """Its name in a report."""
         return f"{self.configuration}/{self.name}"
 
     @property
-    def is_ours(self) -> bool:
+    def is_own(self) -> bool:
         """Whether it is this product's."""
-        return self.name == OURS
+        return self.name == OWN_WEBHOOK
 
     @property
     def is_reinvoked(self) -> bool:
@@ -97,33 +97,33 @@ class Registered(msgspec.Struct, frozen=True):
         return self.namespaceSelector or EVERYTHING
 
     def covers_creation_of(self, resource: Resource) -> bool:
-        """Whether one of its rules does."""
+        """Whether one of its rules covers the creation of such an object."""
         return any(rule.covers_creation_of(resource) for rule in self.rules or ())
 
     def is_called(self, resource: Resource, namespace: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-        """Whether it is called when an object of these labels is created in a namespace of those, conditions in CEL aside."""
-        selected = self.namespaces.fits(namespace) and (self.objectSelector or EVERYTHING).fits(labels)
+        """Whether it is called when an object with these labels is created in a namespace with those; matchConditions are ignored."""
+        selected = self.namespaces.matches(namespace) and (self.objectSelector or EVERYTHING).matches(labels)
         return selected and self.covers_creation_of(resource)
 
     def injects(self, catalogue: Catalogue) -> frozenset[str]:
-        """Ids of the rows of the catalogue whose injector it is."""
+        """The catalogue ids of the sidecars that it injects."""
         return installed_injectors([MutatingWebhook(self.configuration, self.name, self.reinvocationPolicy)], catalogue)[0]
 
 
-class Named(msgspec.Struct, frozen=True):
-    """The only part of the metadata that matters here."""
+class ConfigurationMetadata(msgspec.Struct, frozen=True):
+    """What is read of a configuration's metadata."""
 
     name: str
 
 
-class Configuration(msgspec.Struct, frozen=True):
+class WebhookConfiguration(msgspec.Struct, frozen=True):
     """A MutatingWebhookConfiguration."""
 
-    metadata: Named
-    webhooks: tuple[Registered, ...] | None = None
+    metadata: ConfigurationMetadata
+    webhooks: tuple[RegisteredWebhook, ...] | None = None
 
 
-def in_order(configurations: Iterable[Configuration]) -> tuple[Registered, ...]:
+def in_call_order(configurations: Iterable[WebhookConfiguration]) -> tuple[RegisteredWebhook, ...]:
     """All webhooks in the order in which the API server calls them."""
     ordered = sorted(configurations, key=attrgetter("metadata.name"))
     return tuple(msgspec.structs.replace(webhook, configuration=one.metadata.name) for one in ordered for webhook in one.webhooks or ())

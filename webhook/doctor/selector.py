@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class Requirement(msgspec.Struct, frozen=True):
-    """One of ``matchExpressions``. A label that is not there fits ``NotIn``, whatever the values."""
+    """One of ``matchExpressions``. An absent label matches ``NotIn``, whatever the values."""
 
     key: str
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
     values: tuple[str, ...] | None = None
 
-    def fits(self, labels: Mapping[str, str]) -> bool:
-        """Whether these labels meet it."""
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether these labels match."""
         match self.operator:
             case "In":
                 return self.key in labels and labels[self.key] in (self.values or ())
@@ -32,7 +32,7 @@ class Requirement(msgspec.Struct, frozen=True):
                 assert_never(self.operator)
 
     def __str__(self) -> str:
-        """As ``kubectl --selector`` takes it."""
+        """In the syntax of ``kubectl --selector``."""
         match self.operator:
             case "In" | "NotIn":
                 return f"{self.key} {self.operator.lower()} ({', '.join(self.values or ())})"
@@ -45,31 +45,31 @@ class Requirement(msgspec.Struct, frozen=True):
 
 
 class LabelSelector(msgspec.Struct, frozen=True):
-    """All of its parts must be met. An empty one fits everything."""
+    """A selector. All of its parts must match; an empty one matches everything."""
 
     matchLabels: dict[str, str] | None = None  # noqa: N815  the API's own name
     matchExpressions: tuple[Requirement, ...] | None = None  # noqa: N815  the API's own name
 
-    def fits(self, labels: Mapping[str, str]) -> bool:
-        """Whether an object of these labels is selected."""
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether an object with these labels is selected."""
         named = all(labels.get(key) == value for key, value in (self.matchLabels or {}).items())
-        return named and all(one.fits(labels) for one in self.matchExpressions or ())
+        return named and all(one.matches(labels) for one in self.matchExpressions or ())
 
     def unmet(self, labels: Mapping[str, str]) -> str:
-        """The parts that these labels do not meet, as ``kubectl --selector`` takes them; "" where they meet all."""
+        """The parts that these labels do not match, in the syntax of ``kubectl --selector``; "" where all match."""
         return ", ".join(self._unmet(labels))
 
-    def lacking(self, labels: Mapping[str, str]) -> dict[str, str] | None:
-        """The labels to set so that it fits; None: setting those of ``matchLabels`` is not enough."""
+    def missing_labels(self, labels: Mapping[str, str]) -> dict[str, str] | None:
+        """The labels to set so that it matches; None: setting those of ``matchLabels`` is not enough."""
         named = self.matchLabels or {}
-        if not self.fits({**labels, **named}):
+        if not self.matches({**labels, **named}):
             return None
         return {key: value for key, value in named.items() if labels.get(key) != value}
 
     def _unmet(self, labels: Mapping[str, str]) -> Iterator[str]:
         yield from (f"{key}={value}" for key, value in (self.matchLabels or {}).items() if labels.get(key) != value)
-        yield from (str(one) for one in self.matchExpressions or () if not one.fits(labels))
+        yield from (str(one) for one in self.matchExpressions or () if not one.matches(labels))
 
 
 EVERYTHING = LabelSelector()
-"""What a webhook without a selector has (admissionregistration.k8s.io/v1: the default is the empty selector)."""
+"""The selector of a webhook that sets none (admissionregistration.k8s.io/v1: the default is the empty selector)."""

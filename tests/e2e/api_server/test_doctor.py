@@ -1,4 +1,4 @@
-"""``doctor`` on real API servers: what it finds, with the cluster, the webhooks and the rights as they may be."""
+"""``doctor`` on real API servers: its findings on clusters, webhooks and rights of all kinds."""
 
 from __future__ import annotations
 
@@ -59,8 +59,16 @@ def test_a_healthy_cluster_has_no_problem(api_server: Level, namespace: str) -> 
 
     assert run.worst == {}
     assert run.code == NO_PROBLEM
-    assert {"server-version", "native-ready", "native-kept", "opted-in", "answers", "order", "none-stuck"} <= run.findings.keys()
-    assert "airflow-sidecar-webhook/pods.airflow-sidecar-webhook.io (ours)" in run.sentence("order")
+    assert {
+        "server-version",
+        "native-ready",
+        "native-dry-run-passed",
+        "opted-in",
+        "webhook-reachable",
+        "webhook-order",
+        "no-stuck-pods",
+    } <= run.findings.keys()
+    assert "airflow-sidecar-webhook/pods.airflow-sidecar-webhook.io (this product's)" in run.sentence("webhook-order")
 
 
 def test_the_report_for_people_names_the_cluster_and_says_what_to_do(old_api_server: Level, old_namespace: str) -> None:
@@ -72,12 +80,12 @@ def test_the_report_for_people_names_the_cluster_and_says_what_to_do(old_api_ser
     assert "\x1b" not in done.stdout
 
 
-def test_the_newest_minor_version_keeps_native_sidecars_too(newest_api_server: Level) -> None:
+def test_the_newest_minor_version_supports_native_sidecars_too(newest_api_server: Level) -> None:
     with new_namespace(newest_api_server.api, "doctor") as namespace:
         run = diagnose(newest_api_server, namespace)
 
     assert (run.worst, run.code) == ({}, NO_PROBLEM)
-    assert "native-kept" in run.findings
+    assert "native-dry-run-passed" in run.findings
 
 
 def test_native_sidecars_that_are_forced_on_a_cluster_without_them_are_refused_by_the_dry_run(
@@ -86,36 +94,36 @@ def test_native_sidecars_that_are_forced_on_a_cluster_without_them_are_refused_b
     run = diagnose(old_api_server, old_namespace, **FORCED)
 
     assert run.code == PROBLEM
-    assert run.findings["forced-native-refused"]["severity"] == "problem"
-    sentence = run.sentence("forced-native-refused")
-    assert sentence.startswith("Native sidecars are forced on (native_sidecars: on), but this API server has none: ")
+    assert run.findings["server-lacks-native-forced"]["severity"] == "problem"
+    sentence = run.sentence("server-lacks-native-forced")
+    assert sentence.startswith("Native sidecars are forced on (native_sidecars: on), but the API server does not support them: ")
     assert REFUSED in sentence
 
 
-def test_a_gate_that_is_off_in_an_emulated_version_is_no_problem_since_none_is_used_there(
+def test_a_gate_that_is_off_in_an_emulated_version_is_no_problem_since_no_native_sidecar_is_used_there(
     old_api_server: Level, old_namespace: str
 ) -> None:
     with node(old_api_server.api, "new", "v1.34.2"):
         run = diagnose(old_api_server, old_namespace)
 
-    assert {"server-emulates", "emulating-server", "native-absent"} <= run.findings.keys()
+    assert {"emulated-version", "native-emulating-server", "native-dry-run-failed-unused"} <= run.findings.keys()
     assert (run.code, run.worst) == (NO_PROBLEM, {})
 
 
-def test_where_none_is_used_a_cluster_without_native_sidecars_is_no_problem(old_api_server: Level, old_namespace: str) -> None:
+def test_where_no_native_sidecar_is_used_a_cluster_without_them_is_no_problem(old_api_server: Level, old_namespace: str) -> None:
     run = diagnose(old_api_server, old_namespace, NATIVE_SIDECARS="off")
 
     assert (run.code, run.worst) == (NO_PROBLEM, {})
-    assert REFUSED in run.sentence("native-absent")
+    assert REFUSED in run.sentence("native-dry-run-failed-unused")
 
 
-def test_a_webhook_with_old_types_is_told_from_the_cluster_and_named(api_server: Level, namespace: str) -> None:
+def test_a_webhook_with_old_types_is_named_as_the_cause_and_not_the_api_server(api_server: Level, namespace: str) -> None:
     with other_webhook(api_server.api, "old-types", "old.types.example", only(namespace), inject):
         run = diagnose(api_server, namespace)
 
-    assert (run.code, run.worst) == (PROBLEM, {"native-dropped": "problem"})
-    assert "It is one of these: old-types/old.types.example. " in run.sentence("native-dropped")
-    assert REFUSED in run.sentence("native-dropped")
+    assert (run.code, run.worst) == (PROBLEM, {"webhook-drops-native": "problem"})
+    assert "It is one of these: old-types/old.types.example. " in run.sentence("webhook-drops-native")
+    assert REFUSED in run.sentence("webhook-drops-native")
 
 
 def test_a_webhook_with_old_types_is_no_problem_where_no_native_sidecar_is_used(api_server: Level, namespace: str) -> None:
@@ -123,7 +131,7 @@ def test_a_webhook_with_old_types_is_no_problem_where_no_native_sidecar_is_used(
         run = diagnose(api_server, namespace, NATIVE_SIDECARS="off")
 
     assert (run.code, run.worst) == (NO_PROBLEM, {})
-    assert "native-dropped-unused" in run.findings
+    assert "webhook-drops-native-unused" in run.findings
 
 
 def test_a_webhook_of_another_namespace_is_no_suspect(api_server: Level, namespace: str) -> None:
@@ -132,17 +140,19 @@ def test_a_webhook_of_another_namespace_is_no_suspect(api_server: Level, namespa
         other_webhook(api_server.api, "elsewhere", "pods.elsewhere.example", only(other)),
         other_webhook(api_server.api, "old-types", "old.types.example", only(namespace), inject),
     ):
-        assert "elsewhere" not in diagnose(api_server, namespace).sentence("native-dropped")
+        assert "elsewhere" not in diagnose(api_server, namespace).sentence("webhook-drops-native")
 
 
-def test_kubelets_are_counted_and_virtual_ones_set_aside(api_server: Level, namespace: str) -> None:
+def test_kubelets_are_counted_and_virtual_nodes_ignored(api_server: Level, namespace: str) -> None:
     with (
         node(api_server.api, "new", "v1.34.2"),
         node(api_server.api, "fargate", "v1.27.1", **{"eks.amazonaws.com/compute-type": "fargate"}),
     ):
         run = diagnose(api_server, namespace)
 
-    assert "Nodes that count: 1, virtual ones set aside: 1. The oldest kubelet is 1.34.2, on new." in run.sentence("kubelets")
+    assert "Regular nodes: 1. Virtual nodes, which are ignored: 1. The oldest kubelet is 1.34.2, on new." in run.sentence(
+        "kubelet-versions"
+    )
     assert "native-ready" in run.findings
 
 
@@ -151,84 +161,86 @@ def test_one_old_kubelet_keeps_native_sidecars_off_and_forcing_them_on_is_a_prob
         auto, forced = diagnose(api_server, namespace), diagnose(api_server, namespace, **FORCED)
 
     assert (auto.code, auto.worst) == (NO_PROBLEM, {})
-    assert "the oldest kubelet is 1.28.9, and 1.29.3 is needed" in auto.sentence("old-kubelet")
-    assert (forced.code, forced.worst) == (PROBLEM, {"forced-on-in-spite": "problem"})
+    assert "The oldest kubelet is 1.28.9, and the minimum is 1.29.3." in auto.sentence("native-old-kubelet")
+    assert (forced.code, forced.worst) == (PROBLEM, {"native-forced-on-unsupported": "problem"})
 
 
-def test_the_order_is_that_of_the_names_and_an_injector_after_ours_is_well(api_server: Level, namespace: str) -> None:
+def test_webhooks_are_listed_in_the_order_of_their_names_and_an_injector_after_this_products_is_no_problem(
+    api_server: Level, namespace: str
+) -> None:
     with other_webhook(api_server.api, *ISTIO, only(namespace)), other_webhook(api_server.api, "b", "pods.b.example", only(namespace)):
         run = diagnose(api_server, namespace)
 
     assert (run.code, run.worst) == (NO_PROBLEM, {})
-    ours = "airflow-sidecar-webhook/pods.airflow-sidecar-webhook.io (ours)"
-    assert run.sentence("order").endswith(f"{ours}, b/pods.b.example, {'/'.join(ISTIO)} (injects istio).")
+    own = "airflow-sidecar-webhook/pods.airflow-sidecar-webhook.io (this product's)"
+    assert run.sentence("webhook-order").endswith(f"{own}, b/pods.b.example, {'/'.join(ISTIO)} (injects istio).")
 
 
-def test_an_injector_before_ours_is_warned_of(api_server: Level, namespace: str) -> None:
+def test_an_injector_that_is_called_first_is_a_warning(api_server: Level, namespace: str) -> None:
     with other_webhook(api_server.api, PREFIXED, ISTIO[1], only(namespace)):
         run = diagnose(api_server, namespace)
 
-    assert (run.code, run.worst) == (NO_PROBLEM, {"injector-first": "warning"})
-    assert f"{PREFIXED}/{ISTIO[1]} injects istio before ours" in run.sentence("injector-first")
+    assert (run.code, run.worst) == (NO_PROBLEM, {"injector-called-first": "warning"})
+    assert f"{PREFIXED}/{ISTIO[1]} injects istio before airflow-sidecar-webhook" in run.sentence("injector-called-first")
 
 
-def test_an_injector_that_may_be_called_again_is_told_with_what_it_means(api_server: Level, namespace: str) -> None:
+def test_an_injector_that_may_be_called_again_is_reported_with_what_follows(api_server: Level, namespace: str) -> None:
     with other_webhook(api_server.api, *ISTIO, only(namespace), reinvocationPolicy="IfNeeded"):
         run = diagnose(api_server, namespace)
 
     assert (run.code, run.worst) == (NO_PROBLEM, {})
-    assert "would inject istio again" in run.sentence("injector-again")
+    assert "would inject istio again" in run.sentence("injector-reinvoked")
 
 
-def test_ours_registered_badly_is_told_field_by_field(api_server: Level) -> None:
+def test_each_bad_field_of_this_products_registration_is_reported(api_server: Level) -> None:
     with own_webhook(api_server, reinvocationPolicy="Never", failurePolicy="Fail", timeoutSeconds=30) as own:
         run = diagnose(api_server, own.namespace)
         with other_webhook(api_server.api, "z-mesh", ISTIO[1], only(own.namespace)):
-            unseen = diagnose(api_server, own.namespace)
+            missed = diagnose(api_server, own.namespace)
 
-    assert (run.code, run.worst) == (NO_PROBLEM, dict.fromkeys(("fails-closed", "timeout", "never-again"), "warning"))
-    assert (unseen.code, unseen.findings["injector-unseen"]["severity"]) == (PROBLEM, "problem")
+    assert (run.code, run.worst) == (NO_PROBLEM, dict.fromkeys(("fails-closed", "webhook-timeout", "not-reinvoked"), "warning"))
+    assert (missed.code, missed.findings["injected-sidecar-missed"]["severity"]) == (PROBLEM, "problem")
 
 
-def test_a_webhook_that_does_not_answer_is_a_problem_though_pods_pass(api_server: Level) -> None:
+def test_a_webhook_that_is_down_is_a_problem_though_pods_are_created(api_server: Level) -> None:
     with own_webhook(api_server) as own:
         own.webhook.end()
         run = diagnose(api_server, own.namespace)
         own.webhook.start_again()
 
-    assert (run.code, run.worst) == (PROBLEM, {"silent": "problem"})
+    assert (run.code, run.worst) == (PROBLEM, {"webhook-unreachable": "problem"})
 
 
-def test_a_webhook_whose_mode_is_off_by_default_still_answers(api_server: Level) -> None:
+def test_a_webhook_whose_mode_is_off_by_default_is_found_to_be_reachable(api_server: Level) -> None:
     webhook = Webhook(api_server.place, "doctor-off", {"MODE": "off"})
     with new_namespace(api_server.api, "doctor", **NOT_OPTED_IN) as namespace:
 
-        def answers_who_asks(api: ApiClient) -> bool:
+        def answers_a_pod_with_a_mode(api: ApiClient) -> bool:
             pod = task_pod(namespace)
             pod["metadata"]["annotations"] = {MODE_ANNOTATION: "auto"}
             return STATUS_ANNOTATION in (api.create(pod, dryRun="All")["metadata"]["annotations"])
 
-        with registered(api_server.api, webhook.configuration("doctor-off", namespaceSelector=only(namespace)), answers_who_asks):
-            assert "answers" in diagnose(api_server, namespace).findings
+        with registered(api_server.api, webhook.configuration("doctor-off", namespaceSelector=only(namespace)), answers_a_pod_with_a_mode):
+            assert "webhook-reachable" in diagnose(api_server, namespace).findings
     webhook.end()
 
 
-def test_a_namespace_that_did_not_opt_in_is_told_which_label_it_lacks(api_server: Level) -> None:
+def test_a_namespace_that_has_not_opted_in_is_reported_with_the_label_that_is_missing(api_server: Level) -> None:
     with new_namespace(api_server.api, "doctor", **NOT_OPTED_IN) as namespace:
         run = diagnose(api_server, namespace)
 
     assert (run.code, run.worst) == (PROBLEM, {"not-opted-in": "problem"})
-    assert run.sentence("not-opted-in").endswith("wants of the namespace: airflow-sidecar-webhook=enabled.")
+    assert run.sentence("not-opted-in").endswith("its namespaceSelector requires airflow-sidecar-webhook=enabled.")
 
 
-def test_a_system_namespace_is_told_why_it_cannot_opt_in(api_server: Level) -> None:
+def test_a_system_namespace_is_reported_with_why_it_cannot_opt_in(api_server: Level) -> None:
     assert "kubernetes.io/metadata.name notin (kube-system" in diagnose(api_server, "kube-system").sentence("not-opted-in")
 
 
 def test_a_namespace_that_does_not_exist_is_a_problem(api_server: Level) -> None:
     run = diagnose(api_server, "nowhere")
 
-    assert (run.code, run.worst) == (PROBLEM, {"namespace-missing": "problem"})
+    assert (run.code, run.worst) == (PROBLEM, {"namespace-not-found": "problem"})
 
 
 def test_labels_of_a_mesh_are_read(api_server: Level) -> None:
@@ -239,7 +251,7 @@ def test_labels_of_a_mesh_are_read(api_server: Level) -> None:
             injected = diagnose(api_server, namespace)
 
     assert (alone.code, alone.worst) == (NO_PROBLEM, {"label-without-injector": "warning"})
-    assert "ambient" in alone.findings
+    assert "ambient-mesh" in alone.findings
     assert injected.worst == {}
 
 
@@ -255,18 +267,18 @@ def test_the_pod_of_the_dry_run_passes_the_restricted_standard_and_a_quota(api_s
             )
             run = diagnose(api_server, namespace)
 
-    assert "native-kept" in run.findings
+    assert "native-dry-run-passed" in run.findings
 
 
-def test_a_pod_that_is_refused_is_told_as_not_tried_with_the_reason(api_server: Level, namespace: str) -> None:
+def test_a_refused_dry_run_is_reported_as_not_tested_with_the_reason(api_server: Level, namespace: str) -> None:
     def deny(call: Call) -> ScriptedReply:
         return allowed(call, allowed=False, status={"message": "no pods on Mondays"})
 
     with other_webhook(api_server.api, "guard", "pods.guard.example", only(namespace), deny):
         run = diagnose(api_server, namespace)
 
-    assert (run.code, run.worst) == (NO_PROBLEM, {"native-untested": "warning"})
-    assert "no pods on Mondays. Of the API server alone: it keeps native sidecars." in run.sentence("native-untested")
+    assert (run.code, run.worst) == (NO_PROBLEM, {"native-not-tested": "warning"})
+    assert "no pods on Mondays. The API server alone supports native sidecars." in run.sentence("native-not-tested")
 
 
 def test_nothing_is_left_behind(api_server: Level, namespace: str) -> None:
@@ -288,7 +300,7 @@ def stuck_pod(api: ApiClient, namespace: str, name: str, proxy: JSONObject, ende
     api.patch(f"/api/v1/namespaces/{namespace}/pods/{name}/status", {"status": {"phase": "Running", "containerStatuses": statuses}})
 
 
-def test_pods_that_are_stuck_already_are_named_and_those_that_are_not_are_not(api_server: Level, namespace: str) -> None:
+def test_stuck_pods_are_named_and_no_others(api_server: Level, namespace: str) -> None:
     running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
     over = {"terminated": {"exitCode": 0, "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:00Z"}}
     stuck_pod(api_server.api, namespace, "held-up", running, "2026-01-01T00:00:00Z")
@@ -296,17 +308,17 @@ def test_pods_that_are_stuck_already_are_named_and_those_that_are_not_are_not(ap
     stuck_pod(api_server.api, namespace, "ending", running, "2126-01-01T00:00:00Z")
     run = diagnose(api_server, namespace)
 
-    assert (run.code, run.worst) == (NO_PROBLEM, {"stuck": "warning"})
-    assert run.sentence("stuck").endswith(": held-up.")
+    assert (run.code, run.worst) == (NO_PROBLEM, {"stuck-pods": "warning"})
+    assert run.sentence("stuck-pods").endswith(": held-up.")
 
 
-def test_without_any_right_everything_is_told_as_not_read_and_nothing_as_well(api_server: Level, namespace: str) -> None:
+def test_without_any_right_every_read_is_reported_as_failed_and_nothing_as_ok(api_server: Level, namespace: str) -> None:
     with user_who_may(api_server.server, "nobody") as user:
         run = diagnose(api_server, namespace, user)
 
     assert run.code == NO_PROBLEM
-    assert run.worst == {"not-read": "warning", "native-unknown": "warning", "native-untested": "warning"}
-    assert 'User "nobody" cannot create resource "pods"' in run.sentence("native-untested")
+    assert run.worst == {"read-failed": "warning", "native-unknown": "warning", "native-not-tested": "warning"}
+    assert 'User "nobody" cannot create resource "pods"' in run.sentence("native-not-tested")
 
 
 def test_the_rights_that_the_page_names_are_enough(api_server: Level, namespace: str) -> None:
@@ -320,19 +332,19 @@ def test_the_rights_that_the_page_names_are_enough(api_server: Level, namespace:
         run = diagnose(api_server, namespace, user)
 
     assert (run.code, run.worst) == (NO_PROBLEM, {})
-    assert "native-kept" in run.findings
+    assert "native-dry-run-passed" in run.findings
 
 
-def test_without_the_right_to_pod_templates_cluster_and_webhooks_are_not_told_apart(old_api_server: Level, old_namespace: str) -> None:
+def test_without_the_right_to_pod_templates_the_cause_is_reported_as_unknown(old_api_server: Level, old_namespace: str) -> None:
     with user_who_may(old_api_server.server, "half", rule("get list create", "nodes pods namespaces")) as user:
         run = diagnose(old_api_server, old_namespace, user, **FORCED)
 
     assert run.code == PROBLEM
-    assert run.findings["native-lost"]["severity"] == "problem"
-    assert 'cannot create resource "podtemplates"' in run.sentence("native-lost")
+    assert run.findings["native-dry-run-failed"]["severity"] == "problem"
+    assert 'cannot create resource "podtemplates"' in run.sentence("native-dry-run-failed")
 
 
-def test_credentials_that_the_api_server_does_not_know_are_told_in_a_line(api_server: Level, old_api_server: Level) -> None:
+def test_credentials_that_the_api_server_does_not_accept_are_reported_in_a_line(api_server: Level, old_api_server: Level) -> None:
     stranger = json.loads(old_api_server.server.kubeconfig.read_text("utf-8"))
     own = json.loads(api_server.server.kubeconfig.read_text("utf-8"))
     own["users"][0]["user"] = stranger["users"][0]["user"]
@@ -341,7 +353,7 @@ def test_credentials_that_the_api_server_does_not_know_are_told_in_a_line(api_se
     done = run_doctor(path)
 
     assert (done.returncode, done.stdout) == (UNUSABLE, "")
-    assert done.stderr.startswith(f"airflow-sidecar-webhook: the API server {api_server.server.server} cannot be asked: 401 Unauthorized")
+    assert done.stderr.startswith(f"airflow-sidecar-webhook: cannot read from the API server {api_server.server.server}: 401 Unauthorized")
     assert done.stderr.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-"""``doctor`` where there is no cluster to ask: one line, code 2, nothing secret."""
+"""``doctor``: its report on a fake API server, and where there is none to read: one line, code 2, nothing secret."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.support.kubeconfigs import kubeconfig_for
+from tests.support.scripted_api_server import scripted_api_server
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.json_object import JSONObject
+    from tests.support.scripted_api_server import ScriptedApiServer
 
 SECRET: Final = "s3cr3t-t0k3n"  # noqa: S105  it opens nothing
 NOT_USED: Final = "airflow-sidecar-webhook: the kubeconfig cannot be used: "
-ENTRY: Final[dict[str, Any]] = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
-    "users": [{"name": "u", "user": {"token": SECRET}}],
-    "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
-    "current-context": "here",
-}
+ENTRY: Final[JSONObject] = json.loads(kubeconfig_for("https://127.0.0.1:1", "here", token=SECRET))
 
 
 def doctor(folder: Path, kubeconfig: str | None, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,11 +34,6 @@ def doctor(folder: Path, kubeconfig: str | None, *arguments: str) -> subprocess.
     environment = {"PATH": "", "HOME": str(folder), "KUBECONFIG": str(path)}
     command = [sys.executable, "-m", "webhook", "doctor", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
-
-
-def with_server(server: str) -> str:
-    """A kubeconfig whose API server is there."""
-    return json.dumps({**ENTRY, "clusters": [{"name": "c", "cluster": {"server": server, "insecure-skip-tls-verify": True}}]})
 
 
 def with_login(command: str, *arguments: str) -> str:
@@ -65,7 +60,7 @@ UNUSABLE: Final[dict[str, tuple[str | None, tuple[str, ...], str]]] = {
         f"{NOT_USED}its login program returned no credentials",
     ),
     "a login program that is not there": (with_login("/none"), (), f"{NOT_USED}its login program returned no credentials"),
-    "a login program that talks": (
+    "a login program that prints the token": (
         with_login("/bin/sh", "-c", f"echo {SECRET}"),
         (),
         f"{NOT_USED}its login program returned no credentials",
@@ -75,22 +70,22 @@ UNUSABLE: Final[dict[str, tuple[str | None, tuple[str, ...], str]]] = {
         (),
         f"{NOT_USED}File does not exist: /none.crt",
     ),
-    "nobody listens": (json.dumps(ENTRY), (), "airflow-sidecar-webhook: the API server https://127.0.0.1:1 cannot be asked: "),
+    "nobody listens": (json.dumps(ENTRY), (), "airflow-sidecar-webhook: cannot read from the API server https://127.0.0.1:1: "),
     "no such host": (
-        with_server("https://api.invalid"),
+        kubeconfig_for("https://api.invalid", "here"),
         (),
-        "airflow-sidecar-webhook: the API server https://api.invalid cannot be asked: ",
+        "airflow-sidecar-webhook: cannot read from the API server https://api.invalid: ",
     ),
     "a password in the URL": (
-        with_server(f"https://me:{SECRET}@127.0.0.1:1"),
+        kubeconfig_for(f"https://me:{SECRET}@127.0.0.1:1", "here"),
         (),
-        "airflow-sidecar-webhook: the API server https://127.0.0.1:1 ",
+        "airflow-sidecar-webhook: cannot read from the API server https://127.0.0.1:1: ",
     ),
 }
 
 
 @pytest.mark.parametrize(("kubeconfig", "arguments", "problem"), UNUSABLE.values(), ids=UNUSABLE)
-def test_what_cannot_be_used_is_told_in_a_line_with_code_2(
+def test_a_kubeconfig_or_api_server_that_cannot_be_used_is_named_in_a_line_with_code_2(
     tmp_path: Path, kubeconfig: str | None, arguments: tuple[str, ...], problem: str
 ) -> None:
     done = doctor(tmp_path, kubeconfig, *arguments)
@@ -101,27 +96,50 @@ def test_what_cannot_be_used_is_told_in_a_line_with_code_2(
     assert SECRET not in done.stderr
 
 
-def test_an_api_server_that_takes_the_connection_and_says_nothing_is_given_up(tmp_path: Path) -> None:
+def test_an_api_server_that_accepts_the_connection_and_sends_nothing_is_given_up(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
-        done = doctor(tmp_path, with_server(f"https://127.0.0.1:{silent.getsockname()[1]}"))
+        done = doctor(tmp_path, kubeconfig_for(f"https://127.0.0.1:{silent.getsockname()[1]}", "here"))
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "cannot be asked: " in done.stderr
+    assert "cannot read from the API server " in done.stderr
     assert time.monotonic() - began < 30
 
 
-def test_the_exit_codes_are_told_in_the_help(tmp_path: Path) -> None:
-    text = " ".join(doctor(tmp_path, None, "--help").stdout.split())
+@pytest.fixture
+def server() -> Iterator[ScriptedApiServer]:
+    """A fake API server of a cluster without the webhook."""
+    with scripted_api_server() as server:
+        server.objects["/api/v1/namespaces/airflow"] = {"metadata": {"name": "airflow"}}
+        server.objects["/api/v1/namespaces/airflow/pods"] = {"metadata": {}, "items": []}
+        yield server
 
-    assert "Exit codes: 0 no problem, though there may be notes and warnings; 1 a fault" in text
-    assert text.endswith("3 at least one problem.")
+
+def test_the_text_has_a_finding_in_a_line_with_what_to_do_and_where_to_read_more_below(server: ScriptedApiServer, tmp_path: Path) -> None:
+    done = doctor(tmp_path, kubeconfig_for(server.url, "here"), "-n", "airflow")
+
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout.startswith(
+        f"namespace airflow on {server.url} (context here)\nok      The API server runs Kubernetes v1.34.2. [server-version]\n"
+    )
+    assert (
+        "\nproblem airflow-sidecar-webhook is not installed: no MutatingWebhookConfiguration contains the webhook "
+        "pods.airflow-sidecar-webhook.io. [webhook-not-installed]\n"
+        "        -> Install it; see docs/install.md.\n"
+        "        see: docs/findings.md#webhook-not-installed\n"
+    ) in done.stdout
+    assert "\x1b" not in done.stdout
 
 
-def test_the_program_does_not_load_the_kubernetes_client_for_another_command(tmp_path: Path) -> None:
-    code = "import sys; from webhook.command.main import main; main(['explain', sys.argv[1]]); print('kubernetes' in sys.modules)"
-    path = tmp_path / "pod.json"
-    path.write_text('{"kind": "Pod", "metadata": {}, "spec": {"containers": []}}', "utf-8")
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True, timeout=60)
+def test_the_json_has_the_members_that_the_page_names(server: ScriptedApiServer, tmp_path: Path) -> None:
+    done = doctor(tmp_path, kubeconfig_for(server.url, "here"), "-n", "airflow", "-o", "json")
+    report = json.loads(done.stdout)
 
-    assert done.stdout.endswith("False\n")
+    assert (report["server"], report["context"], report["namespace"]) == (server.url, "here", "airflow")
+    assert report["findings"][0] == {
+        "id": "server-version",
+        "severity": "ok",
+        "sentence": "The API server runs Kubernetes v1.34.2.",
+        "remedy": "",
+        "values": {"version": "v1.34.2"},
+    }

@@ -1,0 +1,85 @@
+"""The help of each command: its examples run as they are printed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import yaml
+
+from tests.service.running_service import Certificates, settings_for
+from tests.support.kubeconfigs import kubeconfig_for
+from tests.support.pods import FIXTURES
+from tests.support.scripted_api_server import scripted_api_server
+from webhook.command.exit_code import ExitCode
+from webhook.command.main import COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.program import InProcessProgram
+
+POD: Final = FIXTURES / "airflow-3.3.2-provider-10.25.0" / "kpo_cmds_args.json"
+SECONDS: Final = 60
+LINES: Final = {example.line: command.name for command in COMMANDS for example in command.examples}
+ENDING: Final = [line for line, name in LINES.items() if name != "serve"]
+SERVING: Final = [line for line, name in LINES.items() if name == "serve"]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """For the examples: their files in the folder, a stand-in for kubectl that prints a pod, and an API server without the webhook."""
+    (tmp_path / "pod.yaml").write_bytes(POD.read_bytes())
+    settings = {name: str(value) if isinstance(value, Path) else value for name, value in settings_for(Certificates(tmp_path)).items()}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings), "utf-8")
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"#!/bin/sh\nexec cat '{POD}'\n", "utf-8")
+    kubectl.chmod(0o755)
+    with scripted_api_server() as server:
+        server.objects["/api/v1/namespaces/airflow"] = {"metadata": {"name": "airflow"}}
+        server.objects["/api/v1/namespaces/airflow/pods"] = {"metadata": {}, "items": []}
+        (tmp_path / "kubeconfig").write_text(kubeconfig_for(server.url, "here", "staging"), "utf-8")
+        yield {"PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}", "KUBECONFIG": str(tmp_path / "kubeconfig")}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_has_two_or_three_examples_in_its_help(program: InProcessProgram, command: object) -> None:
+    name = getattr(command, "name", "")
+    lines = [line for line, of in LINES.items() if of == name]
+
+    assert len(lines) in {2, 3}
+    assert [line for line in lines if f"\n  {line}\n" not in program(name, "--help")] == []
+    assert [line for line in lines if f"airflow-sidecar-webhook {name} " not in line] == []
+
+
+@pytest.mark.parametrize("line", ENDING)
+def test_an_example_runs_as_it_is_printed(line: str, tmp_path: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+
+    # The fake API server has no webhook, which the doctor finds.
+    assert (done.returncode, done.stderr) == (ExitCode.PROBLEM if LINES[line] == "doctor" else ExitCode.DONE, "")
+    assert done.stdout
+
+
+@pytest.mark.parametrize("line", SERVING)
+def test_an_example_that_serves_listens_until_sigterm(line: str, tmp_path: Path, environment: dict[str, str]) -> None:
+    # exec: the signal reaches the program, and not the shell.
+    command = ["/bin/sh", "-c", f"exec env {line}"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as service:
+        too_late = threading.Timer(SECONDS, service.kill)
+        too_late.start()
+        assert service.stdout
+        for _ in range(2):
+            assert any('"event":"listening"' in logged for logged in service.stdout)
+        service.send_signal(signal.SIGTERM)
+        service.stdout.read()
+        assert service.wait() == ExitCode.DONE
+        too_late.cancel()

@@ -1,0 +1,79 @@
+"""The program around its commands."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tests.support.pods import FIXTURES
+from webhook import __version__
+from webhook.command import main as entry
+from webhook.core import UnsoundPatchError
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.support.program import InProcessProgram
+
+POD: Final = str(FIXTURES / "airflow-3.3.2-provider-10.25.0" / "kpo_cmds_args.json")
+LATE: Final = ("kubernetes", "urllib3", "fastapi", "uvicorn", "prometheus_client", "cryptography", "webhook.server", "webhook.doctor")
+"""What explain has no use for."""
+
+
+def test_the_version_is_printed(program: InProcessProgram) -> None:
+    assert program("--version").strip() == __version__
+
+
+def test_an_unknown_command_has_code_2_and_the_usage(program: InProcessProgram) -> None:
+    run = program.run("frobnicate")
+
+    assert run.code == 2
+    assert run.stderr.startswith("usage: airflow-sidecar-webhook ")
+    assert "invalid choice: 'frobnicate'" in run.stderr
+
+
+def test_a_setting_that_cannot_be_used_has_code_2_and_a_line(program: InProcessProgram) -> None:
+    run = program.run("explain", "--config", "/none", "-")
+
+    assert (run.code, run.stdout) == (2, "")
+    assert run.stderr.startswith("airflow-sidecar-webhook: /none: cannot be read as YAML: ")
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_bug_in_the_rules_has_code_1_and_a_line(program: InProcessProgram, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsound(*_: object) -> None:
+        message = "the patch does not apply"
+        raise UnsoundPatchError(message)
+
+    monkeypatch.setattr("webhook.command.explanation.treat", unsound)
+
+    assert program.run("explain", POD) == (1, "", "airflow-sidecar-webhook: the patch does not apply\n")
+
+
+def test_a_reader_that_closes_early_is_no_error() -> None:
+    command = f"{sys.executable} -m webhook explain {POD} | head -c 1"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.stdout, done.stderr) == ("c", "")
+
+
+def test_the_program_is_installed_and_starts() -> None:
+    path = Path(sys.executable).with_name("airflow-sidecar-webhook")
+    done = subprocess.run([path, "explain", POD], capture_output=True, text=True, check=True, timeout=60)
+
+    assert "labelled (no-sidecar)" in done.stdout
+
+
+def test_explain_does_not_import_the_server_and_the_kubernetes_client() -> None:
+    code = f"import sys; from webhook.command.main import main; main(['explain', sys.argv[1]]); print([one for one in {LATE} if one in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code, POD], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout.endswith("\n[]\n")
+
+
+def test_every_command_is_listed_in_the_help(program: InProcessProgram) -> None:
+    text = program("--help")
+
+    assert [command.name for command in entry.COMMANDS if f"    {command.name} " not in text] == []

@@ -1,0 +1,78 @@
+"""A command of the program, and its help."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING, Final
+
+from webhook.command.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webhook.settings import Settings
+
+PROGRAM: Final = "airflow-sidecar-webhook"
+HELP_WIDTH: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class HelpExample:
+    """An example in a command's help. A test runs each.
+
+    Args:
+        purpose: What it is for.
+        line: The line for a POSIX shell.
+
+    """
+
+    purpose: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command. Its module holds all of it; `webhook.command.main` lists it.
+
+    Args:
+        name: The word on the command line.
+        summary: One line for the list of commands.
+        description: The first paragraph of its help.
+        examples: Its examples.
+        add_arguments: Adds its arguments to its parser; ``--config`` is there already.
+        run: Runs it and returns its exit code. UnusableError.
+
+    """
+
+    name: str
+    summary: str
+    description: str
+    examples: tuple[HelpExample, ...]
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Settings], ExitCode]
+
+    @property
+    def epilog(self) -> str:
+        """The end of its help: examples and exit codes."""
+        examples = "\n".join(f"  # {example.purpose}\n  {example.line}\n" for example in self.examples)
+        return f"examples:\n{examples}\n{exit_codes()}"
+
+    def add_to(self, commands: argparse._SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
+        """Add its parser to those of the program; ``shared`` has the arguments of every command."""
+        parser = commands.add_parser(
+            self.name,
+            parents=[shared],
+            help=self.summary,
+            description=fill(self.description, HELP_WIDTH),
+            epilog=self.epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self.add_arguments(parser)
+        parser.set_defaults(run=self.run)
+
+
+def exit_codes() -> str:
+    """The exit codes, for a help text."""
+    return "\n".join(["exit codes:", *(f"  {code}  {code.sentence}" for code in ExitCode)])

@@ -1,0 +1,89 @@
+"""The report of ``doctor`` on a cluster, for people and for machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from webhook.command.errors import UnusableError
+from webhook.command.terminal import Style
+from webhook.doctor.checks import run_checks
+from webhook.doctor.collector import collect
+from webhook.doctor.finding import Severity
+from webhook.kube.client import connect_by_context
+from webhook.kube.errors import KubeconfigError, RefusedError, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from webhook.command.terminal import Palette
+    from webhook.core import Catalogue
+    from webhook.doctor.finding import Finding
+    from webhook.kube.kubeconfig import Context
+    from webhook.settings import Settings
+
+STYLES: Final = MappingProxyType(
+    {Severity.OK: Style.GREEN, Severity.NOTE: Style.CYAN, Severity.WARNING: Style.YELLOW, Severity.PROBLEM: Style.RED}
+)
+WIDTH: Final = max(len(severity) for severity in Severity)
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorReport:
+    """The findings on a namespace of a cluster.
+
+    Args:
+        context: The context of the kubeconfig that was used.
+        namespace: The namespace of the task pods.
+        findings: In the order of the checks.
+
+    """
+
+    context: Context
+    namespace: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether a finding is a problem."""
+        return any(finding.severity is Severity.PROBLEM for finding in self.findings)
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        findings = [
+            {"id": one.id, "severity": one.severity, "sentence": one.sentence, "remedy": one.remedy, "values": one.values}
+            for one in self.findings
+        ]
+        return {"server": self.context.server, "context": self.context.name, "namespace": self.namespace, "findings": findings}
+
+    def as_text(self, palette: Palette) -> str:
+        """For people: a finding in a line; below it what to do, and where to read more."""
+        place = palette.paint(f"namespace {self.namespace}", Style.BOLD)
+        lines = [f"{place} on {self.context.server} (context {self.context.name})"]
+        for finding in self.findings:
+            severity = palette.paint(f"{finding.severity:<{WIDTH}}", STYLES[finding.severity])
+            lines.append(f"{severity} {finding.sentence} {palette.paint(f'[{finding.id}]', Style.DIM)}")
+            lines += [f"{'':<{WIDTH}} {line}" for line in _advice(finding, palette)]
+        return "\n".join(lines) + "\n"
+
+
+def _advice(finding: Finding, palette: Palette) -> Iterator[str]:
+    if finding.remedy:
+        yield f"-> {finding.remedy}"
+        yield palette.paint(f"see: {finding.id.location}", Style.DIM)
+
+
+def diagnose(settings: Settings, catalogue: Catalogue, context: str | None, namespace: str | None) -> DoctorReport:
+    """Check the cluster of a context of the kubeconfig (None: the current one). UnusableError: one of the two cannot be used."""
+    try:
+        client, used = connect_by_context(context)
+    except KubeconfigError as error:
+        raise UnusableError(str(error)) from error
+    place = namespace or used.namespace
+    try:
+        snapshot = collect(client, place, catalogue)
+    except (UnreachableError, RefusedError) as error:
+        message = f"cannot read from the API server {used.server}: {error}"
+        raise UnusableError(message) from error
+    return DoctorReport(used, place, run_checks(snapshot, catalogue, settings.native_sidecars, settings.minimum_kubelet))

@@ -1,0 +1,44 @@
+"""The exit codes of every command, stated once: the help, the README and docs/doctor.md are written from here."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Self
+
+import msgspec
+
+
+class ExitCodeRow(msgspec.Struct, frozen=True):
+    """An exit code in words.
+
+    Args:
+        code: From 0 to 3.
+        sentence: What it means.
+
+    """
+
+    code: int
+    sentence: str
+
+
+class ExitCode(IntEnum):
+    """How a command ended."""
+
+    row: ExitCodeRow
+
+    def __new__(cls, row: ExitCodeRow) -> Self:
+        """Take the row's code as the value."""
+        member = int.__new__(cls, row.code)
+        member._value_ = row.code
+        member.row = row
+        return member
+
+    DONE = ExitCodeRow(0, "Done. doctor found no problem, but may have notes and warnings.")
+    BUG = ExitCodeRow(1, "A bug in airflow-sidecar-webhook: please report it.")
+    UNUSABLE = ExitCodeRow(2, "An argument, file, setting, certificate, kubeconfig or API server cannot be used; stderr names it.")
+    PROBLEM = ExitCodeRow(3, "doctor found at least one problem.")
+
+    @property
+    def sentence(self) -> str:
+        """What it means."""
+        return self.row.sentence

@@ -1,0 +1,48 @@
+"""``patch``: the JSON patch for a pod."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from webhook.command.assumed_cluster import add_cluster_arguments, assumed_cluster
+from webhook.command.command import Command, HelpExample
+from webhook.command.errors import UnusableError
+from webhook.command.exit_code import ExitCode
+from webhook.command.output import write_json
+from webhook.command.pod_file import add_pod_arguments, read_pods
+from webhook.core import treat
+from webhook.policy_files import build_policy
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from webhook.settings import Settings
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    add_pod_arguments(parser)
+    add_cluster_arguments(parser)
+
+
+def _run(options: Namespace, settings: Settings) -> ExitCode:
+    policy = build_policy(settings)
+    pods = read_pods(options.file)
+    if len(pods) > 1:
+        message = f"{options.file}: holds {len(pods)} pods; patch takes one, explain -o json takes any number"
+        raise UnusableError(message)
+    write_json(treat(pods[0], policy, assumed_cluster(options, settings, policy.catalogue)).operations)
+    return ExitCode.DONE
+
+
+COMMAND: Final = Command(
+    name="patch",
+    summary="print the webhook's JSON patch for a pod",
+    description="Prints the JSON patch (RFC 6902) that the webhook would answer with for the one pod of a file; [] if nothing changes. It "
+    "connects to no cluster: the options say what the cluster has.",
+    examples=(
+        HelpExample("The patch for a pod on Kubernetes 1.34:", "airflow-sidecar-webhook patch --cluster-version 1.34 pod.yaml"),
+        HelpExample("The same for a pod of your cluster:", "kubectl get pod my-task-pod -o json | airflow-sidecar-webhook patch -"),
+    ),
+    add_arguments=_add_arguments,
+    run=_run,
+)

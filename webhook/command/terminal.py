@@ -1,0 +1,38 @@
+"""Colours on a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+RESET: Final = "\x1b[0m"
+
+
+class Style(StrEnum):
+    """The escape sequence of a style (ECMA-48, SGR)."""
+
+    BOLD = "\x1b[1m"
+    DIM = "\x1b[2m"
+    RED = "\x1b[31m"
+    GREEN = "\x1b[32m"
+    YELLOW = "\x1b[33m"
+    CYAN = "\x1b[36m"
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """What text is coloured with; ``is_coloured``: whether it is at all."""
+
+    is_coloured: bool
+
+    def paint(self, text: str, style: Style | None) -> str:
+        """The text in this style; as it is where there are no colours, or no style."""
+        return f"{style}{text}{RESET}" if self.is_coloured and style else text
+
+
+def stdout_palette() -> Palette:
+    """Colours where stdout is a terminal, unless the user wants none (https://no-color.org)."""
+    return Palette(sys.stdout.isatty() and "NO_COLOR" not in os.environ)

@@ -1,0 +1,76 @@
+"""From a cluster snapshot to findings: every check, in the order of the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webhook.doctor.finding import Finding, FindingId, found
+from webhook.doctor.mesh_checks import check_mesh
+from webhook.doctor.native_checks import check_native
+from webhook.doctor.snapshot import ReadFailure
+from webhook.doctor.stuck_pod_check import check_task_pods
+from webhook.doctor.webhook_checks import check_webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from webhook.core import Catalogue, NativeSwitch, Version
+    from webhook.doctor.snapshot import ClusterSnapshot
+
+
+def run_checks(snapshot: ClusterSnapshot, catalogue: Catalogue, switch: NativeSwitch, minimum_kubelet: Version) -> tuple[Finding, ...]:
+    """Every finding, from the cluster to the namespace to its pods."""
+    return tuple(_findings(snapshot, catalogue, switch, minimum_kubelet))
+
+
+def _findings(snapshot: ClusterSnapshot, catalogue: Catalogue, switch: NativeSwitch, minimum_kubelet: Version) -> Iterator[Finding]:
+    yield _server(snapshot)
+    yield _nodes(snapshot)
+    yield from check_native(snapshot, switch, minimum_kubelet)
+    if snapshot.metadata is None:
+        yield found(FindingId.NAMESPACE_NOT_FOUND, namespace=snapshot.namespace)
+        return
+    yield from _webhooks(snapshot, catalogue)
+    yield _task_pods(snapshot)
+
+
+def _server(snapshot: ClusterSnapshot) -> Finding:
+    server = snapshot.server
+    if isinstance(server, ReadFailure):
+        return _read_failed("the API server's version", "get /version", server)
+    if server.emulates:
+        return found(FindingId.EMULATED_VERSION, version=server.reported, emulated=server.counts_as)
+    return found(FindingId.SERVER_VERSION, version=server.reported)
+
+
+def _nodes(snapshot: ClusterSnapshot) -> Finding:
+    nodes = snapshot.nodes
+    if isinstance(nodes, ReadFailure):
+        return _read_failed("the nodes", "list nodes", nodes)
+    oldest = nodes.oldest
+    if oldest is None:
+        return found(FindingId.NO_REGULAR_NODES, virtual=nodes.virtual)
+    count = len(nodes) - nodes.virtual
+    return found(FindingId.KUBELET_VERSIONS, count=count, virtual=nodes.virtual, oldest=oldest.kubelet, node=oldest.name)
+
+
+def _webhooks(snapshot: ClusterSnapshot, catalogue: Catalogue) -> Iterator[Finding]:
+    metadata, webhooks = snapshot.metadata, snapshot.webhooks
+    if isinstance(metadata, ReadFailure):
+        yield _read_failed("the namespace's labels", f"get namespace {snapshot.namespace}", metadata)
+    if isinstance(webhooks, ReadFailure):
+        yield _read_failed("the mutating webhooks", "list mutatingwebhookconfigurations", webhooks)
+    if isinstance(metadata, ReadFailure) or isinstance(webhooks, ReadFailure):
+        return
+    yield from check_webhooks(snapshot.namespace, snapshot.labels, webhooks, catalogue, has_status=snapshot.pod.has_status)
+    yield from check_mesh(snapshot.namespace, snapshot.labels, webhooks, catalogue)
+
+
+def _task_pods(snapshot: ClusterSnapshot) -> Finding:
+    if isinstance(snapshot.task_pods, ReadFailure):
+        return _read_failed("the namespace's pods", f"list pods in {snapshot.namespace}", snapshot.task_pods)
+    return check_task_pods(snapshot.namespace, snapshot.task_pods, snapshot.taken_at)
+
+
+def _read_failed(what: str, right: str, failure: ReadFailure) -> Finding:
+    return found(FindingId.READ_FAILED, what=what, right=right, message=failure.message.removesuffix("."))

@@ -1,0 +1,61 @@
+"""What the doctor read of a cluster, at one time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from webhook.core import Progress, ServerVersion
+    from webhook.doctor.dry_run import DryRun
+    from webhook.doctor.registration import RegisteredWebhook
+    from webhook.kube.nodes import Nodes
+
+
+class ReadFailure(msgspec.Struct, frozen=True):
+    """A read that failed, with the API server's own message."""
+
+    message: str
+
+
+class NamespaceMetadata(msgspec.Struct, frozen=True):
+    """What is read of a namespace."""
+
+    labels: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSnapshot:
+    """A cluster and one of its namespaces. A `ReadFailure` stands for what could not be read.
+
+    Args:
+        namespace: The name of the namespace.
+        taken_at: When it was read, on the clock of this machine.
+        server: The API server's version.
+        nodes: All nodes.
+        webhooks: Every mutating webhook, in the order in which the API server calls them.
+        metadata: The namespace's; None: the namespace does not exist.
+        pod: The dry run of a pod with a native sidecar.
+        template: The dry run of the same pod in a PodTemplate.
+        task_pods: The progress of each task pod in the namespace.
+
+    """
+
+    namespace: str
+    taken_at: datetime
+    server: ServerVersion | ReadFailure
+    nodes: Nodes | ReadFailure
+    webhooks: tuple[RegisteredWebhook, ...] | ReadFailure
+    metadata: NamespaceMetadata | ReadFailure | None
+    pod: DryRun
+    template: DryRun
+    task_pods: tuple[Progress, ...] | ReadFailure
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The namespace's labels, as far as they could be read."""
+        return (self.metadata.labels if isinstance(self.metadata, NamespaceMetadata) else None) or {}
