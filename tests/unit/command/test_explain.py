@@ -9,6 +9,7 @@ import yaml
 
 from demo.simulated_injectors import inject_istio
 from tests.support.pods import FIXTURES, load
+from webhook.core import Reason
 
 if TYPE_CHECKING:
     from tests.support.program import InProcessProgram
@@ -21,7 +22,7 @@ def test_the_text_has_result_reason_status_and_the_change_as_a_diff(program: InP
     text = program("explain", "-", stdin=INJECTED)
 
     assert "airflow/hello-world-1-v6bc1e7o" in text
-    assert "wrapped (sidecars-quit): The main container waits for its sidecars, runs the task, then asks the sidecars to quit." in text
+    assert f"wrapped (sidecars-quit): {Reason.SIDECARS_QUIT.sentence}" in text
     assert "sidecars     istio-proxy: quit" in text
     assert "  +    - airflow-sidecar-webhook\n" in text
     assert "\x1b" not in text
