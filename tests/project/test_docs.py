@@ -20,8 +20,6 @@ ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 MAX_LINE_CHARACTERS = 100
-STILL_UNFORMATTED = {"doctor.md"}
-"""Pages that are yet to be written anew. Remove a name when its page is; add none."""
 
 
 def test_the_reference_is_current() -> None:
@@ -54,14 +52,12 @@ def test_the_warning_of_each_reason_reaches_the_reader_whole(reason: Reason) -> 
     assert len(f"airflow-sidecar-webhook: {reason}: {reason.advice}") <= MAX_WARNING_CHARACTERS
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in STILL_UNFORMATTED], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_line_of_a_page_has_at_most_100_characters(page: Path) -> None:
     assert [line for line in prose(page) if len(line) > MAX_LINE_CHARACTERS and "](http" not in line] == []
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if page not in DECISIONS and page.name not in STILL_UNFORMATTED], ids=lambda page: page.name
-)
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in DECISIONS], ids=lambda page: page.name)
 def test_a_page_starts_with_who_it_is_for(page: Path) -> None:
     title, first, *_ = [line for line in prose(page) if line and not line.startswith("<!--")]
 

@@ -38,9 +38,5 @@ def test_the_page_of_findings_is_current() -> None:
     assert generate_findings.FINDINGS.read_text("utf-8") == generate_findings.findings(), "run: make docs"
 
 
-def test_no_line_of_the_page_of_findings_is_over_100_characters() -> None:
-    assert [line for line in generate_findings.findings().splitlines() if len(line) > 100] == []
-
-
 def test_every_place_in_a_text_is_shown_on_the_page_as_a_word() -> None:
     assert re.findall(r"\{\w+\}", generate_findings.findings()) == []
