@@ -27,7 +27,7 @@ e2e: $(VENV)/ready ## the tests on a real API server, node, mesh and Airflow; bu
 	$(BIN)/python -m testbed build
 	@# Alone, because it compares the machine before and after. The other levels wait more than they compute.
 	$(BIN)/python -m pytest tests/e2e/harness
-	$(BIN)/python -m pytest --numprocesses 3 --ignore tests/e2e/harness tests/e2e
+	$(BIN)/python -m pytest --numprocesses 4 --ignore tests/e2e/harness tests/e2e
 
 mutants: $(VENV)/ready ## change the rules and the certificate authority in each place, and see that a test notices; MODULE=certs.rotation alone
 	$(BIN)/python -m tests.mutation $(MODULE)
