@@ -10,6 +10,7 @@ import pytest
 from docs.generate import REFERENCE, STATUS_MEMBERS, reference
 from webhook.core import names
 from webhook.core.cluster import NativeSupport
+from webhook.core.origin import ORIGIN_LABELS
 from webhook.core.pod_options import POD_OPTIONS, PodOption, PodOptions
 from webhook.core.reasons import ExplainedWord, NotConvertedReason, Reason, SkipReason, Treatment
 from webhook.core.review import MAX_WARNING_CHARACTERS
@@ -34,6 +35,13 @@ def test_the_reference_explains_every_member_of_the_status() -> None:
 def test_every_pod_option_fills_a_field_and_says_what_it_is_for(option: PodOption) -> None:
     assert option.field in PodOptions.__struct_fields__
     assert option.purpose.endswith(".")
+
+
+def test_the_readme_shows_every_pod_option_and_every_label_of_an_origin() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+
+    assert {option for option in POD_OPTIONS if f"\n{option}: " not in readme} == set()
+    assert {label for label in ORIGIN_LABELS if f"`{label}=True`" not in readme} == set()
 
 
 @pytest.mark.parametrize("reason", [*Reason, *SkipReason, *NotConvertedReason, *NativeSupport])
