@@ -11,7 +11,7 @@ from testbed import levels
 from testbed.mesh import LEGACY
 from tests.e2e import summary
 from tests.e2e.levels import node_level, require, timed_start
-from tests.e2e.scheduling import LevelScheduling, group_of
+from tests.e2e.scheduling import LevelScheduling, position_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in own:
         item.add_marker(pytest.mark.timeout(TEST_SECONDS, func_only=True), append=False)
     is_one_of_several = hasattr(config, "workerinput")
-    own.sort(key=lambda item: group_of(item.nodeid) if is_one_of_several else summary.ORDER.index(summary.level_of(item)))
+    own.sort(key=lambda item: position_of(item.nodeid) if is_one_of_several else summary.ORDER.index(summary.level_of(item)))
     items[:] = [*(item for item in items if not summary.is_here(item)), *own]
 
 
