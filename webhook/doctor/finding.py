@@ -111,7 +111,7 @@ class FindingId(StrEnum):
         NOTE,
         _not_used(NativeSupport.OLD_SERVER),
         "No action is needed. After an upgrade of the cluster native sidecars are used automatically.",
-        "",
+        "The kubelets must be new enough, too: see the setting `minimum_kubelet` in [the reference](reference.md#settings).",
     )
     NATIVE_OLD_KUBELET = FindingRow(
         "native-old-kubelet",
@@ -163,16 +163,16 @@ class FindingId(StrEnum):
     SERVER_LACKS_NATIVE = FindingRow(
         "server-lacks-native",
         PROBLEM,
-        f"The API server does not support native sidecars, although its version should: {{message}}. {BROKEN}",
+        f"The API server does not support native sidecars, although its version is new enough: {{message}}. {BROKEN}",
         "Set native_sidecars to off, or turn on the feature gate SidecarContainers in the API server and in every kubelet.",
-        "The dry run of a PodTemplate, which no webhook for pods changes, lost the sidecar's `restartPolicy`. So the feature gate is off.",
+        "The dry run of a PodTemplate, which no webhook for pods changes, failed: the feature gate is off.",
     )
     SERVER_LACKS_NATIVE_FORCED = FindingRow(
         "server-lacks-native-forced",
         PROBLEM,
         f"Native sidecars are forced on (native_sidecars: on), but the API server does not support them: {{message}}. {BROKEN}",
         "Set native_sidecars to auto; or to off if the versions are new enough and the feature gate SidecarContainers is off.",
-        "The dry run of a PodTemplate, which no webhook for pods changes, lost the sidecar's `restartPolicy`.",
+        "The dry run of a PodTemplate, which no webhook for pods changes, failed: the feature gate is off, or the API server is too old.",
     )
     WEBHOOK_DROPS_NATIVE = FindingRow(
         "webhook-drops-native",
@@ -210,14 +210,18 @@ class FindingId(StrEnum):
         "64Mi of memory for each of its two containers.",
     )
     NAMESPACE_NOT_FOUND = FindingRow(
-        "namespace-not-found", PROBLEM, "The namespace {namespace} does not exist.", "Name the namespace of the task pods with -n.", ""
+        "namespace-not-found",
+        PROBLEM,
+        "The namespace {namespace} does not exist.",
+        "Name the namespace of the task pods with -n.",
+        "Without `-n` it is the namespace of the kubeconfig's context.",
     )
     WEBHOOK_NOT_INSTALLED = FindingRow(
         "webhook-not-installed",
         PROBLEM,
         "airflow-sidecar-webhook is not installed: no MutatingWebhookConfiguration contains the webhook {webhook}.",
         "Install it; see docs/install.md.",
-        "",
+        "The name of the webhook is the same in every installation; the name of its configuration may differ.",
     )
     OPTED_IN = FindingRow("opted-in", OK, "{webhook} is called for task pods in {namespace}.", "", "")
     NOT_OPTED_IN = FindingRow(
@@ -274,23 +278,23 @@ class FindingId(StrEnum):
         WARNING,
         "No task pod is created while the webhook is down (failurePolicy: {policy} of {own}).",
         "Set failurePolicy to Ignore, unless a task that does not end is worse than one that does not start.",
-        "",
+        "With `Ignore`, the default of the chart, the API server creates a pod unchanged if it does not reach the webhook.",
     )
     WEBHOOK_TIMEOUT = FindingRow(
         "webhook-timeout",
         WARNING,
         "The API server waits {seconds} s for {own} (timeoutSeconds); {least} s to {most} s are sensible.",
         "Set timeoutSeconds to {most} (webhook.timeoutSeconds of the chart, whose default it is), and the setting read_seconds below it.",
-        "A shorter timeout leaves no time for a second call, which an overloaded webhook asks for after 1 s. A longer one delays every pod "
+        "A shorter timeout leaves no time for a second call, which an overloaded webhook requests after 1 s. A longer one delays every pod "
         "while the webhook is down.",
     )
     INJECTOR_REINVOKED = FindingRow(
         "injector-reinvoked",
         NOTE,
-        "{injector} may be called a second time (reinvocationPolicy: IfNeeded), and would inject {injected} again beside its native "
-        "sidecar. So that container is not made native, unless the injector's version has a setting against that.",
+        "{injector} may be called again (reinvocationPolicy: IfNeeded), and would then inject {injected} a second time. So the webhook "
+        "does not make that container native, unless the injector's version can prevent it.",
         "No action is needed if wrapped tasks are fine; else set reinvocationPolicy of {injector} to Never, the default of most injectors.",
-        "The API server would refuse a pod with the same container twice.",
+        "The API server would refuse a pod with two containers of one name. The webhook wraps the task instead.",
     )
     AMBIENT_MESH = FindingRow("ambient-mesh", NOTE, "{namespace} is in Istio's ambient mesh ({label}), so its pods get no sidecar.", "", "")
     LABEL_WITHOUT_INJECTOR = FindingRow(

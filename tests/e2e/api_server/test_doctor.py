@@ -189,7 +189,7 @@ def test_an_injector_that_may_be_called_again_is_reported_with_what_follows(api_
         run = diagnose(api_server, namespace)
 
     assert (run.code, run.worst) == (NO_PROBLEM, {})
-    assert "would inject istio again" in run.sentence("injector-reinvoked")
+    assert "would then inject istio a second time" in run.sentence("injector-reinvoked")
 
 
 def test_each_bad_field_of_this_products_registration_is_reported(api_server: Level) -> None:

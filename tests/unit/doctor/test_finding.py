@@ -25,6 +25,11 @@ def test_a_problem_or_warning_has_a_remedy(finding: FindingId) -> None:
     assert finding.row.remedy
 
 
+@pytest.mark.parametrize("finding", [one for one in FindingId if one.row.remedy])
+def test_a_finding_with_a_remedy_has_more_to_read_on_its_page(finding: FindingId) -> None:
+    assert finding.row.background
+
+
 @pytest.mark.parametrize("finding", FindingId)
 def test_the_location_of_a_finding_is_a_heading_on_its_page(finding: FindingId) -> None:
     page, _, anchor = finding.location.partition("#")
