@@ -52,6 +52,11 @@ def test_without_go_it_is_said_what_to_install() -> None:
         binaries.find(ETCD)
 
 
+def test_without_go_nothing_is_downloaded_and_that_is_no_error(tmp_path: Path) -> None:
+    binaries.download(PROGRAMS)
+    assert not list(tmp_path.rglob("*.mod"))
+
+
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: f"{program.module}/{program.name}")
 def test_every_program_has_a_pinned_version(program: Program) -> None:
     assert program.version.startswith("v")
