@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 TIMEOUT_SECONDS: Final = 6
-LOOK_SECONDS: Final = 10
+ROUND_SECONDS: Final = 10
 """Between two reads of the caBundle by a replica's certificate manager."""
 
 NOTICED_SECONDS: Final = 5
@@ -70,7 +70,7 @@ def test_a_configuration_that_comes_back_without_its_bundle_misses_pods_until_a_
             creations.await_more()
             api.create(again)
             created = time.monotonic()
-            until(installed.bundle, "there is a caBundle again", LOOK_SECONDS + NOTICED_SECONDS)
+            until(installed.bundle, "there is a caBundle again", ROUND_SECONDS + NOTICED_SECONDS)
             trusted = time.monotonic()
             until(lambda: installed.patches(tasks), "pods are patched again", NOTICED_SECONDS)
         lost = creations.unpatched
