@@ -46,9 +46,9 @@ NOT_USED: Final = "Native sidecars are not used, and tasks are wrapped instead:"
 BROKEN: Final = "Pods with a native sidecar would be refused, or would never start."
 
 
-def _not_used(support: NativeSupport) -> str:
-    """The sentence of `NativeSupport`, with what follows from it."""
-    return f"{NOT_USED} {support.sentence[0].lower()}{support.sentence[1:]}"
+def as_clause(sentence: str) -> str:
+    """A sentence as the end of another one: it begins with a small letter, and has no full stop."""
+    return f"{sentence[0].lower()}{sentence[1:].removesuffix('.')}"
 
 
 class FindingId(StrEnum):
@@ -109,21 +109,21 @@ class FindingId(StrEnum):
     NATIVE_OLD_SERVER = FindingRow(
         "native-old-server",
         NOTE,
-        _not_used(NativeSupport.OLD_SERVER),
+        f"{NOT_USED} {as_clause(NativeSupport.OLD_SERVER.sentence)}.",
         "No action is needed. After an upgrade of the cluster native sidecars are used automatically.",
         "The kubelets must be new enough, too: see the setting `minimum_kubelet` in [the reference](reference.md#settings).",
     )
     NATIVE_OLD_KUBELET = FindingRow(
         "native-old-kubelet",
         NOTE,
-        f"{_not_used(NativeSupport.OLD_KUBELET)} The oldest kubelet is {{oldest}}, and the minimum is {{minimum}}.",
+        f"{NOT_USED} {as_clause(NativeSupport.OLD_KUBELET.sentence)}. The oldest kubelet is {{oldest}}, and the minimum is {{minimum}}.",
         "No action is needed. Once no node is older than that, native sidecars are used automatically.",
         "The next task pod may be scheduled to the oldest node, so that node decides.",
     )
     NATIVE_EMULATING_SERVER = FindingRow(
         "native-emulating-server",
         NOTE,
-        _not_used(NativeSupport.EMULATING_SERVER),
+        f"{NOT_USED} {as_clause(NativeSupport.EMULATING_SERVER.sentence)}.",
         "No action is needed. If native-dry-run-passed is in this report, the setting native_sidecars can be on.",
         f"From Kubernetes {GATE_LOCKED.major}.{GATE_LOCKED.minor} on the feature gate `SidecarContainers` cannot be turned off; before, it "
         "can, and only a dry run shows whether it is.",
@@ -134,7 +134,7 @@ class FindingId(StrEnum):
     NATIVE_FORCED_ON_UNSUPPORTED = FindingRow(
         "native-forced-on-unsupported",
         PROBLEM,
-        "Native sidecars are forced on (native_sidecars: on), but the setting auto would not use them here (reason: {support}).",
+        "Native sidecars are forced on (native_sidecars: on), but the setting auto would not use them here ({support}): {why}.",
         "Set native_sidecars to auto, unless you are sure that the API server and all kubelets support them.",
         "The reasons are in [the reference](reference.md#why-no-sidecar-is-native). On a cluster without native sidecars, pods that have "
         "one are refused or never start.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from webhook.core import ClusterObservation, NativeSupport, NativeSwitch, ServerVersion, assess
 from webhook.doctor.dry_run import LABELS, DryRunResult
-from webhook.doctor.finding import Finding, FindingId, found
+from webhook.doctor.finding import Finding, FindingId, as_clause, found
 from webhook.doctor.registration import PODS
 from webhook.doctor.snapshot import ClusterSnapshot, NamespaceMetadata, ReadFailure
 from webhook.kube.nodes import Nodes
@@ -56,11 +56,16 @@ def by_version(snapshot: ClusterSnapshot, switch: NativeSwitch, minimum_kubelet:
     if switch is NativeSwitch.ON and auto.support in NEW_ENOUGH:
         return found(FindingId.NATIVE_FORCED_ON)
     if switch is NativeSwitch.ON:
-        return found(FindingId.NATIVE_FORCED_ON_UNSUPPORTED, support=auto.support)
+        return found(FindingId.NATIVE_FORCED_ON_UNSUPPORTED, support=auto.support, why=_why(auto.support))
     if auto.support is NativeSupport.OLD_KUBELET:
         oldest = _oldest_kubelet(snapshot)
         return found(FindingId.NATIVE_OLD_KUBELET, oldest=oldest or "unknown", minimum=minimum_kubelet)
     return found(BY_VERSION[auto.support])
+
+
+def _why(support: NativeSupport) -> str:
+    """Why auto uses no native sidecars; the sentence of UNKNOWN is about the service's reads, not the doctor's."""
+    return "the versions could not be read" if support is NativeSupport.UNKNOWN else as_clause(support.sentence)
 
 
 def by_dry_run(snapshot: ClusterSnapshot, *, is_used: bool, is_forced: bool) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -49,6 +50,21 @@ def test_where_native_sidecars_are_forced_off_the_finding_says_what_auto_would_d
     found = findings(replace(HEALTHY, nodes=nodes(kubelet)), NativeSwitch.OFF)
 
     assert auto in found["native-forced-off"].sentence
+
+
+UNSUPPORTED: Final[dict[str, tuple[dict[str, Any], str]]] = {
+    "old": ({"nodes": nodes("v1.28.0")}, "(old-kubelet): a node's kubelet is older than the setting minimum_kubelet."),
+    "unknown": ({"nodes": ReadFailure("403")}, "(unknown): the versions could not be read."),
+}
+
+
+@pytest.mark.parametrize(("changes", "why"), UNSUPPORTED.values(), ids=UNSUPPORTED)
+def test_where_native_sidecars_are_forced_on_without_support_the_finding_says_why_auto_would_not_use_them(
+    changes: dict[str, Any], why: str
+) -> None:
+    found = findings(replace(HEALTHY, **changes), NativeSwitch.ON)
+
+    assert found["native-forced-on-unsupported"].sentence.endswith(why)
 
 
 def test_the_rights_on_nodes_that_the_webhook_is_said_to_need_are_those_that_it_has() -> None:
