@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from testbed.api import ApiClient
     from testbed.levels import NodeLevel
 
-ROUND_SECONDS: Final = 30
+ROTATION_SECONDS: Final = 30
 """Three rounds of a replica's certificate manager: a rotation takes more than one, and the machine may be busy."""
 
 TOKEN_SECONDS: Final = 240
@@ -107,7 +107,7 @@ def test_a_leaf_is_renewed_and_no_pod_is_missed(installed: Installation, tasks: 
     before = installed.bundle()
     with without_a_gap(api, tasks) as pods:
         due = passing_time.passes(LEAF_LIFE * 5 / 7)
-        until(lambda: serves_since(installed, due), "both replicas serve another leaf", ROUND_SECONDS)
+        until(lambda: serves_since(installed, due), "both replicas serve another leaf", ROTATION_SECONDS)
         pods.create_at_once()
     assert installed.bundle() == before
 
@@ -119,11 +119,11 @@ def test_replicas_that_start_after_the_loss_of_the_secret_wait_until_they_are_tr
     before = {pod["metadata"]["name"] for pod in installed.pods()}
     with without_a_gap(api, tasks) as pods:
         api.delete(SECRET)
-        until(lambda: len(installed.bundle()) == 2, "another authority is trusted as well", ROUND_SECONDS)
+        until(lambda: len(installed.bundle()) == 2, "another authority is trusted as well", ROTATION_SECONDS)
         installed.kubectl("--namespace", NAME, "rollout", "restart", "deployment", NAME)
         until(lambda: new_replica(installed, before), "a new replica runs", SECONDS)
         pods.create_at_once()
-        until(lambda: unready(installed, new_replica(installed, before)), "it waits to be trusted", ROUND_SECONDS)
+        until(lambda: unready(installed, new_replica(installed, before)), "it waits to be trusted", ROTATION_SECONDS)
         passing_time.passes(SETTLE_TIME)
         installed.wait_until_ready()
         assert {leaf.issuer for leaf in installed.served()} == {installed.bundle()[-1].subject}
@@ -158,19 +158,19 @@ def test_an_authority_is_followed_by_another_and_no_pod_is_missed(
 
     with without_a_gap(api, tasks) as pods:
         passing_time.passes(timedelta(days=4))
-        until(lambda: len(installed.bundle()) == 2, "both authorities are trusted", ROUND_SECONDS)
-        until(lambda: is_recorded(api), "the Secret records since when", ROUND_SECONDS)
+        until(lambda: len(installed.bundle()) == 2, "both authorities are trusted", ROTATION_SECONDS)
+        until(lambda: is_recorded(api), "the Secret records since when", ROTATION_SECONDS)
         assert {leaf.issuer for leaf in installed.served()} == {first.certificate.subject}
 
         since = passing_time.passes(SETTLE_TIME)
-        until(lambda: serves_since(installed, since), "both replicas serve leaves of the second", ROUND_SECONDS)
+        until(lambda: serves_since(installed, since), "both replicas serve leaves of the second", ROTATION_SECONDS)
         assert first.certificate.subject not in {leaf.issuer for leaf in installed.served()}
         pods.create_at_once()
 
         for _ in range(2):
             due = partial(serves_since, installed, passing_time.passes(timedelta(days=6)))
-            until(due, "both replicas serve another leaf", ROUND_SECONDS)
-        until(lambda: len(installed.bundle()) == 1, "the first authority is gone", ROUND_SECONDS)
+            until(due, "both replicas serve another leaf", ROTATION_SECONDS)
+        until(lambda: len(installed.bundle()) == 1, "the first authority is gone", ROTATION_SECONDS)
         pods.create_at_once()
     assert first.certificate not in installed.bundle()
 
@@ -198,7 +198,7 @@ def test_after_two_years_at_once_all_has_expired_and_pods_start_unpatched_until_
         pods.create_at_once()
         until(lambda: serves_since(installed, jumped), "both replicas serve another leaf", TOKEN_SECONDS)
         served = time.monotonic()
-        until(lambda: installed.patches(tasks), "pods are patched again", ROUND_SECONDS)
+        until(lambda: installed.patches(tasks), "pods are patched again", ROTATION_SECONDS)
         pods.create_at_once()
     lost = pods.unpatched
 
@@ -206,7 +206,7 @@ def test_after_two_years_at_once_all_has_expired_and_pods_start_unpatched_until_
         f"{served - began:7.1f} s from two years ahead to leaves that hold then; {len(lost)} of {len(pods.pods)} pods unpatched"
     )
     assert (pods.unanswered, pods.refused) == ([], [])
-    assert all(began <= pod.ended and pod.began <= served + ROUND_SECONDS for pod in lost)
+    assert all(began <= pod.ended and pod.began <= served + ROTATION_SECONDS for pod in lost)
     assert counted(api, FAIL_OPEN) - before == len(lost)
     with without_a_gap(api, tasks):
         installed.kubectl("--namespace", NAME, "rollout", "restart", "deployment", NAME)
