@@ -21,7 +21,7 @@ demo: $(VENV)/ready ## a real Airflow pod in, the patch out, the patched command
 	@$(BIN)/python -m demo
 
 test: check ## style, types, import rules and the fast tests: what to run before each commit
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 e2e: $(VENV)/ready ## the tests on a real API server, node, mesh and Airflow; builds what is missing, once; needs Go, and root for pods
 	$(BIN)/python -m testbed build

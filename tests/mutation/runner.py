@@ -58,7 +58,10 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     coverage = msgspec.json.decode(COVERAGE.read_bytes(), type=list[Coverage])
     results = []
     for number, mutant in enumerate(mutants, 1):
-        results.append(_try(mutant, session.items, coverage))
+        result = _try(mutant, session.items, coverage)
+        results.append(result)
+        if not result.is_killed:
+            print(f"survived {result.tests} tests: {mutant.function} {' '.join(mutant.change)}", flush=True)
         if number % PROGRESS == 0 or number == len(mutants):
             print(f"{number} of {len(mutants)} tried, {sum(not one.is_killed for one in results)} survived", flush=True)
     RESULTS.write_bytes(msgspec.json.encode(results))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -105,13 +106,17 @@ def test_annotations_settings_and_files_that_a_page_names_are_there(page: Path) 
         assert "://" in link or (page.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_link_to_a_place_on_a_page_finds_it(page: Path) -> None:
-    for path, place in re.findall(r"\]\((?![a-z]+:)([^)#]*)#([^)]+)\)", page.read_text("utf-8")):
-        target = page.parent / path if path else page
-        text = target.read_text("utf-8")
-        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-        assert place in {*map(anchor, headings), *re.findall(r'<a id="([^"]+)">', text)}, f"{path}#{place}"
+PLACES: Final = [
+    (page, path, place) for page in PAGES for path, place in re.findall(r"\]\((?![a-z]+:)([^)#]*)#([^)]+)\)", page.read_text("utf-8"))
+]
+
+
+@pytest.mark.parametrize(("page", "path", "place"), PLACES, ids=lambda part: getattr(part, "name", part))
+def test_a_link_to_a_place_on_a_page_finds_it(page: Path, path: str, place: str) -> None:
+    target = page.parent / path if path else page
+    text = target.read_text("utf-8")
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    assert place in {*map(anchor, headings), *re.findall(r'<a id="([^"]+)">', text)}, f"{path}#{place}"
 
 
 def anchor(heading: str) -> str:

@@ -15,6 +15,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,7 @@ from cryptography import x509
 from prometheus_client.parser import text_string_to_metric_families
 
 from certs.authority import Issued, make_authority, service_names, sign_leaf
+from tests.support.oracles.admission import verify_no_worse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -304,10 +306,22 @@ class RunningService:
 def send(
     client: HTTPConnection, body: bytes, headers: Mapping[str, str] | None = None, path: str = "/mutate", method: str = "POST"
 ) -> Reply:
-    """One request on a kept connection."""
+    """One request on a kept connection. Where a review is answered, the API server takes the answer."""
     client.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
     response = client.getresponse()
-    return Reply(response.status, response.headers, response.read())
+    reply = Reply(response.status, response.headers, response.read())
+    if method == "POST" and response.status == HTTPStatus.OK:
+        _verify(body, reply)
+    return reply
+
+
+def _verify(body: bytes, reply: Reply) -> None:
+    try:
+        review = json.loads(body)
+    except (ValueError, RecursionError):
+        # Not UTF-8, too deep or with endless digits: no API server sends it.
+        return
+    verify_no_worse(review, reply.body)
 
 
 def serial_on(connection: ssl.SSLSocket) -> int:

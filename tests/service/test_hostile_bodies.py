@@ -12,6 +12,7 @@ from tests.service.reviews import all_secrets, injected_pod, injected_review, is
 from tests.service.running_service import read_reply, read_to_end, request_bytes, running_service, send_all
 from tests.support.oracles.admission import apply_reply, verify
 from tests.support.pods import review_of
+from webhook.core.names import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -306,9 +307,9 @@ def test_of_duplicate_keys_the_last_counts_as_in_the_api_server(attacked: Runnin
     uid = new_uid()
     review = injected_review(uid=uid)
     twice = review.replace(b'"uid":', b'"uid":"first","uid":', 1).replace(b'"spec":{', b'"spec":{"containers":[],', 1)
-    verify(twice, attacked.post(twice).body)
+    assert PREFIX in verify(twice, attacked.post(twice).body)["spec"]["containers"][0]["command"], "the containers are those of the last"
     emptied = review.replace(b'"object":{', b'"object":null,"object":{', 1)
-    verify(emptied, attacked.post(emptied).body)
+    assert PREFIX in verify(emptied, attacked.post(emptied).body)["spec"]["containers"][0]["command"]
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"\xf5\x80\x80\x80"], ids=bytes.hex)

@@ -84,6 +84,22 @@ def verify(review_request: bytes | JSONObject, reply_body: bytes) -> JSONObject:
     return after
 
 
+def verify_no_worse(review_request: bytes | JSONObject, reply_body: bytes) -> JSONObject:
+    """Do as `verify` does, for a pod that may have been invalid before it came to the webhook.
+
+    Raises `Refused` where the patch adds an error to the pod's own.
+    """
+    before = _request(review_request)["object"]
+    after = apply_reply(review_request, reply_body)
+    if after == before:
+        return after
+    errors = set(pod_validation.validate(after)) - set(pod_validation.validate(before))
+    if errors:
+        _refuse(f'Pod "{_name(after)}" has become invalid: {"; ".join(sorted(errors))}')
+    _check_nothing_vanishes(before, after)
+    return after
+
+
 def apply_reply(review_request: bytes | JSONObject, reply_body: bytes) -> JSONObject:
     """Do as `verify` does, up to the patched pod, which is not validated.
 
