@@ -16,18 +16,6 @@ from demo.simulated_injectors import inject_dapr, inject_istio, inject_linkerd
 from tests.support.oracles.admission import apply_reply
 from tests.support.oracles.pod_validation import validate
 from tests.support.pods import container, review_of
-from webhook.core import names
-from webhook.core.admission import admit
-from webhook.core.cluster import Cluster, NativeSupport
-from webhook.core.reasons import NotConvertedReason
-from webhook.core.review import parse_review, render_review
-from webhook.core.version import Version
-
-if TYPE_CHECKING:
-    from demo.simulated_injectors import Injector
-    from tests.support.json_object import JSONObject
-    from webhook.core.policy import Policy
-
 from tests.support.task_pods import (
     COLLECTOR,
     CONSUL_MARKS,
@@ -49,6 +37,18 @@ from tests.support.task_pods import (
     task_pod,
     vault_pod,
 )
+from webhook.core import names
+from webhook.core.admission import admit
+from webhook.core.cluster import Cluster, NativeSupport
+from webhook.core.reasons import NotConvertedReason
+from webhook.core.review import parse_review, render_review
+from webhook.core.version import Version
+
+if TYPE_CHECKING:
+    from demo.simulated_injectors import Injector
+    from tests.support.json_object import JSONObject
+    from webhook.core.policy import Policy
+
 
 # --- what is never moved ---
 

@@ -13,13 +13,6 @@ import pytest
 
 from demo.simulated_injectors import inject_istio_with_hold, inject_linkerd
 from tests.support.pods import container
-from webhook.core import names
-from webhook.core.reasons import NotConvertedReason
-
-if TYPE_CHECKING:
-    from tests.support.json_object import JSONObject
-    from webhook.core.policy import Policy
-
 from tests.support.task_pods import (
     ALLOYDB,
     CLOUD_SQL,
@@ -36,6 +29,13 @@ from tests.support.task_pods import (
     task_pod,
     vault_pod,
 )
+from webhook.core import names
+from webhook.core.reasons import NotConvertedReason
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+    from webhook.core.policy import Policy
+
 
 # --- hooks ---
 

@@ -12,15 +12,6 @@ import pytest
 
 from demo.simulated_injectors import inject_dapr, inject_istio, inject_istio_native, inject_istio_with_hold, inject_linkerd, inject_vault
 from tests.support.pods import ABLE_CLUSTER, ask, container, load
-from webhook.core import names
-from webhook.policy_files import build_policy
-from webhook.settings import Settings
-
-if TYPE_CHECKING:
-    from demo.simulated_injectors import Injector
-    from tests.support.json_object import JSONObject
-    from webhook.core.policy import Policy
-
 from tests.support.task_pods import (
     CLOUD_SQL,
     CONSUL_MARKS,
@@ -38,6 +29,15 @@ from tests.support.task_pods import (
     task_pod,
     vault_pod,
 )
+from webhook.core import names
+from webhook.policy_files import build_policy
+from webhook.settings import Settings
+
+if TYPE_CHECKING:
+    from demo.simulated_injectors import Injector
+    from tests.support.json_object import JSONObject
+    from webhook.core.policy import Policy
+
 
 # --- order ---
 

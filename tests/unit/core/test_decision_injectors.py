@@ -11,15 +11,6 @@ import pytest
 
 from demo.simulated_injectors import inject_linkerd
 from tests.support.pods import ABLE_CLUSTER, ask
-from webhook.core import names
-from webhook.core.cluster import Cluster, NativeSupport
-from webhook.core.reasons import NotConvertedReason
-from webhook.core.version import Version
-
-if TYPE_CHECKING:
-    from tests.support.json_object import JSONObject
-    from webhook.core.policy import Policy
-
 from tests.support.task_pods import (
     CONSUL_MARKS,
     DAPR_MARKS,
@@ -37,6 +28,15 @@ from tests.support.task_pods import (
     status_of,
     task_pod,
 )
+from webhook.core import names
+from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster, NativeSupport
+from webhook.core.reasons import NotConvertedReason
+from webhook.core.version import Version
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+    from webhook.core.policy import Policy
+
 
 # --- the user's word ---
 
@@ -194,3 +194,20 @@ def test_a_cluster_that_is_forced_to_be_able_is_taken_for_able(policy: Policy) -
     after = after_conversion(istio_pod(), policy, Cluster(NativeSupport.FORCED_ON, reinvoked=frozenset()))
 
     assert inits_of(after) == ["istio-init", "istio-proxy"]
+
+
+OUT_OF_MESH: Final = {"sidecar.istio.io/inject": "false"}
+VAULT_TO_COME: Final = {"vault.hashicorp.com/agent-inject": "true"}
+
+
+def test_a_pod_outside_istios_mesh_is_not_skipped_where_another_injector_is_to_be_annotated(policy: Policy) -> None:
+    after = after_conversion(task_pod(annotations=VAULT_TO_COME, labels=OUT_OF_MESH), policy, UNKNOWN_CLUSTER)
+
+    assert after["metadata"]["annotations"]["vault.hashicorp.com/agent-enable-quit"] == "true"
+
+
+@pytest.mark.parametrize(("labels", "has_short_name"), [({}, True), (OUT_OF_MESH, False)], ids=["in the mesh", "outside"])
+def test_a_pod_outside_istios_mesh_gets_no_short_name(labels: dict[str, str], has_short_name: bool, policy: Policy) -> None:
+    after = after_conversion(task_pod(annotations=VAULT_TO_COME, labels=labels), policy, UNKNOWN_CLUSTER)
+
+    assert (names.CANONICAL_NAME in after["metadata"]["labels"]) == has_short_name

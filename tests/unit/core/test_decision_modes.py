@@ -12,15 +12,6 @@ import pytest
 
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_istio_with_hold
 from tests.support.pods import ABLE_CLUSTER, ask, container, load
-from webhook.core import names
-from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster
-from webhook.core.reasons import NotConvertedReason
-
-if TYPE_CHECKING:
-    from demo.simulated_injectors import Injector
-    from tests.support.json_object import JSONObject
-    from webhook.core.policy import Policy
-
 from tests.support.task_pods import (
     CLOUD_SQL,
     FLUENT_BIT,
@@ -36,6 +27,15 @@ from tests.support.task_pods import (
     status_of,
     task_pod,
 )
+from webhook.core import names
+from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster
+from webhook.core.reasons import NotConvertedReason
+
+if TYPE_CHECKING:
+    from demo.simulated_injectors import Injector
+    from tests.support.json_object import JSONObject
+    from webhook.core.policy import Policy
+
 
 # --- modes ---
 
