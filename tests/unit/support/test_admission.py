@@ -263,6 +263,19 @@ def test_a_patch_may_be_applied_to_a_pod_that_was_invalid_already() -> None:
     assert admission.apply_reply(review(invalid), json.dumps(reply()).encode()) == invalid
 
 
+def test_an_invalid_pod_keeps_its_errors_and_gets_no_new_one() -> None:
+    invalid = changed(POD, "/spec/restartPolicy", "Sometimes")
+    harmless, harmful = ({"op": "add", "path": "/metadata/labels/team", "value": value} for value in ("data", "not a label"))
+
+    def patched(operation: object) -> dict[str, Any]:
+        answer = reply(patch=encoded([operation]), patchType="JSONPatch")
+        return admission.verify_no_worse(review(invalid), json.dumps(answer).encode())
+
+    assert patched(harmless)["metadata"]["labels"]["team"] == "data"
+    with pytest.raises(admission.Refused, match=r'Pod "extract" has become invalid: metadata\.labels'):
+        patched(harmful)
+
+
 def test_a_field_that_the_decoder_would_drop_is_refused() -> None:
     operation = {"op": "add", "path": f"{PROXY}/restartPolcy", "value": "Always"}
 
