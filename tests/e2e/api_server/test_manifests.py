@@ -204,7 +204,7 @@ def test_the_notes_say_what_to_do_next(release: Release) -> None:
 def test_the_notes_of_cert_manager_name_what_an_uninstall_leaves(release: Release) -> None:
     said = release.helm("install", certificates={"source": "cert-manager"}, webhook={"failClosed": True})
 
-    assert f"{release.name}-tls and {release.name}-cert-manager-ca.\n" in said
+    assert f"cert-manager's Secret {release.name}-tls, nor {release.name}-cert-manager-ca,\n" in said
     assert "start unpatched" not in said
 
 
@@ -212,7 +212,7 @@ def test_the_notes_of_cert_manager_name_what_an_uninstall_leaves(release: Releas
 def test_the_notes_name_no_authority_where_an_issuer_of_the_admins_signs(release: Release) -> None:
     said = release.helm("install", certificates={"source": "cert-manager", "certManager": {"issuerRef": {"name": "corp"}}})
 
-    assert f"{release.name}-tls.\n" in said
+    assert f"cert-manager's Secret {release.name}-tls,\n" in said
     assert "cert-manager-ca" not in said
 
 
