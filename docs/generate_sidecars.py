@@ -112,14 +112,14 @@ A sidecar that others have as well is one file, `webhook/data/sidecars/ID.yaml`:
 ---
 - row: db-tunnel
   name: typical
-  about: The tunnel of our pod template. Without native sidecars the wrapper posts its quit request.
+  about: The tunnel of our pod template. The wrapper sends its quit request.
   containers:
   - {name: tunnel, image: platform/db-tunnel:2, args: [--enable-quit]}
   expect:
     ready: GET :9000/ready
     quit: POST :9000/quit
     without_native: quit
-    with_native: keeps-running
+    with_native: quit
     not_converted: not-convertible
 ```
 """

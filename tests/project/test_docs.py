@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +39,15 @@ def test_the_reference_explains_every_member_of_the_status() -> None:
 def test_every_pod_option_fills_a_field_and_says_what_it_is_for(option: PodOption) -> None:
     assert option.field in PodOptions.__struct_fields__
     assert option.purpose.endswith(".")
+
+
+def test_the_example_of_a_test_on_the_real_api_server_imports_what_is_there_and_uses_no_other_name(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "testing.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    file = tmp_path / "test_example.py"
+    file.write_text(example)
+
+    assert any(name.startswith("test_") for name in runpy.run_path(str(file)))
+    subprocess.run([sys.executable, "-m", "ruff", "check", "--isolated", "--select=F", file], check=True)
 
 
 def test_the_readme_shows_every_pod_option_and_every_label_of_an_origin() -> None:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from manifests.rendering import CHART
+from webhook.command.main import COMMANDS
 from webhook.core.pod_options import PodOptions
 from webhook.core.policy import Policy
 from webhook.core.reasons import NotConvertedReason, Reason, SkipReason
@@ -59,6 +60,11 @@ def test_the_wrapper_has_every_option_that_the_command_may_have_and_explains_it(
 
     assert written == explained
     assert written - {"--end-try", "--entrypoint-source"} == handled
+
+
+def test_every_command_is_listed() -> None:
+    modules = {path.stem for path in (WEBHOOK / "command").glob("*.py") if "\nCOMMAND: Final = Command(" in path.read_text("utf-8")}
+    assert modules == {command.name for command in COMMANDS}
 
 
 @pytest.mark.parametrize(("words", "folder"), [(Reason, "core"), (SkipReason, "core"), (NotConvertedReason, "core"), (FindingId, "doctor")])

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import pytest
+import yaml
 
+from docs.generate_sidecars import PAGE
 from tests.support.examples import EXAMPLES, FOLDER, FOREIGN_IMAGE, MAIN, Example, Expected, examples_in
 from tests.support.pods import ABLE_CLUSTER, ask
-from webhook.core import PREFIX, UNKNOWN_CLUSTER, Cluster, NotConvertedReason, Policy, Sidecar, Status, built_in_sidecars, read_progress
+from webhook.core import (
+    PREFIX,
+    UNKNOWN_CLUSTER,
+    Catalogue,
+    Cluster,
+    NotConvertedReason,
+    Policy,
+    Sidecar,
+    Status,
+    built_in_sidecars,
+    parse_sidecars,
+    read_progress,
+)
 from webhook.core.pod import Container, Pod
 
 if TYPE_CHECKING:
@@ -46,6 +62,16 @@ def test_the_webhook_makes_of_an_example_what_it_expects(example: Example, polic
     expected = msgspec.to_builtins(example.expect) | {"init_containers": list(example.expect.init_containers or (*inits, *native))}
 
     assert found(example, policy) == expected
+
+
+def test_the_example_of_the_page_is_what_the_webhook_makes_of_it(policy: Policy, tmp_path: Path) -> None:
+    row, example = re.findall(r"^```yaml\n(- id: .*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    file = tmp_path / "db-tunnel.yaml"
+    file.write_text(row + example.partition("…\n")[2])
+    catalogue = Catalogue((*parse_sidecars(yaml.safe_load(row)), *SIDECARS))
+
+    (typical,) = examples_in(file)
+    assert found(typical, replace(policy, catalogue=catalogue)) == msgspec.to_builtins(typical.expect) | {"init_containers": []}
 
 
 def found(example: Example, policy: Policy) -> dict[str, Any]:
