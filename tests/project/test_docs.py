@@ -136,7 +136,7 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def test_the_names_that_others_hold_on_to_have_not_changed() -> None:
+def test_the_names_that_others_rely_on_have_not_changed() -> None:
     assert {key: value for key, value in vars(names).items() if key.isupper() and key != "TYPE_CHECKING"} == {
         "PREFIX": "airflow-sidecar-webhook",
         "STATUS_ANNOTATION": "airflow-sidecar-webhook/status",
