@@ -50,6 +50,22 @@ def test_the_example_of_a_test_on_the_real_api_server_imports_what_is_there_and_
     subprocess.run([sys.executable, "-m", "ruff", "check", "--isolated", "--select=F", file], check=True)
 
 
+def test_the_list_of_folders_is_complete() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    folders = {
+        "/".join(parts[:-1][:2]) for parts in (path.split("/") for path in listed) if parts[0] in {"webhook", "tests"} and len(parts) > 2
+    }
+    folders |= {path.split("/")[0] for path in listed if "/" in path and not path.startswith(".")} - {"webhook"}
+
+    assert folders == set(re.findall(r"^\| `([\w/]+)` \|", section("docs/architecture.md", "Folders"), re.MULTILINE)) - {"docs/decisions"}
+
+
+def section(page: str, heading: str) -> str:
+    """What is below a heading of the second level, up to the next one."""
+    text = (ROOT / page).read_text("utf-8")
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
 def test_the_readme_shows_every_pod_option_and_every_label_of_an_origin() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
 

@@ -105,9 +105,15 @@ def container(
     """A main container beside these sidecars. The task is given to `run` or `started`, as the args of the container."""
     source = EntrypointSource.IN_IMAGE if candidates else EntrypointSource.COMMAND
     entrypoint = Entrypoint(source, candidates=candidates)
-    return MainContainer(
-        shell, Wrap(entrypoint, sidecars, wait_seconds, when_not_ready, only_after_success, HELPER_SHELL if shell.helper else IMAGE_SHELL)
+    wrap = Wrap(
+        entrypoint=entrypoint,
+        sidecars=sidecars,
+        wait_seconds=wait_seconds,
+        when_not_ready=when_not_ready,
+        only_after_success=only_after_success,
+        shell=HELPER_SHELL if shell.helper else IMAGE_SHELL,
     )
+    return MainContainer(shell, wrap)
 
 
 @contextmanager
