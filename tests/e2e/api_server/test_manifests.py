@@ -359,7 +359,7 @@ def test_the_policy_warns_of_a_sidecar_that_will_not_end_and_of_nothing_else(api
         assert warnings_on(api, here, None) == []
 
 
-NOT_SEEN: Final = "this pod may stay Running beside its sidecar, since airflow-sidecar-webhook has not seen it"
+NOT_SEEN: Final = "this pod may stay Running beside its sidecar: airflow-sidecar-webhook was not called for it"
 BESIDE_ISTIO: Final = [{"name": "base", "image": "task"}, {"name": "istio-proxy", "image": "proxyv2"}]
 NOT_WARNED_OF: Final[dict[str, JSONObject]] = {
     "no task of Airflow's": {"metadata": {"labels": {"app": "task"}}},
