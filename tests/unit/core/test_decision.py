@@ -41,7 +41,7 @@ def operator_pod(command: list[str] | None, image: str = "registry.example.com/e
 
 
 def annotated(pod: JSONObject, **annotations: str) -> JSONObject:
-    """The pod with annotations of ours; ``main_container`` stands for ``airflow-sidecar-webhook/main-container``."""
+    """The pod with pod options; ``main_container`` stands for ``airflow-sidecar-webhook/main-container``."""
     pod["metadata"]["annotations"] |= {f"{names.PREFIX}/{key.replace('_', '-')}": value for key, value in annotations.items()}
     return pod
 
@@ -154,11 +154,25 @@ def test_the_main_container_is_the_one_the_user_named(policy: Policy) -> None:
     assert container(after, "base")["command"] == ["sh", "-c", "true"]
 
 
-def test_a_main_container_that_is_not_there_is_told_and_the_rule_holds(policy: Policy) -> None:
-    outcome, after = ask(executor_pod(main_container="nobody"), policy)
+def test_a_container_that_the_user_describes_as_a_sidecar_and_names_as_the_task_is_the_task(policy: Policy) -> None:
+    described = '[{"name": "worker", "quit": {"port": 9091, "path": "/quit"}}]'
+    pod = annotated(operator_pod(["sh", "-c", "true"]), main_container="worker", sidecars=described)
+    pod["spec"]["containers"].append({"name": "worker", "image": "python:3.12", "command": ["sh", "-c", "exit"]})
+    outcome, after = ask(pod, policy)
+
+    assert outcome.invalid_annotations == ()
+    assert outcome.status is not None
+    assert (outcome.status.main, "worker" in outcome.status.sidecars) == ("worker", False)
+    assert names.PREFIX in container(after, "worker")["command"]
+
+
+def test_a_main_container_that_is_not_there_is_warned_about_and_the_rule_holds(policy: Policy) -> None:
+    pod = executor_pod(main_container="nobody")
+    pod["spec"]["containers"].append({"name": "cache", "image": "redis:7"})
+    outcome, after = ask(pod, policy)
 
     assert outcome.result == "wrapped"
-    assert outcome.warnings == ("annotation airflow-sidecar-webhook/main-container is ignored: allowed is one of base",)
+    assert outcome.warnings == ("annotation airflow-sidecar-webhook/main-container is ignored: allowed is one of base, cache",)
     assert names.PREFIX in container(after, "base")["command"]
 
 
