@@ -56,6 +56,14 @@ def with_field(pod: JSONObject, path: str, value: Any) -> JSONObject:
     return pod
 
 
+def with_containers(regular: int, init: int) -> JSONObject:
+    """An executor's pod with so many regular and init containers."""
+    pod = load("airflow-3.3.2-provider-10.25.0/ke_default.json")
+    pod["spec"]["containers"] += [{"name": f"other-{number}", "image": "redis:7"} for number in range(1, regular)]
+    pod["spec"]["initContainers"] = [{"name": f"init-{number}", "image": "redis:7"} for number in range(init)]
+    return pod
+
+
 def with_metadata(field: str, key: str, value: str) -> JSONObject:
     """An executor's pod without a sidecar and with one more label or annotation."""
     pod = load(EXECUTOR)
@@ -97,7 +105,12 @@ ROWS: dict[str, tuple[JSONObject, str]] = {
     "ambient mesh by annotation": (with_metadata("annotations", "ambient.istio.io/redirection", "enabled"), "labelled ambient-mesh"),
     "injection switched off by label": (with_metadata("labels", "sidecar.istio.io/inject", "false"), "skipped not-in-mesh"),
     "injection switched off by annotation": (with_metadata("annotations", "sidecar.istio.io/inject", "no"), "skipped not-in-mesh"),
-    "injection asked for": (with_metadata("labels", "sidecar.istio.io/inject", "true"), "labelled no-sidecar"),
+    **{
+        f"injection switched on by the word {word}": (with_metadata("labels", "sidecar.istio.io/inject", word), "labelled no-sidecar")
+        for word in ("true", "TRUE", "yes", "y", "on")
+    },
+    "200 containers of both kinds": (with_containers(100, 100), "labelled no-sidecar"),
+    "201 containers of both kinds": (with_containers(100, 101), "skipped too-many-containers"),
     "host network and a sidecar": (with_field(executor_pod(), "spec.hostNetwork", True), "left host-network"),
     "Windows": (with_field(executor_pod(), "spec.os", {"name": "windows"}), "left windows"),
     "Linux": (with_field(executor_pod(), "spec.os", {"name": "linux"}), "wrapped sidecars-quit"),
