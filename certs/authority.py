@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.verification import PolicyBuilder, Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ RENEWAL_JITTER: Final = 1 / 20
 
 NAME: Final = "airflow-sidecar-webhook"
 _TITLE: Final = "{} CA "
+_PROBE: Final = "probe.svc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,21 @@ def sign_leaf(authority: Issued, names: Sequence[str], now: datetime, life: time
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
     builder = builder.add_extension(issuer, critical=False)
     return Issued(builder.sign(authority.key, hashes.SHA256()), key)
+
+
+def can_sign(authority: Issued) -> bool:
+    """Whether a verifier that trusts the certificate accepts a leaf that is signed with the key.
+
+    Anybody may have written both. The key may belong to another certificate, and the certificate may be no authority, be limited to other
+    names, or have a key that no API server accepts. So a leaf is signed and verified.
+    """
+    try:
+        made = authority.certificate.not_valid_before_utc + BACKDATED
+        verifier = PolicyBuilder().store(Store([authority.certificate])).time(made).build_server_verifier(x509.DNSName(_PROBE))
+        verifier.verify(sign_leaf(authority, (_PROBE,), made).certificate, [])
+    except Exception:  # noqa: BLE001  VerificationError, ValueError, OverflowError and UnsupportedAlgorithm were seen
+        return False
+    return True
 
 
 def renewal_time(certificate: x509.Certificate) -> datetime:

@@ -7,7 +7,7 @@ authority" is stored and no action switches to another one: the moment of the sw
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from certs.authority import Issued, is_valid_at
 from certs.lifetimes import DEFAULT_LIFETIMES, Lifetimes
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     from certs.bundle import Bundle
+
+MAX_AUTHORITIES: Final = 64
+"""A keyring has the youngest ones. A rotation needs two, and each loss of the Secret adds one for a week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,10 @@ class Authority:
     def issued(self) -> Issued | None:
         """The certificate with its key; None where the key is lost."""
         return None if self.key is None else Issued(self.certificate, self.key)
+
+    def seen_by(self, now: datetime) -> Authority:
+        """The authority, trusted since ``now`` at the latest if it is trusted."""
+        return self if self.trusted_since is None or self.trusted_since <= now else replace(self, trusted_since=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ class Keyring:
 
     def has_propagated(self, authority: Authority, now: datetime) -> bool:
         """Whether every API server trusts the authority by now."""
-        return authority.trusted_since is not None and now >= authority.trusted_since + self.lifetimes.propagation
+        return authority.trusted_since is not None and now - authority.trusted_since >= self.lifetimes.propagation
 
     def signer(self, now: datetime) -> Authority | None:
         """The authority that signs: the youngest one with a key that every API server trusts; None where there is none yet."""
@@ -82,7 +89,7 @@ class Keyring:
         signer = self.signer(now)
         if signer is None or signer.trusted_since is None or self._place(authority) >= self._place(signer):
             return True
-        return now < signer.trusted_since + self.lifetimes.propagation + self.lifetimes.leaf + self.lifetimes.grace
+        return now - signer.trusted_since < self.lifetimes.propagation + self.lifetimes.leaf + self.lifetimes.grace
 
     def needed_bundle(self, now: datetime) -> Bundle:
         """What the caBundle should be."""
@@ -91,6 +98,10 @@ class Keyring:
     def valid_at(self, now: datetime) -> Keyring:
         """The keyring without the authorities that are expired or not yet valid."""
         return replace(self, authorities=tuple(authority for authority in self.authorities if is_valid_at(authority.certificate, now)))
+
+    def seen_by(self, now: datetime) -> Keyring:
+        """The keyring without times after ``now``: an authority that is trusted since a later time is trusted since ``now``."""
+        return replace(self, authorities=tuple(authority.seen_by(now) for authority in self.authorities))
 
     def with_added(self, issued: Issued) -> Keyring:
         """The keyring with one more authority, the youngest."""

@@ -6,17 +6,23 @@ JSON: a list, the oldest authority first, of ``{"certificate": PEM, "key": PEM o
 from __future__ import annotations
 
 import json
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from certs.keyring import Authority, Keyring
+from certs.authority import Issued, can_sign
+from certs.keyring import MAX_AUTHORITIES, Authority, Keyring
+from certs.pem import read_certificate, read_key
 
 if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     from certs.lifetimes import Lifetimes
+
+MAX_KEYRING_BYTES: Final = 256 * 1024
+"""A longer value is not read. MAX_AUTHORITIES authorities with their keys have less than 80 KiB."""
 
 
 def write_keyring(keyring: Keyring) -> bytes:
@@ -25,11 +31,18 @@ def write_keyring(keyring: Keyring) -> bytes:
 
 
 def read_keyring(value: bytes, lifetimes: Lifetimes) -> Keyring | None:
-    """The keyring in a Secret's value; None where it holds none. A key that does not belong to its certificate counts as lost."""
-    try:
-        return Keyring(tuple(_read(one) for one in json.loads(value)), lifetimes)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    """The keyring in a Secret's value; None where it holds none, whatever it holds instead.
+
+    A key with which its certificate cannot sign counts as lost. Each authority is read once, and of too many the youngest MAX_AUTHORITIES.
+    """
+    if len(value) > MAX_KEYRING_BYTES:
         return None
+    try:
+        rows = json.loads(value)
+        authorities = [_read(row) for row in rows[-MAX_AUTHORITIES:]] if isinstance(rows, list) else []
+    except (ValueError, OverflowError, RecursionError):  # OverflowError: a time that UTC cannot express
+        return None
+    return Keyring(tuple({authority.certificate: authority for authority in authorities}.values()), lifetimes)
 
 
 def _write(authority: Authority) -> dict[str, Any]:
@@ -40,10 +53,17 @@ def _write(authority: Authority) -> dict[str, Any]:
     }
 
 
-def _read(one: dict[str, Any]) -> Authority:
-    certificate = x509.load_pem_x509_certificate(one["certificate"].encode())
-    since = one["trustedSince"]
-    return Authority(certificate, _read_key(one["key"], certificate), since and _read_time(since))
+def _read(row: object) -> Authority:
+    match row:
+        case {"certificate": str() as pem, "key": str() | None as key, "trustedSince": str() | None as since}:
+            certificate = read_certificate(pem.encode(errors="replace"))
+            if certificate is None:
+                message = "the certificate cannot be read"
+                raise ValueError(message)
+            return Authority(certificate, _read_key(key, certificate), None if since is None else _read_time(since))
+        case _:
+            message = "the row is not an authority"
+            raise ValueError(message)
 
 
 def _read_time(text: str) -> datetime:
@@ -51,13 +71,9 @@ def _read_time(text: str) -> datetime:
     if time.tzinfo is None:
         message = "the time has no time zone"
         raise ValueError(message)
-    return time
+    return time.astimezone(UTC)
 
 
-def _read_key(text: str | None, certificate: x509.Certificate) -> ec.EllipticCurvePrivateKey | None:
-    if text is None:
-        return None
-    key = load_pem_private_key(text.encode(), None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-        return None
-    return key
+def _read_key(pem: str | None, certificate: x509.Certificate) -> ec.EllipticCurvePrivateKey | None:
+    key = None if pem is None else read_key(pem.encode(errors="replace"))
+    return key if key is not None and can_sign(Issued(certificate, key)) else None

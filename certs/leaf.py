@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from certs.authority import is_valid_at, renewal_time
+from certs.rotation import updated_keyring
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -35,8 +36,9 @@ def next_signer(served: ServedLeaf | None, state: AuthorityState) -> Authority |
     """The authority that is to sign a new leaf now; None where the replica goes on with the leaf that it serves.
 
     A leaf that works is replaced only by a leaf of an authority that every API server trusts. Where no leaf works, any authority may sign.
+    The caBundle counts, not the Secret alone: a restored Secret says that its authority is trusted, and the caBundle may no longer have it.
     """
-    keyring = state.keyring.valid_at(state.now)
+    keyring = updated_keyring(state)
     signer = keyring.signer(state.now)
     if served is None or not _can_work(served, state):
         return signer or _first_trusted(keyring)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from certs.authority import is_own_authority, is_valid_at, renewal_time
-from certs.keyring import Authority
+from certs.keyring import MAX_AUTHORITIES, Authority
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,12 +38,14 @@ class AuthorityState:
         now: The time on the API server's clock, since the API server verifies.
         keyring: What the Secret holds; empty where there is no Secret or none that can be read.
         bundles: The caBundle of each webhook in the configuration; empty where there is no configuration.
+        has_other_content: Whether a caBundle holds anything besides these certificates as a replica writes them.
 
     """
 
     now: datetime
     keyring: Keyring
     bundles: tuple[Bundle, ...]
+    has_other_content: bool = False
 
     def trusts(self, certificate: x509.Certificate) -> bool:
         """Whether every webhook's caBundle has the certificate."""
@@ -114,19 +116,19 @@ def next_action(state: AuthorityState) -> Action | Done:
 def is_in_sync(state: AuthorityState) -> bool:
     """Whether every caBundle is what the Secret calls for, which is never an empty one; True where there is no configuration."""
     needed = state.keyring.needed_bundle(state.now)
-    return all(needed and bundle == needed for bundle in state.bundles)
+    return not state.has_other_content and all(needed and bundle == needed for bundle in state.bundles)
 
 
 def updated_keyring(state: AuthorityState) -> Keyring:
-    """The keyring corrected by the caBundle: lost authorities added again, times set, authorities without use removed."""
-    keyring = state.keyring.valid_at(state.now)
+    """The keyring corrected by clock and caBundle: lost authorities added again, times set, authorities without use removed."""
+    keyring = state.keyring.valid_at(state.now).seen_by(state.now)
     if not _trusted_own(state):
         # The caBundle has no authority of this webhook, so no trust can be broken: the times stay, and count once it is published again.
         return keyring
     keyring = replace(keyring, authorities=tuple(_timed(authority, state) for authority in keyring.authorities))
     completed = replace(keyring, authorities=(*_unknown(keyring, state), *keyring.authorities))
-    used = (one for one in completed.authorities if _is_of_use(one, completed, keyring, state))
-    return replace(completed, authorities=tuple(used))
+    used = tuple(one for one in completed.authorities if _is_of_use(one, completed, keyring, state))
+    return replace(completed, authorities=used[-MAX_AUTHORITIES:])
 
 
 def _needs_new(keyring: Keyring, now: datetime) -> bool:

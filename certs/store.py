@@ -8,7 +8,6 @@ and a replica that was paused for an hour does no harm when it continues.
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +29,10 @@ FIELD_MANAGER: Final = "airflow-sidecar-webhook-certificates"
 
 ENTRY: Final = "authorities.json"
 """The key in the Secret's data. A later version finds the authority under it, so it must never change."""
+
+MAX_OTHER_CHARACTERS: Final = 1024 * 1024
+"""Of base64, so 768 KiB. A Secret has at most 1 MiB (MaxSecretSize), of which MAX_KEYRING_BYTES are the keyring's. If the other entries
+have more characters, a write removes them: otherwise no replica could ever write the keyring."""
 
 OK: Final = range(200, 300)
 NOT_FOUND: Final = 404
@@ -81,8 +84,10 @@ class AuthorityStore:
         configuration, _ = self._get(f"{CONFIGURATIONS}/{self._names.configuration}")
         secret, response = self._get(f"{self._secrets}/{self._names.secret}")
         keyring = _keyring_of(secret, self._lifetimes) or Keyring((), self._lifetimes)
-        bundles = tuple(_bundle_of(webhook) for webhook in _webhooks_of(configuration))
-        return Snapshot(AuthorityState(response.date, keyring, bundles), secret, configuration)
+        published = [_published_by(webhook) for webhook in _webhooks_of(configuration)]
+        bundles = tuple(read_bundle(pem) for pem in published)
+        has_other_content = any(write_bundle(bundle) != pem for bundle, pem in zip(bundles, published, strict=True))
+        return Snapshot(AuthorityState(response.date, keyring, bundles, has_other_content), secret, configuration)
 
     def save_keyring(self, snapshot: Snapshot, keyring: Keyring) -> None:
         """Write the keyring to the Secret, creating it where there is none.
@@ -98,8 +103,10 @@ class AuthorityStore:
             created = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
             _check(self._api.request("POST", self._secrets, created))
             return
-        # Whatever else is in the Secret stays: labels and annotations of whoever installed it, other entries.
-        changed = {**snapshot.secret, "data": {**(snapshot.secret.get("data") or {}), **data}}
+        # Whatever else is in the Secret stays: labels and annotations of whoever installed it, other entries that leave room.
+        found: dict[str, str] = snapshot.secret.get("data") or {}
+        has_room = sum(len(value) for key, value in found.items() if key != ENTRY) <= MAX_OTHER_CHARACTERS
+        changed = {**snapshot.secret, "data": {**found, **data} if has_room else data}
         _check_exists(self._api.request("PUT", f"{self._secrets}/{self._names.secret}", changed))
 
     def publish_bundle(self, snapshot: Snapshot, bundle: Bundle) -> None:
@@ -140,8 +147,8 @@ def _webhooks_of(configuration: JSONObject | None) -> list[JSONObject]:
     return webhooks
 
 
-def _bundle_of(webhook: JSONObject) -> Bundle:
-    return read_bundle(_decode((webhook.get("clientConfig") or {}).get("caBundle")))
+def _published_by(webhook: JSONObject) -> bytes:
+    return _decode((webhook.get("clientConfig") or {}).get("caBundle"))
 
 
 def _keyring_of(secret: JSONObject | None, lifetimes: Lifetimes) -> Keyring | None:
@@ -151,7 +158,7 @@ def _keyring_of(secret: JSONObject | None, lifetimes: Lifetimes) -> Keyring | No
 def _decode(text: str | None) -> bytes:
     try:
         return base64.b64decode(text or "")
-    except binascii.Error:
+    except ValueError:
         return b""
 
 

@@ -27,6 +27,8 @@ NAMES: Final = ObjectNames("infra", "authority", "airflow-sidecar-webhook")
 SECRETS: Final = "/api/v1/namespaces/infra/secrets"
 SECRET: Final = f"{SECRETS}/{NAMES.secret}"
 CONFIGURATION: Final = f"{CONFIGURATIONS}/{NAMES.configuration}"
+MAX_SECRET_BYTES: Final = 1024 * 1024
+"""MaxSecretSize of Kubernetes."""
 
 
 @dataclass
@@ -84,9 +86,14 @@ class FakeCluster:
 
     @property
     def bundles(self) -> tuple[tuple[x509.Certificate, ...], ...]:
-        """The caBundles as they are; none without a configuration."""
+        """The certificates in each caBundle; none without a configuration."""
+        return tuple(read_bundle(pem) for pem in self.published)
+
+    @property
+    def published(self) -> tuple[bytes, ...]:
+        """Each caBundle as it is; none without a configuration."""
         webhooks = self.objects.get(CONFIGURATION, {}).get("webhooks", [])
-        return tuple(read_bundle(base64.b64decode(webhook["clientConfig"].get("caBundle", ""))) for webhook in webhooks)
+        return tuple(base64.b64decode(webhook["clientConfig"].get("caBundle", "")) for webhook in webhooks)
 
     @property
     def secret_value(self) -> bytes | None:
@@ -107,6 +114,8 @@ class FakeCluster:
             return self._answer(404, {"message": "not found"})
         if found is not None and found["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
             return self._answer(409, {"message": "the object has been modified"})
+        if sum(len(base64.b64decode(value)) for value in body.get("data", {}).values()) > MAX_SECRET_BYTES:
+            return self._answer(422, {"message": "data: Too long"})
         return self._answer(200, self._store(target, _applied(found, body) if method == "PATCH" and found else copy.deepcopy(body)))
 
     def _store(self, path: str, document: JSONObject) -> JSONObject:

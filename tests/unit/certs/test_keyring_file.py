@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 
 from certs.authority import make_authority
-from certs.keyring import Authority, Keyring
-from certs.keyring_file import read_keyring, write_keyring
+from certs.keyring import MAX_AUTHORITIES, Authority, Keyring
+from certs.keyring_file import MAX_KEYRING_BYTES, read_keyring, write_keyring
 from certs.lifetimes import DEFAULT_LIFETIMES
+from certs.pem import MAX_KEY_BYTES
 
 NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -37,8 +38,9 @@ def test_a_keyring_is_read_as_it_was_written() -> None:
     assert [one.key is not None for one in read.authorities] == [False, True]
 
 
-def test_a_key_of_another_certificate_counts_as_lost() -> None:
-    read = read_keyring(changed(key=ONE.key_pem.decode()), DEFAULT_LIFETIMES)
+@pytest.mark.parametrize("key", [ONE.key_pem.decode(), "x", "\ud800", TWO.key_pem.decode() + "-" * MAX_KEY_BYTES])
+def test_a_key_of_another_certificate_or_of_none_counts_as_lost(key: str) -> None:
+    read = read_keyring(changed(key=key), DEFAULT_LIFETIMES)
 
     assert read is not None
     assert read.bundle == KEYRING.bundle
@@ -54,10 +56,14 @@ def test_a_key_of_another_certificate_counts_as_lost() -> None:
         b"[{}]",
         changed(certificate="x"),
         changed(certificate=None),
-        changed(key="x"),
+        changed(key=7),
         changed(trustedSince="x"),
         changed(trustedSince="2026-03-01T12:00:00"),
         changed(trustedSince=7),
+        changed(trustedSince="9999-12-31T23:59:59-23:59"),
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        write_keyring(KEYRING) + b" " * MAX_KEYRING_BYTES,
     ],
 )
 def test_a_value_that_is_no_keyring_has_no_authorities(value: bytes) -> None:
@@ -71,6 +77,29 @@ def test_no_text_breaks_the_reader(value: bytes) -> None:
     read = read_keyring(value, DEFAULT_LIFETIMES)
 
     assert read is None or not read.with_key
+
+
+def test_an_authority_that_is_there_twice_is_read_once() -> None:
+    rows = json.loads(write_keyring(KEYRING))
+
+    assert read_keyring(json.dumps(rows * 2).encode(), DEFAULT_LIFETIMES) == KEYRING
+
+
+def test_of_too_many_authorities_the_youngest_are_read() -> None:
+    many = Keyring(tuple(Authority(make_authority(NOW).certificate) for _ in range(MAX_AUTHORITIES + 2)))
+
+    read = read_keyring(write_keyring(many), DEFAULT_LIFETIMES)
+
+    assert read is not None
+    assert read.bundle == many.bundle[2:]
+
+
+def test_a_full_keyring_has_room() -> None:
+    full = Keyring(
+        tuple(Authority(issued.certificate, issued.key, NOW) for issued in (make_authority(NOW) for _ in range(MAX_AUTHORITIES)))
+    )
+
+    assert read_keyring(write_keyring(full), DEFAULT_LIFETIMES) == full
 
 
 def test_a_keyring_does_not_show_its_keys() -> None:

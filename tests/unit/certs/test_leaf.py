@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -71,7 +72,13 @@ def test_a_leaf_whose_authority_lost_its_key_stays_until_the_next_authority_is_t
 def test_a_leaf_that_expired_is_replaced_by_one_of_any_authority() -> None:
     after = LEAF.certificate.not_valid_after_utc + TICK
 
-    assert next_signer(LEAF, state(after, LOST, NEW)) == NEW
+    assert next_signer(LEAF, state(after, LOST, NEW)) == replace(NEW, trusted_since=after)
+
+
+def test_an_authority_of_a_restored_secret_signs_nothing_before_the_bundle_has_had_it_for_the_propagation_time() -> None:
+    restored = replace(SECOND, trusted_since=NOW - DEFAULT_LIFETIMES.authority / 2)
+
+    assert next_signer(LEAF, state(NOW, restored, trusted=(ONE,))) is None
 
 
 def test_a_leaf_whose_authority_is_neither_in_the_secret_nor_in_the_bundle_is_replaced_at_once() -> None:

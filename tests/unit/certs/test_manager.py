@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -178,6 +179,23 @@ def test_a_secret_of_the_chart_is_filled_without_the_right_to_create(cluster: Fa
 
     assert cluster.objects[SECRET]["metadata"]["labels"] == {"app": "chart"}
     assert len(cluster.bundles[0]) == 1
+
+
+@pytest.mark.parametrize(("size", "stays"), [(700 * 1024, True), (1024 * 1024 - 100, False)])
+def test_other_entries_of_the_secret_stay_where_they_leave_room_for_the_authority(cluster: FakeCluster, size: int, stays: bool) -> None:
+    cluster.put_secret({"metadata": {"name": NAMES.secret}, "data": {"other": base64.b64encode(b"x" * size).decode()}})
+    Managed(cluster).manager.reconcile()
+
+    assert len(cluster.bundles[0]) == 1
+    assert ("other" in cluster.objects[SECRET]["data"]) == stays
+
+
+def test_whatever_else_is_in_the_bundle_is_removed(managed: Managed) -> None:
+    (before,) = managed.cluster.published
+    managed.cluster.put_bundle(before + b"# a comment")
+    managed.manager.reconcile()
+
+    assert managed.cluster.published == (before,)
 
 
 def test_replicas_switch_to_the_second_authority_while_both_are_trusted(managed: Managed) -> None:
