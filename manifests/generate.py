@@ -11,6 +11,10 @@ from webhook.core import built_in_sidecars
 
 VALUES_SCHEMA: Final = CHART / "values.schema.json"
 INSTALL: Final = MANIFESTS / "install.yaml"
+INSTALL_POLICY: Final = MANIFESTS / "install_policy.yaml"
+POLICY_KUBERNETES: Final = "1.30.0"
+"""The oldest version with ValidatingAdmissionPolicy in v1."""
+
 NAMESPACE: Final = MANIFESTS / "namespace.yaml"
 POLICY: Final = CHART / "templates" / "policy.yaml"
 INJECTED_NAMES: Final = re.compile(r"(?<=container\.name in \[)[^]]*(?=\])")
@@ -19,11 +23,19 @@ INJECTED_NAMES: Final = re.compile(r"(?<=container\.name in \[)[^]]*(?=\])")
 HEAD: Final = (
     "# Made by `python -m manifests.generate` from the chart with its default values, for Kubernetes 1.28 and later; edit there.\n"
 )
+POLICY_HEAD: Final = (
+    "# Made by `python -m manifests.generate` from the chart, for Kubernetes 1.30 and later, beside install.yaml; edit there.\n"
+)
 
 
 def install() -> str:
     """The chart as one manifest, with its namespace."""
     return f"{HEAD}{NAMESPACE.read_text('utf-8')}{render({})}"
+
+
+def install_policy() -> str:
+    """The policy that limits the service to its caBundle: install.yaml cannot have it, since Kubernetes 1.28 does not know such objects."""
+    return f"{POLICY_HEAD}{render({}, POLICY_KUBERNETES, only='certificate_policy.yaml')}"
 
 
 def policy() -> str:
@@ -38,6 +50,7 @@ def main() -> None:
     POLICY.write_text(policy(), "utf-8")
     VALUES_SCHEMA.write_text(values_schema(), "utf-8")
     INSTALL.write_text(install(), "utf-8")
+    INSTALL_POLICY.write_text(install_policy(), "utf-8")
 
 
 if __name__ == "__main__":

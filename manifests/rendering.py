@@ -35,7 +35,8 @@ def helm(*arguments: str | Path, given: str | None = None) -> str:
     return done.stdout
 
 
-def render(values: Mapping[str, object], kubernetes: str = KUBERNETES, namespace: str = NAME) -> str:
-    """The chart's objects as YAML text. RenderingError."""
+def render(values: Mapping[str, object], kubernetes: str = KUBERNETES, namespace: str = NAME, only: str = "") -> str:
+    """The chart's objects as YAML text, or those of one template alone. RenderingError."""
     where = ("--namespace", namespace, "--kube-version", kubernetes, "--values", "-")
-    return helm("template", NAME, CHART, *where, given=yaml.safe_dump(dict(values)))
+    shown = ("--show-only", f"templates/{only}") if only else ()
+    return helm("template", NAME, CHART, *where, *shown, given=yaml.safe_dump(dict(values)))

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import certs
-from manifests.generate import INSTALL, VALUES_SCHEMA
+from manifests.generate import INSTALL, INSTALL_POLICY, VALUES_SCHEMA
 from manifests.rendering import CHART
 from manifests.values_schema import DECIDED_BY_CHART, values_schema
 from testbed.manifest import OPTED_IN
@@ -191,6 +191,16 @@ def test_the_rights_are_those_of_the_cluster_watcher_and_of_the_certificate_mana
 
     assert one("Role")["rules"] == certificates[0]["rules"]
     assert one("ClusterRole")["rules"] == watching + certificates[1]["rules"]
+
+
+def test_the_policy_beside_install_yaml_limits_the_identity_that_install_yaml_makes() -> None:
+    policy, binding = yaml.safe_load_all(INSTALL_POLICY.read_text("utf-8"))
+    identity = one("ServiceAccount")["metadata"]
+
+    (condition,) = policy["spec"]["matchConditions"]
+    assert condition["expression"].endswith(f"== 'system:serviceaccount:{identity['namespace']}:{identity['name']}'")
+    assert policy["spec"]["failurePolicy"] == "Fail"
+    assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
 
 
 def test_the_authority_is_part_of_what_is_installed_and_empty() -> None:

@@ -130,7 +130,7 @@ class Release:
 
     def rendered(self, **values: object) -> list[JSONObject]:
         """What Helm installs."""
-        return objects({"name": self.name, **values}, namespace=self.namespace)
+        return objects({"name": self.name, **values}, NEWEST, self.namespace)
 
     def kubectl(self, *arguments: str, given: list[JSONObject]) -> None:
         """A command of kubectl's on these objects."""

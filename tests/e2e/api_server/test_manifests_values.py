@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from manifests.generate import INSTALL, install
+from manifests.generate import INSTALL, INSTALL_POLICY, POLICY_KUBERNETES, install, install_policy
 from manifests.rendering import CHART, RenderingError, helm
 from testbed import binaries
 from tests.e2e.api_server.chart import OPTIONS, OWN_SECRET, objects, only, settings_of
@@ -73,6 +73,23 @@ def test_install_yaml_is_current() -> None:
     require(binaries.HELM)
 
     assert INSTALL.read_text("utf-8") == install(), "run: python -m manifests.generate"
+    assert INSTALL_POLICY.read_text("utf-8") == install_policy(), "run: python -m manifests.generate"
+
+
+@pytest.mark.parametrize(
+    ("values", "kubernetes", "is_there"),
+    [
+        ({}, POLICY_KUBERNETES, True),
+        ({}, "1.29.9", False),
+        ({"certificates": {"selfManaged": {"caBundleOnly": False}}}, POLICY_KUBERNETES, False),
+        (OPTIONS["cert-manager"], POLICY_KUBERNETES, False),
+        (OPTIONS["own-secret"], POLICY_KUBERNETES, False),
+    ],
+)
+def test_the_service_is_limited_to_its_ca_bundle_where_it_writes_one(values: Mapping[str, Any], kubernetes: str, is_there: bool) -> None:
+    kinds = [one["kind"] for one in objects(values, kubernetes)]
+
+    assert ("ValidatingAdmissionPolicy" in kinds, "ValidatingAdmissionPolicyBinding" in kinds) == (is_there, is_there)
 
 
 @pytest.mark.parametrize("option", OPTIONS)

@@ -83,11 +83,10 @@ def test_the_token_changes_its_own_configuration_and_no_other(installed: Install
 
 
 def patched(client: httpx.Client, name: str) -> httpx.Response:
-    """The response to a patch as a dry run."""
-    headers = {"Content-Type": "application/merge-patch+json"}
-    return client.patch(
-        f"{CONFIGURATIONS_PATH}/{name}", params={"dryRun": "All"}, headers=headers, json={"metadata": {"labels": {"a": "b"}}}
-    )
+    """The response to a new caBundle as a dry run. The chart's policy refuses any other change (tests/e2e/api_server/test_certificate_policy.py)."""
+    headers = {"Content-Type": "application/json-patch+json"}
+    change = [{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": "Zmlyc3Q="}]
+    return client.patch(f"{CONFIGURATIONS_PATH}/{name}", params={"dryRun": "All"}, headers=headers, json=change)
 
 
 def test_the_rights_are_these(installed: Installation) -> None:
