@@ -28,6 +28,7 @@ TESTS: Final = ("tests/unit/core", "tests/unit/certs", "tests/golden")
 LEFT_OUT: Final = (
     "tests/unit/core/test_properties.py",
     "tests/unit/core/test_real_pods.py",
+    "tests/unit/certs/test_manager_hostile.py",
     "tests/unit/certs/test_rotation_interleaved.py",
 )
 """They take longer than all others together. A mutant that only they kill, by luck or by one of 149 pods, has no test that says what is wrong."""

@@ -18,6 +18,7 @@ from certs.authority import (
     RENEWAL,
     RENEWAL_JITTER,
     Issued,
+    can_sign,
     is_own_authority,
     make_authority,
     renewal_time,
@@ -77,6 +78,22 @@ def test_two_authorities_differ_in_name_serial_and_key_identifier() -> None:
     assert one.subject != other.subject
     assert one.serial_number != other.serial_number
     assert identifiers[0] != identifiers[1]
+
+
+def test_an_authority_can_sign() -> None:
+    assert can_sign(AUTHORITY)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        pytest.param(Issued(AUTHORITY.certificate, make_authority(NOW).key), id="a key of another certificate"),
+        pytest.param(sign_leaf(AUTHORITY, NAMES, NOW), id="a leaf"),
+        pytest.param(make_authority(datetime.max.replace(microsecond=0, tzinfo=UTC), life=timedelta()), id="at the end of time"),
+    ],
+)
+def test_what_no_verifier_accepts_leaves_of_cannot_sign(pair: Issued) -> None:
+    assert not can_sign(pair)
 
 
 def test_the_leaf_is_for_servers_alone_with_an_elliptic_key() -> None:

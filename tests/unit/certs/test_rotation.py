@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from certs.authority import Issued, make_authority, renewal_time
-from certs.keyring import Authority, Keyring
+from certs.keyring import MAX_AUTHORITIES, Authority, Keyring
 from certs.lifetimes import DEFAULT_LIFETIMES
-from certs.rotation import AddAuthority, AuthorityState, Done, PublishBundle, SaveKeyring, is_in_sync, next_action
+from certs.rotation import AddAuthority, AuthorityState, Done, PublishBundle, SaveKeyring, is_in_sync, next_action, updated_keyring
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -144,3 +144,24 @@ def test_the_propagation_time_has_to_pass_to_its_end() -> None:
 def test_a_missing_configuration_is_in_sync() -> None:
     assert is_in_sync(state(NOW, KNOWN))
     assert not is_in_sync(state(NOW, KNOWN, (ONE,), ()))
+
+
+@pytest.mark.parametrize("since", [NOW + SECOND, datetime.max.replace(tzinfo=UTC)])
+@pytest.mark.parametrize("bundles", [(), ((),), ((ONE,),)])
+def test_an_authority_that_is_trusted_since_a_later_time_is_trusted_since_now(
+    since: datetime, bundles: tuple[tuple[Issued, ...], ...]
+) -> None:
+    assert next_action(state(NOW, (authority(ONE, since),), *bundles)) == SaveKeyring(Keyring((authority(ONE, NOW),)))
+
+
+def test_a_bundle_that_holds_anything_else_is_written_again() -> None:
+    with_junk = replace(state(NOW, (authority(ONE, LONG_TRUSTED),), (ONE,)), has_other_content=True)
+
+    assert not is_in_sync(with_junk)
+    assert next_action(with_junk) == PublishBundle(certificates(ONE))
+
+
+def test_of_too_many_authorities_in_the_bundle_the_youngest_stay() -> None:
+    many = tuple(make_authority(NOW) for _ in range(MAX_AUTHORITIES))
+
+    assert updated_keyring(state(NOW, (authority(ONE, NOW),), (*many, ONE))).bundle == certificates(*many[1:], ONE)
