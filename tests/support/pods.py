@@ -13,6 +13,7 @@ from webhook.core.admission import Outcome, admit
 from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster, NativeSupport
 from webhook.core.review import parse_review, render_review
 from webhook.core.version import Version
+from webhook.core.wrapper import original_argv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,3 +85,8 @@ def container(pod: JSONObject, name: str) -> JSONObject:
     """A regular container by its name."""
     found: JSONObject = next(one for one in pod["spec"]["containers"] if one["name"] == name)
     return found
+
+
+def own_command(command: list[str] | None) -> list[str] | None:
+    """The command without the wrapper; None where the pod set none."""
+    return original_argv(command, None).unwrapped()[0] or None

@@ -11,10 +11,11 @@ from webhook.core.container_end import ContainerEnd
 from webhook.core.decision import Decision, Mutate, Skip, decide, skip_unread
 from webhook.core.errors import MalformedPodError
 from webhook.core.facts import read_facts
+from webhook.core.names import STATUS_ANNOTATION
 from webhook.core.operations import operations_for
-from webhook.core.patch import Operation, prove
-from webhook.core.pod import read_pod
-from webhook.core.pod_options import InvalidAnnotation
+from webhook.core.patch import Operation, annotations_are_full, prove
+from webhook.core.pod import encode_pod, is_too_large, read_pod
+from webhook.core.pod_options import ALL_VALID, InvalidAnnotations
 from webhook.core.reasons import Reason, SkipReason, Treatment
 from webhook.core.status import Status, status_of
 
@@ -35,7 +36,7 @@ class Outcome(msgspec.Struct, frozen=True):
         decision: What was decided.
         operations: The JSON patch; empty where the pod is already as it should be.
         status: The status that the pod carries afterwards; None for a pod that is skipped.
-        invalid_annotations: Pod options whose value is not allowed.
+        invalid_annotations: Annotations with the webhook's prefix that are ignored.
         warnings: Lines for whoever creates the pod.
 
     """
@@ -43,7 +44,7 @@ class Outcome(msgspec.Struct, frozen=True):
     decision: Decision
     operations: tuple[Operation, ...] = ()
     status: Status | None = None
-    invalid_annotations: tuple[InvalidAnnotation, ...] = ()
+    invalid_annotations: InvalidAnnotations = ALL_VALID
     warnings: tuple[str, ...] = ()
 
     @property
@@ -78,6 +79,8 @@ def admit(request: ReviewRequest, policy: Policy, cluster: Cluster) -> Outcome:
     reason = _not_handled(request)
     if reason is not None:
         return Outcome(Skip(reason))
+    if request.is_too_large:
+        return Outcome(Skip(SkipReason.TOO_LARGE))
     if request.pod is None:
         return _malformed(request.problem)
     return _treated(request.pod, policy, cluster)
@@ -93,7 +96,10 @@ def treat(pod: Mapping[str, Any] | bytes, policy: Policy, cluster: Cluster) -> O
 
     """
     try:
-        read = read_pod(pod)
+        data = pod if isinstance(pod, bytes) else encode_pod(pod)
+        if is_too_large(data):
+            return Outcome(Skip(SkipReason.TOO_LARGE))
+        read = read_pod(data)
     except MalformedPodError as problem:
         return _malformed(str(problem))
     return _treated(read, policy, cluster)
@@ -124,16 +130,21 @@ def _decided(facts: Facts, policy: Policy, cluster: Cluster) -> Outcome:
     decision = decide(facts, policy, cluster)
     match decision:
         case Skip():
-            warnings = tuple([invalid.warning for invalid in facts.invalid_annotations])
-            return Outcome(decision, invalid_annotations=facts.invalid_annotations, warnings=warnings)
+            return _skipped(facts, decision)
         case Mutate():
             return _mutated(facts, decision, policy)
         case _:
             assert_never(decision)
 
 
+def _skipped(facts: Facts, skip: Skip) -> Outcome:
+    return Outcome(skip, invalid_annotations=facts.invalid_annotations, warnings=tuple(facts.invalid_annotations.warnings))
+
+
 def _mutated(facts: Facts, mutate: Mutate, policy: Policy) -> Outcome:
     status = status_of(facts, mutate)
+    if annotations_are_full(facts.pod.annotations | mutate.annotations | {STATUS_ANNOTATION: status.as_text()}):
+        return _skipped(facts, Skip(SkipReason.ANNOTATIONS_FULL))
     operations = operations_for(facts, mutate, status, policy)
     if operations:
         prove(facts.pod, operations)
@@ -141,8 +152,7 @@ def _mutated(facts: Facts, mutate: Mutate, policy: Policy) -> Outcome:
 
 
 def _warnings(facts: Facts, mutate: Mutate) -> Iterator[str]:
-    for invalid in facts.invalid_annotations:
-        yield invalid.warning
+    yield from facts.invalid_annotations.warnings
     if mutate.reason.treatment is Treatment.LEFT:
         yield f"airflow-sidecar-webhook: {mutate.reason}: {mutate.reason.advice}"
     if mutate.reason is Reason.SOME_KEEP_RUNNING:

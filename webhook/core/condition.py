@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MAX_IMAGE_CHARACTERS: Final = 1024
 """A longer name is no valid image, and must not fill the caches."""
 
+MAX_IMAGE_SLASHES: Final = 32
+"""A name with more parts is no image of a registry; a pattern is tried at each of them."""
+
 MAX_VALUE_CHARACTERS: Final = 4096
 """A longer value is not matched, since matching a glob could take long."""
 
@@ -36,6 +39,13 @@ def glob(pattern: str) -> re.Pattern[str]:
     return re.compile(translate(pattern))
 
 
+@lru_cache(maxsize=1024)
+def _image_glob(pattern: str) -> re.Pattern[str]:
+    """A glob that matches a whole repository, or its end after a ``/``. One that starts with ``*`` matches what stands before, too."""
+    return re.compile(translate(pattern) if pattern.startswith("*") else f"(?s:(?:.*/)?){translate(pattern)}")
+
+
+@lru_cache(maxsize=1024)
 def repository(image: str) -> str:
     """The image's whole name without tag and digest, with what a container runtime adds to a short one.
 
@@ -53,14 +63,12 @@ def repository(image: str) -> str:
 
 def image_matches(image: str, pattern: str) -> bool:
     """Whether the pattern matches the image's repository or its end after a ``/``: ``apache/airflow`` also matches a mirror's copy."""
-    return len(image) <= MAX_IMAGE_CHARACTERS and _image_matches(image, pattern)
+    return len(image) <= MAX_IMAGE_CHARACTERS and image.count("/") <= MAX_IMAGE_SLASHES and _image_matches(image, pattern)
 
 
 @lru_cache(maxsize=4096)
 def _image_matches(image: str, pattern: str) -> bool:
-    parts = repository(image).split("/")
-    expression = glob(pattern)
-    return any(expression.match("/".join(parts[start:])) for start in range(len(parts)))
+    return _image_glob(pattern).match(repository(image)) is not None
 
 
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
@@ -103,7 +111,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
         return len(found) <= MAX_VALUE_CHARACTERS and glob(self.value).match(found) is not None
 
     def _is_switched_off(self, container: Container | None) -> bool:
-        return self.flag is not None and container is not None and any(f"{self.flag}={word}" in container.words for word in NO)
+        return self.flag is not None and container is not None and any(f"{self.flag}={word}" in container.distinct_words for word in NO)
 
     @cached_property
     def _read(self) -> Callable[[Pod, Container | None], str | None]:
@@ -129,11 +137,11 @@ def _label(key: str, pod: Pod, _container: Container | None) -> str | None:
 
 
 def _volume(name: str, pod: Pod, _container: Container | None) -> str | None:
-    return name if name in [volume.name for volume in pod.spec.volumes or ()] else None
+    return name if name in pod.spec.volume_names else None
 
 
 def _init_container(name: str, pod: Pod, _container: Container | None) -> str | None:
-    return name if any(container.name == name for container in pod.init_containers) else None
+    return name if name in pod.spec.init_container_names else None
 
 
 def _env(name: str, _pod: Pod, container: Container | None) -> str | None:
@@ -141,7 +149,7 @@ def _env(name: str, _pod: Pod, container: Container | None) -> str | None:
 
 
 def _flag(flag: str, _pod: Pod, container: Container | None) -> str | None:
-    return None if container is None else flag_value(container.words, flag)
+    return None if container is None else container.flags.get(flag)
 
 
 def _argument(argument: str, _pod: Pod, container: Container | None) -> str | None:
@@ -165,14 +173,3 @@ SUBJECTS: Final = MappingProxyType(
     }
 )
 """The subjects of a condition, each with the function that reads it."""
-
-
-def flag_value(words: list[str], flag: str) -> str | None:
-    """The value of ``--flag=value`` or ``--flag value``, "" for a bare ``--flag``, None where it is absent."""
-    for position, word in enumerate(words):
-        if word == flag:
-            following = words[position + 1] if position + 1 < len(words) else ""
-            return "" if following.startswith("-") else following
-        if word.startswith(f"{flag}="):
-            return word[len(flag) + 1 :]
-    return None

@@ -36,6 +36,10 @@ GCSFUSE_DRIVER: Final = "gcsfuse.csi.storage.gke.io"
 """Its volumes are served by a sidecar, and no init container can mount them (gcs-fuse-csi-driver issue #38)."""
 
 
+MAX_RECORD_CHARACTERS: Final = 32 * 1024
+"""An injector's record of its containers that is longer stays as it is."""
+
+
 class Move(msgspec.Struct, frozen=True):
     """One regular container that becomes an init container.
 
@@ -156,7 +160,7 @@ def _why_ports_stay(rule: Convert, container: Container, cluster: Cluster) -> No
 
 
 def _why_volumes_stay(container: Container, facts: Facts) -> NotConvertedReason | None:
-    served = {volume.name for volume in facts.pod.spec.volumes or () if volume.driver == GCSFUSE_DRIVER}
+    served = facts.pod.spec.volumes_of(GCSFUSE_DRIVER)
     return NotConvertedReason.CSI_VOLUME if any(mount.name in served for mount in container.mounts) else None
 
 
@@ -214,6 +218,8 @@ def _with_entry_moved(text: str, name: str) -> str:
 
     Istio's status lists names, with null for an empty list; its overrides list containers, without a member for an empty list.
     """
+    if len(text) > MAX_RECORD_CHARACTERS:
+        return text
     try:
         record = msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):
@@ -225,7 +231,7 @@ def _with_entry_moved(text: str, name: str) -> str:
     if not moved:
         return text
     record["initContainers"] = [*inits, *moved]
-    record["containers"] = [one for one in regular if one not in moved] or None
+    record["containers"] = [one for one in regular if _name_of(one) != name] or None
     if record["containers"] is None and moved != [name]:
         del record["containers"]
     return msgspec.json.encode(record).decode()
@@ -236,7 +242,7 @@ def _name_of(entry: object) -> object:
 
 
 def _order(facts: Facts, moved: list[Container]) -> Iterator[str]:
-    """The wrapper's helper, which needs nothing; each mesh proxy after its own init containers; then the rest, see `_behind`."""
+    """The wrapper's helper, which needs nothing; each mesh proxy after its own init containers; then the rest, see `Needs`."""
     inits = [container.name for container in facts.pod.init_containers]
     first = [name for name in inits if name == HELPER_CONTAINER]
     others: list[Container] = []
@@ -249,8 +255,9 @@ def _order(facts: Facts, moved: list[Container]) -> Iterator[str]:
             others.append(container)
     rest = [name for name in inits if name not in first]
     slots: dict[int, list[str]] = {}
+    needs = Needs(facts, rest)
     for container in others:
-        slots.setdefault(_behind(facts, container, rest), []).append(container.name)
+        slots.setdefault(needs.of(container), []).append(container.name)
     yield from first
     yield from slots.get(0, ())
     for place, name in enumerate(rest, start=1):
@@ -262,27 +269,45 @@ def _matching(patterns: tuple[str, ...], names: Iterable[str]) -> list[str]:
     return [name for pattern in patterns for name in names if glob(pattern).match(name)]
 
 
-def _behind(facts: Facts, container: Container, rest: list[str]) -> int:
-    """How many of these init containers go before it: all up to the last one that it needs."""
-    needed = _needed(facts, container)
-    return max((place for place, name in enumerate(rest, start=1) if name in needed), default=0)
+class Needs:
+    """How many of these init containers go before a container that becomes native: all up to the last one that it needs.
 
+    It needs its own init containers, mesh proxies, and those that write into one of its volumes or use its port. What the init containers
+    have is read once for all containers.
+    """
 
-def _needed(facts: Facts, container: Container) -> set[str]:
-    """Init containers that must go before it: its own, mesh proxies, and those that write into one of its volumes or use its port."""
-    inits = [init.name for init in facts.pod.init_containers]
-    needed = {*_matching(facts.rows[container.name].init_containers, inits)}
-    for name in facts.native_sidecars:
-        row = facts.rows[name]
-        if row.native and row.native.convert and row.native.convert.starts_first:
-            needed |= {name, *_matching((*row.init_containers, *row.native.convert.next_init_containers), inits)}
-    written = {volume.name for volume in facts.pod.spec.volumes or () if not volume.is_read_only}
-    mounts = {mount.name for mount in container.mounts} & written
-    ports = _numbers(container)
-    for init in facts.pod.init_containers:
-        if not mounts.isdisjoint(mount.name for mount in init.mounts) or not ports.isdisjoint(_numbers(init)):
-            needed.add(init.name)
-    return needed
+    def __init__(self, facts: Facts, rest: list[str]) -> None:
+        """Index ``rest``, the names of init containers in their order, by what another container may need them for."""
+        self._facts, self._rest = facts, rest
+        self._places = {name: place for place, name in enumerate(rest, start=1)}
+        self._by_volume: dict[str, int] = {}
+        self._by_port: dict[int, int] = {}
+        writable = facts.pod.spec.writable_volumes
+        for init in facts.pod.init_containers:
+            place = self._places.get(init.name, 0)
+            for mount in init.mounts:
+                if mount.name in writable:
+                    self._by_volume[mount.name] = max(place, self._by_volume.get(mount.name, 0))
+            for number in _numbers(init):
+                self._by_port[number] = max(place, self._by_port.get(number, 0))
+        self._meshes = self._last(list(self._of_meshes()))
+
+    def of(self, container: Container) -> int:
+        """The number for this container."""
+        own = self._last(_matching(self._facts.rows[container.name].init_containers, self._rest))
+        by_volume = max([self._by_volume.get(mount.name, 0) for mount in container.mounts], default=0)
+        by_port = max([self._by_port.get(number, 0) for number in _numbers(container)], default=0)
+        return max(own, self._meshes, by_volume, by_port)
+
+    def _last(self, names: list[str]) -> int:
+        return max([self._places.get(name, 0) for name in names], default=0)
+
+    def _of_meshes(self) -> Iterator[str]:
+        for name in self._facts.native_sidecars:
+            row = self._facts.rows[name]
+            if row.native and row.native.convert and row.native.convert.starts_first:
+                yield name
+                yield from _matching((*row.init_containers, *row.native.convert.next_init_containers), self._rest)
 
 
 def _numbers(container: Container) -> set[int]:

@@ -27,10 +27,13 @@ import msgspec
 from webhook.core.cluster import NativeSupport
 from webhook.core.container_end import ContainerEnd, container_ends
 from webhook.core.conversion import NO_CONVERSION, Conversion, convert
+from webhook.core.errors import MalformedPodError
+from webhook.core.helper import is_helper_place_taken
 from webhook.core.origin import RUNS_AIRFLOW_IMAGE, PodOrigin, pod_origin
 from webhook.core.pod_options import Mode, ShellSource
 from webhook.core.reasons import Reason, SkipReason
 from webhook.core.short_name import short_name_labels
+from webhook.core.sidecar import MAX_NAME_CHARACTERS, MAX_YES_CHARACTERS
 from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, EntrypointSource, Wrap
 
 if TYPE_CHECKING:
@@ -111,12 +114,34 @@ def _why_wrapped(ends: dict[str, ContainerEnd]) -> Reason:
 
 
 def skip_unread(pod: Pod) -> SkipReason | None:
-    """Why a pod is skipped before it is read in full: most pods of a cluster are not Airflow's, and anybody may post any pod."""
+    """Why a pod is skipped before it is read in full: most pods of a cluster are not Airflow's, and anybody may post any pod.
+
+    Raises:
+        MalformedPodError: No container may have a name of that length.
+
+    """
     if MIRROR_POD in pod.annotations:
         return SkipReason.MIRROR_POD
     if pod_origin(pod) is None:
         return SkipReason.NOT_AIRFLOW
-    return SkipReason.TOO_MANY_CONTAINERS if len(pod.spec.containers) + len(pod.init_containers) > MAX_CONTAINERS else None
+    if len(pod.spec.containers) + len(pod.init_containers) > MAX_CONTAINERS:
+        return SkipReason.TOO_MANY_CONTAINERS
+    if max(map(len, (*pod.spec.container_names, *pod.spec.init_container_names)), default=0) > MAX_NAME_CHARACTERS:
+        message = f"the name of a container is longer than {MAX_NAME_CHARACTERS} characters"
+        raise MalformedPodError(message)
+    return SkipReason.DUPLICATE_NAMES if _has_duplicate_names(pod) else None
+
+
+def _has_duplicate_names(pod: Pod) -> bool:
+    """Whether two containers or two volumes have one name. A native sidecar may: what its injector has added again is removed."""
+    spec, regular, inits = pod.spec, pod.spec.container_names, pod.spec.initContainers or ()
+    plain = {init.name for init in inits if not init.is_native_sidecar}
+    return (
+        len(set(regular)) < len(regular)
+        or len(spec.init_container_names) < len(inits)
+        or not plain.isdisjoint(regular)
+        or len(spec.volume_names) < len(spec.volumes or ())
+    )
 
 
 def _skip_reason(facts: Facts, mode: Mode, injector_annotations: dict[str, str]) -> SkipReason | None:
@@ -139,7 +164,7 @@ def _is_out_of_mesh(facts: Facts) -> bool:
     """Istio injects neither into host-network pods nor where the label, else the annotation, says other than yes (inject.go)."""
     pod = facts.pod
     inject = pod.labels.get("sidecar.istio.io/inject") or pod.annotations.get("sidecar.istio.io/inject")
-    return pod.spec.hostNetwork is True or (bool(inject) and str(inject).lower() not in {"true", "yes", "y", "on"})
+    return pod.spec.hostNetwork is True or (bool(inject) and str(inject)[:MAX_YES_CHARACTERS].lower() not in {"true", "yes", "y", "on"})
 
 
 def _why_not_wrapped(facts: Facts, mode: Mode) -> Reason | None:
@@ -185,6 +210,8 @@ def _wrap(facts: Facts, policy: Policy) -> Wrap | Reason:
     shell = _shell(facts, policy, entrypoint)
     if shell is None:
         return Reason.SHELL_UNKNOWN
+    if shell == HELPER_SHELL and is_helper_place_taken(facts.pod, facts.main_container):
+        return Reason.HELPER_NAME_TAKEN
     options = facts.options
     return Wrap(
         entrypoint=entrypoint,
@@ -201,15 +228,15 @@ def _entrypoint(facts: Facts, policy: Policy) -> Entrypoint | None:
     main = facts.main_container
     if main is None:
         return None
-    if facts.command is not None:
-        return Entrypoint(EntrypointSource.COMMAND, facts.command)
+    if facts.argv.command is not None:
+        return Entrypoint(EntrypointSource.COMMAND, facts.argv.command)
     if facts.options.entrypoint is not None:
         return Entrypoint(EntrypointSource.ANNOTATION, facts.options.entrypoint)
     row = policy.entrypoints.entrypoint_of(main.image or "")
     if row is not None:
-        words = row.words(has_args=bool(main.args))
+        words = row.words(has_args=bool(facts.argv.args))
         return None if words is None else Entrypoint(EntrypointSource.TABLE, words)
-    if facts.origin in RUNS_AIRFLOW_IMAGE and main.args:
+    if facts.origin in RUNS_AIRFLOW_IMAGE and facts.argv.args:
         return Entrypoint(EntrypointSource.IN_IMAGE, candidates=policy.entrypoints.candidates)
     return None
 

@@ -9,9 +9,9 @@ import msgspec
 from webhook.core import names
 from webhook.core.origin import PodOrigin, pod_origin
 from webhook.core.pod import Pod
-from webhook.core.pod_options import InvalidAnnotation, PodOptions, read_pod_options
+from webhook.core.pod_options import InvalidAnnotation, InvalidAnnotations, PodOptions, read_pod_options
 from webhook.core.sidecar import FoundSidecar, Sidecar, locate
-from webhook.core.wrapper import original_command
+from webhook.core.wrapper import Argv, original_argv
 
 if TYPE_CHECKING:
     from webhook.core.pod import Container
@@ -28,9 +28,9 @@ class Facts(msgspec.Struct, frozen=True):
         pod: The pod.
         origin: What of Airflow's created it; None: nothing of Airflow's.
         options: The pod options: the user's annotations for this webhook.
-        invalid_annotations: Those whose value is not allowed.
+        invalid_annotations: Those that are ignored.
         main: Index of the task's container in ``spec.containers``, or None.
-        command: The main container's own command, without this webhook's wrapper; None where it has none.
+        argv: The main container's own command and args, without this webhook's wrapper.
         sidecars: Known sidecars among the regular containers, in the order of their quit requests.
         native_sidecars: Names of known sidecars that are native already.
         rows: The catalogue's row of each known container, by its name.
@@ -41,9 +41,9 @@ class Facts(msgspec.Struct, frozen=True):
     pod: Pod
     origin: PodOrigin | None
     options: PodOptions
-    invalid_annotations: tuple[InvalidAnnotation, ...]
+    invalid_annotations: InvalidAnnotations
     main: int | None
-    command: tuple[str, ...] | None
+    argv: Argv
     sidecars: tuple[FoundSidecar, ...]
     native_sidecars: tuple[str, ...]
     rows: dict[str, Sidecar]
@@ -60,15 +60,15 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
     options, bad = read_pod_options(pod.annotations)
     rows = {container.name: _sidecar_of(pod, container, options, catalogue) for container in pod.spec.containers}
     main, misnamed = _find_main(pod, options, rows)
-    command = None if main is None else original_command(pod.spec.containers[main].command)
+    container = None if main is None else pod.spec.containers[main]
     native = _native(pod, options, catalogue)
     return Facts(
         pod=pod,
         origin=pod_origin(pod),
         options=options,
-        invalid_annotations=bad + misnamed,
+        invalid_annotations=bad if misnamed is None else InvalidAnnotations((*bad.named, misnamed), bad.more),
         main=main,
-        command=None if command is None else tuple(command),
+        argv=Argv(None) if container is None else original_argv(container.command, container.args),
         sidecars=_found(pod, rows, main),
         native_sidecars=tuple(native),
         rows={name: row for name, row in rows.items() if row is not None} | native,
@@ -86,16 +86,16 @@ def _sidecar_of(pod: Pod, container: Container, options: PodOptions, catalogue: 
     return catalogue.find(pod, container)
 
 
-def _find_main(pod: Pod, options: PodOptions, rows: dict[str, Sidecar | None]) -> tuple[int | None, tuple[InvalidAnnotation, ...]]:
+def _find_main(pod: Pod, options: PodOptions, rows: dict[str, Sidecar | None]) -> tuple[int | None, InvalidAnnotation | None]:
     """The index of the task's container: the one that the user names, else ``base``, else the first that is not a known sidecar."""
-    order = [container.name for container in pod.spec.containers]
+    order = pod.spec.container_names
     possible = [name for name in order if rows[name] is None and name != names.XCOM_CONTAINER]
-    misnamed: tuple[InvalidAnnotation, ...] = ()
+    misnamed = None
     if options.main_container is not None:
         # A container that the user himself describes as a sidecar may be named; one that the catalogue knows may not.
         if options.main_container in possible or rows.get(options.main_container) in options.sidecars:
-            return order.index(options.main_container), ()
-        misnamed = (InvalidAnnotation(names.MAIN_CONTAINER_ANNOTATION, f"one of {', '.join(possible)}"),)
+            return order.index(options.main_container), None
+        misnamed = InvalidAnnotation(names.MAIN_CONTAINER_ANNOTATION, f"one of {', '.join(possible)}")
     if BASE in possible:
         return order.index(BASE), misnamed
     return (order.index(possible[0]) if possible else None), misnamed

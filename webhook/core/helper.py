@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from webhook.core.names import HELPER_BUSYBOX, HELPER_CONTAINER, HELPER_MOUNT_PATH, HELPER_VOLUME
+from webhook.core.pod import ABSENT
 
 if TYPE_CHECKING:
     from webhook.core.pod import Container, Pod
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 IMAGE_BUSYBOX: Final = "/busybox"
 """Where the static busybox lies in the helper's image."""
 
+_COMMAND: Final = [IMAGE_BUSYBOX, "cp", IMAGE_BUSYBOX, HELPER_BUSYBOX]
 _NOBODY: Final = 65532
 _COPIED_RESOURCES: Final = ("cpu", "memory", "ephemeral-storage")
 _ROOM_FOR_BUSYBOX: Final = "8Mi"  # a static busybox is about 2 MiB
@@ -27,7 +29,7 @@ def helper_container(pod: Pod, main: Container, image: str) -> dict[str, Any]:
     container: dict[str, Any] = {
         "name": HELPER_CONTAINER,
         "image": image,
-        "command": [IMAGE_BUSYBOX, "cp", IMAGE_BUSYBOX, HELPER_BUSYBOX],
+        "command": _COMMAND,
         "securityContext": _security_context(pod, main),
         "volumeMounts": [{"name": HELPER_VOLUME, "mountPath": HELPER_MOUNT_PATH}],
     }
@@ -45,6 +47,28 @@ def helper_volume() -> dict[str, Any]:
 def helper_mount() -> dict[str, Any]:
     """How the main container sees it."""
     return {"name": HELPER_VOLUME, "mountPath": HELPER_MOUNT_PATH, "readOnly": True}
+
+
+def is_helper_place_taken(pod: Pod, main: Container | None) -> bool:
+    """Whether the pod has something of its own with a name or at a path that the helper needs; what an earlier review added is not that."""
+    inits = [init for init in pod.init_containers if init.name == HELPER_CONTAINER]
+    volumes = [volume for volume in pod.spec.volumes or () if volume.name == HELPER_VOLUME]
+    return (
+        HELPER_CONTAINER in pod.spec.container_names
+        or any(init.command != _COMMAND for init in inits)
+        or any(volume.emptyDir == ABSENT for volume in volumes)
+        or (main is not None and _is_path_taken(main))
+    )
+
+
+def _is_path_taken(main: Container) -> bool:
+    mounted = any(mount.mountPath == HELPER_MOUNT_PATH and mount.name != HELPER_VOLUME for mount in main.mounts)
+    return mounted or HELPER_MOUNT_PATH in main.device_paths
+
+
+def has_helper_mount(main: Container) -> bool:
+    """Whether the helper's volume is at its place in the main container."""
+    return any(mount.mountPath == HELPER_MOUNT_PATH and mount.name == HELPER_VOLUME for mount in main.mounts)
 
 
 def _security_context(pod: Pod, main: Container) -> dict[str, Any]:

@@ -28,6 +28,9 @@ _REQUESTED: Final = re.compile(r"(?::(?:\d+|\$\{?\w+\}?)|\w://[^\s/'\"]+|\b(?:lo
 
 _WORD: Final = re.compile(r"[\w./-]+")
 
+MAX_CHARACTERS_READ: Final = 2048
+"""The part of a preStop hook's command in which a quit request is looked for."""
+
 
 def is_post_start_known(hooks: dict[str, Any], dropped: tuple[tuple[str, ...], ...]) -> bool:
     """Whether there is no postStart hook, or one that is removed from a native sidecar."""
@@ -75,7 +78,7 @@ def _is_quit(hook: Any) -> bool:
     words = _words(hook)
     request = hook.get("httpGet") if isinstance(hook, dict) else None
     path = str(request.get("path")) if isinstance(request, dict) else ""
-    text = " ".join([*words, path])
+    text = " ".join([*words, path])[:MAX_CHARACTERS_READ]
     programs = {word.rpartition("/")[2] for word in _WORD.findall(text)}
     paths = [f"/{path.partition('?')[0]}", *_REQUESTED.findall(text)]
     is_request = any(one.rstrip("/").endswith(QUIT_PATHS) for one in paths)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webhook.core import names
-from webhook.core.helper import helper_container, helper_mount, helper_volume
+from webhook.core.helper import has_helper_mount, helper_container, helper_mount, helper_volume
 from webhook.core.patch import Operation, add, add_entries, add_items, move, remove
 from webhook.core.pod_options import ShellSource
 from webhook.core.wrapper import wrapped_command
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from webhook.core.conversion import Move
     from webhook.core.decision import Mutate
     from webhook.core.facts import Facts
-    from webhook.core.pod import Container, Volume, VolumeMount
+    from webhook.core.pod import Container, Volume
     from webhook.core.policy import Policy
     from webhook.core.status import Status
 
@@ -42,12 +42,16 @@ def _command(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:
     main = facts.main_container
     if main is None:
         return []
-    own = None if facts.command is None else list(facts.command)
-    wanted = wrapped_command(mutate.wrap, policy.script) if mutate.wrap else own
-    if wanted == (main.command or None):
+    argv = facts.argv
+    command, args = argv.wrapped(wrapped_command(mutate.wrap, policy.script)) if mutate.wrap else argv.unwrapped()
+    here = ("spec", "containers", facts.main or 0)
+    return [*_words(command, main.command, *here, "command"), *_words(args, main.args, *here, "args")]
+
+
+def _words(wanted: list[str], present: list[str] | None, *place: str | int) -> list[Operation]:
+    if wanted == (present or []):
         return []
-    place = ("spec", "containers", facts.main or 0, "command")
-    return [remove(*place) if wanted is None else add(wanted, *place)]
+    return [add(wanted, *place) if wanted else remove(*place)]
 
 
 def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:
@@ -62,7 +66,7 @@ def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:
         operations.append(add(container, *place, 0) if spec.initContainers else add([container], *place))
     if not _named(spec.volumes or [], names.HELPER_VOLUME):
         operations += add_items([helper_volume()], spec.volumes, "spec", "volumes")
-    if not _named(main.mounts, names.HELPER_VOLUME):
+    if not has_helper_mount(main):
         operations += add_items([helper_mount()], main.mounts, "spec", "containers", facts.main or 0, "volumeMounts")
     return operations
 
@@ -123,5 +127,5 @@ def _edits(moved: Move, facts: Facts, place: int) -> Iterator[Operation]:
         yield remove(*here, "resizePolicy")
 
 
-def _named(entries: Sequence[Container | VolumeMount | Volume], name: str) -> bool:
+def _named(entries: Sequence[Container | Volume], name: str) -> bool:
     return any(entry.name == name for entry in entries)

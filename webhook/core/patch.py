@@ -165,6 +165,8 @@ def _container(container: Container, *, mounts: bool) -> dict[str, Any]:
     part: dict[str, Any] = {"name": container.name}
     if container.command is not None:
         part["command"] = container.command
+    if container.args is not None:
+        part["args"] = container.args
     if container.restartPolicy is not None:
         part["restartPolicy"] = container.restartPolicy
     if mounts and container.mounts:
@@ -205,12 +207,17 @@ def _violations(pod: dict[str, Any], labels_before: dict[str, str]) -> Iterator[
     for key, value in metadata.get("labels", {}).items():
         if labels_before.get(key) != value and not is_label_value(value):
             yield f"the value of label {key} is not valid"
-    if _bytes(metadata.get("annotations", {})) > MAX_ANNOTATION_BYTES:
+    if annotations_are_full(metadata.get("annotations", {})):
         yield "the annotations are over 256 KiB"
 
 
 def _has_twice(names: list[str]) -> bool:
     return len(set(names)) < len(names)
+
+
+def annotations_are_full(annotations: dict[str, str]) -> bool:
+    """Whether the API server refuses so many annotations."""
+    return _bytes(annotations) > MAX_ANNOTATION_BYTES
 
 
 def _bytes(entries: dict[str, str]) -> int:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
+from webhook.core.document import Documents
 from webhook.core.errors import MalformedPodError
 
 if TYPE_CHECKING:
@@ -28,9 +30,16 @@ class EnvVar(msgspec.Struct, frozen=True, gc=False):
 
 
 class VolumeMount(msgspec.Struct, frozen=True, gc=False):
-    """A volume mounted into a container: the name of the volume."""
+    """A volume mounted into a container: the name of the volume, and where."""
 
     name: str
+    mountPath: str | None = None  # noqa: N815
+
+
+class VolumeDevice(msgspec.Struct, frozen=True, gc=False):
+    """A block device in a container: where."""
+
+    devicePath: str | None = None  # noqa: N815
 
 
 class Port(msgspec.Struct, frozen=True, gc=False):
@@ -52,6 +61,7 @@ class Volume(msgspec.Struct, frozen=True, gc=False):
     configMap: msgspec.Raw = ABSENT  # noqa: N815
     csi: msgspec.Raw = ABSENT
     downwardAPI: msgspec.Raw = ABSENT  # noqa: N815
+    emptyDir: msgspec.Raw = ABSENT  # noqa: N815
     image: msgspec.Raw = ABSENT
     projected: msgspec.Raw = ABSENT
     secret: msgspec.Raw = ABSENT
@@ -59,22 +69,30 @@ class Volume(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_read_only(self) -> bool:
         """Whether no container can write into it for another to read."""
-        return any(source != ABSENT for source in (self.configMap, self.downwardAPI, self.image, self.projected, self.secret))
+        return not (self.configMap == self.downwardAPI == self.image == self.projected == self.secret == ABSENT)
 
     @property
     def driver(self) -> str | None:
         """The CSI driver of an inline volume."""
+        if self.csi == ABSENT:
+            return None
         found = (_read(_OBJECT, self.csi, "csi") or {}).get("driver")
         return found if isinstance(found, str) else None
 
 
 _ENVIRONMENT: Final = msgspec.json.Decoder(list[EnvVar] | None)
 _MOUNTS: Final = msgspec.json.Decoder(list[VolumeMount] | None)
+_DEVICES: Final = msgspec.json.Decoder(list[VolumeDevice] | None)
 _PORTS: Final = msgspec.json.Decoder(list[Port] | None)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any] | None)
 
-_TAKES_SCRIPT: Final = re.compile(r"-[A-Za-z]*c")
-_QUOTES: Final = re.compile(r"[\"']")
+MAX_WORDS: Final = 512
+"""Flags are looked up among so many words of a container's command line: no sidecar has more."""
+
+MAX_SCRIPT_CHARACTERS: Final = 16 * 1024
+"""The part of a container's scripts in which words are looked up."""
+
+_TAKES_SCRIPT: Final = re.compile(r"-[A-Za-z]{0,9}c")
 _BREAKS: Final = re.compile(r"[\s;&|()]+")
 
 
@@ -107,6 +125,7 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     restartPolicyRules: msgspec.Raw = ABSENT  # noqa: N815
     startupProbe: msgspec.Raw = ABSENT  # noqa: N815
     securityContext: msgspec.Raw = ABSENT  # noqa: N815
+    volumeDevices: msgspec.Raw = ABSENT  # noqa: N815
     volumeMounts: msgspec.Raw = ABSENT  # noqa: N815
 
     @property
@@ -124,10 +143,30 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         """`argv`, with a script that a shell is given (``sh -ec "…"``) taken apart into its words."""
         words: list[str] = []
         is_script = False
-        for argument in self.argv:
-            words += _BREAKS.split(_QUOTES.sub("", argument)) if is_script else [argument]
+        left = MAX_SCRIPT_CHARACTERS
+        for argument in self.argv[:MAX_WORDS]:
+            words += _words_of_script(argument[:left]) if is_script else [argument]
+            left = max(0, left - len(argument)) if is_script else left
+            if len(words) >= MAX_WORDS:
+                break
             is_script = _TAKES_SCRIPT.fullmatch(argument) is not None
-        return words
+        return words[:MAX_WORDS]
+
+    @cached_property
+    def distinct_words(self) -> frozenset[str]:
+        """`words`, each once."""
+        return frozenset(self.words)
+
+    @cached_property
+    def flags(self) -> dict[str, str]:
+        """The value of each ``--flag=value`` or ``--flag value``, "" for a bare ``--flag``; the first one counts."""
+        found: dict[str, str] = {}
+        words = self.words
+        for word, following in zip_longest(words, words[1:], fillvalue=""):
+            flag, equals, value = word.partition("=")
+            if flag not in found:
+                found[flag] = value if equals else "" if following.startswith("-") else following
+        return found
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -138,6 +177,11 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     def mounts(self) -> list[VolumeMount]:
         """The volumes mounted in it."""
         return _read(_MOUNTS, self.volumeMounts, "volumeMounts") or []
+
+    @cached_property
+    def device_paths(self) -> list[str | None]:
+        """Where block devices are in it."""
+        return [device.devicePath for device in _read(_DEVICES, self.volumeDevices, "volumeDevices") or ()]
 
     @cached_property
     def open_ports(self) -> list[Port]:
@@ -165,6 +209,10 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         return _read(_OBJECT, self.resources, "resources") or {}
 
 
+def _words_of_script(script: str) -> list[str]:
+    return _BREAKS.split(script.replace('"', "").replace("'", ""), MAX_WORDS)
+
+
 class OperatingSystem(msgspec.Struct, frozen=True):
     """``spec.os``."""
 
@@ -187,6 +235,38 @@ class PodSpec(msgspec.Struct, frozen=True, dict=True):
         """Its security context."""
         return _read(_OBJECT, self.securityContext, "securityContext") or {}
 
+    @cached_property
+    def container_names(self) -> list[str]:
+        """Of its regular containers, in their order."""
+        return [container.name for container in self.containers]
+
+    @cached_property
+    def init_container_names(self) -> frozenset[str]:
+        """Of its init containers, native sidecars among them."""
+        return frozenset([container.name for container in self.initContainers or ()])
+
+    @cached_property
+    def volume_names(self) -> frozenset[str]:
+        """Of all its volumes."""
+        return frozenset([volume.name for volume in self.volumes or ()])
+
+    @cached_property
+    def writable_volumes(self) -> frozenset[str]:
+        """Names of the volumes into which a container can write for another to read."""
+        return frozenset([volume.name for volume in self.volumes or () if not volume.is_read_only])
+
+    def volumes_of(self, driver: str) -> frozenset[str]:
+        """Names of the inline volumes of this CSI driver."""
+        return self._volumes_by_driver.get(driver, frozenset())
+
+    @cached_property
+    def _volumes_by_driver(self) -> dict[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for volume in self.volumes or ():
+            if volume.driver is not None:
+                found.setdefault(volume.driver, set()).add(volume.name)
+        return {driver: frozenset(names) for driver, names in found.items()}
+
 
 class OwnerReference(msgspec.Struct, frozen=True):
     """Who made the pod; a Job's pods have one, Airflow's own have none."""
@@ -207,7 +287,7 @@ class Metadata(msgspec.Struct, frozen=True):
     ownerReferences: list[OwnerReference] | None = None  # noqa: N815
 
 
-class Pod(msgspec.Struct, frozen=True):
+class Pod(msgspec.Struct, frozen=True, dict=True):
     """A v1 Pod, as far as the rules read it."""
 
     metadata: Metadata
@@ -233,6 +313,20 @@ class Pod(msgspec.Struct, frozen=True):
         """Its name, or what it is generated from."""
         return self.metadata.name or self.metadata.generateName or ""
 
+    @cached_property
+    def documents(self) -> Documents:
+        """The JSON and YAML mappings in it that were read so far."""
+        return Documents()
+
+
+MAX_COMMAS: Final = 50_000
+"""In the JSON of a pod: every field but the first of an object and every item but the first of a list has one before it."""
+
+
+def is_too_large(body: bytes) -> bool:
+    """Whether a pod in this JSON has more fields and items than the rules read; a large text is no trouble to them."""
+    return body.count(b",") > MAX_COMMAS
+
 
 _POD: Final = msgspec.json.Decoder(Pod)
 
@@ -244,10 +338,27 @@ def read_pod(pod: Mapping[str, Any] | bytes) -> Pod:
         MalformedPodError: It is no JSON, or no pod by the Pod API's types. The message holds no value of the pod.
 
     """
+    data = pod if isinstance(pod, bytes) else encode_pod(pod)
     try:
-        return _POD.decode(pod if isinstance(pod, bytes) else msgspec.json.encode(pod))
+        return _POD.decode(data)
     except msgspec.ValidationError as problem:
         raise MalformedPodError(str(problem)) from problem
-    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as problem:
-        message = "the pod is not JSON, or is nested deeper than any pod"
-        raise MalformedPodError(message) from problem
+    except _NOT_JSON as problem:
+        raise MalformedPodError(_NOT_JSON_MESSAGE) from problem
+
+
+def encode_pod(pod: Mapping[str, Any]) -> bytes:
+    """A pod as JSON.
+
+    Raises:
+        MalformedPodError: It holds what JSON cannot, or is nested deeper than any pod.
+
+    """
+    try:
+        return msgspec.json.encode(pod)
+    except _NOT_JSON as problem:
+        raise MalformedPodError(_NOT_JSON_MESSAGE) from problem
+
+
+_NOT_JSON: Final = (msgspec.MsgspecError, TypeError, ValueError, RecursionError)
+_NOT_JSON_MESSAGE: Final = "the pod is not JSON, or is nested deeper than any pod"

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 MAX_DESCRIBED_SIDECARS: Final = 16
 
+MAX_OPTION_CHARACTERS: Final = 256 * 1024
+"""A longer value is not read: all annotations of a pod together may not be longer (apimachinery objectmeta.go)."""
+
+MAX_NAMED: Final = 16
+"""So many unknown annotations are named; of the others only their number is reported."""
+
+MAX_KEY_CHARACTERS: Final = 253 + 1 + 63
+"""The longest valid key of an annotation: a prefix, a slash, a name (apimachinery pkg/util/validation, IsQualifiedName)."""
+
 _PREFIX: Final = f"{names.PREFIX}/"
 
 ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z", max_length=63)]
@@ -141,20 +150,48 @@ class InvalidAnnotation:
         return f"annotation {self.key} is ignored: allowed is {self.allowed}"
 
 
-def read_pod_options(annotations: dict[str, str]) -> tuple[PodOptions, tuple[InvalidAnnotation, ...]]:
+class InvalidAnnotations(msgspec.Struct, frozen=True):
+    """The annotations of a pod that have the webhook's prefix and are ignored.
+
+    Args:
+        named: Those whose value is not allowed, and the first `MAX_NAMED` that do not exist.
+        more: The number of further ones that do not exist.
+
+    """
+
+    named: tuple[InvalidAnnotation, ...] = ()
+    more: int = 0
+
+    @property
+    def warnings(self) -> list[str]:
+        """A line for each one that is named, and one for the others."""
+        lines = [invalid.warning for invalid in self.named]
+        if self.more:
+            lines.append(f"{self.more} more annotations that start with {_PREFIX} are ignored: there are no such annotations")
+        return lines
+
+
+def read_pod_options(annotations: dict[str, str]) -> tuple[PodOptions, InvalidAnnotations]:
     """The user's annotations, and those that mean nothing."""
     if _PREFIX not in "\n".join(annotations):
-        return NO_OPTIONS, ()
+        return NO_OPTIONS, ALL_VALID
     found: dict[str, Any] = {}
-    bad = [InvalidAnnotation(key, f"one of {', '.join(POD_OPTIONS)}") for key in annotations if _is_unknown(key)]
+    unknown = [key for key in annotations if _is_unknown(key)]
+    bad = [InvalidAnnotation(key[:MAX_KEY_CHARACTERS], f"one of {', '.join(POD_OPTIONS)}") for key in unknown[:MAX_NAMED]]
     for key, option in POD_OPTIONS.items():
         if key not in annotations:
             continue
         try:
-            found[option.field] = option.read(annotations[key])
+            found[option.field] = option.read(_bounded(annotations[key]))
         except (ValueError, RecursionError):
             bad.append(InvalidAnnotation(key, option.allowed))
-    return PodOptions(**found), tuple(bad)
+    return PodOptions(**found), InvalidAnnotations(tuple(bad), len(unknown[MAX_NAMED:]))
+
+
+def _bounded(text: str) -> str:
+    if len(text) > MAX_OPTION_CHARACTERS:
+        raise ValueError
+    return text
 
 
 def _is_unknown(key: str) -> bool:
@@ -202,6 +239,7 @@ def _sidecars(text: str) -> tuple[Sidecar, ...]:
 
 
 NO_OPTIONS: Final = PodOptions()
+ALL_VALID: Final = InvalidAnnotations()
 
 POD_OPTIONS: Final = {
     names.MODE_ANNOTATION: PodOption("mode", Mode, _one_of(Mode), "How the pod is treated; overrides the setting `mode`."),

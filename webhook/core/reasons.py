@@ -10,7 +10,15 @@ from typing import Self
 
 import msgspec
 
-from webhook.core.names import ENTRYPOINT_ANNOTATION, MAIN_CONTAINER_ANNOTATION, MODE_ANNOTATION, SHELL_ANNOTATION, SIDECARS_ANNOTATION
+from webhook.core.names import (
+    ENTRYPOINT_ANNOTATION,
+    HELPER_MOUNT_PATH,
+    MAIN_CONTAINER_ANNOTATION,
+    MODE_ANNOTATION,
+    PREFIX,
+    SHELL_ANNOTATION,
+    SIDECARS_ANNOTATION,
+)
 
 
 class Treatment(StrEnum):
@@ -82,6 +90,21 @@ class SkipReason(ExplainedWord):
         "malformed-pod",
         "A field of the pod has a type that the Pod API does not define; the API server decides about the pod.",
         "Correct the field that the warning names.",
+    )
+    TOO_LARGE = ReasonRow(
+        "too-large",
+        "The pod has more than 50,000 fields and list items, far more than any task pod.",
+        "Mount large data from a ConfigMap or a Secret.",
+    )
+    DUPLICATE_NAMES = ReasonRow(
+        "duplicate-names",
+        "Two containers or two volumes of the pod have the same name; the API server refuses the pod and names them.",
+        "Rename one of the two.",
+    )
+    ANNOTATIONS_FULL = ReasonRow(
+        "annotations-full",
+        "With the webhook's annotations, all annotations of the pod would be over 256 KiB, and the API server would refuse it.",
+        "Remove an annotation, or shorten one.",
     )
     TOO_MANY_CONTAINERS = ReasonRow(
         "too-many-containers", "The pod has more than 200 containers, the most that the webhook reads.", "Use fewer containers."
@@ -177,6 +200,13 @@ class Reason(ExplainedWord):
         "shell-unknown",
         "It is not known whether the image has a shell, and no helper image is set.",
         f"Set the annotation {SHELL_ANNOTATION} to image if it has one, else the setting helper_image.",
+        Treatment.LEFT,
+    )
+
+    HELPER_NAME_TAKEN = TreatmentRow(
+        "helper-name-taken",
+        "The image needs the helper's shell, but the pod has a container, volume or mount of its own with the helper's name or path.",
+        f"Rename the container or volume {PREFIX}*, or mount something else at {HELPER_MOUNT_PATH}.",
         Treatment.LEFT,
     )
 

@@ -14,7 +14,7 @@ import msgspec
 import pybase64
 
 from webhook.core.errors import MalformedReviewError
-from webhook.core.pod import Pod
+from webhook.core.pod import Pod, is_too_large
 from webhook.core.pre_encoded import to_json
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class ReviewRequest(msgspec.Struct, frozen=True):
         dry_run: Whether nothing will be stored. The answer is the same.
         pod: The object; None where it is no pod, or not one by the Pod API's types.
         problem: Why there is no pod, in words without any value of the object.
+        is_too_large: Whether the object was not read, since it has too many fields and items (`webhook.core.pod.MAX_COMMAS`).
 
     """
 
@@ -92,6 +93,7 @@ class ReviewRequest(msgspec.Struct, frozen=True):
     dry_run: bool
     pod: Pod | None
     problem: str
+    is_too_large: bool = False
 
     def __repr__(self) -> str:
         """Without the pod, which may hold secrets."""
@@ -112,6 +114,8 @@ def parse_review(body: bytes) -> ReviewRequest:
 
 
 def _read(body: bytes) -> ReviewRequest:
+    if is_too_large(body):
+        return msgspec.structs.replace(_from(_decode_any(body), ""), is_too_large=True)
     try:
         return _from(_POD_REVIEW.decode(body), "")
     except msgspec.ValidationError as problem:
@@ -179,4 +183,4 @@ def render_review(uid: str, operations: tuple[Operation, ...] = (), warnings: tu
 
 def warning_text(text: str) -> str:
     """A warning as it fits into a ``Warning`` header: printable ASCII, 256 characters at most."""
-    return _UNPRINTABLE.sub("?", text)[:MAX_WARNING_CHARACTERS]
+    return _UNPRINTABLE.sub("?", text[:MAX_WARNING_CHARACTERS])

@@ -20,6 +20,9 @@ _LABEL_VALUE: Final = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?",
 _NOT_IN_LABEL: Final = re.compile(r"[^-A-Za-z0-9_.]+", re.ASCII)
 _HASH_CHARACTERS: Final = 8
 
+MAX_CHARACTERS_READ: Final = 4096
+"""The readable part of a label comes from so many first characters of a text; the hash from all of them."""
+
 
 class ShortNameValue(StrEnum):
     """What the name is made of."""
@@ -55,7 +58,7 @@ def to_label_value(text: str) -> str:
     if text and is_label_value(text):
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_CHARACTERS]
-    start = _NOT_IN_LABEL.sub("-", text)[: MAX_LABEL_CHARACTERS - _HASH_CHARACTERS - 1].strip("-_.")
+    start = _NOT_IN_LABEL.sub("-", text[:MAX_CHARACTERS_READ])[: MAX_LABEL_CHARACTERS - _HASH_CHARACTERS - 1].strip("-_.")
     return f"{start}-{digest}" if start else digest
 
 

@@ -7,9 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
-import yaml
 
-from webhook.core.condition import MAX_IMAGE_CHARACTERS, Condition, any_holds, flag_value, glob, image_matches
+from webhook.core.condition import MAX_IMAGE_CHARACTERS, Condition, any_holds, glob, image_matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,13 +20,16 @@ MAX_PORT_DIGITS = 5
 Port = Annotated[int, msgspec.Meta(ge=1, le=MAX_PORT)]
 # One word of a request line: anything visible. It travels to the wrapper as a field between blanks.
 Path = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]*\Z", max_length=1024)]
-ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9*?]([-a-z0-9*?]*[a-z0-9*?])?\Z", max_length=63)]
+MAX_NAME_CHARACTERS: Final = 63
+"""Of a container: a DNS label (apimachinery pkg/util/validation, IsDNS1123Label)."""
 
-# ``proxy.istio.io/config`` is written by users: a document longer than this is no list of a few settings.
-MAX_DOCUMENT_CHARACTERS = 4096
+ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9*?]([-a-z0-9*?]*[a-z0-9*?])?\Z", max_length=MAX_NAME_CHARACTERS)]
 
 YES: Final = frozenset({"1", "t", "true", "y", "yes", "on"})
 """Words that one injector or another takes for "true", in small letters (Go's strconv.ParseBool; dapr kit utils/strings.go IsTruthy)."""
+
+MAX_YES_CHARACTERS: Final = max(map(len, YES)) + 1
+"""Enough of a text to see whether it is one of them."""
 
 QUICK_STARTUP: Final = {"initialDelaySeconds": 0, "periodSeconds": 1, "failureThreshold": 600, "successThreshold": 1}
 """What changes in a readiness probe that becomes a startup probe: once a second, up to ten minutes."""
@@ -51,24 +53,8 @@ class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         elif self.env is not None:
             text = container.environment.get(self.env)
         else:
-            text = None if self.flag is None else flag_value(container.words, self.flag)
-        return document_field(text, self.field) if text and self.field is not None else text
-
-
-def document_field(text: str, key: str) -> str | None:
-    """One top-level value of a JSON or YAML mapping that a user wrote, as text; None for anything that is not one."""
-    return _document_field(text, key) if len(text) <= MAX_DOCUMENT_CHARACTERS and key in text else None
-
-
-@lru_cache(maxsize=256)
-def _document_field(text: str, key: str) -> str | None:
-    try:
-        # BaseLoader: scalars stay text, and there are no merge keys, whose expansion grows without bound.
-        document: Any = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader makes nothing but text, lists and dicts
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return None
-    value = document.get(key) if isinstance(document, dict) else None
-    return value if isinstance(value, str) else None
+            text = None if self.flag is None else container.flags.get(self.flag)
+        return pod.documents.field(text, self.field) if text and self.field is not None else text
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -157,7 +143,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def could_fit(self, name: str, image: str) -> bool:
         """Whether a container with this name and image is this sidecar in some pod."""
-        if self.names and not any(glob(one).match(name) for one in self.names):
+        if len(name) > MAX_NAME_CHARACTERS or (self.names and not any(glob(one).match(name) for one in self.names)):
             return False
         return not self.markers or any(marker.image is None or image_matches(image, marker.image) for marker in self.markers)
 
@@ -197,7 +183,7 @@ class InjectorHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _says(written: str, wanted: str) -> bool:
-    return written == wanted or (wanted == "true" and written.strip().lower() in YES)
+    return written == wanted or (wanted == "true" and written.strip()[:MAX_YES_CHARACTERS].lower() in YES)
 
 
 class StopSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,10 +3,27 @@
 A wrapped command is ``[SHELL, "-c", SCRIPT, "airflow-sidecar-webhook", OPTION..., "--", WORD...]``; ``args`` do not change. The option
 ``--entrypoint-source`` says whether the words after ``--`` are the user's command. So a second review of a wrapped pod starts from the
 original command and has the same outcome.
+
+Another webhook may come between the two reviews. One that starts the task by a program of its own puts words before the wrapper
+(``/secrets/launch /bin/sh -c …``), or moves the command into ``args`` and sets another command (bank-vaults' ``vault-env``).
+So the wrapper is searched in command and args, at every position. What stands before it is a part of the command: the wrapper comes
+first again, as where the other webhook came first. A wrapper that finds the entrypoint in the image stays behind those words instead,
+since they must not come between it and the entrypoint.
+
+===========================================  =============================================
+argv of the pod, ``|`` before its args       the original, ``|`` before its args
+===========================================  =============================================
+``WRAPPER -- cmd | args``                    ``cmd | args``
+``launch WRAPPER -- cmd | args``             ``launch cmd | args``
+``vault-env | WRAPPER -- cmd args``          ``vault-env | cmd args``
+``launch WRAPPER(in-image) -- | args``       ``| args``, with ``launch`` before the wrapper
+``vault-env | WRAPPER(in-image) -- args``    ``| args``, with ``vault-env |`` before the wrapper
+===========================================  =============================================
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final
 
@@ -102,17 +119,52 @@ def unexpanded(word: str) -> str:
     return word.replace("$", "$$")
 
 
-def original_command(command: list[str] | None) -> list[str] | None:
-    """The command before the webhook wrapped it, or the command itself where it is not wrapped; None where the pod set none."""
-    if not command:
-        return None
-    start = _start_of_options(command)
-    if start is None:
-        return command
-    source, end = _read_options(command, start)
-    if source is None:
-        return command
-    return command[end:] if source == EntrypointSource.COMMAND else None
+class Argv(msgspec.Struct, frozen=True):
+    """Command and args of a container, without the wrapper.
+
+    Args:
+        command: What the pod sets; None: nothing.
+        args: Likewise, empty where it sets none.
+        before: Words of another webhook in ``command``, before a wrapper that must stay behind them.
+        before_in_args: Likewise in ``args``, where the wrapper is; None: it is in ``command``.
+
+    """
+
+    command: tuple[str, ...] | None
+    args: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    before_in_args: tuple[str, ...] | None = None
+
+    def wrapped(self, wrapper: list[str]) -> tuple[list[str], list[str]]:
+        """Command and args with this wrapper, which holds ``command``."""
+        if self.before_in_args is None:
+            return [*self.before, *wrapper], list(self.args)
+        return list(self.before), [*self.before_in_args, *wrapper, *self.args]
+
+    def unwrapped(self) -> tuple[list[str], list[str]]:
+        """Command and args with no wrapper."""
+        return [*self.before, *(self.command or ())], [*(self.before_in_args or ()), *self.args]
+
+
+def original_argv(command: list[str] | None, args: list[str] | None) -> Argv:
+    """Command and args before the webhook wrapped them; themselves where they are not wrapped."""
+    boundary = len(command or ())
+    argv = [*(command or ()), *(args or ())]
+    found = _find_wrapper(argv)
+    if found is None:
+        return Argv(tuple(command) if command else None, tuple(args or ()))
+    start, source, end = found
+    before, before_in_args = argv[: min(start, boundary)], argv[boundary:start]
+    words, rest = argv[end:boundary], argv[max(end, boundary) :]
+    if source == EntrypointSource.IN_IMAGE:
+        return Argv(None, tuple(rest), tuple(before), tuple(before_in_args) if start > 0 and start >= boundary else None)
+    if source != EntrypointSource.COMMAND and start == 0 and end <= boundary:
+        return Argv(None, tuple(rest))
+    own, others = (*before, *words), (*before_in_args, *rest)
+    if own or before_in_args:
+        return Argv(own or None, others)
+    # No word of the command is left in its place: the args hold the whole argv.
+    return Argv(others or None)
 
 
 def _options(wrap: Wrap) -> list[str]:
@@ -140,29 +192,53 @@ def _request(endpoint: Endpoint | None) -> str:
 
 _VALUES_OF_SIDECAR: Final = 4
 
+MAX_OPTION_WORDS: Final = 4096
+"""The options of a wrapper have fewer words: four of each sidecar, and the candidates for an entrypoint. So have the words before it."""
 
-def _start_of_options(command: list[str]) -> int | None:
-    """The index of the first option, after ``SHELL -c SCRIPT airflow-sidecar-webhook``; SHELL is one word, or two (busybox sh)."""
-    for flag in (1, 2):
-        if command[flag : flag + 1] == ["-c"] and command[flag + 2 : flag + 3] == [PREFIX]:
-            return flag + 3
+
+def _find_wrapper(argv: list[str]) -> tuple[int, str, int] | None:
+    """The index of the wrapper's shell, the value of ``--entrypoint-source`` and the index after ``--``; None: there is no wrapper."""
+    mark = -1
+    with suppress(ValueError):
+        while True:
+            mark = argv.index(PREFIX, mark + 1, MAX_OPTION_WORDS)
+            start = _start_of_wrapper(argv, mark)
+            if start is not None:
+                source, end = _read_options(argv, mark + 1)
+                return None if source is None else (start, source, end)
     return None
 
 
-def _read_options(command: list[str], start: int) -> tuple[str | None, int]:
-    """The value of ``--entrypoint-source`` and the index after ``--``; (None, 0) for a command that the webhook did not write."""
-    source, position = None, start
-    while position < len(command) and command[position] != "--":
-        option = command[position]
+def _start_of_wrapper(argv: list[str], mark: int) -> int | None:
+    """The index of SHELL in ``SHELL -c SCRIPT airflow-sidecar-webhook``; SHELL is one word, or two (busybox sh)."""
+    if mark < _WORDS_BEFORE_MARK or argv[mark - 2] != "-c":
+        return None
+    shell = mark - _WORDS_BEFORE_MARK
+    has_two_words = shell > 0 and argv[shell] == "sh" and argv[shell - 1].rpartition("/")[2] == "busybox"
+    return shell - 1 if has_two_words else shell
+
+
+_WORDS_BEFORE_MARK: Final = 3
+
+
+def _read_options(argv: list[str], start: int) -> tuple[str | None, int]:
+    """The value of ``--entrypoint-source`` and the index after ``--``; (None, 0) for an argv that the webhook did not write."""
+    source, position, end = None, start, min(len(argv), start + MAX_OPTION_WORDS)
+    while position < end and argv[position] != "--":
+        option = argv[position]
         if option == "--entrypoint-source":
-            source = command[position + 1] if position + 1 < len(command) else None
-        position = _after_option(command, position, option)
-    return (source, position + 1) if position < len(command) else (None, 0)
+            source = argv[position + 1] if position + 1 < end else None
+        position = _after_option(argv, position, end)
+    return (source, position + 1) if position < end else (None, 0)
 
 
-def _after_option(command: list[str], position: int, option: str) -> int:
+def _after_option(argv: list[str], position: int, end: int) -> int:
+    option = argv[position]
     if option == "--sidecar":
         return position + 1 + _VALUES_OF_SIDECAR
     if option == "--try-entrypoint":
-        return command.index("--end-try", position) + 1 if "--end-try" in command[position:] else len(command)
+        try:
+            return argv.index("--end-try", position, end) + 1
+        except ValueError:
+            return end
     return position + 2

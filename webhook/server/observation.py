@@ -1,4 +1,7 @@
-"""Logs and metrics of each review, from the same outcome: one line, and never args, env or patch values."""
+"""Logs and metrics of each review, from the same outcome: one line, and never args, env or patch values.
+
+The line of a review has at most 16 KiB, where containerd would cut it (max_container_log_line_size): each text of the request is bounded.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from webhook.core import POD_OPTIONS
+from webhook.core import MAX_WARNING_CHARACTERS, POD_OPTIONS, warning_text
 from webhook.server.json_log import write_info
 
 if TYPE_CHECKING:
@@ -33,8 +36,10 @@ class Observation:
         result = outcome.result
         self._reviews(result, outcome.reason, request.dry_run).inc()
         self.metrics.review_seconds.observe(seconds)
-        for invalid in outcome.invalid_annotations:
+        for invalid in outcome.invalid_annotations.named:
             self.metrics.invalid_annotations.labels(invalid.key if invalid.key in POD_OPTIONS else "other").inc()
+        if outcome.invalid_annotations.more:
+            self.metrics.invalid_annotations.labels("other").inc(outcome.invalid_annotations.more)
         if LOG.isEnabledFor(logging.INFO):
             write_info(LOG.name, "review", _fields(request, outcome, result, seconds))
 
@@ -46,7 +51,7 @@ class Observation:
     def refused(self, status: int, problem: str) -> None:
         """A request was refused before it was a review."""
         self.metrics.refused.labels(str(status)).inc()
-        LOG.warning("refused", extra={"fields": {"status": status, "problem": problem}})
+        LOG.warning("refused", extra={"fields": {"status": status, "problem": _shown(problem)}})
 
     def _review_counter(self, result: str, reason: str, dry_run: bool) -> Counter:  # noqa: FBT001
         return self.metrics.reviews.labels(result, reason, str(dry_run).lower())
@@ -54,20 +59,27 @@ class Observation:
 
 def _identity(request: ReviewRequest) -> dict[str, object]:
     return {
-        "uid": request.uid,
-        "namespace": request.namespace,
-        "name": request.name,
-        "operation": request.operation,
+        "uid": _shown(request.uid),
+        "namespace": _shown(request.namespace),
+        "name": _shown(request.name),
+        "operation": _shown(request.operation),
         "dry_run": request.dry_run,
     }
 
 
 def _fields(request: ReviewRequest, outcome: Outcome, result: str, seconds: float) -> dict[str, object]:
+    invalid = outcome.invalid_annotations
+    keys: list[object] = [_shown(one.key) for one in invalid.named]
     return {
         **_identity(request),
         "result": result,
         "reason": outcome.reason,
         "operations": len(outcome.operations),
-        "invalid_annotations": [invalid.key for invalid in outcome.invalid_annotations],
+        "invalid_annotations": [*keys, f"{invalid.more} more"] if invalid.more else keys,
         "duration_seconds": round(seconds, 6),
     }
+
+
+def _shown(text: str) -> str:
+    """A text of the request in a log line: as it is where it may be a name, else as much of it as fits into a warning."""
+    return text if len(text) <= MAX_WARNING_CHARACTERS and text.isascii() and text.isprintable() else warning_text(text)

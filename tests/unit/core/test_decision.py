@@ -251,7 +251,7 @@ def test_a_skipped_pod_is_told_of_a_bad_annotation_too() -> None:
 def test_a_known_sidecar_cannot_be_named_as_the_task(policy: Policy) -> None:
     outcome, after = ask(executor_pod(main_container="istio-proxy"), policy)
 
-    assert outcome.invalid_annotations[0].key == names.MAIN_CONTAINER_ANNOTATION
+    assert outcome.invalid_annotations.named[0].key == names.MAIN_CONTAINER_ANNOTATION
     assert names.PREFIX in container(after, "base")["command"]
 
 
@@ -321,7 +321,7 @@ def test_a_bad_annotation_is_told_with_what_is_allowed_and_never_stops_a_task(ke
     outcome, _ = ask(pod, policy)
 
     assert outcome.result == "wrapped"
-    assert [bad.key for bad in outcome.invalid_annotations] == [f"{names.PREFIX}/{key}"]
+    assert [bad.key for bad in outcome.invalid_annotations.named] == [f"{names.PREFIX}/{key}"]
     assert outcome.warnings[0].startswith(f"annotation {names.PREFIX}/{key} is ignored: allowed is ")
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from demo.simulated_injectors import inject_dapr, inject_istio, inject_istio_native, inject_istio_with_hold, inject_linkerd, inject_vault
 from tests.support.oracles.admission import apply_reply
 from tests.support.oracles.pod_validation import validate
-from tests.support.pods import ABLE_CLUSTER, ask, review_of
+from tests.support.pods import ABLE_CLUSTER, ask, own_command, review_of
 from tests.support.strategies import CLUSTERS, CONTAINER_FIELDS, IDS, JSON, NEAR_JSON, airflow_pods
 from webhook.core.admission import admit
 from webhook.core.cluster import NATIVE_SERVER, Cluster
@@ -21,7 +21,6 @@ from webhook.core.errors import MalformedReviewError
 from webhook.core.names import CANONICAL_NAME, HELPER_CONTAINER, HELPER_VOLUME, PREFIX, STATUS_ANNOTATION
 from webhook.core.review import parse_review, render_review
 from webhook.core.short_name import is_label_value, to_label_value
-from webhook.core.wrapper import original_command
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
@@ -222,7 +221,7 @@ def assert_moved(before: JSONObject, after: JSONObject) -> None:
 def unwrapped(container: JSONObject) -> JSONObject:
     """The task's container with its own command and without the helper's mount; null counts as absent there."""
     mounts = [one for one in container.get("volumeMounts") or () if one["name"] != HELPER_VOLUME]
-    return container | {"command": original_command(container.get("command")), "volumeMounts": mounts}
+    return container | {"command": own_command(container.get("command")), "volumeMounts": mounts}
 
 
 def by_name(pod: JSONObject) -> dict[str, JSONObject]:
@@ -266,9 +265,9 @@ def test_a_native_sidecar_is_never_waited_for_or_asked_to_quit(
 
 def original_and_ours(command: list[str]) -> list[str]:
     """The options of our wrapper, without the user's own words; nothing for a command that is not wrapped."""
-    if PREFIX not in command or original_command(command) == command:
+    if PREFIX not in command or own_command(command) == command:
         return []
-    return command[command.index(PREFIX) + 1 : len(command) - len(original_command(command) or ())]
+    return command[command.index(PREFIX) + 1 : len(command) - len(own_command(command) or ())]
 
 
 @thorough

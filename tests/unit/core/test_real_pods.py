@@ -10,11 +10,10 @@ import pytest
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_istio_with_hold
 from tests.support.expectations import expected
 from tests.support.oracles.kubelet_expansion import container_argv
-from tests.support.pods import ask, container, load, pods_in
+from tests.support.pods import ask, container, load, own_command, pods_in
 from webhook.core.decision import Mutate
 from webhook.core.names import PREFIX, STATUS_ANNOTATION, XCOM_CONTAINER
 from webhook.core.short_name import is_label_value
-from webhook.core.wrapper import original_command
 
 if TYPE_CHECKING:
     from demo.simulated_injectors import Injector
@@ -94,7 +93,7 @@ def test_nothing_but_the_main_containers_command_and_our_marks_has_changed(path:
     outcome, after = ask(before, policy)
     undone = copy.deepcopy(after)
     main = container(undone, main_of(after, outcome))
-    main["command"] = original_command(main["command"])
+    main["command"] = own_command(main["command"])
     if main["command"] is None:
         del main["command"]
     for pod in (undone, before := copy.deepcopy(before)):

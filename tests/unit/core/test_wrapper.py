@@ -14,10 +14,11 @@ from webhook.core.pod_options import WhenNotReady
 from webhook.core.sidecar import Endpoint, FoundSidecar
 from webhook.core.wrapper import (
     HELPER_SHELL,
+    Argv,
     Entrypoint,
     EntrypointSource,
     Wrap,
-    original_command,
+    original_argv,
     unexpanded,
     wrapped_command,
     wrapper_script,
@@ -81,12 +82,12 @@ def test_the_original_command_can_be_read_back_from_every_wrapped_command(
 
     if any("--end-try" in candidate for candidate in candidates):
         return
-    assert original_command(command) == (list(words) if source is EntrypointSource.COMMAND else None)
+    assert original_argv(command, None) == Argv(words if source is EntrypointSource.COMMAND else None)
 
 
 @given(st.none() | st.lists(st.text(max_size=10), max_size=6))
 def test_a_command_of_the_user_is_never_taken_for_a_wrapped_one(command: list[str] | None) -> None:
-    assert original_command(command) == (command or None)
+    assert original_argv(command, None) == Argv(tuple(command) if command else None)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_a_command_of_the_user_is_never_taken_for_a_wrapped_one(command: list[st
     ],
 )
 def test_an_incomplete_wrapper_is_the_users_own_command(command: list[str]) -> None:
-    assert original_command(command) == command
+    assert original_argv(command, None) == Argv(tuple(command))
 
 
 @given(st.text(max_size=50))
