@@ -15,9 +15,11 @@ import pytest
 
 from tests.service.reviews import all_secrets, injected_pod, injected_review, new_uid, secrets_of, texts_of
 from tests.support.oracles.admission import verify
-from tests.support.pods import load, review_of
+from tests.support.pods import ABLE_CLUSTER, load, review_of
 from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.patch import MAX_ANNOTATION_BYTES
+from webhook.core.pod_options import Mode
+from webhook.core.short_name import ShortNamePolicy
 from webhook.server.app import create_app
 from webhook.server.json_log import JsonFormatter
 from webhook.server.metrics import Metrics
@@ -26,6 +28,8 @@ from webhook.server.observation import Observation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.json_object import JSONObject
+    from webhook.core.cluster import Cluster
     from webhook.core.policy import Policy
     from webhook.core.sidecar import Catalogue
 
@@ -46,9 +50,10 @@ class Faulty:
     policy: Policy
     on_fault: Literal["allow", "error"]
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
+    cluster: Cluster = UNKNOWN_CLUSTER
 
     def post(self, review: bytes) -> httpx.Response:
-        app = create_app(self.policy, lambda: UNKNOWN_CLUSTER, Observation(self.metrics), self.on_fault)
+        app = create_app(self.policy, lambda: self.cluster, Observation(self.metrics), self.on_fault)
 
         async def post() -> httpx.Response:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://webhook") as client:
@@ -147,10 +152,59 @@ def test_a_field_of_the_policy_that_is_of_the_wrong_type_is_a_fault_like_any_oth
 
 
 def test_a_patch_that_would_not_be_sound_never_leaves(policy: Policy, log: io.StringIO) -> None:
+    review = injected_review()
+    faulty = Faulty(dataclasses.replace(policy, short_name=ShortNamePolicy("no key")), "allow")
+    assert verify(review, faulty.post(review).content) == json.loads(review)["request"]["object"]
+    problem = "UnsoundPatchError: the patch makes the pod invalid: label no key or its value is not valid"
+    assert _lines(log)[0]["traceback"][0] == problem
+
+
+def _full_of_annotations() -> JSONObject:
     pod = injected_pod()
     annotations = pod["metadata"]["annotations"]
     annotations["big"] = "x" * (MAX_ANNOTATION_BYTES - len("big") - sum(len(key + value) for key, value in annotations.items()))
-    review = review_of(pod, uid=new_uid())
-    faulty = Faulty(policy, "allow")
-    assert verify(review, faulty.post(review).content) == pod, "one annotation more, and the API server would refuse the pod"
-    assert _lines(log)[0]["traceback"][0] == "UnsoundPatchError: the patch makes the pod invalid: the annotations are over 256 KiB"
+    return pod
+
+
+def _with(pod: JSONObject, field: str, *more: JSONObject) -> JSONObject:
+    pod["spec"][field] = [*(pod["spec"].get(field) or ()), *more]
+    return pod
+
+
+def _foreign(**fields: object) -> JSONObject:
+    """A pod whose image may have no shell, with these fields in the task's container."""
+    pod = injected_pod()
+    pod["metadata"]["labels"] = {"kubernetes_pod_operator": "True"}
+    pod["spec"]["containers"][0] |= {"image": "example.com/tool", "command": ["/tool"], **fields}
+    return pod
+
+
+HELPER = "airflow-sidecar-webhook-helper"
+VOLUME = "airflow-sidecar-webhook"
+PATH = "/airflow-sidecar-webhook"
+FAULTS_OF_OTHERS: dict[str, tuple[JSONObject, str]] = {
+    "two containers of one name": (_with(injected_pod(), "containers", {"name": "istio-proxy", "image": "a"}), "duplicate-names"),
+    "two init containers of one name": (_with(injected_pod(), "initContainers", {"name": "i"}, {"name": "i"}), "duplicate-names"),
+    "an init container called like the task": (_with(injected_pod(), "initContainers", {"name": "base"}), "duplicate-names"),
+    "two volumes of one name": (_with(injected_pod(), "volumes", {"name": "v"}, {"name": "v"}), "duplicate-names"),
+    "a name that no container may have": (_with(injected_pod(), "containers", {"name": "a" * 64}), "malformed-pod"),
+    "annotations that leave no room": (_full_of_annotations(), "annotations-full"),
+    "a container called like the helper": (_with(_foreign(), "containers", {"name": HELPER, "image": "a"}), "helper-name-taken"),
+    "an init container called like the helper": (_with(_foreign(), "initContainers", {"name": HELPER}), "helper-name-taken"),
+    "a volume called like the helper's": (_with(_foreign(), "volumes", {"name": VOLUME, "hostPath": {}}), "helper-name-taken"),
+    "a mount at the helper's path": (_foreign(volumeMounts=[{"name": "own", "mountPath": PATH}]), "helper-name-taken"),
+    "a block device at the helper's path": (_foreign(volumeDevices=[{"name": "own", "devicePath": PATH}]), "helper-name-taken"),
+}
+
+
+@pytest.mark.parametrize("cluster", [UNKNOWN_CLUSTER, ABLE_CLUSTER], ids=["old", "able"])
+@pytest.mark.parametrize(("pod", "reason"), FAULTS_OF_OTHERS.values(), ids=FAULTS_OF_OTHERS)
+def test_a_fault_of_others_is_a_reason_and_no_fault_of_the_webhooks(policy: Policy, pod: JSONObject, reason: str, cluster: Cluster) -> None:
+    faulty = Faulty(dataclasses.replace(policy, helper_image="helper:1", mode=Mode.WRAP), "error", cluster=cluster)
+    reply = faulty.post(review_of(pod, uid=new_uid()))
+    assert reply.status_code == 200
+    assert faulty.count("faults_total") == 0
+    counted = [
+        sample for metric in faulty.metrics.registry.collect() for sample in metric.samples if sample.name.endswith("_reviews_total")
+    ]
+    assert [sample.labels["reason"] for sample in counted] == [reason]

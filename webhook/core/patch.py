@@ -3,10 +3,34 @@
 A patch that does not apply rejects the pod even under ``failurePolicy: Ignore`` (apiserver mutating/dispatcher.go), so every patch is
 applied here first. It is applied to the part of the pod that the rules read, which holds every place that an operation can name:
 what lies outside can neither make it fail nor be changed by it.
+
+What the API server would refuse, of all that an operation can cause (kubernetes pkg/apis/core/validation/validation.go, apimachinery
+pkg/api/validation/objectmeta.go and pkg/util/validation), and what holds it:
+
+==================================================  ============================  ==================================================
+rule                                                operation                     held by
+==================================================  ============================  ==================================================
+at least one regular container                      a sidecar is moved, removed   `prove`
+names of containers are unique, inits among them    helper; a sidecar is moved    `prove`; the decision leaves pods that have two
+names of volumes are unique                         helper's volume               `prove`; the decision leaves pods that have two
+a mountPath is unique in its container              helper's mount                `prove`; ``helper-name-taken``
+a mountPath is not the devicePath of a device       helper's mount                `prove`; ``helper-name-taken``
+a mount's volume exists                             helper's mount                the volume is added with it
+fields for native sidecars only                     a sidecar is moved            `prove`
+no restartPolicyRules beside Always                 a sidecar is moved            ``own-restarts``
+names of ports are unique in their container        a sidecar is moved            its ports move with it
+no two containers have the same hostPort            a sidecar is moved            ``host-port``
+resizePolicy on an init container                   a sidecar is moved            it is removed before 1.33
+names of variables are valid; two may be the same   a sidecar's variables         `prove`
+keys and values of labels are valid                 short name                    `prove`
+keys of annotations are valid                       status, hints, conversion     `prove`
+annotations have 256 KiB at most                    status, hints, conversion     `prove`; ``annotations-full``
+==================================================  ============================  ==================================================
 """
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict
 
@@ -80,9 +104,9 @@ def prove(pod: Pod, operations: tuple[Operation, ...]) -> None:
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as problem:
         message = f"the patch does not apply: {type(problem).__name__}"
         raise UnsoundPatchError(message) from problem
-    violations = set(_violations(after, pod.labels))
+    violations = set(_violations(after, pod))
     if violations:
-        violations -= set(_violations(_part(pod, operations), pod.labels))
+        violations -= set(_violations(_part(pod, operations), pod))
     if violations:
         message = f"the patch makes the pod invalid: {'; '.join(sorted(violations))}"
         raise UnsoundPatchError(message)
@@ -170,7 +194,9 @@ def _container(container: Container, *, mounts: bool) -> dict[str, Any]:
     if container.restartPolicy is not None:
         part["restartPolicy"] = container.restartPolicy
     if mounts and container.mounts:
-        part["volumeMounts"] = [{"name": mount.name} for mount in container.mounts]
+        part["volumeMounts"] = [{"name": mount.name, "mountPath": mount.mountPath} for mount in container.mounts]
+    if mounts and container.device_paths:
+        part["volumeDevices"] = [{"devicePath": path} for path in container.device_paths]
     return part
 
 
@@ -191,9 +217,46 @@ _PROBES_AND_RESIZE: Final = ("livenessProbe", "readinessProbe", "startupProbe", 
 _ONLY_FOR_NATIVE_SIDECARS: Final = frozenset({"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"})
 
 
-def _violations(pod: dict[str, Any], labels_before: dict[str, str]) -> Iterator[str]:
-    """What kubernetes pkg/apis/core/validation/validation.go refuses among the things that an operation can cause."""
-    spec, metadata = pod["spec"], pod["metadata"]
+_NAME: Final = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]", re.ASCII)
+_PREFIX: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/", re.ASCII)
+_VARIABLE: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*", re.ASCII)
+
+
+def is_qualified_name(key: str) -> bool:
+    """Whether the API server takes this as the key of a label or annotation (IsQualifiedName)."""
+    prefix = _PREFIX.match(key)
+    return _NAME.fullmatch(key, prefix.end() if prefix else 0) is not None
+
+
+def _violations(part: dict[str, Any], before: Pod) -> Iterator[str]:
+    """The rules of the table above that are held here; ``before`` is the pod that this is a part of, or was."""
+    yield from _violations_of_metadata(part["metadata"], before)
+    yield from _violations_of_spec(part["spec"])
+    for container in (*part["spec"].get("initContainers", ()), *part["spec"]["containers"]):
+        yield from _violations_of_container(container)
+
+
+def _violations_of_metadata(metadata: dict[str, Any], before: Pod) -> Iterator[str]:
+    for key, value in metadata.get("labels", {}).items():
+        if before.labels.get(key) != value and not (is_label_value(value) and is_qualified_name(key)):
+            yield f"label {key} or its value is not valid"
+    for key in metadata.get("annotations", {}):
+        if key not in before.annotations and not is_qualified_name(key):
+            yield f"the key of annotation {key} is not valid"
+    if annotations_are_full(metadata.get("annotations", {})):
+        yield "the annotations are over 256 KiB"
+
+
+def _violations_of_container(container: dict[str, Any]) -> Iterator[str]:
+    paths = [mount["mountPath"] for mount in container.get("volumeMounts", ())]
+    if paths and _has_twice([*paths, *{device["devicePath"] for device in container.get("volumeDevices", ())}]):
+        yield f"a mountPath of container {container['name']} stands twice"
+    for variable in container.get("env", ()):
+        if not _VARIABLE.fullmatch(variable["name"]):
+            yield f"the name of a variable of container {container['name']} is not valid"
+
+
+def _violations_of_spec(spec: dict[str, Any]) -> Iterator[str]:
     inits, containers = spec.get("initContainers", ()), spec["containers"]
     if not containers:
         yield "spec.containers: at least one is required"
@@ -204,11 +267,6 @@ def _violations(pod: dict[str, Any], labels_before: dict[str, str]) -> Iterator[
     for container in inits:
         if container.get("restartPolicy") != "Always" and not _ONLY_FOR_NATIVE_SIDECARS.isdisjoint(container):
             yield f"init container {container['name']} has a field for native sidecars only"
-    for key, value in metadata.get("labels", {}).items():
-        if labels_before.get(key) != value and not is_label_value(value):
-            yield f"the value of label {key} is not valid"
-    if annotations_are_full(metadata.get("annotations", {})):
-        yield "the annotations are over 256 KiB"
 
 
 def _has_twice(names: list[str]) -> bool:

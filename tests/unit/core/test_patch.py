@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.core.errors import UnsoundPatchError
-from webhook.core.patch import MAX_ANNOTATION_BYTES, Operation, add, add_entries, add_items, pointer, prove, remove
+from webhook.core.patch import MAX_ANNOTATION_BYTES, Operation, add, add_entries, add_items, move, pointer, prove, remove
 from webhook.core.pod import Pod
 
 KEYS = st.text(max_size=10)
@@ -19,7 +19,9 @@ KEYS = st.text(max_size=10)
 
 def pod(**changes: Any) -> Pod:
     """A small pod."""
-    spec = {"containers": [{"name": "base"}, {"name": "istio-proxy"}], **changes.pop("spec", {})}
+    base = {"name": "base", "volumeMounts": [{"name": "a", "mountPath": "/a"}], "volumeDevices": [{"devicePath": "/dev/a"}]}
+    inits = [{"name": "prepare"}]
+    spec = {"containers": [base, {"name": "istio-proxy"}], "initContainers": inits, **changes.pop("spec", {})}
     return msgspec.json.decode(msgspec.json.encode({"metadata": {"labels": {"a": "b"}, **changes}, "spec": spec}), type=Pod)
 
 
@@ -57,6 +59,14 @@ UNSOUND: dict[str, tuple[Operation, ...]] = {
     "an init container called like a regular one": (add([{"name": "base"}], "spec", "initContainers"),),
     "a volume twice": (add([{"name": "v"}, {"name": "v"}], "spec", "volumes"),),
     "a label over 63 characters": (add("a" * 64, "metadata", "labels", "a"),),
+    "a label whose key is none": (add("a", "metadata", "labels", "a key"),),
+    "an annotation whose key is none": (add({"a/b/c": ""}, "metadata", "annotations"),),
+    "a mount at the path of another": (add({"name": "v", "mountPath": "/a"}, "spec", "containers", 0, "volumeMounts", "-"),),
+    "a mount at the path of a block device": (add({"name": "v", "mountPath": "/dev/a"}, "spec", "containers", 0, "volumeMounts", "-"),),
+    "a variable whose name is none": (
+        move(("spec", "containers", 0), "spec", "initContainers", 0),
+        add([{"name": "1=2"}], "spec", "initContainers", 0, "env"),
+    ),
     "a probe on a plain init container": (add([{"name": "i", "startupProbe": {}}], "spec", "initContainers"),),
     "too many annotations": (add({"a": "x" * MAX_ANNOTATION_BYTES}, "metadata", "annotations"),),
     "too many annotations in bytes": (add({"a": "é" * (MAX_ANNOTATION_BYTES // 2)}, "metadata", "annotations"),),
@@ -71,6 +81,21 @@ def test_an_unsound_patch_never_leaves(operations: tuple[Operation, ...]) -> Non
 
 def test_a_probe_on_a_native_sidecar_is_sound() -> None:
     prove(pod(), (add([{"name": "i", "startupProbe": {}, "restartPolicy": "Always"}], "spec", "initContainers"),))
+
+
+def test_a_second_mount_of_a_volume_at_a_path_of_its_own_is_sound() -> None:
+    prove(pod(), (add({"name": "a", "mountPath": "/b"}, "spec", "containers", 0, "volumeMounts", "-"),))
+
+
+@pytest.mark.parametrize("key", ["a", "app.kubernetes.io/name", "a" * 63, "a" * 253 + "/" + "b" * 63])
+def test_a_key_that_the_api_server_takes_is_sound(key: str) -> None:
+    prove(pod(), (add("x", "metadata", "labels", key), add({key: "any text"}, "metadata", "annotations")))
+
+
+@pytest.mark.parametrize("key", ["", "/", "a/", "/a", "-a", "a-", "a" * 64, "A/b", "a" * 254 + "/b", "ä"])
+def test_a_key_that_it_does_not_take_never_leaves(key: str) -> None:
+    with pytest.raises(UnsoundPatchError):
+        prove(pod(), (add("x", "metadata", "labels", key),))
 
 
 def test_what_was_wrong_before_is_not_our_patchs_fault() -> None:
