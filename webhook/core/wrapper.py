@@ -155,15 +155,17 @@ def original_argv(command: list[str] | None, args: list[str] | None) -> Argv:
         return Argv(tuple(command) if command else None, tuple(args or ()))
     start, source, end = found
     before, before_in_args = argv[: min(start, boundary)], argv[boundary:start]
-    words, rest = argv[end:boundary], argv[max(end, boundary) :]
     if source == EntrypointSource.IN_IMAGE:
-        return Argv(None, tuple(rest), tuple(before), tuple(before_in_args) if start > 0 and start >= boundary else None)
+        return Argv(None, tuple(argv[end:]), tuple(before), tuple(before_in_args) if start > 0 and start >= boundary else None)
+    # Of a wrapper that begins in the command and ends in the args, as many words were left in the command as were of the user's.
+    last = boundary if end <= boundary else end + max(0, boundary - start)
+    words, rest = argv[end:last], argv[max(end, last) :]
     if source != EntrypointSource.COMMAND and start == 0 and end <= boundary:
         return Argv(None, tuple(rest))
     own, others = (*before, *words), (*before_in_args, *rest)
     if own or before_in_args:
         return Argv(own or None, others)
-    # No word of the command is left in its place: the args hold the whole argv.
+    # No command is left: the args hold the whole argv.
     return Argv(others or None)
 
 
