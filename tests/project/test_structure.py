@@ -22,6 +22,7 @@ FOLDERS: Final = {
 THEMES: Final = {
     "core/test_properties.py": "laws that hold for any pod, whatever module keeps them",
     "core/test_real_pods.py": "what becomes of each pod that Airflow sends",
+    "core/test_cost.py": "what a review costs, whatever is in the pod",
     "core/test_face.py": "webhook.core itself",
     "data/test_examples.py": "the examples of the catalogue's rows",
     "data/test_laws.py": "what holds for every row of the catalogue",

@@ -14,6 +14,8 @@ from tests.support.pods import FIXTURES, pods_in, review_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.json_object import JSONObject
+
 REVIEW_FIELDS = {
     "time",
     "level",
@@ -143,6 +145,45 @@ def test_a_bad_annotation_is_counted_by_its_name(service: RunningService) -> Non
     pod["metadata"]["annotations"]["airflow-sidecar-webhook/mode"] = "maybe"
     service.post(review_of(pod, uid=new_uid()))
     assert service.metric("invalid_annotations_total", **labels) == before + 1
+
+
+MOST_BYTES_OF_A_LINE = 16 * 1024
+"""Where containerd cuts a line of a container (max_container_log_line_size)."""
+
+UNKNOWN_KEYS = [f"airflow-sidecar-webhook/{number:04d}{character * 300}" for number in range(500) for character in '"\\é']
+
+
+def _with_unknown_annotations() -> JSONObject:
+    pod = injected_pod()
+    pod["metadata"]["annotations"] |= dict.fromkeys(UNKNOWN_KEYS, "x")
+    return pod
+
+
+def test_of_many_unknown_annotations_the_first_are_named_and_the_rest_are_counted(service: RunningService) -> None:
+    before = service.metric("invalid_annotations_total", annotation="other")
+    reply = service.post(review_of(_with_unknown_annotations(), uid=(uid := new_uid())))
+    warnings, logged = reply.response["warnings"], service.log(uid=uid)["invalid_annotations"]
+
+    assert len(warnings) == len(logged) == 17
+    assert warnings[-1] == "1484 more annotations that start with airflow-sidecar-webhook/ are ignored: there are no such annotations"
+    assert logged[-1] == "1484 more"
+    assert service.metric("invalid_annotations_total", annotation="other") == before + 1500
+    assert len(reply.body) < 32 * 1024
+
+
+@pytest.mark.parametrize("character", ["a", '"', "\x00", "é", "\U0001f600"])
+def test_no_line_of_the_log_is_longer_than_a_container_runtime_takes(service: RunningService, character: str) -> None:
+    long = character * 100_000
+    marks = {"name": long, "namespace": long, "uid": f"{(start := new_uid())}{long}"}
+    service.post(review_of(_with_unknown_annotations(), **marks))
+    service.post(review_of(_with_unknown_annotations(), **marks, operation=long))
+    service.post(json.dumps({long: long}).encode())
+    service.post(injected_review(uid=(fence := new_uid())))
+    service.log(uid=fence)
+
+    lines = service.text.splitlines()
+    assert len([line for line in lines if start in line]) == 2
+    assert max(len(line.encode()) for line in lines) <= MOST_BYTES_OF_A_LINE
 
 
 def test_no_label_of_a_metric_comes_from_a_request(service: RunningService) -> None:

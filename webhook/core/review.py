@@ -24,7 +24,10 @@ API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
 
 MAX_WARNING_CHARACTERS: Final = 256
-"""A longer one may be cut, and more than 4096 in all are dropped (apiserver pkg/endpoints/filters/warning.go)."""
+"""A longer one may be cut (apiserver pkg/endpoints/filters/warning.go)."""
+
+MAX_CHARACTERS_OF_ALL_WARNINGS: Final = 4096
+"""Further ones are dropped (likewise)."""
 
 _UNPRINTABLE: Final = re.compile(r"[^ -~]")
 
@@ -177,7 +180,8 @@ def render_review(uid: str, operations: tuple[Operation, ...] = (), warnings: tu
         # Base64 holds nothing that JSON escapes, so its 15 KB need not be searched again.
         response["patch"] = msgspec.Raw(b'"' + pybase64.b64encode(to_json(operations)) + b'"')
     if warnings:
-        response["warnings"] = [warning_text(warning) for warning in warnings]
+        most = MAX_CHARACTERS_OF_ALL_WARNINGS // len(warnings)
+        response["warnings"] = [warning_text(warning)[:most] for warning in warnings]
     return msgspec.json.encode({"apiVersion": API_VERSION, "kind": KIND, "response": response})
 
 
