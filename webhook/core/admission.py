@@ -9,11 +9,10 @@ import msgspec
 
 from webhook.core.container_end import ContainerEnd
 from webhook.core.decision import Decision, Mutate, Skip, decide, skip_unread
-from webhook.core.errors import MalformedPodError
+from webhook.core.errors import AnnotationsFullError, MalformedPodError
 from webhook.core.facts import read_facts
-from webhook.core.names import STATUS_ANNOTATION
 from webhook.core.operations import operations_for
-from webhook.core.patch import Operation, annotations_are_full, prove
+from webhook.core.patch import Operation, prove
 from webhook.core.pod import encode_pod, is_too_large, read_pod
 from webhook.core.pod_options import ALL_VALID, InvalidAnnotations
 from webhook.core.reasons import Reason, SkipReason, Treatment
@@ -143,11 +142,12 @@ def _skipped(facts: Facts, skip: Skip) -> Outcome:
 
 def _mutated(facts: Facts, mutate: Mutate, policy: Policy) -> Outcome:
     status = status_of(facts, mutate)
-    if annotations_are_full(facts.pod.annotations | mutate.annotations | {STATUS_ANNOTATION: status.as_text()}):
-        return _skipped(facts, Skip(SkipReason.ANNOTATIONS_FULL))
     operations = operations_for(facts, mutate, status, policy)
-    if operations:
-        prove(facts.pod, operations)
+    try:
+        if operations:
+            prove(facts.pod, operations)
+    except AnnotationsFullError:
+        return _skipped(facts, Skip(SkipReason.ANNOTATIONS_FULL))
     return Outcome(mutate, operations, status, facts.invalid_annotations, tuple(_warnings(facts, mutate)))
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from fnmatch import translate
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+
+from webhook.core.cached_property import CachedProperty
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,12 +65,12 @@ def repository(image: str) -> str:
 
 def image_matches(image: str, pattern: str) -> bool:
     """Whether the pattern matches the image's repository or its end after a ``/``: ``apache/airflow`` also matches a mirror's copy."""
-    return len(image) <= MAX_IMAGE_CHARACTERS and image.count("/") <= MAX_IMAGE_SLASHES and _image_matches(image, pattern)
+    return len(image) <= MAX_IMAGE_CHARACTERS and _image_matches(image, pattern)
 
 
 @lru_cache(maxsize=4096)
 def _image_matches(image: str, pattern: str) -> bool:
-    return _image_glob(pattern).match(repository(image)) is not None
+    return image.count("/") <= MAX_IMAGE_SLASHES and _image_glob(pattern).match(repository(image)) is not None
 
 
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
@@ -113,7 +115,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     def _is_switched_off(self, container: Container | None) -> bool:
         return self.flag is not None and container is not None and any(f"{self.flag}={word}" in container.distinct_words for word in NO)
 
-    @cached_property
+    @CachedProperty
     def _read(self) -> Callable[[Pod, Container | None], str | None]:
         """The function that reads the subject: its value, or None where it does not exist."""
         subject = next(subject for subject in SUBJECTS if getattr(self, subject) is not None)
@@ -137,11 +139,11 @@ def _label(key: str, pod: Pod, _container: Container | None) -> str | None:
 
 
 def _volume(name: str, pod: Pod, _container: Container | None) -> str | None:
-    return name if name in pod.spec.volume_names else None
+    return name if pod.spec.volumes and name in pod.spec.volume_names else None
 
 
 def _init_container(name: str, pod: Pod, _container: Container | None) -> str | None:
-    return name if name in pod.spec.init_container_names else None
+    return name if pod.spec.initContainers and name in pod.spec.init_container_names else None
 
 
 def _env(name: str, _pod: Pod, container: Container | None) -> str | None:

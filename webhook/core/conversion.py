@@ -255,9 +255,9 @@ def _order(facts: Facts, moved: list[Container]) -> Iterator[str]:
             others.append(container)
     rest = [name for name in inits if name not in first]
     slots: dict[int, list[str]] = {}
-    needs = Needs(facts, rest)
+    needs = Needs(facts, rest) if rest else None
     for container in others:
-        slots.setdefault(needs.of(container), []).append(container.name)
+        slots.setdefault(needs.of(container) if needs else 0, []).append(container.name)
     yield from first
     yield from slots.get(0, ())
     for place, name in enumerate(rest, start=1):

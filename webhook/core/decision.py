@@ -126,7 +126,8 @@ def skip_unread(pod: Pod) -> SkipReason | None:
         return SkipReason.NOT_AIRFLOW
     if len(pod.spec.containers) + len(pod.init_containers) > MAX_CONTAINERS:
         return SkipReason.TOO_MANY_CONTAINERS
-    if max(map(len, (*pod.spec.container_names, *pod.spec.init_container_names)), default=0) > MAX_NAME_CHARACTERS:
+    names = [container.name for container in (*pod.spec.containers, *pod.init_containers)]
+    if max(map(len, names), default=0) > MAX_NAME_CHARACTERS:
         message = f"the name of a container is longer than {MAX_NAME_CHARACTERS} characters"
         raise MalformedPodError(message)
     return SkipReason.DUPLICATE_NAMES if _has_duplicate_names(pod) else None
@@ -134,14 +135,13 @@ def skip_unread(pod: Pod) -> SkipReason | None:
 
 def _has_duplicate_names(pod: Pod) -> bool:
     """Whether two containers or two volumes have one name. A native sidecar may: what its injector has added again is removed."""
-    spec, regular, inits = pod.spec, pod.spec.container_names, pod.spec.initContainers or ()
-    plain = {init.name for init in inits if not init.is_native_sidecar}
-    return (
-        len(set(regular)) < len(regular)
-        or len(spec.init_container_names) < len(inits)
-        or not plain.isdisjoint(regular)
-        or len(spec.volume_names) < len(spec.volumes or ())
-    )
+    spec, regular = pod.spec, pod.spec.container_names
+    if len(set(regular)) < len(regular) or (spec.volumes and len({volume.name for volume in spec.volumes}) < len(spec.volumes)):
+        return True
+    if not spec.initContainers:
+        return False
+    plain = {init.name for init in spec.initContainers if not init.is_native_sidecar}
+    return len(spec.init_container_names) < len(spec.initContainers) or not plain.isdisjoint(regular)
 
 
 def _skip_reason(facts: Facts, mode: Mode, injector_annotations: dict[str, str]) -> SkipReason | None:

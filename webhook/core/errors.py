@@ -4,6 +4,7 @@
   x MalformedReviewError  the caller's: the body is no AdmissionReview v1; answered with 400, so that failurePolicy decides
   x MalformedPodError     the caller's: a field has a type that the Pod API does not know; the pod is left to the API server
   x UnsoundPatchError     ours: the patch would not apply, or would make the pod invalid; it never leaves
+    x AnnotationsFullError  the caller's: the pod has no room for further annotations and is left as it is
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class MalformedPodError(RulesError):
 
 class UnsoundPatchError(RulesError):
     """The patch does not do what it was made for."""
+
+
+class AnnotationsFullError(UnsoundPatchError):
+    """The annotations of the pod leave no room for the webhook's."""

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict
 
 import jsonpatch
 
-from webhook.core.errors import UnsoundPatchError
+from webhook.core.errors import AnnotationsFullError, UnsoundPatchError
 from webhook.core.pod import ABSENT
 from webhook.core.short_name import is_label_value
 
@@ -94,7 +94,8 @@ def prove(pod: Pod, operations: tuple[Operation, ...]) -> None:
     """Apply the operations and check the result against what the API server would refuse.
 
     Raises:
-        UnsoundPatchError: They do not apply, or the pod would be invalid in a way it was not before.
+        AnnotationsFullError: All annotations of the pod would be over 256 KiB.
+        UnsoundPatchError: The operations do not apply, or the pod would be invalid in a way it was not before.
 
     """
     after = _part(pod, operations)
@@ -104,6 +105,9 @@ def prove(pod: Pod, operations: tuple[Operation, ...]) -> None:
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as problem:
         message = f"the patch does not apply: {type(problem).__name__}"
         raise UnsoundPatchError(message) from problem
+    if annotations_are_full(after["metadata"].get("annotations", {})):
+        message = "the annotations are over 256 KiB"
+        raise AnnotationsFullError(message)
     violations = set(_violations(after, pod))
     if violations:
         violations -= set(_violations(_part(pod, operations), pod))
@@ -222,6 +226,7 @@ _PREFIX: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/", re.ASCII)
 _VARIABLE: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*", re.ASCII)
 
 
+@lru_cache(maxsize=256)
 def is_qualified_name(key: str) -> bool:
     """Whether the API server takes this as the key of a label or annotation (IsQualifiedName)."""
     prefix = _PREFIX.match(key)
@@ -233,18 +238,17 @@ def _violations(part: dict[str, Any], before: Pod) -> Iterator[str]:
     yield from _violations_of_metadata(part["metadata"], before)
     yield from _violations_of_spec(part["spec"])
     for container in (*part["spec"].get("initContainers", ()), *part["spec"]["containers"]):
-        yield from _violations_of_container(container)
+        if "volumeMounts" in container or "env" in container:
+            yield from _violations_of_container(container)
 
 
 def _violations_of_metadata(metadata: dict[str, Any], before: Pod) -> Iterator[str]:
-    for key, value in metadata.get("labels", {}).items():
-        if before.labels.get(key) != value and not (is_label_value(value) and is_qualified_name(key)):
+    for key, value in metadata.get("labels", {}).items() - before.labels.items():
+        if not (is_label_value(value) and is_qualified_name(key)):
             yield f"label {key} or its value is not valid"
-    for key in metadata.get("annotations", {}):
-        if key not in before.annotations and not is_qualified_name(key):
+    for key in metadata.get("annotations", {}).keys() - before.annotations.keys():
+        if not is_qualified_name(key):
             yield f"the key of annotation {key} is not valid"
-    if annotations_are_full(metadata.get("annotations", {})):
-        yield "the annotations are over 256 KiB"
 
 
 def _violations_of_container(container: dict[str, Any]) -> Iterator[str]:
@@ -273,14 +277,10 @@ def _has_twice(names: list[str]) -> bool:
     return len(set(names)) < len(names)
 
 
-def annotations_are_full(annotations: dict[str, str]) -> bool:
+def annotations_are_full(entries: dict[str, str]) -> bool:
     """Whether the API server refuses so many annotations."""
-    return _bytes(annotations) > MAX_ANNOTATION_BYTES
-
-
-def _bytes(entries: dict[str, str]) -> int:
     total = len("".join(entries)) + len("".join(entries.values()))
     # One character is at most four bytes: only a text that could be too long is encoded to be counted.
     if total * 4 <= MAX_ANNOTATION_BYTES:
-        return total
-    return sum(len((key + value).encode("utf-8", "surrogatepass")) for key, value in entries.items())
+        return False
+    return sum(len((key + value).encode("utf-8", "surrogatepass")) for key, value in entries.items()) > MAX_ANNOTATION_BYTES

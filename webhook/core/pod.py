@@ -7,12 +7,12 @@ ever *read* through these types; what we change goes out as JSON Patch operation
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
+from webhook.core.cached_property import CachedProperty
 from webhook.core.document import Documents
 from webhook.core.errors import MalformedPodError
 
@@ -74,8 +74,6 @@ class Volume(msgspec.Struct, frozen=True, gc=False):
     @property
     def driver(self) -> str | None:
         """The CSI driver of an inline volume."""
-        if self.csi == ABSENT:
-            return None
         found = (_read(_OBJECT, self.csi, "csi") or {}).get("driver")
         return found if isinstance(found, str) else None
 
@@ -133,12 +131,12 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         """Whether this init container runs beside the task: exactly "Always"; KEP-5307 gives other values to plain ones."""
         return self.restartPolicy == "Always"
 
-    @cached_property
+    @CachedProperty
     def argv(self) -> list[str]:
         """What the pod says of the command line: command and args; the image's own defaults are not in the pod."""
         return [*(self.command or ()), *(self.args or ())]
 
-    @cached_property
+    @CachedProperty
     def words(self) -> list[str]:
         """`argv`, with a script that a shell is given (``sh -ec "…"``) taken apart into its words."""
         words: list[str] = []
@@ -152,12 +150,12 @@ class Container(msgspec.Struct, frozen=True, dict=True):
             is_script = _TAKES_SCRIPT.fullmatch(argument) is not None
         return words[:MAX_WORDS]
 
-    @cached_property
+    @CachedProperty
     def distinct_words(self) -> frozenset[str]:
         """`words`, each once."""
         return frozenset(self.words)
 
-    @cached_property
+    @CachedProperty
     def flags(self) -> dict[str, str]:
         """The value of each ``--flag=value`` or ``--flag value``, "" for a bare ``--flag``; the first one counts."""
         found: dict[str, str] = {}
@@ -168,42 +166,42 @@ class Container(msgspec.Struct, frozen=True, dict=True):
                 found[flag] = value if equals else "" if following.startswith("-") else following
         return found
 
-    @cached_property
+    @CachedProperty
     def environment(self) -> dict[str, str]:
         """Its literal environment variables; "" where the value comes from elsewhere."""
         return {variable.name: variable.value or "" for variable in _read(_ENVIRONMENT, self.env, "env") or ()}
 
-    @cached_property
+    @CachedProperty
     def mounts(self) -> list[VolumeMount]:
         """The volumes mounted in it."""
         return _read(_MOUNTS, self.volumeMounts, "volumeMounts") or []
 
-    @cached_property
+    @CachedProperty
     def device_paths(self) -> list[str | None]:
         """Where block devices are in it."""
         return [device.devicePath for device in _read(_DEVICES, self.volumeDevices, "volumeDevices") or ()]
 
-    @cached_property
+    @CachedProperty
     def open_ports(self) -> list[Port]:
         """The ports it declares."""
         return _read(_PORTS, self.ports, "ports") or []
 
-    @cached_property
+    @CachedProperty
     def lifecycle_hooks(self) -> dict[str, Any]:
         """Its lifecycle hooks: ``postStart`` and ``preStop``."""
         return _read(_OBJECT, self.lifecycle, "lifecycle") or {}
 
-    @cached_property
+    @CachedProperty
     def readiness(self) -> dict[str, Any]:
         """Its readiness probe."""
         return _read(_OBJECT, self.readinessProbe, "readinessProbe") or {}
 
-    @cached_property
+    @CachedProperty
     def security(self) -> dict[str, Any]:
         """Its security context."""
         return _read(_OBJECT, self.securityContext, "securityContext") or {}
 
-    @cached_property
+    @CachedProperty
     def demands(self) -> dict[str, Any]:
         """Its resources: requests and limits."""
         return _read(_OBJECT, self.resources, "resources") or {}
@@ -230,39 +228,39 @@ class PodSpec(msgspec.Struct, frozen=True, dict=True):
     securityContext: msgspec.Raw = ABSENT  # noqa: N815
     os: OperatingSystem | None = None
 
-    @cached_property
+    @CachedProperty
     def security(self) -> dict[str, Any]:
         """Its security context."""
         return _read(_OBJECT, self.securityContext, "securityContext") or {}
 
-    @cached_property
+    @property
     def container_names(self) -> list[str]:
         """Of its regular containers, in their order."""
         return [container.name for container in self.containers]
 
-    @cached_property
+    @CachedProperty
     def init_container_names(self) -> frozenset[str]:
         """Of its init containers, native sidecars among them."""
         return frozenset([container.name for container in self.initContainers or ()])
 
-    @cached_property
+    @CachedProperty
     def volume_names(self) -> frozenset[str]:
         """Of all its volumes."""
         return frozenset([volume.name for volume in self.volumes or ()])
 
-    @cached_property
+    @property
     def writable_volumes(self) -> frozenset[str]:
         """Names of the volumes into which a container can write for another to read."""
         return frozenset([volume.name for volume in self.volumes or () if not volume.is_read_only])
 
     def volumes_of(self, driver: str) -> frozenset[str]:
         """Names of the inline volumes of this CSI driver."""
-        return self._volumes_by_driver.get(driver, frozenset())
+        return self._volumes_by_driver.get(driver, frozenset()) if self.volumes else frozenset()
 
-    @cached_property
+    @CachedProperty
     def _volumes_by_driver(self) -> dict[str, frozenset[str]]:
         found: dict[str, set[str]] = {}
-        for volume in self.volumes or ():
+        for volume in [volume for volume in self.volumes or () if volume.csi != ABSENT]:
             if volume.driver is not None:
                 found.setdefault(volume.driver, set()).add(volume.name)
         return {driver: frozenset(names) for driver, names in found.items()}
@@ -313,7 +311,7 @@ class Pod(msgspec.Struct, frozen=True, dict=True):
         """Its name, or what it is generated from."""
         return self.metadata.name or self.metadata.generateName or ""
 
-    @cached_property
+    @CachedProperty
     def documents(self) -> Documents:
         """The JSON and YAML mappings in it that were read so far."""
         return Documents()
@@ -325,7 +323,7 @@ MAX_COMMAS: Final = 50_000
 
 def is_too_large(body: bytes) -> bool:
     """Whether a pod in this JSON has more fields and items than the rules read; a large text is no trouble to them."""
-    return body.count(b",") > MAX_COMMAS
+    return len(body) > MAX_COMMAS and body.count(b",") > MAX_COMMAS
 
 
 _POD: Final = msgspec.json.Decoder(Pod)

@@ -205,8 +205,8 @@ class Reason(ExplainedWord):
 
     HELPER_NAME_TAKEN = TreatmentRow(
         "helper-name-taken",
-        "The image needs the helper's shell, but the pod has a container, volume or mount of its own with the helper's name or path.",
-        f"Rename the container or volume {PREFIX}*, or mount something else at {HELPER_MOUNT_PATH}.",
+        "The pod needs the helper, and has another container, volume or mount with its name or path.",
+        f"Rename {PREFIX}*, or mount nothing at {HELPER_MOUNT_PATH}.",
         Treatment.LEFT,
     )
 

@@ -23,7 +23,6 @@ argv of the pod, ``|`` before its args       the original, ``|`` before its args
 
 from __future__ import annotations
 
-from contextlib import suppress
 from enum import StrEnum
 from typing import Final
 
@@ -148,6 +147,8 @@ class Argv(msgspec.Struct, frozen=True):
 
 def original_argv(command: list[str] | None, args: list[str] | None) -> Argv:
     """Command and args before the webhook wrapped them; themselves where they are not wrapped."""
+    if PREFIX not in (command or ()) and PREFIX not in (args or ()):
+        return Argv(tuple(command) if command else None, tuple(args or ()))
     boundary = len(command or ())
     argv = [*(command or ()), *(args or ())]
     found = _find_wrapper(argv)
@@ -200,14 +201,11 @@ MAX_OPTION_WORDS: Final = 4096
 
 def _find_wrapper(argv: list[str]) -> tuple[int, str, int] | None:
     """The index of the wrapper's shell, the value of ``--entrypoint-source`` and the index after ``--``; None: there is no wrapper."""
-    mark = -1
-    with suppress(ValueError):
-        while True:
-            mark = argv.index(PREFIX, mark + 1, MAX_OPTION_WORDS)
-            start = _start_of_wrapper(argv, mark)
-            if start is not None:
-                source, end = _read_options(argv, mark + 1)
-                return None if source is None else (start, source, end)
+    for mark, word in enumerate(argv[:MAX_OPTION_WORDS]):
+        start = _start_of_wrapper(argv, mark) if word == PREFIX else None
+        if start is not None:
+            source, end = _read_options(argv, mark + 1)
+            return None if source is None else (start, source, end)
     return None
 
 
