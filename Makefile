@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test e2e mutants check format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
+.PHONY: help demo test e2e mutants attacks check format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ benchmark-cluster: $(VENV)/ready ## time from a task's end to its pod's end, on 
 
 benchmark-watcher: $(VENV)/ready ## what watching a cluster costs the service, on a real API server; needs wrk, and Go once
 	@$(BIN)/python -m benchmarks.watcher
+
+attacks: $(VENV)/ready ## attack a running service, and measure an honest client beside it: docs/attacks.md
+	@$(BIN)/python -m tests.attacks
 
 benchmark: $(VENV)/ready ## the service and the wrapper against their peers; needs wrk, and Go for one of them
 	$(BIN)/python -m benchmarks

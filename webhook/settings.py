@@ -124,16 +124,32 @@ class Settings(BaseModel):
         "contains one.",
     )
     max_buffered_bytes: int = Field(
-        64 * 1024 * 1024,
+        32 * 1024 * 1024,
         ge=1024 * 1024,
-        description="Maximum size of all buffered request bodies in bytes, which limits the memory. A request beyond it gets a 503 with "
-        "`Retry-After: 1`, and the API server retries it.",
+        description="Maximum size of all buffered request bodies in bytes, which limits the memory. Beyond it the largest body that is "
+        "incomplete gets a 503 with `Retry-After: 1`, and the API server retries it. The default is the size of two thousand usual "
+        "reviews.",
     )
     read_seconds: float = Field(
         5.0,
         gt=0,
         le=30,
-        description="Seconds for a request to arrive completely: half of the API server's default timeout of 10 s.",
+        description="Seconds for a TLS handshake, and for a request to arrive completely: half of the API server's default timeout of "
+        "10 s.",
+    )
+    max_connections: int = Field(
+        1024,
+        ge=16,
+        le=65536,
+        description="Maximum number of open connections to the TLS port. Beyond it the oldest idle connection of the address with the "
+        "most connections is closed. 1024 idle ones take about 50 MiB.",
+    )
+    max_connections_per_peer: int = Field(
+        640,
+        ge=8,
+        le=65536,
+        description="Maximum number of open connections from one address. Beyond it the oldest idle one of that address is closed. More "
+        "than the 600 requests that an API server handles at once by default.",
     )
     keep_alive_seconds: int = Field(
         100,

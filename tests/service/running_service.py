@@ -164,11 +164,15 @@ def replace_file(path: Path, data: bytes) -> None:
 class RunningService:
     """The process, its two ports, and what it tells of itself."""
 
-    def __init__(self, certificates: Certificates, settings: Mapping[str, object], kubeconfig: Path | None = None) -> None:
-        """Start it; `listening` waits for it."""
+    def __init__(
+        self, certificates: Certificates, settings: Mapping[str, object], kubeconfig: Path | None = None, descriptors: int = 0
+    ) -> None:
+        """Start it, with at most this many descriptors unless 0; `listening` waits for it."""
         self.certificates = certificates
         self.context = certificates.client_context()
-        self.process = start({**settings_for(certificates), **settings}, kubeconfig=kubeconfig)
+        self.process = start({**settings_for(certificates), **settings}, kubeconfig=kubeconfig, descriptors=descriptors)
+        self._reads = threading.Event()
+        self._reads.set()
         self._lines: list[str] = []
         self._errors: list[str] = []
         self._changed = threading.Condition()
@@ -181,9 +185,18 @@ class RunningService:
 
     def _read(self, stream: Any, lines: list[str]) -> None:
         for line in stream:
+            self._reads.wait()
             with self._changed:
                 lines.append(line)
                 self._changed.notify_all()
+
+    def stop_reading(self) -> None:
+        """Read no more of what it writes, as a container runtime that hangs."""
+        self._reads.clear()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        self._reads.set()
 
     @property
     def text(self) -> str:
@@ -219,16 +232,20 @@ class RunningService:
         self.port = int(self.log(event="listening", tls=True)["port"])
         self.health_port = int(self.log(event="listening", tls=False)["port"])
 
-    def tcp(self) -> socket.socket:
-        """A connection without TLS to the webhook's port."""
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_SECONDS)
+    def tcp(self, source: str = "127.0.0.1") -> socket.socket:
+        """A connection without TLS to the webhook's port, from this loopback address."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_SECONDS, source_address=(source, 0))
         # As Go does: else head and body, sent one after the other, wait 40 ms for each other.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
-    def tls(self, context: ssl.SSLContext | None = None, name: str = NAMES[0]) -> ssl.SSLSocket:
+    def plain(self) -> socket.socket:
+        """A connection to the health port."""
+        return socket.create_connection(("127.0.0.1", self.health_port), timeout=DEADLINE_SECONDS)
+
+    def tls(self, context: ssl.SSLContext | None = None, name: str = NAMES[0], source: str = "127.0.0.1") -> ssl.SSLSocket:
         """A connection whose certificate was verified for this name."""
-        return (context or self.context).wrap_socket(self.tcp(), server_hostname=name)
+        return (context or self.context).wrap_socket(self.tcp(source), server_hostname=name)
 
     def connect(self) -> HTTPConnection:
         """A client on a connection that it keeps, and never opens again by itself."""
@@ -289,6 +306,7 @@ class RunningService:
 
     def end(self) -> int:
         """SIGTERM, if it still runs, and the exit code; a process that does not end in time is killed, with code -9."""
+        self.resume_reading()
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(DEADLINE_SECONDS)
@@ -343,13 +361,14 @@ def settings_for(certificates: Certificates) -> dict[str, object]:
     }
 
 
-def start(settings: Mapping[str, object], *arguments: str, kubeconfig: Path | None = None) -> subprocess.Popen[str]:
+def start(settings: Mapping[str, object], *arguments: str, kubeconfig: Path | None = None, descriptors: int = 0) -> subprocess.Popen[str]:
     """``python -m webhook serve`` with these settings in its environment, and none of the caller's; nor does it find the caller's cluster."""
+    limit = ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {f"{PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
     environment |= {"KUBERNETES_SERVICE_HOST": "", "KUBECONFIG": str(kubeconfig or os.devnull)}
     return subprocess.Popen(
-        [sys.executable, "-m", "webhook", "serve", *arguments],
+        [*limit, sys.executable, "-m", "webhook", "serve", *arguments],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -361,10 +380,10 @@ def start(settings: Mapping[str, object], *arguments: str, kubeconfig: Path | No
 
 @contextmanager
 def running_service(
-    directory: Path, kind: type[Certificates] = Certificates, kubeconfig: Path | None = None, **settings: object
+    directory: Path, kind: type[Certificates] = Certificates, kubeconfig: Path | None = None, descriptors: int = 0, **settings: object
 ) -> Iterator[RunningService]:
     """The service, up; it is ended, and whatever stood in the directory is gone afterwards."""
-    service = RunningService(kind(directory), settings, kubeconfig)
+    service = RunningService(kind(directory), settings, kubeconfig, descriptors)
     try:
         service.listening()
         yield service

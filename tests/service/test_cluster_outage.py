@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -54,7 +54,7 @@ def write_kubeconfig(directory: Path, server: str, text: str | None = None) -> P
 
 
 @contextmanager
-def watching(factory: pytest.TempPathFactory, server: str, text: str | None = None, **settings: object) -> Iterator[RunningService]:
+def watching(factory: pytest.TempPathFactory, server: str, text: str | None = None, **settings: Any) -> Iterator[RunningService]:
     """The service with that kubeconfig."""
     directory = factory.mktemp("watching")
     kubeconfig = write_kubeconfig(factory.mktemp("kubeconfig"), server, text)

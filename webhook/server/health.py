@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -28,6 +29,26 @@ def create_health_app(metrics: Metrics, unready_reason: Callable[[], str]) -> St
         return PlainTextResponse(f"{reason or 'ok'}\n", 503 if reason else 200)
 
     async def show_metrics(_request: Request) -> Response:
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(await rendered.get(), media_type=CONTENT_TYPE_LATEST)
 
+    rendered = RenderedMetrics(metrics)
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", show_metrics)])
+
+
+class RenderedMetrics:
+    """Renders the metrics once for all requests that wait at the same time: it takes as long as several reviews."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        """Render these metrics."""
+        self._metrics = metrics
+        self._rendering: asyncio.Task[bytes] | None = None
+
+    async def get(self) -> bytes:
+        """The metrics as of now or later."""
+        if self._rendering is None:
+            self._rendering = asyncio.create_task(self._render())
+        return await asyncio.shield(self._rendering)
+
+    async def _render(self) -> bytes:
+        self._rendering = None
+        return generate_latest(self._metrics.registry)

@@ -1,20 +1,34 @@
-"""JSON log lines on stdout, one for each event. A traceback shows the code, and no values or messages: they may quote a pod."""
+"""JSON log lines on stdout, one for each event, each of a bounded size and none that is waited for.
+
+A traceback shows the code, and no values or messages: they may quote a pod.
+"""
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 import traceback
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from webhook.core import RulesError
+from webhook.server.log_output import LogOutput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_LINE_BYTES: Final = 16 * 1024
+"""containerd splits a longer line in two (its setting max_container_log_line_size), and the halves are no JSON."""
+
+MAX_TEXT: Final = 256
+"""Characters of a text within a line that would be too long."""
+
+MAX_ITEMS: Final = 8
+"""Items of a list within a line that would be too long."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -29,23 +43,31 @@ class JsonFormatter(logging.Formatter):
 
 
 def json_line(at: float, level: str, logger: str, event: str, fields: dict[str, Any]) -> bytes:
-    """One line without its newline; ``at`` is a Unix time in seconds."""
+    """One line without its newline; ``at`` is a Unix time in seconds. Texts and lists of a line that would be too long are cut."""
     second, microseconds = divmod(round(at * 1_000_000), 1_000_000)
     moment = f"{_second(second)}.{microseconds // 1000:03d}+00:00"
-    return msgspec.json.encode({"time": moment, "level": level, "logger": logger, "event": event, **fields})
+    head = {"time": moment, "level": level, "logger": logger, "event": event}
+    line = msgspec.json.encode({**head, **fields})
+    if len(line) < MAX_LINE_BYTES:
+        return line
+    shortened = {"truncated_bytes": len(line), **{name: _shortened(value) for name, value in {**head, **fields}.items()}}
+    line = msgspec.json.encode(shortened)
+    return line if len(line) < MAX_LINE_BYTES else msgspec.json.encode({**head, "event": event[:MAX_TEXT], "truncated_bytes": len(line)})
+
+
+def _shortened(value: Any) -> Any:
+    """A text or a list cut to its largest size; every other value as it is."""
+    match value:
+        case str():
+            return value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "…"
+        case list() | tuple():
+            return [_shortened(item) for item in value[:MAX_ITEMS]]
+    return value
 
 
 @lru_cache(maxsize=1)
 def _second(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").removesuffix("+00:00")
-
-
-def write_info(logger: str, event: str, fields: dict[str, Any]) -> None:
-    """Write the line that `logging` would write, in a fifth of the time. Used for the line of each review."""
-    line = json_line(time.time(), "info", logger, event, fields) + b"\n"
-    # A log that cannot be written must not keep a pod from starting; the metrics still count.
-    with suppress(OSError):
-        os.write(sys.stdout.fileno(), line)
 
 
 def frames_of(error: BaseException) -> list[str]:
@@ -55,10 +77,35 @@ def frames_of(error: BaseException) -> list[str]:
     return [f"{type(error).__name__}{text}", *places]
 
 
-def log_to_stdout(level: str) -> None:
-    """Send every logger to stdout; third-party ones from warning up, since below it they log connections and whole responses."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+class JsonLog(logging.Handler):
+    """Writes the records of every logger, and the lines of reviews, to one output."""
+
+    def __init__(self, output: LogOutput) -> None:
+        """Write to this output."""
+        super().__init__()
+        self.output = output
+        self.setFormatter(JsonFormatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        self.output.write(self.format(record).encode() + b"\n")
+
+    def flush(self) -> None:
+        """Wait for the lines that could not be written at once, for at most a second. `logging` calls it at the end of the process."""
+        self.output.flush()
+
+    def write_info(self, logger: str, event: str, fields: dict[str, Any]) -> None:
+        """Write the line that `logging` would write, in a fifth of the time. Used for the line of each review."""
+        self.output.write(json_line(time.time(), "info", logger, event, fields) + b"\n")
+
+
+def log_to_stdout(level: str, dropped: Callable[[], None]) -> JsonLog:
+    """Send every logger to stdout; third-party ones from warning up, since below it they log connections and whole responses.
+
+    ``dropped`` is called once for each line that is lost because nobody reads stdout.
+    """
+    log = JsonLog(LogOutput(sys.stdout.fileno(), dropped))
+    logging.basicConfig(level=level.upper(), handlers=[log], force=True)
     for name in ("uvicorn.error", "asyncio", "urllib3", "kubernetes"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    return log

@@ -53,6 +53,23 @@ class Metrics:
             "Reviews that failed inside the webhook. Each is a bug; the pod starts unchanged unless on_fault is error.",
             registry=self.registry,
         )
+        self.log_lines_dropped = Counter(
+            f"{PREFIX}_log_lines_dropped",
+            "Log lines lost because stdout was not read in time. Reviews do not wait for the log.",
+            registry=self.registry,
+        )
+        self.connections = Gauge(
+            f"{PREFIX}_connections",
+            "Open connections, by port (https, health).",
+            ("port",),
+            registry=self.registry,
+        )
+        self.displaced_connections = Counter(
+            f"{PREFIX}_displaced_connections",
+            "Connections closed because a limit on their number was reached, by port (https, health).",
+            ("port",),
+            registry=self.registry,
+        )
         self.in_flight = Gauge(f"{PREFIX}_requests_in_flight", "Requests that are being received or answered.", registry=self.registry)
         self.reloads = Counter(
             f"{PREFIX}_certificate_reloads",

@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from webhook.core import MAX_WARNING_CHARACTERS, POD_OPTIONS, warning_text
-from webhook.server.json_log import write_info
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prometheus_client import Counter
 
     from webhook.core import Outcome, ReviewRequest
@@ -25,9 +26,10 @@ LOG = logging.getLogger("webhook.review")
 class Observation:
     """Logs and counts reviews."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        """Count into these metrics."""
+    def __init__(self, metrics: Metrics, write_info: Callable[[str, str, dict[str, Any]], None]) -> None:
+        """Count into these metrics; ``write_info`` writes a line of a logger, with its event and its fields (see `JsonLog`)."""
         self.metrics = metrics
+        self._write_info = write_info
         self._reviews = lru_cache(maxsize=256)(self._review_counter)
 
     def reviewed(self, request: ReviewRequest, outcome: Outcome, started: float) -> None:
@@ -41,7 +43,7 @@ class Observation:
         if outcome.invalid_annotations.more:
             self.metrics.invalid_annotations.labels("other").inc(outcome.invalid_annotations.more)
         if LOG.isEnabledFor(logging.INFO):
-            write_info(LOG.name, "review", _fields(request, outcome, result, seconds))
+            self._write_info(LOG.name, "review", _fields(request, outcome, result, seconds))
 
     def failed(self, request: ReviewRequest, fault: Exception) -> None:
         """The webhook failed inside a review."""

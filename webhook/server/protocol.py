@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with limits that it lacks: a deadline and a size for the head of a request, and a limit on pipelining."""
+"""uvicorn's HTTP protocol, with limits that it lacks: on the head of a request, its framing and its trailers, and on pipelining."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 if TYPE_CHECKING:
     import asyncio
 
+    from uvicorn._types import ASGI3Application
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+    from webhook.server.connections import Connections, OpenConnection
+
 MAX_HEAD_BYTES: Final = 64 * 1024
 """The API server sends a few hundred bytes of headers, more with tracing."""
 
@@ -16,64 +21,108 @@ MAX_PIPELINED: Final = 32
 """Requests that wait in one connection. Go's client, which the API server uses, sends one at a time."""
 
 
-class HeadLimitedProtocol(HttpToolsProtocol):
-    """Closes a connection whose request head exceeds the deadline or the size.
+class PipelineError(Exception):
+    """Too many requests wait in one connection, which is closed already."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Closes a connection whose request has a head that exceeds the deadline or the size, or as much of trailers.
 
     It also closes a connection that sends more and more requests without waiting for responses: uvicorn would queue them.
 
     The deadline of the first head starts with the connection; between requests uvicorn's own keep-alive timeout applies.
     """
 
-    head_seconds: float = 5.0
-    """The deadline for a head, in seconds; `with_head_deadline` makes a class with another one."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Expect the first head."""
-        super().__init__(*args, **kwargs)
+    def __init__(self, connections: Connections, connection: OpenConnection, head_seconds: float, **uvicorns: Any) -> None:
+        """Expect the first head of this connection. ``head_seconds`` is the deadline for a head; the rest is uvicorn's."""
+        super().__init__(**uvicorns)
+        self._connections = connections
+        self._connection = connection
+        self._head_seconds = head_seconds
+        self.is_connected = False
+        self._answered: RequestResponseCycle | None = None
         self._head_is_open = True
-        self._head_bytes = 0
+        self._message_is_open = True
+        self._bytes_without_body = 0
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the deadline of the first head."""
+        self.is_connected = True
+        self._connection.close = transport.abort
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(self.head_seconds, self._close)
+        self._head_timer = self.loop.call_later(self._head_seconds, self._close)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the deadline."""
+        """Cancel the deadline, and count the connection no more."""
+        self._connections.remove(self._connection)
+        # uvicorn does this for the request that arrived last, which is not the one that is being answered where requests are pipelined.
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, then check the limits of an incomplete head."""
+        """Feed the parser, then check the limits of what is incomplete."""
         if self.timeout_keep_alive_task is not None:
             # The first byte after a response ends uvicorn's keep-alive timeout, even if it is a blank line, which begins no message.
             self._begin_head()
-        self._head_bytes += len(data)
+        self._bytes_without_body += len(data)
         super().data_received(data)
-        if not self._head_is_open:
+        if not self._message_is_open:
             return
-        if self._head_bytes > MAX_HEAD_BYTES:
+        if self._bytes_without_body > MAX_HEAD_BYTES:
             self._close()
-        elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.head_seconds, self._close)
+        elif self._head_is_open and self._head_timer is None:
+            self._head_timer = self.loop.call_later(self._head_seconds, self._close)
 
     def on_message_begin(self) -> None:
         """A head starts."""
         super().on_message_begin()
         self._begin_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer, which is ignored: uvicorn would add it to the headers that the application reads."""
+        if self._head_is_open:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """A head is complete."""
         self._head_is_open = False
+        self._bytes_without_body = 0
         self._stop_timer()
         super().on_headers_complete()
         if len(self.pipeline) > MAX_PIPELINED:
             self.transport.abort()
+            # Without an error the parser would go on to the end of the data, which may hold thousands of requests.
+            raise PipelineError
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body. What comes after it counts anew: the length of a chunk, or the trailers."""
+        self._bytes_without_body = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is complete: from here on its connection is busy."""
+        self._message_is_open = False
+        if not self.cycle.response_complete:
+            self._connection.is_busy = True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """A response is written: the connection is idle, unless another request waits in it."""
+        if not self.pipeline:
+            self._connections.idle(self._connection)
+        super().on_response_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _begin_head(self) -> None:
-        self._head_is_open = True
-        self._head_bytes = 0
+        self._head_is_open = self._message_is_open = True
+        self._bytes_without_body = 0
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
@@ -84,8 +133,3 @@ class HeadLimitedProtocol(HttpToolsProtocol):
         self._stop_timer()
         if not self.transport.is_closing():
             self.transport.close()
-
-
-def with_head_deadline(seconds: float) -> type[HeadLimitedProtocol]:
-    """The protocol with this deadline, in seconds."""
-    return type("HeadLimitedProtocol", (HeadLimitedProtocol,), {"head_seconds": seconds})

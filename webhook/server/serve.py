@@ -16,23 +16,29 @@ from webhook.policy_files import build_policy
 from webhook.server.app import create_app
 from webhook.server.body_limit import BodyLimit, BodyLimits
 from webhook.server.cluster_watch import ClusterWatch
+from webhook.server.connections import ConnectionLimits, Connections
+from webhook.server.descriptors import descriptors_for_connections
 from webhook.server.drain import Drain
 from webhook.server.file_certificate_source import FileCertificateSource
 from webhook.server.health import create_health_app
 from webhook.server.json_log import log_to_stdout
+from webhook.server.listener import Handshake, Listener
 from webhook.server.metrics import Metrics
 from webhook.server.observation import Observation
-from webhook.server.protocol import with_head_deadline
+from webhook.server.protocol import BoundedProtocol
 from webhook.server.self_test import self_test
 from webhook.settings import SettingsError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
     from starlette.types import ASGIApp
 
     from webhook.core import Policy
     from webhook.server.certificate_source import CertificateSource
+    from webhook.server.connections import OpenConnection
+    from webhook.server.json_log import JsonLog
     from webhook.settings import Settings
 
 LOG = logging.getLogger("webhook.serve")
@@ -40,18 +46,51 @@ LOG = logging.getLogger("webhook.serve")
 SHUTDOWN_SECONDS: Final = 10
 """The API server's default timeout for one call: it waits no longer for a response."""
 
+MAX_HEALTH_CONNECTIONS: Final = ConnectionLimits(total=64, per_peer=16)
+"""The kubelet opens one for each probe, and Prometheus keeps one."""
+
+HEALTH_BODIES: Final = BodyLimits(max_bytes=1024, max_buffered_bytes=64 * 1024, read_seconds=5.0)
+"""No request to the health port needs a body. A scrape waits 10 s for its response by default."""
+
+HEALTH_KEEP_ALIVE_SECONDS: Final = 5
+"""Prometheus scrapes every 15 s or less often, and opens a new connection without a loss."""
+
 
 class _UvicornServer(uvicorn.Server):
     """A uvicorn server without signal handlers: two servers run in one process, and uvicorn would signal only one of them."""
+
+    def __init__(self, config: uvicorn.Config, connections: Connections, read_seconds: float, context: ssl.SSLContext | None) -> None:
+        super().__init__(config)
+        self._connections = connections
+        self._read_seconds = read_seconds
+        self._is_tls = context is not None
+        self._listener = Listener(connections, self._make_protocol, Handshake(context, read_seconds) if context else None)
+
+    def _make_protocol(self, connection: OpenConnection) -> BoundedProtocol:
+        return BoundedProtocol(
+            self._connections,
+            connection,
+            self._read_seconds,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        port = self.servers[0].sockets[0].getsockname()[1]
-        LOG.info("listening", extra={"fields": {"tls": self.config.is_ssl, "port": port}})
+        """Listen; uvicorn's own servers have no place for a limit."""
+        assert sockets  # noqa: S101 - `_Service` binds them
+        self.servers = []
+        self._listener.start(sockets[0])
+        self.started = True
+        LOG.info("listening", extra={"fields": {"tls": self._is_tls, "port": sockets[0].getsockname()[1]}})
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._listener.close()
+        await super().shutdown(sockets)
 
 
 def serve(settings: Settings) -> None:
@@ -62,8 +101,9 @@ def serve(settings: Settings) -> None:
         CertificateError: The certificate cannot be served.
 
     """
-    log_to_stdout(settings.log_level)
-    service = _Service(settings)
+    metrics = Metrics(has_self_managed_certificate=settings.certificates == "self-managed")
+    log = log_to_stdout(settings.log_level, metrics.log_lines_dropped.inc)
+    service = _Service(settings, metrics, log)
     freeze_heap()
     uvicorn_loop = service.webhook.config.get_loop_factory()
     with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
@@ -100,15 +140,17 @@ def _certificate_source(settings: Settings, metrics: Metrics) -> CertificateSour
 class _Service:
     """Both servers, the certificate source and the cluster watch."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, log: JsonLog) -> None:
         self.settings = settings
-        self.metrics = Metrics(has_self_managed_certificate=settings.certificates == "self-managed")
+        self.metrics = metrics
+        self.log = log
         self.certificate = _certificate_source(settings, self.metrics)
+        for_webhook, for_health = self._connection_limits()
         policy = build_policy(settings)
         self_test(policy)
         self.cluster = ClusterWatch(settings, policy.catalogue, self.metrics)
-        self.webhook = _UvicornServer(self._webhook_config(policy))
-        self.health = _UvicornServer(self._config(create_health_app(self.metrics, self._unready_reason), settings.health_port))
+        self.webhook = self._webhook_server(policy, for_webhook)
+        self.health = self._health_server(for_health)
         self.sockets = [_bind(settings.host, port) for port in (settings.port, settings.health_port)]
 
     async def run(self) -> None:
@@ -122,34 +164,57 @@ class _Service:
         self.certificate.stop()
         LOG.info("stopped")
 
-    def _webhook_config(self, policy: Policy) -> uvicorn.Config:
+    def _connection_limits(self) -> tuple[ConnectionLimits, ConnectionLimits]:
+        """For the TLS port and the health port. Fewer than set where the process may not open so many descriptors."""
         settings = self.settings
-        observation = Observation(self.metrics)
+        available = descriptors_for_connections(settings.max_connections + MAX_HEALTH_CONNECTIONS.total)
+        health = min(MAX_HEALTH_CONNECTIONS.total, available // 4)
+        webhook = min(settings.max_connections, available - health)
+        if webhook < settings.max_connections:
+            LOG.warning("few descriptors", extra={"fields": {"max_connections": webhook, "wanted": settings.max_connections}})
+        return (
+            ConnectionLimits(webhook, min(settings.max_connections_per_peer, webhook)),
+            ConnectionLimits(health, min(MAX_HEALTH_CONNECTIONS.per_peer, health)),
+        )
+
+    def _connections(self, limits: ConnectionLimits, port: str) -> Connections:
+        connections = Connections(limits, self.metrics.displaced_connections.labels(port).inc)
+        self.metrics.connections.labels(port).set_function(lambda: len(connections))
+        return connections
+
+    def _webhook_server(self, policy: Policy, limits: ConnectionLimits) -> _UvicornServer:
+        settings = self.settings
+        observation = Observation(self.metrics, self.log.write_info)
         view = self.cluster.view
         app = create_app(policy, lambda: view.current, observation, settings.on_fault)
-        limits = BodyLimits(settings.max_body_bytes, settings.max_buffered_bytes, settings.read_seconds)
-        limited = BodyLimit(app, limits, observation.refused)
+        bodies = BodyLimits(settings.max_body_bytes, settings.max_buffered_bytes, settings.read_seconds)
+        limited = BodyLimit(app, bodies, observation.refused)
         self.metrics.in_flight.set_function(lambda: limited.in_flight)
         self.drain = Drain(limited)
-        config = self._config(self.drain, settings.port)
-        config.ssl_context_factory = lambda _config, _default: self.certificate.context()
-        config.http = with_head_deadline(settings.read_seconds)
-        return config
+        connections = self._connections(limits, "https")
+        config = self._config(self.drain, settings.keep_alive_seconds)
+        return _UvicornServer(config, connections, settings.read_seconds, self.certificate.context())
 
-    def _config(self, app: ASGIApp, port: int) -> uvicorn.Config:
+    def _health_server(self, limits: ConnectionLimits) -> _UvicornServer:
+        app = create_health_app(self.metrics, self._unready_reason)
+        limited = BodyLimit(app, HEALTH_BODIES, lambda status, _problem: self.metrics.refused.labels(str(status)).inc())
+        connections = self._connections(limits, "health")
+        config = self._config(limited, HEALTH_KEEP_ALIVE_SECONDS)
+        return _UvicornServer(config, connections, HEALTH_BODIES.read_seconds, None)
+
+    @staticmethod
+    def _config(app: ASGIApp, keep_alive_seconds: int) -> uvicorn.Config:
         return uvicorn.Config(
             app,
-            host=self.settings.host,
-            port=port,
             loop="uvloop",
-            http="httptools",
+            http=BoundedProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=self.settings.keep_alive_seconds,
+            timeout_keep_alive=keep_alive_seconds,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
 

@@ -41,7 +41,15 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
         "sidecars": [SIDECAR],
         "entrypoints": {"images": [{"image": "corp/task", "entrypoint": ["/run.sh"], "shell": True}], "candidates": [["/init", "--"]]},
     },
-    "settings": {"settings": {"mode": "wrap", "max_body_bytes": 67108864, "read_seconds": 0.5, "injectors": ["vault", "linkerd"]}},
+    "settings": {
+        "settings": {
+            "mode": "wrap",
+            "max_body_bytes": 67108864,
+            "max_buffered_bytes": 67108864,
+            "read_seconds": 0.5,
+            "injectors": ["vault", "linkerd"],
+        }
+    },
     "open-shift": {"user": None},
     "image": {"image": {"repository": "registry.example/w", "digest": "sha256:" + "0" * 64}, "imagePullSecrets": [{"name": "registry"}]},
     "placement": {

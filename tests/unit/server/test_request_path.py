@@ -84,8 +84,8 @@ from webhook.server.json_log import log_to_stdout
 from webhook.server.metrics import Metrics
 from webhook.server.observation import Observation
 
-log_to_stdout("info")
-observation = Observation(Metrics())
+metrics = Metrics()
+observation = Observation(metrics, log_to_stdout("info", metrics.log_lines_dropped.inc).write_info)
 JSON = (b"content-type", b"application/json")
 LARGE = (b"content-length", b"99999")
 requests = [(body, cluster, "/mutate", (JSON,)) for body in bodies for cluster in (UNKNOWN_CLUSTER, native)]

@@ -1,0 +1,150 @@
+"""The attacks. Each runs in a process of its own until it is ended, from loopback addresses that the honest client does not use."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, suppress
+from itertools import cycle
+from typing import TYPE_CHECKING, Final
+
+from tests.service.reviews import injected_review
+from tests.service.running_service import request_bytes
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Callable, Mapping
+
+    from tests.attacks.target import Target
+
+SOURCES: Final = ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
+CONNECTIONS: Final = 1500
+MEBIBYTE: Final = 1024 * 1024
+PAUSE_SECONDS: Final = 0.05
+"""After a refusal: an attack measures the service, not how fast this process burns the processor beside it."""
+
+CHUNKED: Final = request_bytes(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+
+
+def health_head_without_end(target: Target) -> None:
+    """A request head on the health port whose header never ends."""
+    _again(lambda: _flood(target.plain(SOURCES[0]), b"GET /healthz HTTP/1.1\r\nX: ", b"y" * 65536))
+
+
+def health_answers_unread(target: Target) -> None:
+    """Twenty megabytes of pipelined requests on the health port, whose answers nobody reads."""
+    requests = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 2000
+    _again(lambda: _flood(target.plain(SOURCES[0]), b"", requests, 20 * MEBIBYTE))
+
+
+def health_silent_connections(target: Target) -> None:
+    """Connections to the health port that say nothing."""
+    _hold(lambda source: target.plain(source, seconds=1))
+
+
+def trailers_without_end(target: Target) -> None:
+    """A chunked body whose trailers never end, in short fields."""
+    _again(lambda: _flood(target.tls(SOURCES[0]), CHUNKED + b"2\r\n{}\r\n0\r\n", b"a:\r\n" * 16384))
+
+
+def one_trailer_without_end(target: Target) -> None:
+    """A chunked body with one trailer whose value never ends."""
+    _again(lambda: _flood(target.tls(SOURCES[0]), CHUNKED + b"2\r\n{}\r\n0\r\nX: ", b"y" * 65536))
+
+
+def silent_connections(target: Target) -> None:
+    """Connections to the TLS port that never begin the handshake."""
+    _hold(lambda source: target.tcp(source, seconds=1))
+
+
+def idle_connections(target: Target) -> None:
+    """Connections to the TLS port that are idle after one request."""
+    context = target.context()
+
+    def idle(source: str) -> socket.socket:
+        stream = target.tls(source, seconds=1, context=context)
+        stream.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        stream.recv(65536)
+        return stream
+
+    _hold(idle)
+
+
+def handshakes_without_end(target: Target) -> None:
+    """One TLS handshake after the other."""
+    context = target.context()
+
+    def shake() -> None:
+        target.tls(SOURCES[0], seconds=1, context=context).close()
+
+    _again(shake, pause=0)
+
+
+def bodies_that_stop_short(target: Target) -> None:
+    """Bodies of the largest size that stop before their last byte, as many as the buffer takes and more."""
+    request = request_bytes(b" " * 4 * MEBIBYTE)[:-1]
+    _hold_requests(target, request)
+
+
+def large_answers_unread(target: Target) -> None:
+    """Reviews of almost the largest size whose answers nobody reads."""
+    review = injected_review()
+    padded = review[:-1] + b" " * (4 * MEBIBYTE - len(review)) + review[-1:]
+    _hold_requests(target, request_bytes(padded) * 2)
+
+
+ATTACKS: Final[Mapping[str, Callable[[Target], None]]] = {
+    attack.__name__: attack
+    for attack in (
+        health_head_without_end,
+        health_answers_unread,
+        health_silent_connections,
+        trailers_without_end,
+        one_trailer_without_end,
+        silent_connections,
+        idle_connections,
+        handshakes_without_end,
+        bodies_that_stop_short,
+        large_answers_unread,
+    )
+}
+
+
+def _again(attempt: Callable[[], None], pause: float = PAUSE_SECONDS) -> None:
+    while True:
+        with suppress(OSError):
+            attempt()
+        time.sleep(pause)
+
+
+def _flood(stream: socket.socket | ssl.SSLSocket, head: bytes, more: bytes, size: int = 1024 * MEBIBYTE) -> None:
+    """Send the head, then more and more, up to this size; then wait for the other side to close."""
+    with stream:
+        stream.sendall(head)
+        for _ in range(size // len(more)):
+            stream.sendall(more)
+        while True:
+            time.sleep(PAUSE_SECONDS)
+            stream.send(more[:1])
+
+
+def _hold(connect: Callable[[str], socket.socket]) -> None:
+    """Open connections up to their number and keep them; open one that was closed again."""
+    with ExitStack() as held:
+        for number, source in enumerate(cycle(SOURCES)):
+            if number >= CONNECTIONS:
+                time.sleep(PAUSE_SECONDS)
+            with suppress(OSError):
+                held.enter_context(connect(source))
+
+
+def _hold_requests(target: Target, request: bytes) -> None:
+    """Send a request over each of forty connections, and read nothing; begin again when the service has closed them."""
+    context = target.context()
+    while True:
+        with ExitStack() as held:
+            for _number, source in zip(range(40), cycle(SOURCES), strict=False):
+                with suppress(OSError):
+                    stream = held.enter_context(target.tls(source, seconds=1, context=context))
+                    stream.sendall(request)
+            time.sleep(PAUSE_SECONDS)

@@ -1,0 +1,200 @@
+"""Attacks that would take the memory, the descriptors or the log of the service: each is bounded, and reviews go on beside it."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack, suppress
+from http.client import HTTPException
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.service.reviews import injected_pod, injected_review, is_answered, new_uid
+from tests.service.running_service import (
+    RunningService,
+    eventually,
+    read_reply,
+    read_to_end,
+    request_bytes,
+    running_service,
+    send_all,
+)
+from tests.support.pods import review_of
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+
+CHUNKED = request_bytes(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+MEBIBYTE = 1024 * 1024
+
+
+def chunked(body: bytes, trailers: bytes) -> bytes:
+    """A request with one chunk and these trailers; the empty line that would end them is missing."""
+    return CHUNKED + b"%x\r\n" % len(body) + body + b"\r\n0\r\n" + trailers
+
+
+def grows_less_than(service: RunningService, size: int) -> bool:
+    """Whether the peak is at most this much above what is resident now."""
+    return service.peak_rss_bytes() - service.rss_bytes() < size
+
+
+@pytest.fixture
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service with room for sixteen connections, eight of them from one address."""
+    with running_service(tmp_path_factory.mktemp("small"), max_connections=16, max_connections_per_peer=8, read_seconds=30) as service:
+        yield service
+
+
+def idle(service: RunningService, source: str) -> ssl.SSLSocket:
+    """A connection that is idle after one review."""
+    stream = service.tls(source=source)
+    stream.sendall(request_bytes(injected_review()))
+    assert read_reply(stream).status == 200
+    return stream
+
+
+def is_open(stream: ssl.SSLSocket) -> bool:
+    """Whether a review on this connection is answered."""
+    try:
+        stream.sendall(request_bytes(injected_review()))
+        return read_reply(stream).status == 200
+    except (OSError, HTTPException):
+        return False
+
+
+@pytest.mark.parametrize("line", [b"X: 1\r\n", b"y" * 1000], ids=["many headers", "one header"])
+def test_a_head_without_end_on_the_health_port_is_cut_off_at_its_size(attacked: RunningService, line: bytes) -> None:
+    with attacked.plain() as stream:
+        stream.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+        for _ in range(20 * MEBIBYTE // len(line) // 1000):
+            send_all(stream, line * 1000)
+        assert read_to_end(stream) == b""
+    assert grows_less_than(attacked, 30 * MEBIBYTE)
+
+
+def test_answers_of_the_health_port_that_nobody_reads_stay_within_bounds(attacked: RunningService) -> None:
+    with attacked.plain() as stream, suppress(OSError):
+        stream.settimeout(2)
+        stream.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * (20 * MEBIBYTE // 36))
+    assert attacked.health("/healthz").status == 200
+    assert grows_less_than(attacked, 60 * MEBIBYTE)
+
+
+def test_a_silent_connection_to_the_health_port_is_closed(attacked: RunningService) -> None:
+    with attacked.plain() as stream:
+        assert read_to_end(stream) == b""
+
+
+def test_a_large_body_on_the_health_port_is_refused(attacked: RunningService) -> None:
+    with attacked.plain() as stream:
+        send_all(stream, b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n" + b"y" * 100_000)
+        assert read_reply(stream).status == 413
+
+
+@pytest.mark.parametrize(
+    ("start_of", "more"),
+    [(b"", b"a:\r\n"), (b"X: ", b"y" * 1000), (b"", b"y" * 1000)],
+    ids=["many trailers", "a long value", "a long name"],
+)
+def test_trailers_without_end_are_cut_off_at_their_size(attacked: RunningService, start_of: bytes, more: bytes) -> None:
+    with attacked.tls() as stream:
+        send_all(stream, chunked(injected_review(), start_of))
+        for _ in range(20 * MEBIBYTE // len(more) // 1000):
+            send_all(stream, more * 1000)
+        assert read_to_end(stream)[:12] in {b"", b"HTTP/1.1 400"}
+    assert grows_less_than(attacked, 30 * MEBIBYTE)
+
+
+def test_the_extension_of_a_chunk_is_cut_off_at_its_size(attacked: RunningService) -> None:
+    with attacked.tls() as stream:
+        send_all(stream, CHUNKED + b"2;")
+        for _ in range(2):
+            send_all(stream, b"y" * MEBIBYTE)
+        assert read_to_end(stream)[:12] in {b"", b"HTTP/1.1 400"}
+
+
+def test_a_trailer_is_no_header(attacked: RunningService) -> None:
+    with attacked.tls() as stream:
+        stream.sendall(chunked(injected_review(), b"Content-Encoding: gzip\r\n\r\n"))
+        assert read_reply(stream).status == 200
+
+
+def test_a_handshake_that_does_not_begin_or_end_is_cut_off_in_time(attacked: RunningService) -> None:
+    with attacked.tcp() as silent, attacked.tcp() as begun:
+        begun.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
+        assert read_to_end(silent) == b""
+        assert read_to_end(begun) == b""
+    assert eventually(lambda: attacked.metric("connections", port="https") == 0)
+
+
+@pytest.mark.parametrize("handshakes", [True, False])
+def test_an_address_with_too_many_connections_loses_its_oldest_idle_one(small: RunningService, handshakes: bool) -> None:
+    with ExitStack() as streams:
+        silent = [streams.enter_context(small.tls() if handshakes else small.tcp()) for _ in range(8)]
+        assert eventually(lambda: small.metric("connections", port="https") == 8)
+        newest = streams.enter_context(idle(small, "127.0.0.1"))
+        assert read_to_end(silent[0]) == b""
+        assert is_open(newest)
+        assert small.metric("connections", port="https") == 8
+        assert small.metric("displaced_connections_total", port="https") == 1
+
+
+def test_beyond_the_limit_of_all_the_address_with_the_most_connections_pays(small: RunningService) -> None:
+    with ExitStack() as streams:
+        few = streams.enter_context(idle(small, "127.0.0.1"))
+        many = [streams.enter_context(small.tcp(source)) for source in ("127.0.0.2", "127.0.0.3") for _ in range(8)]
+        assert eventually(lambda: small.metric("displaced_connections_total", port="https") == 1)
+        assert small.metric("connections", port="https") == 16
+        assert is_open(few), "although it has been idle for the longest time"
+        assert read_to_end(many[0]) == b""
+
+
+def test_a_review_under_way_does_not_pay_for_new_connections(small: RunningService) -> None:
+    pod = injected_pod()
+    pod["spec"]["containers"][0]["command"] = ["x" * 3_000_000]
+    with ExitStack() as streams:
+        busy = socket.socket()
+        busy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        busy.settimeout(30)
+        busy.connect(("127.0.0.1", small.port))
+        stream = streams.enter_context(small.context.wrap_socket(busy, server_hostname="airflow-sidecar-webhook"))
+        stream.sendall(request_bytes(review_of(pod, uid=new_uid())) * 3)
+        assert eventually(lambda: small.metric("requests_in_flight") == 1 and small.metric("review_duration_seconds_count") >= 1)
+        for _ in range(20):
+            streams.enter_context(small.tcp())
+        assert eventually(lambda: small.metric("displaced_connections_total", port="https") == 13)
+        for _ in range(3):
+            assert read_reply(stream).status == 200
+
+
+def test_silent_connections_do_not_take_the_descriptors_of_reviews(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with running_service(tmp_path_factory.mktemp("few"), descriptors=64, read_seconds=30) as service, ExitStack() as streams:
+        assert service.log(event="few descriptors")["max_connections"] == 18
+        for _ in range(100):
+            streams.enter_context(service.plain())
+            streams.enter_context(service.tcp("127.0.0.2"))
+        is_answered(service)
+        assert service.health("/healthz").status == 200
+
+
+def test_a_log_that_nobody_reads_stops_neither_reviews_nor_health(tmp_path_factory: pytest.TempPathFactory) -> None:
+    reviews = 1500
+    with running_service(tmp_path_factory.mktemp("unread")) as service:
+        service.stop_reading()
+        with service.tls() as stream:
+            for _ in range(reviews):
+                stream.sendall(request_bytes(injected_review(namespace="n" * 1000)))
+                assert read_reply(stream).status == 200
+        assert service.health("/healthz").status == 200
+        dropped = service.metric("log_lines_dropped_total")
+        assert dropped > 0
+        service.resume_reading()
+        assert eventually(lambda: len([line for line in service.logs if line["event"] == "review"]) + dropped == reviews)
+
+
+def test_a_line_of_the_log_has_a_largest_size(service: RunningService) -> None:
+    uid = new_uid()
+    service.post(injected_review(uid=uid, namespace="n" * 100_000))
+    assert service.log(uid=uid)["truncated_bytes"] > 100_000
+    assert max(map(len, service.text.splitlines())) < 16 * 1024

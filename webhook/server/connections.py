@@ -1,0 +1,109 @@
+"""The open connections of one port, and which of them is closed where there are too many.
+
+A connection is busy from the end of a request's body until the end of its response. All others are idle, whatever they wait for: the
+handshake, a request, the rest of one. A new connection beyond a limit takes the place of an idle one, so that nobody can occupy a port by
+opening connections and keeping them. A busy connection never pays for a new one.
+
+Beyond the limit of a peer address, that peer's own oldest idle connection is closed. Beyond the limit of all, it is the oldest idle one of
+the peer with the most connections: API servers have few, and keep them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """The limits of one port.
+
+    Args:
+        total: All its connections.
+        per_peer: Those from one address.
+
+    """
+
+    total: int
+    per_peer: int
+
+
+@dataclass(slots=True, eq=False)
+class OpenConnection:
+    """One connection.
+
+    Args:
+        peer: The address of the other side, without its port.
+        close: Closes it at once.
+        is_busy: Whether a review or its response is under way.
+
+    """
+
+    peer: str
+    close: Callable[[], object]
+    is_busy: bool = False
+
+
+class Connections:
+    """The open connections, from the one that has been idle for the longest time to the newest."""
+
+    def __init__(self, limits: ConnectionLimits, displaced: Callable[[], None]) -> None:
+        """Hold none; ``displaced`` is called for each connection that is closed because of a limit."""
+        self.limits = limits
+        self._displaced = displaced
+        self._by_peer: dict[str, dict[OpenConnection, None]] = {}
+        self._total = 0
+
+    def __len__(self) -> int:
+        """How many are open."""
+        return self._total
+
+    def add(self, peer: str) -> OpenConnection | None:
+        """Count a new connection; close an idle one where there is no room. None: all are busy, and the new one has to be closed."""
+        if not self._make_room(peer):
+            self._displaced()
+            return None
+        connection = OpenConnection(peer, lambda: None)
+        self._by_peer.setdefault(peer, {})[connection] = None
+        self._total += 1
+        return connection
+
+    def remove(self, connection: OpenConnection) -> None:
+        """Forget a connection that has ended; nothing happens if it is forgotten already."""
+        of_peer = self._by_peer.get(connection.peer, {})
+        if connection not in of_peer:
+            return
+        del of_peer[connection]
+        self._total -= 1
+        if not of_peer:
+            del self._by_peer[connection.peer]
+
+    def idle(self, connection: OpenConnection) -> None:
+        """A connection has become idle, and is the newest of the idle ones."""
+        connection.is_busy = False
+        of_peer = self._by_peer.get(connection.peer, {})
+        if connection in of_peer:
+            del of_peer[connection]
+            of_peer[connection] = None
+
+    def _make_room(self, peer: str) -> bool:
+        of_peer = self._by_peer.get(peer, {})
+        if len(of_peer) >= self.limits.per_peer:
+            return self._displace(of_peer)
+        if self._total < self.limits.total:
+            return True
+        by_size = sorted(self._by_peer.values(), key=len, reverse=True)
+        return any(self._displace(connections) for connections in by_size)
+
+    def _displace(self, connections: Iterable[OpenConnection]) -> bool:
+        """Close the first idle one of these; whether there is one."""
+        oldest = next((connection for connection in connections if not connection.is_busy), None)
+        if oldest is None:
+            return False
+        self.remove(oldest)
+        self._displaced()
+        oldest.close()
+        return True
