@@ -114,6 +114,15 @@ def test_the_extension_of_a_chunk_is_cut_off_at_its_size(attacked: RunningServic
         assert read_to_end(stream)[:12] in {b"", b"HTTP/1.1 400"}
 
 
+@pytest.mark.parametrize("place", ["head", "trailers"])
+def test_too_many_fields_are_cut_off_at_their_number(attacked: RunningService, place: str) -> None:
+    fields = b"".join(b"X-%d: 1\r\n" % number for number in range(300))
+    with attacked.tls() as stream:
+        head = request_bytes(injected_review()).partition(b"\r\n\r\n")[0] + b"\r\n"
+        send_all(stream, head + fields + b"\r\n" if place == "head" else chunked(injected_review(), fields))
+        assert read_to_end(stream) == b""
+
+
 def test_a_trailer_is_no_header(attacked: RunningService) -> None:
     with attacked.tls() as stream:
         stream.sendall(chunked(injected_review(), b"Content-Encoding: gzip\r\n\r\n"))

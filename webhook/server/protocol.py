@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -17,16 +17,22 @@ if TYPE_CHECKING:
 MAX_HEAD_BYTES: Final = 64 * 1024
 """The API server sends a few hundred bytes of headers, more with tracing."""
 
+MAX_FIELDS: Final = 256
+"""Headers and trailers of one request. The API server sends about ten."""
+
 MAX_PIPELINED: Final = 32
 """Requests that wait in one connection. Go's client, which the API server uses, sends one at a time."""
 
 
-class PipelineError(Exception):
-    """Too many requests wait in one connection, which is closed already."""
+class ExcessError(Exception):
+    """A request has too many fields, or too many requests wait in one connection, which is closed already.
+
+    The parser stops at it. Otherwise it would go on to the end of the data, which may hold thousands of fields or requests.
+    """
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose request has a head that exceeds the deadline or the size, or as much of trailers.
+    """Closes a connection whose request has a head that exceeds the deadline, the size or the number of fields, or trailers as large.
 
     It also closes a connection that sends more and more requests without waiting for responses: uvicorn would queue them.
 
@@ -44,6 +50,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_is_open = True
         self._message_is_open = True
         self._bytes_without_body = 0
+        self._fields = 0
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -73,17 +80,21 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._message_is_open:
             return
         if self._bytes_without_body > MAX_HEAD_BYTES:
-            self._close()
+            self.transport.abort()
         elif self._head_is_open and self._head_timer is None:
             self._head_timer = self.loop.call_later(self._head_seconds, self._close)
 
     def on_message_begin(self) -> None:
         """A head starts."""
         super().on_message_begin()
+        self._fields = 0
         self._begin_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer, which is ignored: uvicorn would add it to the headers that the application reads."""
+        self._fields += 1
+        if self._fields > MAX_FIELDS:
+            self._refuse()
         if self._head_is_open:
             super().on_header(name, value)
 
@@ -94,9 +105,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_timer()
         super().on_headers_complete()
         if len(self.pipeline) > MAX_PIPELINED:
-            self.transport.abort()
-            # Without an error the parser would go on to the end of the data, which may hold thousands of requests.
-            raise PipelineError
+            self._refuse()
 
     def on_body(self, body: bytes) -> None:
         """A part of a body. What comes after it counts anew: the length of a chunk, or the trailers."""
@@ -123,6 +132,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def _begin_head(self) -> None:
         self._head_is_open = self._message_is_open = True
         self._bytes_without_body = 0
+
+    def _refuse(self) -> NoReturn:
+        self.transport.abort()
+        raise ExcessError
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:

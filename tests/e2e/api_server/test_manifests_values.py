@@ -178,6 +178,18 @@ def test_a_certificate_of_cert_manager_is_mounted_from_where_it_is_put() -> None
     assert "caBundle" not in configuration["webhooks"][0]["clientConfig"]
 
 
+def test_the_health_port_is_open_to_the_kubelet_alone_unless_something_scrapes_it() -> None:
+    def ports(option: str | None) -> tuple[list[str], list[str]]:
+        rendered = objects(OPTIONS[option] if option else {})
+        of_service = [port["name"] for port in only("Service", rendered)["spec"]["ports"]]
+        ingress = only("NetworkPolicy", rendered)["spec"]["ingress"]
+        return of_service, [port["port"] for rule in ingress for port in rule["ports"]]
+
+    assert ports(None) == (["https"], ["https"])
+    assert ports("metrics-for-some") == (["https"], ["https", "health"])
+    assert ports("service-monitor") == (["https", "health"], ["https", "health"])
+
+
 def test_on_the_host_s_network_a_new_pod_waits_for_the_ports_of_the_old_one() -> None:
     spec = only("Deployment", objects(OPTIONS["host-network"]))["spec"]
 
