@@ -50,9 +50,10 @@ def json_line(at: float, level: str, logger: str, event: str, fields: dict[str, 
     line = msgspec.json.encode({**head, **fields})
     if len(line) < MAX_LINE_BYTES:
         return line
-    shortened = {"truncated_bytes": len(line), **{name: _shortened(value) for name, value in {**head, **fields}.items()}}
+    truncated = {"truncated_bytes": len(line)}
+    shortened = {**truncated, **{name: _shortened(value) for name, value in {**head, **fields}.items()}}
     line = msgspec.json.encode(shortened)
-    return line if len(line) < MAX_LINE_BYTES else msgspec.json.encode({**head, "event": event[:MAX_TEXT], "truncated_bytes": len(line)})
+    return line if len(line) < MAX_LINE_BYTES else msgspec.json.encode({**head, "event": event[:MAX_TEXT], **truncated})
 
 
 def _shortened(value: Any) -> Any:

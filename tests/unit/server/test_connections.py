@@ -1,0 +1,107 @@
+"""Which connection is closed where there are too many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from webhook.server.connections import ConnectionLimits, Connections, OpenConnection
+
+
+@dataclass
+class Port:
+    """A port with room for four connections, three of them from one address, and the names of those that it closed."""
+
+    closed: list[str] = field(default_factory=list)
+    displaced: int = 0
+
+    def __post_init__(self) -> None:
+        self.connections = Connections(ConnectionLimits(total=4, per_peer=3), self._displace)
+
+    def _displace(self) -> None:
+        self.displaced += 1
+
+    def open(self, name: str) -> OpenConnection:
+        """A connection whose name begins with its address."""
+        connection = self.connections.add(name[0])
+        assert connection
+        connection.close = lambda: self.closed.append(name)
+        return connection
+
+
+def test_within_the_limits_none_is_closed() -> None:
+    port = Port()
+    for name in ("a1", "a2", "a3", "b1"):
+        port.open(name)
+    assert (port.closed, port.displaced, len(port.connections)) == ([], 0, 4)
+
+
+def test_an_address_with_too_many_loses_its_oldest() -> None:
+    port = Port()
+    for name in ("b1", "a1", "a2", "a3", "a4", "a5"):
+        port.open(name)
+    assert (port.closed, port.displaced, len(port.connections)) == (["a1", "a2"], 2, 4)
+
+
+def test_beyond_the_limit_of_all_the_address_with_the_most_pays() -> None:
+    port = Port()
+    for name in ("b1", "a1", "a2", "a3", "c1"):
+        port.open(name)
+    assert (port.closed, len(port.connections)) == (["a1"], 4)
+
+
+def test_a_connection_that_was_used_is_younger_than_one_that_was_not() -> None:
+    port = Port()
+    first = port.open("a1")
+    port.open("a2")
+    port.open("a3")
+    port.connections.idle(first)
+    port.open("a4")
+    assert port.closed == ["a2"]
+
+
+def test_a_busy_connection_stays_and_the_next_idle_one_goes() -> None:
+    port = Port()
+    first = port.open("a1")
+    first.is_busy = True
+    for name in ("a2", "a3", "a4"):
+        port.open(name)
+    assert port.closed == ["a2"]
+    port.connections.idle(first)
+    assert not first.is_busy
+
+
+def test_where_all_of_an_address_are_busy_its_next_is_refused() -> None:
+    port = Port()
+    for name in ("a1", "a2", "a3"):
+        port.open(name).is_busy = True
+    assert port.connections.add("a") is None
+    assert (port.closed, port.displaced, len(port.connections)) == ([], 1, 3)
+    assert port.connections.add("b")
+
+
+def test_where_all_of_the_largest_address_are_busy_another_pays() -> None:
+    port = Port()
+    for name in ("a1", "a2", "a3"):
+        port.open(name).is_busy = True
+    port.open("b1")
+    port.open("c1")
+    assert port.closed == ["b1"]
+
+
+def test_where_all_are_busy_nobody_gets_in() -> None:
+    port = Port()
+    for name in ("a1", "a2", "b1", "b2"):
+        port.open(name).is_busy = True
+    assert port.connections.add("c") is None
+    assert port.closed == []
+
+
+def test_an_ended_connection_leaves_its_room() -> None:
+    port = Port()
+    connections = [port.open(name) for name in ("a1", "a2", "a3")]
+    port.connections.remove(connections[0])
+    port.connections.remove(connections[0])
+    port.open("a4")
+    assert (port.closed, len(port.connections)) == ([], 3)
+    port.connections.idle(connections[0])
+    assert len(port.connections) == 3

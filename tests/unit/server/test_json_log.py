@@ -1,0 +1,42 @@
+"""A log line is JSON of a bounded size, whatever its fields are."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from webhook.server.json_log import MAX_LINE_BYTES, json_line
+
+LARGE: dict[str, Any] = {
+    "a text": "x" * 1_000_000,
+    "control characters, six bytes each": "\0" * 1_000_000,
+    "a list of texts": ["x" * 1000] * 1000,
+    "a tuple": ("x" * 1000,) * 1000,
+}
+
+
+@pytest.mark.parametrize("value", LARGE.values(), ids=LARGE)
+def test_a_line_that_would_be_too_long_is_cut_and_says_so(value: object) -> None:
+    line = json_line(0, "info", "webhook.review", "review", {"uid": "u", "namespace": value, "operations": 3})
+    written = json.loads(line)
+    assert len(line) < MAX_LINE_BYTES
+    assert (written["uid"], written["operations"], written["event"]) == ("u", 3, "review")
+    assert written["truncated_bytes"] > MAX_LINE_BYTES
+
+
+def test_a_line_with_too_many_fields_keeps_its_event() -> None:
+    line = json_line(0, "info", "webhook.review", "e" * 100_000, {f"field {number}": "x" * 1000 for number in range(1000)})
+    assert len(line) < MAX_LINE_BYTES
+    assert json.loads(line)["event"] == "e" * 256
+
+
+def test_a_line_of_the_usual_size_is_as_it_was() -> None:
+    assert json.loads(json_line(1.5, "info", "a", "b", {"c": ["d"] * 20})) == {
+        "time": "1970-01-01T00:00:01.500+00:00",
+        "level": "info",
+        "logger": "a",
+        "event": "b",
+        "c": ["d"] * 20,
+    }
