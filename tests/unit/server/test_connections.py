@@ -8,7 +8,7 @@ from webhook.server.connections import ConnectionLimits, Connections, OpenConnec
 
 
 @dataclass
-class Port:
+class CrowdedPort:
     """A port with room for four connections, three of them from one address, and the names of those that it closed."""
 
     closed: list[str] = field(default_factory=list)
@@ -29,28 +29,28 @@ class Port:
 
 
 def test_within_the_limits_none_is_closed() -> None:
-    port = Port()
+    port = CrowdedPort()
     for name in ("a1", "a2", "a3", "b1"):
         port.open(name)
     assert (port.closed, port.displaced, len(port.connections)) == ([], 0, 4)
 
 
 def test_an_address_with_too_many_loses_its_oldest() -> None:
-    port = Port()
+    port = CrowdedPort()
     for name in ("b1", "a1", "a2", "a3", "a4", "a5"):
         port.open(name)
     assert (port.closed, port.displaced, len(port.connections)) == (["a1", "a2"], 2, 4)
 
 
 def test_beyond_the_limit_of_all_the_address_with_the_most_pays() -> None:
-    port = Port()
+    port = CrowdedPort()
     for name in ("b1", "a1", "a2", "a3", "c1"):
         port.open(name)
     assert (port.closed, len(port.connections)) == (["a1"], 4)
 
 
 def test_a_connection_that_was_used_is_younger_than_one_that_was_not() -> None:
-    port = Port()
+    port = CrowdedPort()
     first = port.open("a1")
     port.open("a2")
     port.open("a3")
@@ -60,7 +60,7 @@ def test_a_connection_that_was_used_is_younger_than_one_that_was_not() -> None:
 
 
 def test_a_busy_connection_stays_and_the_next_idle_one_goes() -> None:
-    port = Port()
+    port = CrowdedPort()
     first = port.open("a1")
     first.is_busy = True
     for name in ("a2", "a3", "a4"):
@@ -71,7 +71,7 @@ def test_a_busy_connection_stays_and_the_next_idle_one_goes() -> None:
 
 
 def test_where_all_of_an_address_are_busy_its_next_is_refused() -> None:
-    port = Port()
+    port = CrowdedPort()
     for name in ("a1", "a2", "a3"):
         port.open(name).is_busy = True
     assert port.connections.add("a") is None
@@ -80,7 +80,7 @@ def test_where_all_of_an_address_are_busy_its_next_is_refused() -> None:
 
 
 def test_where_all_of_the_largest_address_are_busy_another_pays() -> None:
-    port = Port()
+    port = CrowdedPort()
     for name in ("a1", "a2", "a3"):
         port.open(name).is_busy = True
     port.open("b1")
@@ -89,7 +89,7 @@ def test_where_all_of_the_largest_address_are_busy_another_pays() -> None:
 
 
 def test_where_all_are_busy_nobody_gets_in() -> None:
-    port = Port()
+    port = CrowdedPort()
     for name in ("a1", "a2", "b1", "b2"):
         port.open(name).is_busy = True
     assert port.connections.add("c") is None
@@ -97,7 +97,7 @@ def test_where_all_are_busy_nobody_gets_in() -> None:
 
 
 def test_an_ended_connection_leaves_its_room() -> None:
-    port = Port()
+    port = CrowdedPort()
     connections = [port.open(name) for name in ("a1", "a2", "a3")]
     port.connections.remove(connections[0])
     port.connections.remove(connections[0])
