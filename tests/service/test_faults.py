@@ -53,9 +53,7 @@ class Faulty:
     cluster: Cluster = UNKNOWN_CLUSTER
 
     def post(self, review: bytes) -> httpx.Response:
-        app = create_app(
-            self.policy, lambda: self.cluster, Observation(self.metrics, lambda _logger, _event, _fields: None), self.on_fault
-        )
+        app = create_app(self.policy, lambda: self.cluster, Observation(self.metrics, lambda _logger, _event, _fields: None), self.on_fault)
 
         async def post() -> httpx.Response:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://webhook") as client:

@@ -79,7 +79,7 @@ from webhook.core.policy import Policy
 from webhook.core.pre_encoded import to_json
 from webhook.core.progress import ContainerKind, Progress, RunningContainer, TaskEnd, read_progress
 from webhook.core.reasons import NotConvertedReason, Reason, SkipReason, Treatment
-from webhook.core.review import API_VERSION, KIND, MAX_WARNING_CHARACTERS, ReviewRequest, parse_review, render_review, warning_text
+from webhook.core.review import API_VERSION, KIND, ReviewRequest, parse_review, render_review
 from webhook.core.short_name import ShortNamePolicy, ShortNameValue, is_label_value
 from webhook.core.sidecar import Catalogue, Endpoint, FoundSidecar, Sidecar, parse_sidecars
 from webhook.core.status import Status
@@ -92,7 +92,6 @@ __all__ = [
     "GATE_LOCKED",
     "KIND",
     "MAX_WAIT_SECONDS",
-    "MAX_WARNING_CHARACTERS",
     "MODE_ANNOTATION",
     "NATIVE_SERVER",
     "POD_OPTIONS",
@@ -156,5 +155,4 @@ __all__ = [
     "render_review",
     "to_json",
     "treat",
-    "warning_text",
 ]

@@ -1,7 +1,4 @@
-"""Logs and metrics of each review, from the same outcome: one line, and never args, env or patch values.
-
-The line of a review has at most 16 KiB, where containerd would cut it (max_container_log_line_size): each text of the request is bounded.
-"""
+"""Logs and metrics of each review, from the same outcome: one line, and never args, env or patch values."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from webhook.core import MAX_WARNING_CHARACTERS, POD_OPTIONS, warning_text
+from webhook.core import POD_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +50,7 @@ class Observation:
     def refused(self, status: int, problem: str) -> None:
         """A request was refused before it was a review."""
         self.metrics.refused.labels(str(status)).inc()
-        LOG.warning("refused", extra={"fields": {"status": status, "problem": _shown(problem)}})
+        LOG.warning("refused", extra={"fields": {"status": status, "problem": problem}})
 
     def _review_counter(self, result: str, reason: str, dry_run: bool) -> Counter:  # noqa: FBT001
         return self.metrics.reviews.labels(result, reason, str(dry_run).lower())
@@ -61,17 +58,17 @@ class Observation:
 
 def _identity(request: ReviewRequest) -> dict[str, object]:
     return {
-        "uid": _shown(request.uid),
-        "namespace": _shown(request.namespace),
-        "name": _shown(request.name),
-        "operation": _shown(request.operation),
+        "uid": request.uid,
+        "namespace": request.namespace,
+        "name": request.name,
+        "operation": request.operation,
         "dry_run": request.dry_run,
     }
 
 
 def _fields(request: ReviewRequest, outcome: Outcome, result: str, seconds: float) -> dict[str, object]:
     invalid = outcome.invalid_annotations
-    keys: list[object] = [_shown(one.key) for one in invalid.named]
+    keys: list[object] = [one.key for one in invalid.named]
     return {
         **_identity(request),
         "result": result,
@@ -80,8 +77,3 @@ def _fields(request: ReviewRequest, outcome: Outcome, result: str, seconds: floa
         "invalid_annotations": [*keys, f"{invalid.more} more"] if invalid.more else keys,
         "duration_seconds": round(seconds, 6),
     }
-
-
-def _shown(text: str) -> str:
-    """A text of the request in a log line: as it is where it may be a name, else as much of it as fits into a warning."""
-    return text if len(text) <= MAX_WARNING_CHARACTERS and text.isascii() and text.isprintable() else warning_text(text)

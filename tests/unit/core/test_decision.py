@@ -173,7 +173,7 @@ def test_a_container_that_the_user_describes_as_a_sidecar_and_names_as_the_task_
     pod["spec"]["containers"].append({"name": "worker", "image": "python:3.12", "command": ["sh", "-c", "exit"]})
     outcome, after = ask(pod, policy)
 
-    assert outcome.invalid_annotations == ()
+    assert outcome.invalid_annotations.named == ()
     assert outcome.status is not None
     assert (outcome.status.main, "worker" in outcome.status.sidecars) == ("worker", False)
     assert names.PREFIX in container(after, "worker")["command"]
