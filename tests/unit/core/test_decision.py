@@ -56,6 +56,18 @@ def with_field(pod: JSONObject, path: str, value: Any) -> JSONObject:
     return pod
 
 
+def with_image(pod: JSONObject, image: str) -> JSONObject:
+    """The pod with this image for its task."""
+    container(pod, "base")["image"] = image
+    return pod
+
+
+def decided(pod: JSONObject, policy: Policy) -> tuple[str, str]:
+    """Result and reason of a pod that the API server may refuse."""
+    outcome = admit(parse_review(review_of(pod)), policy, UNKNOWN_CLUSTER)
+    return outcome.result, outcome.reason
+
+
 def with_containers(regular: int, init: int) -> JSONObject:
     """An executor's pod with so many regular and init containers."""
     pod = load("airflow-3.3.2-provider-10.25.0/ke_default.json")
@@ -146,6 +158,51 @@ def test_the_users_entrypoint_is_run_before_the_args(policy: Policy) -> None:
     # A command is expanded by the kubelet, an image's ENTRYPOINT is not: $$ stands for $.
     assert container(after, "base")["command"][-3:] == ["/usr/bin/tini", "--", "a$$(B)"]
     assert container(after, "base")["args"] == ["--day", "1"]
+
+
+ENTRYPOINTS = {
+    "command": (operator_pod(["sh", "-c", "true"]), "command"),
+    "annotation": (operator_pod(None, entrypoint='["/run.sh"]', shell="image"), "annotation"),
+    "table": (operator_pod(None, image="apache/airflow:3.0.6"), "table"),
+    "in the image": (with_image(executor_pod(), "registry.example.com/etl:9"), "in-image"),
+}
+
+
+@pytest.mark.parametrize(("pod", "source"), ENTRYPOINTS.values(), ids=ENTRYPOINTS)
+def test_the_status_says_where_the_entrypoint_comes_from(pod: JSONObject, source: str, policy: Policy) -> None:
+    outcome, after = ask(pod, policy)
+
+    assert outcome.status is not None
+    assert outcome.status.entrypoint == source
+    assert options(after)[options(after).index("--entrypoint-source") + 1] == source
+
+
+def test_each_candidate_of_the_table_is_tried_in_an_image_of_airflows_that_the_table_does_not_know(policy: Policy) -> None:
+    after = ask(with_image(executor_pod(), "registry.example.com/etl:9"), policy)[1]
+
+    assert options(after).count("--try-entrypoint") == len(policy.entrypoints.candidates) > 1
+
+
+def test_a_container_without_an_image_is_no_image_of_the_table(policy: Policy) -> None:
+    """A pod may leave the image to the admission of somebody else; the API server refuses it otherwise."""
+    pod = operator_pod(None)
+    del container(pod, "base")["image"]
+
+    assert decided(pod, policy) == ("left", "entrypoint-unknown")
+
+
+@pytest.mark.parametrize("mode", ["auto", "native"])
+@pytest.mark.parametrize("mark", ["kubernetes_pod_operator", "spark_kubernetes_operator"])
+def test_a_quit_is_enabled_only_where_a_wrapper_will_request_it(mode: str, mark: str, policy: Policy) -> None:
+    """Without native sidecars, a pod in mode native and Spark's pods are never wrapped."""
+    pod = annotated(load(OPERATOR), mode=mode)
+    del pod["metadata"]["labels"]["kubernetes_pod_operator"]
+    pod["metadata"]["labels"][mark] = "True"
+    pod["metadata"]["annotations"]["vault.hashicorp.com/agent-inject"] = "true"
+    after = ask(pod, policy)[1]
+
+    is_enabled = "vault.hashicorp.com/agent-enable-quit" in after["metadata"]["annotations"]
+    assert is_enabled == (mode == "auto" and mark == "kubernetes_pod_operator")
 
 
 def test_an_images_cmd_is_run_only_where_the_pod_gives_no_args(policy: Policy) -> None:
