@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from tests.support.examples import EXAMPLES
-from tests.support.pods import ABLE_CLUSTER, ask
+from tests.support.pods import ABLE_CLUSTER, admitted
 from webhook.core import UNKNOWN_CLUSTER
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def pair_text(example: Example, policy: Policy) -> str:
 
 
 def _after(pod: JSONObject, policy: Policy, cluster: Cluster) -> Any:
-    return _shown(ask(pod, policy, cluster)[1], policy.script)
+    return _shown(admitted(pod, policy, cluster)[1], policy.script)
 
 
 def _dump(pod: JSONObject) -> str:

@@ -120,7 +120,7 @@ def test_what_the_chart_decides_is_a_setting(name: str) -> None:
     assert name in Settings.model_fields
 
 
-def test_the_service_is_told_settings_that_it_knows() -> None:
+def test_the_service_gets_settings_that_exist() -> None:
     assert {name.removeprefix(PREFIX).lower() for name in environment()} <= set(Settings.model_fields)
 
 
@@ -175,7 +175,7 @@ def test_a_pod_is_not_killed_before_it_has_drained() -> None:
     assert spec["terminationGracePeriodSeconds"] > int(environment()[f"{PREFIX}DRAIN_SECONDS"]) + SHUTDOWN_SECONDS
 
 
-def test_a_rolling_update_never_has_fewer_replicas_than_asked_for() -> None:
+def test_a_rolling_update_never_has_fewer_replicas_than_requested() -> None:
     spec = one("Deployment")["spec"]
 
     assert spec["replicas"] == 2
@@ -218,7 +218,7 @@ def test_the_notes_name_no_label_but_that_of_an_opted_in_namespace() -> None:
     assert set(re.findall(r"label namespace NAMESPACE (\S+)", notes)) == {f"{key}={value}", f"{key}-"}
 
 
-def test_the_policy_looks_for_what_the_webhook_writes() -> None:
+def test_the_policy_matches_what_the_webhook_writes() -> None:
     searched = re.findall(r"contains\('([^']+)'\)", (CHART / "templates" / "policy.yaml").read_text("utf-8"))
     status = Status(Treatment.LEFT, Reason.NO_QUIT, sidecars={"istio-proxy": ContainerEnd.KEEPS_RUNNING})
 

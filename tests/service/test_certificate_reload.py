@@ -180,7 +180,9 @@ def _restore(certificates: Certificates, leaf: Issued) -> None:
 BAD = (_mismatch, _garbage, _an_empty_key, _half_written, _a_key_with_a_passphrase, _a_missing_key, _a_directory, _a_dangling_link)
 
 
-def test_what_cannot_be_served_is_refused_told_and_counted_and_the_right_pair_is_taken_when_it_comes(own_service: RunningService) -> None:
+def test_what_cannot_be_served_is_refused_reported_and_counted_and_the_right_pair_is_taken_when_it_comes(
+    own_service: RunningService,
+) -> None:
     certificates = own_service.certificates
     for number, spoil in enumerate(BAD, 1):
         serial = own_service.serial()
@@ -208,14 +210,14 @@ def _refusals(service: RunningService) -> int:
 
 
 @pytest.mark.parametrize("spoil", [_mismatch, _a_missing_key], ids=["a bad pair", "a missing file"])
-def test_what_stays_bad_is_told_of_once(own_service: RunningService, spoil: Callable[[Certificates], None]) -> None:
+def test_what_stays_bad_is_reported_once(own_service: RunningService, spoil: Callable[[Certificates], None]) -> None:
     spoil(own_service.certificates)
     own_service.log(event="certificate reload", result="refused")
     # Ten more looks; the wait is what is asked for.
     assert not eventually(lambda: _reloads(own_service, "refused") > 1, 10 * 0.1)
 
 
-def test_the_old_pair_come_back_is_told_of_as_loaded(own_service: RunningService) -> None:
+def test_the_old_pair_come_back_is_reported_as_loaded(own_service: RunningService) -> None:
     certificates = own_service.certificates
     serial, key = own_service.serial(), certificates.private_key_file.read_bytes()
     _a_missing_key(certificates)

@@ -51,7 +51,7 @@ def test_a_connection_is_closed_after_the_time_that_was_set(tmp_path_factory: py
         assert 0.5 < time.monotonic() - idle_since < 5
 
 
-def test_a_kept_connection_serves_request_after_request(service: RunningService) -> None:
+def test_a_kept_alive_connection_serves_request_after_request(service: RunningService) -> None:
     client = service.connect()
     for _ in range(100):
         review = injected_review()

@@ -41,14 +41,14 @@ def test_it_is_no_longer_ready_and_still_alive(draining_service: RunningService)
     assert (ready.status, ready.body, alive.status) == (503, b"draining\n", 200)
 
 
-def test_new_connections_are_answered_and_told_that_it_was_the_last_answer(draining_service: RunningService) -> None:
+def test_new_connections_are_answered_and_learn_that_it_was_the_last_answer(draining_service: RunningService) -> None:
     review = injected_review()
     reply = send(draining_service.connect(), review)
     verify(review, reply.body)
     assert reply.headers["connection"] == "close"
 
 
-def test_a_kept_connection_is_answered_once_more_and_then_closed(own_service: RunningService) -> None:
+def test_a_kept_alive_connection_is_answered_once_more_and_then_closed(own_service: RunningService) -> None:
     kept = own_service.connect()
     assert send(kept, injected_review()).headers.get("connection") != "close"
     own_service.process.send_signal(signal.SIGTERM)

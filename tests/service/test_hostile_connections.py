@@ -222,7 +222,7 @@ def test_http_1_0_is_answered_and_closed(attacked: RunningService) -> None:
         assert read_to_end(stream) == b""
 
 
-def test_whoever_asks_first_is_told_to_continue(attacked: RunningService) -> None:
+def test_a_client_that_expects_continue_gets_a_continue(attacked: RunningService) -> None:
     review = injected_review()
     with attacked.tls() as stream:
         stream.sendall(request_bytes(review, "Expect: 100-continue")[: -len(review)])
@@ -231,7 +231,7 @@ def test_whoever_asks_first_is_told_to_continue(attacked: RunningService) -> Non
         verify(review, read_reply(stream).body)
 
 
-def test_whoever_asks_first_with_too_much_is_not_told_to_continue(attacked: RunningService) -> None:
+def test_a_client_that_expects_continue_with_too_much_gets_no_continue(attacked: RunningService) -> None:
     with attacked.tls() as stream:
         stream.sendall(request_bytes(b"", "Expect: 100-continue").replace(b"Content-Length: 0", b"Content-Length: 10000000"))
         assert stream.recv(65536).startswith(b"HTTP/1.1 413 ")
@@ -260,7 +260,7 @@ def test_two_hundred_slow_clients_hold_up_nobody(attacked: RunningService) -> No
         assert attacked.metric("requests_in_flight") == 0
 
 
-def test_a_client_that_asks_on_and_on_without_reading_is_cut_off(attacked: RunningService) -> None:
+def test_a_client_that_sends_on_and_on_without_reading_is_cut_off(attacked: RunningService) -> None:
     requests = request_bytes(injected_review()) * 50_000
     with attacked.tls() as stream, pytest.raises((ConnectionError, ssl.SSLError)):
         stream.sendall(requests)

@@ -96,7 +96,7 @@ def test_every_review_is_one_line_that_names_the_pod(service: RunningService) ->
     assert [line["uid"] for line in service.logs if line.get("uid") in set(uids)] == uids
 
 
-def test_name_and_namespace_of_the_request_come_first_and_the_dry_run_is_told(service: RunningService) -> None:
+def test_name_and_namespace_of_the_request_come_first_and_the_dry_run_is_reported(service: RunningService) -> None:
     uid = new_uid()
     service.post(injected_review(uid=uid, name="from-the-request", namespace="team-a", dryRun=True))
     line = service.log(uid=uid)

@@ -139,7 +139,7 @@ def test_a_body_that_does_not_arrive_is_408_and_the_connection_is_closed(service
         assert read_to_end(stream) == b""
 
 
-def test_too_much_at_once_is_503_and_the_api_server_is_told_to_come_again(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_too_much_at_once_is_503_and_the_api_server_retries(tmp_path_factory: pytest.TempPathFactory) -> None:
     directory = tmp_path_factory.mktemp("small")
     with running_service(directory, max_body_bytes=900_000, max_buffered_bytes=1024 * 1024, read_seconds=30) as service:
         review = injected_review()

@@ -62,7 +62,7 @@ def _refuses(port: int) -> bool:
     return False
 
 
-def test_idle_connections_are_told_and_closed(own_service: RunningService) -> None:
+def test_idle_connections_are_announced_and_closed(own_service: RunningService) -> None:
     clients = [own_service.connect() for _ in range(20)]
     assert {send(client, injected_review()).status for client in clients} == {200}
     own_service.process.send_signal(signal.SIGTERM)

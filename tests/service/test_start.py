@@ -72,7 +72,7 @@ def test_a_pair_that_does_not_belong_together_is_refused(certificates: Certifica
     assert line.startswith(f"{certificates.private_key_file}: is not the private key of {certificates.certificate_file}")
 
 
-def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(certificates: Certificates) -> None:
+def test_a_key_with_a_passphrase_is_refused_and_nobody_is_prompted_for_it(certificates: Certificates) -> None:
     leaf = certificates.new_leaf()
     certificates.certificate_file.write_bytes(leaf.certificate_pem)
     encrypted = leaf.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
@@ -193,7 +193,7 @@ def test_an_address_that_is_not_here_is_named(certificates: Certificates) -> Non
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
-def test_the_service_listens_on_ipv6_when_it_is_told_to(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_service_listens_on_ipv6_when_it_is_set_to(tmp_path_factory: pytest.TempPathFactory) -> None:
     with running_service(tmp_path_factory.mktemp("ipv6"), host="::1") as service:
         for port in (service.port, service.health_port):
             socket.create_connection(("::1", port), timeout=DEADLINE_SECONDS).close()

@@ -1,4 +1,4 @@
-"""The real pods of `tests/fixtures`, and what a test does with one: ask the webhook, and take the answer as the API server would."""
+"""The real pods of `tests/fixtures`, and what a test does with one: it has the webhook review it, and takes the answer as the API server would."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def review_of(pod: object, **request: object) -> bytes:
     return msgspec.json.encode({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": body})
 
 
-def ask(pod: JSONObject, policy: Policy, cluster: Cluster = UNKNOWN_CLUSTER) -> tuple[Outcome, JSONObject]:
+def admitted(pod: JSONObject, policy: Policy, cluster: Cluster = UNKNOWN_CLUSTER) -> tuple[Outcome, JSONObject]:
     """What the webhook decides about a pod on this cluster, and the pod that the API server would store."""
     question = review_of(pod)
     request = parse_review(question)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from demo.simulated_injectors import inject_istio, inject_istio_with_hold, inject_vault
 from tests.support.oracles.pod_validation import validate
-from tests.support.pods import ABLE_CLUSTER, ask, container, load
+from tests.support.pods import ABLE_CLUSTER, admitted, container, load
 from webhook.core import names
 from webhook.core.cluster import Cluster, NativeSupport
 from webhook.core.version import Version
@@ -107,11 +107,11 @@ def status_of(pod: JSONObject) -> JSONObject:
 
 def after_conversion(pod: JSONObject, policy: Policy, cluster: Cluster = ABLE_CLUSTER) -> JSONObject:
     """The pod as it ends on this cluster: valid there, and the same after a second pass."""
-    after = ask(pod, policy, cluster)[1]
+    after = admitted(pod, policy, cluster)[1]
     server = cluster.server or Version(1, 34)
 
     assert validate(after, server.minor) == []
-    assert ask(after, policy, cluster)[0].operations == ()
+    assert admitted(after, policy, cluster)[0].operations == ()
     return after
 
 

@@ -43,7 +43,7 @@ def test_the_variables_that_kubernetes_sets_for_a_service_of_our_name_are_none_o
     )
 
 
-def test_all_problems_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once_each_with_its_place(tmp_path: Path) -> None:
     config = tmp_path / "settings.yaml"
     config.write_text("wait_secs: 5\nread_seconds: 99\n")
     told = problems({f"{PREFIX}PORT": "many", f"{PREFIX}MODE": "never", f"{PREFIX}SHORT_NAME_FIXED": "a b"}, config)
@@ -60,14 +60,14 @@ def test_all_problems_are_told_at_once_each_with_its_place(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "problem"), [("- a\n", "must be a mapping"), ("a: [\n", "cannot be read as YAML"), ("\xff", "cannot be read as YAML")]
 )
-def test_a_file_that_is_no_mapping_is_told(text: str, problem: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_mapping_is_reported(text: str, problem: str, tmp_path: Path) -> None:
     config = tmp_path / "settings.yaml"
     config.write_text(text, "latin-1")
 
     assert problems({}, config)[0].startswith(f"{config}: {problem}")
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_reported(tmp_path: Path) -> None:
     assert "No such file" in problems({}, tmp_path / "none.yaml")[0]
 
 
@@ -118,7 +118,7 @@ DATA_FILES = {
 
 
 @pytest.mark.parametrize(("setting", "text", "problem"), DATA_FILES.values(), ids=DATA_FILES)
-def test_a_data_file_that_cannot_be_used_is_told_with_its_field(setting: str, text: str, problem: str, tmp_path: Path) -> None:
+def test_a_data_file_that_cannot_be_used_is_reported_with_its_field(setting: str, text: str, problem: str, tmp_path: Path) -> None:
     file = tmp_path / "data.yaml"
     file.write_text(text)
     told = "\n".join(problems({f"{PREFIX}{setting}": str(file)}))
@@ -132,7 +132,7 @@ def test_the_buffer_must_hold_one_body() -> None:
     ]
 
 
-def test_an_admins_own_rows_are_looked_at_first(tmp_path: Path) -> None:
+def test_an_admins_own_rows_are_tried_first(tmp_path: Path) -> None:
     sidecars, entrypoints = tmp_path / "sidecars.yaml", tmp_path / "entrypoints.yaml"
     sidecars.write_text("- {id: ours, title: Ours, sources: [us], match: {names: [istio-proxy], markers: [{image: '*'}]}}")
     entrypoints.write_text("images: [{image: apache/airflow, entrypoint: [/ours]}]\ncandidates: [[/ours]]")
@@ -154,14 +154,14 @@ def test_an_injector_that_reads_no_annotation_is_refused_with_those_that_do() ->
 
 
 @pytest.mark.parametrize("text", ["1.29.x", "newest", "1", "-1.29", "29"])
-def test_a_minimum_that_is_no_version_is_told(text: str) -> None:
+def test_a_minimum_that_is_no_version_is_reported(text: str) -> None:
     assert problems({f"{PREFIX}MINIMUM_KUBELET": text}) == [f"{PREFIX}MINIMUM_KUBELET: Value error, must be a version like 1.29.3"]
 
 
 @pytest.mark.parametrize(
     ("text", "version"), [("1.33.1", Version(1, 33, 1)), ("v1.30", Version(1, 30)), ("v1.31.2-eks-7f9249a", Version(1, 31, 2))]
 )
-def test_the_minimum_is_a_version_as_a_kubelet_tells_it(text: str, version: Version) -> None:
+def test_the_minimum_is_a_version_as_a_kubelet_reports_it(text: str, version: Version) -> None:
     assert read_settings({f"{PREFIX}MINIMUM_KUBELET": text}).minimum_kubelet == version
 
 

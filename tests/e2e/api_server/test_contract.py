@@ -300,7 +300,7 @@ def test_a_webhook_that_cannot_be_reached_or_trusted_stops_nothing_under_ignore_
     assert is_outcome(contract.send("Fail", endpoint), NOT_CALLED)
 
 
-def test_an_overload_answer_with_retry_after_is_asked_again_a_second_later_and_the_pod_is_patched(contract: Contract) -> None:
+def test_an_overload_answer_with_retry_after_is_followed_by_a_second_call_and_the_pod_is_patched(contract: Contract) -> None:
     replies = iter([ScriptedReply(b"too many requests at once", 503, {"Retry-After": "1"})] * 2)
     contract.webhook.answer = lambda call: next(replies, None) or patched(call, LABELLING)
     response = contract.send("Fail")
@@ -332,7 +332,7 @@ NATIVE: Final = {"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}
 
 
 @pytest.mark.parametrize(("server", "has_field"), [("api_server", True), ("old_api_server", False), ("newest_api_server", True)])
-def test_a_cluster_without_native_sidecars_drops_their_mark_in_silence_even_when_asked_to_be_strict(
+def test_a_cluster_without_native_sidecars_drops_their_mark_in_silence_even_under_strict_validation(
     server: str, has_field: bool, request: pytest.FixtureRequest
 ) -> None:
     level: Level = request.getfixturevalue(server)
@@ -354,7 +354,7 @@ def test_a_probe_of_a_native_sidecar_has_the_pod_refused_where_there_are_none(ol
     assert is_outcome(response, (422, "spec.initContainers[0].startupProbe"))
 
 
-def test_an_emulated_version_is_told_beside_the_real_one(old_api_server: Level) -> None:
+def test_an_emulated_version_is_reported_beside_the_real_one(old_api_server: Level) -> None:
     version = old_api_server.api.get("/version")
 
     assert f"1.{version['minor']}." == KUBE_APISERVER.minor

@@ -13,7 +13,7 @@ from tests.e2e.api_server.own_webhook import OwnWebhook, own_webhook
 from tests.e2e.api_server.submission import stored
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import task_pod
-from tests.support.pods import ask, pods_in
+from tests.support.pods import admitted, pods_in
 from webhook.core.names import HELPER_CONTAINER, HELPER_VOLUME
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
@@ -59,7 +59,7 @@ def test_a_pod_with_the_helper_is_accepted_and_becomes_what_the_core_decides(hel
     policy = build_policy(Settings(helper_image=IMAGE))
     with new_namespace(helping.api, "bystander", **NOT_OPTED_IN) as bystander:
         untouched = stored(helping.api, inject_istio(PODS[path]), bystander)
-        decided = ask(untouched, policy)[1]
+        decided = admitted(untouched, policy)[1]
 
         assert stored(helping.api, inject_istio(PODS[path]), helping.namespace) == stored(helping.api, decided, bystander)
     assert HELPER_CONTAINER in [container["name"] for container in decided["spec"]["initContainers"]]
@@ -109,7 +109,7 @@ def limit(helping: OwnWebhook, namespace: str) -> None:
     helping.api.create({**place, "kind": "LimitRange", "spec": {"limits": [{"type": "Container", "min": AMOUNTS, "max": AMOUNTS}]}})
 
 
-def test_the_helper_asks_for_no_more_than_a_limit_range_and_a_quota_leave_to_the_pod(helping: OwnWebhook) -> None:
+def test_the_helper_requests_no_more_than_a_limit_range_and_a_quota_leave_to_the_pod(helping: OwnWebhook) -> None:
     with new_namespace(helping.api, "limited", **helping.labels) as namespace:
         limit(helping, namespace)
         another = {"name": "another", "image": "another:1"}

@@ -232,7 +232,7 @@ def test_helm_upgrade_and_rollback_keep_what_the_service_wrote(release: Release)
     assert release.written == before
 
 
-def test_helm_upgrade_by_force_takes_what_the_service_wrote_and_the_next_look_mends_it(release: Release) -> None:
+def test_helm_upgrade_by_force_takes_what_the_service_wrote_and_the_next_reconcile_mends_it(release: Release) -> None:
     release.helm("install")
     until_allowed(release)
     before = release.written
@@ -384,7 +384,7 @@ def test_the_policy_warns_of_a_task_with_an_injected_sidecar_that_the_webhook_ha
             assert warnings_on_pod(level.api, other) == [], case
 
 
-def test_the_policy_looks_at_no_namespace_that_did_not_opt_in(api: ApiClient, namespace: str) -> None:
+def test_the_policy_covers_no_namespace_that_did_not_opt_in(api: ApiClient, namespace: str) -> None:
     make_namespace(api, f"{namespace}-other", {})
     with policy(api), new_namespace(api, "policy") as here:
         until(lambda: warnings_on(api, here, LEFT) != [], "the policy is in force", SECONDS)

@@ -147,7 +147,7 @@ def test_fail_closed_refuses_pods_and_makes_the_services_own_faults_count() -> N
     assert settings_of(only("Deployment", rendered))["on_fault"] == "error"
 
 
-def test_a_service_with_nothing_to_ask_has_no_rights_no_token_and_no_way_out() -> None:
+def test_a_service_without_a_cluster_to_read_has_no_rights_no_token_and_no_way_out() -> None:
     rendered = objects(OPTIONS["without-api-access"])
 
     assert not {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret"} & {one["kind"] for one in rendered}

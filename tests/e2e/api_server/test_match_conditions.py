@@ -95,12 +95,12 @@ def test_the_conditions_and_the_core_agree_about_every_combination_of_labels(any
 
 
 @pytest.mark.parametrize("labels", [{label: "True"} for label in ORIGIN_LABELS], ids=str)
-def test_a_pod_of_each_kind_comes_to_the_webhook(any_api_server: Level, namespace: str, labels: Labels) -> None:
+def test_a_pod_of_each_kind_reaches_the_webhook(any_api_server: Level, namespace: str, labels: Labels) -> None:
     assert reaching(any_api_server, [pod_with(namespace, labels)]) == [True]
 
 
 @pytest.mark.parametrize("component", sorted(CHART_JOB_COMPONENTS))
-def test_a_job_of_the_chart_comes_to_the_webhook(any_api_server: Level, namespace: str, component: str) -> None:
+def test_a_job_of_the_chart_reaches_the_webhook(any_api_server: Level, namespace: str, component: str) -> None:
     assert reaching(any_api_server, [pod_with(namespace, {"tier": "airflow", "component": component})]) == [True]
 
 
@@ -108,7 +108,7 @@ def test_a_worker_of_celerys_does_not(any_api_server: Level, namespace: str) -> 
     assert reaching(any_api_server, [pod_with(namespace, {"tier": "airflow", "component": "worker"})]) == [False]
 
 
-def test_a_pod_whose_name_is_still_to_be_generated_comes_to_the_webhook(any_api_server: Level, namespace: str) -> None:
+def test_a_pod_whose_name_is_still_to_be_generated_reaches_the_webhook(any_api_server: Level, namespace: str) -> None:
     pod = pod_with(namespace, {"kubernetes_executor": "True"}, generateName=f"generated-{next(_numbers)}-")
     del pod["metadata"]["name"]
 

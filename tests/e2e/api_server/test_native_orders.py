@@ -193,7 +193,7 @@ def with_sorted(pod: JSONObject, lists: tuple[str, ...]) -> JSONObject:
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
 @pytest.mark.parametrize("path", PODS)
-def test_a_pod_comes_to_the_same_end_in_every_order(orders: Orders, path: str, order: Order) -> None:
+def test_a_pod_has_the_same_result_in_every_order(orders: Orders, path: str, order: Order) -> None:
     end = orders.treated(path, order)
     injectors = [name for name in order.places if name != OWN]
     ours_last, injectors_turned = (Order((*two, OWN), order.istio, "Never") for two in (injectors, injectors[::-1]))

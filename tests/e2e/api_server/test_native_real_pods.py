@@ -15,7 +15,7 @@ from tests.e2e.api_server.native_webhook import names, native_webhook, status_of
 from tests.e2e.api_server.submission import stored
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.support.expectations import NOT_AIRFLOW, NOT_IN_MESH, expected
-from tests.support.pods import ask, pods_in
+from tests.support.pods import admitted, pods_in
 from webhook.core.cluster import Cluster, NativeSupport
 from webhook.core.version import read_version
 
@@ -122,7 +122,7 @@ def test_a_pod_is_accepted_becomes_what_was_decided_and_stays_so_when_it_is_crea
     inject, expectation = INJECTIONS[injection]
     untouched = stored(namespaces.api, inject(ALL[path]), namespaces.bystander)
     treated = stored(namespaces.api, inject(ALL[path]), namespaces.opted_in)
-    decided = ask(untouched, policy, namespaces.cluster)[1]
+    decided = admitted(untouched, policy, namespaces.cluster)[1]
     said = expectation(path)
 
     # What was decided is sent once more where no webhook sees it: the API server itself completes the fields that we have added.
@@ -150,7 +150,7 @@ def prove_native(untouched: JSONObject, treated: JSONObject) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in ALL if expected(path) not in {NOT_AIRFLOW, NOT_IN_MESH}])
-def test_istios_proxy_comes_to_the_place_that_its_own_injector_gives_it(namespaces: NativeNamespaces, path: str) -> None:
+def test_istios_proxy_gets_the_place_that_its_own_injector_gives_it(namespaces: NativeNamespaces, path: str) -> None:
     converted = stored(namespaces.api, inject_istio(ALL[path]), namespaces.opted_in)["spec"]
     own = stored(namespaces.api, inject_istio_native(ALL[path]), namespaces.opted_in)["spec"]
 

@@ -139,7 +139,7 @@ def test_a_webhook_that_does_not_know_the_cluster_takes_it_that_the_injector_may
         assert injector.said(namespace) == REGULAR
 
 
-def test_a_configuration_that_changes_changes_the_decision_at_the_next_look(api_server: Level) -> None:
+def test_a_configuration_that_changes_changes_the_decision_at_the_next_read(api_server: Level) -> None:
     """Until then such a pod is refused."""
     with (
         istio_injector(api_server, OLD_ISTIO, "Never") as injector,

@@ -55,7 +55,7 @@ def test_pods_start_as_they_are_while_the_webhook_is_down_and_are_patched_as_soo
         assert here.is_patched()
 
 
-def test_under_fail_the_client_is_told_that_the_webhook_was_not_reached(api_server: Level) -> None:
+def test_under_fail_the_client_learns_that_the_webhook_was_not_reached(api_server: Level) -> None:
     with own_webhook(api_server, timeoutSeconds=TIMEOUT_SECONDS, failurePolicy="Fail") as here:
         here.webhook.end()
         response = here.create()
@@ -178,7 +178,7 @@ def full(webhook: Webhook) -> Iterator[None]:
         yield
 
 
-def test_an_overloaded_webhook_is_asked_again_and_the_pod_is_patched(api_server: Level) -> None:
+def test_an_overloaded_webhook_is_called_again_and_the_pod_is_patched(api_server: Level) -> None:
     with own_webhook(api_server, OVERLOADED, timeoutSeconds=5, failurePolicy="Fail") as here, ThreadPoolExecutor(1) as client:
         with full(here.webhook):
             before = refusals(here.webhook)

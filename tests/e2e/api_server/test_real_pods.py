@@ -15,7 +15,7 @@ from testbed.api import path_of
 from tests.e2e.api_server.submission import comparable, stored, submission
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.support.expectations import expected
-from tests.support.pods import ask, pods_in
+from tests.support.pods import admitted, pods_in
 from webhook.core.names import STATUS_ANNOTATION
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def prove(namespaces: Namespaces, pod: JSONObject, said: str, policy: Policy) ->
     untouched = stored(namespaces.api, pod, namespaces.bystander)
     treated = stored(namespaces.api, pod, namespaces.opted_in)
 
-    assert treated == ask(untouched, policy)[1]
+    assert treated == admitted(untouched, policy)[1]
     assert said.startswith("skipped") if treatment_of(treated) == "skipped" else treatment_of(treated) == said
     assert (treated == untouched) == (treatment_of(treated) == "skipped")
     assert [path for path in touched(untouched, treated) if not CHANGEABLE.fullmatch(path)] == []

@@ -115,7 +115,7 @@ def watching(level: Level, kubeconfig: Path | None = None, **settings: str) -> I
         assert webhook.end() == 0
 
 
-def test_the_first_look_is_over_when_the_webhook_is_ready(api_server: Level) -> None:
+def test_the_first_read_is_over_when_the_webhook_is_ready(api_server: Level) -> None:
     with nodes(api_server.api, a=NEW), watching(api_server) as here:
         assert here.support == "ready"
         line = here.becomes("ready")
@@ -272,7 +272,7 @@ def may(api: ApiClient, user: str, rule: JSONObject, verb: str) -> bool:
     return bool(api.create(review)["status"]["allowed"])
 
 
-def test_the_rights_that_are_asked_for_suffice(api_server: Level) -> None:
+def test_the_rights_of_the_manifest_suffice(api_server: Level) -> None:
     with nodes(api_server.api, a=NEW), user_with(api_server, watch_rules()) as kubeconfig, watching(api_server, kubeconfig) as here:
         make_node(here.api, "b", OLD)
         here.becomes("old-kubelet")
@@ -342,7 +342,7 @@ def test_a_pod_speaks_as_its_service_account(api_server: Level, tmp_path: Path, 
             client.get("/api/v1/secrets")
 
 
-def test_a_switch_that_is_on_holds_without_any_right_and_off_asks_for_nothing(api_server: Level) -> None:
+def test_a_switch_that_is_on_holds_without_any_right_and_off_reads_nothing(api_server: Level) -> None:
     with user_with(api_server, ()) as kubeconfig, watching(api_server, kubeconfig, NATIVE_SIDECARS="on") as on:
         assert on.support == "forced-on"
         assert "cannot list resource" in on.problem(ClusterResource.NODES)

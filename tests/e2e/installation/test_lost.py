@@ -56,7 +56,7 @@ def test_a_secret_that_is_deleted_is_made_anew_and_no_pod_is_missed(installed: I
         until(lambda: installed.webhook()["clientConfig"]["caBundle"] != before, "another authority is trusted as well", SECONDS)
 
 
-def test_a_configuration_that_comes_back_without_its_bundle_misses_pods_until_a_replica_looks(
+def test_a_configuration_that_comes_back_without_its_bundle_misses_pods_until_a_replica_reconciles(
     installed: Installation, measured: list[str]
 ) -> None:
     """Without the configuration the webhook is not called; without the caBundle the API server does not trust it. No pod is refused."""

@@ -33,7 +33,7 @@ def pods(namespace: PodNamespace, task_image: str, web: str) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("pods")
-def test_a_task_that_is_told_to_end_still_reaches_its_server_and_keeps_its_code(namespace: PodNamespace) -> None:
+def test_a_task_that_gets_term_still_reaches_its_server_and_keeps_its_code(namespace: PodNamespace) -> None:
     namespace.wait_for_log("running", "runs")
     began = time.monotonic()
     namespace.delete("running", GRACE_SECONDS)

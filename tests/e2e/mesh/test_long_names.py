@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.api_server.submission import submission
 from tests.e2e.mesh.task import MESSAGE, ended
 from tests.e2e.node.pods import shell
-from tests.support.pods import ask, pods_in
+from tests.support.pods import admitted, pods_in
 from webhook.core.names import CANONICAL_NAME, MODE_ANNOTATION
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def test_istio_takes_the_short_name_instead_of_a_cut_one(namespace: PodNamespace
     left_alone = {**pod, "metadata": {**pod["metadata"], "annotations": {MODE_ANNOTATION: "off"}}}
     assert name_at_istio(namespace, left_alone) == pod["metadata"]["name"][:MAX_LABEL_CHARACTERS].rstrip("-_.")
 
-    assert name_at_istio(namespace, pod) == ask(pod, policy)[1]["metadata"]["labels"][CANONICAL_NAME]
+    assert name_at_istio(namespace, pod) == admitted(pod, policy)[1]["metadata"]["labels"][CANONICAL_NAME]
 
 
 def test_the_proxy_itself_knows_the_pod_by_its_short_name(namespace: PodNamespace, task_image: str) -> None:

@@ -48,7 +48,7 @@ def test_airflow_reads_the_result_of_a_task_and_ends_its_own_sidecar_before_the_
     assert end.phase == "Failed"
 
 
-def test_one_that_can_only_be_asked_is_asked_and_the_native_proxy_is_not(
+def test_one_with_only_a_quit_request_gets_it_and_the_native_proxy_does_not(
     converted: PodNamespace, node: NodeLevel, task_image: str, web: str
 ) -> None:
     pod = converted.level.api.create(mixed_pod(converted, "mixed", node, shell(task_image, f"{request(web)}; exit 3")))

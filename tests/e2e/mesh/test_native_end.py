@@ -81,7 +81,7 @@ def test_a_pod_ends_with_its_tasks_code_after_a_first_request_through_the_native
 
 
 @pytest.mark.usefixtures("pods")
-def test_the_proxy_is_told_to_drain_before_it_ends(way: PodNamespace) -> None:
+def test_the_proxy_is_made_to_drain_before_it_ends(way: PodNamespace) -> None:
     way.end("fails")
     assert failed_hooks(way, "fails") == []
 
@@ -161,7 +161,7 @@ def test_a_pod_of_the_executor_keeps_its_args_and_runs_them_by_the_images_entry_
     assert ran == base["args"][-len(ran) :]
 
 
-def test_a_task_that_is_told_to_end_still_reaches_its_server_and_keeps_its_code(converted: PodNamespace, task_image: str, web: str) -> None:
+def test_a_task_that_gets_term_still_reaches_its_server_and_keeps_its_code(converted: PodNamespace, task_image: str, web: str) -> None:
     base = shell(task_image, f"trap 'sleep 0.3; {request(web)}; exit 7' TERM; echo runs; while :; do sleep 0.1; done")
     converted.create(operator_pod(converted.name, "deleted", base))
     converted.wait_for_log("deleted", "runs")

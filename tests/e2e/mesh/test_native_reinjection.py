@@ -187,7 +187,7 @@ def as_it_is(pod: JSONObject) -> None:
 
 
 @pytest.mark.usefixtures("_istio_comes_again")
-def test_a_proxy_that_tells_no_version_stays_regular_while_istio_may_come_again(converted: PodNamespace, task_image: str, web: str) -> None:
+def test_a_proxy_that_names_no_version_stays_regular_while_istio_may_come_again(converted: PodNamespace, task_image: str, web: str) -> None:
     pod = converted.level.api.create(task_pod(converted, "not-converted", shell(task_image, f"{request(web)}; exit 3"), {}))
     assert regular(pod) == ["base", "istio-proxy"]
     assert status_of(pod)["not_converted"] == {"istio-proxy": "reinjection"}

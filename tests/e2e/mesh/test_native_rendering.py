@@ -131,7 +131,7 @@ def test_a_pod_for_which_istio_got_the_hint_is_the_same(rendered: PodNamespace, 
 
 
 @pytest.mark.parametrize("name", PODS)
-def test_what_istio_is_not_told_it_renders_as_a_regular_container(rendered: PodNamespace, name: str) -> None:
+def test_what_istio_is_not_annotated_for_it_renders_as_a_regular_container(rendered: PodNamespace, name: str) -> None:
     found = rendering(rendered, PODS[name], {})
     assert "istio-proxy" not in native(found)
     assert "istio-proxy" in regular(found)

@@ -122,7 +122,7 @@ def test_its_last_call_gets_through(converted: PodNamespace) -> None:
 
 
 @pytest.mark.usefixtures("end")
-def test_the_proxy_is_told_to_end_after_the_agent_has(converted: PodNamespace) -> None:
+def test_the_proxy_gets_term_after_the_agent_has(converted: PodNamespace) -> None:
     gone = times_logged(converted.log(POD, "vault-agent"), "sinks finished, exiting")
     terminated = times_logged(converted.log(POD, "istio-proxy"), TERMINATED)
     assert [len(gone), len(terminated)] == [1, 1]

@@ -48,7 +48,7 @@ def end(namespace: PodNamespace, pod: JSONObject) -> Moment:
     return namespace.end(POD)
 
 
-def test_both_are_to_be_asked_the_agent_first(pod: JSONObject) -> None:
+def test_both_get_a_quit_request_the_agent_first(pod: JSONObject) -> None:
     assert list(status_of(pod)["sidecars"].items()) == [("vault-agent", "quit"), ("istio-proxy", "quit")]
 
 
@@ -62,7 +62,7 @@ def test_the_pod_ends_with_the_tasks_code_and_both_sidecars_with_0(end: Moment) 
 
 
 @pytest.mark.usefixtures("end")
-def test_the_proxy_is_asked_after_everything_in_the_agent_that_calls_has_ended(namespace: PodNamespace) -> None:
+def test_the_proxy_gets_its_quit_request_after_everything_in_the_agent_that_calls_has_ended(namespace: PodNamespace) -> None:
     agent = namespace.log(POD, "vault-agent")
     stopped = logged_at(namespace.log(POD, "istio-proxy"), PROXY_STOPPED)
     assert all(logged_at(agent, words) < stopped for words in CALLS_END)

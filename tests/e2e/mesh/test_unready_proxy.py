@@ -40,7 +40,7 @@ def test_the_task_is_not_started_and_the_pod_fails_with_a_code_and_a_line_of_its
 
 
 @pytest.mark.usefixtures("pods")
-def test_the_task_runs_all_the_same_where_that_is_wished_and_the_pod_ends_with_its_code(namespace: PodNamespace) -> None:
+def test_the_task_runs_all_the_same_where_that_is_set_and_the_pod_ends_with_its_code(namespace: PodNamespace) -> None:
     end = namespace.end("run")
     base = ended(end, "base")
     assert base["exitCode"] == TASK_CODE

@@ -67,12 +67,12 @@ def test_a_wrapped_pod_ends_as_the_same_pod_without_a_sidecar(namespace: PodName
 
 
 @pytest.mark.parametrize("name", SIGNALLED)
-def test_a_task_that_a_signal_ends_is_told_the_same_where_processes_are_not_shared(namespace: PodNamespace, name: str) -> None:
+def test_a_task_that_a_signal_ends_is_reported_alike_where_processes_are_not_shared(namespace: PodNamespace, name: str) -> None:
     assert end_of(namespace.end(f"{name}-unshared")) == end_of(namespace.end(name))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_sidecar_of_a_pod_that_ended_was_asked_to_quit_and_ended_with_0(namespace: PodNamespace, name: str) -> None:
+def test_the_sidecar_of_a_pod_that_ended_got_a_quit_request_and_ended_with_0(namespace: PodNamespace, name: str) -> None:
     proxy = namespace.end(name).terminated("istio-proxy")
     assert proxy
     assert (proxy["exitCode"], proxy["reason"]) == (0, "Completed")

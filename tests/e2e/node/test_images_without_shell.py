@@ -103,7 +103,7 @@ def test_a_root_that_is_read_only_for_the_task_is_so_beneath_the_wrapper(namespa
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_the_helper_asks_for_what_the_task_asks_for_and_ended_before_it(namespace: PodNamespace, name: str) -> None:
+def test_the_helper_requests_what_the_task_requests_and_ended_before_it(namespace: PodNamespace, name: str) -> None:
     pod = namespace.end(name).pod
     (helper,) = pod["spec"]["initContainers"]
     assert (helper["name"], helper["resources"]) == (HELPER_CONTAINER, pod["spec"]["containers"][0]["resources"])

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 LIMIT = {"limits": {"memory": "32Mi"}}
 
 
-def test_a_task_that_is_out_of_memory_ends_with_137_as_without_the_webhook_and_its_sidecar_is_asked_to_quit(
+def test_a_task_that_is_out_of_memory_ends_with_137_as_without_the_webhook_and_its_sidecar_gets_a_quit_request(
     namespace: PodNamespace, bystander: PodNamespace, task_image: str, agent_image: str
 ) -> None:
     """Where the kernel ends the process that is too big and not its container (singleProcessOOMKill; always with cgroup v1)."""

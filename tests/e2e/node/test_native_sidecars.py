@@ -91,7 +91,7 @@ def test_the_webhook_has_read_the_kubelets_version_from_the_node(able: PodNamesp
     assert f"v{line['oldest_kubelet']}" == nodes[0]["status"]["nodeInfo"]["kubeletVersion"]
 
 
-def test_a_kubelet_that_is_older_than_the_setting_asks_for_gets_no_native_sidecar(node: NodeLevel, task_image: str) -> None:
+def test_a_kubelet_that_is_older_than_the_setting_gets_no_native_sidecar(node: NodeLevel, task_image: str) -> None:
     with (
         watching(node, "demanding", {"MINIMUM_KUBELET": "1.999.0"}, found=NativeSupport.OLD_KUBELET) as level,
         selecting(level, "airflow-sidecar-webhook-demanding") as labels,
@@ -150,7 +150,7 @@ def test_a_task_that_fails_twice_runs_three_times_beside_one_sidecar(able: PodNa
     assert native_status(end, "agent")["restartCount"] == 0
 
 
-def test_a_task_that_is_out_of_memory_is_told_so_and_the_pod_ends(able: PodNamespace, task_image: str) -> None:
+def test_a_task_that_is_out_of_memory_is_reported_so_and_the_pod_ends(able: PodNamespace, task_image: str) -> None:
     agent = {"name": "agent", **shell(task_image, ON_TERM.format(code=0))}
     able.create(operator_pod(able.name, "too-big", shell(task_image, "exec tail /dev/zero", resources=LIMIT), agent))
 
@@ -160,7 +160,7 @@ def test_a_task_that_is_out_of_memory_is_told_so_and_the_pod_ends(able: PodNames
     assert native_status(end, "agent")["state"]["terminated"]["exitCode"] == 0
 
 
-def test_a_task_that_is_deleted_still_has_its_sidecar_when_it_is_told_to_end(able: PodNamespace, task_image: str) -> None:
+def test_a_task_that_is_deleted_still_has_its_sidecar_when_it_gets_term(able: PodNamespace, task_image: str) -> None:
     on_term = "sleep 1; [ -e /shared/alive ] && exit 7; exit 1"
     alive = "touch /shared/alive; trap 'rm /shared/alive; exit 0' TERM; while :; do sleep 0.1; done"
     base = shell(task_image, f"trap '{on_term}' TERM; echo runs; while :; do sleep 0.1; done", volumeMounts=MOUNT)

@@ -22,7 +22,7 @@ def tunnel(image: str) -> JSONObject:
     return {**proxy, "name": "tunnel", "command": [*proxy["command"], "--status-port=9000", "--ready-port=9001"]}
 
 
-def test_a_sidecar_that_the_pod_describes_is_asked_to_quit_before_the_mesh_proxy(
+def test_a_sidecar_that_the_pod_describes_gets_a_quit_request_before_the_mesh_proxy(
     namespace: PodNamespace, task_image: str, agent_image: str
 ) -> None:
     sidecars = stand_in_proxy(agent_image), tunnel(agent_image)

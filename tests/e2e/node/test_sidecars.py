@@ -134,7 +134,7 @@ def test_a_sidecar_that_dies_under_the_task_is_no_failure(namespace: PodNamespac
     assert "/quitquitquit" not in namespace.log(DIES_DURING, "istio-proxy")
 
 
-def test_a_sidecar_that_comes_up_seconds_after_a_task_that_did_not_wait_is_asked_to_quit(namespace: PodNamespace) -> None:
+def test_a_sidecar_that_comes_up_seconds_after_a_task_that_did_not_wait_gets_a_quit_request(namespace: PodNamespace) -> None:
     end = namespace.end(NOT_WAITED_FOR)
     base, proxy = end.terminated("base"), end.terminated("istio-proxy")
     assert base
@@ -144,7 +144,7 @@ def test_a_sidecar_that_comes_up_seconds_after_a_task_that_did_not_wait_is_asked
 
 
 @pytest.mark.parametrize("name", STAYING)
-def test_a_pod_that_a_sidecar_keeps_running_goes_when_it_is_deleted_and_the_tasks_code_is_still_told(
+def test_a_pod_that_a_sidecar_keeps_running_goes_when_it_is_deleted_and_the_tasks_code_is_still_reported(
     namespace: PodNamespace, name: str
 ) -> None:
     namespace.base_end(name)

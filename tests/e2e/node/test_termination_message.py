@@ -51,6 +51,6 @@ def test_the_termination_message_is_the_tasks(namespace: PodNamespace, bystander
     assert message(namespace.end(name)) == expected
 
 
-def test_why_a_task_was_not_started_stands_in_the_status_of_a_pod_that_asks_for_the_end_of_the_log(namespace: PodNamespace) -> None:
+def test_why_a_task_was_not_started_stands_in_the_status_of_a_pod_with_the_end_of_the_log(namespace: PodNamespace) -> None:
     why = "sidecar istio-proxy was not ready after 5 s: the task was not started. Read the log of container istio-proxy"
     assert message(namespace.end(LATE)) == f"airflow-sidecar-webhook: {why}\n"

@@ -106,7 +106,7 @@ def test_a_git_sync_that_runs_once_is_nobodys_sidecar(fields: JSONObject, policy
 
 
 @pytest.mark.parametrize("word", ["0", "f", "F", "false", "False", "FALSE"])
-def test_a_git_sync_that_is_told_not_to_run_once_is_moved(word: str, policy: Policy) -> None:
+def test_a_git_sync_that_is_set_not_to_run_once_is_moved(word: str, policy: Policy) -> None:
     """Go's words for false (strconv.ParseBool), by which its flags are read."""
     assert inits_of(after_conversion(task_pod({**GIT_SYNC, "args": [f"--one-time={word}", "--repo=r"]}), policy)) == ["git-sync"]
 
@@ -157,7 +157,7 @@ def test_a_container_with_restarts_of_its_own_stays(policy: Policy) -> None:
 
 
 def patched(pod: JSONObject, policy: Policy, cluster: Cluster) -> JSONObject:
-    """The pod after one pass on a server newer than the oracle of `ask` takes for granted."""
+    """The pod after one pass on a server newer than the oracle of `admitted` assumes."""
     question = review_of(pod)
     request = parse_review(question)
     outcome = admit(request, policy, cluster)
@@ -186,7 +186,7 @@ WITHOUT_RULE: Final = {
 
 
 @pytest.mark.parametrize(("sidecar", "marks"), WITHOUT_RULE.values(), ids=WITHOUT_RULE)
-def test_a_sidecar_that_somebody_looks_for_among_the_regular_containers_stays(
+def test_a_sidecar_that_somebody_searches_among_the_regular_containers_stays(
     sidecar: JSONObject, marks: JSONObject, policy: Policy
 ) -> None:
     assert not_converted(task_pod(sidecar, **marks), policy) == {sidecar["name"]: NotConvertedReason.NOT_CONVERTIBLE}
@@ -233,7 +233,7 @@ def test_istios_proxy_is_moved_where_its_injector_obeys_the_annotation_or_comes_
     ("image", "reinvoked", "is_moved"),
     [("daprd:1.18.0", AGAIN, True), ("daprd:1.17.9", CALLED_ONCE, True), ("daprd:1.17.9", AGAIN, False), ("daprd:1.17.9", UNKNOWN, False)],
 )
-def test_daprs_sidecar_is_moved_where_its_injector_looks_in_both_lists_or_comes_no_more(
+def test_daprs_sidecar_is_moved_where_its_injector_searches_both_lists_or_comes_no_more(
     image: str, reinvoked: frozenset[str] | None, is_moved: bool, policy: Policy
 ) -> None:
     cluster = Cluster(NativeSupport.READY, Version(1, 34, 4), frozenset(), reinvoked)
@@ -310,20 +310,20 @@ def test_a_status_annotation_that_is_not_there_is_not_made_up(policy: Policy) ->
 
 
 @pytest.mark.parametrize("env", [None, [], [{"name": "OTHER", "value": "1"}]])
-def test_gcsfuse_is_told_that_it_is_native(env: list[JSONObject] | None, policy: Policy) -> None:
+def test_gcsfuse_gets_the_variable_for_native(env: list[JSONObject] | None, policy: Policy) -> None:
     """Without it SIGTERM waits for an exit file that nobody writes."""
     after = after_conversion(task_pod(GCSFUSE if env is None else {**GCSFUSE, "env": env}), policy)
 
     assert native(after, "gke-gcsfuse-sidecar")["env"] == [*(env or ()), {"name": "NATIVE_SIDECAR", "value": "TRUE"}]
 
 
-def test_gcsfuse_that_knows_it_already_is_told_once(policy: Policy) -> None:
+def test_gcsfuse_with_the_variable_gets_no_second_one(policy: Policy) -> None:
     env = [{"name": "NATIVE_SIDECAR", "value": "TRUE"}]
 
     assert native(after_conversion(task_pod({**GCSFUSE, "env": env}), policy), "gke-gcsfuse-sidecar")["env"] == env
 
 
-def test_gcsfuse_that_is_told_something_else_stays(policy: Policy) -> None:
+def test_gcsfuse_with_another_value_stays(policy: Policy) -> None:
     pod = task_pod({**GCSFUSE, "env": [{"name": "NATIVE_SIDECAR", "value": "FALSE"}]})
 
     assert not_converted(pod, policy) == {"gke-gcsfuse-sidecar": NotConvertedReason.OPTED_OUT}
@@ -366,7 +366,7 @@ def test_a_port_without_a_name_holds_no_sidecar_back(policy: Policy) -> None:
     ("inject", "mark"),
     [(inject_istio, "sidecar.istio.io/inject"), (inject_linkerd, "linkerd.io/inject"), (inject_dapr, "dapr.io/enabled")],
 )
-def test_named_ports_that_an_injector_gives_its_own_container_are_asked_for_by_nobody(inject: Injector, mark: str, policy: Policy) -> None:
+def test_named_ports_that_an_injector_gives_its_own_container_are_used_by_no_service(inject: Injector, mark: str, policy: Policy) -> None:
     pod = inject(task_pod(annotations={mark: "enabled" if "linkerd" in mark else "true"}))
 
     assert [one for one in regular_of(pod) if one != "base"] != []

@@ -128,7 +128,7 @@ def test_a_prestop_that_the_admin_gave_istio_stays(policy: Policy) -> None:
 @pytest.mark.parametrize(
     ("image", "has_drain"), [("istio/proxyv2:1.20.8", False), ("istio/proxyv2:1.21.0-distroless", True), ("istio/proxyv2:latest", True)]
 )
-def test_only_an_istio_that_knows_the_drain_is_told_to(image: str, has_drain: bool, policy: Policy) -> None:
+def test_only_an_istio_that_has_the_drain_command_gets_it(image: str, has_drain: bool, policy: Policy) -> None:
     """Of a tag that is no version it is assumed: a hook that fails costs an event. No injector here is called again."""
     after = after_conversion(istio_pod(image=image), policy)
 
@@ -136,7 +136,7 @@ def test_only_an_istio_that_knows_the_drain_is_told_to(image: str, has_drain: bo
 
 
 @pytest.mark.parametrize(("port", "has_drain"), [(15000, True), (15004, True), (15021, True), (15010, False), (0, False)])
-def test_the_drain_is_asked_on_istios_status_port_where_pilot_agent_takes_it(port: int, has_drain: bool, policy: Policy) -> None:
+def test_the_drain_is_requested_on_istios_status_port_where_pilot_agent_takes_it(port: int, has_drain: bool, policy: Policy) -> None:
     pod = annotated(istio_pod(), {"status.sidecar.istio.io/port": str(port)})
     lifecycle = native(after_conversion(pod, policy), "istio-proxy").get("lifecycle")
 
@@ -192,7 +192,7 @@ def test_an_istio_whose_envoy_listens_elsewhere_stays_since_its_probes_do_not_fo
 
 
 def test_a_described_sidecar_is_moved_with_a_probe_of_its_own_and_stays_where_it_has_none(policy: Policy) -> None:
-    """Its endpoint may be on the loopback, where the kubelet cannot ask."""
+    """Its endpoint may be on the loopback, where the kubelet cannot probe."""
     described = annotated(
         task_pod({"name": "cache", "image": "registry.example.com/cache:1"}),
         {names.SIDECARS_ANNOTATION: '[{"name": "cache", "ready": {"port": 9091, "path": "/ready"}, "native": true}]'},

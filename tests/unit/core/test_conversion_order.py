@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from demo.simulated_injectors import inject_dapr, inject_istio, inject_istio_native, inject_istio_with_hold, inject_linkerd, inject_vault
-from tests.support.pods import ABLE_CLUSTER, ask, container, load
+from tests.support.pods import ABLE_CLUSTER, admitted, container, load
 from tests.support.task_pods import (
     CLOUD_SQL,
     CONSUL_MARKS,
@@ -161,7 +161,7 @@ def test_a_volume_that_nobody_can_write_into_holds_nothing_back(source: str, pol
 
 @pytest.mark.parametrize("inits", list(permutations(["istio-init", "enable-core-dump", "one", "two"])), ids="-".join)
 @pytest.mark.parametrize("is_first", [True, False])
-def test_istios_containers_come_to_one_order_from_every_other(inits: tuple[str, ...], is_first: bool, policy: Policy) -> None:
+def test_istios_containers_get_one_order_from_every_other(inits: tuple[str, ...], is_first: bool, policy: Policy) -> None:
     pod = task_pod(FLUENT_BIT, inits=tuple(map(init, inits)), volumes=("istio-envoy",))
     proxy = container(istio_pod(), "istio-proxy")
     pod["spec"]["containers"].insert(0 if is_first else 2, proxy)
@@ -178,7 +178,7 @@ def test_our_own_helper_is_the_first_of_all() -> None:
     pod["spec"]["containers"].append({**CLOUD_SQL, "ports": [{"containerPort": 5432, "hostPort": 5432}]})
 
     assert inits_of(after_conversion(pod, helping)) == [names.HELPER_CONTAINER, "istio-init", "istio-proxy"]
-    assert inits_of(after_conversion(ask(pod, helping)[1], helping)) == [names.HELPER_CONTAINER, "istio-init", "istio-proxy"]
+    assert inits_of(after_conversion(admitted(pod, helping)[1], helping)) == [names.HELPER_CONTAINER, "istio-init", "istio-proxy"]
 
 
 # --- Istio's own rendering is the reference ---
@@ -197,8 +197,10 @@ def test_a_converted_pod_is_the_one_that_istio_renders_natively(inject: Injector
     assert list(native(converted, "istio-proxy")) != []
 
 
-def test_the_annotation_before_istio_and_the_conversion_after_it_come_to_the_same_pod(policy: Policy) -> None:
-    asked = after_conversion(inject_istio(ask(annotated(task_pod(), {"sidecar.istio.io/inject": "true"}), policy, ABLE_CLUSTER)[1]), policy)
+def test_the_annotation_before_istio_and_the_conversion_after_it_give_the_same_pod(policy: Policy) -> None:
+    asked = after_conversion(
+        inject_istio(admitted(annotated(task_pod(), {"sidecar.istio.io/inject": "true"}), policy, ABLE_CLUSTER)[1]), policy
+    )
     converted = after_conversion(inject_istio(annotated(task_pod(), {"sidecar.istio.io/inject": "true"})), policy)
 
     assert asked == converted
@@ -206,7 +208,7 @@ def test_the_annotation_before_istio_and_the_conversion_after_it_come_to_the_sam
 
 def test_linkerds_proxy_is_converted_to_what_its_injector_renders_natively(policy: Policy) -> None:
     pod = task_pod(inits=(USER_INIT,), annotations={"linkerd.io/inject": "enabled"})
-    rendered = after_conversion(inject_linkerd(ask(pod, policy, ABLE_CLUSTER)[1]), policy)
+    rendered = after_conversion(inject_linkerd(admitted(pod, policy, ABLE_CLUSTER)[1]), policy)
     converted = after_conversion(inject_linkerd(pod), policy)
 
     assert converted == rendered
@@ -215,4 +217,4 @@ def test_linkerds_proxy_is_converted_to_what_its_injector_renders_natively(polic
 def test_daprs_sidecar_is_converted_to_what_its_injector_renders_natively(policy: Policy) -> None:
     pod = task_pod(annotations={"dapr.io/enabled": "true"})
 
-    assert after_conversion(inject_dapr(pod), policy) == after_conversion(inject_dapr(ask(pod, policy, ABLE_CLUSTER)[1]), policy)
+    assert after_conversion(inject_dapr(pod), policy) == after_conversion(inject_dapr(admitted(pod, policy, ABLE_CLUSTER)[1]), policy)

@@ -8,7 +8,7 @@ import pytest
 
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_linkerd, inject_vault
 from tests.support.oracles.pod_security import violations_of_restricted
-from tests.support.pods import ask, container, load, review_of
+from tests.support.pods import admitted, container, load, review_of
 from webhook.core import names
 from webhook.core.admission import admit
 from webhook.core.cluster import UNKNOWN_CLUSTER
@@ -139,21 +139,21 @@ ROWS: dict[str, tuple[JSONObject, str]] = {
 
 
 @pytest.mark.parametrize(("pod", "result"), ROWS.values(), ids=ROWS)
-def test_each_row_comes_to(pod: JSONObject, result: str, policy: Policy) -> None:
-    outcome, _ = ask(pod, policy)
+def test_each_row_has_its_result(pod: JSONObject, result: str, policy: Policy) -> None:
+    outcome, _ = admitted(pod, policy)
 
     assert f"{outcome.result} {outcome.reason}" == result
 
 
 def test_without_an_entrypoint_a_guess_is_never_made_about_a_foreign_image(policy: Policy) -> None:
-    outcome, after = ask(operator_pod(None, "registry.example.com/etl:9"), policy)
+    outcome, after = admitted(operator_pod(None, "registry.example.com/etl:9"), policy)
 
     assert container(after, "base")["command"] is None
     assert "airflow-sidecar-webhook/entrypoint" in outcome.warnings[0]
 
 
 def test_the_users_entrypoint_is_run_before_the_args(policy: Policy) -> None:
-    after = ask(operator_pod(None, "python:3.12", entrypoint='["/usr/bin/tini", "--", "a$(B)"]'), policy)[1]
+    after = admitted(operator_pod(None, "python:3.12", entrypoint='["/usr/bin/tini", "--", "a$(B)"]'), policy)[1]
 
     # A command is expanded by the kubelet, an image's ENTRYPOINT is not: $$ stands for $.
     assert container(after, "base")["command"][-3:] == ["/usr/bin/tini", "--", "a$$(B)"]
@@ -170,7 +170,7 @@ ENTRYPOINTS = {
 
 @pytest.mark.parametrize(("pod", "source"), ENTRYPOINTS.values(), ids=ENTRYPOINTS)
 def test_the_status_says_where_the_entrypoint_comes_from(pod: JSONObject, source: str, policy: Policy) -> None:
-    outcome, after = ask(pod, policy)
+    outcome, after = admitted(pod, policy)
 
     assert outcome.status is not None
     assert outcome.status.entrypoint == source
@@ -178,7 +178,7 @@ def test_the_status_says_where_the_entrypoint_comes_from(pod: JSONObject, source
 
 
 def test_each_candidate_of_the_table_is_tried_in_an_image_of_airflows_that_the_table_does_not_know(policy: Policy) -> None:
-    after = ask(with_image(executor_pod(), "registry.example.com/etl:9"), policy)[1]
+    after = admitted(with_image(executor_pod(), "registry.example.com/etl:9"), policy)[1]
 
     assert options(after).count("--try-entrypoint") == len(policy.entrypoints.candidates) > 1
 
@@ -199,7 +199,7 @@ def test_a_quit_is_enabled_only_where_a_wrapper_will_request_it(mode: str, mark:
     del pod["metadata"]["labels"]["kubernetes_pod_operator"]
     pod["metadata"]["labels"][mark] = "True"
     pod["metadata"]["annotations"]["vault.hashicorp.com/agent-inject"] = "true"
-    after = ask(pod, policy)[1]
+    after = admitted(pod, policy)[1]
 
     is_enabled = "vault.hashicorp.com/agent-enable-quit" in after["metadata"]["annotations"]
     assert is_enabled == (mode == "auto" and mark == "kubernetes_pod_operator")
@@ -207,9 +207,9 @@ def test_a_quit_is_enabled_only_where_a_wrapper_will_request_it(mode: str, mark:
 
 def test_an_images_cmd_is_run_only_where_the_pod_gives_no_args(policy: Policy) -> None:
     pod = operator_pod(None, "docker.io/bitnami/airflow:2")
-    with_args = ask(pod, policy)[1]
+    with_args = admitted(pod, policy)[1]
     container(pod, "base")["args"] = None
-    without_args = ask(pod, policy)[1]
+    without_args = admitted(pod, policy)[1]
 
     assert container(with_args, "base")["command"][-1] == "/opt/bitnami/scripts/airflow/entrypoint.sh"
     assert container(without_args, "base")["command"][-1] == "/opt/bitnami/scripts/airflow/run.sh"
@@ -218,7 +218,7 @@ def test_an_images_cmd_is_run_only_where_the_pod_gives_no_args(policy: Policy) -
 def test_the_main_container_is_the_one_the_user_named(policy: Policy) -> None:
     pod = operator_pod(["sh", "-c", "true"], main_container="worker")
     pod["spec"]["containers"].append({"name": "worker", "image": "python:3.12", "command": ["python"]})
-    after = ask(pod, policy)[1]
+    after = admitted(pod, policy)[1]
 
     assert container(after, "worker")["command"][-1] == "python"
     assert container(after, "base")["command"] == ["sh", "-c", "true"]
@@ -228,7 +228,7 @@ def test_a_container_that_the_user_describes_as_a_sidecar_and_names_as_the_task_
     described = '[{"name": "worker", "quit": {"port": 9091, "path": "/quit"}}]'
     pod = annotated(operator_pod(["sh", "-c", "true"]), main_container="worker", sidecars=described)
     pod["spec"]["containers"].append({"name": "worker", "image": "python:3.12", "command": ["sh", "-c", "exit"]})
-    outcome, after = ask(pod, policy)
+    outcome, after = admitted(pod, policy)
 
     assert outcome.invalid_annotations.named == ()
     assert outcome.status is not None
@@ -239,7 +239,7 @@ def test_a_container_that_the_user_describes_as_a_sidecar_and_names_as_the_task_
 def test_a_main_container_that_is_not_there_is_warned_about_and_the_rule_holds(policy: Policy) -> None:
     pod = executor_pod(main_container="nobody")
     pod["spec"]["containers"].append({"name": "cache", "image": "redis:7"})
-    outcome, after = ask(pod, policy)
+    outcome, after = admitted(pod, policy)
 
     assert outcome.result == "wrapped"
     assert outcome.warnings == ("annotation airflow-sidecar-webhook/main-container is ignored: allowed is one of base, cache",)
@@ -249,7 +249,7 @@ def test_a_main_container_that_is_not_there_is_warned_about_and_the_rule_holds(p
 def test_base_is_the_task_whatever_image_it_runs(policy: Policy) -> None:
     pod = operator_pod(["sh", "-c", "true"], "registry.k8s.io/git-sync/git-sync:v4.4.2")
     pod["spec"]["containers"].append({"name": "uploader", "image": "x"})
-    after = ask(pod, policy)[1]
+    after = admitted(pod, policy)[1]
 
     assert names.PREFIX in container(after, "base")["command"]
     assert "command" not in container(after, "uploader")
@@ -264,17 +264,17 @@ def test_base_is_the_task_whatever_image_it_runs(policy: Policy) -> None:
     ],
 )
 def test_the_wrapper_starts_with_the_shell_that_the_command_itself_names(command: list[str], shell: list[str], policy: Policy) -> None:
-    once = ask(operator_pod(command), policy)[1]
+    once = admitted(operator_pod(command), policy)[1]
     wrapped = container(once, "base")["command"]
 
     assert wrapped[: len(shell) + 1] == [*shell, "-c"]
     assert wrapped[-len(command) :] == command
-    assert ask(once, policy)[0].operations == ()
+    assert admitted(once, policy)[0].operations == ()
 
 
 @pytest.mark.parametrize(("image", "reason"), [("python:3.12", "sidecars-quit"), ("cgr.dev/chainguard/python", "shell-unknown")])
 def test_an_image_that_only_shares_its_last_name_is_not_known_to_have_a_shell(image: str, reason: str, policy: Policy) -> None:
-    assert ask(operator_pod(["python", "x.py"], image), policy)[0].reason == reason
+    assert admitted(operator_pod(["python", "x.py"], image), policy)[0].reason == reason
 
 
 def test_a_restart_policy_of_the_containers_own_is_what_counts(policy: Policy) -> None:
@@ -289,31 +289,31 @@ def test_a_restart_policy_of_the_containers_own_is_what_counts(policy: Policy) -
 
 
 @pytest.mark.parametrize("field", ["hostNetwork", "os"])
-def test_nobody_is_asked_for_a_quit_where_it_would_be_of_no_use(field: str, policy: Policy) -> None:
+def test_no_quit_is_enabled_where_it_would_be_of_no_use(field: str, policy: Policy) -> None:
     pod = load(EXECUTOR)
     pod["metadata"]["annotations"]["vault.hashicorp.com/agent-inject"] = "true"
     pod["spec"][field] = True if field == "hostNetwork" else {"name": "windows"}
-    after = ask(pod, policy)[1]
+    after = admitted(pod, policy)[1]
 
     assert "vault.hashicorp.com/agent-enable-quit" not in after["metadata"]["annotations"]
 
 
-def test_a_skipped_pod_is_told_of_a_bad_annotation_too() -> None:
-    outcome, _ = ask(executor_pod(mode="Wrap"), build_policy(Settings(mode=Mode.OFF)))
+def test_a_skipped_pod_is_warned_of_a_bad_annotation_too() -> None:
+    outcome, _ = admitted(executor_pod(mode="Wrap"), build_policy(Settings(mode=Mode.OFF)))
 
     assert outcome.reason == "switched-off"
     assert outcome.warnings[0].startswith("annotation airflow-sidecar-webhook/mode is ignored: ")
 
 
 def test_a_known_sidecar_cannot_be_named_as_the_task(policy: Policy) -> None:
-    outcome, after = ask(executor_pod(main_container="istio-proxy"), policy)
+    outcome, after = admitted(executor_pod(main_container="istio-proxy"), policy)
 
     assert outcome.invalid_annotations.named[0].key == names.MAIN_CONTAINER_ANNOTATION
     assert names.PREFIX in container(after, "base")["command"]
 
 
-def test_an_annotation_that_does_not_exist_is_told_with_those_that_do(policy: Policy) -> None:
-    outcome, _ = ask(executor_pod(wait_second="7"), policy)
+def test_an_annotation_that_does_not_exist_is_reported_with_those_that_do(policy: Policy) -> None:
+    outcome, _ = admitted(executor_pod(wait_second="7"), policy)
 
     assert outcome.warnings[0].startswith(
         "annotation airflow-sidecar-webhook/wait-second is ignored: allowed is one of airflow-sidecar-webhook/mode, "
@@ -323,14 +323,14 @@ def test_an_annotation_that_does_not_exist_is_told_with_those_that_do(policy: Po
 def test_a_container_that_nobody_knows_is_named_in_the_status(policy: Policy) -> None:
     pod = executor_pod()
     pod["spec"]["containers"].append({"name": "cache", "image": "redis:7"})
-    after = ask(pod, policy)[1]
+    after = admitted(pod, policy)[1]
 
     assert '"sidecars":{"istio-proxy":"quit","cache":"unknown"}' in after["metadata"]["annotations"][names.STATUS_ANNOTATION]
 
 
 def test_the_warning_names_a_sidecar_that_keeps_running_beside_a_wrapped_task(policy: Policy) -> None:
     pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_kerberos_sidecar_template.json"))
-    outcome, _ = ask(pod, policy)
+    outcome, _ = admitted(pod, policy)
 
     assert outcome.reason == "some-keep-running"
     assert outcome.warnings == ("airflow-sidecar-webhook: worker-kerberos: no quit request is known, so the pod may stay Running",)
@@ -339,7 +339,7 @@ def test_the_warning_names_a_sidecar_that_keeps_running_beside_a_wrapped_task(po
 def test_the_first_container_that_is_no_sidecar_is_the_tasks_where_none_is_called_base(policy: Policy) -> None:
     pod = load("airflow-3.3.2-provider-10.25.0/kpo_base_container_name.json")
     pod["spec"]["containers"].insert(0, {"name": "airflow-xcom-sidecar", "image": "alpine"})
-    outcome, after = ask(inject_istio(pod), policy)
+    outcome, after = admitted(inject_istio(pod), policy)
 
     assert outcome.result == "wrapped"
     assert names.PREFIX in container(after, "main")["command"]
@@ -349,14 +349,14 @@ def test_a_pod_of_nothing_but_sidecars_has_no_main_container(policy: Policy) -> 
     pod = executor_pod()
     pod["spec"]["containers"] = [container(pod, "istio-proxy")]
 
-    assert ask(pod, policy)[0].reason == "no-main-container"
+    assert admitted(pod, policy)[0].reason == "no-main-container"
 
 
 @pytest.mark.parametrize("name", ["base", "spark-kubernetes-driver", "spark-kubernetes-executor"])
 def test_a_spark_pod_is_never_wrapped(name: str, policy: Policy) -> None:
     pod = with_field(executor_pod(), "metadata.labels", {"spark_kubernetes_operator": "True", "dag_id": "d", "task_id": "t"})
     container(pod, "base")["name"] = name
-    outcome, after = ask(pod, policy)
+    outcome, after = admitted(pod, policy)
 
     assert (outcome.result, outcome.reason) == ("left", "spark")
     assert container(after, name) == container(pod, name)
@@ -372,10 +372,10 @@ def test_a_spark_pod_is_never_wrapped(name: str, policy: Policy) -> None:
         ("wait-seconds", "-1"), ("wait-seconds", "541"), ("wait-seconds", "1.5"), ("wait-seconds", "\u0661"), ("when-not-ready", "maybe"),
     ],
 )  # fmt: skip
-def test_a_bad_annotation_is_told_with_what_is_allowed_and_never_stops_a_task(key: str, value: str, policy: Policy) -> None:
+def test_a_bad_annotation_is_reported_with_what_is_allowed_and_never_stops_a_task(key: str, value: str, policy: Policy) -> None:
     pod = executor_pod()
     pod["metadata"]["annotations"][f"{names.PREFIX}/{key}"] = value
-    outcome, _ = ask(pod, policy)
+    outcome, _ = admitted(pod, policy)
 
     assert outcome.result == "wrapped"
     assert [bad.key for bad in outcome.invalid_annotations.named] == [f"{names.PREFIX}/{key}"]
@@ -383,7 +383,7 @@ def test_a_bad_annotation_is_told_with_what_is_allowed_and_never_stops_a_task(ke
 
 
 def test_the_users_annotations_reach_the_wrapper(policy: Policy) -> None:
-    after = ask(executor_pod(wait_seconds="7", when_not_ready="run"), policy)[1]
+    after = admitted(executor_pod(wait_seconds="7", when_not_ready="run"), policy)[1]
 
     assert option(after, "--wait-seconds") == "7"
     assert option(after, "--when-not-ready") == "run"
@@ -395,7 +395,7 @@ def test_a_user_names_a_sidecar_of_his_own(policy: Policy) -> None:
     )
     pod = annotated(load(EXECUTOR), sidecars=described)
     pod["spec"]["containers"].append({"name": "cache", "image": "registry.example.com/cache:1"})
-    outcome, after = ask(pod, policy)
+    outcome, after = admitted(pod, policy)
 
     assert outcome.result == "wrapped"
     found = options(after)
@@ -406,7 +406,7 @@ def test_a_user_names_a_sidecar_of_his_own(policy: Policy) -> None:
 def test_the_task_and_the_xcom_sidecar_cannot_be_named_as_sidecars(policy: Policy) -> None:
     quits = ", ".join(f'{{"name": "{name}", "quit": {{"port": 1, "path": "/"}}}}' for name in ("base", "airflow-xcom-sidecar"))
     pod = annotated(inject_istio(load("airflow-3.3.2-provider-10.25.0/kpo_xcom.json")), sidecars=f"[{quits}]", main_container="base")
-    after = ask(pod, policy)[1]
+    after = admitted(pod, policy)[1]
 
     assert [word for word in options(after) if word in {"base", "airflow-xcom-sidecar"}] == []
 
@@ -414,16 +414,16 @@ def test_the_task_and_the_xcom_sidecar_cannot_be_named_as_sidecars(policy: Polic
 def test_the_xcom_sidecar_is_never_the_task_even_where_the_user_describes_and_names_it(policy: Policy) -> None:
     pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/kpo_xcom.json"))
     annotated(pod, sidecars='[{"name": "airflow-xcom-sidecar"}]', main_container="airflow-xcom-sidecar")
-    after = ask(pod, policy)[1]
+    after = admitted(pod, policy)[1]
 
     assert container(after, "airflow-xcom-sidecar") == container(pod, "airflow-xcom-sidecar")
     assert names.PREFIX in container(after, "base")["command"]
 
 
-def test_agents_are_asked_first_and_the_mesh_proxy_last(policy: Policy) -> None:
+def test_agents_get_their_quit_request_first_and_the_mesh_proxy_last(policy: Policy) -> None:
     pod = load(EXECUTOR)
     pod["metadata"]["annotations"]["vault.hashicorp.com/agent-inject"] = "true"
-    after = ask(inject_istio(inject_vault(ask(pod, policy)[1])), policy)[1]
+    after = admitted(inject_istio(inject_vault(admitted(pod, policy)[1])), policy)[1]
     found = options(after)
 
     assert [found[place + 1] for place, word in enumerate(found) if word == "--sidecar"] == ["vault-agent", "istio-proxy"]
@@ -432,7 +432,7 @@ def test_agents_are_asked_first_and_the_mesh_proxy_last(policy: Policy) -> None:
 def test_a_quit_that_cannot_work_is_not_tried_and_the_others_still_are(policy: Policy) -> None:
     pod = load(EXECUTOR)
     pod["metadata"]["annotations"]["vault.hashicorp.com/agent-inject"] = "true"
-    outcome, after = ask(inject_istio(inject_vault(pod)), policy)
+    outcome, after = admitted(inject_istio(inject_vault(pod)), policy)
 
     assert outcome.result == "wrapped"
     assert "vault-agent" not in options(after)
@@ -443,7 +443,7 @@ def test_a_status_port_of_0_leaves_no_quit_and_no_wait(policy: Policy) -> None:
     pod = load(EXECUTOR)
     pod["metadata"]["annotations"]["status.sidecar.istio.io/port"] = "0"
 
-    assert ask(inject_istio(pod), policy)[0].reason == "no-quit"
+    assert admitted(inject_istio(pod), policy)[0].reason == "no-quit"
 
 
 ASKS = {
@@ -459,38 +459,38 @@ ASKS = {
 
 
 @pytest.mark.parametrize(("given", "asked"), ASKS.values(), ids=ASKS)
-def test_injectors_are_asked_for_a_clean_quit_before_they_inject_and_never_over_the_user(
+def test_injectors_are_annotated_for_a_clean_quit_before_they_inject_and_never_over_the_user(
     given: dict[str, str], asked: dict[str, str], policy: Policy
 ) -> None:
     pod = load(EXECUTOR)
     pod["metadata"]["annotations"] |= given
-    after = ask(pod, policy)[1]["metadata"]["annotations"]
+    after = admitted(pod, policy)[1]["metadata"]["annotations"]
     after.pop(names.STATUS_ANNOTATION)
 
     assert after == pod["metadata"]["annotations"] | asked
 
 
-def test_an_injector_that_the_admin_says_is_installed_is_asked_without_a_mark_on_the_pod() -> None:
-    after = ask(load(EXECUTOR), build_policy(Settings(injectors=("linkerd",))))[1]
+def test_an_injector_that_the_admin_says_is_installed_is_annotated_without_a_mark_on_the_pod() -> None:
+    after = admitted(load(EXECUTOR), build_policy(Settings(injectors=("linkerd",))))[1]
 
     assert after["metadata"]["annotations"]["config.linkerd.io/proxy-admin-shutdown"] == "enabled"
 
 
-def test_a_linkerd_proxy_that_was_asked_can_be_ended(policy: Policy) -> None:
+def test_a_linkerd_proxy_with_the_annotation_can_be_ended(policy: Policy) -> None:
     pod = load(EXECUTOR)
     pod["metadata"]["annotations"]["linkerd.io/inject"] = "enabled"
-    after = ask(inject_linkerd(ask(pod, policy)[1]), policy)[1]
+    after = admitted(inject_linkerd(admitted(pod, policy)[1]), policy)[1]
 
     assert "POST:4191/shutdown" in options(after)
-    assert ask(inject_linkerd(pod), policy)[0].reason == "no-quit"
+    assert admitted(inject_linkerd(pod), policy)[0].reason == "no-quit"
 
 
 def test_a_wrap_is_taken_back_when_the_sidecar_has_become_a_native_one(policy: Policy) -> None:
-    wrapped = ask(executor_pod(), policy)[1]
+    wrapped = admitted(executor_pod(), policy)[1]
     proxy = container(wrapped, "istio-proxy")
     wrapped["spec"]["containers"].remove(proxy)
     wrapped["spec"]["initContainers"].append(proxy | {"restartPolicy": "Always"})
-    after = ask(wrapped, policy)[1]
+    after = admitted(wrapped, policy)[1]
 
     assert "command" not in container(after, "base")
     assert '"treatment":"native","reason":"sidecars-native"' in after["metadata"]["annotations"][names.STATUS_ANNOTATION]
@@ -503,7 +503,7 @@ def helping() -> Policy:
 
 
 def test_the_helper_runs_the_wrapper_with_its_own_busybox(helping: Policy) -> None:
-    command = container(ask(operator_pod(["/etl"]), helping)[1], "base")["command"]
+    command = container(admitted(operator_pod(["/etl"]), helping)[1], "base")["command"]
 
     assert command[:3] == ["/airflow-sidecar-webhook/busybox", "sh", "-c"]
     assert command[command.index("--busybox") + 1] == "/airflow-sidecar-webhook/busybox"
@@ -511,7 +511,7 @@ def test_the_helper_runs_the_wrapper_with_its_own_busybox(helping: Policy) -> No
 
 
 def test_the_helper_goes_before_all_init_containers_and_is_mounted_read_only(helping: Policy) -> None:
-    after = ask(operator_pod(["/etl"]), helping)[1]
+    after = admitted(operator_pod(["/etl"]), helping)[1]
 
     assert [one["name"] for one in after["spec"]["initContainers"]] == [names.HELPER_CONTAINER, "istio-init"]
     assert container(after, "base")["volumeMounts"][-1] == {
@@ -527,27 +527,27 @@ def test_the_helper_passes_the_restricted_pod_security_standard_whoever_the_task
     pod = operator_pod(["/etl"])
     context = {} if user is None else {"runAsUser": user}
     (pod["spec"] if level == "pod" else container(pod, "base"))["securityContext"] = context
-    after = ask(pod, helping)[1]
+    after = admitted(pod, helping)[1]
 
     assert violations_of_restricted(after, [names.HELPER_CONTAINER]) == []
 
 
-def test_the_helper_asks_for_no_more_than_the_task_and_for_no_device(helping: Policy) -> None:
+def test_the_helper_requests_no_more_than_the_task_and_for_no_device(helping: Policy) -> None:
     pod = operator_pod(["/etl"])
     amounts = {"cpu": "2", "memory": "1Gi", "nvidia.com/gpu": "1"}
     container(pod, "base")["resources"] = {"requests": amounts, "limits": amounts, "claims": []}
-    helper = ask(pod, helping)[1]["spec"]["initContainers"][0]
+    helper = admitted(pod, helping)[1]["spec"]["initContainers"][0]
 
     assert helper["resources"] == {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "1Gi"}}
 
 
 def test_the_helper_is_added_once(helping: Policy) -> None:
-    once = ask(operator_pod(["/etl"]), helping)[1]
+    once = admitted(operator_pod(["/etl"]), helping)[1]
 
-    assert ask(once, helping)[0].operations == ()
+    assert admitted(once, helping)[0].operations == ()
 
 
 def test_the_helper_is_not_brought_where_the_image_has_a_shell(helping: Policy) -> None:
-    after = ask(operator_pod(["sh", "-c", "true"]), helping)[1]
+    after = admitted(operator_pod(["sh", "-c", "true"]), helping)[1]
 
     assert [one["name"] for one in after["spec"]["initContainers"]] == ["istio-init"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from demo.simulated_injectors import inject_linkerd
-from tests.support.pods import ABLE_CLUSTER, ask
+from tests.support.pods import ABLE_CLUSTER, admitted
 from tests.support.task_pods import (
     CONSUL_MARKS,
     DAPR_MARKS,
@@ -129,7 +129,7 @@ ASKS: Final[dict[str, tuple[dict[str, str], dict[str, str], frozenset[str], dict
 
 
 @pytest.mark.parametrize(("annotations", "labels", "installed", "asked"), ASKS.values(), ids=ASKS)
-def test_each_injector_is_asked_by_its_own_switch_where_it_is_in_play(
+def test_each_injector_is_annotated_by_its_own_switch_where_it_is_in_play(
     annotations: dict[str, str], labels: dict[str, str], installed: frozenset[str], asked: dict[str, str], policy: Policy
 ) -> None:
     pod = task_pod(annotations=annotations, labels=labels)
@@ -150,36 +150,36 @@ EVERYBODY: Final = {
 SWITCHES: Final = {*NATIVE_ISTIO, *NATIVE_LINKERD, *NATIVE_CONSUL, *NATIVE_DAPR}
 
 
-def asked(pod: JSONObject, policy: Policy, cluster: Cluster = ABLE_CLUSTER) -> set[str]:
+def injector_annotations(pod: JSONObject, policy: Policy, cluster: Cluster = ABLE_CLUSTER) -> set[str]:
     """Which of the injectors' switches are set."""
     annotations: dict[str, str] = after_conversion(pod, policy, cluster)["metadata"]["annotations"]
     return SWITCHES & annotations.keys()
 
 
-def test_everybody_who_is_in_play_is_asked(policy: Policy) -> None:
-    assert asked(task_pod(annotations=EVERYBODY), policy) == SWITCHES
+def test_every_injector_in_play_is_annotated(policy: Policy) -> None:
+    assert injector_annotations(task_pod(annotations=EVERYBODY), policy) == SWITCHES
 
 
 @pytest.mark.parametrize("mode", ["label-only", "wrap"])
-def test_nobody_is_asked_to_be_native_where_the_user_wants_something_else(mode: str, policy: Policy) -> None:
-    assert asked(task_pod(annotations={**EVERYBODY, names.MODE_ANNOTATION: mode}), policy) == set()
+def test_no_injector_is_annotated_for_native_where_the_user_wants_something_else(mode: str, policy: Policy) -> None:
+    assert injector_annotations(task_pod(annotations={**EVERYBODY, names.MODE_ANNOTATION: mode}), policy) == set()
 
 
 def test_with_mode_off_nothing_is_touched(policy: Policy) -> None:
     pod = annotated(istio_pod(), {**EVERYBODY, names.MODE_ANNOTATION: "off"})
 
-    assert ask(pod, policy, ABLE_CLUSTER)[1] == pod
+    assert admitted(pod, policy, ABLE_CLUSTER)[1] == pod
 
 
-def test_nobody_is_asked_on_the_hosts_network(policy: Policy) -> None:
+def test_no_injector_is_annotated_on_the_hosts_network(policy: Policy) -> None:
     pod = task_pod(FLUENT_BIT, annotations=EVERYBODY)
     pod["spec"]["hostNetwork"] = True
 
-    assert asked(pod, policy) == set()
+    assert injector_annotations(pod, policy) == set()
 
 
 @pytest.mark.parametrize("support", [support for support in NativeSupport if not support.row.is_native])
-def test_on_a_cluster_without_native_sidecars_nothing_is_asked_or_moved_and_the_task_is_wrapped(
+def test_on_a_cluster_without_native_sidecars_nothing_is_annotated_or_moved_and_the_task_is_wrapped(
     support: NativeSupport, policy: Policy
 ) -> None:
     cluster = Cluster(support, Version(1, 28), frozenset({"istio", "linkerd"}), frozenset())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_istio_with_hold
-from tests.support.pods import ABLE_CLUSTER, ask, container, load
+from tests.support.pods import ABLE_CLUSTER, admitted, container, load
 from tests.support.task_pods import (
     CLOUD_SQL,
     FLUENT_BIT,
@@ -59,7 +59,7 @@ def test_mode_wrap_wraps_on_every_cluster(policy: Policy) -> None:
 
 
 def test_mode_native_on_a_cluster_without_leaves_the_pod_and_says_why(policy: Policy) -> None:
-    outcome, after = ask(annotated(istio_pod(), {names.MODE_ANNOTATION: "native"}), policy, UNKNOWN_CLUSTER)
+    outcome, after = admitted(annotated(istio_pod(), {names.MODE_ANNOTATION: "native"}), policy, UNKNOWN_CLUSTER)
 
     assert (status_of(after)["treatment"], status_of(after)["reason"], status_of(after)["no_native"]) == ("left", "native-only", "unknown")
     assert "command" not in container(after, "base")
@@ -67,7 +67,7 @@ def test_mode_native_on_a_cluster_without_leaves_the_pod_and_says_why(policy: Po
 
 
 def test_mode_native_never_wraps_what_has_to_stay(policy: Policy) -> None:
-    outcome, after = ask(
+    outcome, after = admitted(
         annotated(istio_pod(ports=[{"containerPort": 1, "hostPort": 1}]), {names.MODE_ANNOTATION: "native"}), policy, ABLE_CLUSTER
     )
 
@@ -98,7 +98,7 @@ def test_each_sidecar_of_a_mixed_pod_gets_its_own_treatment(inject: Injector, po
 
 
 def test_a_sidecar_that_neither_fits_is_left_with_both_reasons(policy: Policy) -> None:
-    outcome, after = ask(task_pod({**FLUENT_BIT, "ports": [{"containerPort": 1, "hostPort": 1}]}), policy, ABLE_CLUSTER)
+    outcome, after = admitted(task_pod({**FLUENT_BIT, "ports": [{"containerPort": 1, "hostPort": 1}]}), policy, ABLE_CLUSTER)
 
     assert outcome.reason == "no-quit"
     assert status_of(after)["not_converted"] == {"logs": NotConvertedReason.HOST_PORT}
@@ -153,9 +153,9 @@ def test_a_spark_driver_or_executor_is_never_wrapped(name: str, inject: Injector
     assert (status_of(after)["reason"], status_of(after)["sidecars"]) == ("spark", {"istio-proxy": "native", "database": "keeps-running"})
 
 
-def test_a_wrapped_pod_that_comes_to_an_able_cluster_is_converted_and_its_command_given_back(policy: Policy) -> None:
+def test_a_wrapped_pod_that_reaches_a_cluster_with_native_sidecars_is_converted_and_its_command_given_back(policy: Policy) -> None:
     pod = istio_pod()
-    wrapped = ask(pod, policy, UNKNOWN_CLUSTER)[1]
+    wrapped = admitted(pod, policy, UNKNOWN_CLUSTER)[1]
 
     assert after_conversion(wrapped, policy) == after_conversion(pod, policy)
 

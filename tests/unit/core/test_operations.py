@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.simulated_injectors import inject_istio
-from tests.support.pods import ABLE_CLUSTER, ask, container, load
+from tests.support.pods import ABLE_CLUSTER, admitted, container, load
 from webhook.core.names import HELPER_CONTAINER, HELPER_MOUNT_PATH, HELPER_VOLUME, PREFIX
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
@@ -40,7 +40,7 @@ def pod_without_shell(place: int = 0) -> JSONObject:
 def test_the_helper_is_the_first_init_container_whatever_was_there(inits: list[JSONObject] | None, helping: Policy) -> None:
     pod = pod_without_shell()
     pod["spec"]["initContainers"] = inits
-    after = ask(pod, helping)[1]
+    after = admitted(pod, helping)[1]
 
     assert [one["name"] for one in after["spec"]["initContainers"]] == [HELPER_CONTAINER, *(one["name"] for one in inits or ())]
 
@@ -53,7 +53,7 @@ def test_the_helper_is_mounted_in_the_tasks_container_behind_its_own_mounts(
     pod = pod_without_shell(place)
     pod["spec"]["volumes"] = [*(pod["spec"].get("volumes") or ()), {"name": "data", "emptyDir": {}}]
     container(pod, "base")["volumeMounts"] = copy.deepcopy(mounts)
-    after = ask(pod, helping)[1]
+    after = admitted(pod, helping)[1]
 
     helper = {"name": HELPER_VOLUME, "mountPath": HELPER_MOUNT_PATH, "readOnly": True}
     assert container(after, "base")["volumeMounts"] == [*(mounts or ()), helper]
@@ -63,11 +63,11 @@ def test_the_helper_is_mounted_in_the_tasks_container_behind_its_own_mounts(
 def test_a_wrapper_that_is_no_longer_needed_leaves_the_users_command(policy: Policy) -> None:
     pod = inject_istio(load(OPERATOR))
     own = list(container(pod, "base")["command"])
-    wrapped = ask(pod, policy)[1]
+    wrapped = admitted(pod, policy)[1]
     assert PREFIX in container(wrapped, "base")["command"]
 
     wrapped["metadata"]["annotations"]["airflow-sidecar-webhook/mode"] = "label-only"
-    assert container(ask(wrapped, policy)[1], "base")["command"] == own
+    assert container(admitted(wrapped, policy)[1], "base")["command"] == own
 
 
 def test_init_containers_that_are_in_their_order_stay_where_they_are(policy: Policy) -> None:
@@ -76,9 +76,9 @@ def test_init_containers_that_are_in_their_order_stay_where_they_are(policy: Pol
     logs = [{"name": f"logs-{number}", "image": "fluent/fluent-bit:4.0.0"} for number in range(3)]
     pod["spec"]["containers"] += logs
     pod["spec"]["initContainers"] = [*(pod["spec"].get("initContainers") or ()), {"name": "prepare", "image": "alpine"}]
-    outcome, after = ask(pod, policy, ABLE_CLUSTER)
+    outcome, after = admitted(pod, policy, ABLE_CLUSTER)
 
     names = [one["name"] for one in after["spec"]["initContainers"]]
     assert names == ["istio-init", "istio-proxy", "logs-0", "logs-1", "logs-2", "prepare"]
     assert [one["op"] for one in outcome.operations].count("move") == 4
-    assert ask(after, policy, ABLE_CLUSTER)[0].operations == ()
+    assert admitted(after, policy, ABLE_CLUSTER)[0].operations == ()

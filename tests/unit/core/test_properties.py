@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from demo.simulated_injectors import inject_dapr, inject_istio, inject_istio_native, inject_istio_with_hold, inject_linkerd, inject_vault
 from tests.support.oracles.admission import apply_reply
 from tests.support.oracles.pod_validation import validate
-from tests.support.pods import ABLE_CLUSTER, ask, own_command, review_of
+from tests.support.pods import ABLE_CLUSTER, admitted, own_command, review_of
 from tests.support.strategies import CLUSTERS, CONTAINER_FIELDS, IDS, JSON, NEAR_JSON, airflow_pods
 from webhook.core.admission import admit
 from webhook.core.cluster import NATIVE_SERVER, Cluster
@@ -75,8 +75,8 @@ def oldest_minor(cluster: Cluster) -> int:
 @with_pods
 @given(airflow_pods(), INJECTORS, POLICIES, CLUSTERS)
 def test_applying_twice_changes_nothing(pod: JSONObject, injectors: list[Injector], policy: Policy, cluster: Cluster) -> None:
-    once = ask(inject(pod, injectors), policy, cluster)[1]
-    outcome, twice = ask(once, policy, cluster)
+    once = admitted(inject(pod, injectors), policy, cluster)[1]
+    outcome, twice = admitted(once, policy, cluster)
 
     assert outcome.operations == ()
     assert twice == once
@@ -87,8 +87,8 @@ def test_applying_twice_changes_nothing(pod: JSONObject, injectors: list[Injecto
 def test_an_injector_before_or_after_us_gives_the_same_end_state(
     pod: JSONObject, injector: Injector, policy: Policy, cluster: Cluster
 ) -> None:
-    after_it = ask(injector(pod), policy, cluster)[1]
-    around_it = ask(injector(ask(pod, policy, cluster)[1]), policy, cluster)[1]
+    after_it = admitted(injector(pod), policy, cluster)[1]
+    around_it = admitted(injector(admitted(pod, policy, cluster)[1]), policy, cluster)[1]
 
     assert but_for_kubectl(around_it) == but_for_kubectl(after_it)
 
@@ -115,7 +115,7 @@ def test_two_injectors_in_either_order_and_us_wherever_give_the_same_end_state(
     first, second = injectors
 
     def ours(pod: JSONObject) -> JSONObject:
-        return ask(pod, policy, ABLE_CLUSTER)[1]
+        return admitted(pod, policy, ABLE_CLUSTER)[1]
 
     last = ours(second(first(pod)))
     # What has to be asked to quit must be asked for that before it is injected.
@@ -139,8 +139,8 @@ def but_for_order(pod: JSONObject) -> JSONObject:
 @with_pods
 @given(airflow_pods(), POLICIES)
 def test_dapr_before_or_after_us_differs_by_no_more_than_its_place(pod: JSONObject, policy: Policy) -> None:
-    after_it = ask(inject_dapr(pod), policy, ABLE_CLUSTER)[1]
-    around_it = ask(inject_dapr(ask(pod, policy, ABLE_CLUSTER)[1]), policy, ABLE_CLUSTER)[1]
+    after_it = admitted(inject_dapr(pod), policy, ABLE_CLUSTER)[1]
+    around_it = admitted(inject_dapr(admitted(pod, policy, ABLE_CLUSTER)[1]), policy, ABLE_CLUSTER)[1]
 
     assert by_name(around_it) == by_name(after_it)
 
@@ -149,7 +149,7 @@ def test_dapr_before_or_after_us_differs_by_no_more_than_its_place(pod: JSONObje
 @given(airflow_pods(), INJECTORS, POLICIES, CLUSTERS)
 def test_what_the_webhook_does_not_know_is_never_lost(pod: JSONObject, injectors: list[Injector], policy: Policy, cluster: Cluster) -> None:
     before = inject(pod, injectors)
-    after = ask(before, policy, cluster)[1]
+    after = admitted(before, policy, cluster)[1]
 
     assert without_our_work(after, before) == without_our_work(before, before)
 
@@ -174,7 +174,7 @@ def test_no_container_is_lost_or_doubled_and_the_others_keep_their_order(
     pod: JSONObject, injectors: list[Injector], policy: Policy, cluster: Cluster
 ) -> None:
     before = inject(pod, injectors)
-    after = ask(before, policy, cluster)[1]
+    after = admitted(before, policy, cluster)[1]
     moved = set(names_in(before, "containers")) - set(names_in(after, "containers"))
     inits = [name for name in names_in(after, "initContainers") if name != HELPER_CONTAINER]
 
@@ -189,7 +189,7 @@ def test_nothing_changes_in_a_container_for_which_there_is_no_rule(
     pod: JSONObject, injectors: list[Injector], policy: Policy, cluster: Cluster
 ) -> None:
     before = inject(pod, injectors)
-    after = ask(before, policy, cluster)[1]
+    after = admitted(before, policy, cluster)[1]
     moved = set(names_in(before, "containers")) - set(names_in(after, "containers"))
     now = by_name(after)
 
@@ -246,17 +246,17 @@ def test_the_pod_is_valid_on_the_server_that_it_goes_to(
 ) -> None:
     before = inject(pod, injectors)
     minor = oldest_minor(cluster)
-    after = ask(before, policy, cluster)[1]
+    after = admitted(before, policy, cluster)[1]
 
     assert set(validate(after, minor)) <= set(validate(before, minor))
 
 
 @with_pods
 @given(airflow_pods(), INJECTORS, POLICIES, CLUSTERS)
-def test_a_native_sidecar_is_never_waited_for_or_asked_to_quit(
+def test_a_native_sidecar_is_never_waited_for_or_sent_a_quit_request(
     pod: JSONObject, injectors: list[Injector], policy: Policy, cluster: Cluster
 ) -> None:
-    after = ask(inject(pod, injectors), policy, cluster)[1]
+    after = admitted(inject(pod, injectors), policy, cluster)[1]
     command = original_and_ours(by_name(after)["base"].get("command") or [])
     asked = {command[place + 1] for place, word in enumerate(command) if word == "--sidecar"}
 

@@ -10,7 +10,7 @@ import pytest
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_istio_with_hold
 from tests.support.expectations import expected
 from tests.support.oracles.kubelet_expansion import container_argv
-from tests.support.pods import ask, container, load, own_command, pods_in
+from tests.support.pods import admitted, container, load, own_command, pods_in
 from webhook.core.decision import Mutate
 from webhook.core.names import PREFIX, STATUS_ANNOTATION, XCOM_CONTAINER
 from webhook.core.short_name import is_label_value
@@ -42,13 +42,13 @@ def test_the_fixtures_are_all_there() -> None:
 @pytest.mark.parametrize("path", ALL)
 def test_each_pod_is_decided_as_the_table_says(path: str, policy: Policy) -> None:
     as_created, with_istio = expected(path)
-    assert shown(ask(ALL[path], policy)[0]) == as_created
-    assert shown(ask(inject_istio(ALL[path]), policy)[0]) == with_istio
+    assert shown(admitted(ALL[path], policy)[0]) == as_created
+    assert shown(admitted(inject_istio(ALL[path]), policy)[0]) == with_istio
 
 
 @pytest.mark.parametrize("path", ALL)
 def test_a_pod_that_is_skipped_stays_exactly_as_it_was(path: str, policy: Policy) -> None:
-    outcome, after = ask(ALL[path], policy)
+    outcome, after = admitted(ALL[path], policy)
     assert (after == ALL[path]) == (outcome.result == "skipped")
 
 
@@ -61,7 +61,7 @@ def main_of(pod: JSONObject, outcome: Outcome) -> str:
 @pytest.mark.parametrize("path", WRAPPED)
 def test_after_the_prefix_the_command_line_is_what_would_have_run_element_by_element(path: str, policy: Policy) -> None:
     before = inject_istio(ALL[path])
-    outcome, after = ask(before, policy)
+    outcome, after = admitted(before, policy)
     name = main_of(after, outcome)
     command, args = container(after, name)["command"], container(after, name).get("args")
 
@@ -78,7 +78,7 @@ def test_after_the_prefix_the_command_line_is_what_would_have_run_element_by_ele
 @pytest.mark.parametrize("path", WRAPPED)
 def test_the_kubelet_expands_the_users_words_as_before_and_none_of_ours(path: str, policy: Policy) -> None:
     before = inject_istio(ALL[path])
-    outcome, after = ask(before, policy)
+    outcome, after = admitted(before, policy)
     name = main_of(after, outcome)
     ran = container_argv(container(after, name), ENVIRONMENT)
     would_have_run = container_argv(container(before, name), ENVIRONMENT)
@@ -90,7 +90,7 @@ def test_the_kubelet_expands_the_users_words_as_before_and_none_of_ours(path: st
 @pytest.mark.parametrize("path", WRAPPED)
 def test_nothing_but_the_main_containers_command_and_our_marks_has_changed(path: str, policy: Policy) -> None:
     before = inject_istio(ALL[path])
-    outcome, after = ask(before, policy)
+    outcome, after = admitted(before, policy)
     undone = copy.deepcopy(after)
     main = container(undone, main_of(after, outcome))
     main["command"] = own_command(main["command"])
@@ -108,16 +108,16 @@ def test_nothing_but_the_main_containers_command_and_our_marks_has_changed(path:
 )
 @pytest.mark.parametrize("inject", [inject_istio, inject_istio_with_hold, inject_istio_native])
 def test_an_injector_before_or_after_us_gives_the_same_end_state(path: str, inject: Injector, policy: Policy) -> None:
-    injected_first = ask(inject(ALL[path]), policy)[1]
-    we_first = ask(inject(ask(ALL[path], policy)[1]), policy)[1]
+    injected_first = admitted(inject(ALL[path]), policy)[1]
+    we_first = admitted(inject(admitted(ALL[path], policy)[1]), policy)[1]
 
     assert we_first == injected_first
 
 
 @pytest.mark.parametrize("path", ALL)
 def test_a_second_pass_changes_nothing(path: str, policy: Policy) -> None:
-    once = ask(inject_istio(ALL[path]), policy)[1]
-    outcome, twice = ask(once, policy)
+    once = admitted(inject_istio(ALL[path]), policy)[1]
+    outcome, twice = admitted(once, policy)
 
     assert outcome.operations == ()
     assert twice == once
@@ -127,7 +127,7 @@ def test_a_second_pass_changes_nothing(path: str, policy: Policy) -> None:
 @pytest.mark.parametrize("path", ALL)
 def test_the_short_name_is_valid_and_the_users_own_wins(path: str, policy: Policy) -> None:
     given = ALL[path]["metadata"].get("labels") or {}
-    after = ask(inject_istio(ALL[path]), policy)[1]["metadata"].get("labels") or {}
+    after = admitted(inject_istio(ALL[path]), policy)[1]["metadata"].get("labels") or {}
 
     if "service.istio.io/canonical-name" in after:
         assert is_label_value(after["service.istio.io/canonical-name"])
@@ -137,8 +137,8 @@ def test_the_short_name_is_valid_and_the_users_own_wins(path: str, policy: Polic
         assert after[key] == value
 
 
-def test_a_native_istio_proxy_is_never_asked_to_quit(policy: Policy) -> None:
-    outcome, after = ask(inject_istio_native(load("airflow-3.3.2-provider-10.25.0/ke_default.json")), policy)
+def test_a_native_istio_proxy_never_gets_a_quit_request(policy: Policy) -> None:
+    outcome, after = admitted(inject_istio_native(load("airflow-3.3.2-provider-10.25.0/ke_default.json")), policy)
 
     assert shown(outcome) == "native sidecars-native"
     assert "command" not in container(after, "base")
@@ -146,7 +146,7 @@ def test_a_native_istio_proxy_is_never_asked_to_quit(policy: Policy) -> None:
 
 def test_the_xcom_sidecar_is_left_as_it_is_beside_a_wrapped_base(policy: Policy) -> None:
     pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/kpo_xcom.json"))
-    outcome, after = ask(pod, policy)
+    outcome, after = admitted(pod, policy)
 
     assert outcome.result == "wrapped"
     assert container(after, XCOM_CONTAINER) == container(pod, XCOM_CONTAINER)
@@ -159,7 +159,7 @@ def test_a_job_that_is_tried_again_quits_its_proxy_only_after_success(policy: Po
         "admission-simulated/helm/pod-of-job-prod-run-airflow-migrations.json",
     ):
         pod = inject_istio(load(path))
-        main = ask(pod, policy)[1]["spec"]["containers"][0]["command"]
+        main = admitted(pod, policy)[1]["spec"]["containers"][0]["command"]
 
         assert pod["spec"]["restartPolicy"] == "OnFailure"
         assert main[main.index("--quit") + 1] == "on-success"
@@ -201,7 +201,7 @@ def test_pods_of_other_airflow_versions_are_wrapped_too(version: JSONObject, pol
     pod["metadata"] |= {"name": version["name"], "labels": version["labels"], "annotations": {"dag_id": "d", "task_id": "t"}}
     base = container(pod, "base")
     base |= {"args": version["args"], "image": f"registry.example.com/mirror/apache/airflow:{version['labels']['airflow_version']}"}
-    outcome, after = ask(inject_istio(pod), policy)
+    outcome, after = admitted(inject_istio(pod), policy)
 
     assert shown(outcome) == "wrapped table"
     assert container(after, "base")["command"][-3:] == ENTRYPOINT

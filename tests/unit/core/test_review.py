@@ -97,7 +97,7 @@ def test_a_field_that_only_some_rule_reads_is_noticed_when_one_does(policy: Poli
     assert outcome.warnings == ("airflow-sidecar-webhook leaves the pod unchanged: Expected `str`, got `int` - at `$[0].name` of env",)
 
 
-def test_a_pod_of_more_containers_than_any_real_one_is_not_looked_through(policy: Policy) -> None:
+def test_a_pod_of_more_containers_than_any_real_one_is_not_read(policy: Policy) -> None:
     pod = POD | {"spec": {"containers": [{"name": f"c{number}"} for number in range(201)], "restartPolicy": "Never"}}
 
     assert admit(parse_review(review_of(pod)), policy, UNKNOWN_CLUSTER).reason == "too-many-containers"

@@ -102,7 +102,9 @@ def test_proxy_config_may_be_yaml_or_json(text: str) -> None:
     ("annotations", "env"),
     [({PORT: "0"}, {}), ({CONFIG: "statusPort: 0"}, {}), ({}, {"PROXY_CONFIG": '{"statusPort":0}'})],
 )
-def test_with_a_status_port_of_zero_istio_is_neither_waited_for_nor_asked(annotations: dict[str, str], env: dict[str, str]) -> None:
+def test_with_a_status_port_of_zero_istio_is_neither_waited_for_nor_sent_a_quit_request(
+    annotations: dict[str, str], env: dict[str, str]
+) -> None:
     """And hides what weaker places say: the agent has no status server then."""
     weaker = {"PROXY_CONFIG": '{"statusPort":1003}'} | env
     sidecar = istio(annotations, weaker)
@@ -192,7 +194,7 @@ def test_gos_words_for_true_enable_a_quit(word: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["true", "True", "TRUE", "t", "T", "1"])
-def test_gos_words_for_true_ask_for_an_injection(word: str) -> None:
+def test_gos_words_for_true_request_an_injection(word: str) -> None:
     """So that Vault's injector gets the annotation for its quit."""
     pod = msgspec.json.decode(
         msgspec.json.encode({"metadata": {"annotations": {"vault.hashicorp.com/agent-inject": word}}, "spec": {"containers": []}}), type=Pod

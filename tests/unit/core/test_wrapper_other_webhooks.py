@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.simulated_injectors import inject_istio
-from tests.support.pods import ask, container
+from tests.support.pods import admitted, container
 from tests.support.task_pods import task_pod
 from webhook.core.names import PREFIX
 from webhook.core.wrapper import Argv, EntrypointSource, original_argv
@@ -77,8 +77,8 @@ def argv(pod: JSONObject) -> list[str]:
 
 def stable(pod: JSONObject, policy: Policy) -> JSONObject:
     """The pod after the webhook; a second time changes nothing."""
-    after = ask(pod, policy)[1]
-    assert ask(after, policy)[0].operations == ()
+    after = admitted(pod, policy)[1]
+    assert admitted(after, policy)[0].operations == ()
     return after
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from docs.generate_sidecars import PAGE
 from tests.support.examples import EXAMPLES, FOLDER, FOREIGN_IMAGE, MAIN, Example, Expected, examples_in
-from tests.support.pods import ABLE_CLUSTER, ask
+from tests.support.pods import ABLE_CLUSTER, admitted
 from webhook.core import (
     PREFIX,
     UNKNOWN_CLUSTER,
@@ -91,7 +91,7 @@ def found(example: Example, policy: Policy) -> dict[str, Any]:
 
 def reviewed(example: Example, policy: Policy, cluster: Cluster) -> tuple[Status, JSONObject]:
     """The status that the webhook wrote, and the pod that the API server would store."""
-    outcome, after = ask(example.pod, policy, cluster)
+    outcome, after = admitted(example.pod, policy, cluster)
     assert outcome.status is not None
     return outcome.status, after
 
@@ -152,7 +152,7 @@ def test_one_row_at_most_identifies_a_container_so_their_order_does_not_matter(e
 @pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
 def test_a_second_review_of_an_example_changes_nothing(example: Example, cluster: Cluster, policy: Policy) -> None:
-    assert ask(reviewed(example, policy, cluster)[1], policy, cluster)[0].operations == ()
+    assert admitted(reviewed(example, policy, cluster)[1], policy, cluster)[0].operations == ()
 
 
 @pytest.mark.parametrize("example", IDENTIFIED, ids=str)

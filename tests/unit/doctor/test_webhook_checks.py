@@ -71,7 +71,7 @@ def test_a_namespace_that_has_not_opted_in_gets_the_command_where_labels_are_all
     assert found["not-opted-in"].remedy == f"If tasks run here: {how}"
 
 
-def test_a_namespace_that_has_not_opted_in_is_told_what_the_selector_requires() -> None:
+def test_a_namespace_that_has_not_opted_in_learns_what_the_selector_requires() -> None:
     sentence = findings(replace(HEALTHY, webhooks=SHIPPED))["not-opted-in"].sentence
 
     assert sentence == (

@@ -59,7 +59,7 @@ def _files(certificates: Certificates) -> ReloadableCertificate:
 
 
 @pytest.mark.parametrize("read", [1, 2, 3])
-def test_a_pair_that_is_completed_while_it_is_looked_at_is_served_in_the_end(certificates: Certificates, read: int) -> None:
+def test_a_pair_that_is_completed_while_it_is_read_is_served_in_the_end(certificates: Certificates, read: int) -> None:
     key_file = _mounted(certificates.private_key_file)
     files = ReloadableCertificate(certificates.certificate_file, key_file)
     leaf = certificates.new_leaf()
@@ -72,7 +72,7 @@ def test_a_pair_that_is_completed_while_it_is_looked_at_is_served_in_the_end(cer
     assert (results[-1], files.problem, files.not_after) == (ReloadResult.UNCHANGED, "", expiry)
 
 
-def test_a_sound_pair_that_changes_into_another_while_it_is_looked_at_is_not_served_half(certificates: Certificates) -> None:
+def test_a_sound_pair_that_changes_into_another_while_it_is_read_is_not_served_half(certificates: Certificates) -> None:
     key_file = _mounted(certificates.private_key_file)
     files = ReloadableCertificate(certificates.certificate_file, key_file)
     served, (first, second) = files.not_after, (certificates.new_leaf(), certificates.new_leaf())
@@ -109,7 +109,7 @@ def test_a_refused_pair_is_loaded_when_its_other_half_comes(certificates: Certif
 
 
 @pytest.mark.parametrize("is_renewed", [False, True], ids=["the same pair", "a new pair"])
-def test_a_key_that_may_not_be_read_leaves_the_old_pair_and_is_told_until_it_may(certificates: Certificates, is_renewed: bool) -> None:
+def test_a_key_that_may_not_be_read_leaves_the_old_pair_and_is_reported_until_it_may(certificates: Certificates, is_renewed: bool) -> None:
     key_file = FakeForbiddenFile(certificates.private_key_file)
     files = ReloadableCertificate(certificates.certificate_file, key_file)
     served, context, leaf = files.not_after, files.context(), certificates.new_leaf(life=timedelta(days=1))
@@ -131,7 +131,7 @@ def test_a_first_key_that_may_not_be_read_is_a_problem_that_names_the_file(certi
         ReloadableCertificate(certificates.certificate_file, key_file)
 
 
-def test_the_leaf_of_a_chain_tells_the_expiry(certificates: Certificates) -> None:
+def test_the_leaf_of_a_chain_has_the_expiry(certificates: Certificates) -> None:
     leaf = certificates.new_leaf()
     certificates.private_key_file.write_bytes(leaf.key_pem)
     certificates.certificate_file.write_bytes(leaf.certificate_pem + certificates.authority.certificate_pem)

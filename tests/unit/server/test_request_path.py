@@ -166,7 +166,7 @@ def test_the_interpreter_would_tell_of(io: str) -> None:
     assert int(count) > 0
 
 
-def test_the_kernel_tells_of_what_the_interpreter_does_not() -> None:
+def test_the_kernel_reports_what_the_interpreter_does_not() -> None:
     opened = "zeros, null = os.open('/dev/zero', os.O_RDONLY), os.open('/dev/null', os.O_WRONLY)"
     io = "os.read(zeros, 9); os.write(null, b'x'); os.write(null, b'y')"
     (counts,) = run(f"{COUNTED}{opened}\nwatching = True\nbefore = calls()\n{io}\nafter = calls()\nprint(len(seen), *before, *after)")
