@@ -15,7 +15,7 @@ import pytest
 from demo.simulated_injectors import inject_dapr, inject_istio, inject_linkerd
 from tests.support.oracles.admission import apply_reply
 from tests.support.oracles.pod_validation import validate
-from tests.support.pods import container, review_of
+from tests.support.pods import ABLE_CLUSTER, container, review_of
 from tests.support.task_pods import (
     COLLECTOR,
     CONSUL_MARKS,
@@ -38,7 +38,7 @@ from tests.support.task_pods import (
     vault_pod,
 )
 from webhook.core import names
-from webhook.core.admission import admit
+from webhook.core.admission import admit, treat
 from webhook.core.cluster import Cluster, NativeSupport
 from webhook.core.reasons import NotConvertedReason
 from webhook.core.review import parse_review, render_review
@@ -377,3 +377,14 @@ def test_a_user_port_on_istios_proxy_holds_it_back(policy: Policy) -> None:
     pod = istio_pod(ports=[{"containerPort": 15090, "name": "http-envoy-prom"}, {"containerPort": 8080, "name": "web"}])
 
     assert not_converted(pod, policy, on_server(31)) == {"istio-proxy": NotConvertedReason.NAMED_PORT}
+
+
+def test_a_container_that_is_added_again_goes_while_another_sidecar_is_converted(policy: Policy) -> None:
+    """An injector that searches the regular containers only, called for a converted pod that is created anew."""
+    pod = after_conversion(vault_pod(), policy)
+    pod["spec"]["containers"] += [copy.deepcopy(native(pod, "vault-agent")), copy.deepcopy(FLUENT_BIT)]
+    del pod["spec"]["containers"][-2]["restartPolicy"]
+    after = treat(pod, policy, ABLE_CLUSTER).patched(pod)
+
+    assert regular_of(after) == ["base"]
+    assert sorted(inits_of(after)) == ["logs", "vault-agent", "vault-agent-init"]
