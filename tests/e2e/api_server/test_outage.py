@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ from tests.e2e.api_server.own_webhook import OwnWebhook, own_webhook
 from tests.e2e.api_server.submission import comparable
 from tests.e2e.levels import api_server_level
 from tests.e2e.namespaces import new_namespace
-from tests.e2e.registration import is_patched_in
+from tests.e2e.registration import is_patched_in, task_pod
 from webhook.core.names import STATUS_ANNOTATION
 
 if TYPE_CHECKING:
@@ -130,8 +130,12 @@ def test_a_webhook_that_is_frozen_costs_its_timeout(api_server: Level, policy: s
 
 
 BUFFERED_BYTES: Final = 1024 * 1024
-ROOM_BYTES: Final = 512
-"""Smaller than any review, so that none fits."""
+FILLERS: Final = 16
+FILLER_BYTES: Final = BUFFERED_BYTES // FILLERS - 64
+"""What each of these clients holds: together all but a rest that no review fits into."""
+
+LARGE_BYTES: Final = 100 * 1024
+"""Of a review that is larger than what any of the others holds: where there is no room, the largest body is refused."""
 
 OVERLOADED: Final = {
     "MAX_BODY_BYTES": str(BUFFERED_BYTES),
@@ -161,19 +165,27 @@ def refusals(webhook: Webhook) -> int:
 
 
 def is_full(webhook: Webhook) -> bool:
-    """Whether it refuses a small body."""
+    """Whether it refuses a body that is larger than the others."""
     before = refusals(webhook)
     with connect(webhook) as connection:
-        begin_body(connection, 2 * ROOM_BYTES, 2 * ROOM_BYTES)
+        begin_body(connection, LARGE_BYTES, LARGE_BYTES)
         connection.recv(1)
     return refusals(webhook) > before
 
 
+def create_large(here: OwnWebhook) -> httpx.Response:
+    """Create a pod (as a dry run) whose review is larger than what any of the clients holds."""
+    pod = task_pod(here.namespace)
+    pod["metadata"].setdefault("annotations", {})["example.com/padding"] = "x" * LARGE_BYTES
+    return here.api.request("POST", f"/api/v1/namespaces/{here.namespace}/pods", pod, dryRun="All")
+
+
 @contextmanager
 def full(webhook: Webhook) -> Iterator[None]:
-    """Within this block a client has sent most of a large body: there is no room for another review."""
-    with connect(webhook) as connection:
-        begin_body(connection, BUFFERED_BYTES - ROOM_BYTES, BUFFERED_BYTES)
+    """Within this block clients have sent most of their bodies: there is no room for a review that is larger than each of these."""
+    with ExitStack() as connections:
+        for _ in range(FILLERS):
+            begin_body(connections.enter_context(connect(webhook)), FILLER_BYTES, BUFFERED_BYTES)
         until(lambda: is_full(webhook), "the webhook is full", SECONDS)
         yield
 
@@ -182,7 +194,7 @@ def test_an_overloaded_webhook_is_called_again_and_the_pod_is_patched(api_server
     with own_webhook(api_server, OVERLOADED, timeoutSeconds=5, failurePolicy="Fail") as here, ThreadPoolExecutor(1) as client:
         with full(here.webhook):
             before = refusals(here.webhook)
-            creating = client.submit(here.create)
+            creating = client.submit(create_large, here)
             until(lambda: refusals(here.webhook) > before, "the API server's review is refused", SECONDS)
         response = creating.result()
 
@@ -192,7 +204,7 @@ def test_an_overloaded_webhook_is_called_again_and_the_pod_is_patched(api_server
 
 def test_a_webhook_that_stays_overloaded_lets_the_pod_start_as_it_is(api_server: Level) -> None:
     with own_webhook(api_server, OVERLOADED, timeoutSeconds=TIMEOUT_SECONDS) as here, full(here.webhook):
-        response = here.create()
+        response = create_large(here)
 
         assert response.status_code == CREATED
         assert STATUS_ANNOTATION not in response.text
