@@ -89,7 +89,7 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     mode = facts.options.mode or policy.mode
     may_convert = mode in {Mode.AUTO, Mode.NATIVE}
     uses_native = may_convert and cluster.is_native
-    injector_annotations = _injector_annotations(facts, mode, policy, cluster)
+    injector_annotations = _injector_annotations(facts, mode, policy, cluster, uses_native=uses_native)
     skip = _skip_reason(facts, mode, injector_annotations)
     if skip is not None:
         return Skip(skip)
@@ -260,19 +260,18 @@ def _known_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[
     return None if more is None else (program, *more)
 
 
-def _injector_annotations(facts: Facts, mode: Mode, policy: Policy, cluster: Cluster) -> dict[str, str]:
+def _injector_annotations(facts: Facts, mode: Mode, policy: Policy, cluster: Cluster, *, uses_native: bool) -> dict[str, str]:
     """Annotations for the injectors in play; never a value other than the user's own.
 
     Whether a sidecar is there yet plays no part: the result must be the same in every order of this webhook and the injectors. On the
     host's network nothing is injected, and a quit endpoint would be open to everybody on the node.
     """
-    native = cluster.is_native and mode in {Mode.AUTO, Mode.NATIVE}
     if mode in {Mode.LABEL_ONLY, Mode.OFF} or facts.pod.spec.hostNetwork is True:
         return {}
-    if not native and (mode is Mode.NATIVE or facts.origin is PodOrigin.SPARK or _is_windows(facts)):
+    if not uses_native and (mode is Mode.NATIVE or facts.origin is PodOrigin.SPARK or _is_windows(facts)):
         return {}
     annotations: dict[str, str] = {}
-    for hint in policy.catalogue.hints(facts.pod, native=native, everywhere=policy.injectors, installed=cluster.injectors):
+    for hint in policy.catalogue.hints(facts.pod, native=uses_native, everywhere=policy.injectors, installed=cluster.injectors):
         if not hint.is_refused(facts.pod):
             # The user's own word for yes stays as it is.
             annotations |= {key: facts.pod.annotations.get(key, value) for key, value in hint.annotations.items()}
