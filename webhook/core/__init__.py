@@ -78,7 +78,7 @@ from webhook.core.pod_options import MAX_WAIT_SECONDS, POD_OPTIONS, InvalidAnnot
 from webhook.core.policy import Policy
 from webhook.core.pre_encoded import to_json
 from webhook.core.progress import ContainerKind, Progress, RunningContainer, TaskEnd, read_progress
-from webhook.core.reasons import NotConvertedReason, Reason, SkipReason, Treatment
+from webhook.core.reasons import ExplainedWord, NotConvertedReason, Reason, ReasonRow, SkipReason, Treatment
 from webhook.core.review import API_VERSION, KIND, ReviewRequest, parse_review, render_review
 from webhook.core.short_name import ShortNamePolicy, ShortNameValue, is_label_value
 from webhook.core.sidecar import Catalogue, Endpoint, FoundSidecar, Sidecar, parse_sidecars
@@ -105,6 +105,7 @@ __all__ = [
     "ContainerKind",
     "Endpoint",
     "EntrypointTable",
+    "ExplainedWord",
     "FoundSidecar",
     "InvalidAnnotation",
     "InvalidAnnotations",
@@ -123,6 +124,7 @@ __all__ = [
     "Policy",
     "Progress",
     "Reason",
+    "ReasonRow",
     "ReviewRequest",
     "RulesError",
     "RunningContainer",

@@ -1,13 +1,13 @@
-"""Every finding of the doctor. One row a finding: its id, severity, sentence, remedy and background. docs/findings.md is made from it."""
+"""Every finding of the doctor. One row a finding: its id, sentence, remedy, severity and background. docs/findings.md is made from it."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 
-from webhook.core import GATE_LOCKED, NativeSupport
+from webhook.core import GATE_LOCKED, ExplainedWord, NativeSupport, ReasonRow
 
 FINDINGS_PAGE: Final = "docs/findings.md"
 """Where each finding has a heading that is its id."""
@@ -22,22 +22,16 @@ class Severity(StrEnum):
     PROBLEM = "problem"
 
 
-class FindingRow(msgspec.Struct, frozen=True):
+class FindingRow(ReasonRow, frozen=True):
     """A finding in words. Sentence and remedy have places for values, as `str.format_map` takes them.
 
     Args:
-        word: Its id; scripts rely on it.
         severity: How much it matters.
-        sentence: What holds.
-        remedy: What to do; empty where nothing is to be done.
         background: For the page: what it means, and how the doctor knows; empty where the sentence says all.
 
     """
 
-    word: str
     severity: Severity
-    sentence: str
-    remedy: str
     background: str
 
 
@@ -51,268 +45,261 @@ def as_clause(sentence: str) -> str:
     return f"{sentence[0].lower()}{sentence[1:].removesuffix('.')}"
 
 
-class FindingId(StrEnum):
+class FindingId(ExplainedWord):
     """What the doctor can find."""
 
     row: FindingRow
-
-    def __new__(cls, row: FindingRow) -> Self:
-        """Take the row's word as the value."""
-        member = str.__new__(cls, row.word)
-        member._value_ = row.word
-        member.row = row
-        return member
 
     @property
     def location(self) -> str:
         """Where to read more: the page and its anchor."""
         return f"{FINDINGS_PAGE}#{self}"
 
-    SERVER_VERSION = FindingRow("server-version", OK, "The API server runs Kubernetes {version}.", "", "")
+    SERVER_VERSION = FindingRow("server-version", "The API server runs Kubernetes {version}.", "", OK, "")
     EMULATED_VERSION = FindingRow(
         "emulated-version",
-        NOTE,
         "The API server runs Kubernetes {version} and emulates {emulated}: it counts as {emulated}.",
         "No action is needed if that is intended.",
+        NOTE,
         "kube-apiserver was started with `--emulated-version`, so it has the features of the older version.",
     )
     KUBELET_VERSIONS = FindingRow(
         "kubelet-versions",
-        OK,
         "Regular nodes: {count}. Virtual nodes, which are ignored: {virtual}. The oldest kubelet is {oldest}, on {node}.",
         "",
+        OK,
         "Virtual nodes are those of a virtual kubelet and of AWS Fargate: their version says nothing about where the next pod runs.",
     )
     NO_REGULAR_NODES = FindingRow(
         "no-regular-nodes",
-        NOTE,
         "There are no regular nodes. Virtual nodes, which are ignored: {virtual}.",
         "",
+        NOTE,
         "The next node's kubelet is assumed to be as old as the API server supports: three minor versions older.",
     )
     READ_FAILED = FindingRow(
         "read-failed",
-        WARNING,
         "Cannot read {what}: {message}. The checks that need this are skipped.",
         "Run doctor as a user with the right to {right}.",
+        WARNING,
         "The doctor uses the credentials of your kubeconfig. The rights that it needs are in [doctor.md](doctor.md#rights).",
     )
-    NATIVE_READY = FindingRow("native-ready", OK, f"Native sidecars are used. {NativeSupport.READY.sentence}", "", "")
+    NATIVE_READY = FindingRow("native-ready", f"Native sidecars are used. {NativeSupport.READY.sentence}", "", OK, "")
     NATIVE_UNKNOWN = FindingRow(
         "native-unknown",
-        WARNING,
         "It is not known whether native sidecars are used: the versions of the API server and all kubelets could not be read.",
         "Solve the failed reads in this report; the webhook itself needs to list and watch nodes.",
+        WARNING,
         "The doctor reads with your credentials, the webhook with its own. A webhook that cannot read the versions uses no native "
         "sidecars; its metric `cluster_errors` counts its failed reads.",
     )
     NATIVE_OLD_SERVER = FindingRow(
         "native-old-server",
-        NOTE,
         f"{NOT_USED} {as_clause(NativeSupport.OLD_SERVER.sentence)}.",
         "No action is needed. After an upgrade of the cluster native sidecars are used automatically.",
+        NOTE,
         "The kubelets must be new enough, too: see the setting `minimum_kubelet` in [the reference](reference.md#settings).",
     )
     NATIVE_OLD_KUBELET = FindingRow(
         "native-old-kubelet",
-        NOTE,
         f"{NOT_USED} {as_clause(NativeSupport.OLD_KUBELET.sentence)}. The oldest kubelet is {{oldest}}, and the minimum is {{minimum}}.",
         "No action is needed. Once no node is older than that, native sidecars are used automatically.",
+        NOTE,
         "The next task pod may be scheduled to the oldest node, so that node decides.",
     )
     NATIVE_EMULATING_SERVER = FindingRow(
         "native-emulating-server",
-        NOTE,
         f"{NOT_USED} {as_clause(NativeSupport.EMULATING_SERVER.sentence)}.",
         "No action is needed. If native-dry-run-passed is in this report, the setting native_sidecars can be on.",
+        NOTE,
         f"From Kubernetes {GATE_LOCKED.major}.{GATE_LOCKED.minor} on the feature gate `SidecarContainers` cannot be turned off; before, it "
         "can, and only a dry run shows whether it is.",
     )
     NATIVE_FORCED_ON = FindingRow(
-        "native-forced-on", OK, "Native sidecars are forced on (native_sidecars: on), and the versions are new enough.", "", ""
+        "native-forced-on", "Native sidecars are forced on (native_sidecars: on), and the versions are new enough.", "", OK, ""
     )
     NATIVE_FORCED_ON_UNSUPPORTED = FindingRow(
         "native-forced-on-unsupported",
-        PROBLEM,
         "Native sidecars are forced on (native_sidecars: on), but the setting auto would not use them here ({support}): {why}.",
         "Set native_sidecars to auto, unless you are sure that the API server and all kubelets support them.",
+        PROBLEM,
         "The reasons are in [the reference](reference.md#why-no-sidecar-is-native). On a cluster without native sidecars, pods that have "
         "one are refused or never start.",
     )
     NATIVE_FORCED_OFF = FindingRow(
         "native-forced-off",
-        NOTE,
         "Native sidecars are forced off (native_sidecars: off); the setting auto {auto} here.",
         "No action is needed if that is intended; else set native_sidecars to auto.",
+        NOTE,
         "Tasks are wrapped instead.",
     )
     NATIVE_DRY_RUN_PASSED = FindingRow(
         "native-dry-run-passed",
-        OK,
         "A pod with a native sidecar passes a strict dry run in this namespace.",
         "",
+        OK,
         "The sidecar comes back with `restartPolicy: Always`: neither the API server nor a webhook drops it.",
     )
     NATIVE_DRY_RUN_FAILED_UNUSED = FindingRow(
         "native-dry-run-failed-unused",
-        NOTE,
         "A pod with a native sidecar fails the dry run, but native sidecars are not used here: {message}.",
         "",
+        NOTE,
         "Tasks are wrapped instead.",
     )
     SERVER_LACKS_NATIVE = FindingRow(
         "server-lacks-native",
-        PROBLEM,
         f"The API server does not support native sidecars, although its version is new enough: {{message}}. {BROKEN}",
         "Set native_sidecars to off, or turn on the feature gate SidecarContainers in the API server and in every kubelet.",
+        PROBLEM,
         "The dry run of a PodTemplate, which no webhook for pods changes, failed: the feature gate is off.",
     )
     SERVER_LACKS_NATIVE_FORCED = FindingRow(
         "server-lacks-native-forced",
-        PROBLEM,
         f"Native sidecars are forced on (native_sidecars: on), but the API server does not support them: {{message}}. {BROKEN}",
         "Set native_sidecars to auto; or to off if the versions are new enough and the feature gate SidecarContainers is off.",
+        PROBLEM,
         "The dry run of a PodTemplate, which no webhook for pods changes, failed: the feature gate is off, or the API server is too old.",
     )
     WEBHOOK_DROPS_NATIVE = FindingRow(
         "webhook-drops-native",
-        PROBLEM,
         "The API server supports native sidecars, but a mutating webhook removes the sidecar's restartPolicy: {message}. "
         f"It is one of these: {{suspects}}. {BROKEN}",
         "Update the webhook that does it. To find it, exclude one after the other from this namespace and run doctor again. Until then set "
         "native_sidecars to off.",
+        PROBLEM,
         "A webhook does that when it decodes pods with types from before Kubernetes 1.28 and encodes the whole pod again. The dry run of a "
         "PodTemplate, which no webhook for pods changes, passed.",
     )
     WEBHOOK_DROPS_NATIVE_UNUSED = FindingRow(
         "webhook-drops-native-unused",
-        NOTE,
         "A mutating webhook removes the restartPolicy of native sidecars, but native sidecars are not used here: {message}. "
         "It is one of these: {suspects}.",
         "Update that webhook before native sidecars are used.",
+        NOTE,
         "See [webhook-drops-native](#webhook-drops-native).",
     )
     NATIVE_DRY_RUN_FAILED = FindingRow(
         "native-dry-run-failed",
-        PROBLEM,
         f"A pod with a native sidecar fails the dry run: {{message}}. {BROKEN} It is not known whether the API server or a webhook is the "
         "cause: {why}. The webhooks are: {suspects}.",
         "Run doctor as a user with the right to create podtemplates in this namespace. Until then set native_sidecars to off.",
+        PROBLEM,
         "The dry run of a PodTemplate would separate the two: no webhook for pods changes it.",
     )
     NATIVE_NOT_TESTED = FindingRow(
         "native-not-tested",
-        WARNING,
         "Native sidecars could not be tested, because the dry run's pod was refused: {message}. The API server alone {server}.",
         "Run doctor as a user with the right to create pods in this namespace, and check that policies and quotas admit a small restricted "
         "pod.",
+        WARNING,
         "The refusal has nothing to do with the sidecar. The pod meets the restricted Pod Security Standard and requests 100m of CPU and "
         "64Mi of memory for each of its two containers.",
     )
     NAMESPACE_NOT_FOUND = FindingRow(
         "namespace-not-found",
-        PROBLEM,
         "The namespace {namespace} does not exist.",
         "Name the namespace of the task pods with -n.",
+        PROBLEM,
         "Without `-n` it is the namespace of the kubeconfig's context.",
     )
     WEBHOOK_NOT_INSTALLED = FindingRow(
         "webhook-not-installed",
-        PROBLEM,
         "airflow-sidecar-webhook is not installed: no MutatingWebhookConfiguration contains the webhook {webhook}.",
         "Install it; see docs/install.md.",
+        PROBLEM,
         "The name of the webhook is the same in every installation; the name of its configuration may differ.",
     )
-    OPTED_IN = FindingRow("opted-in", OK, "{webhook} is called for task pods in {namespace}.", "", "")
+    OPTED_IN = FindingRow("opted-in", "{webhook} is called for task pods in {namespace}.", "", OK, "")
     NOT_OPTED_IN = FindingRow(
         "not-opted-in",
-        PROBLEM,
         "{webhook} is not called for pods in {namespace}: {why}.",
         "If tasks run here: {how}",
+        PROBLEM,
         "A namespace opts in with the label `airflow-sidecar-webhook=enabled`, unless the chart's values say otherwise.",
     )
     WEBHOOK_REACHABLE = FindingRow(
-        "webhook-reachable", OK, "The API server reaches the webhook, which wrote its status on the dry run's pod.", "", ""
+        "webhook-reachable", "The API server reaches the webhook, which wrote its status on the dry run's pod.", "", OK, ""
     )
     WEBHOOK_UNREACHABLE = FindingRow(
         "webhook-unreachable",
-        PROBLEM,
         "The API server does not reach the webhook: the dry run's pod came back without the webhook's status.",
         "Check that the webhook's pods are ready, that the caBundle matches their certificate, and that no NetworkPolicy blocks the API "
         "server.",
+        PROBLEM,
         "The webhook should have been called for this pod. With `failurePolicy: Ignore` the API server creates a pod unchanged if the call "
         "fails, so tasks run, but may not end. The API server's log has the error of the call.",
     )
     WEBHOOK_ORDER = FindingRow(
         "webhook-order",
-        OK,
         "For task pods in {namespace} the API server calls these webhooks, in this order: {order}.",
         "",
+        OK,
         "The API server calls them by the name of their configuration, then as listed there. `matchConditions` are not evaluated here, so "
         "one of them may be skipped.",
     )
     INJECTOR_CALLED_FIRST = FindingRow(
         "injector-called-first",
-        WARNING,
         "{injector} injects {injected} before airflow-sidecar-webhook is called, so annotations for the injector come too late.",
         "Rename the MutatingWebhookConfiguration of airflow-sidecar-webhook so that it sorts before {injector}.",
+        WARNING,
         "The webhook sets annotations that let an injector add its sidecar as a native one, or with a quit request. Without them it still "
         "treats the injected container, as any other.",
     )
     INJECTED_SIDECAR_MISSED = FindingRow(
         "injected-sidecar-missed",
-        PROBLEM,
         "{injector} injects {injected} after {own}, which is not called again (reinvocationPolicy: {policy}): the sidecar is not treated.",
         "Set reinvocationPolicy of {own} to IfNeeded.",
+        PROBLEM,
         "The webhook never sees that sidecar, so the task's pod may stay Running after the task.",
     )
     NOT_REINVOKED = FindingRow(
         "not-reinvoked",
-        WARNING,
         "{own} is not called again when a later webhook changes the pod (reinvocationPolicy: {policy}).",
         "Set reinvocationPolicy of {own} to IfNeeded.",
+        WARNING,
         "No known injector is called after it today, but one that is installed later may be.",
     )
     FAILS_CLOSED = FindingRow(
         "fails-closed",
-        WARNING,
         "No task pod is created while the webhook is down (failurePolicy: {policy} of {own}).",
         "Set failurePolicy to Ignore, unless a task that does not end is worse than one that does not start.",
+        WARNING,
         "With `Ignore`, the default of the chart, the API server creates a pod unchanged if it does not reach the webhook.",
     )
     WEBHOOK_TIMEOUT = FindingRow(
         "webhook-timeout",
-        WARNING,
         "The API server waits {seconds} s for {own} (timeoutSeconds); {least} s to {most} s are sensible.",
         "Set timeoutSeconds to {most} (webhook.timeoutSeconds of the chart, whose default it is), and the setting read_seconds below it.",
+        WARNING,
         "A shorter timeout leaves no time for a second call, which an overloaded webhook requests after 1 s. A longer one delays every pod "
         "while the webhook is down.",
     )
     INJECTOR_REINVOKED = FindingRow(
         "injector-reinvoked",
-        NOTE,
         "{injector} may be called again (reinvocationPolicy: IfNeeded), and would then inject {injected} a second time. So the webhook "
         "does not make that container native, unless the injector's version can prevent it.",
         "No action is needed if wrapped tasks are fine; else set reinvocationPolicy of {injector} to Never, the default of most injectors.",
+        NOTE,
         "The API server would refuse a pod with two containers of one name. The webhook wraps the task instead.",
     )
-    AMBIENT_MESH = FindingRow("ambient-mesh", NOTE, "{namespace} is in Istio's ambient mesh ({label}), so its pods get no sidecar.", "", "")
+    AMBIENT_MESH = FindingRow("ambient-mesh", "{namespace} is in Istio's ambient mesh ({label}), so its pods get no sidecar.", "", NOTE, "")
     LABEL_WITHOUT_INJECTOR = FindingRow(
         "label-without-injector",
-        WARNING,
         "{namespace} has the label {label}, but no installed webhook that injects {injected} is called for its pods.",
         "Compare the label with the selectors of the injector's webhooks.",
+        WARNING,
         "Its revision may no longer be installed, or another label may exclude the namespace.",
     )
     STUCK_PODS = FindingRow(
         "stuck-pods",
-        WARNING,
         "The task of these pods has ended, but a sidecar keeps them Running: {pods}.",
         "Delete them once their logs are read.",
+        WARNING,
         "A pod is reported three minutes after its task's end. Pods that are created after the namespace has opted in end by themselves.",
     )
     NO_STUCK_PODS = FindingRow(
-        "no-stuck-pods", OK, "No task pod in {namespace} is kept Running by a sidecar. Task pods checked: {count}.", "", ""
+        "no-stuck-pods", "No task pod in {namespace} is kept Running by a sidecar. Task pods checked: {count}.", "", OK, ""
     )
 
 
