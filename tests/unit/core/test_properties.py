@@ -90,13 +90,19 @@ def test_an_injector_before_or_after_us_gives_the_same_end_state(
     after_it = admitted(injector(pod), policy, cluster)[1]
     around_it = admitted(injector(admitted(pod, policy, cluster)[1]), policy, cluster)[1]
 
-    assert but_for_kubectl(around_it) == but_for_kubectl(after_it)
+    assert end_state(around_it) == end_state(after_it)
 
 
-def but_for_kubectl(pod: JSONObject) -> JSONObject:
-    """The pod without the container that Istio names to kubectl: the first of those that were regular ones when it came."""
+def end_state(pod: JSONObject) -> JSONObject:
+    """The pod without what depends on who came first and means nothing to a node.
+
+    That is the container that Istio names to kubectl (the first of those that were regular ones when it came), and the
+    order of the volumes: a map by name (core/v1 types.go: PodSpec.Volumes, listType=map).
+    """
     pod = copy.deepcopy(pod)
     (pod["metadata"].get("annotations") or {}).pop("kubectl.kubernetes.io/default-container", None)
+    if pod["spec"].get("volumes"):
+        pod["spec"]["volumes"].sort(key=lambda volume: str(volume["name"]))
     return pod
 
 
@@ -121,19 +127,12 @@ def test_two_injectors_in_either_order_and_us_wherever_give_the_same_end_state(
     # What has to be asked to quit must be asked for that before it is injected.
     assume(is_all_native(last))
     for other in (second(ours(first(pod))), second(first(ours(pod))), second(ours(first(ours(pod)))), first(second(pod))):
-        assert but_for_order(ours(other)) == but_for_order(last)
+        assert end_state(ours(other)) == end_state(last)
 
 
 def is_all_native(pod: JSONObject) -> bool:
     """Whether none of these injectors' containers is left among the regular ones."""
     return {one["name"] for one in pod["spec"]["containers"]}.isdisjoint({"istio-proxy", "linkerd-proxy", "vault-agent"})
-
-
-def but_for_order(pod: JSONObject) -> JSONObject:
-    """The pod without what tells who came first and means nothing: the order of the volumes, and Istio's note to kubectl."""
-    pod = but_for_kubectl(pod)
-    pod["spec"]["volumes"].sort(key=lambda volume: str(volume["name"]))
-    return pod
 
 
 @with_pods
