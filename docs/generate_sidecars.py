@@ -24,7 +24,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "sidecars.md"
 MAX_LINE: Final = 100
 
-SUBJECTS: Final = ("annotation", "label", "volume", "init_container", "env", "flag", "argument", "image")
+SUBJECTS: Final = ("annotation", "label", "volume", "init_container", "env", "flag", "argument", "image", "probe")
 
 HEAD: Final = """\
 <!-- Made from webhook/data/sidecars by `make docs`. Change those files, not this one. -->
@@ -166,6 +166,7 @@ def notes(sidecar: Sidecar) -> str:
         ("no quit where disabled", sidecar.quit and sidecar.quit.disabled_by),
         ("quit enabled before the injection", sidecar.hint),
         ("ends by itself", sidecar.ends_by_itself),
+        ("has a one-time form", sidecar.one_time),
         ("native by its injector", sidecar.native and sidecar.native.by_injector),
         ("native by conversion", sidecar.native and sidecar.native.convert),
     )
@@ -181,8 +182,13 @@ def section(sidecar: Sidecar) -> str:
         *(reached("Alive", "GET", sidecar.alive) if sidecar.alive else ()),
         *(quitting(sidecar.quit) if sidecar.quit else ()),
         *(hinting(sidecar.hint, "For its quit request, ") if sidecar.hint else ()),
+        *line(
+            "Does its work once and ends, so it is neither waited for, sent a quit request nor converted, with",
+            conditions(sidecar.one_time),
+        ),
         *(signalled(sidecar.stop_signal) if sidecar.stop_signal else ()),
         *(native(sidecar.native) if sidecar.native else ()),
+        *(["- Its injector's chart sets `reinvocationPolicy: IfNeeded`."] if sidecar.is_reinvoked else []),
         *staying(sidecar),
         *(f"- {rule}" for rule in sidecar.cautions),
     ]
@@ -311,7 +317,7 @@ def values_of(group: Iterable[Condition]) -> str:
 
 def port_source(source: PortSource) -> str:
     """Where a port may be set otherwise."""
-    kind = next(kind for kind in ("annotation", "env", "flag") if getattr(source, kind) is not None)
+    kind = next(kind for kind in ("annotation", "env", "flag", "probe") if getattr(source, kind) is not None)
     field = f", field {code(source.field)}" if source.field else ""
     return f"{kind} {code(getattr(source, kind))}{field}"
 

@@ -34,7 +34,7 @@ def add_cluster_arguments(parser: ArgumentParser) -> None:
         default=[],
         metavar="ID",
         help="catalogue id of a sidecar whose injector is installed in the cluster, like istio, whether or not the pod already has that "
-        "sidecar; the injector is assumed to be called once per pod; can be repeated",
+        "sidecar; whether the API server may call that injector again for a pod is assumed as its own chart sets it; can be repeated",
     )
 
 
@@ -44,7 +44,8 @@ def assumed_cluster(options: Namespace, settings: Settings, catalogue: Catalogue
     injectors = frozenset(options.injected_by)
     _check(injectors, catalogue)
     server = ServerVersion(str(version), version) if version else None
-    observed = ClusterObservation(server, version, are_nodes_known=version is not None, injectors=injectors, reinvoked=frozenset())
+    reinvoked = frozenset(row.id for row in catalogue.injected if row.id in injectors and row.is_reinvoked)
+    observed = ClusterObservation(server, version, are_nodes_known=version is not None, injectors=injectors, reinvoked=reinvoked)
     return assess(observed, settings.native_sidecars, settings.minimum_kubelet)
 
 

@@ -10,7 +10,7 @@ import re
 from fnmatch import translate
 from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
@@ -86,6 +86,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
             ``value``, one that is switched off, as ``--flag=false``, does not count.
         argument: A whole element of the container's command or args.
         image: A glob on the container's image without tag, or on the end of it after any ``/``.
+        probe: A probe of the container with an HTTP request to a port that it gives by number, which is the value.
 
     """
 
@@ -97,6 +98,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     flag: str | None = None
     argument: str | None = None
     image: str | None = None
+    probe: Literal["readiness"] | None = None
     value: str | None = None
 
     def __post_init__(self) -> None:
@@ -162,6 +164,10 @@ def _image(pattern: str, _pod: Pod, container: Container | None) -> str | None:
     return container.image if container is not None and image_matches(container.image or "", pattern) else None
 
 
+def _probe(_probe: str, _pod: Pod, container: Container | None) -> str | None:
+    return None if container is None else container.readiness_port
+
+
 SUBJECTS: Final = MappingProxyType(
     {
         "annotation": _annotation,
@@ -172,6 +178,7 @@ SUBJECTS: Final = MappingProxyType(
         "flag": _flag,
         "argument": _argument,
         "image": _image,
+        "probe": _probe,
     }
 )
 """The subjects of a condition, each with the function that reads it."""

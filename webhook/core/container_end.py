@@ -20,7 +20,7 @@ class ContainerEnd(StrEnum):
     """The wrapper sends its quit request."""
 
     ENDS_BY_ITSELF = "ends-by-itself"
-    """It ends once no other container runs."""
+    """It ends without a request: once its own work is done, or once no other container runs."""
 
     KEEPS_RUNNING = "keeps-running"
     """Nothing ends it, so the pod stays Running."""

@@ -131,8 +131,8 @@ def _rule(row: Sidecar) -> Convert:
 def _why_not_converted(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster) -> NotConvertedReason | None:
     row = facts.rows[sidecar.name]
     rule = row.native.convert if row.native else None
-    if row.native is None or rule is None:
-        return NotConvertedReason.NOT_CONVERTIBLE
+    if sidecar.is_one_time or row.native is None or rule is None:
+        return NotConvertedReason.ONE_TIME if sidecar.is_one_time else NotConvertedReason.NOT_CONVERTIBLE
     is_refused = row.native.hint is not None and row.native.hint.is_refused(facts.pod)
     if is_refused or any_holds(rule.unless, facts.pod, container) or _has_other_mode(rule, container):
         return NotConvertedReason.OPTED_OUT

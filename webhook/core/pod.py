@@ -197,6 +197,13 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         return _read(_OBJECT, self.readinessProbe, "readinessProbe") or {}
 
     @CachedProperty
+    def readiness_port(self) -> str | None:
+        """The port of its readiness probe's HTTP request; None: there is no such request, or it names a port."""
+        request = self.readiness.get("httpGet")
+        port = request.get("port") if isinstance(request, dict) else None
+        return str(port) if isinstance(port, int) else None
+
+    @CachedProperty
     def security(self) -> dict[str, Any]:
         """Its security context."""
         return _read(_OBJECT, self.securityContext, "securityContext") or {}

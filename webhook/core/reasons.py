@@ -220,7 +220,10 @@ class NotConvertedReason(ExplainedWord):
     """Why a known sidecar stays a regular container on a cluster that has native sidecars."""
 
     NOT_CONVERTIBLE = ReasonRow("not-convertible", "The catalogue has no rule for making this sidecar native, or forbids it.", "")
-    OPTED_OUT = ReasonRow("opted-out", "The pod says that this sidecar must not be native, or that it ends by itself.", "")
+    ONE_TIME = ReasonRow(
+        "one-time", "It does its work once and ends; a native sidecar that ends is started again until the task has ended.", ""
+    )
+    OPTED_OUT = ReasonRow("opted-out", "The pod says that this sidecar must not be native.", "")
     OWN_RESTARTS = ReasonRow("own-restarts", "The container has restart rules of its own, which a native sidecar cannot have.", "")
     POST_START = ReasonRow(
         "post-start", "Its postStart hook is not a known one; if it waited for the task, the task would never start.", ""

@@ -36,14 +36,15 @@ QUICK_STARTUP: Final = {"initialDelaySeconds": 0, "periodSeconds": 1, "failureTh
 
 
 class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a port may be set: an annotation of the pod, an environment variable or a flag of the sidecar.
+    """Where a port may be set: an annotation of the pod; an environment variable, a flag or a probe of the sidecar.
 
-    With ``field`` the value is a JSON or YAML mapping, and the port is the value of that key.
+    With ``field`` the value is a JSON or YAML mapping, and the port is the value of that key. A probe says the port by number.
     """
 
     annotation: str | None = None
     env: str | None = None
     flag: str | None = None
+    probe: Literal["readiness"] | None = None
     field: str | None = None
 
     def find(self, pod: Pod, container: Container) -> str | None:
@@ -52,6 +53,8 @@ class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             text = pod.annotations.get(self.annotation)
         elif self.env is not None:
             text = container.environment.get(self.env)
+        elif self.probe is not None:
+            text = container.readiness_port
         else:
             text = None if self.flag is None else container.flags.get(self.flag)
         return pod.documents.field(text, self.field) if text and self.field is not None else text
@@ -281,9 +284,12 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         quit_order: Position among the quit requests of the pod, lowest first: agents 10, what others may depend on later, mesh proxies 90.
             Native sidecars start in the opposite order, since the kubelet ends the last one first.
         injected_by: Globs on the name of its injector's webhook in a MutatingWebhookConfiguration.
+        is_reinvoked: Whether the injector's own chart sets ``reinvocationPolicy: IfNeeded``, so that it may be called again for a pod.
         hint: The annotations that make its injector enable the quit request.
         ends_by_itself: Whether it ends without a request once every other regular container has ended: a controller of the product
             ends it then.
+        one_time: Conditions, one of which shows that it does its work once and ends: it is neither waited for, sent a quit request nor
+            made native, since a native sidecar that ends is started again.
         must_outlive_task: Whether something reads from it after the task, so that it is neither ended nor converted.
         stop_signal: The signal that ends it.
         native: How it becomes a native sidecar; None: it stays a regular container.
@@ -302,8 +308,10 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quit: QuitRule | None = None
     quit_order: int = 50
     injected_by: tuple[str, ...] = ()
+    is_reinvoked: bool = False
     hint: InjectorHint | None = None
     ends_by_itself: bool = False
+    one_time: tuple[Condition, ...] = ()
     must_outlive_task: bool = False
     stop_signal: StopSignal | None = None
     native: Native | None = None
@@ -332,7 +340,8 @@ class FoundSidecar(msgspec.Struct, frozen=True):
         alive: Answers anything while the process is up; None: it serves no status.
         quit: Ends it with exit code 0; None: it has no quit request, or it is not enabled.
         quit_order: See `Sidecar`.
-        ends_by_itself: See `Sidecar`.
+        ends_by_itself: See `Sidecar`; also where it is a one-time form.
+        is_one_time: Whether it does its work once and ends.
 
     """
 
@@ -343,13 +352,17 @@ class FoundSidecar(msgspec.Struct, frozen=True):
     quit: Endpoint | None
     quit_order: int
     ends_by_itself: bool
+    is_one_time: bool = False
 
 
 def locate(sidecar: Sidecar, pod: Pod, container: Container) -> FoundSidecar:
     """The endpoints of a sidecar in the container that its row identifies.
 
     Where the process serves no status at all (Istio's status port "0"), its readiness can only be a 503, so it is not waited for.
+    A one-time form has none: it may have ended before anything is sent.
     """
+    if any_holds(sidecar.one_time, pod, container):
+        return FoundSidecar(container.name, sidecar.id, None, None, None, sidecar.quit_order, ends_by_itself=True, is_one_time=True)
     alive = _located(sidecar.alive, pod, container)
     is_mute = sidecar.alive is not None and alive is None
     return FoundSidecar(

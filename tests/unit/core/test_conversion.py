@@ -59,7 +59,7 @@ def test_a_container_that_ends_by_itself_to_do_its_work_is_not_started_again_and
     pod["spec"]["containers"].append(prefetch)
 
     assert not_converted(pod, policy) == {
-        "vault-agent": NotConvertedReason.OPTED_OUT,
+        "vault-agent": NotConvertedReason.ONE_TIME,
         "gke-gcsfuse-metadata-prefetch": NotConvertedReason.NOT_CONVERTIBLE,
     }
 
@@ -75,7 +75,7 @@ ONE_AUTHENTICATION: Final = {
 
 @pytest.mark.parametrize("fields", ONE_AUTHENTICATION.values(), ids=ONE_AUTHENTICATION)
 def test_a_vault_agent_that_authenticates_once_stays(fields: JSONObject, policy: Policy) -> None:
-    assert not_converted(vault_pod(**fields), policy) == {"vault-agent": NotConvertedReason.OPTED_OUT}
+    assert not_converted(vault_pod(**fields), policy) == {"vault-agent": NotConvertedReason.ONE_TIME}
 
 
 LASTING_AUTHENTICATION: Final = {
@@ -100,7 +100,7 @@ def test_a_vault_agent_that_goes_on_is_moved(fields: JSONObject, policy: Policy)
     ],
     ids=str,
 )
-def test_a_git_sync_that_runs_once_is_nobodys_sidecar(fields: JSONObject, policy: Policy) -> None:
+def test_a_git_sync_that_runs_once_stays(fields: JSONObject, policy: Policy) -> None:
     """A word of its own behind the flag is no value to Go."""
     assert regular_of(after_conversion(task_pod({**GIT_SYNC, **fields}), policy)) == ["base", "git-sync"]
 

@@ -232,6 +232,21 @@ def test_every_exception_has_an_example_that_the_row_would_identify_without_it(r
         assert examples, f"add an example with {written(exception)} and `row: null`, or the row that identifies it instead of {row.id}"
 
 
+@pytest.mark.parametrize("row", [row for row in WITH_EXAMPLE if row.one_time], ids=lambda row: row.id)
+def test_every_condition_of_a_one_time_form_has_an_example_that_is_left_to_end(row: Sidecar) -> None:
+    """Neither waited for, nor sent a request, nor native."""
+    left = {"without_native": "ends-by-itself", "with_native": "ends-by-itself", "not_converted": "one-time"}
+    examples = [
+        one for one in IDENTIFIED if one.row == row.id and msgspec.to_builtins(one.expect) == msgspec.to_builtins(Expected()) | left
+    ]
+    alone = [
+        held[0] for one in examples if len(held := [condition for condition in row.one_time if condition.holds(*pod_and_sidecar(one))]) == 1
+    ]
+    missing = [written(condition) for condition in row.one_time if condition not in alone]
+
+    assert not missing, f"add an example of {row.id} with this condition of its one-time form and no other"
+
+
 @pytest.mark.parametrize("row", WITH_EXAMPLE, ids=lambda row: row.id)
 def test_every_condition_against_a_conversion_has_an_example_that_stays_regular(row: Sidecar) -> None:
     convert = row.native.convert if row.native else None

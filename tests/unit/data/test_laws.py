@@ -115,7 +115,7 @@ def subject_of(condition: Condition) -> tuple[str | None, str | None]:
 
 
 def test_airflows_own_pods_hold_exactly_these_sidecars() -> None:
-    """In several shapes each (two Airflows, one admission review). No row identifies git-sync-init, vector or helper."""
+    """In several shapes each (two Airflows, one admission review). No row identifies helper, of an image of its own."""
     pods = [(Path(path).stem, pod) for path, pod in pods_in("") if is_pod(path)]
     found = {
         (stem, container["name"], row)
@@ -127,6 +127,8 @@ def test_airflows_own_pods_hold_exactly_these_sidecars() -> None:
     assert found == {
         ("ke_kerberos_sidecar_template", "worker-kerberos", "airflow-kerberos"),
         ("ke_multi_container_template", "git-sync", "git-sync"),
+        ("ke_multi_container_template", "git-sync-init", "git-sync"),
+        ("ke_multi_container_template", "vector", "vector"),
         ("kpo_task_decorator", "airflow-xcom-sidecar", "airflow-xcom"),
         ("kpo_template_multi", "cloud-sql-proxy", "cloud-sql-proxy"),
         ("kpo_xcom", "airflow-xcom-sidecar", "airflow-xcom"),
