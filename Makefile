@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test e2e mutants attacks check format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
+.PHONY: help demo test explore e2e mutants attacks check format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,11 @@ demo: $(VENV)/ready ## a real Airflow pod in, the patch out, the patched command
 
 test: check ## style, types, import rules and the fast tests: what to run before each commit
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+
+explore: SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+explore: $(VENV)/ready ## search for failures: the property tests with random examples, five times as many; SEED=n repeats a search
+	@echo "make explore SEED=$(SEED) repeats this search"
+	$(BIN)/python -m pytest --numprocesses 3 --timeout 0 -m hypothesis --hypothesis-profile explore --hypothesis-seed $(SEED)
 
 e2e: $(VENV)/ready ## the tests on a real API server, node, mesh and Airflow; builds what is missing, once; needs Go, and root for pods
 	$(BIN)/python -m testbed build

@@ -6,16 +6,17 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import settings
 
+from tests.support import search
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
 if TYPE_CHECKING:
     from webhook.core.policy import Policy
 
-# For `make mutants`: every run of a test sees the same examples, and the first failure needs no smaller example.
-settings.register_profile("mutants", derandomize=True, database=None, phases=(Phase.explicit, Phase.generate))
+# Before any test module is imported: its settings begin with those of the profile.
+settings.load_profile(search.TEST)
 
 
 @pytest.fixture(scope="session")

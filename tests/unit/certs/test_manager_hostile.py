@@ -24,6 +24,7 @@ from certs.store import ENTRY
 from tests.support.fake_cluster import NAMES, FakeCluster
 from tests.support.interleaving import SERVED_NAMES, RecordingListener, verifies
 from tests.support.odd_certificates import flipped, odd_pairs
+from tests.support.search import examples
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -180,7 +181,7 @@ ATTACKS: Final = (
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of cryptography about odd certificates; in production it is no error either
 @given(st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), suppress_health_check=list(HealthCheck))
 def test_whatever_is_in_secret_and_bundle_one_reconcile_mends_it_and_no_leaf_expires(data: st.DataObject) -> None:
     one = attacked()
     for _ in range(data.draw(st.integers(1, 4))):

@@ -19,6 +19,7 @@ from certs.keyring_file import read_keyring
 from certs.lifetimes import DEFAULT_LIFETIMES
 from tests.support.fake_cluster import CONFIGURATION, SECRET, FakeCluster
 from tests.support.interleaving import Fault, Replica, trusts_any_own_authority, verifies
+from tests.support.search import examples
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -239,4 +240,4 @@ class Replicas(RuleBasedStateMachine):
 
 
 TestReplicas = Replicas.TestCase
-TestReplicas.settings = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+TestReplicas.settings = settings(max_examples=examples(60), stateful_step_count=40, suppress_health_check=list(HealthCheck))

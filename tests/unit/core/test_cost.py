@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.cost import Meter
 from tests.support.pods import ABLE_CLUSTER, review_of
+from tests.support.search import examples
 from webhook.core.admission import admit
 from webhook.core.built_in import default_policy
 from webhook.core.cluster import UNKNOWN_CLUSTER
@@ -307,7 +308,7 @@ PODS: Final = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(PODS, st.sampled_from(CLUSTERS))
 def test_no_pod_is_found_that_costs_more_than_its_size_allows(pod: JSONObject, cluster: Cluster) -> None:
     found = cost(pod, cluster)

@@ -14,6 +14,7 @@ from demo.simulated_injectors import inject_dapr, inject_istio, inject_istio_nat
 from tests.support.oracles.admission import apply_reply
 from tests.support.oracles.pod_validation import validate
 from tests.support.pods import ABLE_CLUSTER, admitted, own_command, review_of
+from tests.support.search import examples
 from tests.support.strategies import CLUSTERS, CONTAINER_FIELDS, IDS, JSON, NEAR_JSON, airflow_pods
 from webhook.core.admission import admit
 from webhook.core.cluster import NATIVE_SERVER, Cluster
@@ -49,14 +50,13 @@ SWITCHES = (
     "consul.hashicorp.com/enable-consul-dataplane-as-sidecar",
     "dapr.io/enable-native-sidecar",
 )
-"""Annotations that the injectors are asked by."""
+"""Annotations for the injectors."""
 
 thorough = settings(
-    max_examples=300,
-    deadline=None,
+    max_examples=examples(300),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-with_pods = settings(thorough, max_examples=100)
+with_pods = settings(thorough, max_examples=examples(100))
 """A pod takes long to make."""
 
 
@@ -124,7 +124,7 @@ def test_two_injectors_in_either_order_and_us_wherever_give_the_same_end_state(
         return admitted(pod, policy, ABLE_CLUSTER)[1]
 
     last = ours(second(first(pod)))
-    # What has to be asked to quit must be asked for that before it is injected.
+    # A sidecar that ends by its quit request needs the annotation for it before it is injected.
     assume(is_all_native(last))
     for other in (second(ours(first(pod))), second(first(ours(pod))), second(ours(first(ours(pod)))), first(second(pod))):
         assert end_state(ours(other)) == end_state(last)
@@ -257,9 +257,9 @@ def test_a_native_sidecar_is_never_waited_for_or_sent_a_quit_request(
 ) -> None:
     after = admitted(inject(pod, injectors), policy, cluster)[1]
     command = original_and_ours(by_name(after)["base"].get("command") or [])
-    asked = {command[place + 1] for place, word in enumerate(command) if word == "--sidecar"}
+    requested = {command[place + 1] for place, word in enumerate(command) if word == "--sidecar"}
 
-    assert asked <= set(names_in(after, "containers")) - {"base", "airflow-xcom-sidecar"}
+    assert requested <= set(names_in(after, "containers")) - {"base", "airflow-xcom-sidecar"}
 
 
 def original_and_ours(command: list[str]) -> list[str]:
