@@ -30,10 +30,10 @@ class Result(msgspec.Struct, frozen=True):
     Args:
         mutant: Which one.
         tests: How many tests call its function.
-        is_killed: Whether a test failed, or did not end.
+        killer: The test that failed, or what else shows the change; None: it has survived.
 
     """
 
     mutant: Mutant
     tests: int
-    is_killed: bool
+    killer: str | None

@@ -1,14 +1,19 @@
 """A pytest plugin that tries mutants instead of running the tests once.
 
-The process that collects the tests runs none itself: each fork begins with empty caches.
+What makes it quick: the tests are collected once, and the policy is built once; each mutant is tried in a fork of that process, with
+empty caches. It meets only the tests that call its function: first those that killed another mutant of that function, then the module's
+own, then the others, the quickest first.
 """
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
-import signal
+import subprocess
 import sys
 import time
+from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,56 +24,60 @@ from _pytest.runner import runtestprotocol
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 
+from tests.mutation.forks import Work, in_forks
 from tests.mutation.mutant import Mutant, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
 MUTANTS: Final = Path("mutants.json")
 RESULTS: Final = Path("results.json")
-COVERAGE: Final = Path("coverage.json")
-PASSED, FAILED = 0, 1
+AT_ONCE: Final = os.cpu_count() or 1
 SPARE_SECONDS: Final = 60
 TIMES_AS_LONG: Final = 20
 """A mutant may take this many times as long as its tests without it, and `SPARE_SECONDS` more, until it counts as one that does not end."""
 
-PROGRESS: Final = 50
+NO_END: Final = "no end"
+"""The killer of a mutant that does not end, or that ends the process."""
+
+PROGRESS: Final = 100
 """Mutants between two lines of progress."""
+
+set_mutant_under_test("stats")
+"""What is called while the tests are collected is written down as well."""
 
 
 class Coverage(msgspec.Struct):
-    """What one test calls.
+    """What the tests call.
 
     Args:
-        seconds: How long it took.
-        functions: mutmut's names of the functions.
+        seconds: How long each test took.
+        functions: mutmut's names of the functions that each test calls.
+        by_session: Of those that a fixture of the session calls.
 
     """
 
-    seconds: float
-    functions: set[str]
+    seconds: list[float]
+    functions: list[set[str]]
+    by_session: set[str]
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Find out which tests call which function, then try every mutant."""
+    at_import = state()._stats.copy()
+    set_mutant_under_test("")
     mutants = msgspec.json.decode(MUTANTS.read_bytes(), type=list[Mutant])
-    if _in_fork(lambda: _cover(session.items), 0) != PASSED:
+    [(_, answer)] = in_forks(iter([Work(None, lambda: _cover(session.items), 0)]), 1)
+    if answer is None:
         session.shouldfail = "a test fails without any mutant"
         return True
-    coverage = msgspec.json.decode(COVERAGE.read_bytes(), type=list[Coverage])
-    results = []
-    for number, mutant in enumerate(mutants, 1):
-        result = _try(mutant, session.items, coverage)
-        results.append(result)
-        if not result.is_killed:
-            print(f"survived {result.tests} tests: {mutant.function} {' '.join(mutant.change)}", flush=True)
-        if number % PROGRESS == 0 or number == len(mutants):
-            print(f"{number} of {len(mutants)} tried, {sum(not one.is_killed for one in results)} survived", flush=True)
-    RESULTS.write_bytes(msgspec.json.encode(results))
+    trials = Trials(session.items, msgspec.json.decode(answer, type=Coverage), at_import)
+    RESULTS.write_bytes(msgspec.json.encode(list(trials.try_all(mutants))))
     return True
 
 
 _called_by_fixture: dict[str, set[str]] = {}
+_called_by_session: set[str] = set()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -78,55 +87,112 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[Non
     state()._stats.clear()
     value = yield
     _called_by_fixture[fixturedef.argname] = state()._stats.copy()
+    if fixturedef.scope == "session":
+        _called_by_session.update(state()._stats)
     state()._stats.update(before)
     return value
 
 
-def _cover(items: Sequence[pytest.Item]) -> bool:
+def _cover(items: Sequence[pytest.Item]) -> str:
     """Run every test, and write down what it and its fixtures called."""
     set_mutant_under_test("stats")
-    coverage = []
+    coverage = Coverage([], [], _called_by_session)
     for item, following in pairwise([*items, None]):
         assert item is not None
         state()._stats.clear()
         began = time.monotonic()
-        if not _passes(item, following):
-            return False
+        assert _passes(item, following), item.nodeid
+        coverage.seconds.append(time.monotonic() - began)
         fixtures = [_called_by_fixture.get(name, set()) for name in getattr(item, "fixturenames", ())]
-        coverage.append(Coverage(time.monotonic() - began, state()._stats.union(*fixtures)))
-    COVERAGE.write_bytes(msgspec.json.encode(coverage))
-    return True
+        coverage.functions.append(state()._stats.union(*fixtures))
+    return msgspec.json.encode(coverage).decode()
 
 
-def _try(mutant: Mutant, items: Sequence[pytest.Item], coverage: Sequence[Coverage]) -> Result:
-    """Run the tests that call the function, the quickest first."""
-    callers = sorted((index for index, test in enumerate(coverage) if mutant.key in test.functions), key=lambda one: coverage[one].seconds)
-    chosen = [items[index] for index in callers]
-    seconds = SPARE_SECONDS + TIMES_AS_LONG * sum(coverage[index].seconds for index in callers)
+class Trials:
+    """The trials of the mutants.
 
-    def run() -> bool:
+    Args:
+        items: The tests.
+        coverage: What they call.
+        at_import: mutmut's names of the functions that are called while the tests are collected.
+
+    """
+
+    def __init__(self, items: Sequence[pytest.Item], coverage: Coverage, at_import: set[str]) -> None:
+        """Nothing has been tried yet."""
+        self._items, self._coverage, self._at_import = items, coverage, at_import
+        self._caches = [one for one in gc.get_objects() if isinstance(one, functools._lru_cache_wrapper)]
+        self._killers: defaultdict[str, list[int]] = defaultdict(list)
+
+    def try_all(self, mutants: Sequence[Mutant]) -> Iterator[Result]:
+        """The result of each mutant, in any order."""
+        early = [mutant for mutant in mutants if mutant.key in self._coverage.by_session]
+        late = [mutant for mutant in mutants if mutant.key not in self._coverage.by_session]
+        survivors = 0
+        for number, result in enumerate(self._tried(early, late), 1):
+            survivors += result.killer is None
+            if result.killer is None:
+                print(f"survived {result.tests} tests: {result.mutant.function} {' '.join(result.mutant.change)}", flush=True)
+            if number % PROGRESS == 0 or number == len(mutants):
+                print(f"{number} of {len(mutants)} tried, {survivors} survived", flush=True)
+            yield result
+
+    def _tried(self, early: Sequence[Mutant], late: Sequence[Mutant]) -> Iterator[Result]:
+        """Those that the session's fixtures call need a fork in which these are not set up yet."""
+        yield from self._results(early)
+        self._set_up_session()
+        yield from self._results(late)
+
+    def _set_up_session(self) -> None:
+        """Build what the session's fixtures build, for all further forks."""
+        for item, following in pairwise(self._items):
+            fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
+            if any(one[-1].scope == "session" and one[-1].cached_result is None for one in fixtures):
+                item.session._setupstate.setup(item)
+                item.session._setupstate.teardown_exact(following)
+        gc.collect()
+        gc.freeze()
+
+    def _results(self, mutants: Sequence[Mutant]) -> Iterator[Result]:
+        for (mutant, tests), answer in in_forks(map(self._work, mutants), AT_ONCE):
+            killer = NO_END if answer is None else answer
+            if killer.isdecimal():
+                self._killers[mutant.key].append(int(killer))
+                killer = self._items[int(killer)].nodeid
+            if not killer and mutant.key in self._at_import and _dies_at_import(mutant):
+                killer = "the import"
+            yield Result(mutant, tests, killer or None)
+
+    def _work(self, mutant: Mutant) -> Work[tuple[Mutant, int]]:
+        callers = [index for index, functions in enumerate(self._coverage.functions) if mutant.key in functions]
+        callers.sort(key=functools.partial(self._rank, mutant))
+        seconds = sum(self._coverage.seconds[index] for index in callers)
+        return Work((mutant, len(callers)), lambda: self._first_failure(mutant, callers), SPARE_SECONDS + int(TIMES_AS_LONG * seconds))
+
+    def _rank(self, mutant: Mutant, index: int) -> tuple[int, bool, float]:
+        """The lowest runs first."""
+        own = self._items[index].path.name.startswith(f"test_{mutant.module.rpartition('.')[2]}")
+        return -self._killers[mutant.key].count(index), not own, self._coverage.seconds[index]
+
+    def _first_failure(self, mutant: Mutant, callers: Sequence[int]) -> str:
+        """The index of the first test that fails; empty: none does."""
+        for cache in self._caches:
+            cache.cache_clear()
         set_mutant_under_test(mutant.name)
-        return all(_passes(item, following) for item, following in pairwise([*chosen, None]) if item is not None)
-
-    return Result(mutant, len(chosen), bool(chosen) and _in_fork(run, int(seconds)) != PASSED)
+        for index, following in pairwise([*callers, None]):
+            assert index is not None
+            if not _passes(self._items[index], None if following is None else self._items[following]):
+                return str(index)
+        return ""
 
 
 def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
     return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=following))
 
 
-def _in_fork(run: Callable[[], bool], seconds: int) -> int:
-    """The exit code of a fork that runs this; one that takes longer is ended by SIGALRM. 0 seconds: no limit."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    silence = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(silence, stream.fileno())
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(seconds)
-    code = FAILED
-    try:
-        code = PASSED if run() else FAILED
-    finally:
-        os._exit(code)
+def _dies_at_import(mutant: Mutant) -> bool:
+    """Whether the tests fail in a process in which the mutant is switched on before the modules are imported."""
+    command = [sys.executable, *sys.orig_argv[1:]]
+    arguments = [one for one in command if one not in ("-p", __name__)]
+    environment = {**os.environ, "MUTANT_UNDER_TEST": mutant.name}
+    return subprocess.run([*arguments, "--exitfirst"], env=environment, check=False, capture_output=True).returncode != 0

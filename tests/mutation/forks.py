@@ -1,0 +1,73 @@
+"""Work in forks of this process, several at a time, each with a time limit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Work(Generic[T]):
+    """What one fork does.
+
+    Args:
+        subject: What it is about.
+        run: What it does; its text is the answer.
+        seconds: After this time it is ended; 0: no limit.
+
+    """
+
+    subject: T
+    run: Callable[[], str]
+    seconds: int
+
+
+def in_forks(works: Iterator[Work[T]], at_once: int) -> Iterator[tuple[T, str | None]]:
+    """Each subject with the answer of its fork, in the order in which they end; None: the fork ended without an answer.
+
+    The next work is taken when there is room for it, so it can depend on earlier answers.
+    """
+    running: dict[int, tuple[T, int]] = {}
+    for work in works:
+        answer, its_end = os.pipe()
+        child = os.fork()
+        if not child:
+            _run(work, its_end)
+        os.close(its_end)
+        running[child] = work.subject, answer
+        if len(running) == at_once:
+            yield _first_end(running)
+    while running:
+        yield _first_end(running)
+
+
+def _first_end(running: dict[int, tuple[T, int]]) -> tuple[T, str | None]:
+    child, status = os.wait()
+    subject, answer = running.pop(child)
+    with os.fdopen(answer, encoding="utf-8") as stream:
+        text = stream.read()
+    return subject, text if status == 0 else None
+
+
+def _run(work: Work[T], answer: int) -> None:
+    """Never returns."""
+    code = 1
+    try:
+        silence = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(silence, stream.fileno())
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(work.seconds)
+        with os.fdopen(answer, "w", encoding="utf-8") as stream:
+            stream.write(work.run())
+        code = 0
+    finally:
+        os._exit(code)
