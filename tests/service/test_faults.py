@@ -1,4 +1,4 @@
-"""A fault of the webhook's own: it stops no pod, is counted, and its traceback tells where without telling what."""
+"""A fault of the webhook's own: it stops no pod, is counted, and its traceback says where it happened and holds no value of a pod."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import msgspec
 import pytest
 
 from tests.service.reviews import all_secrets, injected_pod, injected_review, new_uid, secrets_of, texts_of
+from tests.support.faulty_pods import FAULTY_PODS
 from tests.support.oracles.admission import verify
 from tests.support.pods import ABLE_CLUSTER, load, review_of
 from webhook.core.cluster import UNKNOWN_CLUSTER
-from webhook.core.patch import MAX_ANNOTATION_BYTES
 from webhook.core.pod_options import Mode
 from webhook.core.short_name import ShortNamePolicy
 from webhook.server.app import create_app
@@ -155,50 +155,12 @@ def test_a_patch_that_would_not_be_sound_never_leaves(policy: Policy, log: io.St
     review = injected_review()
     faulty = Faulty(dataclasses.replace(policy, short_name=ShortNamePolicy("no key")), "allow")
     assert verify(review, faulty.post(review).content) == json.loads(review)["request"]["object"]
-    problem = "UnsoundPatchError: the patch makes the pod invalid: label no key or its value is not valid"
+    problem = "UnsoundPatchError: the patch makes the pod invalid: label no key has an invalid key or value"
     assert _lines(log)[0]["traceback"][0] == problem
 
 
-def _full_of_annotations() -> JSONObject:
-    pod = injected_pod()
-    annotations = pod["metadata"]["annotations"]
-    annotations["big"] = "x" * (MAX_ANNOTATION_BYTES - len("big") - sum(len(key + value) for key, value in annotations.items()))
-    return pod
-
-
-def _with(pod: JSONObject, field: str, *more: JSONObject) -> JSONObject:
-    pod["spec"][field] = [*(pod["spec"].get(field) or ()), *more]
-    return pod
-
-
-def _foreign(**fields: object) -> JSONObject:
-    """A pod whose image may have no shell, with these fields in the task's container."""
-    pod = injected_pod()
-    pod["metadata"]["labels"] = {"kubernetes_pod_operator": "True"}
-    pod["spec"]["containers"][0] |= {"image": "example.com/tool", "command": ["/tool"], **fields}
-    return pod
-
-
-HELPER = "airflow-sidecar-webhook-helper"
-VOLUME = "airflow-sidecar-webhook"
-PATH = "/airflow-sidecar-webhook"
-FAULTS_OF_OTHERS: dict[str, tuple[JSONObject, str]] = {
-    "two containers of one name": (_with(injected_pod(), "containers", {"name": "istio-proxy", "image": "a"}), "duplicate-names"),
-    "two init containers of one name": (_with(injected_pod(), "initContainers", {"name": "i"}, {"name": "i"}), "duplicate-names"),
-    "an init container called like the task": (_with(injected_pod(), "initContainers", {"name": "base"}), "duplicate-names"),
-    "two volumes of one name": (_with(injected_pod(), "volumes", {"name": "v"}, {"name": "v"}), "duplicate-names"),
-    "a name that no container may have": (_with(injected_pod(), "containers", {"name": "a" * 64}), "malformed-pod"),
-    "annotations that leave no room": (_full_of_annotations(), "annotations-full"),
-    "a container called like the helper": (_with(_foreign(), "containers", {"name": HELPER, "image": "a"}), "helper-name-taken"),
-    "an init container called like the helper": (_with(_foreign(), "initContainers", {"name": HELPER}), "helper-name-taken"),
-    "a volume called like the helper's": (_with(_foreign(), "volumes", {"name": VOLUME, "hostPath": {}}), "helper-name-taken"),
-    "a mount at the helper's path": (_foreign(volumeMounts=[{"name": "own", "mountPath": PATH}]), "helper-name-taken"),
-    "a block device at the helper's path": (_foreign(volumeDevices=[{"name": "own", "devicePath": PATH}]), "helper-name-taken"),
-}
-
-
 @pytest.mark.parametrize("cluster", [UNKNOWN_CLUSTER, ABLE_CLUSTER], ids=["old", "able"])
-@pytest.mark.parametrize(("pod", "reason"), FAULTS_OF_OTHERS.values(), ids=FAULTS_OF_OTHERS)
+@pytest.mark.parametrize(("pod", "reason"), FAULTY_PODS.values(), ids=FAULTY_PODS)
 def test_a_fault_of_others_is_a_reason_and_no_fault_of_the_webhooks(policy: Policy, pod: JSONObject, reason: str, cluster: Cluster) -> None:
     faulty = Faulty(dataclasses.replace(policy, helper_image="helper:1", mode=Mode.WRAP), "error", cluster=cluster)
     reply = faulty.post(review_of(pod, uid=new_uid()))

@@ -283,13 +283,11 @@ class Needs:
         self._by_volume: dict[str, int] = {}
         self._by_port: dict[int, int] = {}
         writable = facts.pod.spec.writable_volumes
-        for init in facts.pod.init_containers:
-            place = self._places.get(init.name, 0)
-            for mount in init.mounts:
-                if mount.name in writable:
-                    self._by_volume[mount.name] = max(place, self._by_volume.get(mount.name, 0))
-            for number in _numbers(init):
-                self._by_port[number] = max(place, self._by_port.get(number, 0))
+        # In their order, so that the last one with a volume or a port is the one that counts.
+        for init in [one for one in facts.pod.init_containers if one.name in self._places]:
+            place = self._places[init.name]
+            self._by_volume |= {mount.name: place for mount in init.mounts if mount.name in writable}
+            self._by_port |= dict.fromkeys(_numbers(init), place)
         self._meshes = self._last(list(self._of_meshes()))
 
     def of(self, container: Container) -> int:
@@ -300,13 +298,13 @@ class Needs:
         return max(own, self._meshes, by_volume, by_port)
 
     def _last(self, names: list[str]) -> int:
-        return max([self._places.get(name, 0) for name in names], default=0)
+        return max([self._places[name] for name in names], default=0)
 
     def _of_meshes(self) -> Iterator[str]:
         for name in self._facts.native_sidecars:
             row = self._facts.rows[name]
             if row.native and row.native.convert and row.native.convert.starts_first:
-                yield name
+                yield from [name] if name in self._places else []
                 yield from _matching((*row.init_containers, *row.native.convert.next_init_containers), self._rest)
 
 

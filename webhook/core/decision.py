@@ -126,8 +126,7 @@ def skip_unread(pod: Pod) -> SkipReason | None:
         return SkipReason.NOT_AIRFLOW
     if len(pod.spec.containers) + len(pod.init_containers) > MAX_CONTAINERS:
         return SkipReason.TOO_MANY_CONTAINERS
-    names = [container.name for container in (*pod.spec.containers, *pod.init_containers)]
-    if max(map(len, names), default=0) > MAX_NAME_CHARACTERS:
+    if any(len(container.name) > MAX_NAME_CHARACTERS for container in (*pod.spec.containers, *pod.init_containers)):
         message = f"the name of a container is longer than {MAX_NAME_CHARACTERS} characters"
         raise MalformedPodError(message)
     return SkipReason.DUPLICATE_NAMES if _has_duplicate_names(pod) else None
@@ -255,7 +254,9 @@ def _known_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[
     main = facts.main_container
     if facts.origin in RUNS_AIRFLOW_IMAGE or (main is not None and policy.entrypoints.has_shell(main.image or "")):
         return IMAGE_SHELL
-    program = entrypoint.words[0] if entrypoint.words else ""
+    if not entrypoint.words:
+        return None
+    program = entrypoint.words[0]
     more = SHELLS.get(program.rpartition("/")[2])
     return None if more is None else (program, *more)
 

@@ -245,19 +245,19 @@ def _violations(part: dict[str, Any], before: Pod) -> Iterator[str]:
 def _violations_of_metadata(metadata: dict[str, Any], before: Pod) -> Iterator[str]:
     for key, value in metadata.get("labels", {}).items() - before.labels.items():
         if not (is_label_value(value) and is_qualified_name(key)):
-            yield f"label {key} or its value is not valid"
+            yield f"label {key} has an invalid key or value"
     for key in metadata.get("annotations", {}).keys() - before.annotations.keys():
         if not is_qualified_name(key):
-            yield f"the key of annotation {key} is not valid"
+            yield f"annotation {key} has an invalid key"
 
 
 def _violations_of_container(container: dict[str, Any]) -> Iterator[str]:
     paths = [mount["mountPath"] for mount in container.get("volumeMounts", ())]
     if paths and _has_twice([*paths, *{device["devicePath"] for device in container.get("volumeDevices", ())}]):
-        yield f"a mountPath of container {container['name']} stands twice"
+        yield f"container {container['name']} has a mountPath twice"
     for variable in container.get("env", ()):
         if not _VARIABLE.fullmatch(variable["name"]):
-            yield f"the name of a variable of container {container['name']} is not valid"
+            yield f"container {container['name']} has a variable with an invalid name"
 
 
 def _violations_of_spec(spec: dict[str, Any]) -> Iterator[str]:
@@ -265,9 +265,9 @@ def _violations_of_spec(spec: dict[str, Any]) -> Iterator[str]:
     if not containers:
         yield "spec.containers: at least one is required"
     if _has_twice([container["name"] for container in (*inits, *containers)]):
-        yield "a name of a container stands twice"
+        yield "two containers have the same name"
     if _has_twice([volume["name"] for volume in spec.get("volumes", ())]):
-        yield "a name of a volume stands twice"
+        yield "two volumes have the same name"
     for container in inits:
         if container.get("restartPolicy") != "Always" and not _ONLY_FOR_NATIVE_SIDECARS.isdisjoint(container):
             yield f"init container {container['name']} has a field for native sidecars only"

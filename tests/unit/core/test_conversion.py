@@ -297,6 +297,16 @@ def test_istios_status_annotation_is_moved_along_or_left_as_it_is(given: str, ex
     assert after["metadata"]["annotations"]["sidecar.istio.io/status"] == (given if expected is None else expected)
 
 
+@pytest.mark.parametrize(("characters", "is_moved"), [(32 * 1024, True), (32 * 1024 + 1, False)])
+def test_a_record_of_more_than_32_ki_characters_stays_as_it_is(characters: int, *, is_moved: bool, policy: Policy) -> None:
+    text = '{"containers":["istio-proxy"],"new":""}'
+    text = text.replace('"new":""', f'"new":"{"x" * (characters - len(text))}"')
+    after = after_conversion(annotated(istio_pod(), {"sidecar.istio.io/status": text}), policy)
+
+    assert len(text) == characters
+    assert (after["metadata"]["annotations"]["sidecar.istio.io/status"] != text) is is_moved
+
+
 def test_a_status_annotation_that_is_not_there_is_not_made_up(policy: Policy) -> None:
     pod = istio_pod()
     del pod["metadata"]["annotations"]["sidecar.istio.io/status"]

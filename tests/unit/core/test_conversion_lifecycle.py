@@ -44,19 +44,22 @@ DRAIN: Final = ["pilot-agent", "request", "--debug-port=15020", "POST", "drain"]
 
 
 STAYING_HOOKS: Final = {
-    "a preStop that nobody knows": (FLUENT_BIT, {"preStop": run("sh", "-c", "flush")}),
+    "an unknown preStop": (FLUENT_BIT, {"preStop": run("sh", "-c", "flush")}),
     "a preStop that sleeps": (FLUENT_BIT, {"preStop": {"sleep": {"seconds": 5}}}),
     "Vault's preStop that revokes the token": (None, {"preStop": run("/bin/sh", "-c", "/bin/sleep 5 && /bin/vault token revoke -self")}),
-    "a preStop that asks something else over HTTP": (FLUENT_BIT, {"preStop": {"httpGet": {"path": "/flush", "port": 2020}}}),
+    "a preStop with another HTTP request": (FLUENT_BIT, {"preStop": {"httpGet": {"path": "/flush", "port": 2020}}}),
     "a preStop that makes a file called shutdown": (FLUENT_BIT, {"preStop": run("touch", "/run/shutdown")}),
     "a preStop that makes such a file in a shell": (FLUENT_BIT, {"preStop": run("sh", "-c", "touch /tmp/shutdown && sleep 5")}),
-    "a preStop that asks for something like a shutdown": (FLUENT_BIT, {"preStop": {"httpGet": {"path": "/shutdown-report", "port": 2020}}}),
+    "a preStop whose request has shutdown in its path only as a part of a word": (
+        FLUENT_BIT,
+        {"preStop": {"httpGet": {"path": "/shutdown-report", "port": 2020}}},
+    ),
     "a stop signal": (FLUENT_BIT, {"stopSignal": "SIGINT"}),
 }
 
 
 @pytest.mark.parametrize(("sidecar", "hooks"), STAYING_HOOKS.values(), ids=STAYING_HOOKS)
-def test_a_hook_that_harms_nobody_stays(sidecar: JSONObject | None, hooks: JSONObject, policy: Policy) -> None:
+def test_a_hook_that_does_no_harm_stays(sidecar: JSONObject | None, hooks: JSONObject, policy: Policy) -> None:
     pod = task_pod({**sidecar, "lifecycle": hooks}) if sidecar else vault_pod(lifecycle=hooks)
     name = sidecar["name"] if sidecar else "vault-agent"
 

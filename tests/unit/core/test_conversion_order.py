@@ -57,7 +57,7 @@ ORDERS: Final[dict[str, tuple[JSONObject, list[str]]]] = {
     "istio-proxy comes behind istio-init and before the user's": (
         istio_pod(inits=(USER_INIT,)), ["istio-init", "istio-proxy", "prepare"],
     ),
-    "istio-proxy that held up the task comes to the same place": (
+    "istio-proxy that held up the task has the same place": (
         istio_pod(inject_istio_with_hold, inits=(USER_INIT,)), ["istio-init", "istio-proxy", "prepare"],
     ),
     "with Istio's CNI plugin istio-proxy comes behind istio-validation": (
@@ -77,7 +77,7 @@ ORDERS: Final[dict[str, tuple[JSONObject, list[str]]]] = {
     "other sidecars come behind an istio-proxy that is native already": (
         inject_istio_native(task_pod(FLUENT_BIT, inits=(USER_INIT,))), ["istio-init", "istio-proxy", "logs", "prepare"],
     ),
-    "whoever is asked to quit first stands last, since the kubelet ends the last one first": (
+    "the first to get a quit request is the last in the list, since the kubelet ends the last one first": (
         task_pod(FLUENT_BIT, CLOUD_SQL, GCSFUSE), ["gke-gcsfuse-sidecar", "logs", "database"],
     ),
     "linkerd-proxy comes behind linkerd-init": (
@@ -139,6 +139,31 @@ ORDERS: Final[dict[str, tuple[JSONObject, list[str]]]] = {
         ),
         ["logs", "first", "writes", "worker-kerberos"],
     ),
+    "of several init containers that write into a volume of a sidecar's, all go before it": (
+        task_pod(
+            {**KERBEROS, "volumeMounts": KERBEROS_MOUNT},
+            inits=(init("writes", volumeMounts=KERBEROS_MOUNT), init("between"), init("writes-too", volumeMounts=KERBEROS_MOUNT), init("last")),
+            volumes=("ticket",),
+        ),
+        ["writes", "between", "writes-too", "worker-kerberos", "last"],
+    ),
+    "an init container of a mesh is the first anyway, so its volumes and ports hold nothing back": (
+        task_pod(
+            container(istio_pod(), "istio-proxy"),
+            {**FLUENT_BIT, "volumeMounts": KERBEROS_MOUNT, "ports": [{"containerPort": 2020}]},
+            inits=(init("istio-init", volumeMounts=KERBEROS_MOUNT, ports=[{"containerPort": 2020}]), USER_INIT),
+            volumes=("istio-envoy", "ticket"),
+        ),
+        ["istio-init", "istio-proxy", "logs", "prepare"],
+    ),
+    "a native sidecar that is no mesh proxy holds nothing back": (
+        task_pod(CLOUD_SQL, inits=(USER_INIT, init("logs", image="fluent/fluent-bit:4.0.0", restartPolicy="Always"))),
+        ["database", "prepare", "logs"],
+    ),
+    "nor does a native sidecar that is never converted": (
+        task_pod(FLUENT_BIT, inits=(USER_INIT, init("datadog-agent-injected", image="datadog/agent:7", restartPolicy="Always"))),
+        ["logs", "prepare", "datadog-agent-injected"],
+    ),
     "nothing is said about somebody else's native sidecar": (
         task_pod(FLUENT_BIT, inits=(init("mine", restartPolicy="Always"), USER_INIT)), ["logs", "mine", "prepare"],
     ),
@@ -198,12 +223,12 @@ def test_a_converted_pod_is_the_one_that_istio_renders_natively(inject: Injector
 
 
 def test_the_annotation_before_istio_and_the_conversion_after_it_give_the_same_pod(policy: Policy) -> None:
-    asked = after_conversion(
+    annotated_first = after_conversion(
         inject_istio(admitted(annotated(task_pod(), {"sidecar.istio.io/inject": "true"}), policy, ABLE_CLUSTER)[1]), policy
     )
     converted = after_conversion(inject_istio(annotated(task_pod(), {"sidecar.istio.io/inject": "true"})), policy)
 
-    assert asked == converted
+    assert annotated_first == converted
 
 
 def test_linkerds_proxy_is_converted_to_what_its_injector_renders_natively(policy: Policy) -> None:

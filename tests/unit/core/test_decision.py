@@ -134,7 +134,7 @@ ROWS: dict[str, tuple[JSONObject, str]] = {
     "an operator without a command in a foreign image": (operator_pod(None), "left entrypoint-unknown"),
     "an operator with an empty command": (operator_pod([]), "left entrypoint-unknown"),
     "an operator without a command in Airflow's image": (operator_pod(None, "apache/airflow:3.3.2"), "wrapped sidecars-quit"),
-    "the user tells the entrypoint": (operator_pod(None, "python:3.12", entrypoint='["python"]'), "wrapped sidecars-quit"),
+    "the user names the entrypoint": (operator_pod(None, "python:3.12", entrypoint='["python"]'), "wrapped sidecars-quit"),
 }
 
 
@@ -446,28 +446,28 @@ def test_a_status_port_of_0_leaves_no_quit_and_no_wait(policy: Policy) -> None:
     assert admitted(inject_istio(pod), policy)[0].reason == "no-quit"
 
 
-ASKS = {
-    "vault-agent that was asked for": ({"vault.hashicorp.com/agent-inject": "true"}, {"vault.hashicorp.com/agent-enable-quit": "true"}),
-    "vault-agent with the user's own word": ({"vault.hashicorp.com/agent-inject": "true", "vault.hashicorp.com/agent-enable-quit": "false"}, {}),
+QUIT_HINTS = {
+    "vault-agent that will be injected": ({"vault.hashicorp.com/agent-inject": "true"}, {"vault.hashicorp.com/agent-enable-quit": "true"}),
+    "vault-agent with the user's own value": ({"vault.hashicorp.com/agent-inject": "true", "vault.hashicorp.com/agent-enable-quit": "false"}, {}),
     "vault-agent that is there already": (
         {"vault.hashicorp.com/agent-inject": "true", "vault.hashicorp.com/agent-inject-status": "injected"}, {}),
     "no vault": ({}, {}),
-    "Linkerd that was asked for": ({"linkerd.io/inject": "enabled"}, {"config.linkerd.io/proxy-admin-shutdown": "enabled"}),
-    "Linkerd with the user's own word": ({"linkerd.io/inject": "enabled", "config.linkerd.io/proxy-admin-shutdown": "disabled"}, {}),
+    "Linkerd that will be injected": ({"linkerd.io/inject": "enabled"}, {"config.linkerd.io/proxy-admin-shutdown": "enabled"}),
+    "Linkerd with the user's own value": ({"linkerd.io/inject": "enabled", "config.linkerd.io/proxy-admin-shutdown": "disabled"}, {}),
     "Linkerd that is not wanted": ({"linkerd.io/inject": "disabled"}, {}),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("given", "asked"), ASKS.values(), ids=ASKS)
+@pytest.mark.parametrize(("given", "added"), QUIT_HINTS.values(), ids=QUIT_HINTS)
 def test_injectors_are_annotated_for_a_clean_quit_before_they_inject_and_never_over_the_user(
-    given: dict[str, str], asked: dict[str, str], policy: Policy
+    given: dict[str, str], added: dict[str, str], policy: Policy
 ) -> None:
     pod = load(EXECUTOR)
     pod["metadata"]["annotations"] |= given
     after = admitted(pod, policy)[1]["metadata"]["annotations"]
     after.pop(names.STATUS_ANNOTATION)
 
-    assert after == pod["metadata"]["annotations"] | asked
+    assert after == pod["metadata"]["annotations"] | added
 
 
 def test_an_injector_that_the_admin_says_is_installed_is_annotated_without_a_mark_on_the_pod() -> None:

@@ -1,4 +1,4 @@
-"""Which injectors are asked by annotation to render a native sidecar, and that the user's own value wins.
+"""Which injectors are annotated so that they render a native sidecar, and that the user's own value wins.
 
 The pods have the shape that the injectors' sources give them, as far as a rule reads it. The tests of the mesh compare with real injectors.
 """
@@ -92,7 +92,7 @@ def test_another_word_for_true_is_no_refusal_and_stays_as_it_was_written(pod: JS
     assert said != {}
 
 
-# --- asking ---
+# --- hints ---
 
 
 NATIVE_ISTIO: Final = {"sidecar.istio.io/nativeSidecar": "true"}
@@ -100,8 +100,8 @@ NATIVE_LINKERD: Final = dict.fromkeys(LINKERD_SWITCHES, "true")
 NATIVE_CONSUL: Final = {"consul.hashicorp.com/enable-consul-dataplane-as-sidecar": "true"}
 NATIVE_DAPR: Final = {"dapr.io/enable-native-sidecar": "true"}
 
-# For each claim the annotations, the labels, the installed injectors, and what is asked.
-ASKS: Final[dict[str, tuple[dict[str, str], dict[str, str], frozenset[str], dict[str, str]]]] = {
+# For each claim: the pod's annotations and labels, the installed injectors, and the annotations that are added.
+HINTS: Final[dict[str, tuple[dict[str, str], dict[str, str], frozenset[str], dict[str, str]]]] = {
     "Istio by its annotation": ({"sidecar.istio.io/inject": "true"}, {}, frozenset(), NATIVE_ISTIO),
     "Istio by its label": ({}, {"sidecar.istio.io/inject": "true"}, frozenset(), NATIVE_ISTIO),
     "Istio by its revision": ({}, {"istio.io/rev": "stable"}, frozenset(), NATIVE_ISTIO),
@@ -124,13 +124,13 @@ ASKS: Final[dict[str, tuple[dict[str, str], dict[str, str], frozenset[str], dict
     "Dapr by its annotation": ({"dapr.io/enabled": "true"}, {}, frozenset(), NATIVE_DAPR),
     "Dapr that is installed injects only where a pod says so": ({}, {}, frozenset({"dapr"}), {}),
     "Vault has no switch, and its quit is not needed": ({"vault.hashicorp.com/agent-inject": "true"}, {}, frozenset({"vault"}), {}),
-    "nobody": ({}, {}, frozenset(), {}),
+    "no injector": ({}, {}, frozenset(), {}),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("annotations", "labels", "installed", "asked"), ASKS.values(), ids=ASKS)
+@pytest.mark.parametrize(("annotations", "labels", "installed", "added"), HINTS.values(), ids=HINTS)
 def test_each_injector_is_annotated_by_its_own_switch_where_it_is_in_play(
-    annotations: dict[str, str], labels: dict[str, str], installed: frozenset[str], asked: dict[str, str], policy: Policy
+    annotations: dict[str, str], labels: dict[str, str], installed: frozenset[str], added: dict[str, str], policy: Policy
 ) -> None:
     pod = task_pod(annotations=annotations, labels=labels)
     after = after_conversion(pod, policy, Cluster(NativeSupport.READY, Version(1, 34, 4), installed, frozenset()))["metadata"][
@@ -138,7 +138,7 @@ def test_each_injector_is_annotated_by_its_own_switch_where_it_is_in_play(
     ]
     after.pop(names.STATUS_ANNOTATION)
 
-    assert after == pod["metadata"]["annotations"] | asked
+    assert after == pod["metadata"]["annotations"] | added
 
 
 EVERYBODY: Final = {

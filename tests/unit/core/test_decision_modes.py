@@ -84,7 +84,7 @@ NOBODYS: Final = {"name": "cache", "image": "redis:8"}
 
 @pytest.mark.parametrize("inject", [*LEGACY_ISTIO, inject_istio_native])
 def test_each_sidecar_of_a_mixed_pod_gets_its_own_treatment(inject: Injector, policy: Policy) -> None:
-    """One native, one asked to quit, one that nobody knows."""
+    """One native, one with a quit request, one that is in no catalogue."""
     pod = inject(task_pod(STAYING_SQL, NOBODYS))
     after = after_conversion(pod, policy)
     command = container(after, "base")["command"]

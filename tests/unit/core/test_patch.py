@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import Any, Final
 
 import jsonpatch
 import msgspec
@@ -11,7 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.core.errors import UnsoundPatchError
-from webhook.core.patch import MAX_ANNOTATION_BYTES, Operation, add, add_entries, add_items, move, pointer, prove, remove
+from webhook.core.patch import (
+    MAX_ANNOTATION_BYTES,
+    Operation,
+    add,
+    add_entries,
+    add_items,
+    annotations_are_full,
+    move,
+    pointer,
+    prove,
+    remove,
+)
 from webhook.core.pod import Pod
 
 KEYS = st.text(max_size=10)
@@ -50,41 +62,126 @@ def test_tildes_and_slashes_in_a_key_are_escaped() -> None:
     assert pointer("metadata", "annotations", "a/b~c", 0) == "/metadata/annotations/a~1b~0c/0"
 
 
-UNSOUND: dict[str, tuple[Operation, ...]] = {
-    "a missing parent": (add("x", "metadata", "annotations", "a"),),
-    "something that is not there": (remove("spec", "containers", 0, "command"),),
-    "an index beyond the end": (add("x", "spec", "containers", 7, "command"),),
-    "no container left": (remove("spec", "containers", 0), remove("spec", "containers", 0)),
-    "a container twice": (add({"name": "base"}, "spec", "containers", "-"),),
-    "an init container called like a regular one": (add([{"name": "base"}], "spec", "initContainers"),),
-    "a volume twice": (add([{"name": "v"}, {"name": "v"}], "spec", "volumes"),),
-    "a label over 63 characters": (add("a" * 64, "metadata", "labels", "a"),),
-    "a label whose key is none": (add("a", "metadata", "labels", "a key"),),
-    "an annotation whose key is none": (add({"a/b/c": ""}, "metadata", "annotations"),),
-    "a mount at the path of another": (add({"name": "v", "mountPath": "/a"}, "spec", "containers", 0, "volumeMounts", "-"),),
-    "a mount at the path of a block device": (add({"name": "v", "mountPath": "/dev/a"}, "spec", "containers", 0, "volumeMounts", "-"),),
+NOT_APPLIED: Final = "the patch does not apply: JsonPointerException"
+INVALID: Final = "the patch makes the pod invalid: "
+
+UNSOUND: Final[dict[str, tuple[tuple[Operation, ...], str]]] = {
+    "a missing parent": ((add("x", "metadata", "annotations", "a"),), NOT_APPLIED),
+    "something that is not there": ((remove("spec", "containers", 0, "command"),), "the patch does not apply: JsonPatchPathNotFound"),
+    "an index beyond the end": ((add("x", "spec", "containers", 7, "command"),), NOT_APPLIED),
+    "no container left": (
+        (remove("spec", "containers", 0), remove("spec", "containers", 0)), f"{INVALID}spec.containers: at least one is required"),
+    "a container twice": ((add({"name": "base"}, "spec", "containers", "-"),), f"{INVALID}two containers have the same name"),
+    "an init container called like a regular one": (
+        (add([{"name": "base"}], "spec", "initContainers"),), f"{INVALID}two containers have the same name"),
+    "a volume twice": ((add([{"name": "v"}, {"name": "v"}], "spec", "volumes"),), f"{INVALID}two volumes have the same name"),
+    "a label over 63 characters": ((add("a" * 64, "metadata", "labels", "a"),), f"{INVALID}label a has an invalid key or value"),
+    "a label whose key is none": ((add("a", "metadata", "labels", "a key"),), f"{INVALID}label a key has an invalid key or value"),
+    "an annotation whose key is none": ((add({"a/b/c": ""}, "metadata", "annotations"),), f"{INVALID}annotation a/b/c has an invalid key"),
+    "a mount at the path of another": (
+        (add({"name": "v", "mountPath": "/a"}, "spec", "containers", 0, "volumeMounts", "-"),), f"{INVALID}container base has a mountPath twice"),
+    "a mount at the path of a block device": (
+        (add({"name": "v", "mountPath": "/dev/a"}, "spec", "containers", 0, "volumeMounts", "-"),), f"{INVALID}container base has a mountPath twice"),
     "a variable whose name is none": (
-        move(("spec", "containers", 0), "spec", "initContainers", 0),
-        add([{"name": "1=2"}], "spec", "initContainers", 0, "env"),
+        (move(("spec", "containers", 0), "spec", "initContainers", 0), add([{"name": "1=2"}], "spec", "initContainers", 0, "env")),
+        f"{INVALID}container base has a variable with an invalid name",
     ),
-    "a probe on a plain init container": (add([{"name": "i", "startupProbe": {}}], "spec", "initContainers"),),
-    "too many annotations": (add({"a": "x" * MAX_ANNOTATION_BYTES}, "metadata", "annotations"),),
-    "too many annotations in bytes": (add({"a": "é" * (MAX_ANNOTATION_BYTES // 2)}, "metadata", "annotations"),),
-}
+    "a probe on a plain init container": (
+        (add([{"name": "i", "startupProbe": {}}], "spec", "initContainers"),), f"{INVALID}init container i has a field for native sidecars only"),
+    "two faults": (
+        (add("-", "metadata", "labels", "a"), add([{"name": "v"}, {"name": "v"}], "spec", "volumes")),
+        f"{INVALID}label a has an invalid key or value; two volumes have the same name",
+    ),
+    "too many annotations": ((add({"a": "x" * MAX_ANNOTATION_BYTES}, "metadata", "annotations"),), "the annotations are over 256 KiB"),
+    "too many annotations in bytes": (
+        (add({"a": "é" * (MAX_ANNOTATION_BYTES // 2)}, "metadata", "annotations"),), "the annotations are over 256 KiB"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("operations", UNSOUND.values(), ids=UNSOUND)
-def test_an_unsound_patch_never_leaves(operations: tuple[Operation, ...]) -> None:
-    with pytest.raises(UnsoundPatchError):
+@pytest.mark.parametrize(("operations", "message"), UNSOUND.values(), ids=UNSOUND)
+def test_an_unsound_patch_never_leaves_and_the_error_says_why(operations: tuple[Operation, ...], message: str) -> None:
+    with pytest.raises(UnsoundPatchError) as raised:
         prove(pod(), operations)
 
-
-def test_a_probe_on_a_native_sidecar_is_sound() -> None:
-    prove(pod(), (add([{"name": "i", "startupProbe": {}, "restartPolicy": "Always"}], "spec", "initContainers"),))
+    assert str(raised.value) == message
 
 
-def test_a_second_mount_of_a_volume_at_a_path_of_its_own_is_sound() -> None:
-    prove(pod(), (add({"name": "a", "mountPath": "/b"}, "spec", "containers", 0, "volumeMounts", "-"),))
+SIDECAR: Final = {
+    "name": "istio-proxy",
+    "command": ["pilot-agent"],
+    "args": ["proxy"],
+    "env": [{"name": "A", "value": "b"}],
+    "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+    "livenessProbe": {"httpGet": {"port": 1}},
+    "readinessProbe": {"httpGet": {"port": 1}},
+    "startupProbe": {"httpGet": {"port": 1}},
+    "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}],
+    "volumeMounts": [{"name": "v", "mountPath": "/v"}],
+}
+FULL_POD: Final[dict[str, Any]] = {
+    "annotations": {"a/b": "c"},
+    "spec": {
+        "containers": [{"name": "base", "command": ["sh"], "args": ["-c"]}, SIDECAR],
+        "initContainers": [{"name": "prepare"}, {"name": "native", "restartPolicy": "Always", "startupProbe": {}}],
+        "volumes": [{"name": "v"}],
+    },
+}
+MOVED: Final = (move(("spec", "containers", 1), "spec", "initContainers", 1), add("Always", "spec", "initContainers", 1, "restartPolicy"))
+HERE: Final = ("spec", "initContainers", 1)
+
+SOUND: Final[dict[str, tuple[Operation, ...]]] = {
+    "a label beside others": (add("x", "metadata", "labels", "b"),),
+    "an annotation beside others": (add("x", "metadata", "annotations", "b"),),
+    "command and args": (remove("spec", "containers", 0, "command"), remove("spec", "containers", 0, "args")),
+    "a command of a sidecar": (remove("spec", "containers", 1, "command"), remove("spec", "containers", 1, "args")),
+    "an init container before all": (add({"name": "helper"}, "spec", "initContainers", 0),),
+    "a native init container with a probe": (add({"name": "i", "startupProbe": {}, "restartPolicy": "Always"}, "spec", "initContainers", "-"),),
+    "a volume, and a mount of it": (
+        add({"name": "w"}, "spec", "volumes", "-"), add({"name": "w", "mountPath": "/w"}, "spec", "containers", 1, "volumeMounts", "-")),
+    "a second mount of a volume at a path of its own": (add({"name": "v", "mountPath": "/b"}, "spec", "containers", 1, "volumeMounts", "-"),),
+    "the first mount of a container": (add([{"name": "v", "mountPath": "/v"}], "spec", "containers", 0, "volumeMounts"),),
+    "an init container at another place": (move(("spec", "initContainers", 1), "spec", "initContainers", 0),),
+    "a moved sidecar": MOVED,
+    "a moved sidecar with other hooks": (*MOVED, add({"preStop": {}}, *HERE, "lifecycle")),
+    "a moved sidecar with no hooks": (*MOVED, remove(*HERE, "lifecycle")),
+    "a moved sidecar with another startup probe": (*MOVED, add({}, *HERE, "startupProbe")),
+    "a moved sidecar with one more variable": (*MOVED, add({"name": "B.c-d_1", "value": ""}, *HERE, "env", "-")),
+    "a moved sidecar with a variable again": (*MOVED, add({"name": "A", "value": ""}, *HERE, "env", "-")),
+    "a moved sidecar without a resize policy": (*MOVED, remove(*HERE, "resizePolicy")),
+    "a sidecar that is removed": (remove("spec", "containers", 1),),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("operations", SOUND.values(), ids=SOUND)
+def test_a_sound_patch_may_leave(operations: tuple[Operation, ...]) -> None:
+    prove(pod(**copy.deepcopy(FULL_POD)), operations)
+
+
+BREAKING: Final[dict[str, tuple[tuple[Operation, ...], str]]] = {
+    "a moved sidecar that is no native one": (MOVED[:1], "init container istio-proxy has a field for native sidecars only"),
+    "a volume of a name that is there": ((add({"name": "v"}, "spec", "volumes", "-"),), "two volumes have the same name"),
+    "an init container of a name that is there": ((add({"name": "native"}, "spec", "initContainers", "-"),), "two containers have the same name"),
+    "a mount at a path that is taken": (
+        (add({"name": "v", "mountPath": "/v"}, "spec", "containers", 1, "volumeMounts", "-"),), "container istio-proxy has a mountPath twice"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("operations", "fault"), BREAKING.values(), ids=BREAKING)
+def test_a_patch_that_clashes_with_what_is_there_never_leaves(operations: tuple[Operation, ...], fault: str) -> None:
+    with pytest.raises(UnsoundPatchError) as raised:
+        prove(pod(**copy.deepcopy(FULL_POD)), operations)
+
+    assert str(raised.value) == INVALID + fault
+
+
+@pytest.mark.parametrize("field", ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"])
+def test_each_field_for_native_sidecars_only_is_refused_on_a_plain_init_container(field: str) -> None:
+    container = {"name": "sidecar", field: {"preStop": {}} if field == "lifecycle" else {}}
+
+    with pytest.raises(UnsoundPatchError) as raised:
+        prove(pod(spec={"containers": [{"name": "base"}, container]}), MOVED[:1])
+
+    assert str(raised.value) == f"{INVALID}init container sidecar has a field for native sidecars only"
 
 
 @pytest.mark.parametrize("key", ["a", "app.kubernetes.io/name", "a" * 63, "a" * 253 + "/" + "b" * 63])
@@ -98,10 +195,49 @@ def test_a_key_that_it_does_not_take_never_leaves(key: str) -> None:
         prove(pod(), (add("x", "metadata", "labels", key),))
 
 
-def test_what_was_wrong_before_is_not_our_patchs_fault() -> None:
-    broken = pod(labels={"a": "b" * 64}, spec={"containers": [{"name": "base"}, {"name": "base"}]})
+WRONG_BEFORE: Final[dict[str, Any]] = {
+    "labels": {"a": "b" * 64},
+    "annotations": {"no key": "b"},
+    "spec": {
+        "containers": [{"name": "base"}, {"name": "base"}],
+        "initContainers": [{"name": "plain", "restartPolicy": "Always"}],
+        "volumes": [{"name": "v"}, {"name": "v"}],
+    },
+}
 
-    prove(broken, (add("x", "metadata", "labels", "b"),))
+
+def test_what_was_wrong_before_is_not_our_patchs_fault() -> None:
+    prove(pod(**WRONG_BEFORE), (add("x", "metadata", "labels", "b"), add({"name": "w"}, "spec", "volumes", "-")))
+
+
+def test_of_a_pod_that_was_wrong_before_only_the_faults_of_the_patch_are_named() -> None:
+    with pytest.raises(UnsoundPatchError) as raised:
+        prove(pod(**WRONG_BEFORE), (add("-", "metadata", "labels", "b"), add({"name": "w"}, "spec", "volumes", "-")))
+
+    assert str(raised.value) == f"{INVALID}label b has an invalid key or value"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_full"),
+    [
+        ("x" * (MAX_ANNOTATION_BYTES - 1), False),
+        ("x" * MAX_ANNOTATION_BYTES, True),
+        ("é" * (MAX_ANNOTATION_BYTES // 2 - 1), False),
+        ("é" * (MAX_ANNOTATION_BYTES // 2), True),
+        ("\U0001f600" * (MAX_ANNOTATION_BYTES // 4), True),
+        ("\ud800" * (MAX_ANNOTATION_BYTES // 4), False),
+    ],
+    ids=[
+        "ascii",
+        "ascii, a byte more",
+        "two bytes each",
+        "two bytes each, a byte more",
+        "four bytes each",
+        "half a pair: three bytes each",
+    ],
+)
+def test_annotations_are_full_at_256_kib_of_utf_8_with_their_keys(value: str, *, is_full: bool) -> None:
+    assert annotations_are_full({"k": value}) is is_full
 
 
 def test_the_pod_itself_is_not_touched_by_the_proof() -> None:

@@ -1,4 +1,4 @@
-"""Every pod that Airflow and its chart really send: decided as it should be, and its command line kept word for word."""
+"""Every pod that Airflow and its chart really send: decided as it should be, and its command line is the same word for word."""
 
 from __future__ import annotations
 

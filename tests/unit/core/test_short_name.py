@@ -29,9 +29,9 @@ def pod(labels: Mapping[str, str] = {}, annotations: Mapping[str, str] = {}, **m
 
 
 ROWS = {
-    "nobody named it": (pod(annotations=IDS), {CANONICAL_NAME: "sales.load"}),
+    "nothing names it": (pod(annotations=IDS), {CANONICAL_NAME: "sales.load"}),
     "ids in labels alone, as KubernetesPodOperator's": (pod(labels=IDS), {CANONICAL_NAME: "sales.load"}),
-    "the annotation tells the whole id, the label a shortened one": (
+    "the annotation has the whole id, the label a shortened one": (
         pod(labels={"dag_id": "sal-1", "task_id": "loa-1"}, annotations=IDS), {CANONICAL_NAME: "sales.load"}),
     "a job of the chart": (pod(labels={"component": "create-user-job"}), {CANONICAL_NAME: "create-user-job"}),
     "nothing is known": (pod(), {CANONICAL_NAME: "airflow-task"}),

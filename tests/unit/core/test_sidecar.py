@@ -134,7 +134,7 @@ GARBAGE: Final = (
 
 @pytest.mark.parametrize("text", GARBAGE, ids=lambda text: repr(text[:12]))
 def test_a_status_port_that_is_no_port_number_is_passed_over(text: str) -> None:
-    """The next place is asked; nothing of the text gets further."""
+    """The next place is read; nothing of the text gets further."""
     document = json.dumps({"statusPort": text})
     sidecar = istio({PORT: text, CONFIG: document}, {"PROXY_CONFIG": '{"statusPort":1003}'})
     assert sidecar.quit == Endpoint(1003, "/quitquitquit", "POST")

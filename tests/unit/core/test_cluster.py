@@ -1,0 +1,92 @@
+"""What the rules assume of a cluster, from what was read of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from webhook.core.cluster import (
+    Cluster,
+    ClusterObservation,
+    MutatingWebhook,
+    NativeSupport,
+    NativeSwitch,
+    ServerVersion,
+    assess,
+    installed_injectors,
+    is_virtual_node,
+)
+from webhook.core.version import Version
+
+if TYPE_CHECKING:
+    from webhook.core.policy import Policy
+
+NEW: Final = Version(1, 34, 1)
+
+
+def observed(server: Version | None, oldest: Version | None = NEW, *, nodes: bool = True, emulates: bool = False) -> ClusterObservation:
+    """An observation of a server and its nodes, with an injector that is installed."""
+    version = None if server is None else ServerVersion(f"v{server}", server, emulates)
+    return ClusterObservation(version, oldest, nodes, frozenset({"istio"}), frozenset({"dapr"}))
+
+
+OBSERVATIONS: Final[dict[str, tuple[ClusterObservation, NativeSupport]]] = {
+    "new enough": (observed(Version(1, 29), Version(1, 29, 3)), NativeSupport.READY),
+    "no server": (observed(None), NativeSupport.UNKNOWN),
+    "no list of nodes": (observed(NEW, nodes=False), NativeSupport.UNKNOWN),
+    "an old server": (observed(Version(1, 28, 9)), NativeSupport.OLD_SERVER),
+    "an old kubelet": (observed(NEW, Version(1, 29, 2)), NativeSupport.OLD_KUBELET),
+    "no node, a server whose oldest kubelet is new enough": (observed(Version(1, 33), None), NativeSupport.READY),
+    "no node, a server whose oldest kubelet is too old": (observed(Version(1, 32, 9), None), NativeSupport.OLD_KUBELET),
+    "an emulated version with the gate": (observed(Version(1, 32), emulates=True), NativeSupport.EMULATING_SERVER),
+    "an emulated version without the gate": (observed(Version(1, 33), emulates=True), NativeSupport.READY),
+    "an emulated version that is too old": (observed(Version(1, 28), emulates=True), NativeSupport.OLD_SERVER),
+}
+
+
+@pytest.mark.parametrize(("observation", "support"), OBSERVATIONS.values(), ids=OBSERVATIONS)
+def test_native_sidecars_are_used_where_server_and_kubelets_are_known_to_be_new_enough(
+    observation: ClusterObservation, support: NativeSupport
+) -> None:
+    server = observation.server.counts_as if observation.server else None
+
+    assert assess(observation, NativeSwitch.AUTO) == Cluster(support, server, frozenset({"istio"}), frozenset({"dapr"}))
+    assert assess(observation, NativeSwitch.AUTO).is_native is (support is NativeSupport.READY)
+    assert assess(observation, NativeSwitch.ON).support is NativeSupport.FORCED_ON
+    assert assess(observation, NativeSwitch.OFF).support is NativeSupport.FORCED_OFF
+
+
+def test_the_minimum_kubelet_is_a_setting() -> None:
+    assert assess(observed(NEW, Version(1, 30)), NativeSwitch.AUTO, Version(1, 30)).support is NativeSupport.READY
+    assert assess(observed(NEW, Version(1, 30)), NativeSwitch.AUTO, Version(1, 31)).support is NativeSupport.OLD_KUBELET
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_virtual"),
+    [
+        ({}, False),
+        ({"type": "virtual-kubelet"}, True),
+        ({"type": "physical"}, False),
+        ({"eks.amazonaws.com/compute-type": "fargate", "zone": "a"}, True),
+        ({"eks.amazonaws.com/compute-type": "ec2"}, False),
+    ],
+    ids=str,
+)
+def test_a_node_without_a_kubelet_for_further_pods_does_not_count(labels: dict[str, str], *, is_virtual: bool) -> None:
+    assert is_virtual_node(labels) is is_virtual
+
+
+def test_an_injector_is_installed_by_the_name_of_its_webhook_and_comes_again_where_its_policy_says_so(policy: Policy) -> None:
+    webhooks = [
+        MutatingWebhook("istio-sidecar-injector", "rev.namespace.sidecar-injector.istio.io", "IfNeeded"),
+        MutatingWebhook("linkerd-proxy-injector", "linkerd-proxy-injector.linkerd.io"),
+        MutatingWebhook("another", "webhook.example.com", "IfNeeded"),
+    ]
+    installed, reinvoked = installed_injectors(webhooks, policy.catalogue)
+
+    assert {"istio", "linkerd"} <= installed
+    assert "dapr" not in installed
+    assert "istio" in reinvoked
+    assert "linkerd" not in reinvoked
+    assert reinvoked < installed

@@ -1,0 +1,134 @@
+"""What is read of a pod, and what an error about one says: the place, and never a value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from webhook.core.errors import MalformedPodError
+from webhook.core.pod import MAX_COMMAS, encode_pod, is_too_large, read_pod
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.json_object import JSONObject
+    from webhook.core.pod import Container
+
+NOT_JSON: Final = "the pod is not JSON, or is nested deeper than any pod"
+
+
+def pod(**fields: Any) -> JSONObject:
+    """A pod with one container that has these fields."""
+    return {"metadata": {}, "spec": {"containers": [{"name": "base", **fields}]}}
+
+
+def container(**fields: Any) -> Container:
+    """The container of that pod."""
+    return read_pod(pod(**fields)).spec.containers[0]
+
+
+def nested(depth: int) -> JSONObject:
+    """A mapping in a mapping, this deep."""
+    inner: JSONObject = {}
+    for _ in range(depth):
+        inner = {"a": inner}
+    return inner
+
+
+UNREADABLE: Final[dict[str, tuple[JSONObject | bytes, str]]] = {
+    "no spec": ({"metadata": {}}, "Object missing required field `spec`"),
+    "a name that is a number": (
+        pod() | {"spec": {"containers": [{"name": 1}]}},
+        "Expected `str`, got `int` - at `$.spec.containers[0].name`",
+    ),
+    "no JSON": (b"{", NOT_JSON),
+    "no UTF-8": (b'{"metadata": {"name": "\xff"}}', NOT_JSON),
+    "too deep": (b'{"metadata":' * 100_000, NOT_JSON),
+    "a mapping with what JSON does not have": ({"metadata": object()}, NOT_JSON),
+    "a mapping that is too deep": (nested(100_000), NOT_JSON),
+}
+
+
+@pytest.mark.parametrize(("data", "message"), UNREADABLE.values(), ids=UNREADABLE)
+def test_what_is_no_pod_is_refused_with_the_place(data: JSONObject | bytes, message: str) -> None:
+    with pytest.raises(MalformedPodError) as raised:
+        read_pod(data)
+
+    assert str(raised.value) == message
+
+
+def test_a_mapping_that_is_not_json_cannot_be_encoded() -> None:
+    with pytest.raises(MalformedPodError) as raised:
+        encode_pod({"metadata": object()})
+
+    assert str(raised.value) == NOT_JSON
+
+
+# Fields that are read when a rule needs them: the field, a value of a wrong type, what reads it.
+LATE: Final[dict[str, tuple[Any, Callable[[Container], object], str]]] = {
+    "env": ([{"name": 1}], lambda one: one.environment, "Expected `str`, got `int` - at `$[0].name` of env"),
+    "volumeMounts": (1, lambda one: one.mounts, "Expected `array | null`, got `int` of volumeMounts"),
+    "volumeDevices": (1, lambda one: one.device_paths, "Expected `array | null`, got `int` of volumeDevices"),
+    "ports": (1, lambda one: one.open_ports, "Expected `array | null`, got `int` of ports"),
+    "lifecycle": (1, lambda one: one.lifecycle_hooks, "Expected `object | null`, got `int` of lifecycle"),
+    "readinessProbe": (1, lambda one: one.readiness, "Expected `object | null`, got `int` of readinessProbe"),
+    "securityContext": (1, lambda one: one.security, "Expected `object | null`, got `int` of securityContext"),
+    "resources": (1, lambda one: one.demands, "Expected `object | null`, got `int` of resources"),
+}
+
+
+@pytest.mark.parametrize(("field", "value", "read", "message"), [(field, *row) for field, row in LATE.items()], ids=LATE)
+def test_a_field_that_is_read_late_is_refused_with_its_name(
+    field: str, value: Any, read: Callable[[Container], object], message: str
+) -> None:
+    one = container(**{field: value})
+    with pytest.raises(MalformedPodError) as raised:
+        read(one)
+
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("data", [b'{"name": "\xff"}', b"[" * 100_000], ids=["no UTF-8", "too deep"])
+def test_a_late_field_that_cannot_be_decoded_is_named(data: bytes) -> None:
+    body = b'{"metadata": {}, "spec": {"containers": [{"name": "base", "lifecycle": %s}]}}' % data
+    with pytest.raises(MalformedPodError, match="lifecycle is not UTF-8, or nested deeper than any pod|" + NOT_JSON):
+        _ = read_pod(body).spec.containers[0].lifecycle_hooks
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["agent", "--port", "1"], ["agent", "--port", "1"]),
+        (["sh", "-c", "agent --port=1 && sleep 5"], ["sh", "-c", "agent", "--port=1", "sleep", "5"]),
+        (["bash", "-ec", "(\"agent\" --name='a b'; exit)|cat"], ["bash", "-ec", "", "agent", "--name=a", "b", "exit", "cat"]),
+        (["agent", "-c", "a b", "c d"], ["agent", "-c", "a", "b", "c d"]),
+    ],
+)
+def test_a_script_is_taken_apart_into_its_words(argv: list[str], words: list[str]) -> None:
+    assert container(command=argv[:1], args=argv[1:]).words == words
+
+
+def test_volumes_are_found_by_their_driver_and_by_whether_they_can_be_written() -> None:
+    volumes = [
+        {"name": "scratch", "emptyDir": {}},
+        {"name": "bucket", "csi": {"driver": "gcsfuse.csi.storage.gke.io"}},
+        {"name": "other", "csi": {"driver": "secrets-store.csi.k8s.io"}},
+        {"name": "odd", "csi": {"driver": 1}},
+        *({"name": source, source: {}} for source in ("configMap", "downwardAPI", "image", "projected", "secret")),
+    ]
+    spec = read_pod({"metadata": {}, "spec": {"containers": [], "volumes": volumes}}).spec
+
+    assert spec.volumes_of("gcsfuse.csi.storage.gke.io") == {"bucket"}
+    assert spec.volumes_of("nfs.csi.k8s.io") == frozenset()
+    assert read_pod(pod()).spec.volumes_of("gcsfuse.csi.storage.gke.io") == frozenset()
+    assert spec.writable_volumes == {"scratch", "bucket", "other", "odd"}
+
+
+@pytest.mark.parametrize(
+    ("body", "is_large"),
+    [(b"," * MAX_COMMAS, False), (b"," * (MAX_COMMAS + 1), True), (b"x" * (MAX_COMMAS + 1), False), (b"x" * MAX_COMMAS + b",", False)],
+    ids=["as many fields as are read", "one more", "a long text", "a long text and a field"],
+)
+def test_a_pod_is_too_large_by_its_fields_and_items(body: bytes, *, is_large: bool) -> None:
+    assert is_too_large(body) is is_large

@@ -1,0 +1,131 @@
+"""The annotations by which a user changes the treatment of one pod: what they may hold, and what is said of the others."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import pytest
+
+from webhook.core.names import PREFIX, STATUS_ANNOTATION
+from webhook.core.pod_options import (
+    MAX_DESCRIBED_SIDECARS,
+    MAX_KEY_CHARACTERS,
+    MAX_NAMED,
+    MAX_OPTION_CHARACTERS,
+    Mode,
+    PodOptions,
+    ShellSource,
+    WhenNotReady,
+    read_pod_options,
+)
+
+KEYS: Final = ", ".join(
+    f"{PREFIX}/{name}" for name in ("mode", "main-container", "entrypoint", "shell", "sidecars", "wait-seconds", "when-not-ready")
+)
+SIDECARS: Final = 'a JSON list like [{"name": "cache", "quit": {"port": 9091, "path": "/quit", "method": "POST"}}]'
+WORDS: Final = 'a JSON list of words, like ["/usr/bin/tini", "--", "/run.sh"]'
+SECONDS: Final = "a whole number of seconds from 0 to 540"
+
+READ: Final[tuple[tuple[str, str, str, Any], ...]] = (
+    *(("mode", str(mode), "mode", mode) for mode in Mode),
+    *(("shell", str(source), "shell", source) for source in ShellSource),
+    *(("when-not-ready", str(what), "when_not_ready", what) for what in WhenNotReady),
+    ("main-container", "base", "main_container", "base"),
+    ("main-container", "a" * 63, "main_container", "a" * 63),
+    ("entrypoint", '["/tini", "--"]', "entrypoint", ("/tini", "--")),
+    ("wait-seconds", "0", "wait_seconds", 0),
+    ("wait-seconds", "540", "wait_seconds", 540),
+)
+
+
+@pytest.mark.parametrize(("name", "text", "field", "value"), READ)
+def test_a_pod_option_is_read(name: str, text: str, field: str, value: Any) -> None:
+    options, invalid = read_pod_options({f"{PREFIX}/{name}": text, "other": "x"})
+
+    assert options == PodOptions(**{field: value})
+    assert invalid.warnings == []
+
+
+REFUSED: Final[tuple[tuple[str, str, str], ...]] = (
+    ("mode", "always", "auto, native, wrap, label-only, off"),
+    ("shell", "bash", "image, helper"),
+    ("when-not-ready", "maybe", "fail, run"),
+    ("main-container", "Not A Name", "the name of a container of the pod"),
+    ("main-container", "a" * 64, "the name of a container of the pod"),
+    ("entrypoint", "/run.sh", WORDS),
+    ("wait-seconds", "541", SECONDS),
+    ("wait-seconds", "1.5", SECONDS),
+    ("wait-seconds", "\u0661", SECONDS),
+    ("wait-seconds", "²", SECONDS),
+    ("wait-seconds", "", SECONDS),
+    ("sidecars", "[" * 100_000, SIDECARS),
+    ("sidecars", json.dumps([{"name": "a"}] * (MAX_DESCRIBED_SIDECARS + 1)), SIDECARS),
+    ("sidecars", '[{"name": "a"}]' + " " * MAX_OPTION_CHARACTERS, SIDECARS),
+)
+
+
+@pytest.mark.parametrize(("name", "text", "allowed"), REFUSED, ids=lambda text: repr(text)[:40])
+def test_a_value_that_is_not_allowed_is_ignored_with_what_is_allowed(name: str, text: str, allowed: str) -> None:
+    options, invalid = read_pod_options({f"{PREFIX}/{name}": text})
+
+    assert options == PodOptions()
+    assert invalid.warnings == [f"annotation {PREFIX}/{name} is ignored: allowed is {allowed}"]
+
+
+def test_one_value_that_is_not_allowed_leaves_the_others() -> None:
+    options, invalid = read_pod_options({f"{PREFIX}/mode": "always", f"{PREFIX}/shell": "image", f"{PREFIX}/wait-seconds": "many"})
+
+    assert options == PodOptions(shell=ShellSource.IMAGE)
+    assert [one.key for one in invalid.named] == [f"{PREFIX}/mode", f"{PREFIX}/wait-seconds"]
+
+
+def test_an_option_may_be_as_long_as_all_annotations_of_a_pod() -> None:
+    described = [{"name": f"a{number}"} for number in range(MAX_DESCRIBED_SIDECARS)]
+    text = json.dumps(described)
+    options, invalid = read_pod_options({f"{PREFIX}/sidecars": text + " " * (MAX_OPTION_CHARACTERS - len(text))})
+
+    assert [one.id for one in options.sidecars] == [one["name"] for one in described]
+    assert invalid.warnings == []
+
+
+def test_the_status_and_annotations_of_others_are_no_options() -> None:
+    assert read_pod_options({STATUS_ANNOTATION: "{}", f"x{PREFIX}/mode": "off", PREFIX: "off"}) == read_pod_options({})
+
+
+@pytest.mark.parametrize("count", [1, MAX_NAMED, MAX_NAMED + 1, MAX_NAMED + 5])
+def test_a_few_unknown_options_are_named_and_the_others_counted(count: int) -> None:
+    warnings = read_pod_options({f"{PREFIX}/x{number}": "" for number in range(count)})[1].warnings
+
+    assert warnings[:MAX_NAMED] == [
+        f"annotation {PREFIX}/x{number} is ignored: allowed is one of {KEYS}" for number in range(min(count, MAX_NAMED))
+    ]
+    assert warnings[MAX_NAMED:] == (
+        [f"{count - MAX_NAMED} more annotations that start with {PREFIX}/ are ignored: there are no such annotations"]
+        if count > MAX_NAMED
+        else []
+    )
+
+
+def test_a_key_is_named_up_to_the_length_that_a_key_may_have() -> None:
+    (named,) = read_pod_options({f"{PREFIX}/" + "x" * 1000: ""})[1].named
+
+    assert named.key == (f"{PREFIX}/" + "x" * 1000)[:MAX_KEY_CHARACTERS]
+
+
+@pytest.mark.parametrize("fields", [{}, {"native": True}, {"native": True, "ready": {"port": 1, "path": "/r"}}], ids=str)
+def test_a_described_sidecar_is_a_row_of_its_pod_alone(fields: dict[str, Any]) -> None:
+    described = {"name": "cache", "quit": {"port": 2, "path": "/q", "method": "GET"}, **fields}
+    (row,) = read_pod_options({f"{PREFIX}/sidecars": json.dumps([described])})[0].sidecars
+
+    assert (row.id, row.title, row.sources) == ("cache", "cache", (f"{PREFIX}/sidecars",))
+    assert row.match is not None
+    assert (row.match.names, [one.annotation for one in row.match.markers]) == (("cache",), [f"{PREFIX}/sidecars"])
+    assert row.quit is not None
+    assert (row.quit.port, row.quit.path, row.quit.method) == (2, "/q", "GET")
+    assert (row.ready and (row.ready.port, row.ready.path)) == ((1, "/r") if "ready" in fields else None)
+    convert = row.native.convert if row.native else None
+    assert (convert is not None) is fields.get("native", False)
+    if convert is not None:
+        assert convert.startup_probe_from_readiness
+        assert convert.requires_startup_probe is ("ready" in fields)
