@@ -55,7 +55,7 @@ class ApiServer:
             raise
 
     def start(self) -> None:
-        """Start the API server, for the first time or again; etcd has kept its objects."""
+        """Start the API server, for the first time or again; its objects are still in etcd."""
         self._process = self._place.start("kube-apiserver", self._command)
         self._process.ready(self._ready, "is ready")
 

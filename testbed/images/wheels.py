@@ -18,7 +18,7 @@ GLIBC_MINORS: Final = range(36, 16, -1)
 
 
 def install(requirements: Path, folder: Path) -> None:
-    """Unpack the wheels of the image's Python, whatever Python does it. Nothing is built from source and no dependency is looked for."""
+    """Unpack the wheels of the image's Python, whatever Python does it. Nothing is built from source and no dependency is resolved."""
     machine = platform.machine()
     platforms = (f"manylinux2014_{machine}", *(f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS))
     run(

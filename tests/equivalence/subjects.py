@@ -34,7 +34,7 @@ INJECTORS: Final[tuple[tuple[Injector, dict[str, str]], ...]] = (
     (inject_linkerd, {"linkerd.io/inject": "enabled"}),
     (inject_dapr, {"dapr.io/enabled": "true", "dapr.io/app-id": "task"}),
 )
-"""Each simulated injector, and the annotations by which a pod asks for it."""
+"""Each simulated injector, and the annotations by which it injects into a pod."""
 
 GENERATED: Final = 1500
 

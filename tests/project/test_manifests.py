@@ -52,7 +52,7 @@ def one(kind: str) -> JSONObject:
 
 
 def environment() -> dict[str, str]:
-    """What the service is told."""
+    """The environment of the service."""
     return {variable["name"]: variable["value"] for variable in container()["env"]}
 
 
@@ -131,7 +131,7 @@ def test_the_versions_are_those_of_the_service() -> None:
 
 
 def test_the_configuration_sends_reviews_to_the_service_where_it_listens() -> None:
-    service, told = one("Service"), environment()
+    service, settings = one("Service"), environment()
     (hook,) = one("MutatingWebhookConfiguration")["webhooks"]
     ports = {port["name"]: port["containerPort"] for port in container()["ports"]}
 
@@ -142,7 +142,7 @@ def test_the_configuration_sends_reviews_to_the_service_where_it_listens() -> No
         "port": 443,
     }
     assert {port["port"]: port["targetPort"] for port in service["spec"]["ports"]} == {443: "https"}, "nothing scrapes it there"
-    assert ports == {"https": int(told[f"{PREFIX}PORT"]), "health": int(told[f"{PREFIX}HEALTH_PORT"])}
+    assert ports == {"https": int(settings[f"{PREFIX}PORT"]), "health": int(settings[f"{PREFIX}HEALTH_PORT"])}
     assert service["spec"]["selector"].items() <= one("Deployment")["spec"]["template"]["metadata"]["labels"].items()
 
 

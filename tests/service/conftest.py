@@ -29,9 +29,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 def attacked(service: RunningService) -> Iterator[RunningService]:
     """The same service; whatever the test does to it, it goes on, does not grow out of bounds, and raises nothing it does not catch."""
     is_answered(service)
-    before, told = service.rss_bytes(), len(service.logs)
+    before, lines = service.rss_bytes(), len(service.logs)
     service.forget_peak()
     yield service
     is_answered(service)
     assert service.peak_rss_bytes() - before < MAX_GROWTH_BYTES
-    assert not [line for line in service.logs[told:] if "traceback" in line]
+    assert not [line for line in service.logs[lines:] if "traceback" in line]

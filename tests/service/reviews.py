@@ -30,7 +30,7 @@ def new_uid() -> str:
 
 
 def injected_pod() -> JSONObject:
-    """A task of the KubernetesExecutor with Istio's sidecar as a regular container: the one that most rules look at."""
+    """A task of the KubernetesExecutor with Istio's sidecar as a regular container: most rules apply to it."""
     pod = copy.deepcopy(load("admission-simulated/airflow-3.3.2-provider-10.25.0/ke_default.json"))
     pod["metadata"].setdefault("annotations", {})["sidecar.istio.io/status"] = "{}"
     pod["spec"]["containers"].append({"name": "istio-proxy", "image": "istio/proxyv2:1.20.0", "args": ["proxy", "sidecar"]})
@@ -64,7 +64,7 @@ def patch_of(reply: Reply) -> list[JSONObject]:
 
 
 def secrets_of(pod: JSONObject) -> Iterator[str]:
-    """Every arg and every literal value of an environment variable that is long enough to be told from a word."""
+    """Every arg and every literal value of an environment variable that is too long to be an ordinary word."""
     spec = pod["spec"]
     for container in (*spec["containers"], *(spec.get("initContainers") or ())):
         values = [variable.get("value") for variable in container.get("env") or ()]

@@ -43,7 +43,7 @@ READ_SECONDS: Final = 1.0
 
 
 def eventually(holds: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> bool:
-    """Whether a condition comes true in time; asked every 10 ms, as nothing tells of it."""
+    """Whether a condition becomes true in time; it is checked every 10 ms, since nothing signals it."""
     until = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > until:
@@ -162,7 +162,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 class RunningService:
-    """The process, its two ports, and what it tells of itself."""
+    """The process, its two ports, its log and its metrics."""
 
     def __init__(
         self, certificates: Certificates, settings: Mapping[str, object], kubeconfig: Path | None = None, descriptors: int = 0
@@ -324,7 +324,7 @@ class RunningService:
 def send(
     client: HTTPConnection, body: bytes, headers: Mapping[str, str] | None = None, path: str = "/mutate", method: str = "POST"
 ) -> Reply:
-    """One request on a kept connection. Where a review is answered, the API server takes the answer."""
+    """One request on a connection that stays open. If it is a review, its answer is one that the API server accepts."""
     client.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
     response = client.getresponse()
     reply = Reply(response.status, response.headers, response.read())

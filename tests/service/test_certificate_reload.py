@@ -213,7 +213,7 @@ def _refusals(service: RunningService) -> int:
 def test_what_stays_bad_is_reported_once(own_service: RunningService, spoil: Callable[[Certificates], None]) -> None:
     spoil(own_service.certificates)
     own_service.log(event="certificate reload", result="refused")
-    # Ten more looks; the wait is what is asked for.
+    # Ten more reads of the files: the claim is about this time, so the test waits for it.
     assert not eventually(lambda: _reloads(own_service, "refused") > 1, 10 * 0.1)
 
 

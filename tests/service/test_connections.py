@@ -23,7 +23,7 @@ REFUSED_BY_THE_OTHER_SIDE = r"ALERT_PROTOCOL_VERSION|ALERT_HANDSHAKE_FAILURE|UNE
 
 
 def _stays_open(client: HTTPConnection, seconds: float) -> bool:
-    """Whether nothing, not even an end, comes on an idle connection in this time. The wait is what is asked for."""
+    """Whether nothing, not even an end, comes on an idle connection in this time. The claim is about this time, so it waits for it."""
     assert isinstance(client.sock, socket.socket)
     client.sock.settimeout(seconds)
     try:
@@ -83,7 +83,7 @@ def test_tls_1_2_and_1_3_are_spoken_with_forward_secrecy_and_authenticated_encry
 
 def test_tls_1_1_is_refused_by_the_service(service: RunningService) -> None:
     context = service.certificates.client_context()
-    context.set_ciphers("DEFAULT@SECLEVEL=0")  # Without it this client would not even ask.
+    context.set_ciphers("DEFAULT@SECLEVEL=0")  # Without it this client would not even try.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1

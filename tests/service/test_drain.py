@@ -49,11 +49,11 @@ def test_new_connections_are_answered_and_learn_that_it_was_the_last_answer(drai
 
 
 def test_a_kept_alive_connection_is_answered_once_more_and_then_closed(own_service: RunningService) -> None:
-    kept = own_service.connect()
-    assert send(kept, injected_review()).headers.get("connection") != "close"
+    connection = own_service.connect()
+    assert send(connection, injected_review()).headers.get("connection") != "close"
     own_service.process.send_signal(signal.SIGTERM)
     own_service.log(event="draining")
-    reply = send(kept, injected_review())
+    reply = send(connection, injected_review())
     assert (reply.status, reply.headers["connection"]) == (200, "close")
 
 
@@ -70,12 +70,12 @@ def test_a_second_term_ends_it_at_once(draining_service: RunningService) -> None
 
 
 def test_from_term_to_the_end_no_request_is_refused_or_reset(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """As the API server asks: over kept connections, with a new one when it is told that the last one is over; until it hears of the end."""
+    """Like the API server: over connections that stay open, with a new one after an answer that closes the old one, until Service endpoints change."""
     failures: list[str] = []
     answered = [0] * 4
     heard = threading.Event()
 
-    def ask(number: int, service: RunningService) -> None:
+    def send_reviews(number: int, service: RunningService) -> None:
         connection = service.connect()
         while not heard.is_set():
             try:
@@ -90,7 +90,7 @@ def test_from_term_to_the_end_no_request_is_refused_or_reset(tmp_path_factory: p
         connection.close()
 
     with running_service(tmp_path_factory.mktemp("drain"), drain_seconds=DRAIN_SECONDS) as service:
-        threads = [threading.Thread(target=ask, args=(number, service)) for number in range(len(answered))]
+        threads = [threading.Thread(target=send_reviews, args=(number, service)) for number in range(len(answered))]
         for thread in threads:
             thread.start()
         assert eventually(lambda: min(answered) > 20)

@@ -74,7 +74,7 @@ SIDECARS_FIELDS = {
     "spec.containers[1].env[0].name": "text",
     "spec.containers[1].env[0].value": "text",
 }
-"""What is read when a rule about a sidecar asks for it."""
+"""What is read only for a rule about a sidecar."""
 
 HELPERS_FIELDS = {
     "spec.containers[0].resources": "object",

@@ -1,4 +1,4 @@
-"""What the service tells of itself: one line a review, the metrics, its health, and never a value of a pod."""
+"""What the service reports: one log line a review, metrics and health, and never a value of a pod."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def test_no_arg_and_no_value_of_an_environment_variable_is_ever_logged(tmp_path_
         client.close()
         service.log(uid=fence)
         log = service.text + service.stderr
-    told = secrets | {text for text in patched if len(text) > 12}
+    unlogged = secrets | {text for text in patched if len(text) > 12}
     # A short name is the beginning of the pod's own name, which a log line is about.
-    assert sorted(text for text in told if text in log and not any(text in name for name in names)) == []
+    assert sorted(text for text in unlogged if text in log and not any(text in name for name in names)) == []
 
 
 def _words(secrets: set[str]) -> set[str]:
@@ -210,8 +210,13 @@ def test_the_metrics_know_version_certificate_and_process(service: RunningServic
 
 
 def test_what_only_self_managed_certificates_have_is_absent_where_they_come_from_files(service: RunningService) -> None:
-    kept = {"authority_not_after_timestamp_seconds", "ca_bundle_in_sync", "certificate_read_age_seconds", "certificate_errors_total"}
-    assert not kept & {name for name, _labels in service.metrics()}
+    self_managed = {
+        "authority_not_after_timestamp_seconds",
+        "ca_bundle_in_sync",
+        "certificate_read_age_seconds",
+        "certificate_errors_total",
+    }
+    assert not self_managed & {name for name, _labels in service.metrics()}
 
 
 def test_a_request_counts_as_in_flight_until_its_client_is_gone(service: RunningService) -> None:

@@ -151,10 +151,10 @@ def test_too_much_at_once_is_503_and_the_api_server_retries(tmp_path_factory: py
             assert (reply.status, reply.headers["retry-after"], reply.headers["connection"]) == (503, "1", "close")
             assert reply.body == b"too many requests at once\n"
             assert service.post(review).status == 200, "a small one still fits"
-            kept = other if refused is one else one
-            kept.settimeout(DEADLINE_SECONDS)
-            kept.sendall(padded[-1:])
-            assert read_reply(kept).status == 200, "whoever was taken is answered"
+            accepted = other if refused is one else one
+            accepted.settimeout(DEADLINE_SECONDS)
+            accepted.sendall(padded[-1:])
+            assert read_reply(accepted).status == 200, "the accepted one is answered"
         assert service.post(padded).status == 200, "and then there is room again"
 
 

@@ -1,4 +1,4 @@
-"""How the service ends: whoever has begun to ask is answered, and no connection holds it up for longer than its shutdown time."""
+"""How the service ends: a request that has begun is answered, and no connection delays the end beyond the shutdown time."""
 
 from __future__ import annotations
 

@@ -62,8 +62,8 @@ def refusal(certificates: Certificates, monkeypatch: pytest.MonkeyPatch, capsys:
 @pytest.mark.parametrize("setting", ["certificate_file", "private_key_file"])
 def test_a_missing_file_is_named(certificates: Certificates, tmp_path: Path, setting: str) -> None:
     missing = tmp_path / "nowhere"
-    told = f"{missing}: cannot be read: No such file or directory (settings certificate_file and private_key_file)"
-    assert _refusal(certificates, **{setting: missing}) == [told]
+    problem = f"{missing}: cannot be read: No such file or directory (settings certificate_file and private_key_file)"
+    assert _refusal(certificates, **{setting: missing}) == [problem]
 
 
 def test_a_pair_that_does_not_belong_together_is_refused(certificates: Certificates) -> None:
@@ -77,7 +77,7 @@ def test_a_key_with_a_passphrase_is_refused_and_nobody_is_prompted_for_it(certif
     certificates.certificate_file.write_bytes(leaf.certificate_pem)
     encrypted = leaf.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
     certificates.private_key_file.write_bytes(encrypted)
-    # OpenSSL asks on the controlling terminal, so there must be one.
+    # OpenSSL prompts on the controlling terminal, so there must be one.
     on_a_terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
     settings = {f"{PREFIX}{name.upper()}": str(value) for name, value in settings_for(certificates).items()}
     process = subprocess.run(

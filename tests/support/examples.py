@@ -33,7 +33,7 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Args:
         ready: The request that the task waits for, as ``GET :15021/healthz/ready``.
-        alive: The request that tells a slow sidecar from one that is gone.
+        alive: The request that shows whether a sidecar without an answer is slow or gone.
         quit: The request that ends the sidecar, as ``POST :15020/quitquitquit``.
         without_native: How the container ends on a cluster without native sidecars; None: the status does not list it.
         with_native: The same on a cluster with native sidecars.
@@ -61,7 +61,7 @@ class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         row: The id of the row that identifies the container, or whose injector gets the annotations; None: no row does.
         name: What is special about it; unique in its row.
-        about: What to look at in the golden pair. Every example that has it gets a pair.
+        about: What the golden pair shows. Every example that has it gets a pair.
         labels: The pod's labels beside Airflow's.
         annotations: The pod's annotations beside Airflow's.
         initContainers: As in a pod.

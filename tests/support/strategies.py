@@ -97,7 +97,7 @@ SIDECARS: tuple[JSONObject, ...] = (
     {"name": "kuma-sidecar", "image": "kumahq/kuma-dp:2.10"},
     {"name": "datadog-agent-injected", "image": "datadog/agent:7"},
 )
-"""Known sidecars with a rule and without, and one that nobody knows."""
+"""Known sidecars with a rule and without, and one that is in no catalogue."""
 
 CONTAINER_FIELDS = (
     "name", "image", "command", "args", "env", "lifecycle", "ports", "volumeMounts", "restartPolicy", "restartPolicyRules",
@@ -123,7 +123,7 @@ def _port(number: int) -> st.SearchStrategy[JSONObject]:
 
 @st.composite
 def containers(draw: st.DrawFn, known: JSONObject) -> JSONObject:
-    """A container that is known by these fields, with or without others, and with fields that nobody knows."""
+    """A container that is known by these fields, with or without others, and with unknown fields."""
     container: JSONObject = {"image": draw(IMAGES), **draw(UNKNOWN_FIELDS), **known}
     for field in {"command", "args"} - known.keys():
         words = draw(st.none() | st.just("absent") | st.lists(TEXT, max_size=4))
@@ -160,7 +160,7 @@ def init_containers(draw: st.DrawFn, name: str) -> JSONObject:
 
 @st.composite
 def airflow_metadata(draw: st.DrawFn) -> JSONObject:
-    """The metadata of a pod of Airflow's: any ids, injectors asked for or not, absent and null maps."""
+    """The metadata of a pod of Airflow's: any ids, with or without injectors' annotations, absent and null maps."""
     mark = draw(st.sampled_from(("kubernetes_executor", "kubernetes_pod_operator", "spark_kubernetes_operator")))
     labels = {mark: "True", **draw(st.dictionaries(st.sampled_from(("app", "app.kubernetes.io/name", "team")), NAMES, max_size=2))}
     wanted = {

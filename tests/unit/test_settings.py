@@ -46,9 +46,9 @@ def test_the_variables_that_kubernetes_sets_for_a_service_of_our_name_are_none_o
 def test_all_problems_are_reported_at_once_each_with_its_place(tmp_path: Path) -> None:
     config = tmp_path / "settings.yaml"
     config.write_text("wait_secs: 5\nread_seconds: 99\n")
-    told = problems({f"{PREFIX}PORT": "many", f"{PREFIX}MODE": "never", f"{PREFIX}SHORT_NAME_FIXED": "a b"}, config)
+    found = problems({f"{PREFIX}PORT": "many", f"{PREFIX}MODE": "never", f"{PREFIX}SHORT_NAME_FIXED": "a b"}, config)
 
-    assert told == [
+    assert found == [
         f"{PREFIX}PORT: Input should be a valid integer, unable to parse string as an integer",
         f"{config}: read_seconds: Input should be less than or equal to 30",
         f"{PREFIX}MODE: Input should be 'auto', 'native', 'wrap', 'label-only' or 'off'",
@@ -102,7 +102,7 @@ DATA_FILES = {
         "- {id: x, title: x, sources: [x], match: {markers: [{env: A, label: b}]}}",
         "a condition names exactly one of annotation, label, volume, init_container, env, flag, argument, image - at `$[0].match.markers[0]`",
     ),
-    "a sidecar told by nothing": (
+    "a sidecar that nothing identifies": (
         "SIDECARS_FILE",
         "- {id: x, title: x, sources: [x], match: {}}",
         "sidecar x: match needs names or markers - at `$[0]`",
@@ -121,9 +121,9 @@ DATA_FILES = {
 def test_a_data_file_that_cannot_be_used_is_reported_with_its_field(setting: str, text: str, problem: str, tmp_path: Path) -> None:
     file = tmp_path / "data.yaml"
     file.write_text(text)
-    told = "\n".join(problems({f"{PREFIX}{setting}": str(file)}))
+    found = "\n".join(problems({f"{PREFIX}{setting}": str(file)}))
 
-    assert told.startswith(f"{file}: {problem}")
+    assert found.startswith(f"{file}: {problem}")
 
 
 def test_the_buffer_must_hold_one_body() -> None:

@@ -1,4 +1,4 @@
-"""A property that is computed once. The one of `functools` takes a lock up to Python 3.11, which costs more than most of ours compute."""
+"""A property that is computed once. The one of `functools` takes a lock up to Python 3.11, which costs more than most computations here."""
 
 from __future__ import annotations
 

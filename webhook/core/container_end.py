@@ -1,4 +1,4 @@
-"""What becomes of each container beside the task once the task has ended: settled once, by the decision."""
+"""How each container beside the task ends once the task has ended; the decision determines it once."""
 
 from __future__ import annotations
 

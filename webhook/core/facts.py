@@ -92,7 +92,7 @@ def _find_main(pod: Pod, options: PodOptions, rows: dict[str, Sidecar | None]) -
     possible = [name for name in order if rows[name] is None and name != names.XCOM_CONTAINER]
     misnamed = None
     if options.main_container is not None:
-        # A container that the user himself describes as a sidecar may be named; one that the catalogue knows may not.
+        # A container that the user describes as a sidecar may be named; one that is in the catalogue may not.
         if options.main_container in possible or rows.get(options.main_container) in options.sidecars:
             return order.index(options.main_container), None
         misnamed = InvalidAnnotation(names.MAIN_CONTAINER_ANNOTATION, f"one of {', '.join(possible)}")

@@ -29,7 +29,7 @@ _REQUESTED: Final = re.compile(r"(?::(?:\d+|\$\{?\w+\}?)|\w://[^\s/'\"]+|\b(?:lo
 _WORD: Final = re.compile(r"[\w./-]+")
 
 MAX_CHARACTERS_READ: Final = 2048
-"""The part of a preStop hook's command in which a quit request is looked for."""
+"""The part of a preStop hook's command that is searched for a quit request."""
 
 
 def is_post_start_known(hooks: dict[str, Any], dropped: tuple[tuple[str, ...], ...]) -> bool:

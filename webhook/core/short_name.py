@@ -63,7 +63,7 @@ def to_label_value(text: str) -> str:
 
 
 def short_name_labels(pod: Pod, policy: ShortNamePolicy) -> dict[str, str]:
-    """The labels to set: none where the user named the workload himself.
+    """The labels to set: none where the user has named the workload.
 
     An injector that ran before us has put the pod's own name into ``service.istio.io/canonical-name`` (Istio's template falls back to
     it, cut at 63 characters or, up to 1.20, not at all). That is not the user's word, so it is replaced; so is any invalid value.

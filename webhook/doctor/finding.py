@@ -299,7 +299,7 @@ class FindingId(ExplainedWord):
         "A pod is reported three minutes after its task's end. Pods that are created after the namespace has opted in end by themselves.",
     )
     NO_STUCK_PODS = FindingRow(
-        "no-stuck-pods", "No task pod in {namespace} is kept Running by a sidecar. Task pods checked: {count}.", "", OK, ""
+        "no-stuck-pods", "No sidecar keeps a task pod in {namespace} Running. Task pods checked: {count}.", "", OK, ""
     )
 
 

@@ -49,7 +49,7 @@ def check_native(snapshot: ClusterSnapshot, switch: NativeSwitch, minimum_kubele
 
 
 def by_version(snapshot: ClusterSnapshot, switch: NativeSwitch, minimum_kubelet: Version) -> Finding:
-    """What the versions and the setting come to."""
+    """What follows from the versions and the setting."""
     auto = assess(_observation(snapshot), NativeSwitch.AUTO, minimum_kubelet)
     if switch is NativeSwitch.OFF:
         return found(FindingId.NATIVE_FORCED_OFF, auto="would use them" if auto.is_native else "would not use them either")
@@ -99,7 +99,7 @@ def _suspects(snapshot: ClusterSnapshot) -> str:
     if isinstance(snapshot.webhooks, ReadFailure) or not isinstance(snapshot.metadata, NamespaceMetadata):
         return "unknown"
     called = [str(one) for one in snapshot.webhooks if not one.is_own and one.is_called(PODS, snapshot.labels, LABELS)]
-    return ", ".join(called) or "none that is registered (look for a policy, or a webhook in the API server's own configuration)"
+    return ", ".join(called) or "none that is registered (search for a policy, or a webhook in the API server's own configuration)"
 
 
 def _observation(snapshot: ClusterSnapshot) -> ClusterObservation:

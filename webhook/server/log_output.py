@@ -46,7 +46,7 @@ class LogOutput:
             rest = line if self._writer is not None else self._write_now(line)
             if not rest:
                 return
-            # The rest of a line that was begun is kept whatever its size: without it the next line would be unreadable as well.
+            # The rest of a line that is partly written waits, whatever its size: without it the next line would be unreadable as well.
             if len(rest) == len(line) and self._backlog_bytes + len(line) > BACKLOG_BYTES:
                 self._dropped()
                 return

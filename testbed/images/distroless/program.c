@@ -8,7 +8,7 @@
  *   write PATH          write one line into a file
  *   get PORT PATH       HTTP GET from 127.0.0.1, print the reply; 0 where its status is 2xx
  *
- * Its exit code is 1 where what was asked failed, and 2 where it was asked for nothing known.
+ * Its exit code is 1 if the action fails, and 2 if there is no such action.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -80,13 +80,13 @@ static int get(uint16_t port, const char *path) {
 }
 
 int main(int argc, char **argv) {
-    const char *asked = argc > 1 ? argv[1] : "";
-    if (!strcmp(asked, "show")) return show(argv);
-    if (!strcmp(asked, "exit") && argc == 3) return atoi(argv[2]);
-    if (!strcmp(asked, "sleep") && argc == 3) return (int)sleep((unsigned)atoi(argv[2]));
-    if (!strcmp(asked, "wait")) return wait_for_signal(argc > 2 ? atoi(argv[2]) : 0);
-    if (!strcmp(asked, "write") && argc == 3) return write_file(argv[2]);
-    if (!strcmp(asked, "get") && argc == 4) return get((uint16_t)atoi(argv[2]), argv[3]);
-    fprintf(stderr, "asked for nothing known: %s\n", asked);
+    const char *action = argc > 1 ? argv[1] : "";
+    if (!strcmp(action, "show")) return show(argv);
+    if (!strcmp(action, "exit") && argc == 3) return atoi(argv[2]);
+    if (!strcmp(action, "sleep") && argc == 3) return (int)sleep((unsigned)atoi(argv[2]));
+    if (!strcmp(action, "wait")) return wait_for_signal(argc > 2 ? atoi(argv[2]) : 0);
+    if (!strcmp(action, "write") && argc == 3) return write_file(argv[2]);
+    if (!strcmp(action, "get") && argc == 4) return get((uint16_t)atoi(argv[2]), argv[3]);
+    fprintf(stderr, "no such action: %s\n", action);
     return 2;
 }

@@ -1,7 +1,7 @@
 """An injector whose types are older than Kubernetes 1.28, for what such a one does to a native sidecar: it is no product's.
 
 It reads the pod into the fields it knows, changes something, and writes the pod back, as a Go program does whose k8s.io/api is old. What it
-does not know is gone: `restartPolicy` of a container above all. (istio#49054, azure-workload-identity#1312 and others tell of real ones.)
+does not know is gone: `restartPolicy` of a container above all. (istio#49054 and azure-workload-identity#1312, among others, are about real ones.)
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ NEW_ISTIO: Final = SimulatedIstio("1.26.8", is_obeying=True)
 OLD_ISTIO: Final = SimulatedIstio("1.20.8", is_obeying=False)
 
 
-def asking_vault(pod: JSONObject) -> JSONObject:
+def annotated_for_vault(pod: JSONObject) -> JSONObject:
     """A copy of a pod, with the annotation for Vault's agent."""
     metadata = pod["metadata"]
     annotations = {**(metadata.get("annotations") or {}), "vault.hashicorp.com/agent-inject": "true"}

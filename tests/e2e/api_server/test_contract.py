@@ -130,7 +130,7 @@ def registered_contract(any_api_server: Level) -> Iterator[Contract]:
 
 @pytest.fixture
 def contract(registered_contract: Contract) -> Iterator[Contract]:
-    """With a webhook that has nothing to say until a test tells it to."""
+    """With a webhook that allows every pod unchanged until a test sets another answer."""
     yield registered_contract
     registered_contract.webhook.answer = allowed
 
@@ -170,7 +170,7 @@ ANSWERS: Final[dict[str, tuple[Answer, tuple[int, str], tuple[int, str]]]] = {
         CREATED,
         CREATED,
     ),
-    "allowed, with a status that tells of a failure": (
+    "allowed, with a status of a failure": (
         lambda call: allowed(call, status={"code": 500, "status": "Failure"}),
         CREATED,
         CREATED,

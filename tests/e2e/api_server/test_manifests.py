@@ -140,7 +140,7 @@ class Release:
         subprocess.run(command, input=json.dumps(document), text=True, check=True, capture_output=True, timeout=120)
 
     def reconcile_certificates(self) -> None:
-        """What each replica does every few seconds, as the Deployment tells it to, by the rights of its service account alone."""
+        """What each replica does every few seconds, as the Deployment sets it, by the rights of its service account alone."""
         settings = settings_of(only("Deployment", self.rendered()))
         names = ObjectNames(settings["service_namespace"], settings["ca_secret"], settings["configuration"])
         served = service_names(settings["service_name"], settings["service_namespace"])

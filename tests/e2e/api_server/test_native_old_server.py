@@ -12,7 +12,7 @@ import pytest
 from demo.simulated_injectors import inject_istio, inject_linkerd, inject_vault
 from tests.e2e.api_server.native_webhook import names, native_webhook, status_of, supports, treated_by
 from tests.e2e.api_server.nodes import nodes
-from tests.e2e.api_server.simulated_injection import asking_vault
+from tests.e2e.api_server.simulated_injection import annotated_for_vault
 from tests.e2e.api_server.submission import stored
 from tests.e2e.levels import api_server_level
 from tests.e2e.registration import task_pod
@@ -37,13 +37,13 @@ KUBELET: Final = "v1.32.13"
 
 def vault(pod: JSONObject) -> JSONObject:
     """With HashiCorp's agent, which has neither probes nor hooks."""
-    return inject_vault(asking_vault(pod))
+    return inject_vault(annotated_for_vault(pod))
 
 
 def linkerd(pod: JSONObject) -> JSONObject:
     """With Linkerd's proxy, which has a named port that a Service may refer to."""
-    asking = {**pod, "metadata": {**pod["metadata"], "annotations": {"linkerd.io/inject": "enabled"}}}
-    injected = inject_linkerd(asking)
+    annotated = {**pod, "metadata": {**pod["metadata"], "annotations": {"linkerd.io/inject": "enabled"}}}
+    injected = inject_linkerd(annotated)
     injected["spec"]["containers"][0]["ports"] = [{"name": "own-metrics", "containerPort": 4195}]
     return injected
 

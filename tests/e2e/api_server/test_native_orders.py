@@ -24,7 +24,7 @@ from tests.e2e.api_server.simulated_injection import (
     OLD_ISTIO,
     PROXY,
     VAULT,
-    asking_vault,
+    annotated_for_vault,
     configuration,
     injecting,
     injector_webhook,
@@ -77,7 +77,7 @@ ORDERS: Final = [
 ]
 
 PODS: Final = {
-    path: asking_vault(load(path))
+    path: annotated_for_vault(load(path))
     for path in (
         "airflow-3.3.2-provider-10.25.0/ke_kerberos_sidecar_template.json",
         "airflow-3.3.2-provider-10.25.0/kpo_init_env_volumes.json",

@@ -1,4 +1,4 @@
-"""The webhook down, restarted, frozen or overloaded, and the API server restarted: pods start, and what their creator is told."""
+"""The webhook down, restarted, frozen or overloaded, and the API server restarted: pods start, and which answer their creator gets."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A task between a real secrets agent and the real proxy, both native: the agent has its proxy from its first call to its last.
 
-SIMULATED is HashiCorp's injector alone, as in `secrets_agent`. Its last call is the one that ``agent-revoke-on-shutdown`` asks for
+SIMULATED is HashiCorp's injector alone, as in `secrets_agent`. Its last call is the one that ``agent-revoke-on-shutdown`` adds
 (vault-k8s agent-inject/agent/container_sidecar.go, createLifecycle): a preStop hook that revokes the token.
 """
 

@@ -79,9 +79,9 @@ def restrain(namespace: PodNamespace) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def _pods(namespace: PodNamespace, shell_less_image: str, agent_image: str) -> None:
     proxy = stand_in_proxy(agent_image, securityContext=ANYBODY)
-    for name, (base, wishes, _) in TASKS.items():
+    for name, (base, options, _) in TASKS.items():
         task = {"image": shell_less_image, **base}
-        namespace.create(operator_pod(namespace.name, name, task, proxy, annotations=wishes, securityContext=POD_CONTEXT))
+        namespace.create(operator_pod(namespace.name, name, task, proxy, annotations=options, securityContext=POD_CONTEXT))
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 SLOW_SECONDS = 2.0
-TOLD = "import time; print(time.monotonic(), flush=True)"
-# A quit before the agent is there would be given up.
-TOLD_AND_HELD = f"""{TOLD}
+PRINT_TIME = "import time; print(time.monotonic(), flush=True)"
+# The wrapper gives up a quit request that it sends before the agent listens.
+PRINT_TIME_AND_WAIT_FOR_AGENT = f"""{PRINT_TIME}
 import socket
 while socket.socket().connect_ex(('127.0.0.1', 15020)): time.sleep(0.1)
 """
@@ -27,10 +27,10 @@ while socket.socket().connect_ex(('127.0.0.1', 15020)): time.sleep(0.1)
 
 @pytest.fixture(scope="module", autouse=True)
 def _pods(namespace: PodNamespace, bystander: PodNamespace, bash_image: str, agent_image: str) -> None:
-    base = python(bash_image, TOLD)
+    base = python(bash_image, PRINT_TIME)
     namespace.create(operator_pod(namespace.name, "waits", base, stand_in_proxy(agent_image, ready_after_seconds=SLOW_SECONDS)))
     never = stand_in_proxy(agent_image, Behaviour.NEVER_READY)
-    held = python(bash_image, TOLD_AND_HELD)
+    held = python(bash_image, PRINT_TIME_AND_WAIT_FOR_AGENT)
     namespace.create(operator_pod(namespace.name, "does-not-wait", held, never, annotations={WAIT_SECONDS_ANNOTATION: "0"}))
     namespace.create(operator_pod(namespace.name, "alone", base))
     bystander.create(operator_pod(bystander.name, "alone", base))

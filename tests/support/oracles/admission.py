@@ -84,7 +84,7 @@ def verify(review_request: bytes | JSONObject, reply_body: bytes) -> JSONObject:
 
 
 def verify_no_worse(review_request: bytes | JSONObject, reply_body: bytes) -> JSONObject:
-    """Do as `verify` does, for a pod that may have been invalid before it came to the webhook.
+    """Do as `verify` does, for a pod that may have been invalid before the webhook was called.
 
     Raises `Refused` where the patch adds an error to the pod's own.
     """
@@ -102,7 +102,7 @@ def verify_no_worse(review_request: bytes | JSONObject, reply_body: bytes) -> JS
 def apply_reply(review_request: bytes | JSONObject, reply_body: bytes) -> JSONObject:
     """Do as `verify` does, up to the patched pod, which is not validated.
 
-    For pods that were invalid before they came to the webhook.
+    For pods that were invalid before the webhook was called.
     """
     request = _request(review_request)
     response = _response(reply_body, request["uid"])
@@ -181,7 +181,7 @@ def _check_outcome(response: JSONObject) -> None:
         _refuse(f"admission webhook denied the request: {status.get('message', 'without explanation')}")
     code = status.get("code") or HTTPStatus.OK
     if status.get("status") == "Failure" or code >= HTTPStatus.BAD_REQUEST:
-        _refuse_response("response.status tells of a failure, but response.allowed is true")
+        _refuse_response("response.status is a failure, but response.allowed is true")
     _check_audit_annotations(response.get("auditAnnotations", {}))
     _check_warnings(response.get("warnings", []))
 
@@ -301,9 +301,9 @@ def _apply_one(document: JSONObject, operation: JSONObject) -> JSONObject:
 
 
 def _check_nothing_vanishes(before: JSONObject, after: JSONObject) -> None:
-    """Find fields that the patch brought and no API type has: the decoder drops them in silence.
+    """Find fields that the patch brought and no API type has: the decoder drops them without an error.
 
-    Told by name and not by path, since a container may have moved with a field that the user wrote.
+    Compared by name and not by path, since a container may have moved with a field that the user wrote.
     """
     known_before = {path.rpartition(".")[2] for path in pod_schema.unknown_fields(before)}
     brought = [path for path in pod_schema.unknown_fields(after) if path.rpartition(".")[2] not in known_before]

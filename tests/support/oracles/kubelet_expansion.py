@@ -30,8 +30,8 @@ def container_argv(container: Mapping[str, Any], env: Mapping[str, str]) -> list
 
     Each element is expanded by itself, so it can neither split nor merge. `env` is the container's
     finished environment. Where `command` is absent the runtime puts the image's ENTRYPOINT in
-    front, and where both are absent also its CMD (kubernetes/api core/v1 Container); a pod tells
-    neither.
+    front, and where both are absent also its CMD (kubernetes/api core/v1 Container); a pod
+    contains neither.
     """
     given = [*(container.get("command") or []), *(container.get("args") or [])]
     return [expand(argument, env) for argument in given]

@@ -1,6 +1,6 @@
 """The shape of a pod: kubernetes/api core/v1/types.go as of 1.35, as far as a webhook like this one could break it.
 
-Volume sources and what this product never touches are not looked into.
+Volume sources and what this product never touches are not checked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Leaf(Enum):
-    """A type that is not looked into further; the value is Go's name for it."""
+    """A type whose fields are not checked; the value is Go's name for it."""
 
     STRING = "string"
     INTEGER = "int"
@@ -189,7 +189,7 @@ def decoding_errors(pod: JSONObject) -> Iterator[str]:
 
 
 def unknown_fields(pod: JSONObject) -> list[str]:
-    """List the paths of fields that the API types do not have, as far as `_POD` looks.
+    """List the paths of fields that the API types do not have, as far as `_POD` describes them.
 
     The API server's decoder drops such a field without a word when a patch brought it
     (json.SerializerOptions without Strict in webhook/mutating/dispatcher.go).

@@ -51,7 +51,7 @@ def validate(pod: JSONObject, minor: int = DEFAULT_MINOR) -> list[str]:
     """Say why an API server 1.`minor` would not store the pod; empty where it would.
 
     Each entry is `field.path: reason`, in the API server's words. A pod that does not decode is
-    not looked at further.
+    not checked further.
     """
     return list(decoding_errors(pod)) or [
         *_metadata_errors(pod.get("metadata") or {}),

@@ -17,7 +17,7 @@ LINE = b"x" * 999 + b"\n"
 
 
 class Pipe:
-    """A pipe whose reader begins only when it is told to."""
+    """A pipe that is read only where a test calls `read`."""
 
     def __init__(self) -> None:
         self.reads, self.writes = os.pipe()
@@ -71,8 +71,8 @@ def test_lines_beyond_the_backlog_are_counted_and_the_others_are_whole(pipe: Pip
     for _ in range(written):
         pipe.output.write(LINE)
     assert 0 < pipe.dropped < written
-    kept = written - pipe.dropped
-    assert pipe.read(kept * len(LINE)) == LINE * kept
+    held = written - pipe.dropped
+    assert pipe.read(held * len(LINE)) == LINE * held
 
 
 def test_after_the_backlog_is_read_lines_are_written_at_once_again(pipe: Pipe) -> None:

@@ -123,8 +123,8 @@ INVALID_REPLIES: dict[str, tuple[object, str]] = {
         reply(status={"code": "200"}),
         "response.status.code is no int",
     ),
-    "its status is no failure": (reply(status={"status": "Failure"}), "tells of a failure"),
-    "its status code is no failure": (reply(status={"code": 500}), "tells of a failure"),
+    "its status is no failure": (reply(status={"status": "Failure"}), "response.status is a failure"),
+    "its status code is no failure": (reply(status={"code": 500}), "response.status is a failure"),
     "its audit keys are bare": (
         reply(auditAnnotations={"example.com/reason": "x"}),
         "response.auditAnnotations[example.com/reason]",
@@ -182,7 +182,7 @@ IMPOSSIBLE_OPERATIONS: dict[str, dict[str, Any]] = {
     "it is of a known kind": {"op": "merge", "path": "/metadata/labels/x", "value": ""},
     "its test holds": {"op": "test", "path": "/metadata/name", "value": "other"},
     "its test finds something": {"op": "test", "path": "/metadata/absent", "value": "x"},
-    "its test tells a boolean from a number": {
+    "its test distinguishes a boolean and a number": {
         "op": "test",
         "path": f"{NATIVE}/securityContext/runAsNonRoot",
         "value": 1,

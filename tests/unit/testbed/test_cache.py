@@ -18,8 +18,8 @@ import sys, pathlib
 from testbed.cache import made
 
 def make(unfinished):
-    with open(sys.argv[2], "a") as told:
-        told.write("made ")
+    with open(sys.argv[2], "a") as record:
+        record.write("made ")
     unfinished.write_text("whole")
 
 print(made(pathlib.Path(sys.argv[1]), make).read_text())
@@ -32,11 +32,11 @@ def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_what_two_runs_want_at_once_is_made_once(tmp_path: Path) -> None:
-    wanted, told = tmp_path / "wanted", tmp_path / "told"
-    command = [sys.executable, "-c", MAKER, str(wanted), str(told)]
+    wanted, record = tmp_path / "wanted", tmp_path / "record"
+    command = [sys.executable, "-c", MAKER, str(wanted), str(record)]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert [run.communicate(timeout=30)[0] for run in runs] == ["whole\n"] * 4
-    assert told.read_text() == "made "
+    assert record.read_text() == "made "
 
 
 def test_what_was_left_half_made_is_made_again(tmp_path: Path) -> None:
