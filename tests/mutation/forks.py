@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def in_forks(works: Iterator[Work[T]], at_once: int) -> Iterator[tuple[T, str | 
         if not child:
             _run(work, its_end)
         os.close(its_end)
-        running[child] = work.subject, answer
+        running[answer] = work.subject, child
         if len(running) == at_once:
             yield _first_end(running)
     while running:
@@ -50,11 +51,12 @@ def in_forks(works: Iterator[Work[T]], at_once: int) -> Iterator[tuple[T, str | 
 
 
 def _first_end(running: dict[int, tuple[T, int]]) -> tuple[T, str | None]:
-    child, status = os.wait()
-    subject, answer = running.pop(child)
-    with os.fdopen(answer, encoding="utf-8") as stream:
+    """Wait for one of them, and remove it. A fork has ended when it has closed its end of the pipe."""
+    ready, _, _ = select.select(running, [], [])
+    subject, child = running.pop(ready[0])
+    with os.fdopen(ready[0], encoding="utf-8") as stream:
         text = stream.read()
-    return subject, text if status == 0 else None
+    return subject, text if os.waitpid(child, 0)[1] == 0 else None
 
 
 def _run(work: Work[T], answer: int) -> None:

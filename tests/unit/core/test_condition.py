@@ -33,7 +33,7 @@ POD: Final = msgspec.json.decode(
 BARE_POD: Final = msgspec.json.decode(b'{"metadata": {}, "spec": {"containers": [{"name": "base"}]}}', type=Pod)
 
 # A condition, and whether it holds for the sidecar in the pod.
-CONDITIONS: Final[tuple[tuple[dict[str, str], bool], ...]] = (
+CONDITIONS: Final[tuple[tuple[dict[str, Any], bool], ...]] = (
     ({"annotation": "inject"}, True),
     ({"annotation": "inject", "value": "true"}, True),
     ({"annotation": "inject", "value": "t*e"}, True),
@@ -81,19 +81,19 @@ OF_THE_POD: Final = frozenset({"annotation", "label", "volume", "init_container"
 
 
 @pytest.mark.parametrize(("condition", "holds"), CONDITIONS, ids=str)
-def test_a_condition_holds_by_the_existence_or_the_value_of_its_subject(condition: dict[str, str], *, holds: bool) -> None:
+def test_a_condition_holds_by_the_existence_or_the_value_of_its_subject(condition: dict[str, Any], *, holds: bool) -> None:
     assert Condition(**condition).holds(POD, POD.spec.containers[1]) is holds
 
 
 @pytest.mark.parametrize("condition", [one for one, _ in CONDITIONS], ids=str)
-def test_without_a_container_only_conditions_on_the_pod_can_hold(condition: dict[str, str]) -> None:
+def test_without_a_container_only_conditions_on_the_pod_can_hold(condition: dict[str, Any]) -> None:
     read = Condition(**condition)
 
     assert read.holds(POD, None) is (not OF_THE_POD.isdisjoint(condition) and read.holds(POD, POD.spec.containers[1]))
 
 
 @pytest.mark.parametrize("condition", [one for one, _ in CONDITIONS], ids=str)
-def test_in_a_pod_that_has_nothing_but_a_name_no_condition_holds(condition: dict[str, str]) -> None:
+def test_in_a_pod_that_has_nothing_but_a_name_no_condition_holds(condition: dict[str, Any]) -> None:
     assert not Condition(**condition).holds(BARE_POD, BARE_POD.spec.containers[0])
 
 
