@@ -54,12 +54,14 @@ class Coverage(msgspec.Struct):
         seconds: How long each test took.
         functions: mutmut's names of the functions that each test calls.
         by_session: Of those that a fixture of the session calls.
+        failed: A test that failed; empty: none did.
 
     """
 
     seconds: list[float]
     functions: list[set[str]]
     by_session: set[str]
+    failed: str = ""
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool:
@@ -68,10 +70,11 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     set_mutant_under_test("")
     mutants = msgspec.json.decode(MUTANTS.read_bytes(), type=list[Mutant])
     [(_, answer)] = in_forks(iter([Work(None, lambda: _cover(session.items), 0)]), 1)
-    if answer is None:
-        session.shouldfail = "a test fails without any mutant"
-        return True
-    trials = Trials(session.items, msgspec.json.decode(answer, type=Coverage), at_import)
+    assert answer is not None, "the process ended"
+    coverage = msgspec.json.decode(answer, type=Coverage)
+    if coverage.failed:
+        pytest.exit(f"fails without any mutant: {coverage.failed}", pytest.ExitCode.TESTS_FAILED)
+    trials = Trials(session.items, coverage, at_import)
     RESULTS.write_bytes(msgspec.json.encode(list(trials.try_all(mutants))))
     return True
 
@@ -101,7 +104,8 @@ def _cover(items: Sequence[pytest.Item]) -> str:
         assert item is not None
         state()._stats.clear()
         began = time.monotonic()
-        assert _passes(item, following), item.nodeid
+        if not _passes(item, following):
+            return msgspec.json.encode(Coverage([], [], set(), item.nodeid)).decode()
         coverage.seconds.append(time.monotonic() - began)
         fixtures = [_called_by_fixture.get(name, set()) for name in getattr(item, "fixturenames", ())]
         coverage.functions.append(state()._stats.union(*fixtures))
