@@ -33,6 +33,7 @@ COLLECTOR: Final = {
     "image": "otel/opentelemetry-collector-contrib:0.132.0",
     "readinessProbe": {"httpGet": {"path": "/", "port": 13133}, "initialDelaySeconds": 30, "periodSeconds": 10, "successThreshold": 3},
 }
+OPERATOR_MARKS: Final = {"sidecar.opentelemetry.io/injected": "airflow.sidecar"}
 DATAPLANE: Final = {
     "name": "consul-dataplane",
     "image": "hashicorp/consul-dataplane:1.9.0",

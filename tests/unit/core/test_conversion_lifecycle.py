@@ -20,6 +20,7 @@ from tests.support.task_pods import (
     CONSUL_MARKS,
     DATAPLANE,
     FLUENT_BIT,
+    OPERATOR_MARKS,
     after_conversion,
     annotated,
     istio_pod,
@@ -246,11 +247,15 @@ def test_linkerd_gets_the_startup_probe_of_its_own_rendering(policy: Policy) -> 
     }
 
 
-@pytest.mark.parametrize(("sidecar", "marks"), [(COLLECTOR, {}), (DATAPLANE, CONSUL_MARKS)], ids=["collector", "dataplane"])
+@pytest.mark.parametrize(
+    ("sidecar", "marks"),
+    [(COLLECTOR, {"labels": OPERATOR_MARKS}), (DATAPLANE, {"annotations": CONSUL_MARKS})],
+    ids=["collector", "dataplane"],
+)
 def test_a_readiness_that_needs_nothing_later_becomes_the_startup_probe_too(
-    sidecar: JSONObject, marks: dict[str, str], policy: Policy
+    sidecar: JSONObject, marks: dict[str, dict[str, str]], policy: Policy
 ) -> None:
-    after = native(after_conversion(task_pod(sidecar, annotations=marks), policy), sidecar["name"])
+    after = native(after_conversion(task_pod(sidecar, **marks), policy), sidecar["name"])
     handler = next(key for key in sidecar["readinessProbe"] if key in {"httpGet", "tcpSocket"})
 
     assert after["readinessProbe"] == sidecar["readinessProbe"]
