@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -253,7 +253,7 @@ def test_linkerd_gets_the_startup_probe_of_its_own_rendering(policy: Policy) -> 
     ids=["collector", "dataplane"],
 )
 def test_a_readiness_that_needs_nothing_later_becomes_the_startup_probe_too(
-    sidecar: JSONObject, marks: dict[str, dict[str, str]], policy: Policy
+    sidecar: JSONObject, marks: dict[str, Any], policy: Policy
 ) -> None:
     after = native(after_conversion(task_pod(sidecar, **marks), policy), sidecar["name"])
     handler = next(key for key in sidecar["readinessProbe"] if key in {"httpGet", "tcpSocket"})
