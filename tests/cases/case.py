@@ -16,7 +16,7 @@ FOLDER: Final = Path(__file__).parent
 EXPECTED: Final = ".expected"
 
 
-class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ExpectedExplanation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one command line of ``explain`` must say. What is left out is not checked, unless its description says otherwise.
 
     Args:
@@ -51,16 +51,16 @@ class Case(msgspec.Struct, frozen=True):
     """A pod in its file, and one command line about it."""
 
     path: Path
-    expected: Expected
+    expected: ExpectedExplanation
 
     def __str__(self) -> str:
         """As the test's name shows it."""
         return " ".join((self.path.stem, *self.expected.arguments, *(f"{key}={text}" for key, text in self.expected.settings.items())))
 
 
-def _expected(path: Path) -> tuple[Expected, ...]:
+def _expected(path: Path) -> tuple[ExpectedExplanation, ...]:
     file = path.with_suffix(f"{EXPECTED}.yaml")
-    return msgspec.convert(yaml.safe_load(file.read_text("utf-8")), tuple[Expected, ...]) if file.exists() else ()
+    return msgspec.convert(yaml.safe_load(file.read_text("utf-8")), tuple[ExpectedExplanation, ...]) if file.exists() else ()
 
 
 PODS: Final = tuple(path for path in sorted(FOLDER.glob("*.yaml")) if not path.stem.endswith(EXPECTED))
