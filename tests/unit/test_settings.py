@@ -100,7 +100,7 @@ DATA_FILES = {
     "a condition on two things": (
         "SIDECARS_FILE",
         "- {id: x, title: x, sources: [x], match: {markers: [{env: A, label: b}]}}",
-        "a condition names exactly one of annotation, label, volume, init_container, env, flag, argument, image - at `$[0].match.markers[0]`",
+        "a condition names exactly one of annotation, label, volume, init_container, env, flag, argument, image, probe - at `$[0].match.markers[0]`",
     ),
     "a sidecar that nothing identifies": (
         "SIDECARS_FILE",
