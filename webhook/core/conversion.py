@@ -94,10 +94,11 @@ NO_CONVERSION: Final = Conversion()
 def convert(facts: Facts, cluster: Cluster) -> Conversion:
     """What can become native in this pod, on a cluster with native sidecars.
 
-    Nothing is moved unless the task's container is identified: what seems a sidecar may be it, and one regular container must stay.
+    Which of several unknown containers is the task's need not be known. With no unknown container at all nothing is moved: what seems a
+    sidecar is the task then, and one regular container must stay.
     """
     containers = {container.name: container for container in facts.pod.spec.containers}
-    if not facts.sidecars or facts.main is None or len(containers) < len(facts.pod.spec.containers):
+    if not facts.sidecars or (facts.main is None and not facts.others) or len(containers) < len(facts.pod.spec.containers):
         return NO_CONVERSION
     duplicates = tuple([sidecar.name for sidecar in facts.sidecars if sidecar.name in facts.native_sidecars])
     not_converted: dict[str, NotConvertedReason] = {}

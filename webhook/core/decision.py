@@ -11,7 +11,8 @@ no sidecar now, and none can be injected              Skip
 no sidecar now; mode label-only                       label and status
 only native sidecars, after conversion                label, status, conversion
 Spark, host network, Windows                          label, status with the reason, conversion
-no task container; no sidecar with a quit request     label, status with the reason, conversion
+no or several possible task containers                label, status with the reason, conversion
+no sidecar with a quit request                        label, status with the reason, conversion
 argv or shell unknown                                 label, status with the reason, conversion
 any other                                             label, status, conversion, wrapper
 ====================================================  ======================================
@@ -187,7 +188,9 @@ def _why_no_wrapper_fits(facts: Facts) -> Reason | None:
         return Reason.HOST_NETWORK
     if _is_windows(facts):
         return Reason.WINDOWS
-    return Reason.NO_MAIN_CONTAINER if facts.main is None else None
+    if facts.main is None:
+        return Reason.MAIN_CONTAINER_AMBIGUOUS if facts.others else Reason.NO_MAIN_CONTAINER
+    return None
 
 
 def _is_windows(facts: Facts) -> bool:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from webhook.core import names
+from webhook.core.main_container import BASE, find_main
 from webhook.core.origin import PodOrigin, pod_origin
 from webhook.core.pod import Pod
-from webhook.core.pod_options import InvalidAnnotation, InvalidAnnotations, PodOptions, read_pod_options
+from webhook.core.pod_options import InvalidAnnotations, PodOptions, read_pod_options
 from webhook.core.sidecar import FoundSidecar, Sidecar, locate
 from webhook.core.wrapper import Argv, original_argv
 
 if TYPE_CHECKING:
     from webhook.core.pod import Container
     from webhook.core.sidecar import Catalogue
-
-BASE: Final = "base"
-"""What Airflow calls the task's container (KubernetesPodOperator.BASE_CONTAINER_NAME, and the executor always)."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -29,12 +27,12 @@ class Facts(msgspec.Struct, frozen=True):
         origin: What of Airflow's created it; None: nothing of Airflow's.
         options: The pod options: the user's annotations for this webhook.
         invalid_annotations: Those that are ignored.
-        main: Index of the task's container in ``spec.containers``, or None.
+        main: Index of the task's container in ``spec.containers``; None: it could not be identified.
         argv: The main container's own command and args, without this webhook's wrapper.
         sidecars: Known sidecars among the regular containers, in the order of their quit requests.
         native_sidecars: Names of known sidecars that are native already.
         rows: The catalogue's row of each known container, by its name.
-        others: Names of regular containers that are neither the task's nor known.
+        others: Names of regular containers that are neither the task's nor known. Where ``main`` is None one of them may be the task's.
 
     """
 
@@ -59,7 +57,7 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
     """Read a pod."""
     options, bad = read_pod_options(pod.annotations)
     rows = {container.name: _sidecar_of(pod, container, options, catalogue) for container in pod.spec.containers}
-    main, misnamed = _find_main(pod, options, rows)
+    main, misnamed = find_main(pod, options, rows)
     container = None if main is None else pod.spec.containers[main]
     native = _native(pod, options, catalogue)
     return Facts(
@@ -84,21 +82,6 @@ def _sidecar_of(pod: Pod, container: Container, options: PodOptions, catalogue: 
         if sidecar.id == container.name != names.XCOM_CONTAINER:
             return sidecar
     return catalogue.find(pod, container)
-
-
-def _find_main(pod: Pod, options: PodOptions, rows: dict[str, Sidecar | None]) -> tuple[int | None, InvalidAnnotation | None]:
-    """The index of the task's container: the one that the user names, else ``base``, else the first that is not a known sidecar."""
-    order = pod.spec.container_names
-    possible = [name for name in order if rows[name] is None and name != names.XCOM_CONTAINER]
-    misnamed = None
-    if options.main_container is not None:
-        # A container that the user describes as a sidecar may be named; one that is in the catalogue may not.
-        if options.main_container in possible or rows.get(options.main_container) in options.sidecars:
-            return order.index(options.main_container), None
-        misnamed = InvalidAnnotation(names.MAIN_CONTAINER_ANNOTATION, f"one of {', '.join(possible)}")
-    if BASE in possible:
-        return order.index(BASE), misnamed
-    return (order.index(possible[0]) if possible else None), misnamed
 
 
 def _found(pod: Pod, rows: dict[str, Sidecar | None], main: int | None) -> tuple[FoundSidecar, ...]:

@@ -247,7 +247,7 @@ POD_OPTIONS: Final = {
         "main_container",
         _container_name,
         "the name of a container of the pod",
-        "Which container holds the task, where it is neither `base` nor the first one that is not a sidecar.",
+        "Which container holds the task, where it is not called `base` and another one is no known sidecar either.",
     ),
     names.ENTRYPOINT_ANNOTATION: PodOption(
         "entrypoint",

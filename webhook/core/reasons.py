@@ -180,7 +180,13 @@ class Reason(ExplainedWord):
     )
     NO_MAIN_CONTAINER = TreatmentRow(
         "no-main-container",
-        "The task's container could not be identified.",
+        "No container of the pod can be the task's: each one is a known sidecar.",
+        f"Name it in the annotation {MAIN_CONTAINER_ANNOTATION}.",
+        Treatment.LEFT,
+    )
+    MAIN_CONTAINER_AMBIGUOUS = TreatmentRow(
+        "main-container-ambiguous",
+        "Several containers of the pod may be the task's, and nothing that Airflow sets shows which one is.",
         f"Name it in the annotation {MAIN_CONTAINER_ANNOTATION}.",
         Treatment.LEFT,
     )

@@ -170,6 +170,11 @@ def original_argv(command: list[str] | None, args: list[str] | None) -> Argv:
     return Argv(others or None)
 
 
+def is_wrapped(command: list[str] | None, args: list[str] | None) -> bool:
+    """Whether a container with this command and these args has the webhook's wrapper."""
+    return (PREFIX in (command or ()) or PREFIX in (args or ())) and _find_wrapper([*(command or ()), *(args or ())]) is not None
+
+
 def _options(wrap: Wrap) -> list[str]:
     options = ["--wait-seconds", str(wrap.wait_seconds), "--when-not-ready", str(wrap.when_not_ready)]
     options += ("--quit", "on-success" if wrap.only_after_success else "always")

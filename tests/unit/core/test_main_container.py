@@ -1,0 +1,199 @@
+"""Which container is the task's: what the user, Airflow or an earlier review says, and never the order."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo.simulated_injectors import inject_istio
+from tests.support.pods import ABLE_CLUSTER, admitted, container, load
+from webhook.core.names import MAIN_CONTAINER_ANNOTATION, PREFIX, STATUS_ANNOTATION
+from webhook.core.status import Status
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+    from webhook.core.admission import Outcome
+    from webhook.core.policy import Policy
+
+HELPER = {"name": "warmup", "image": "busybox:1.36", "command": ["sh", "-c", "sleep 2"]}
+MOUNTER = {"name": "mounter", "image": "registry.example.com/fuse:1", "command": ["/mount"]}
+
+
+def operator_pod(*before: JSONObject, **main: Any) -> JSONObject:
+    """A pod of the operator whose task is in ``worker``, behind these containers."""
+    pod = load("airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json")
+    worker = container(pod, "base") | {"name": "worker", "image": "python:3.12", "command": ["sh", "-c", "true"], **main}
+    pod["spec"]["containers"] = [*copy.deepcopy(before), worker]
+    return pod
+
+
+def status_of(outcome: Outcome) -> Status:
+    """The status; every pod here has one."""
+    assert outcome.status is not None
+    return outcome.status
+
+
+def prepended(pod: JSONObject, injected: JSONObject) -> JSONObject:
+    """The pod after an injector that puts its container first."""
+    pod = copy.deepcopy(pod)
+    pod["spec"]["containers"].insert(0, copy.deepcopy(injected))
+    return pod
+
+
+def with_status(pod: JSONObject, status: str) -> JSONObject:
+    """The pod with this text as the status of an earlier review."""
+    pod = copy.deepcopy(pod)
+    pod["metadata"]["annotations"][STATUS_ANNOTATION] = status
+    return pod
+
+
+def test_the_first_of_several_unknown_containers_is_not_taken_for_the_task(policy: Policy) -> None:
+    pod = inject_istio(operator_pod(HELPER))
+    outcome, after = admitted(pod, policy)
+
+    assert (outcome.result, outcome.reason) == ("left", "main-container-ambiguous")
+    assert MAIN_CONTAINER_ANNOTATION in outcome.warnings[0]
+    assert after["spec"] == pod["spec"]
+    assert status_of(outcome).main is None
+    assert status_of(outcome).sidecars == {"istio-proxy": "keeps-running", "warmup": "unknown", "worker": "unknown"}
+
+
+def test_sidecars_become_native_although_it_is_not_known_which_container_is_the_tasks(policy: Policy) -> None:
+    outcome, after = admitted(inject_istio(operator_pod(HELPER)), policy, ABLE_CLUSTER)
+
+    assert (outcome.result, outcome.reason) == ("native", "sidecars-native")
+    assert [one["name"] for one in after["spec"]["containers"]] == ["warmup", "worker"]
+    assert status_of(outcome).sidecars == {"istio-proxy": "native", "warmup": "unknown", "worker": "unknown"}
+    assert admitted(after, policy, ABLE_CLUSTER)[0].operations == ()
+
+
+def test_what_seems_a_sidecar_in_a_pod_of_sidecars_stays_where_it_is(policy: Policy) -> None:
+    pod = inject_istio(operator_pod())
+    pod["spec"]["containers"] = [container(pod, "istio-proxy")]
+    outcome, after = admitted(pod, policy, ABLE_CLUSTER)
+
+    assert outcome.reason == "no-main-container"
+    assert after["spec"]["containers"] == pod["spec"]["containers"]
+
+
+@pytest.mark.parametrize("name", ["warmup", "worker"])
+def test_the_user_says_which_container_is_the_tasks(name: str, policy: Policy) -> None:
+    pod = inject_istio(operator_pod(HELPER))
+    pod["metadata"]["annotations"][MAIN_CONTAINER_ANNOTATION] = name
+    outcome, after = admitted(pod, policy)
+
+    assert (outcome.result, status_of(outcome).main) == ("wrapped", name)
+    assert PREFIX in container(after, name)["command"]
+
+
+def test_the_container_that_kubectl_shows_by_default_need_not_be_the_tasks(policy: Policy) -> None:
+    pod = inject_istio(operator_pod(HELPER))
+    pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"] = "warmup"
+
+    assert admitted(pod, policy)[0].reason == "main-container-ambiguous"
+
+
+XCOM = {"name": "xcom", "mountPath": "/airflow/xcom"}
+XCOM_SIDECAR = {"name": "airflow-xcom-sidecar", "image": "alpine", "volumeMounts": [XCOM]}
+MARKED: dict[str, JSONObject] = {
+    "the XCom volume": operator_pod(HELPER, XCOM_SIDECAR, volumeMounts=[XCOM]),
+    "the executor's variable": operator_pod(HELPER, env=[{"name": "AIRFLOW_IS_K8S_EXECUTOR_POD", "value": "True"}]),
+    "the variable of @task.kubernetes": operator_pod(HELPER, env=[{"name": "__PYTHON_SCRIPT", "value": "eA=="}]),
+}
+
+
+@pytest.mark.parametrize("pod", MARKED.values(), ids=MARKED)
+def test_what_airflow_sets_in_one_container_shows_that_it_is_the_tasks(pod: JSONObject, policy: Policy) -> None:
+    outcome, after = admitted(inject_istio(pod), policy)
+
+    assert (outcome.result, status_of(outcome).main) == ("wrapped", "worker")
+    assert container(after, "warmup") == container(pod, "warmup")
+
+
+UNMARKED: dict[str, JSONObject] = {
+    "two containers have the XCom volume": operator_pod(HELPER | {"volumeMounts": [XCOM]}, XCOM_SIDECAR, volumeMounts=[XCOM]),
+    "no XCom sidecar uses the volume": operator_pod(HELPER, volumeMounts=[XCOM]),
+    "the volume has another path": operator_pod(HELPER, XCOM_SIDECAR, volumeMounts=[XCOM | {"mountPath": "/data"}]),
+    "two containers have the variable": operator_pod(
+        HELPER | {"env": [{"name": "__PYTHON_SCRIPT", "value": ""}]}, env=[{"name": "__PYTHON_SCRIPT", "value": ""}]
+    ),
+}
+
+
+@pytest.mark.parametrize("pod", UNMARKED.values(), ids=UNMARKED)
+def test_nothing_shows_which_container_is_the_tasks_where(pod: JSONObject, policy: Policy) -> None:
+    assert admitted(inject_istio(pod), policy)[0].reason == "main-container-ambiguous"
+
+
+def test_a_job_of_the_chart_has_the_charts_name_for_its_container(policy: Policy) -> None:
+    pod = load("helm-chart/chart-1.19.0-kubernetes/job-prod-create-user.json")
+    pod["spec"]["containers"].insert(0, copy.deepcopy(MOUNTER))
+
+    assert status_of(admitted(inject_istio(pod), policy)[0]).main == "create-user"
+
+
+@pytest.mark.parametrize("name", ["spark-kubernetes-driver", "spark-kubernetes-executor"])
+def test_sparks_container_has_sparks_name(name: str, policy: Policy) -> None:
+    pod = operator_pod(MOUNTER, name=name)
+    del pod["metadata"]["labels"]["kubernetes_pod_operator"]
+    pod["metadata"]["labels"]["spark_kubernetes_operator"] = "True"
+
+    assert status_of(admitted(pod, policy)[0]).main == name
+
+
+def test_a_name_of_another_origin_shows_nothing(policy: Policy) -> None:
+    assert status_of(admitted(operator_pod(MOUNTER, name="create-user"), policy)[0]).main is None
+
+
+def test_a_container_that_is_injected_between_two_reviews_is_not_taken_for_the_task(policy: Policy) -> None:
+    first = admitted(operator_pod(), policy)[1]
+    outcome, after = admitted(inject_istio(prepended(first, MOUNTER)), policy)
+
+    assert (outcome.result, status_of(outcome).main) == ("wrapped", "worker")
+    assert container(after, "mounter") == MOUNTER
+    assert admitted(after, policy)[0].operations == ()
+
+
+def test_a_wrapped_container_is_the_tasks_although_its_status_is_lost(policy: Policy) -> None:
+    wrapped = admitted(inject_istio(operator_pod()), policy)[1]
+    del wrapped["metadata"]["annotations"][STATUS_ANNOTATION]
+    outcome, after = admitted(prepended(wrapped, MOUNTER), policy)
+
+    assert (outcome.result, status_of(outcome).main) == ("wrapped", "worker")
+    assert container(after, "mounter") == MOUNTER
+
+
+WRONG_STATUSES = {
+    "it names no container of the pod": '{"main":"base"}',
+    "it names a known sidecar": '{"main":"istio-proxy"}',
+    "it names no container": '{"treatment":"left"}',
+    "its name is no text": '{"main":1}',
+    "it is no JSON": "worker",
+    "it is nested too deep": "[" * 10_000,
+    "it is too long": json.dumps({"main": "worker", "x": "x" * 70_000}),
+}
+
+
+@pytest.mark.parametrize("status", WRONG_STATUSES.values(), ids=WRONG_STATUSES)
+def test_a_status_shows_nothing_where(status: str, policy: Policy) -> None:
+    pod = inject_istio(with_status(operator_pod(HELPER), status))
+
+    assert admitted(pod, policy)[0].reason == "main-container-ambiguous"
+
+
+def test_a_status_that_somebody_wrote_does_not_overrule_airflow(policy: Policy) -> None:
+    pod = with_status(MARKED["the executor's variable"], '{"main":"warmup"}')
+    named_base = with_status(operator_pod(HELPER, name="base"), '{"main":"warmup"}')
+
+    assert status_of(admitted(inject_istio(pod), policy)[0]).main == "worker"
+    assert status_of(admitted(inject_istio(named_base), policy)[0]).main == "base"
+
+
+def test_without_any_sidecar_the_status_names_every_container_that_may_be_the_task(policy: Policy) -> None:
+    outcome, _ = admitted(operator_pod(MOUNTER), policy)
+
+    assert (outcome.result, outcome.reason) == ("labelled", "no-sidecar")
+    assert status_of(outcome).sidecars == {"mounter": "unknown", "worker": "unknown"}

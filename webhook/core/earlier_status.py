@@ -1,0 +1,35 @@
+"""What a review needs of the status that an earlier review of the same pod wrote; a pod that is created again from a treated one has one, too."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from webhook.core.names import STATUS_ANNOTATION
+
+MAX_STATUS_CHARACTERS: Final = 32 * 1024
+"""A longer one was not written by the webhook: a pod has 200 containers at most."""
+
+
+class EarlierStatus(msgspec.Struct, frozen=True):
+    """The members that are read again; see `webhook.core.status.Status`."""
+
+    reason: str | None = None
+    main: str | None = None
+    entrypoint: str | None = None
+
+
+NO_STATUS: Final = EarlierStatus()
+_STATUS: Final = msgspec.json.Decoder(EarlierStatus)
+
+
+def read_earlier_status(annotations: dict[str, str]) -> EarlierStatus:
+    """The status of an earlier review; an empty one where there is none that can be read."""
+    text = annotations.get(STATUS_ANNOTATION)
+    if text is None or len(text) > MAX_STATUS_CHARACTERS:
+        return NO_STATUS
+    try:
+        return _STATUS.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return NO_STATUS

@@ -1,0 +1,105 @@
+"""Which container of a pod holds the task: what the user, Airflow or an earlier review of the webhook says, and never the order.
+
+Injectors put containers before the task's (JuiceFS, Fluid, Bank-Vaults), so that the first unknown container says nothing. Where nothing
+says more, the task's container stays unknown: a sidecar that was wrapped as the task would end the others while the task runs.
+
+=========================================  ============================================================================
+source, the first that applies             why it counts
+=========================================  ============================================================================
+annotation ``main-container``              the user names it
+name ``base``                              Airflow names it so, unless somebody sets another name
+the only container that is not known       no other can be it
+the wrapper                                the webhook has wrapped it before
+what Airflow sets in this container only   the XCom volume, a variable, a name: see `AIRFLOW_MARKS`
+the status of an earlier review            it was written before a later injector added containers
+=========================================  ============================================================================
+
+``kubectl.kubernetes.io/default-container`` does not count: Airflow does not set it, and Istio sets it to whichever container is first.
+A status that somebody copied from another pod can name a wrong container only where the user could have named it by the annotation.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from webhook.core.earlier_status import read_earlier_status
+from webhook.core.names import MAIN_CONTAINER_ANNOTATION, XCOM_CONTAINER
+from webhook.core.origin import PodOrigin, pod_origin
+from webhook.core.pod_options import InvalidAnnotation
+from webhook.core.wrapper import is_wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webhook.core.pod import Container, Pod
+    from webhook.core.pod_options import PodOptions
+    from webhook.core.sidecar import Sidecar
+
+BASE: Final = "base"
+"""What Airflow calls the task's container (KubernetesPodOperator.BASE_CONTAINER_NAME, and the executor always)."""
+
+NAMES_BY_ORIGIN: Final = MappingProxyType(
+    {
+        PodOrigin.SPARK: frozenset({"spark-kubernetes-driver", "spark-kubernetes-executor"}),
+        PodOrigin.CHART_JOB: frozenset({"run-airflow-migrations", "create-user", "airflow-cleanup-pods", "database-cleanup"}),
+    }
+)
+"""What the container is called where it is not `BASE`: by Spark (Constants.scala DEFAULT_DRIVER_CONTAINER_NAME,
+DEFAULT_EXECUTOR_CONTAINER_NAME), and by the jobs of Airflow's chart."""
+
+XCOM_VOLUME: Final = "xcom"
+XCOM_MOUNT_PATH: Final = "/airflow/xcom"
+"""The operator mounts it into the task's container and its own sidecar (provider cncf.kubernetes, utils/xcom_sidecar.py)."""
+
+AIRFLOW_VARIABLES: Final = frozenset({"AIRFLOW_IS_K8S_EXECUTOR_POD", "__PYTHON_SCRIPT"})
+"""Variables that Airflow adds to the task's container: the executor (pod_generator.py construct_pod), and ``@task.kubernetes``
+(provider cncf.kubernetes, decorators/kubernetes.py)."""
+
+
+def find_main(pod: Pod, options: PodOptions, rows: dict[str, Sidecar | None]) -> tuple[int | None, InvalidAnnotation | None]:
+    """The index of the task's container, and the annotation that names it where that is not valid; ``rows``: what is known, by name."""
+    order = pod.spec.container_names
+    possible = [container for container in pod.spec.containers if rows[container.name] is None and container.name != XCOM_CONTAINER]
+    names = [container.name for container in possible]
+    misnamed = None
+    if options.main_container is not None:
+        # A container that the user himself describes as a sidecar may be named; one that the catalogue knows may not.
+        if options.main_container in names or rows.get(options.main_container) in options.sidecars:
+            return order.index(options.main_container), None
+        misnamed = InvalidAnnotation(MAIN_CONTAINER_ANNOTATION, f"one of {', '.join(names)}")
+    found = BASE if BASE in names else names[0] if len(names) == 1 else _identified(pod, possible)
+    return (None if found is None else order.index(found)), misnamed
+
+
+def _identified(pod: Pod, possible: list[Container]) -> str | None:
+    """The one of several possible containers that is identified; None: none is, or there is none."""
+    for mark in (_has_wrapper, *AIRFLOW_MARKS):
+        marked = [container.name for container in possible if mark(pod, container)]
+        if len(marked) == 1:
+            return marked[0]
+    recorded = read_earlier_status(pod.annotations).main
+    return recorded if recorded in [container.name for container in possible] else None
+
+
+def _has_wrapper(_pod: Pod, container: Container) -> bool:
+    return is_wrapped(container.command, container.args)
+
+
+def _has_xcom_volume(pod: Pod, container: Container) -> bool:
+    return XCOM_CONTAINER in pod.spec.container_names and any(
+        mount.name == XCOM_VOLUME and mount.mountPath == XCOM_MOUNT_PATH for mount in container.mounts
+    )
+
+
+def _has_airflow_variable(_pod: Pod, container: Container) -> bool:
+    return not AIRFLOW_VARIABLES.isdisjoint(container.environment)
+
+
+def _has_airflow_name(pod: Pod, container: Container) -> bool:
+    origin = pod_origin(pod)
+    return origin is not None and container.name in NAMES_BY_ORIGIN.get(origin, ())
+
+
+AIRFLOW_MARKS: Final[tuple[Callable[[Pod, Container], bool], ...]] = (_has_xcom_volume, _has_airflow_variable, _has_airflow_name)
+"""What Airflow itself does to the task's container. A mark that two containers have says nothing."""
