@@ -23,7 +23,7 @@ import jsonpatch
 
 from demo.simulated_injectors import inject_istio
 from demo.stand_in_istio_agent import StandInIstioAgent
-from demo.webhook import DemoWebhook
+from demo.webhook import ENTRYPOINTS, DemoWebhook
 from webhook.command.explanation import explain
 from webhook.command.terminal import Style, stdout_palette
 from webhook.policy_files import build_policy
@@ -80,7 +80,7 @@ def demonstrate(demo_pod: DemoPod, webhook: DemoWebhook) -> bool:
     pod = review["request"]["object"] = with_proxy_ports(inject_istio(review["request"]["object"]), status_port, ready_port)
     answer = webhook.review(json.dumps(review).encode())["response"]
     patch = json.loads(base64.b64decode(answer["patch"]))
-    explanation = explain(pod, build_policy(Settings()), "airflow")
+    explanation = explain(pod, build_policy(Settings(entrypoints_file=ENTRYPOINTS)), "airflow")
     say("The webhook's decision, its status, and the patch (lines with + are new):")
     print()
     print(explanation.as_text(PALETTE))

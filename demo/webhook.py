@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 PREFIX = "AIRFLOW_SIDECAR_WEBHOOK__"
+ENTRYPOINTS = Path(__file__).parent / "entrypoints.yaml"
 
 
 class DemoWebhook:
@@ -35,6 +36,7 @@ class DemoWebhook:
         (folder / "tls.key").write_bytes(leaf.key_pem)
         self.trust = ssl.create_default_context(cadata=authority.certificate_pem.decode())
         settings = {"HOST": "127.0.0.1", "PORT": "0", "HEALTH_PORT": "0", "DRAIN_SECONDS": "0"}
+        settings |= {"ENTRYPOINTS_FILE": str(ENTRYPOINTS)}
         settings |= {"CERTIFICATE_FILE": str(folder / "tls.crt"), "PRIVATE_KEY_FILE": str(folder / "tls.key")}
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         environment |= {PREFIX + name: value for name, value in settings.items()}

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from certs.authority import make_authority, sign_leaf
@@ -15,11 +16,12 @@ from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from testbed.api import JSONObject
     from testbed.place import Place
 
+
+ENTRYPOINTS: Final = Path(__file__).parent / "images" / "entrypoints.yaml"
 
 NO_CLUSTER: Final = {"KUBECONFIG": os.devnull, "KUBERNETES_SERVICE_HOST": ""}
 """The environment of a webhook that must not find the cluster that the caller has credentials for."""
@@ -39,6 +41,7 @@ class Webhook:
         (folder / "tls.crt").write_bytes(leaf.certificate_pem)
         (folder / "tls.key").write_bytes(leaf.key_pem)
         own = {"HOST": place.address, "PORT": "0", "HEALTH_PORT": "0", "DRAIN_SECONDS": "0"}
+        own |= {"ENTRYPOINTS_FILE": str(ENTRYPOINTS)}
         own |= {"CERTIFICATE_FILE": str(folder / "tls.crt"), "PRIVATE_KEY_FILE": str(folder / "tls.key")}
         self._environment = {f"{PREFIX}{key}": value for key, value in {**own, **(settings or {})}.items()} | NO_CLUSTER
         if kubeconfig is not None:

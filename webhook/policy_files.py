@@ -49,6 +49,7 @@ def build_policy(settings: Settings) -> Policy:
         mode=settings.mode,
         wait_seconds=settings.wait_seconds,
         when_not_ready=settings.when_not_ready,
+        guesses_entrypoint=settings.entrypoint_guess == "allow",
         helper_image=settings.helper_image,
         injectors=frozenset(settings.injectors),
         short_name=ShortNamePolicy(settings.short_name_key, settings.short_name_value, settings.short_name_fixed),

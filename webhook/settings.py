@@ -203,6 +203,13 @@ class Settings(BaseModel):
         description="What a task does whose sidecars are not ready in time. `fail`: it ends with exit code 69. `run`: it runs anyway; "
         "without its proxy it may fail with a less clear error.",
     )
+    entrypoint_guess: Literal["never", "allow"] = Field(
+        "never",
+        description="Whether the wrapper may guess what an Airflow image runs, for pods of the KubernetesExecutor and of the chart's jobs "
+        "without a command, whose image is not in the entrypoint table. `never`: such a task is not wrapped. `allow`: the wrapper runs the "
+        "first known entrypoint that exists in the image. An image with an ENTRYPOINT of its own then loses what that does, so allow it "
+        "only if all images of your tasks keep Airflow's entrypoint.",
+    )
     helper_image: str = Field(
         "",
         description="Image with a static busybox at `/busybox`, for task images without a shell. Empty: such pods are left unchanged, "

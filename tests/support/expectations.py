@@ -27,8 +27,8 @@ TASK_PODS: Final = {
     "ke_minimal_template": BY_TABLE,
     # git-sync as a regular container.
     "ke_multi_container_template": ("left no-quit", "wrapped table"),
-    # An image of the user's own: its entrypoint is found inside it.
-    "ke_pod_override": (LABELLED, "wrapped in-image"),
+    # An image of the user's own, which may have an entrypoint of its own.
+    "ke_pod_override": UNKNOWN,
     "ke_pod_override_command": BY_COMMAND,
     "ke_special_run_id": BY_TABLE,
     "ke_template_with_command": BY_COMMAND,

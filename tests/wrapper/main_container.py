@@ -103,7 +103,7 @@ def container(
     candidates: tuple[tuple[str, ...], ...] = (),
 ) -> MainContainer:
     """A main container beside these sidecars. The task is given to `run` or `started`, as the args of the container."""
-    source = EntrypointSource.IN_IMAGE if candidates else EntrypointSource.COMMAND
+    source = EntrypointSource.GUESSED if candidates else EntrypointSource.COMMAND
     entrypoint = Entrypoint(source, candidates=candidates)
     wrap = Wrap(
         entrypoint=entrypoint,

@@ -69,6 +69,7 @@ from webhook.core.cluster import (
 )
 from webhook.core.container_end import ContainerEnd
 from webhook.core.decision import Mutate, Skip
+from webhook.core.earlier_status import EarlierStatus
 from webhook.core.entrypoint import EntrypointTable, parse_entrypoints
 from webhook.core.errors import MalformedPodError, MalformedReviewError, RulesError, UnsoundPatchError
 from webhook.core.names import CANONICAL_NAME, MODE_ANNOTATION, PREFIX, STATUS_ANNOTATION
@@ -84,6 +85,7 @@ from webhook.core.short_name import ShortNamePolicy, ShortNameValue, is_label_va
 from webhook.core.sidecar import Catalogue, Endpoint, FoundSidecar, Sidecar, parse_sidecars
 from webhook.core.status import Status
 from webhook.core.version import Version, read_version
+from webhook.core.wrapper import EntrypointSource
 
 __all__ = [
     "API_VERSION",
@@ -103,7 +105,9 @@ __all__ = [
     "ClusterObservation",
     "ContainerEnd",
     "ContainerKind",
+    "EarlierStatus",
     "Endpoint",
+    "EntrypointSource",
     "EntrypointTable",
     "ExplainedWord",
     "FoundSidecar",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import jsonpatch
 import msgspec
@@ -11,12 +11,14 @@ from webhook.core.container_end import ContainerEnd
 from webhook.core.decision import Decision, Mutate, Skip, decide, skip_unread
 from webhook.core.errors import AnnotationsFullError, MalformedPodError
 from webhook.core.facts import read_facts
+from webhook.core.names import ENTRYPOINT_ANNOTATION
 from webhook.core.operations import operations_for
 from webhook.core.patch import Operation, prove
 from webhook.core.pod import encode_pod, is_too_large, read_pod
 from webhook.core.pod_options import ALL_VALID, InvalidAnnotations
 from webhook.core.reasons import Reason, SkipReason, Treatment
 from webhook.core.status import Status, status_of
+from webhook.core.wrapper import EntrypointSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,8 +153,15 @@ def _mutated(facts: Facts, mutate: Mutate, policy: Policy) -> Outcome:
     return Outcome(mutate, operations, status, facts.invalid_annotations, tuple(_warnings(facts, mutate)))
 
 
+MAX_NAMED_IMAGE: Final = 100
+"""Characters of an image's name in a warning: at most 256 characters of it reach whoever creates the pod."""
+
+
 def _warnings(facts: Facts, mutate: Mutate) -> Iterator[str]:
     yield from facts.invalid_annotations.warnings
+    if mutate.wrap is not None and mutate.wrap.entrypoint.source is EntrypointSource.GUESSED:
+        image = (facts.main_container.image if facts.main_container else None) or "its image"
+        yield f"airflow-sidecar-webhook: the entrypoint of {image[:MAX_NAMED_IMAGE]} is guessed; set the annotation {ENTRYPOINT_ANNOTATION}"
     if mutate.reason.treatment is Treatment.LEFT:
         yield f"airflow-sidecar-webhook: {mutate.reason}: {mutate.reason.advice}"
     if mutate.reason is Reason.SOME_KEEP_RUNNING:

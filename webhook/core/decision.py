@@ -226,7 +226,7 @@ def _wrap(facts: Facts, policy: Policy) -> Wrap | Reason:
 
 
 def _entrypoint(facts: Facts, policy: Policy) -> Entrypoint | None:
-    """Command, else annotation, else table, else, in Airflow's own images, found at run time; never a guess about a foreign image."""
+    """Command, else annotation, else table, else, where the policy allows it, a guess: about Airflow's own images only."""
     main = facts.main_container
     if main is None:
         return None
@@ -238,8 +238,8 @@ def _entrypoint(facts: Facts, policy: Policy) -> Entrypoint | None:
     if row is not None:
         words = row.words(has_args=bool(facts.argv.args))
         return None if words is None else Entrypoint(EntrypointSource.TABLE, words)
-    if facts.origin in RUNS_AIRFLOW_IMAGE and facts.argv.args:
-        return Entrypoint(EntrypointSource.IN_IMAGE, candidates=policy.entrypoints.candidates)
+    if policy.guesses_entrypoint and facts.origin in RUNS_AIRFLOW_IMAGE and facts.argv.args:
+        return Entrypoint(EntrypointSource.GUESSED, candidates=policy.entrypoints.candidates)
     return None
 
 

@@ -1,4 +1,4 @@
-"""What an image runs when a pod gives args but no command: known from a table by image, or found inside the image at run time.
+"""What an image runs when a pod gives args but no command: known from a table by image, or guessed inside the image at run time.
 
 Setting ``command`` on a container throws the image's ENTRYPOINT away (https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/),
 and the pod does not show the image's. So the wrapper of a container without a command must know the image's entrypoint.
@@ -43,11 +43,11 @@ class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EntrypointTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Images whose entrypoint or shell is known, and what Airflow's own images may start with.
+    """Images whose entrypoint or shell is known, and what other images of Airflow may start with.
 
     Args:
         images: Rows; the first that matches and knows the wanted fact is used.
-        candidates: Entrypoints tried in this order inside an image of Airflow's own pods: the first whose programs all exist is used.
+        candidates: Entrypoints for a guess, tried in this order inside the image: the first whose programs all exist is used.
 
     """
 

@@ -24,6 +24,7 @@ class Policy:
         mode: For pods that say nothing.
         wait_seconds: How long a wrapped task waits for its sidecars.
         when_not_ready: What it does after that.
+        guesses_entrypoint: Whether the first known entrypoint that exists in an image of Airflow's is used where the image's own is not known.
         helper_image: The image that holds a static busybox at ``/busybox``; empty: pods whose image may have no shell are left alone.
         injectors: Ids of catalogue rows whose injector works on every pod of the opted-in namespaces, without a mark on the pod.
         short_name: How pods are named.
@@ -36,6 +37,7 @@ class Policy:
     mode: Mode = Mode.AUTO
     wait_seconds: int = 120
     when_not_ready: WhenNotReady = WhenNotReady.FAIL
+    guesses_entrypoint: bool = False
     helper_image: str = ""
     injectors: frozenset[str] = frozenset()
     short_name: ShortNamePolicy = field(default_factory=ShortNamePolicy)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from webhook.core import names
+from webhook.core.earlier_status import EarlierStatus, read_earlier_status
 from webhook.core.errors import MalformedPodError
 from webhook.core.facts import read_facts
 from webhook.core.origin import PodOrigin
@@ -84,7 +85,9 @@ class Progress(msgspec.Struct, frozen=True):
         phase: The phase in its status.
         is_being_deleted: Whether somebody has deleted it already.
         is_marked: Whether it carries this webhook's status.
+        recorded: The status that it carries.
         main: The container that holds the task; None: it could not be identified.
+        main_image: Its image; empty where it is not known.
         task_end: How the task ended; None: it has not, or its container is to be started again.
         running: The regular containers beside the task's that run, in the pod's order.
 
@@ -97,7 +100,9 @@ class Progress(msgspec.Struct, frozen=True):
     phase: str
     is_being_deleted: bool
     is_marked: bool
+    recorded: EarlierStatus
     main: str | None
+    main_image: str
     task_end: TaskEnd | None
     running: tuple[RunningContainer, ...]
 
@@ -174,7 +179,9 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         phase=live.status.phase,
         is_being_deleted=live.metadata.deletionTimestamp is not None,
         is_marked=names.STATUS_ANNOTATION in facts.pod.annotations,
+        recorded=read_earlier_status(facts.pod.annotations),
         main=main.name if main else None,
+        main_image=(main.image if main else None) or "",
         task_end=_task_end(facts, states),
         running=tuple(_running(facts, states)),
     )

@@ -199,7 +199,7 @@ class Reason(ExplainedWord):
     ENTRYPOINT_UNKNOWN = TreatmentRow(
         "entrypoint-unknown",
         "The main container sets no command, and the entrypoint of its image is not known.",
-        f"Set the command, the annotation {ENTRYPOINT_ANNOTATION}, or a row of the entrypoint table.",
+        f"Set the annotation {ENTRYPOINT_ANNOTATION} or the command, or add the image to the entrypoint table.",
         Treatment.LEFT,
     )
     SHELL_UNKNOWN = TreatmentRow(

@@ -7,7 +7,7 @@ original command and has the same outcome.
 Another webhook may come between the two reviews. One that starts the task by a program of its own puts words before the wrapper
 (``/secrets/launch /bin/sh -c …``), or moves the command into ``args`` and sets another command (bank-vaults' ``vault-env``).
 So the wrapper is searched in command and args, at every position. What stands before it is a part of the command: the wrapper comes
-first again, as where the other webhook came first. A wrapper that finds the entrypoint in the image stays behind those words instead,
+first again, as where the other webhook came first. A wrapper that guesses the entrypoint stays behind those words instead,
 since they must not come between it and the entrypoint.
 
 ===========================================  =============================================
@@ -16,8 +16,8 @@ argv of the pod, ``|`` before its args       the original, ``|`` before its args
 ``WRAPPER -- cmd | args``                    ``cmd | args``
 ``launch WRAPPER -- cmd | args``             ``launch cmd | args``
 ``vault-env | WRAPPER -- cmd args``          ``vault-env | cmd args``
-``launch WRAPPER(in-image) -- | args``       ``| args``, with ``launch`` before the wrapper
-``vault-env | WRAPPER(in-image) -- args``    ``| args``, with ``vault-env |`` before the wrapper
+``launch WRAPPER(guessed) -- | args``        ``| args``, with ``launch`` before the wrapper
+``vault-env | WRAPPER(guessed) -- args``     ``| args``, with ``vault-env |`` before the wrapper
 ===========================================  =============================================
 """
 
@@ -38,12 +38,12 @@ HELPER_SHELL: Final = (HELPER_BUSYBOX, "sh")
 
 
 class EntrypointSource(StrEnum):
-    """Where the entrypoint comes from: the container's command, the pod's annotation, the entrypoint table, or a search in the image."""
+    """Where the entrypoint comes from: the container's command, the pod's annotation, the entrypoint table, or a guess in the image."""
 
     COMMAND = "command"
     ANNOTATION = "annotation"
     TABLE = "table"
-    IN_IMAGE = "in-image"
+    GUESSED = "guessed"
 
 
 class Entrypoint(msgspec.Struct, frozen=True):
@@ -156,7 +156,7 @@ def original_argv(command: list[str] | None, args: list[str] | None) -> Argv:
         return Argv(tuple(command) if command else None, tuple(args or ()))
     start, source, end = found
     before, before_in_args = argv[: min(start, boundary)], argv[boundary:start]
-    if source == EntrypointSource.IN_IMAGE:
+    if source == EntrypointSource.GUESSED:
         return Argv(None, tuple(argv[end:]), tuple(before), tuple(before_in_args) if start > 0 and start >= boundary else None)
     # Of a wrapper that begins in the command and ends in the args, as many words were left in the command as were of the user's.
     last = boundary if end <= boundary else end + max(0, boundary - start)

@@ -390,7 +390,7 @@ asw_exists() {
   done
 }
 
-asw_seconds=120 asw_when_not_ready=fail asw_quit_when=always asw_busybox= asw_sidecars= asw_entrypoint=
+asw_seconds=120 asw_when_not_ready=fail asw_quit_when=always asw_busybox= asw_sidecars= asw_entrypoint= asw_guess=
 asw_ready=" " asw_alive=" " asw_pending= asw_supervised= asw_term= asw_state=waiting
 trap "asw_signal TERM 143" TERM
 trap "asw_signal INT 130" INT
@@ -418,6 +418,7 @@ while [ "$#" -gt 0 ] && [ "$1" != -- ]; do
       done
       shift
       IFS=$asw_nl
+      asw_guess=yes
       if [ -z "$asw_entrypoint" ] && asw_exists $asw_words; then asw_entrypoint=$asw_words; fi
       IFS=" "
       continue
@@ -427,6 +428,9 @@ while [ "$#" -gt 0 ] && [ "$1" != -- ]; do
 done
 shift
 
+if [ -n "$asw_guess" ] && [ -z "$asw_entrypoint" ]; then
+  asw_log "this image has no known entrypoint: only the args of the container run. Set the annotation $0/entrypoint"
+fi
 IFS=$asw_nl
 set -- $asw_entrypoint "$@"
 IFS=" "

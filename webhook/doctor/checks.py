@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from webhook.doctor.entrypoint_check import check_entrypoints
 from webhook.doctor.finding import Finding, FindingId, found
 from webhook.doctor.mesh_checks import check_mesh
 from webhook.doctor.native_checks import check_native
@@ -31,7 +32,7 @@ def _findings(snapshot: ClusterSnapshot, catalogue: Catalogue, switch: NativeSwi
         yield found(FindingId.NAMESPACE_NOT_FOUND, namespace=snapshot.namespace)
         return
     yield from _webhooks(snapshot, catalogue)
-    yield _task_pods(snapshot)
+    yield from _task_pods(snapshot)
 
 
 def _server(snapshot: ClusterSnapshot) -> Finding:
@@ -66,10 +67,12 @@ def _webhooks(snapshot: ClusterSnapshot, catalogue: Catalogue) -> Iterator[Findi
     yield from check_mesh(snapshot.namespace, snapshot.labels, webhooks, catalogue)
 
 
-def _task_pods(snapshot: ClusterSnapshot) -> Finding:
+def _task_pods(snapshot: ClusterSnapshot) -> Iterator[Finding]:
     if isinstance(snapshot.task_pods, ReadFailure):
-        return _read_failed("the namespace's pods", f"list pods in {snapshot.namespace}", snapshot.task_pods)
-    return check_task_pods(snapshot.namespace, snapshot.task_pods, snapshot.taken_at)
+        yield _read_failed("the namespace's pods", f"list pods in {snapshot.namespace}", snapshot.task_pods)
+        return
+    yield check_task_pods(snapshot.namespace, snapshot.task_pods, snapshot.taken_at)
+    yield from check_entrypoints(snapshot.task_pods)
 
 
 def _read_failed(what: str, right: str, failure: ReadFailure) -> Finding:

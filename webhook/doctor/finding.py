@@ -37,6 +37,10 @@ class FindingRow(ReasonRow, frozen=True):
 
 OK, NOTE, WARNING, PROBLEM = Severity
 NOT_USED: Final = "Native sidecars are not used, and tasks are wrapped instead:"
+ADD_ROWS: Final = (
+    "Add their rows in the chart's values; these are right for images that keep the ENTRYPOINT of apache/airflow, which docker image "
+    "inspect shows: {rows}"
+)
 BROKEN: Final = "Pods with a native sidecar would be refused, or would never start."
 
 
@@ -300,6 +304,23 @@ class FindingId(ExplainedWord):
     )
     NO_STUCK_PODS = FindingRow(
         "no-stuck-pods", "No sidecar keeps a task pod in {namespace} Running. Task pods checked: {count}.", "", OK, ""
+    )
+    ENTRYPOINTS_GUESSED = FindingRow(
+        "entrypoints-guessed",
+        "Tasks are wrapped with a guessed entrypoint, since the entrypoint table does not have their images: {images}.",
+        ADD_ROWS,
+        WARNING,
+        "With the setting `entrypoint_guess: allow` the wrapper runs the first known entrypoint that exists in the image. If the image has "
+        "an ENTRYPOINT of its own, the task runs without what that does, such as exporting its secrets. Once every image has a row, set "
+        "`entrypoint_guess: never`.",
+    )
+    ENTRYPOINTS_UNKNOWN = FindingRow(
+        "entrypoints-unknown",
+        "Tasks are not wrapped, and may stay Running, since the entrypoint table does not have their images: {images}.",
+        ADD_ROWS,
+        WARNING,
+        "The pods set no command, and a pod does not show the ENTRYPOINT of its image. A wrapper that runs without it could break the task. "
+        "For one pod the annotation `airflow-sidecar-webhook/entrypoint` says it.",
     )
 
 

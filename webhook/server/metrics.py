@@ -42,6 +42,11 @@ class Metrics:
             ("annotation",),
             registry=self.registry,
         )
+        self.guessed_entrypoints = Counter(
+            f"{PREFIX}_guessed_entrypoints",
+            "Reviews in which the entrypoint of an Airflow image was guessed (setting entrypoint_guess); doctor names the images.",
+            registry=self.registry,
+        )
         self.refused = Counter(
             f"{PREFIX}_refused_requests",
             "Requests refused because they are not a valid AdmissionReview or exceed a limit, by HTTP status.",

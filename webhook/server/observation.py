@@ -7,7 +7,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from webhook.core import POD_OPTIONS
+from webhook.core import POD_OPTIONS, EntrypointSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,8 @@ class Observation:
             self.metrics.invalid_annotations.labels(invalid.key if invalid.key in POD_OPTIONS else "other").inc()
         if outcome.invalid_annotations.more:
             self.metrics.invalid_annotations.labels("other").inc(outcome.invalid_annotations.more)
+        if outcome.status is not None and outcome.status.entrypoint is EntrypointSource.GUESSED:
+            self.metrics.guessed_entrypoints.inc()
         if LOG.isEnabledFor(logging.INFO):
             self._write_info(LOG.name, "review", _fields(request, outcome, result, seconds))
 

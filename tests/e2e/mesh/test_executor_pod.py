@@ -1,4 +1,4 @@
-"""Pods of the KubernetesExecutor: args alone, and an entry point in the image that has to be found there.
+"""Pods of the KubernetesExecutor: args alone, and an entry point in the image.
 
 Image and Airflow are stand-ins (`testbed.images.catalogue.airflow_like`): the entry point's path, the user and what it runs are
 Airflow's, the task is a line of shell.
@@ -51,7 +51,7 @@ def test_it_runs_its_args_by_the_images_entry_point_and_ends_with_its_tasks_code
 ) -> None:
     pod = pods[path]
     assert regular(pod) == ["base", "istio-proxy"]
-    assert status_of(pod)["entrypoint"] == "in-image"
+    assert status_of(pod)["entrypoint"] == "table"
 
     end = namespace.end(pod["metadata"]["name"])
     base = ended(end, "base")

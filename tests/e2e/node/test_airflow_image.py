@@ -1,4 +1,4 @@
-"""Pods of the KubernetesExecutor have args alone: the wrapper finds the entry point inside the image."""
+"""Pods of the KubernetesExecutor have args alone: the wrapper runs the image's entry point, which the entrypoint table says."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_command_of_a_real_pod_arrives_as_airflow_sent_it(namespace: PodName
 
 
 @pytest.mark.parametrize("name", ["awkward", "real"])
-def test_the_pod_ends_with_the_tasks_code_and_says_that_the_entrypoint_was_found_in_the_image(
+def test_the_pod_ends_with_the_tasks_code_and_says_that_the_table_has_the_entrypoint(
     namespace: PodNamespace, bystander: PodNamespace, name: str
 ) -> None:
     for place in (namespace, bystander):
@@ -88,5 +88,5 @@ def test_the_pod_ends_with_the_tasks_code_and_says_that_the_entrypoint_was_found
         base = end.terminated("base")
         assert base
         assert (end.phase, base["exitCode"]) == ("Failed", 3)
-    assert json.loads(namespace.pod(name)["metadata"]["annotations"][STATUS_ANNOTATION])["entrypoint"] == "in-image"
+    assert json.loads(namespace.pod(name)["metadata"]["annotations"][STATUS_ANNOTATION])["entrypoint"] == "table"
     assert namespace.outputs(name) == bystander.outputs(name)

@@ -8,7 +8,7 @@ import pytest
 
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_linkerd, inject_vault
 from tests.support.oracles.pod_security import violations_of_restricted
-from tests.support.pods import admitted, container, load, review_of
+from tests.support.pods import ABLE_CLUSTER, admitted, container, load, review_of
 from webhook.core import names
 from webhook.core.admission import admit
 from webhook.core.cluster import UNKNOWN_CLUSTER
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 EXECUTOR = "airflow-3.3.2-provider-10.25.0/ke_minimal_template.json"
 OPERATOR = "airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json"
 HELPER_IMAGE = "registry.example.com/airflow-sidecar-webhook:0.1.0"
+GUESSING = build_policy(Settings(entrypoint_guess="allow"))
 
 
 def executor_pod(**annotations: str) -> JSONObject:
@@ -164,23 +165,56 @@ ENTRYPOINTS = {
     "command": (operator_pod(["sh", "-c", "true"]), "command"),
     "annotation": (operator_pod(None, entrypoint='["/run.sh"]', shell="image"), "annotation"),
     "table": (operator_pod(None, image="apache/airflow:3.0.6"), "table"),
-    "in the image": (with_image(executor_pod(), "registry.example.com/etl:9"), "in-image"),
+    "a guess in the image": (with_image(executor_pod(), "registry.example.com/etl:9"), "guessed"),
 }
 
 
 @pytest.mark.parametrize(("pod", "source"), ENTRYPOINTS.values(), ids=ENTRYPOINTS)
-def test_the_status_says_where_the_entrypoint_comes_from(pod: JSONObject, source: str, policy: Policy) -> None:
-    outcome, after = admitted(pod, policy)
+def test_the_status_says_where_the_entrypoint_comes_from(pod: JSONObject, source: str) -> None:
+    outcome, after = admitted(pod, GUESSING)
 
     assert outcome.status is not None
     assert outcome.status.entrypoint == source
     assert options(after)[options(after).index("--entrypoint-source") + 1] == source
 
 
-def test_each_candidate_of_the_table_is_tried_in_an_image_of_airflows_that_the_table_does_not_know(policy: Policy) -> None:
-    after = admitted(with_image(executor_pod(), "registry.example.com/etl:9"), policy)[1]
+def test_each_candidate_of_the_table_is_tried_in_an_image_of_airflows_that_the_table_does_not_know() -> None:
+    after = admitted(with_image(executor_pod(), "registry.example.com/etl:9"), GUESSING)[1]
 
-    assert options(after).count("--try-entrypoint") == len(policy.entrypoints.candidates) > 1
+    assert options(after).count("--try-entrypoint") == len(GUESSING.entrypoints.candidates) > 1
+
+
+def test_whoever_creates_the_pod_reads_that_its_entrypoint_is_guessed_and_how_to_say_it() -> None:
+    outcome, _ = admitted(with_image(executor_pod(), "registry.example.com/etl:9"), GUESSING)
+
+    (warning,) = outcome.warnings
+    assert "the entrypoint of registry.example.com/etl:9 is guessed" in warning
+    assert names.ENTRYPOINT_ANNOTATION in warning
+
+
+def test_without_leave_nothing_is_guessed_about_an_image_of_airflows_either(policy: Policy) -> None:
+    pod = with_image(executor_pod(), "registry.example.com/etl:9")
+    outcome, after = admitted(pod, policy)
+
+    assert (outcome.result, outcome.reason) == ("left", "entrypoint-unknown")
+    assert after["spec"] == pod["spec"]
+
+
+def test_native_sidecars_need_no_entrypoint(policy: Policy) -> None:
+    outcome, after = admitted(with_image(executor_pod(), "registry.example.com/etl:9"), policy, ABLE_CLUSTER)
+
+    assert (outcome.result, outcome.reason) == ("native", "sidecars-native")
+    assert "command" not in container(after, "base")
+
+
+STACKABLE = ("oci.stackable.tech/sdp/airflow:3.0.6-stackable25.11.0", "docker.stackable.tech/stackable/airflow:2.9.3-stackable24.7.0")
+
+
+@pytest.mark.parametrize("image", STACKABLE)
+def test_stackables_image_runs_what_ends_its_log_agent(image: str, policy: Policy) -> None:
+    after = admitted(with_image(executor_pod(), image), policy)[1]
+
+    assert container(after, "base")["command"][-3:] == ["/usr/bin/tini", "--", "/run-airflow.sh"]
 
 
 def test_a_container_without_an_image_is_no_image_of_the_table(policy: Policy) -> None:
@@ -336,7 +370,7 @@ def test_the_warning_names_a_sidecar_that_keeps_running_beside_a_wrapped_task(po
     assert outcome.warnings == ("airflow-sidecar-webhook: worker-kerberos: no quit request is known, so the pod may stay Running",)
 
 
-def test_the_first_container_that_is_no_sidecar_is_the_tasks_where_none_is_called_base(policy: Policy) -> None:
+def test_the_only_container_that_is_no_sidecar_is_the_tasks_where_none_is_called_base(policy: Policy) -> None:
     pod = load("airflow-3.3.2-provider-10.25.0/kpo_base_container_name.json")
     pod["spec"]["containers"].insert(0, {"name": "airflow-xcom-sidecar", "image": "alpine"})
     outcome, after = admitted(inject_istio(pod), policy)

@@ -105,6 +105,15 @@ def test_the_status_of_the_webhook_marks_a_pod() -> None:
     assert read(document).is_marked
 
 
+def test_what_the_webhook_recorded_on_a_pod_and_the_image_of_its_task_are_read() -> None:
+    document = pod({"base": ENDED})
+    document["metadata"]["annotations"]["airflow-sidecar-webhook/status"] = '{"reason":"sidecars-quit","entrypoint":"guessed","x":1}'
+
+    progress = read(document)
+    assert (progress.recorded.reason, progress.recorded.entrypoint, progress.recorded.main) == ("sidecars-quit", "guessed", None)
+    assert progress.main_image == "apache/airflow:3.0.6"
+
+
 def test_a_pod_that_is_not_airflows_or_is_not_meant_to_end_has_no_progress() -> None:
     foreign = pod({"base": ENDED})
     foreign["metadata"]["labels"] = {}

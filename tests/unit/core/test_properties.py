@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from webhook.core.policy import Policy
 
 WITHOUT_HELPER = build_policy(Settings())
-WITH_HELPER = build_policy(Settings(helper_image="registry.example.com/airflow-sidecar-webhook:0.1.0", injectors=("linkerd",)))
+WITH_HELPER = build_policy(
+    Settings(helper_image="registry.example.com/airflow-sidecar-webhook:0.1.0", entrypoint_guess="allow", injectors=("linkerd",))
+)
 POLICIES = st.sampled_from((WITHOUT_HELPER, WITH_HELPER))
 ISTIOS = (inject_istio, inject_istio_with_hold, inject_istio_native)
 ALL_INJECTORS = (*ISTIOS, inject_linkerd, inject_vault, inject_dapr)

@@ -14,6 +14,8 @@ from tests.support.pods import admitted, container, load, own_command, pods_in
 from webhook.core.decision import Mutate
 from webhook.core.names import PREFIX, STATUS_ANNOTATION, XCOM_CONTAINER
 from webhook.core.short_name import is_label_value
+from webhook.policy_files import build_policy
+from webhook.settings import Settings
 
 if TYPE_CHECKING:
     from demo.simulated_injectors import Injector
@@ -25,6 +27,7 @@ ALL = {path: pod for folder in ("airflow-2.10.5-provider-10.1.0", "airflow-3.3.2
        for path, pod in pods_in(folder)}  # fmt: skip
 WRAPPED = [path for path in ALL if expected(path)[1].startswith("wrapped")]
 ENTRYPOINT = ["/usr/bin/dumb-init", "--", "/entrypoint"]
+GUESSING = build_policy(Settings(entrypoint_guess="allow"))
 ENVIRONMENT = {"CLEAN_TS": "2026-01-01", "FOO": "bar", "HOME": "/home/airflow", "MY_VAR": "expanded"}
 
 
@@ -67,12 +70,19 @@ def test_after_the_prefix_the_command_line_is_what_would_have_run_element_by_ele
 
     assert args == container(before, name).get("args")
     assert command[: command.index(PREFIX) + 1] == ["/bin/sh", "-c", policy.script, PREFIX]
-    if expected(path)[1] == "wrapped in-image":
-        assert command[-2:] == ["--end-try", "--"]
-        assert ["--try-entrypoint", *ENTRYPOINT, "--end-try"] == command[command.index("--try-entrypoint") : command.index("--end-try") + 1]
-    else:
-        own = container(before, name).get("command")
-        assert command[command.index("--", command.index(PREFIX)) + 1 :] == (own or ENTRYPOINT)
+    own = container(before, name).get("command")
+    assert command[command.index("--", command.index(PREFIX)) + 1 :] == (own or ENTRYPOINT)
+
+
+@pytest.mark.parametrize("version", ["airflow-2.10.5-provider-10.1.0", "airflow-3.3.2-provider-10.25.0"])
+def test_with_leave_to_guess_airflows_own_entrypoint_is_tried_first_and_the_args_stay(version: str) -> None:
+    before = inject_istio(ALL[f"{version}/ke_pod_override.json"])
+    after = admitted(before, GUESSING)[1]
+    command = container(after, "base")["command"]
+
+    assert container(after, "base")["args"] == container(before, "base")["args"]
+    assert command[-2:] == ["--end-try", "--"]
+    assert ["--try-entrypoint", *ENTRYPOINT, "--end-try"] == command[command.index("--try-entrypoint") : command.index("--end-try") + 1]
 
 
 @pytest.mark.parametrize("path", WRAPPED)

@@ -78,7 +78,7 @@ def test_the_original_command_can_be_read_back_from_every_wrapped_command(
     helper: bool,
     candidates: tuple[tuple[str, ...], ...],
 ) -> None:
-    words = () if source is EntrypointSource.IN_IMAGE else words
+    words = () if source is EntrypointSource.GUESSED else words
     command = wrapped_command(wrap(Entrypoint(source, words, candidates), shell=HELPER_SHELL if helper else ("bash",)), SCRIPT)
 
     if any("--end-try" in candidate for candidate in candidates):

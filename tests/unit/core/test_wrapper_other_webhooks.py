@@ -150,7 +150,7 @@ def test_whatever_stands_before_the_wrapper_and_wherever_the_args_begin_no_word_
 
 @given(before=WORDS, args=WORDS, place=st.integers(0, 40))
 def test_a_wrapper_that_searches_in_the_image_goes_back_to_its_place(before: list[str], args: list[str], place: int) -> None:
-    wrapper = ["/bin/sh", "-c", "SCRIPT", PREFIX, *OPTIONS, "--entrypoint-source", "in-image", "--"]
+    wrapper = ["/bin/sh", "-c", "SCRIPT", PREFIX, *OPTIONS, "--entrypoint-source", "guessed", "--"]
     whole = [*before, *wrapper, *args]
     found = original_argv(whole[:place], whole[place:])
     command, rest = found.wrapped(wrapper)
