@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from tests.support.pods import load
-from webhook.core import DEFAULT_MINIMUM_KUBELET, NativeSwitch, Progress, ServerVersion, Version, default_policy, read_progress
+from webhook.core import (
+    DEFAULT_MINIMUM_KUBELET,
+    STATUS_ANNOTATION,
+    NativeSwitch,
+    Progress,
+    ServerVersion,
+    Version,
+    default_policy,
+    read_progress,
+)
 from webhook.doctor.checks import run_checks
 from webhook.doctor.dry_run import DryRun, DryRunResult
 from webhook.doctor.registration import OWN_WEBHOOK, RegisteredWebhook, Rule
@@ -65,6 +75,17 @@ def progress_of(pod: JSONObject) -> Progress:
     assert progress is not None
     return progress
 
+
+def recorded(image: str | None, status: JSONObject) -> Progress:
+    """A task's pod with this image and this status of the webhook."""
+    pod = task_pod(RUNNING, RUNNING)
+    pod["metadata"]["annotations"][STATUS_ANNOTATION] = json.dumps(status)
+    pod["spec"]["containers"][0]["image"] = image
+    return progress_of(pod)
+
+
+GUESSED: Final = {"treatment": "wrapped", "reason": "sidecars-quit", "main": "base", "entrypoint": "guessed"}
+UNKNOWN: Final = {"treatment": "left", "reason": "entrypoint-unknown", "main": "base"}
 
 STUCK: Final = progress_of(task_pod(ended(), RUNNING, "stuck"))
 AT_WORK: Final = progress_of(task_pod(RUNNING, RUNNING, "at-work"))

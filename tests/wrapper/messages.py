@@ -14,10 +14,9 @@ NO_HTTP_CLIENT: Final = (
     f"{PREFIX}this image has no bash, curl, wget or python3: the task does not wait for its sidecars, and they may keep the pod Running."
     " Set the annotation airflow-sidecar-webhook/shell to helper"
 )
-NOTHING_TO_RUN: Final = (
-    f"{PREFIX}nothing to run: the container has no command and no args, and this image has no known entrypoint."
-    " Set the annotation airflow-sidecar-webhook/entrypoint"
-)
+NO_ENTRYPOINT: Final = "this image has no known entrypoint. Set the annotation airflow-sidecar-webhook/entrypoint"
+NOTHING_TO_RUN: Final = f"{PREFIX}nothing to run: {NO_ENTRYPOINT}"
+ONLY_ARGS: Final = f"{PREFIX}only the args run: {NO_ENTRYPOINT}"
 
 
 def not_ready(sidecar: str, seconds: int, consequence: str = NOT_STARTED) -> str:

@@ -3,16 +3,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.wrapper.main_container import PYTHON, container
+from tests.wrapper.messages import ONLY_ARGS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.wrapper.shell_image import ShellImage
 
-NO_ENTRYPOINT = (
-    b"airflow-sidecar-webhook: this image has no known entrypoint: only the args of the container run. "
-    b"Set the annotation airflow-sidecar-webhook/entrypoint\n"
-)
 ARGS = ["-c", "import sys; print(sys.argv[1:])", "$(x) $HOME", "--end-try"]
 
 
@@ -37,7 +34,7 @@ def test_the_first_entrypoint_whose_programs_exist_is_used(shell: ShellImage, tm
 def test_the_args_run_as_they_are_where_no_entrypoint_exists_and_one_line_says_so(shell: ShellImage) -> None:
     ended = container(shell, candidates=(("/no/such", "--", "/entrypoint"), ("no-such-tini",))).run([*PYTHON, *ARGS])
     assert (ended.code, ended.stdout) == (0, b"['$(x) $HOME', '--end-try']\n")
-    assert ended.stderr == NO_ENTRYPOINT
+    assert ended.stderr.decode() == f"{ONLY_ARGS}\n"
 
 
 def test_words_of_an_entrypoint_may_contain_blanks_dollars_and_stars(shell: ShellImage, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a review needs of the status that an earlier review of the same pod wrote; a pod that is created again from a treated one has one, too."""
+"""What is read again of the status that an earlier review of a pod wrote; a pod that is created again from a treated one has one, too."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Policy:
         mode: For pods that say nothing.
         wait_seconds: How long a wrapped task waits for its sidecars.
         when_not_ready: What it does after that.
-        guesses_entrypoint: Whether the first known entrypoint that exists in an image of Airflow's is used where the image's own is not known.
+        guesses_entrypoint: Whether an image of Airflow's whose entrypoint is not known runs the first candidate that exists in it.
         helper_image: The image that holds a static busybox at ``/busybox``; empty: pods whose image may have no shell are left alone.
         injectors: Ids of catalogue rows whose injector works on every pod of the opted-in namespaces, without a mark on the pod.
         short_name: How pods are named.

@@ -147,8 +147,8 @@ except Exception: print(\"no answer\", end=\"\")" "$@"
 # Sets asw_http to the first HTTP client of the image. A bash that was built without /dev/tcp reports that the file does not exist.
 asw_choose_http() {
   asw_http=none
-  for asw_program in python3 wget curl; do
-    command -v "$asw_program" >/dev/null 2>&1 && asw_http=$asw_program
+  for asw_name in python3 wget curl; do
+    command -v "$asw_name" >/dev/null 2>&1 && asw_http=$asw_name
   done
   if [ -n "$asw_busybox" ]; then asw_http=wget; fi
   if [ -n "$asw_bash" ]; then
@@ -390,19 +390,16 @@ asw_exists() {
   done
 }
 
-asw_seconds=120 asw_when_not_ready=fail asw_quit_when=always asw_busybox= asw_sidecars= asw_entrypoint= asw_guess=
+asw_seconds=120 asw_on_unready=fail asw_quit_when=always asw_busybox= asw_sidecars= asw_entrypoint= asw_words=
 asw_ready=" " asw_alive=" " asw_pending= asw_supervised= asw_term= asw_state=waiting
-trap "asw_signal TERM 143" TERM
-trap "asw_signal INT 130" INT
-trap "asw_signal HUP 129" HUP
-trap "asw_signal QUIT 131" QUIT
-trap "asw_signal USR1 138" USR1
-trap "asw_signal USR2 140" USR2
+for asw_name in TERM:143 INT:130 HUP:129 QUIT:131 USR1:138 USR2:140; do
+  trap "asw_signal ${asw_name%:*} ${asw_name#*:}" ${asw_name%:*}
+done
 
 while [ "$#" -gt 0 ] && [ "$1" != -- ]; do
   case $1 in
     --wait-seconds) asw_seconds=$2 ;;
-    --when-not-ready) asw_when_not_ready=$2 ;;
+    --when-not-ready) asw_on_unready=$2 ;;
     --quit) asw_quit_when=$2 ;;
     --busybox) asw_busybox=$2 ;;
     --sidecar)
@@ -418,7 +415,6 @@ while [ "$#" -gt 0 ] && [ "$1" != -- ]; do
       done
       shift
       IFS=$asw_nl
-      asw_guess=yes
       if [ -z "$asw_entrypoint" ] && asw_exists $asw_words; then asw_entrypoint=$asw_words; fi
       IFS=" "
       continue
@@ -428,9 +424,8 @@ while [ "$#" -gt 0 ] && [ "$1" != -- ]; do
 done
 shift
 
-if [ -n "$asw_guess" ] && [ -z "$asw_entrypoint" ]; then
-  asw_log "this image has no known entrypoint: only the args of the container run. Set the annotation $0/entrypoint"
-fi
+asw_hint="this image has no known entrypoint. Set the annotation $0/entrypoint"
+if [ -n "$asw_words" ] && [ -z "$asw_entrypoint" ]; then asw_log "only the args run: $asw_hint"; fi
 IFS=$asw_nl
 set -- $asw_entrypoint "$@"
 IFS=" "
@@ -441,13 +436,12 @@ asw_wait_ready
 
 if [ -n "$asw_unready" ]; then
   asw_result="was not started"
-  if [ "$asw_when_not_ready" = run ]; then asw_result="runs anyway"; fi
+  if [ "$asw_on_unready" = run ]; then asw_result="runs anyway"; fi
   asw_log "$asw_unready: the task $asw_result. Read the log of container $asw_waiting"
-  [ "$asw_when_not_ready" = run ] || asw_finish 69
+  [ "$asw_on_unready" = run ] || asw_finish 69
 fi
 if [ "$#" = 0 ]; then
-  asw_log "nothing to run: the container has no command and no args, and this image has no known entrypoint." \
-    "Set the annotation $0/entrypoint"
+  asw_log "nothing to run: $asw_hint"
   asw_finish 127
 fi
 

@@ -38,8 +38,8 @@ class FindingRow(ReasonRow, frozen=True):
 OK, NOTE, WARNING, PROBLEM = Severity
 NOT_USED: Final = "Native sidecars are not used, and tasks are wrapped instead:"
 ADD_ROWS: Final = (
-    "Add their rows in the chart's values; these are right for images that keep the ENTRYPOINT of apache/airflow, which docker image "
-    "inspect shows: {rows}"
+    "Add their rows to the chart's values. For images that keep the ENTRYPOINT of apache/airflow, which docker image inspect shows, "
+    "they are: {rows}."
 )
 BROKEN: Final = "Pods with a native sidecar would be refused, or would never start."
 
@@ -319,7 +319,7 @@ class FindingId(ExplainedWord):
         "Tasks are not wrapped, and may stay Running, since the entrypoint table does not have their images: {images}.",
         ADD_ROWS,
         WARNING,
-        "The pods set no command, and a pod does not show the ENTRYPOINT of its image. A wrapper that runs without it could break the task. "
+        "The pods set no command, and a pod does not show the ENTRYPOINT of its image. Without it the task could break. "
         "For one pod the annotation `airflow-sidecar-webhook/entrypoint` says it.",
     )
 

@@ -11,12 +11,12 @@ import pytest
 from demo.simulated_injectors import inject_istio
 from tests.support.pods import ABLE_CLUSTER, admitted, container, load
 from webhook.core.names import MAIN_CONTAINER_ANNOTATION, PREFIX, STATUS_ANNOTATION
-from webhook.core.status import Status
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
     from webhook.core.admission import Outcome
     from webhook.core.policy import Policy
+    from webhook.core.status import Status
 
 HELPER = {"name": "warmup", "image": "busybox:1.36", "command": ["sh", "-c", "sleep 2"]}
 MOUNTER = {"name": "mounter", "image": "registry.example.com/fuse:1", "command": ["/mount"]}
@@ -26,12 +26,12 @@ def operator_pod(*before: JSONObject, **main: Any) -> JSONObject:
     """A pod of the operator whose task is in ``worker``, behind these containers."""
     pod = load("airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json")
     worker = container(pod, "base") | {"name": "worker", "image": "python:3.12", "command": ["sh", "-c", "true"], **main}
-    pod["spec"]["containers"] = [*copy.deepcopy(before), worker]
+    pod["spec"] |= {"containers": [*copy.deepcopy(before), worker], "volumes": [{"name": "xcom", "emptyDir": {}}]}
     return pod
 
 
 def status_of(outcome: Outcome) -> Status:
-    """The status; every pod here has one."""
+    """The status of a pod that is not skipped."""
     assert outcome.status is not None
     return outcome.status
 

@@ -14,6 +14,8 @@ from tests.support.pods import admitted, container
 from tests.support.task_pods import task_pod
 from webhook.core.names import PREFIX
 from webhook.core.wrapper import Argv, EntrypointSource, original_argv
+from webhook.policy_files import build_policy
+from webhook.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +27,7 @@ WORDS = st.lists(st.text(max_size=5) | st.sampled_from(("-c", "sh", "--", "busyb
 SHELLS = st.sampled_from((["/bin/sh"], ["/airflow-sidecar-webhook/busybox", "sh"]))
 OPTIONS = ["--wait-seconds", "1", "--sidecar", "a", "-", "-", "POST:1/q", "--try-entrypoint", "tini", "--", "--end-try"]
 DONE = "example.com/done"
+GUESSING = build_policy(Settings(entrypoint_guess="allow"))
 
 
 def launched(pod: JSONObject) -> JSONObject:
@@ -110,12 +113,10 @@ def test_a_wrapper_that_was_moved_into_the_args_comes_first_again(policy: Policy
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_a_wrapper_that_searches_the_entrypoint_in_the_image_stays_behind_those_words(
-    policy: Policy, other: Callable[[JSONObject], JSONObject]
-) -> None:
+def test_a_wrapper_that_guesses_the_entrypoint_stays_behind_those_words(other: Callable[[JSONObject], JSONObject]) -> None:
     pod = wrappable(image="registry.example.com/own-airflow", args=["airflow", "tasks", "run"])
-    ours = stable(pod, policy)
-    after = stable(other(ours), policy)
+    ours = stable(pod, GUESSING)
+    after = stable(other(ours), GUESSING)
 
     assert argv(after) == argv(other(ours))
     assert argv(after).count(PREFIX) == 1

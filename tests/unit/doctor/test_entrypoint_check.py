@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from tests.support.cluster_snapshots import HEALTHY, RUNNING, findings, progress_of, task_pod
-from webhook.core import STATUS_ANNOTATION, parse_entrypoints
+from tests.support.cluster_snapshots import GUESSED, HEALTHY, UNKNOWN, findings, recorded
+from webhook.core import parse_entrypoints
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
     from webhook.core import Progress
     from webhook.doctor.finding import Finding
-
-GUESSED: Final = {"treatment": "wrapped", "reason": "sidecars-quit", "main": "base", "entrypoint": "guessed"}
-UNKNOWN: Final = {"treatment": "left", "reason": "entrypoint-unknown", "main": "base"}
-
-
-def pod(image: str | None, status: JSONObject) -> Progress:
-    """A task's pod with this image and this status."""
-    document = task_pod(RUNNING, RUNNING)
-    document["metadata"]["annotations"][STATUS_ANNOTATION] = json.dumps(status)
-    document["spec"]["containers"][0]["image"] = image
-    return progress_of(document)
 
 
 def found(*pods: Progress) -> dict[str, Finding]:
@@ -37,10 +25,10 @@ def found(*pods: Progress) -> dict[str, Finding]:
 @pytest.mark.parametrize(("status", "id_"), [(GUESSED, "entrypoints-guessed"), (UNKNOWN, "entrypoints-unknown")])
 def test_each_image_is_named_once_with_a_row_that_the_entrypoint_table_takes(status: JSONObject, id_: str) -> None:
     images = ("registry.example.com:5000/team/airflow:1", "registry.example.com:5000/team/airflow:2", "etl@sha256:00")
-    finding = found(*(pod(image, status) for image in (*images, images[0])))[id_]
+    finding = found(*(recorded(image, status) for image in (*images, images[0])))[id_]
 
     assert finding.sentence.endswith(f": {', '.join(sorted(images))}.")
-    table = parse_entrypoints(yaml.safe_load(finding.remedy[finding.remedy.index("entrypoints: ") :])["entrypoints"])
+    table = parse_entrypoints(yaml.safe_load(finding.remedy[finding.remedy.index("entrypoints: ") :].removesuffix("."))["entrypoints"])
     assert [row.image for row in table.images] == ["etl", "registry.example.com:5000/team/airflow"]
     for image in images:
         row = table.entrypoint_of(image)
@@ -49,7 +37,7 @@ def test_each_image_is_named_once_with_a_row_that_the_entrypoint_table_takes(sta
 
 
 def test_of_many_images_the_first_eight_are_named_and_the_others_counted() -> None:
-    finding = found(*(pod(f"team/airflow-{number}", UNKNOWN) for number in range(10)))["entrypoints-unknown"]
+    finding = found(*(recorded(f"team/airflow-{number}", UNKNOWN) for number in range(10)))["entrypoints-unknown"]
 
     assert "team/airflow-7 and 2 more" in finding.sentence
     assert "team/airflow-8" not in finding.sentence + finding.remedy
@@ -57,8 +45,8 @@ def test_of_many_images_the_first_eight_are_named_and_the_others_counted() -> No
 
 @pytest.mark.parametrize("status", [GUESSED | {"entrypoint": "table"}, {"treatment": "labelled", "reason": "no-sidecar"}, {}])
 def test_an_image_whose_entrypoint_is_known_or_not_needed_is_not_named(status: JSONObject) -> None:
-    assert not {"entrypoints-guessed", "entrypoints-unknown"} & found(pod("team/airflow:1", status)).keys()
+    assert not {"entrypoints-guessed", "entrypoints-unknown"} & found(recorded("team/airflow:1", status)).keys()
 
 
 def test_a_pod_without_an_image_names_none() -> None:
-    assert "entrypoints-guessed" not in found(pod(None, GUESSED))
+    assert "entrypoints-guessed" not in found(recorded(None, GUESSED))
