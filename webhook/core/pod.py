@@ -84,6 +84,8 @@ _DEVICES: Final = msgspec.json.Decoder(list[VolumeDevice] | None)
 _PORTS: Final = msgspec.json.Decoder(list[Port] | None)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any] | None)
 
+MAX_PORT: Final = 65535
+
 MAX_WORDS: Final = 512
 """Flags are looked up among so many words of a container's command line: no sidecar has more."""
 
@@ -201,7 +203,7 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         """The port of its readiness probe's HTTP request; None: there is no such request, or it names a port."""
         request = self.readiness.get("httpGet")
         port = request.get("port") if isinstance(request, dict) else None
-        return str(port) if isinstance(port, int) else None
+        return str(port) if type(port) is int and 0 < port <= MAX_PORT else None
 
     @CachedProperty
     def security(self) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import msgspec
 
 from webhook.core.condition import MAX_IMAGE_CHARACTERS, Condition, any_holds, glob, image_matches
+from webhook.core.pod import MAX_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from webhook.core.pod import Container, Pod
 
-MAX_PORT = 65535
 MAX_PORT_DIGITS = 5
 Port = Annotated[int, msgspec.Meta(ge=1, le=MAX_PORT)]
 # One word of a request line: anything visible. It travels to the wrapper as a field between blanks.

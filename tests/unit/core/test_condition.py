@@ -15,6 +15,7 @@ CONTAINER: Final = {
     "image": "registry.example.com/mirror/istio/proxyv2:1.24.0",
     "command": ["/usr/bin/agent", "--bare", "--port=15020"],
     "args": ["--name", "value", "proxy", "--off=false", "--on=true", "--zero=0"],
+    "readinessProbe": {"httpGet": {"path": "/ready", "port": 9902}},
     "env": [{"name": "MODE", "value": "sidecar"}, {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
 }
 POD: Final = msgspec.json.decode(
@@ -76,6 +77,9 @@ CONDITIONS: Final[tuple[tuple[dict[str, Any], bool], ...]] = (
     ({"image": "proxyv2"}, True),
     ({"image": "registry.example.com/*"}, True),
     ({"image": "istio/proxy"}, False),
+    ({"probe": "readiness"}, True),
+    ({"probe": "readiness", "value": "9902"}, True),
+    ({"probe": "readiness", "value": "9901"}, False),
 )
 OF_THE_POD: Final = frozenset({"annotation", "label", "volume", "init_container"})
 

@@ -36,6 +36,26 @@ def nested(depth: int) -> JSONObject:
     return inner
 
 
+PROBES: Final[dict[str, tuple[JSONObject, str | None]]] = {
+    "a number": ({"httpGet": {"path": "/ready", "port": 9902}}, "9902"),
+    "the highest number": ({"httpGet": {"port": 65535}}, "65535"),
+    "a number too high": ({"httpGet": {"port": 65536}}, None),
+    "zero": ({"httpGet": {"port": 0}}, None),
+    "a name": ({"httpGet": {"port": "http"}}, None),
+    "no number": ({"httpGet": {"port": True}}, None),
+    "a number without end": ({"httpGet": {"port": 10**4000}}, None),
+    "no port": ({"httpGet": {}}, None),
+    "no request over HTTP": ({"tcpSocket": {"port": 9902}}, None),
+    "a request that is none": ({"httpGet": [9902]}, None),
+    "nothing": ({}, None),
+}
+
+
+@pytest.mark.parametrize(("probe", "port"), PROBES.values(), ids=PROBES)
+def test_the_port_of_a_readiness_probe_is_read_where_it_is_a_number(probe: JSONObject, port: str | None) -> None:
+    assert container(readinessProbe=probe).readiness_port == port
+
+
 UNREADABLE: Final[dict[str, tuple[JSONObject | bytes, str]]] = {
     "no spec": ({"metadata": {}}, "Object missing required field `spec`"),
     "a name that is a number": (

@@ -72,6 +72,12 @@ def test_nothing_is_done_for_a_product_without_a_container(row: Sidecar) -> None
 
 
 @each_row
+def test_the_container_itself_says_that_it_runs_once(row: Sidecar) -> None:
+    """An annotation or a label is the whole pod's, and an image has no one-time form only."""
+    assert all(one.flag or one.argument or one.env for one in row.one_time)
+
+
+@each_row
 def test_what_must_outlive_the_task_is_neither_ended_nor_converted(row: Sidecar) -> None:
     """Something reads from it after the task, as Airflow reads the result from the XCom sidecar."""
     if row.must_outlive_task:
