@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test explore e2e mutants attacks check format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
+.PHONY: help demo test explore e2e mutants attacks soak check format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ benchmark-watcher: $(VENV)/ready ## what watching a cluster costs the service, o
 
 attacks: $(VENV)/ready ## attack a running service, and measure an honest client beside it: docs/attacks.md
 	@$(BIN)/python -m tests.attacks
+
+soak: $(VENV)/ready ## an hour of honest and hostile load through a real API server; MINUTES=5 for less; needs Go, once
+	@$(BIN)/python -m tests.attacks.soak $(MINUTES)
 
 benchmark: $(VENV)/ready ## the service and the wrapper against their peers; needs wrk, and Go for one of them
 	$(BIN)/python -m benchmarks

@@ -5,6 +5,7 @@
   + ApiUnreadableError: the response is not what this API returns.
   + ApiRefusedError: the API server answered with an error.
     - ConflictError: somebody else changed the object first; read it again.
+  + ImmutableSecretError: the Secret is immutable; no write is attempted.
 """
 
 from __future__ import annotations
@@ -28,3 +29,7 @@ class ApiRefusedError(CertificatesError):
 
 class ConflictError(ApiRefusedError):
     """The object was changed, created or deleted since it was read."""
+
+
+class ImmutableSecretError(CertificatesError):
+    """The Secret is immutable, so no keyring can be written to it. Only somebody who deletes it can change that."""

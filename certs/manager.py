@@ -42,6 +42,7 @@ class CertificateStatus:
         is_configured: Whether there is a configuration; without one no API server calls.
         is_in_sync: Whether every caBundle is what the Secret calls for; True where there is no configuration.
         authorities: How many are in the Secret: 2 during a rotation.
+        is_immutable: Whether the Secret is immutable, so that the authority cannot be renewed.
         is_ready: Whether every API server accepts the certificate. It stays True once it was: a replica that left the Service when trust is
             lost later would come back after the caBundle does.
 
@@ -52,6 +53,7 @@ class CertificateStatus:
     is_configured: bool = False
     is_in_sync: bool = False
     authorities: int = 0
+    is_immutable: bool = False
     is_ready: bool = False
 
 
@@ -106,7 +108,7 @@ class CertificateManager:
             snapshot = self._store.read()
             self._serve(snapshot.state)
             action = next_action(snapshot.state)
-            self._observe(snapshot.state)
+            self._observe(snapshot)
             if isinstance(action, Done):
                 self._listener.reconciled()
                 return
@@ -137,7 +139,8 @@ class CertificateManager:
             case _:
                 assert_never(action)
 
-    def _observe(self, state: AuthorityState) -> None:
+    def _observe(self, snapshot: Snapshot) -> None:
+        state = snapshot.state
         with_key, served = state.keyring.with_key, self._served
         self.status = CertificateStatus(
             leaf_not_after=None if served is None else served.certificate.not_valid_after_utc,
@@ -145,6 +148,7 @@ class CertificateManager:
             is_configured=bool(state.bundles),
             is_in_sync=is_in_sync(state),
             authorities=len(state.keyring.authorities),
+            is_immutable=snapshot.is_immutable,
             is_ready=self.status.is_ready or (served is not None and is_trusted(served, state)),
         )
         self._listener.observed(self.status)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from certs.api import APPLY, ApiResponse
 from certs.bundle import read_bundle, write_bundle
-from certs.errors import ApiRefusedError, ApiUnreadableError, ConflictError
+from certs.errors import ApiRefusedError, ApiUnreadableError, ConflictError, ImmutableSecretError
 from certs.keyring import Keyring
 from certs.keyring_file import read_keyring, write_keyring
 from certs.lifetimes import DEFAULT_LIFETIMES, Lifetimes
@@ -70,6 +70,11 @@ class Snapshot:
     secret: JSONObject | None
     configuration: JSONObject | None
 
+    @property
+    def is_immutable(self) -> bool:
+        """Whether the API server refuses every change of the Secret."""
+        return self.secret is not None and self.secret.get("immutable") is True
+
 
 class AuthorityStore:
     """The two objects, through one API server."""
@@ -94,9 +99,12 @@ class AuthorityStore:
 
         Raises:
             ConflictError: The Secret was changed, created or deleted since the snapshot.
+            ImmutableSecretError: The Secret is immutable.
             CertificatesError: The write failed otherwise.
 
         """
+        if snapshot.is_immutable:
+            raise ImmutableSecretError(immutable_problem(self._names))
         data = {ENTRY: base64.b64encode(write_keyring(keyring)).decode()}
         if snapshot.secret is None:
             metadata = {"name": self._names.secret, "namespace": self._names.namespace}
@@ -140,6 +148,14 @@ class AuthorityStore:
             message = f"the object at {path} has no metadata"
             raise ApiUnreadableError(message)
         return response.body, response
+
+
+def immutable_problem(names: ObjectNames) -> str:
+    """What is wrong where the Secret is immutable, and what to do about it."""
+    return (
+        f"the Secret {names.secret} is immutable, so the certificate authority in it cannot be renewed; "
+        f"delete it, and a new one is created: kubectl --namespace {names.namespace} delete secret {names.secret}"
+    )
 
 
 def _webhooks_of(configuration: JSONObject | None) -> list[JSONObject]:

@@ -1,34 +1,74 @@
-"""Runs each attack beside an honest client, and prints what it costs: ``python -m tests.attacks [ATTACK…]``."""
+"""Runs each attack beside an honest client, and prints what it costs: ``python -m tests.attacks [ATTACK…]``.
+
+Without names a second table has the cost of each hostile pod. Every process that runs beside it lengthens the times.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
+import statistics
 import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.attacks.attackers import attacked_by
 from tests.attacks.catalogue import ATTACKS
 from tests.attacks.honest import send_reviews
 from tests.attacks.target import Target
 from tests.service.running_service import RunningService, running_service
+from tests.support.hostile_pods import HOSTILE_PODS
+from tests.support.pods import ABLE_CLUSTER, review_of
+from webhook.core import UNKNOWN_CLUSTER, admit, default_policy, parse_review, render_review
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
+    from webhook.core import Cluster, Policy
+
+ROUNDS: Final = 3
+"""Of each attack; the table has their medians, and the sum of what was refused."""
+
+CALM_SECONDS: Final = 3.0
 SECONDS: Final = 5.0
 MEBIBYTE: Final = 1024 * 1024
 SAMPLE_SECONDS: Final = 0.1
-PROCESSES: Final = multiprocessing.get_context("spawn")
+UNREAD_LOG: Final = "log_that_nobody_reads"
+"""Not an attack by a client: the container runtime does not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One run of an attack.
+
+    Args:
+        peak_mib: The highest resident memory during the attack.
+        descriptors: The most open descriptors.
+        calm_ms: The p99 of honest reviews before the attack, in milliseconds.
+        p50_ms: Their median during it.
+        p99_ms: Their p99 during it.
+        refused: Honest reviews without an answer.
+        answered: Honest reviews that were answered.
+
+    """
+
+    peak_mib: float
+    descriptors: int
+    calm_ms: float
+    p50_ms: float
+    p99_ms: float
+    refused: int
+    answered: int
 
 
 def main(names: Sequence[str]) -> None:
     """Print one row for the time without an attack, one for each attack, and one for all of them at once."""
-    print("| attack | peak memory, MiB | most descriptors | p50 of honest reviews, ms | p99, ms | refused | answered |")
-    print("|---|---|---|---|---|---|---|")
+    print("| attack | peak memory, MiB | most descriptors | p99 before, ms | p50, ms | p99, ms | times | refused | answered |")
+    print("|---|---|---|---|---|---|---|---|---|")
     _row("none", [])
     for name in names:
         _row(name, [name])
@@ -37,38 +77,51 @@ def main(names: Sequence[str]) -> None:
 
 
 def _row(title: str, attacks: Sequence[str]) -> None:
+    rounds = [_round(attacks) for _ in range(ROUNDS)]
+    peak, descriptors, calm, p50, p99 = (
+        statistics.median(getattr(one, name) for one in rounds) for name in ("peak_mib", "descriptors", "calm_ms", "p50_ms", "p99_ms")
+    )
+    times = statistics.median(one.p99_ms / one.calm_ms for one in rounds)
+    print(
+        f"| {title.replace('_', ' ')} | {peak:.0f} | {descriptors:.0f} | {calm:.1f} | {p50:.1f} | {p99:.1f} | {times:.1f} "
+        f"| {sum(one.refused for one in rounds)} | {sum(one.answered for one in rounds)} |",
+        flush=True,
+    )
+
+
+def _round(attacks: Sequence[str]) -> Round:
     with tempfile.TemporaryDirectory() as directory, running_service(Path(directory) / _made(directory), read_seconds=5) as service:
         target = Target(service.port, service.health_port, service.certificates.authority.certificate_pem.decode())
+        calm = send_reviews(target, CALM_SECONDS)
         service.forget_peak()
-        with _descriptors(service) as most, _running(target, attacks):
-            experience = send_reviews(target, SECONDS)
-        ordered = sorted(experience.seconds) or [float("inf")]
-        print(
-            f"| {title.replace('_', ' ')} | {service.peak_rss_bytes() / MEBIBYTE:.0f} | {most[0]} | {ordered[len(ordered) // 2] * 1000:.1f} "
-            f"| {experience.p99 * 1000:.1f} | {experience.refused} | {len(experience.seconds)} |",
-            flush=True,
+        by_clients = [name for name in attacks if name != UNREAD_LOG]
+        unread: AbstractContextManager[None] = _unread_log(service) if UNREAD_LOG in attacks else nullcontext()
+        with _descriptors(service) as most, attacked_by(target, by_clients), unread:
+            during = send_reviews(target, SECONDS)
+        ordered = sorted(during.seconds) or [float("inf")]
+        return Round(
+            peak_mib=service.peak_rss_bytes() / MEBIBYTE,
+            descriptors=most[0],
+            calm_ms=calm.p99 * 1000,
+            p50_ms=ordered[len(ordered) // 2] * 1000,
+            p99_ms=during.p99 * 1000,
+            refused=during.refused,
+            answered=len(during.seconds),
         )
+
+
+@contextmanager
+def _unread_log(service: RunningService) -> Iterator[None]:
+    service.stop_reading()
+    try:
+        yield
+    finally:
+        service.resume_reading()
 
 
 def _made(directory: str) -> str:
     (Path(directory) / "tls").mkdir()
     return "tls"
-
-
-@contextmanager
-def _running(target: Target, attacks: Sequence[str]) -> Iterator[None]:
-    """The attacks, each in a process of its own, which is ended afterwards."""
-    processes = [PROCESSES.Process(target=ATTACKS[name], args=(target,), daemon=True) for name in attacks]
-    for process in processes:
-        process.start()
-    if processes:
-        time.sleep(1.5)  # the interpreters start beside the service, on the same cores
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.join()
 
 
 @contextmanager
@@ -91,5 +144,32 @@ def _descriptors(service: RunningService) -> Iterator[list[int]]:
         sampler.join()
 
 
+def show_pods() -> None:
+    """Print what the review of each hostile pod costs, in processor time: the longest on a cluster with and without native sidecars."""
+    print("| hostile pod | body, KiB | review, ms | result |")
+    print("|---|---|---|---|")
+    policy = default_policy()
+    for name, make in HOSTILE_PODS.items():
+        body = review_of(make())
+        reviews = [_review(body, policy, cluster) for cluster in (UNKNOWN_CLUSTER, ABLE_CLUSTER)]
+        longest, result = max(reviews)
+        print(f"| {name} | {len(body) / 1024:.0f} | {longest * 1000:.1f} | {result} |", flush=True)
+
+
+def _review(body: bytes, policy: Policy, cluster: Cluster) -> tuple[float, str]:
+    """The median processor time, in seconds, of all that the service does with a body, and what was decided."""
+    durations = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        request = parse_review(body)
+        outcome = admit(request, policy, cluster)
+        render_review(request.uid, outcome.operations, outcome.warnings)
+        durations.append(time.process_time() - began)
+    return statistics.median(durations), f"{outcome.result}, {outcome.reason}"
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(ATTACKS))
+    main(sys.argv[1:] or [*ATTACKS, UNREAD_LOG])
+    if not sys.argv[1:]:
+        print()
+        show_pods()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import ExitStack, suppress
+from http.client import HTTPException
 from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
-from tests.service.reviews import injected_review
-from tests.service.running_service import request_bytes
+from tests.attacks.honest import SOURCE as HONEST_SOURCE
+from tests.service.reviews import injected_pod, injected_review
+from tests.service.running_service import read_reply, request_bytes
+from tests.support.hostile_pods import HOSTILE_PODS, istio, options, pod
+from tests.support.pods import review_of
+from webhook.core.pod import MAX_COMMAS
 
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from tests.attacks.target import Target
 
@@ -52,6 +58,13 @@ def one_trailer_without_end(target: Target) -> None:
     _again(lambda: _flood(target.tls(SOURCES[0]), CHUNKED + b"2\r\n{}\r\n0\r\nX: ", b"y" * 65536))
 
 
+def health_metrics_without_pause(target: Target) -> None:
+    """One scrape after the other over each of sixteen connections to the health port."""
+    with ExitStack() as held:
+        streams = [held.enter_context(target.plain(SOURCES[0])) for _ in range(16)]
+        _exchange(streams, [b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"])
+
+
 def silent_connections(target: Target) -> None:
     """Connections to the TLS port that never begin the handshake."""
     _hold(lambda source: target.tcp(source, seconds=1))
@@ -87,10 +100,38 @@ def bodies_that_stop_short(target: Target) -> None:
 
 
 def large_answers_unread(target: Target) -> None:
-    """Reviews of almost the largest size whose answers nobody reads."""
+    """Reviews of pods with a command of 2.9 MB, whose answers, which are as large, nobody reads."""
+    large = injected_pod()
+    large["spec"]["containers"][0]["command"] = ["x" * 2_900_000]
+    _hold_requests(target, request_bytes(review_of(large)) * 2)
+
+
+def large_bodies(target: Target) -> None:
+    """Reviews of almost the largest size, one after the other over each of forty connections."""
     review = injected_review()
-    padded = review[:-1] + b" " * (4 * MEBIBYTE - len(review)) + review[-1:]
-    _hold_requests(target, request_bytes(padded) * 2)
+    _exchange(_connections(target, 40), [request_bytes(review[:-1] + b" " * (4 * MEBIBYTE - len(review)) + review[-1:])])
+
+
+def small_reviews_without_pause(target: Target) -> None:
+    """Ordinary reviews, one after the other over each of two hundred connections from one address."""
+    _exchange(_connections(target, 200, SOURCES[:1]), [request_bytes(injected_review())])
+
+
+def unknown_annotations(target: Target) -> None:
+    """Pods with tens of thousands of annotations of this webhook that do not exist, and with large values of one that does."""
+    many = pod(istio(), metadata=options(**{f"l{number}": "v" for number in range(MAX_COMMAS - 2000)}))
+    large = pod(istio(), metadata=options(mode="x" * 3_000_000))
+    _exchange(_connections(target, 16), [request_bytes(review_of(one)) for one in (many, large)])
+
+
+def hostile_pods(target: Target) -> None:
+    """The pods of the second table, one after the other over each of four connections."""
+    _exchange(_connections(target, 4), _hostile_requests())
+
+
+def hostile_pods_from_the_honest_address(target: Target) -> None:
+    """The same over one connection from the honest client's address, as a user's dry runs come through the API server."""
+    _exchange(_connections(target, 1, (HONEST_SOURCE,)), _hostile_requests())
 
 
 ATTACKS: Final[Mapping[str, Callable[[Target], None]]] = {
@@ -98,6 +139,7 @@ ATTACKS: Final[Mapping[str, Callable[[Target], None]]] = {
     for attack in (
         health_head_without_end,
         health_answers_unread,
+        health_metrics_without_pause,
         health_silent_connections,
         trailers_without_end,
         one_trailer_without_end,
@@ -105,9 +147,40 @@ ATTACKS: Final[Mapping[str, Callable[[Target], None]]] = {
         idle_connections,
         handshakes_without_end,
         bodies_that_stop_short,
+        large_bodies,
         large_answers_unread,
+        small_reviews_without_pause,
+        unknown_annotations,
+        hostile_pods,
+        hostile_pods_from_the_honest_address,
     )
 }
+
+
+def _hostile_requests() -> list[bytes]:
+    return [request_bytes(review_of(make())) for make in HOSTILE_PODS.values()]
+
+
+def _connections(target: Target, count: int, sources: Sequence[str] = SOURCES) -> list[ssl.SSLSocket]:
+    """Connections that stay open as long as this process."""
+    context = target.context()
+    return [target.tls(source, context=context) for _number, source in zip(range(count), cycle(sources), strict=False)]
+
+
+def _exchange(streams: Sequence[socket.socket], requests: Sequence[bytes]) -> None:
+    """Have each connection send one request after the other, and wait for each answer. One that is closed stays closed."""
+    threads = [threading.Thread(target=_ask, args=(stream, requests)) for stream in streams]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _ask(stream: socket.socket, requests: Sequence[bytes]) -> None:
+    with suppress(OSError, HTTPException):
+        for request in cycle(requests):
+            stream.sendall(request)
+            read_reply(stream)
 
 
 def _again(attempt: Callable[[], None], pause: float = PAUSE_SECONDS) -> None:

@@ -17,12 +17,14 @@ class Target:
         port: The TLS port.
         health_port: The plain port.
         authority: The PEM of the authority that signed its certificate.
+        name: A name that its certificate holds for.
 
     """
 
     port: int
     health_port: int
     authority: str
+    name: str = NAMES[0]
 
     def tcp(self, source: str, *, seconds: float = 10.0) -> socket.socket:
         """A connection to the TLS port, without a handshake, from this loopback address; ``seconds`` bounds each call on it."""
@@ -34,7 +36,7 @@ class Target:
 
     def tls(self, source: str, *, seconds: float = 10.0, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
         """A connection to the TLS port after its handshake; a given context saves reading the authority."""
-        return (context or self.context()).wrap_socket(self.tcp(source, seconds=seconds), server_hostname=NAMES[0])
+        return (context or self.context()).wrap_socket(self.tcp(source, seconds=seconds), server_hostname=self.name)
 
     def context(self) -> ssl.SSLContext:
         """A client context that trusts the authority alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from contextlib import ExitStack, suppress
 from http.client import HTTPException
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 
 from tests.service.reviews import injected_pod, injected_review, is_answered, new_uid
 from tests.service.running_service import (
+    NAMES,
     RunningService,
     eventually,
     read_reply,
@@ -19,10 +21,10 @@ from tests.service.running_service import (
     running_service,
     send_all,
 )
+from tests.support.oracles.admission import verify
 from tests.support.pods import review_of
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator
 
 CHUNKED = request_bytes(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
@@ -137,6 +139,38 @@ def test_a_handshake_that_does_not_begin_or_end_is_cut_off_in_time(attacked: Run
     assert eventually(lambda: attacked.metric("connections", port="https") == 0)
 
 
+def client_hello(service: RunningService) -> bytes:
+    """The first message of a client, in one record."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = service.context.wrap_bio(incoming, outgoing, server_hostname=NAMES[0])
+    with suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return outgoing.read()
+
+
+def answers_hello(stream: socket.socket) -> bool:
+    """Whether the service goes on with the handshake."""
+    return stream.recv(1) == b"\x16"
+
+
+@pytest.mark.parametrize("first", [1, 5, 8, 9, 100])
+def test_a_client_hello_that_comes_in_two_packets_is_answered(attacked: RunningService, first: int) -> None:
+    hello = client_hello(attacked)
+    with attacked.tcp() as stream:
+        stream.sendall(hello[:first])
+        assert eventually(lambda: attacked.metric("connections", port="https") == 1)
+        stream.sendall(hello[first:])
+        assert answers_hello(stream)
+
+
+def test_a_client_hello_in_two_records_is_closed(attacked: RunningService) -> None:
+    message = client_hello(attacked)[5:]
+    records = [b"\x16\x03\x01" + len(part).to_bytes(2, "big") + part for part in (message[:100], message[100:])]
+    with attacked.tcp() as stream:
+        send_all(stream, b"".join(records))
+        assert read_to_end(stream) == b""
+
+
 @pytest.mark.parametrize("handshakes", [True, False])
 def test_an_address_with_too_many_connections_loses_its_oldest_idle_one(small: RunningService, handshakes: bool) -> None:
     with ExitStack() as streams:
@@ -168,13 +202,44 @@ def test_a_review_under_way_does_not_pay_for_new_connections(small: RunningServi
         busy.settimeout(30)
         busy.connect(("127.0.0.1", small.port))
         stream = streams.enter_context(small.context.wrap_socket(busy, server_hostname="airflow-sidecar-webhook"))
-        stream.sendall(request_bytes(review_of(pod, uid=new_uid())) * 3)
+        stream.sendall(request_bytes(review_of(pod, uid=new_uid())))
         assert eventually(lambda: small.metric("requests_in_flight") == 1 and small.metric("review_duration_seconds_count") >= 1)
         for _ in range(20):
             streams.enter_context(small.tcp())
         assert eventually(lambda: small.metric("displaced_connections_total", port="https") == 13)
-        for _ in range(3):
-            assert read_reply(stream).status == 200
+        assert read_reply(stream).status == 200
+
+
+def test_one_response_that_nobody_reads_ends_its_connection_in_time(attacked: RunningService) -> None:
+    pod = injected_pod()
+    pod["spec"]["containers"][0]["command"] = ["x" * 3_000_000]
+    with socket.socket() as small:
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        small.settimeout(30)
+        small.connect(("127.0.0.1", attacked.port))
+        with attacked.context.wrap_socket(small, server_hostname=NAMES[0]) as stream:
+            stream.sendall(request_bytes(review_of(pod, uid=new_uid())))
+            assert eventually(lambda: attacked.metric("review_duration_seconds_count") >= 1)
+            assert eventually(lambda: attacked.metric("connections", port="https") == 0)
+
+
+def test_a_large_response_comes_whole(attacked: RunningService) -> None:
+    pod = injected_pod()
+    pod["spec"]["containers"][0]["command"] = ["x" * 3_000_000]
+    review = review_of(pod, uid=new_uid())
+    after = verify(review, attacked.post(review).body)
+    assert after["spec"]["containers"][0]["command"][-1] == "x" * 3_000_000
+
+
+def test_peers_that_send_small_reviews_at_once_are_all_answered(attacked: RunningService) -> None:
+    with ExitStack() as streams:
+        waiting = [
+            streams.enter_context(attacked.tls(source=source)) for source in ("127.0.0.1", "127.0.0.2", "127.0.0.3") for _ in range(20)
+        ]
+        for stream in waiting:
+            stream.sendall(request_bytes(injected_review()) * 3)
+        for stream in waiting:
+            assert [read_reply(stream).status] == [200]
 
 
 def test_silent_connections_do_not_take_the_descriptors_of_reviews(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -58,7 +58,7 @@ class Exchange:
     sent: list[Message] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.limit = BodyLimit(self.application, LIMITS, lambda status, problem: self.refused.append((status, problem)))
+        self.limit = BodyLimit(self.application, LIMITS, lambda status, problem: self.refused.append((status, problem)), lambda: 2)
         self.application.limit = self.limit
 
     def run(self, messages: Sequence[Message], headers: Sequence[tuple[bytes, bytes]] = (), kind: str = "http") -> None:

@@ -211,6 +211,7 @@ def test_the_metrics_know_version_certificate_and_process(service: RunningServic
 
 def test_what_only_self_managed_certificates_have_is_absent_where_they_come_from_files(service: RunningService) -> None:
     self_managed = {
+        "authority_secret_immutable",
         "authority_not_after_timestamp_seconds",
         "ca_bundle_in_sync",
         "certificate_read_age_seconds",

@@ -11,6 +11,7 @@ from webhook.command.terminal import Style
 from webhook.doctor.checks import run_checks
 from webhook.doctor.collector import collect
 from webhook.doctor.finding import Severity
+from webhook.doctor.snapshot import SecretName
 from webhook.kube.client import connect_by_context
 from webhook.kube.errors import KubeconfigError, RefusedError, UnreachableError
 
@@ -74,6 +75,10 @@ def _advice(finding: Finding, palette: Palette) -> Iterator[str]:
         yield palette.paint(f"see: {finding.id.location}", Style.DIM)
 
 
+def _authority(settings: Settings) -> SecretName | None:
+    return SecretName(settings.service_namespace, settings.ca_secret) if settings.certificates == "self-managed" else None
+
+
 def diagnose(settings: Settings, catalogue: Catalogue, context: str | None, namespace: str | None) -> DoctorReport:
     """Check the cluster of a context of the kubeconfig (None: the current one). UnusableError: one of the two cannot be used."""
     try:
@@ -82,7 +87,7 @@ def diagnose(settings: Settings, catalogue: Catalogue, context: str | None, name
         raise UnusableError(str(error)) from error
     place = namespace or used.namespace
     try:
-        snapshot = collect(client, place, catalogue)
+        snapshot = collect(client, place, catalogue, _authority(settings))
     except (UnreachableError, RefusedError) as error:
         message = f"cannot read from the API server {used.server}: {error}"
         raise UnusableError(message) from error

@@ -28,6 +28,8 @@ def _findings(snapshot: ClusterSnapshot, catalogue: Catalogue, switch: NativeSwi
     yield _server(snapshot)
     yield _nodes(snapshot)
     yield from check_native(snapshot, switch, minimum_kubelet)
+    if snapshot.immutable_secret is not None:
+        yield found(FindingId.AUTHORITY_IMMUTABLE, **snapshot.immutable_secret._asdict())
     if snapshot.metadata is None:
         yield found(FindingId.NAMESPACE_NOT_FOUND, namespace=snapshot.namespace)
         return

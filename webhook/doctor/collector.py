@@ -11,7 +11,7 @@ import msgspec
 from webhook.core import MalformedPodError, Progress, read_progress
 from webhook.doctor import dry_run
 from webhook.doctor.registration import WebhookConfiguration, in_call_order
-from webhook.doctor.snapshot import ClusterSnapshot, NamespaceMetadata, ReadFailure
+from webhook.doctor.snapshot import ClusterSnapshot, NamespaceMetadata, ReadFailure, SecretName
 from webhook.kube.errors import RefusedError, UnreadableError
 from webhook.kube.reading import CONFIGURATIONS_PATH, ApiReader, decode, list_nodes, pages, read_server
 
@@ -38,8 +38,16 @@ class _Namespace(msgspec.Struct):
     metadata: NamespaceMetadata
 
 
-def collect(api: DoctorApi, namespace: str, catalogue: Catalogue) -> ClusterSnapshot:
+class _Secret(msgspec.Struct):
+    """Of a Secret, whether it can be changed. Its data is not decoded."""
+
+    immutable: bool | None = None
+
+
+def collect(api: DoctorApi, namespace: str, catalogue: Catalogue, authority: SecretName | None = None) -> ClusterSnapshot:
     """Read everything once. Nothing is changed: what is created is a dry run.
+
+    ``authority`` is the Secret of the certificate authority; None: the certificate is not self-managed.
 
     Raises:
         UnreachableError: The API server did not respond.
@@ -57,6 +65,7 @@ def collect(api: DoctorApi, namespace: str, catalogue: Catalogue) -> ClusterSnap
         pod=_dry_run(api, f"{path}/pods", dry_run.pod()),
         template=_dry_run(api, f"{path}/podtemplates", dry_run.pod_template()),
         task_pods=_read(lambda: tuple(_task_pods(api, f"{path}/pods", catalogue))),
+        immutable_secret=authority if authority is not None and _read(lambda: _is_immutable(api, authority)) is True else None,
     )
 
 
@@ -83,6 +92,11 @@ def _namespace_metadata(api: DoctorApi, path: str) -> NamespaceMetadata | None:
         if error.status == NOT_FOUND:
             return None
         raise
+
+
+def _is_immutable(api: DoctorApi, secret: SecretName) -> bool:
+    path = f"/api/v1/namespaces/{quote(secret.namespace, safe='')}/secrets/{quote(secret.name, safe='')}"
+    return decode(api.get(path), _Secret).immutable is True
 
 
 def _task_pods(api: DoctorApi, path: str, catalogue: Catalogue) -> Iterator[Progress]:

@@ -295,6 +295,14 @@ class FindingId(ExplainedWord):
         WARNING,
         "Its revision may no longer be installed, or another label may exclude the namespace.",
     )
+    AUTHORITY_IMMUTABLE = FindingRow(
+        "authority-immutable",
+        "The Secret {name} in {namespace} is immutable, so the certificate authority in it cannot be renewed.",
+        "Delete it, and a new one is created: kubectl --namespace {namespace} delete secret {name}.",
+        PROBLEM,
+        "The webhook makes another Secret within seconds, and API servers go on trusting the certificates of the old authority. It is "
+        "checked where the settings given to the doctor have `certificates: self-managed` and you may get that Secret.",
+    )
     STUCK_PODS = FindingRow(
         "stuck-pods",
         "The task of these pods has ended, but a sidecar keeps them Running: {pods}.",

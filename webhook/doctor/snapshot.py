@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -28,6 +28,13 @@ class NamespaceMetadata(msgspec.Struct, frozen=True):
     labels: dict[str, str] | None = None
 
 
+class SecretName(NamedTuple):
+    """A Secret: its namespace and its name."""
+
+    namespace: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterSnapshot:
     """A cluster and one of its namespaces. A `ReadFailure` stands for what could not be read.
@@ -42,6 +49,7 @@ class ClusterSnapshot:
         pod: The dry run of a pod with a native sidecar.
         template: The dry run of the same pod in a PodTemplate.
         task_pods: The progress of each task pod in the namespace.
+        immutable_secret: The authority's Secret, where it is immutable; None: it is not, or it could not be read.
 
     """
 
@@ -54,6 +62,7 @@ class ClusterSnapshot:
     pod: DryRun
     template: DryRun
     task_pods: tuple[Progress, ...] | ReadFailure
+    immutable_secret: SecretName | None = None
 
     @property
     def labels(self) -> dict[str, str]:

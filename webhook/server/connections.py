@@ -61,6 +61,11 @@ class Connections:
         """How many are open."""
         return self._total
 
+    @property
+    def peers(self) -> int:
+        """From how many addresses."""
+        return len(self._by_peer)
+
     def add(self, peer: str) -> OpenConnection | None:
         """Count a new connection; close an idle one where there is no room. None: all are busy, and the new one has to be closed."""
         if not self._make_room(peer):

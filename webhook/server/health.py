@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -35,6 +36,10 @@ def create_health_app(metrics: Metrics, unready_reason: Callable[[], str]) -> St
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", show_metrics)])
 
 
+PAUSE_FACTOR: Final = 9.0
+"""The pause after a rendering, as a multiple of its duration: so renderings take at most a tenth of the time."""
+
+
 class RenderedMetrics:
     """Renders the metrics once for all requests that wait at the same time: it takes as long as several reviews."""
 
@@ -42,6 +47,7 @@ class RenderedMetrics:
         """Render these metrics."""
         self._metrics = metrics
         self._rendering: asyncio.Task[bytes] | None = None
+        self._next_at = 0.0
 
     async def get(self) -> bytes:
         """The metrics as of now or later."""
@@ -50,5 +56,10 @@ class RenderedMetrics:
         return await asyncio.shield(self._rendering)
 
     async def _render(self) -> bytes:
+        await asyncio.sleep(self._next_at - time.monotonic())
         self._rendering = None
-        return generate_latest(self._metrics.registry)
+        began = time.monotonic()
+        rendered = generate_latest(self._metrics.registry)
+        ended = time.monotonic()
+        self._next_at = ended + (ended - began) * PAUSE_FACTOR
+        return rendered

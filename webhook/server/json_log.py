@@ -30,6 +30,9 @@ MAX_TEXT: Final = 256
 MAX_ITEMS: Final = 8
 """Items of a list within a line that would be too long."""
 
+MAX_FRAMES: Final = 16
+"""Of a traceback: the innermost ones, which show what failed. A recursion has a thousand."""
+
 
 class JsonFormatter(logging.Formatter):
     """``{"time", "level", "logger", "event", …}``, with further members from ``extra={"fields": {…}}``."""
@@ -72,9 +75,9 @@ def _second(at: int) -> str:
 
 
 def frames_of(error: BaseException) -> list[str]:
-    """The error's type, its message if it is a `RulesError`, and its stack frames."""
+    """The error's type, its message if it is a `RulesError`, and its innermost stack frames."""
     text = f": {error}" if isinstance(error, RulesError) else ""
-    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__, -MAX_FRAMES)]
     return [f"{type(error).__name__}{text}", *places]
 
 

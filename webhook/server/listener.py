@@ -1,4 +1,4 @@
-"""Accepts the connections of one port, and counts each before anything else.
+"""Accepts the connections of one port, and counts each before anything else. Handshakes of the peers take turns.
 
 asyncio's own TLS server shows a connection to the program only after its handshake. Until then nothing could count it or close it.
 """
@@ -10,6 +10,9 @@ import socket
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
+
+from webhook.server.client_hello import has_client_hello
+from webhook.server.turns import Turns
 
 if TYPE_CHECKING:
     import ssl
@@ -28,6 +31,13 @@ ACCEPTED_AT_ONCE: Final = 8
 PAUSE_SECONDS: Final = 0.1
 """Until the next attempt, where the system has no descriptor or no memory for a connection."""
 
+BUFFER_BYTES: Final = 64 * 1024
+"""Of the kernel, in each direction of a connection: it keeps this for its own data as well, so twice as much. Bodies and answers of an API
+server are some 20 KB. It also bounds what is read at once, for which uvloop has a buffer of 256 KiB in each connection."""
+
+HANDSHAKE_PAUSE_SECONDS: Final = 0.002
+"""Between two handshakes, of which each takes some 0.7 ms: so they take a quarter of the time, and reviews have the rest."""
+
 CLOSE_SECONDS: Final = 5.0
 """For the other side to take the rest of a response and to answer the end of TLS. uvloop's default is 30 s."""
 
@@ -35,18 +45,39 @@ CLOSE_SECONDS: Final = 5.0
 class Listener:
     """One port. Every connection gets a protocol of its own; where there is a TLS context, after a handshake with a deadline."""
 
-    def __init__(self, connections: Connections, make_protocol: Callable[[OpenConnection], BoundedProtocol], tls: Handshake | None) -> None:
-        """Accept nothing before `start`."""
+    def __init__(
+        self,
+        connections: Connections,
+        make_protocol: Callable[[OpenConnection], BoundedProtocol],
+        read_seconds: float,
+        context: ssl.SSLContext | None,
+    ) -> None:
+        """Accept nothing before `start`.
+
+        Args:
+            connections: Counts them.
+            make_protocol: Makes the protocol of a connection.
+            read_seconds: For the ClientHello, then for the rest of a handshake; and for the other side to take what was sent to it.
+            context: For TLS; None: without it.
+
+        """
         self._connections = connections
         self._make_protocol = make_protocol
         self._tasks: set[asyncio.Task[None]] = set()
-        self._tls: dict[str, Any] = tls.arguments() if tls else {}
+        self._read_seconds = read_seconds
+        self._context = context
+        self._turns = Turns(HANDSHAKE_PAUSE_SECONDS)
 
     def start(self, bound: socket.socket) -> None:
         """Listen on a socket that is bound, in the running event loop."""
         self._loop = asyncio.get_running_loop()
         self._socket = bound
         bound.setblocking(False)  # noqa: FBT003 - its only argument
+        # Every connection has the options of the socket that it was accepted from.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        # A response that nobody reads: the kernel ends the connection (tcp(7)), also while a part of it waits in uvloop.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(self._read_seconds * 1000))
         bound.listen(BACKLOG)
         self._resume()
 
@@ -77,37 +108,53 @@ class Listener:
             accepted.close()
             return
         accepted.setblocking(False)  # noqa: FBT003 - its only argument
-        connection.close = partial(_shut_down, accepted)
         task = self._loop.create_task(self._serve(accepted, connection))
+        connection.close = task.cancel
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, accepted: socket.socket, connection: OpenConnection) -> None:
         """Shake hands, and hand the connection to its protocol, which counts it from then on."""
-        protocol = self._make_protocol(connection)
+        is_connected = False
         try:
-            # Whatever the other side sends instead of a handshake, and if it sends nothing, uvloop closes the connection and says so here.
-            with suppress(OSError):
-                await self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._tls)
+            if self._context is None or await self._may_shake_hands(accepted, connection.peer):
+                is_connected = await self._connect(accepted, connection)
         finally:
-            if not protocol.is_connected:
+            if not is_connected:
                 self._connections.remove(connection)
+
+    async def _may_shake_hands(self, accepted: socket.socket, peer: str) -> bool:
+        """Wait for the ClientHello and for this peer's turn; otherwise close the connection."""
+        may = False
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._read_seconds):
+                    may = await has_client_hello(accepted)
+            if may:
+                await self._turns.next(peer)
+        except asyncio.CancelledError:
+            may = False
+        if not may:
+            accepted.close()
+        return may
+
+    async def _connect(self, accepted: socket.socket, connection: OpenConnection) -> bool:
+        """Make the protocol's transport; whether there is a connection."""
+        # To cancel the task would not always close the connection. uvloop reads this end, and closes it.
+        connection.close = partial(_shut_down, accepted)
+        protocol = self._make_protocol(connection)
+        # Whatever the other side sends instead of a handshake, and if it sends nothing, uvloop closes the connection and says so here.
+        with suppress(OSError):
+            await self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._tls_arguments())
+        return protocol.is_connected
+
+    def _tls_arguments(self) -> dict[str, Any]:
+        if self._context is None:
+            return {}
+        return {"ssl": self._context, "ssl_handshake_timeout": self._read_seconds, "ssl_shutdown_timeout": CLOSE_SECONDS}
 
 
 def _shut_down(accepted: socket.socket) -> None:
-    """End a connection in its handshake: uvloop reads the end and closes it. To cancel its task would not always close it."""
+    """End a connection in its handshake."""
     with suppress(OSError):
         accepted.shutdown(socket.SHUT_RDWR)
-
-
-class Handshake:
-    """How TLS begins on a port: with this context, within this time in seconds."""
-
-    def __init__(self, context: ssl.SSLContext, seconds: float) -> None:
-        """Store both."""
-        self.context = context
-        self.seconds = seconds
-
-    def arguments(self) -> dict[str, Any]:
-        """For asyncio."""
-        return {"ssl": self.context, "ssl_handshake_timeout": self.seconds, "ssl_shutdown_timeout": CLOSE_SECONDS}

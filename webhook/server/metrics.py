@@ -112,6 +112,11 @@ class Metrics:
             "1 if every caBundle matches the authorities in the Secret, else 0; 0 without a webhook configuration. Self-managed only.",
             registry=registry,
         )
+        self.secret_immutable = Gauge(
+            f"{PREFIX}_authority_secret_immutable",
+            "1 if the Secret of the authorities is immutable, so that they cannot be renewed, else 0. Self-managed only.",
+            registry=registry,
+        )
         self.certificate_errors = Counter(
             f"{PREFIX}_certificate_errors",
             "Reconciles of the Secret and the caBundle in which a read or a write failed. Self-managed only.",

@@ -24,6 +24,13 @@ MAX_PIPELINED: Final = 32
 """Requests that wait in one connection. Go's client, which the API server uses, sends one at a time."""
 
 
+TLS_BUFFER_BYTES: Final = 64 * 1024
+"""What uvloop holds of a connection, in each direction, before it stops reading or before the application waits; its default is 512 KiB."""
+
+ABORT: Final = "airflow-sidecar-webhook.abort"
+"""The extension of the ASGI scope with a function that closes the connection at once, without sending what waits."""
+
+
 class ExcessError(Exception):
     """A request has too many fields, or too many requests wait in one connection, which is closed already.
 
@@ -52,12 +59,18 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bytes_without_body = 0
         self._fields = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._extensions: dict[str, dict[object, object]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the deadline of the first head."""
         self.is_connected = True
         self._connection.close = transport.abort
+        self._extensions = {ABORT: {"call": transport.abort}}
         super().connection_made(transport)
+        transport.set_write_buffer_limits(TLS_BUFFER_BYTES)
+        if self.scheme == "https":
+            # Only uvloop's TLS has a buffer for what it reads.
+            transport.set_read_buffer_limits(TLS_BUFFER_BYTES)  # type: ignore[attr-defined]
         self._head_timer = self.loop.call_later(self._head_seconds, self._close)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -87,6 +100,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head starts."""
         super().on_message_begin()
+        self.scope["extensions"] = self._extensions
         self._fields = 0
         self._begin_head()
 

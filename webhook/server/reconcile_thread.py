@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from webhook.kube.backoff import Backoff
@@ -18,13 +19,13 @@ FIRST_PAUSE_SECONDS: Final = 0.5
 class ReconcileThread:
     """Calls ``reconcile`` again and again. It is a daemon: a call that hangs does not keep the process from ending."""
 
-    def __init__(self, name: str, reconcile: Callable[[], None], failed: Callable[[Exception], None], interval_seconds: float) -> None:
+    def __init__(self, name: str, reconcile: Callable[[], None], failed: Callable[[BaseException], None], interval_seconds: float) -> None:
         """Do not start yet.
 
         Args:
             name: Of the thread.
             reconcile: What is called.
-            failed: Called in the thread with each exception of ``reconcile``.
+            failed: Called in the thread with whatever ``reconcile`` raises. What it raises itself is ignored.
             interval_seconds: Between two calls; shortened at random by up to a fifth, so that replicas that started together spread out.
 
         """
@@ -49,8 +50,9 @@ class ReconcileThread:
         """Make one call; the seconds to wait before the next."""
         try:
             self._reconcile()
-        except Exception as problem:  # noqa: BLE001  a thread that ended would let the certificate expire
-            self._failed(problem)
+        except BaseException as problem:  # noqa: BLE001  a thread that ended would let the certificate expire; a panic in Rust is no Exception
+            with suppress(Exception):
+                self._failed(problem)
             return self._backoff.pause()
         self._backoff.reset()
         return self._interval_seconds * random.uniform(0.8, 1.0)  # noqa: S311  spreads replicas, hides nothing

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from certs.authority import service_names
 from certs.errors import ApiUnreachableError, CertificatesError
 from certs.manager import RECONCILE_SECONDS, CertificateManager
-from certs.store import ObjectNames
+from certs.store import ObjectNames, immutable_problem
 from webhook.kube.credentials import NO_CREDENTIALS, find_client
 from webhook.kube.errors import ClusterError
 from webhook.server.certificate import CertificateError, server_context
@@ -53,6 +53,8 @@ class SelfManagedCertificateSource:
         self._metrics = metrics
         self._newest: ssl.SSLContext | None = None
         self._problem = ""
+        self._is_immutable = False
+        self._immutable_problem = immutable_problem(names)
         self._read_at = monotonic()
         metrics.certificate_read_age.set_function(lambda: monotonic() - self._read_at)
         self._manager = CertificateManager(lambda: _connect(connect), names, served_names, self)
@@ -101,6 +103,10 @@ class SelfManagedCertificateSource:
         if status.authority_not_after is not None:
             self._metrics.authority_not_after.set(status.authority_not_after.timestamp())
         self._metrics.bundle_in_sync.set(status.is_configured and status.is_in_sync)
+        self._metrics.secret_immutable.set(status.is_immutable)
+        if status.is_immutable and not self._is_immutable:
+            LOG.warning("certificate authority cannot be renewed", extra={"fields": {"problem": self._immutable_problem}})
+        self._is_immutable = status.is_immutable
 
     def reconciled(self) -> None:
         """Log the first success after a failure."""
@@ -108,7 +114,7 @@ class SelfManagedCertificateSource:
             self._problem = ""
             LOG.info("certificates reconciled again")
 
-    def failed(self, problem: Exception) -> None:
+    def failed(self, problem: BaseException) -> None:
         """Count the failure, and log it unless the previous one had the same text. What is not a CertificatesError is a bug."""
         self._metrics.certificate_errors.inc()
         is_bug = not isinstance(problem, CertificatesError)

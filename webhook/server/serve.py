@@ -22,7 +22,7 @@ from webhook.server.drain import Drain
 from webhook.server.file_certificate_source import FileCertificateSource
 from webhook.server.health import create_health_app
 from webhook.server.json_log import log_to_stdout
-from webhook.server.listener import Handshake, Listener
+from webhook.server.listener import Listener
 from webhook.server.metrics import Metrics
 from webhook.server.observation import Observation
 from webhook.server.protocol import BoundedProtocol
@@ -64,7 +64,7 @@ class _UvicornServer(uvicorn.Server):
         self._connections = connections
         self._read_seconds = read_seconds
         self._is_tls = context is not None
-        self._listener = Listener(connections, self._make_protocol, Handshake(context, read_seconds) if context else None)
+        self._listener = Listener(connections, self._make_protocol, read_seconds, context)
 
     def _make_protocol(self, connection: OpenConnection) -> BoundedProtocol:
         return BoundedProtocol(
@@ -187,18 +187,19 @@ class _Service:
         observation = Observation(self.metrics, self.log.write_info)
         view = self.cluster.view
         app = create_app(policy, lambda: view.current, observation, settings.on_fault)
+        connections = self._connections(limits, "https")
         bodies = BodyLimits(settings.max_body_bytes, settings.max_buffered_bytes, settings.read_seconds)
-        limited = BodyLimit(app, bodies, observation.refused)
+        limited = BodyLimit(app, bodies, observation.refused, lambda: connections.peers)
         self.metrics.in_flight.set_function(lambda: limited.in_flight)
         self.drain = Drain(limited)
-        connections = self._connections(limits, "https")
         config = self._config(self.drain, settings.keep_alive_seconds)
         return _UvicornServer(config, connections, settings.read_seconds, self.certificate.context())
 
     def _health_server(self, limits: ConnectionLimits) -> _UvicornServer:
         app = create_health_app(self.metrics, self._unready_reason)
-        limited = BodyLimit(app, HEALTH_BODIES, lambda status, _problem: self.metrics.refused.labels(str(status)).inc())
         connections = self._connections(limits, "health")
+        refused = self.metrics.refused
+        limited = BodyLimit(app, HEALTH_BODIES, lambda status, _problem: refused.labels(str(status)).inc(), lambda: connections.peers)
         config = self._config(limited, HEALTH_KEEP_ALIVE_SECONDS)
         return _UvicornServer(config, connections, HEALTH_BODIES.read_seconds, None)
 

@@ -63,7 +63,7 @@ class Serving:
     context: ssl.SSLContext | None = None
     pairs: list[KeyPair] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
-    problems: list[Exception] = field(default_factory=list)
+    problems: list[BaseException] = field(default_factory=list)
     status: CertificateStatus = field(default_factory=CertificateStatus)
 
     def serve(self, pair: KeyPair) -> None:
@@ -81,7 +81,7 @@ class Serving:
     def reconciled(self) -> None:
         """Nothing to record."""
 
-    def failed(self, problem: Exception) -> None:
+    def failed(self, problem: BaseException) -> None:
         self.problems.append(problem)
 
 

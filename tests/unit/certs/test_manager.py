@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from certs.authority import renewal_time
-from certs.errors import ApiRefusedError, ApiUnreachableError, ConflictError
+from certs.errors import ApiRefusedError, ApiUnreachableError, ConflictError, ImmutableSecretError
 from certs.lifetimes import DEFAULT_LIFETIMES
 from certs.manager import MAX_ACTIONS, CertificateManager
 from certs.rotation import AddAuthority, PublishBundle, SaveKeyring
@@ -288,3 +288,15 @@ def test_a_response_other_than_success_is_an_error_with_the_servers_message(clus
 def test_the_paths_are_those_of_one_secret_and_one_configuration(managed: Managed) -> None:
     assert {path for _, path in managed.cluster.calls} == {SECRET, SECRETS, CONFIGURATION}
     assert CONFIGURATION.startswith(f"{CONFIGURATIONS}/")
+
+
+def test_nothing_is_written_to_an_immutable_secret_and_the_error_says_what_to_do(managed: Managed) -> None:
+    managed.cluster.put_secret({**managed.cluster.objects[SECRET], "immutable": True})
+    managed.cluster.calls.clear()
+
+    with pytest.raises(ImmutableSecretError, match=r"the Secret authority is immutable.*kubectl --namespace infra delete secret authority"):
+        managed.reconcile_after(DEFAULT_LIFETIMES.authority * 0.7)
+    assert {method for method, _path in managed.cluster.calls} == {"GET"}
+    managed.cluster.delete_secret()
+    managed.manager.reconcile()
+    assert managed.manager.status.is_in_sync

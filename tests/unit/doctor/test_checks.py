@@ -31,7 +31,7 @@ from webhook.core import NativeSwitch, ServerVersion, Version
 from webhook.doctor.dry_run import DryRun, DryRunResult
 from webhook.doctor.finding import FindingId
 from webhook.doctor.selector import LabelSelector
-from webhook.doctor.snapshot import NamespaceMetadata, ReadFailure
+from webhook.doctor.snapshot import NamespaceMetadata, ReadFailure, SecretName
 
 AUTO, ON, OFF = NativeSwitch.AUTO, NativeSwitch.ON, NativeSwitch.OFF
 FORBIDDEN: Final = ReadFailure("403")
@@ -61,6 +61,7 @@ CASES: Final[dict[str, tuple[dict[str, Any], NativeSwitch, set[str]]]] = {
     "nodes not read": ({"nodes": FORBIDDEN}, AUTO, {"read-failed", "native-unknown"}),
     "webhooks not read": ({"webhooks": FORBIDDEN}, AUTO, {"read-failed"}),
     "namespace not read": ({"metadata": FORBIDDEN}, AUTO, {"read-failed"}),
+    "an immutable Secret": ({"immutable_secret": SecretName("infra", "authority")}, AUTO, {"authority-immutable"}),
     "pods not read": ({"task_pods": FORBIDDEN}, AUTO, {"read-failed"}),
     "no namespace": ({"metadata": None}, AUTO, {"namespace-not-found"}),
     "forced on": ({}, ON, {"native-forced-on"}),

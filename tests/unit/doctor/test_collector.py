@@ -10,7 +10,7 @@ import pytest
 from tests.support.cluster_snapshots import CATALOGUE, RUNNING, ended, task_pod
 from webhook.doctor.collector import collect
 from webhook.doctor.dry_run import DryRunResult
-from webhook.doctor.snapshot import ReadFailure
+from webhook.doctor.snapshot import ReadFailure, SecretName
 from webhook.kube.client import Response
 from webhook.kube.errors import RefusedError
 from webhook.kube.reading import CONFIGURATIONS_PATH
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 class FakeDoctorApi:
     """A fake API server: answers by path, page by page; other paths are refused. It shows nothing about a real one."""
 
-    def __init__(self, pages: dict[str, list[Any]], status: int = 403) -> None:
+    def __init__(self, pages: dict[str, Any], status: int = 403) -> None:
         self._pages, self._status = pages, status
 
     def get(self, path: str, **parameters: str) -> bytes:
         if path not in self._pages:
             raise RefusedError(self._status, "refused")
+        if path.startswith("/api/v1/namespaces/infra/secrets/"):
+            return msgspec.json.encode(self._pages[path])
         pages, number = self._pages[path], int(parameters.get("continue", "0"))
         following = str(number + 1) if number + 1 < len(pages) else ""
         return msgspec.json.encode({"metadata": {"continue": following}, "items": pages[number]})
@@ -71,3 +73,17 @@ def test_a_response_of_another_shape_is_a_read_failure_and_stops_nothing() -> No
 def test_credentials_that_the_api_server_does_not_accept_stop_at_once() -> None:
     with pytest.raises(RefusedError, match="401"):
         collect(FakeDoctorApi({}, 401), "airflow", CATALOGUE)
+
+
+AUTHORITY: Final = SecretName("infra", "authority")
+SECRET: Final = "/api/v1/namespaces/infra/secrets/authority"  # noqa: S105  a path
+
+
+@pytest.mark.parametrize(("secret", "found"), [({"immutable": True}, AUTHORITY), ({"immutable": False}, None), ({"data": 1}, None)])
+def test_an_immutable_secret_is_named_in_the_snapshot(secret: dict[str, object], found: SecretName | None) -> None:
+    assert collect(FakeDoctorApi({SECRET: secret}), "airflow", CATALOGUE, AUTHORITY).immutable_secret == found
+
+
+def test_a_secret_that_may_not_be_read_is_left_out() -> None:
+    assert collect(FakeDoctorApi({}), "airflow", CATALOGUE, AUTHORITY).immutable_secret is None
+    assert collect(FakeDoctorApi({SECRET: {"immutable": True}}), "airflow", CATALOGUE).immutable_secret is None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
 
-from webhook.server.json_log import MAX_LINE_BYTES, json_line
+from webhook.server.json_log import MAX_FRAMES, MAX_LINE_BYTES, JsonFormatter, json_line
 
 LARGE: dict[str, Any] = {
     "a text": "x" * 1_000_000,
@@ -40,3 +41,26 @@ def test_a_line_of_the_usual_size_is_as_it_was() -> None:
         "event": "b",
         "c": ["d"] * 20,
     }
+
+
+def _recurse(depth: int) -> None:
+    if not depth:
+        raise ValueError
+    _recurse(depth - 1)
+
+
+def test_the_line_of_a_fault_has_a_largest_size_and_shows_the_innermost_frames() -> None:
+    try:
+        _recurse(500)
+    except ValueError as fault:
+        record = logging.LogRecord("webhook.review", logging.ERROR, "", 0, "fault", (), (ValueError, fault, fault.__traceback__))
+    record.fields = {"uid": "u" * 100_000}
+    line = JsonFormatter().format(record)
+    written = json.loads(line)
+
+    assert len(line) < MAX_LINE_BYTES
+    assert written["event"] == "fault"
+    record.fields = {"uid": "u"}
+    kind, *frames = json.loads(JsonFormatter().format(record))["traceback"]
+    assert (kind, len(frames)) == ("ValueError", MAX_FRAMES)
+    assert frames[-1].endswith(" _recurse")

@@ -11,9 +11,14 @@ SECONDS: Final = 10
 INTERVAL_SECONDS: Final = 8.0
 
 
-def test_it_goes_on_after_an_outage_and_after_a_bug() -> None:
-    problems = [OSError("nobody"), ValueError("a bug")]
-    failures: list[Exception] = []
+class PanicError(BaseException):
+    """What a panic in a library written in Rust is raised as (PyO3): no Exception."""
+
+
+def test_it_goes_on_after_an_outage_and_after_a_bug_of_any_kind() -> None:
+    problems = [OSError("nobody"), ValueError("a bug"), RecursionError(), MemoryError(), PanicError(), SystemExit(1)]
+    expected = [type(problem) for problem in problems]
+    failures: list[BaseException] = []
     has_succeeded = threading.Event()
 
     def reconcile() -> None:
@@ -28,7 +33,16 @@ def test_it_goes_on_after_an_outage_and_after_a_bug() -> None:
     finally:
         thread.stop()
 
-    assert [type(problem) for problem in failures] == [OSError, ValueError]
+    assert [type(problem) for problem in failures] == expected
+
+
+def test_it_goes_on_where_reporting_a_failure_fails_too() -> None:
+    def fail(problem: BaseException) -> None:
+        raise ValueError from problem
+
+    thread = ReconcileThread("reconciling", lambda: fail(OSError()), fail, INTERVAL_SECONDS)
+
+    assert 0 < thread.run_once() <= FIRST_PAUSE_SECONDS
 
 
 def test_after_failures_it_pauses_longer_each_time_and_after_a_success_for_the_interval() -> None:

@@ -103,7 +103,7 @@ async def post(body, cluster, path, headers):
         if "status" in message:
             statuses.append(message["status"])
         answered += b'"patch"' in message.get("body", b"")
-    app = BodyLimit(create_app(policy, lambda: cluster, observation, "allow"), BodyLimits(65536, 65536, 5.0), observation.refused)
+    app = BodyLimit(create_app(policy, lambda: cluster, observation, "allow"), BodyLimits(65536, 65536, 5.0), observation.refused, lambda: 1)
     scope = dict(type="http", http_version="1.1", method="POST", path=path, query_string=b"timeout=10s", headers=list(headers))
     watching = True
     try:

@@ -21,6 +21,7 @@ AUTHORITY: Final = "authority_not_after_timestamp_seconds"
 IN_SYNC: Final = "ca_bundle_in_sync"
 AGE: Final = "certificate_read_age_seconds"
 ERRORS: Final = "certificate_errors_total"
+IMMUTABLE: Final = "authority_secret_immutable"
 RELOADS: Final = "certificate_reloads_total"
 LABELS: Final[tuple[dict[str, str], ...]] = ({}, {"result": "loaded"})
 """The labels of what is read here."""
@@ -127,3 +128,20 @@ def test_failed_reconciles_are_counted_and_the_other_metrics_age(source: Reconci
     source.reconcile()
 
     assert source.samples(AGE, ERRORS) == (0, 3)
+
+
+def test_an_immutable_secret_shows_in_a_metric_and_once_in_the_log_with_what_to_do(
+    source: ReconcilingSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    source.reconcile()
+    assert source.samples(IMMUTABLE) == (0,)
+    source.cluster.put_secret({**source.cluster.objects[SECRET], "immutable": True})
+    source.reconcile()
+    source.reconcile()
+
+    assert source.samples(IMMUTABLE, ERRORS) == (1, 0), "nothing has to be written yet"
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert record.fields["problem"].endswith("kubectl --namespace infra delete secret authority")  # type: ignore[attr-defined]
+    source.cluster.delete_secret()
+    source.reconcile()
+    assert source.samples(IMMUTABLE, IN_SYNC, ERRORS) == (0, 1, 0)

@@ -1,0 +1,46 @@
+"""Runs attacks, each in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from tests.attacks.catalogue import ATTACKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from multiprocessing.synchronize import Event
+
+    from tests.attacks.target import Target
+
+PROCESSES: Final = multiprocessing.get_context("spawn")
+START_SECONDS: Final = 30.0
+LOWEST_PRIORITY: Final = 19
+"""Of an attack's process. A real attacker has processors of its own; this one shares two cores with the service and its honest client."""
+
+
+@contextmanager
+def attacked_by(target: Target, names: Sequence[str]) -> Iterator[None]:
+    """Run these attacks within this block, which begins when all of them have begun."""
+    begun = [PROCESSES.Event() for _ in names]
+    processes = [
+        PROCESSES.Process(target=_attack, args=(name, target, event), daemon=True) for name, event in zip(names, begun, strict=True)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        for event in begun:
+            event.wait(START_SECONDS)
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def _attack(name: str, target: Target, begun: Event) -> None:
+    os.nice(LOWEST_PRIORITY)
+    begun.set()
+    ATTACKS[name](target)

@@ -1,0 +1,141 @@
+"""Pods that are made to be slow to review. Each is just within the limits, so that it is read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from webhook.core.names import PREFIX
+from webhook.core.pod import MAX_COMMAS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.json_object import JSONObject
+
+INJECTED: Final = {"sidecar.istio.io/status": "{}"}
+WRAPPER: Final = ("/bin/sh", "-c", "SCRIPT", PREFIX)
+CLOUD_SQL: Final = "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.18.0"
+MOST: Final = MAX_COMMAS - 2_000
+"""Items of a list in a pod that is just not too large."""
+
+
+def pod(*sidecars: JSONObject, main: JSONObject | None = None, metadata: JSONObject | None = None, **spec: Any) -> JSONObject:
+    """An executor's pod with these beside its task."""
+    base = {"name": "base", "image": "apache/airflow:3.0.6", "args": ["airflow"]} | (main or {})
+    labels = {"kubernetes_executor": "True"} | (metadata or {}).get("labels", {})
+    annotations = INJECTED | (metadata or {}).get("annotations", {})
+    return {
+        "metadata": {"name": "a", **(metadata or {}), "labels": labels, "annotations": annotations},
+        "spec": {"restartPolicy": "Never", "containers": [base, *sidecars], **spec},
+    }
+
+
+def istio(**fields: Any) -> JSONObject:
+    """Istio's proxy."""
+    return {"name": "istio-proxy", "image": "istio/proxyv2:1.20", **fields}
+
+
+def logs(number: int, **fields: Any) -> JSONObject:
+    """A sidecar that is converted on a cluster that can."""
+    return {"name": f"logs-{number}", "image": "fluent/fluent-bit:4.0.0", **fields}
+
+
+def cloud_sql(number: int, **fields: Any) -> JSONObject:
+    """A sidecar whose rules look for flags."""
+    return {"name": f"sql-{number}", "image": CLOUD_SQL, **fields}
+
+
+def foreign(*sidecars: JSONObject, **main: Any) -> JSONObject:
+    """A pod that needs the helper."""
+    return pod(*sidecars, main={"image": "example.com/tool", "command": ["/tool"], **main}) | {
+        "metadata": {"labels": {"kubernetes_pod_operator": "True"}, "annotations": INJECTED}
+    }
+
+
+def options(**values: str) -> JSONObject:
+    """Pod options."""
+    return {"annotations": {f"{PREFIX}/{name.replace('_', '-')}": value for name, value in values.items()}}
+
+
+def proxy_config(text: str) -> JSONObject:
+    """A pod with this text wherever Istio's configuration may be."""
+    variable = {"name": "PROXY_CONFIG", "value": text}
+    return pod(istio(env=[variable]), metadata={"annotations": {"proxy.istio.io/config": f"{text} "}})
+
+
+def numbered(count: int, **fields: Any) -> list[JSONObject]:
+    """Named things."""
+    return [{"name": f"v{number}", **fields} for number in range(count)]
+
+
+HOSTILE_PODS: Final[dict[str, Callable[[], JSONObject]]] = {
+    "YAML of brackets": lambda: proxy_config("statusPort: " + "[" * 4000),
+    "YAML of balanced brackets": lambda: proxy_config("statusPort: " + "[" * 120 + "]" * 120),
+    "YAML of braces": lambda: proxy_config("statusPort: " + "{a: " * 1000),
+    "YAML of items": lambda: proxy_config("statusPort: [" + "a," * 2000 + "]"),
+    "YAML of lines": lambda: proxy_config("statusPort: 1\n" + "a: 1\n" * 800),
+    "YAML of keys": lambda: proxy_config("statusPort: 1\n" + "?\n" * 2000),
+    "YAML of dashes": lambda: proxy_config("statusPort:\n" + "-\n" * 2000),
+    "YAML of anchors": lambda: proxy_config("statusPort: [&a b" + ",*a" * 1300 + "]"),
+    "image names of slashes": lambda: pod(*({"name": f"c{number}", "image": f"{number}{'/' * 1000}"} for number in range(95))),
+    "image names of parts": lambda: pod(*({"name": f"c{number}", "image": f"{number}/{'a/' * 30}proxyv2"} for number in range(95))),
+    "image names that almost match": lambda: pod(*({"name": f"c{number}", "image": f"{number}{'proxyv' * 160}"} for number in range(95))),
+    "names that almost match": lambda: pod(*({"name": f"{'a-' * 28}{number}", "image": "a"} for number in range(95))),
+    "candidates in a wrapper": lambda: pod(
+        istio(), main={"command": [*WRAPPER, *["--try-entrypoint", "--end-try"] * (MOST // 2), "--", "x"]}
+    ),
+    "an endless candidate in a wrapper": lambda: pod(istio(), main={"command": [*WRAPPER, *["--try-entrypoint"] * MOST]}),
+    "sidecars in a wrapper": lambda: pod(istio(), main={"command": [*WRAPPER, *["--sidecar", "a", "b", "c", "d"] * (MOST // 5), "--"]}),
+    "marks of a wrapper in args": lambda: pod(istio(), main={"args": ["-c", "x", PREFIX] * (MOST // 3)}),
+    "words in a wrapped command": lambda: pod(istio(), main={"command": [*WRAPPER, "--entrypoint-source", "command", "--", *["x"] * MOST]}),
+    "args of a sidecar": lambda: pod(cloud_sql(0, args=["--a"] * MOST)),
+    "args of many sidecars": lambda: pod(*(cloud_sql(number, args=["--a"] * 500) for number in range(95))),
+    "a script": lambda: pod(cloud_sql(0, command=["sh", "-c", "a " * 500_000])),
+    "many scripts": lambda: pod(*(cloud_sql(number, command=["-c", "a " * 80] * 120) for number in range(95))),
+    "volumes": lambda: pod(*map(logs, range(95)), volumes=numbered(MOST)),
+    "inline volumes": lambda: pod(*map(logs, range(95)), volumes=numbered(MOST // 2, csi={"driver": "gcsfuse.csi.storage.gke.io"})),
+    "mounts of sidecars and init containers": lambda: pod(
+        *(logs(number, volumeMounts=numbered(110, mountPath="/a")) for number in range(95)),
+        initContainers=[{"name": f"i{number}", "volumeMounts": numbered(110, mountPath="/a")} for number in range(95)],
+        volumes=numbered(200),
+    ),
+    "ports of sidecars and init containers": lambda: pod(
+        *(logs(number, ports=[{"containerPort": port} for port in range(1, 230)]) for number in range(95)),
+        initContainers=[{"name": f"i{number}", "ports": [{"containerPort": port} for port in range(300, 530)]} for number in range(95)],
+    ),
+    "mounts of the task": lambda: foreign(istio(), volumeMounts=numbered(MOST // 2, mountPath="/a")),
+    "variables": lambda: pod(istio(env=numbered(MOST))),
+    "ports": lambda: pod(istio(ports=[{"containerPort": 1}] * MOST)),
+    "labels": lambda: pod(istio(), metadata={"labels": {f"l{number}": "v" for number in range(MOST)}}),
+    "annotations": lambda: pod(istio(), metadata={"annotations": {f"l{number}": "v" for number in range(20_000)}}),
+    "unknown annotations": lambda: pod(istio(), metadata=options(**{f"l{number}": "v" for number in range(MOST)})),
+    "owners": lambda: pod(
+        istio(),
+        metadata={
+            "labels": {"service.istio.io/canonical-name": "zz"},
+            "ownerReferences": [{"name": f"o{number}", "controller": True} for number in range(MOST // 2)],
+        },
+    ),
+    "sidecars as an option": lambda: pod(istio(), metadata=options(sidecars=json.dumps([{"name": "a"}] * 12_000))),
+    "deep sidecars as an option": lambda: pod(istio(), metadata=options(sidecars="[" * 250_000)),
+    "a long name as an option": lambda: pod(istio(), metadata=options(sidecars=json.dumps([{"name": "a-" * 120_000}]))),
+    "an entrypoint as an option": lambda: pod(istio(), metadata=options(entrypoint=json.dumps(["a"] * 40_000))),
+    "an injector's record": lambda: pod(
+        istio(),
+        metadata={
+            "annotations": {
+                "proxy.istio.io/overrides": json.dumps({"containers": [{"name": "istio-proxy", "i": i} for i in range(20_000)]})
+            }
+        },
+    ),
+    "lifecycle hooks of words": lambda: pod(istio(lifecycle={"preStop": {"exec": {"command": ["a/b"] * MOST}}})),
+    "a lifecycle hook that is long": lambda: pod(istio(lifecycle={"preStop": {"exec": {"command": ["sh", "-c", "a:1/" * 900_000]}}})),
+    "a probe": lambda: pod(logs(0, readinessProbe={f"k{number}": number for number in range(MOST)})),
+    "resources": lambda: foreign(istio(), resources={"requests": {f"k{number}": "1" for number in range(MOST)}}),
+    "a text that becomes a label": lambda: pod(istio(), metadata={"annotations": {"dag_id": "é/" * 600_000, "task_id": "t"}}),
+    "sidecars": lambda: pod(*map(logs, range(150))),
+    "sidecars and init containers": lambda: pod(
+        *map(logs, range(90)), initContainers=[logs(n, restartPolicy="Always") for n in range(90, 180)]
+    ),
+}
