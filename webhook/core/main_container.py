@@ -8,7 +8,7 @@ source, the first that applies             why it counts
 =========================================  ============================================================================
 annotation ``main-container``              the user names it
 name ``base``                              Airflow names it so, unless somebody sets another name
-the only container that is not known       no other can be it
+the only container that may be a task      the others are known, and run on
 the wrapper                                the webhook has wrapped it before
 what Airflow sets in this container only   the XCom volume, a variable, a name: see `AIRFLOW_MARKS`
 the status of an earlier review            it was written before a later injector added containers
@@ -23,6 +23,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from webhook.core.condition import any_holds
 from webhook.core.earlier_status import read_earlier_status
 from webhook.core.names import MAIN_CONTAINER_ANNOTATION, XCOM_CONTAINER
 from webhook.core.origin import PodOrigin, pod_origin
@@ -60,16 +61,22 @@ AIRFLOW_VARIABLES: Final = frozenset({"AIRFLOW_IS_K8S_EXECUTOR_POD", "__PYTHON_S
 def find_main(pod: Pod, options: PodOptions, rows: dict[str, Sidecar | None]) -> tuple[int | None, InvalidAnnotation | None]:
     """The index of the task's container, and the annotation that names it where that is not valid; ``rows``: what is known, by name."""
     order = pod.spec.container_names
-    possible = [container for container in pod.spec.containers if rows[container.name] is None and container.name != XCOM_CONTAINER]
+    possible = [container for container in pod.spec.containers if _is_possible(pod, container, rows[container.name])]
     names = [container.name for container in possible]
     misnamed = None
     if options.main_container is not None:
-        # A container that the user himself describes as a sidecar may be named; one that the catalogue knows may not.
-        if options.main_container in names or rows.get(options.main_container) in options.sidecars:
+        # A container that the user himself describes as a sidecar may be named, and one of a known image; an injected one may not.
+        named = rows.get(options.main_container)
+        if options.main_container in names or named in options.sidecars or (named is not None and named.has_any_name):
             return order.index(options.main_container), None
         misnamed = InvalidAnnotation(MAIN_CONTAINER_ANNOTATION, f"one of {', '.join(names)}")
     found = BASE if BASE in names else names[0] if len(names) == 1 else _identified(pod, possible)
     return (None if found is None else order.index(found)), misnamed
+
+
+def _is_possible(pod: Pod, container: Container, row: Sidecar | None) -> bool:
+    """Whether a container may be the task's: one that is not known, or a known one that does its work once and ends, as a task does."""
+    return container.name != XCOM_CONTAINER and (row is None or any_holds(row.one_time, pod, container))
 
 
 def _identified(pod: Pod, possible: list[Container]) -> str | None:

@@ -329,6 +329,11 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return self.native.hint
         return self.hint
 
+    @property
+    def has_any_name(self) -> bool:
+        """Whether its image or its program identifies it under any name: people write such a container themselves."""
+        return self.match is not None and not self.match.names
+
 
 class FoundSidecar(msgspec.Struct, frozen=True):
     """A sidecar in a pod, with its endpoints resolved.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -87,6 +87,30 @@ def test_the_user_says_which_container_is_the_tasks(name: str, policy: Policy) -
 
     assert (outcome.result, status_of(outcome).main) == ("wrapped", name)
     assert PREFIX in container(after, name)["command"]
+
+
+SYNC: Final = {"name": "sync", "image": "registry.k8s.io/git-sync/git-sync:v4.4.2", "args": ["--repo=https://example.com/dags"]}
+ONCE: Final = SYNC | {"args": ["--repo=https://example.com/dags", "--one-time"]}
+
+
+def test_a_known_container_that_does_its_work_once_may_be_the_task(policy: Policy) -> None:
+    """As the only one that ends it is; beside an unknown one nothing says which of the two."""
+    pod = operator_pod(**ONCE | {"name": "worker"})
+    alone, _ = admitted(inject_istio(pod), policy, ABLE_CLUSTER)
+    beside, _ = admitted(inject_istio(prepended(pod, HELPER)), policy)
+
+    assert (alone.result, status_of(alone).main, status_of(alone).not_converted) == ("native", "worker", {})
+    assert beside.reason == "main-container-ambiguous"
+
+
+def test_a_container_of_a_known_image_may_be_named_as_the_task(policy: Policy) -> None:
+    """People write such containers themselves; one that an injector names may not be."""
+    pod = inject_istio(operator_pod(HELPER, **SYNC | {"name": "worker"}))
+    pod["metadata"]["annotations"][MAIN_CONTAINER_ANNOTATION] = "worker"
+    outcome, after = admitted(pod, policy, ABLE_CLUSTER)
+
+    assert (outcome.result, status_of(outcome).main) == ("native", "worker")
+    assert container(after, "worker") == container(pod, "worker")
 
 
 def test_the_container_that_kubectl_shows_by_default_need_not_be_the_tasks(policy: Policy) -> None:
