@@ -98,8 +98,9 @@ A sidecar that others have as well is one file, `webhook/data/sidecars/ID.yaml`:
    by its image: a glob on the repository, or on the end of it after a `/`.
 3. Set `quit_order`: secrets agents 10, database proxies 20, telemetry 30, identity 40, others 50,
    network 80, mesh proxies 90.
-4. Name a source for every fact. Leave out what is unverified, and a readiness endpoint that only a
-   flag enables: a task would wait for it in vain.
+4. Name a source for every fact, and end it with `read, not run` where nobody has tried it.
+   Leave out what is unverified, and a readiness endpoint that only a flag enables: a task would
+   wait for it in vain. Name in `one_time` the flags with which it does its work once and ends.
 5. Behind a line `---`, write the example `typical`, the pod as the injector leaves it and what you
    expect, with the fields of `Example` in `tests/support/examples.py`.
 6. Add examples for each further marker, exception and place of a port, and for a `hint` one before
