@@ -163,6 +163,7 @@ def notes(sidecar: Sidecar) -> str:
     """What the other cells cannot say."""
     possible = (
         ("neither ended nor converted", sidecar.must_outlive_task),
+        ("works on after the task", sidecar.works_after_task),
         ("quit only where enabled", sidecar.quit and sidecar.quit.enabled_by),
         ("no quit where disabled", sidecar.quit and sidecar.quit.disabled_by),
         ("quit enabled before the injection", sidecar.hint),

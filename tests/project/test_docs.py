@@ -161,6 +161,7 @@ def test_the_names_that_others_rely_on_have_not_changed() -> None:
         "ENTRYPOINT_ANNOTATION": "airflow-sidecar-webhook/entrypoint",
         "SHELL_ANNOTATION": "airflow-sidecar-webhook/shell",
         "SIDECARS_ANNOTATION": "airflow-sidecar-webhook/sidecars",
+        "OUTLIVES_TASK_ANNOTATION": "airflow-sidecar-webhook/outlives-task",
         "WAIT_SECONDS_ANNOTATION": "airflow-sidecar-webhook/wait-seconds",
         "WHEN_NOT_READY_ANNOTATION": "airflow-sidecar-webhook/when-not-ready",
         "HELPER_CONTAINER": "airflow-sidecar-webhook-helper",

@@ -13,6 +13,7 @@ from tests.support.pods import FIXTURES, pods_in, review_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.json_object import JSONObject
 
@@ -184,6 +185,16 @@ def test_no_line_of_the_log_is_longer_than_a_container_runtime_takes(service: Ru
     lines = service.text.splitlines()
     assert len([line for line in lines if start in line]) == 2
     assert max(len(line.encode()) for line in lines) <= MOST_BYTES_OF_A_LINE
+
+
+def test_a_guessed_entrypoint_is_counted(tmp_path: Path) -> None:
+    pod = injected_pod()
+    pod["spec"]["containers"][0] |= {"image": "team/airflow:1", "command": None, "args": ["airflow", "version"]}
+    with running_service(tmp_path, entrypoint_guess="allow") as service:
+        service.post(review_of(pod, uid=new_uid()))
+        assert service.metric("guessed_entrypoints_total") == 1
+        service.post(injected_review(uid=new_uid()))
+        assert service.metric("guessed_entrypoints_total") == 1
 
 
 def test_no_label_of_a_metric_comes_from_a_request(service: RunningService) -> None:

@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from webhook.core.facts import Facts
     from webhook.core.sidecar import FoundSidecar
 
@@ -26,17 +28,26 @@ class ContainerEnd(StrEnum):
     """Nothing ends it, so the pod stays Running."""
 
     UNKNOWN = "unknown"
-    """It is neither the task's nor in the catalogue."""
+    """It is not in the catalogue, and nobody says how it ends. Where the task's container is unknown, too, one of these is the task's."""
 
 
 def container_ends(after: Facts, *, is_wrapped: bool) -> dict[str, ContainerEnd]:
-    """The end of each container beside the task, by name; ``after``: the pod after its conversion."""
-    regular = {sidecar.name: _end_of(sidecar, is_wrapped=is_wrapped) for sidecar in after.sidecars}
-    native = dict.fromkeys(after.native_sidecars, ContainerEnd.NATIVE)
-    return native | regular | dict.fromkeys(after.others, ContainerEnd.UNKNOWN)
+    """The end of each container beside the task, by name; ``after``: the pod after its conversion.
+
+    A sidecar that ends once no other container runs ends only if all others do: two such sidecars wait for each other, and an unknown
+    container may never end.
+    """
+    ends = dict.fromkeys(after.native_sidecars, ContainerEnd.NATIVE)
+    ends |= dict.fromkeys([sidecar.name for sidecar in after.sidecars], ContainerEnd.QUIT)
+    staying = [sidecar for sidecar in after.sidecars if not (is_wrapped and sidecar.quit)]
+    all_others_end = no_two_wait(staying) and not after.others
+    for sidecar in staying:
+        is_ending = sidecar.is_one_time or (sidecar.ends_by_itself and all_others_end)
+        ends[sidecar.name] = ContainerEnd.ENDS_BY_ITSELF if is_ending else ContainerEnd.KEEPS_RUNNING
+    ends |= dict.fromkeys(after.outlasting, ContainerEnd.ENDS_BY_ITSELF)
+    return ends | dict.fromkeys(after.others, ContainerEnd.UNKNOWN)
 
 
-def _end_of(sidecar: FoundSidecar, *, is_wrapped: bool) -> ContainerEnd:
-    if is_wrapped and sidecar.quit:
-        return ContainerEnd.QUIT
-    return ContainerEnd.ENDS_BY_ITSELF if sidecar.ends_by_itself else ContainerEnd.KEEPS_RUNNING
+def no_two_wait(sidecars: Sequence[FoundSidecar]) -> bool:
+    """Whether one of these at most runs until something ends it, or until no other container runs: two would wait for each other."""
+    return sum(not sidecar.is_one_time for sidecar in sidecars) <= 1

@@ -12,7 +12,7 @@ no sidecar now; mode label-only                       label and status
 only native sidecars, after conversion                label, status, conversion
 Spark, host network, Windows                          label, status with the reason, conversion
 no or several possible task containers                label, status with the reason, conversion
-no sidecar with a quit request                        label, status with the reason, conversion
+no quit request, or one that would come too early     label, status with the reason, conversion
 argv or shell unknown                                 label, status with the reason, conversion
 any other                                             label, status, conversion, wrapper
 ====================================================  ======================================
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from webhook.core.cluster import NativeSupport
-from webhook.core.container_end import ContainerEnd, container_ends
+from webhook.core.container_end import ContainerEnd, container_ends, no_two_wait
 from webhook.core.conversion import NO_CONVERSION, Conversion, convert
 from webhook.core.errors import MalformedPodError
 from webhook.core.helper import is_helper_place_taken
@@ -175,12 +175,11 @@ def _why_not_wrapped(facts: Facts, mode: Mode) -> Reason | None:
         return _why_no_sidecar(facts)
     if facts.origin is PodOrigin.SPARK:
         return Reason.SPARK
-    can_quit = [one for one in facts.sidecars if one.quit is not None]
-    if not can_quit and all(one.ends_by_itself for one in facts.sidecars):
-        return Reason.ENDS_BY_ITSELF
+    if all(one.ends_by_itself and one.quit is None for one in facts.sidecars) and no_two_wait(facts.sidecars):
+        return Reason.UNKNOWN_CONTAINER if facts.others else Reason.ENDS_BY_ITSELF
     if mode is Mode.NATIVE:
         return Reason.NATIVE_ONLY
-    return _why_no_wrapper_fits(facts) or (None if can_quit else Reason.NO_QUIT)
+    return _why_no_wrapper_fits(facts) or _why_no_quit_helps(facts)
 
 
 def _why_no_wrapper_fits(facts: Facts) -> Reason | None:
@@ -191,6 +190,12 @@ def _why_no_wrapper_fits(facts: Facts) -> Reason | None:
     if facts.main is None:
         return Reason.MAIN_CONTAINER_AMBIGUOUS if facts.others else Reason.NO_MAIN_CONTAINER
     return None
+
+
+def _why_no_quit_helps(facts: Facts) -> Reason | None:
+    if not any(one.quit for one in facts.sidecars):
+        return Reason.NO_QUIT
+    return Reason.OUTLIVES_TASK if facts.outlasting else None
 
 
 def _is_windows(facts: Facts) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webhook.core import names
-from webhook.core.main_container import BASE, find_main
+from webhook.core.main_container import BASE, find_task_containers
 from webhook.core.origin import PodOrigin, pod_origin
 from webhook.core.pod import Pod
 from webhook.core.pod_options import InvalidAnnotations, PodOptions, read_pod_options
@@ -32,6 +32,7 @@ class Facts(msgspec.Struct, frozen=True):
         sidecars: Known sidecars among the regular containers, in the order of their quit requests.
         native_sidecars: Names of known sidecars that are native already.
         rows: The catalogue's row of each known container, by its name.
+        outlasting: Names of regular containers that work on after the task and then end, as the user or an admin says.
         others: Names of regular containers that are neither the task's nor known. Where ``main`` is None one of them may be the task's.
 
     """
@@ -45,6 +46,7 @@ class Facts(msgspec.Struct, frozen=True):
     sidecars: tuple[FoundSidecar, ...]
     native_sidecars: tuple[str, ...]
     rows: dict[str, Sidecar]
+    outlasting: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
 
     @property
@@ -57,20 +59,21 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
     """Read a pod."""
     options, bad = read_pod_options(pod.annotations)
     rows = {container.name: _sidecar_of(pod, container, options, catalogue) for container in pod.spec.containers}
-    main, misnamed = find_main(pod, options, rows)
-    container = None if main is None else pod.spec.containers[main]
+    task = find_task_containers(pod, options, rows)
+    container = None if task.main is None else pod.spec.containers[task.main]
     native = _native(pod, options, catalogue)
     return Facts(
         pod=pod,
         origin=pod_origin(pod),
         options=options,
-        invalid_annotations=bad if misnamed is None else InvalidAnnotations((*bad.named, misnamed), bad.more),
-        main=main,
+        invalid_annotations=InvalidAnnotations((*bad.named, *task.invalid), bad.more) if task.invalid else bad,
+        main=task.main,
         argv=Argv(None) if container is None else original_argv(container.command, container.args),
-        sidecars=_found(pod, rows, main),
+        sidecars=_found(pod, rows, task.main),
         native_sidecars=tuple(native),
         rows={name: row for name, row in rows.items() if row is not None} | native,
-        others=tuple([one.name for position, one in enumerate(pod.spec.containers) if rows[one.name] is None and position != main]),
+        outlasting=(*task.outlasting, *(name for name, row in rows.items() if row is not None and row.works_after_task)),
+        others=task.others,
     )
 
 
@@ -88,7 +91,7 @@ def _found(pod: Pod, rows: dict[str, Sidecar | None], main: int | None) -> tuple
     found = []
     for position, container in enumerate(pod.spec.containers):
         sidecar = rows[container.name]
-        if sidecar is not None and not sidecar.must_outlive_task and position != main:
+        if sidecar is not None and not (sidecar.must_outlive_task or sidecar.works_after_task) and position != main:
             found.append(locate(sidecar, pod, container))
     found.sort(key=lambda one: (one.quit_order, one.name))
     return tuple(found)

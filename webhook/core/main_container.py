@@ -23,9 +23,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from webhook.core.condition import any_holds
 from webhook.core.earlier_status import read_earlier_status
-from webhook.core.names import MAIN_CONTAINER_ANNOTATION, XCOM_CONTAINER
+from webhook.core.names import MAIN_CONTAINER_ANNOTATION, OUTLIVES_TASK_ANNOTATION, XCOM_CONTAINER
 from webhook.core.origin import PodOrigin, pod_origin
 from webhook.core.pod_options import InvalidAnnotation
 from webhook.core.wrapper import is_wrapped
@@ -58,20 +60,63 @@ AIRFLOW_VARIABLES: Final = frozenset({"AIRFLOW_IS_K8S_EXECUTOR_POD", "__PYTHON_S
 (provider cncf.kubernetes, decorators/kubernetes.py)."""
 
 
-def find_main(pod: Pod, options: PodOptions, rows: dict[str, Sidecar | None]) -> tuple[int | None, InvalidAnnotation | None]:
-    """The index of the task's container, and the annotation that names it where that is not valid; ``rows``: what is known, by name."""
+class TaskContainers(msgspec.Struct, frozen=True):
+    """The containers of a pod that do its work.
+
+    Args:
+        main: Index of the task's in ``spec.containers``; None: it could not be identified.
+        outlasting: Names of those that work on after the task and then end, as the user says.
+        others: Names of all other containers that are not known. Where ``main`` is None one of them is the task's, if there are any.
+        invalid: Annotations that name a container that cannot be this.
+
+    """
+
+    main: int | None
+    outlasting: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    invalid: tuple[InvalidAnnotation, ...] = ()
+
+
+def find_task_containers(pod: Pod, options: PodOptions, rows: dict[str, Sidecar | None]) -> TaskContainers:
+    """Find them; ``rows`` says by name which container is a known sidecar."""
     order = pod.spec.container_names
     possible = [container for container in pod.spec.containers if _is_possible(pod, container, rows[container.name])]
     names = [container.name for container in possible]
-    misnamed = None
-    if options.main_container is not None:
-        # A container that the user himself describes as a sidecar may be named, and one of a known image; an injected one may not.
-        named = rows.get(options.main_container)
-        if options.main_container in names or named in options.sidecars or (named is not None and named.has_any_name):
-            return order.index(options.main_container), None
-        misnamed = InvalidAnnotation(MAIN_CONTAINER_ANNOTATION, f"one of {', '.join(names)}")
-    found = BASE if BASE in names else names[0] if len(names) == 1 else _identified(pod, possible)
-    return (None if found is None else order.index(found)), misnamed
+    invalid: tuple[InvalidAnnotation, ...] = ()
+    named = options.main_container
+    if named is not None and not (named in names or _may_be_named(rows.get(named), options)):
+        invalid = (InvalidAnnotation(MAIN_CONTAINER_ANNOTATION, f"one of {', '.join(names)}"),)
+        named = None
+    outlasting: tuple[str, ...] = ()
+    if options.outlives_task:
+        outlasting, more = _outlasting(names, options.outlives_task, named)
+        possible = [container for container in possible if container.name not in outlasting]
+        invalid += more
+    found = named or _main_of(pod, possible)
+    others = tuple([container.name for container in possible if rows[container.name] is None and container.name != found])
+    return TaskContainers(None if found is None else order.index(found), outlasting, others, invalid)
+
+
+def _may_be_named(row: Sidecar | None, options: PodOptions) -> bool:
+    """Whether a known container may be named as the task: one that the user describes himself, or of a known image; no injected one."""
+    return row is not None and (row in options.sidecars or row.has_any_name)
+
+
+def _outlasting(names: list[str], wanted: frozenset[str], main: str | None) -> tuple[tuple[str, ...], tuple[InvalidAnnotation, ...]]:
+    """The unknown containers that the user names, and the annotation where one of its names is none of them: one must be the task's."""
+    possible = [name for name in names if name not in {BASE, main}]
+    found = tuple([name for name in possible if name in wanted])
+    if main is None and len(found) == len(names):
+        found = ()
+    if len(found) == len(wanted):
+        return found, ()
+    return found, (InvalidAnnotation(OUTLIVES_TASK_ANNOTATION, f"unknown containers beside the task's: {', '.join(possible)}"),)
+
+
+def _main_of(pod: Pod, possible: list[Container]) -> str | None:
+    if len(possible) == 1:
+        return possible[0].name
+    return BASE if any(container.name == BASE for container in possible) else _identified(pod, possible)
 
 
 def _is_possible(pod: Pod, container: Container, row: Sidecar | None) -> bool:

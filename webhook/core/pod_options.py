@@ -117,6 +117,7 @@ class PodOptions(msgspec.Struct, frozen=True):
         entrypoint: What the main container's image runs (its ENTRYPOINT), as an argv.
         shell: Where the wrapper's shell comes from.
         sidecars: Further sidecars of this pod.
+        outlives_task: Names of containers that work on after the task, and then end.
         wait_seconds: How long to wait for the sidecars, 0 to 540.
         when_not_ready: What to do after that.
 
@@ -127,6 +128,7 @@ class PodOptions(msgspec.Struct, frozen=True):
     entrypoint: tuple[str, ...] | None = None
     shell: ShellSource | None = None
     sidecars: tuple[Sidecar, ...] = ()
+    outlives_task: frozenset[str] = frozenset()
     wait_seconds: int | None = None
     when_not_ready: WhenNotReady | None = None
 
@@ -224,6 +226,10 @@ def _container_name(text: str) -> str:
     return msgspec.convert(text, ContainerName)
 
 
+def _container_names(text: str) -> frozenset[str]:
+    return msgspec.convert([name.strip() for name in text.split(",")], frozenset[ContainerName])
+
+
 def _seconds(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) > MAX_WAIT_SECONDS:
         raise ValueError
@@ -266,6 +272,12 @@ POD_OPTIONS: Final = {
         _sidecars,
         'a JSON list like [{"name": "cache", "quit": {"port": 9091, "path": "/quit", "method": "POST"}}]',
         "Sidecars of this pod that the catalogue does not have: the container's name, its quit request, and when it is ready.",
+    ),
+    names.OUTLIVES_TASK_ANNOTATION: PodOption(
+        "outlives_task",
+        _container_names,
+        "names of containers of the pod, separated by commas",
+        "Containers that work on after the task and then end by themselves; the pod's sidecars have to run until then.",
     ),
     names.WAIT_SECONDS_ANNOTATION: PodOption(
         "wait_seconds",

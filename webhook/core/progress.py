@@ -36,7 +36,7 @@ class ContainerKind(StrEnum):
     """Airflow's ``airflow-xcom-sidecar``: it holds the task's result until Airflow has read it."""
 
     OUTLIVES_TASK = "outlives-task"
-    """A known container that has work to do after the task."""
+    """A known container that has work to do after the task, or one of which the user says so."""
 
     UNKNOWN = "unknown"
     """In no catalogue: nothing is known of how it ends."""
@@ -211,7 +211,9 @@ def _running(facts: Facts, states: dict[str, _ContainerState]) -> Iterator[Runni
 def _kind(facts: Facts, name: str) -> ContainerKind:
     if name == names.XCOM_CONTAINER:
         return ContainerKind.XCOM
+    if name in facts.outlasting:
+        return ContainerKind.OUTLIVES_TASK
     row = facts.rows.get(name)
     if row is None:
         return ContainerKind.UNKNOWN
-    return ContainerKind.OUTLIVES_TASK if row.must_outlive_task else ContainerKind.SIDECAR
+    return ContainerKind.OUTLIVES_TASK if row.must_outlive_task or row.works_after_task else ContainerKind.SIDECAR

@@ -15,6 +15,7 @@ from webhook.core.names import (
     HELPER_MOUNT_PATH,
     MAIN_CONTAINER_ANNOTATION,
     MODE_ANNOTATION,
+    OUTLIVES_TASK_ANNOTATION,
     PREFIX,
     SHELL_ANNOTATION,
     SIDECARS_ANNOTATION,
@@ -156,6 +157,12 @@ class Reason(ExplainedWord):
     ENDS_BY_ITSELF = TreatmentRow(
         "ends-by-itself", "Each sidecar of the pod ends by itself once the task has ended.", "", Treatment.LABELLED
     )
+    UNKNOWN_CONTAINER = TreatmentRow(
+        "unknown-container",
+        "The sidecars of the pod end by themselves, but it is not known whether every other container ends.",
+        f"If they do, name them in the annotation {OUTLIVES_TASK_ANNOTATION}.",
+        Treatment.LEFT,
+    )
     LABEL_ONLY = TreatmentRow("label-only", "The mode is label-only for this pod: its sidecars are not changed.", "", Treatment.LABELLED)
     NATIVE_ONLY = TreatmentRow(
         "native-only",
@@ -194,6 +201,12 @@ class Reason(ExplainedWord):
         "no-quit",
         "No sidecar of this pod has a quit request, so a wrapper could not end it.",
         f"Describe a quit request in the annotation {SIDECARS_ANNOTATION}, or use a cluster with native sidecars.",
+        Treatment.LEFT,
+    )
+    OUTLIVES_TASK = TreatmentRow(
+        "outlives-task",
+        "A container works on after the task and needs its sidecars until then, and a wrapper cannot see when it ends.",
+        "Use a cluster with native sidecars, whose kubelet ends them after every container.",
         Treatment.LEFT,
     )
     ENTRYPOINT_UNKNOWN = TreatmentRow(

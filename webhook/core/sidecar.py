@@ -291,6 +291,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         one_time: Conditions, one of which shows that it does its work once and ends: it is neither waited for, sent a quit request nor
             made native, since a native sidecar that ends is started again.
         must_outlive_task: Whether something reads from it after the task, so that it is neither ended nor converted.
+        works_after_task: Whether it works on after the task and then ends, so that the sidecars of its pod have to run until then.
         stop_signal: The signal that ends it.
         native: How it becomes a native sidecar; None: it stays a regular container.
         cautions: What must not be done to it, and why.
@@ -313,6 +314,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ends_by_itself: bool = False
     one_time: tuple[Condition, ...] = ()
     must_outlive_task: bool = False
+    works_after_task: bool = False
     stop_signal: StopSignal | None = None
     native: Native | None = None
     cautions: tuple[str, ...] = ()

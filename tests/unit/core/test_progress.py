@@ -71,6 +71,12 @@ def test_each_container_that_holds_the_pod_is_of_its_kind() -> None:
     }
 
 
+def test_a_container_of_which_the_user_says_that_it_outlives_the_task_is_of_that_kind() -> None:
+    document = pod({"base": ENDED, "uploader": RUNNING}, UNKNOWN)
+    document["metadata"]["annotations"]["airflow-sidecar-webhook/outlives-task"] = "uploader"
+    assert [one.kind for one in read(document).unfinished] == [ContainerKind.OUTLIVES_TASK]
+
+
 NOT_HELD = {
     "its task runs": pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO),
     "its task has no state yet": pod({"istio-proxy": RUNNING}, ISTIO),
