@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import time
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Literal, Self
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from webhook.core.sidecar import Endpoint, FoundSidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 TIMEOUT_SECONDS: Final = 20.0
 """Longer than anything here takes; only a failing test reaches it."""
@@ -42,6 +43,27 @@ class Reaction(Enum):
 
     STOP_LATER = auto()
     """Answer 200 and refuse connections after three more requests."""
+
+    NO_REASON = auto()
+    """Answer 200 with a status line that has no reason phrase (RFC 9112, section 4: it is optional)."""
+
+    CONTINUE = auto()
+    """Answer 100 before the 200 (RFC 9110, section 15.2)."""
+
+    EARLY_HINTS = auto()
+    """Answer 103 before the 200 (RFC 8297)."""
+
+    REDIRECT = auto()
+    """Answer 302, to a path of the same port."""
+
+    TRICKLE = auto()
+    """Begin an answer of 200 and send a byte of it every quarter of a second, without end."""
+
+    ENDLESS_LINE = auto()
+    """Answer with a status line that never ends, as fast as it is read."""
+
+    ENDLESS_BODY = auto()
+    """Answer 200 with a body that never ends, as fast as it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +203,8 @@ class FakeSidecar:
             _reset(connection)
         elif answer is Reaction.HANG:
             self._closing.wait()
+        elif answer in _RAW:
+            self._send_raw(connection, *_RAW[answer])
         else:
             self._send(connection, answer)
 
@@ -190,11 +214,52 @@ class FakeSidecar:
         status = 200 if isinstance(answer, Reaction) else answer
         connection.sendall(f"HTTP/1.1 {status} Fake\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK".encode())
 
+    def _send_raw(self, connection: socket.socket, head: bytes, more: bytes, pause_seconds: float) -> None:
+        """Send the head, and then more and more of the rest, until the peer has gone or the fake ends."""
+        try:
+            connection.sendall(head)
+            while more and not self._closing.wait(pause_seconds):
+                connection.sendall(more)
+        except OSError:
+            return
+
     def _count_down(self) -> None:
         if self._requests_left is not None:
             self._requests_left -= 1
             if self._requests_left == 0:
                 self.stop()
+
+
+_END: Final = b"Content-Length: 2\r\nConnection: close\r\n\r\nOK"
+
+_RAW: Final[Mapping[int | Reaction, tuple[bytes, bytes, float]]] = {
+    Reaction.NO_REASON: (b"HTTP/1.1 200\r\n" + _END, b"", 0),
+    Reaction.CONTINUE: (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n" + _END, b"", 0),
+    Reaction.EARLY_HINTS: (b"HTTP/1.1 103 Early Hints\r\nLink: </style>\r\n\r\nHTTP/1.1 200 OK\r\n" + _END, b"", 0),
+    Reaction.REDIRECT: (b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n" + _END, b"", 0),
+    Reaction.TRICKLE: (b"HTTP/1.1 2", b"0", 0.25),
+    Reaction.ENDLESS_LINE: (b"HTTP/1.1 ", b"x" * 65536, 0),
+    Reaction.ENDLESS_BODY: (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536, 0),
+}
+"""The head, what is sent again and again after it, and the seconds between."""
+
+
+@contextmanager
+def full_accept_queue() -> Iterator[int]:
+    """The port of a listener that accepts nothing and whose queue is full: the kernel drops each further SYN, so a connect takes minutes (listen(2))."""
+    with ExitStack() as held:
+        listener = held.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        with suppress(TimeoutError):
+            while True:
+                held.enter_context(socket.create_connection(address, timeout=FULL_AFTER_SECONDS))
+        yield address[1]
+
+
+FULL_AFTER_SECONDS: Final = 0.2
+"""A connect over loopback that takes so long is not going to succeed."""
 
 
 def _head(connection: socket.socket) -> str:

@@ -42,11 +42,20 @@ def quit_not_accepted(sidecar: FakeSidecar, answer: str) -> str:
     return _quit_failed(sidecar, "did not accept", answer)
 
 
+def quit_not_accepted_on(port: int, answer: str) -> str:
+    """The same, for a sidecar named fake that is known by its port."""
+    return _quit_failed_on(port, "fake", "did not accept", answer)
+
+
 def signal_before_the_task(name: str) -> str:
     """A signal ended the wait for the sidecars."""
     return f"{PREFIX}received {name} before the task was started: the task will not run"
 
 
 def _quit_failed(sidecar: FakeSidecar, what: str, why: str) -> str:
-    request = f"POST http://localhost:{sidecar.port}/quit"
-    return f"{PREFIX}sidecar {sidecar.name} {what} {request} ({why}), so the pod may stay Running until it is deleted"
+    return _quit_failed_on(sidecar.port, sidecar.name, what, why)
+
+
+def _quit_failed_on(port: int, name: str, what: str, why: str) -> str:
+    request = f"POST http://localhost:{port}/quit"
+    return f"{PREFIX}sidecar {name} {what} {request} ({why}), so the pod may stay Running until it is deleted"

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
 from tests.wrapper.fake_uptime import FakeUptime
-from tests.wrapper.main_container import PYTHON, container, exits_with
+from tests.wrapper.http_clients import HTTP_CLIENTS, with_client
+from tests.wrapper.main_container import container, exits_with
 from tests.wrapper.messages import NO_HTTP_CLIENT, stopped
 from tests.wrapper.parallel import check_in_parallel
-from tests.wrapper.shell_image import dash_alone, dash_and_bash
+from tests.wrapper.shell_image import dash_alone
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.wrapper.shell_image import ShellImage
-
-TOOLS = ("bash", "curl", "wget", "python3")
-
-
-def with_tool(tool: str, directory: Path) -> ShellImage:
-    """An image with this HTTP client only. The images busybox and busybox-as-helper use busybox's wget in all other tests."""
-    if tool == "bash":
-        return dash_and_bash(directory, ())
-    if tool == "python3":
-        made = dash_alone(directory, ())
-        Path(made.path, "python3").symlink_to(PYTHON[0])
-        return made
-    return dash_alone(directory, (tool,))
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> list[ShellImage]:
-    return [with_tool(tool, tmp_path / tool) for tool in TOOLS]
+    return [with_client(client, tmp_path / client) for client in HTTP_CLIENTS]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

@@ -79,9 +79,14 @@ asw_tool() {
   ${asw_busybox:+"$asw_busybox"} "$@"
 }
 
-# The pause between two rounds of requests. It runs in a subshell, so that only its own stderr is dropped, not that of a trap.
+# The pause between two rounds of requests. Nothing is ever written to descriptor 7 for this read of bash.
 asw_pause() {
-  (asw_tool sleep 0.05 || asw_tool sleep 1) 2>/dev/null
+  if [ -n "$asw_pipe" ]; then
+    IFS=" " read -r -t 0.05 asw_rest <&7
+  else
+    # In a subshell, so that only its own stderr is dropped, not that of a trap.
+    (asw_tool sleep 0.05 || asw_tool sleep 1) 2>/dev/null
+  fi
 }
 
 # Sets asw_now: whole seconds since boot, a clock that never goes back. Only bash uses read alone: in busybox 1.38.0 read never returns
@@ -100,21 +105,29 @@ asw_set_deadline() {
   eval "asw_deadline=\$""((asw_now + $1 + 1))"
 }
 
-# Each asw_http_TOOL METHOD HOST PORT PATH prints the HTTP status, or: refused (no connection), no answer (a connection, but no status in 2 s).
-
-asw_http_bash() {
-  exec 8<>"/dev/tcp/$2/$3" || { printf refused; return; }
-  printf "%s %s HTTP/1.1\r\nHost: localhost:%s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" "$1" "$4" "$3" >&8
-  IFS=" " read -r -t 2 asw_rest asw_status asw_rest <&8
-  printf "%s" "${asw_status:-no answer}"
+# asw_limited WORD...: runs a program for 2 s at most. It kills, since TERM may be ignored here.
+asw_limited() {
+  if [ -n "$asw_limit" ]; then
+    asw_tool $asw_limit "$@"
+    return
+  fi
+  "$@" &
+  asw_set_deadline 2
+  while kill -0 "$!" 2>/dev/null && [ "$asw_now" -lt "$asw_deadline" ]; do
+    asw_pause
+    asw_clock
+  done
+  kill -KILL "$!" 2>/dev/null
 }
 
+# Each asw_http_CLIENT METHOD HOST PORT PATH prints the HTTP status, refused where there is no connection, or nothing: no status in 2 s.
+
 asw_http_curl() {
-  asw_status=`curl -q -g -s -o /dev/null -m 2 --noproxy "*" -X "$1" -w "%{http_code}" "http://$asw_url"`
-  case $? in
-    0) printf "%s" "$asw_status" ;;
-    7) printf refused ;;
-    *) printf "no answer" ;;
+  asw_status=`curl -q -g -s -o /dev/null -m 2 --noproxy "*" -X "$1" -w "%{http_code}" "http://$2:$3$4"`
+  case $?$asw_status in
+    7000) printf refused ;;
+    *000) ;;
+    *) printf "%s" "$asw_status" ;;
   esac
 }
 
@@ -122,26 +135,36 @@ asw_http_wget() {
   unset http_proxy HTTP_PROXY all_proxy ALL_PROXY
   LC_ALL=C
   export LC_ALL
+  asw_url=http://$2:$3$4
   case $1 in GET) set -- ;; *) set -- --post-data "" ;; esac
-  # The limit is a program of its own, since a busybox may lack wget -T (Debian). It kills, since TERM may be ignored here.
-  asw_reply=`asw_tool $asw_limit ${asw_busybox:+"$asw_busybox"} wget -S -O /dev/null -t 1 "$@" "http://$asw_url" 2>&1`
+  asw_reply=`asw_limited ${asw_busybox:+"$asw_busybox"} wget -S -O /dev/null -t 1 "$@" "$asw_url" 2>&1`
   asw_code=$?
   case $asw_reply in
-    *HTTP/1.[01]\ [1-5][0-9][0-9]*)
-      asw_reply=${asw_reply#*HTTP/1.[01] }
-      printf "%.3s" "$asw_reply"
-      ;;
+    *HTTP/1.[01]\ [1-5][0-9][0-9]*) ;;
     *refused* | *"an.t assign"* | *unreachable* | *"an.t connect"*) printf refused ;;
-    *) if [ "$asw_code" = 0 ]; then printf 200; else printf "no answer"; fi ;;
+    *) [ "$asw_code" != 0 ] || printf 200 ;;
   esac
+  while :; do
+    case $asw_reply in
+      *HTTP/1.[01]\ 1[0-9][0-9]*HTTP/1.[01]*) asw_reply=${asw_reply#*HTTP/1.[01] } ;;
+      *HTTP/1.[01]\ [1-5][0-9][0-9]*) asw_reply=${asw_reply#*HTTP/1.[01] }; printf "%.3s" "$asw_reply"; return ;;
+      *) return ;;
+    esac
+  done
 }
 
 asw_http_python3() {
-  python3 -I -c "import http.client, sys
-try: c = http.client.HTTPConnection(sys.argv[2], int(sys.argv[3]), timeout=2); c.connect()
-except OSError: print(\"refused\", end=\"\"); sys.exit()
-try: c.request(sys.argv[1], sys.argv[4]); print(c.getresponse().status, end=\"\")
-except Exception: print(\"no answer\", end=\"\")" "$@"
+  python3 -I -c "import signal, socket, sys
+method, host, port, path = sys.argv[1:]
+signal.signal(signal.SIGALRM, signal.SIG_DFL)
+signal.alarm(2)
+try: s = socket.create_connection((host.strip(\"[]\"), port))
+except OSError: sys.exit(print(\"refused\", end=\"\"))
+s.sendall(f\"{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n\".encode())
+f = s.makefile(\"rb\")
+status = b\"1\"
+while status[:1] == b\"1\": status = f.readline(99).split()[1]; status[:1] == b\"1\" and any(0 for _ in iter(lambda: f.readline(9999).strip(), b\"\"))
+print(int(status), end=\"\")" "$@"
 }
 
 # Sets asw_http to the first HTTP client of the image. A bash that was built without /dev/tcp reports that the file does not exist.
@@ -151,14 +174,16 @@ asw_choose_http() {
     command -v "$asw_name" >/dev/null 2>&1 && asw_http=$asw_name
   done
   if [ -n "$asw_busybox" ]; then asw_http=wget; fi
-  if [ -n "$asw_bash" ]; then
+  if [ -n "$asw_pipe" ]; then
     case `{ LC_ALL=C; exec 8<>/dev/tcp/127.0.0.1/1; } 2>&1` in
       *"No such file"*) ;;
       *) asw_http=bash ;;
     esac
   fi
-  asw_limit="timeout -s KILL 2"
-  (asw_tool $asw_limit ${asw_busybox:+"$asw_busybox"} sleep 0) 2>/dev/null || asw_limit=env
+  # busybox before 1.30 has another form of timeout.
+  for asw_limit in "timeout -s KILL 2" "timeout -t 2 -s KILL" ""; do
+    (asw_limited ${asw_busybox:+"$asw_busybox"} sleep 0) 2>/dev/null && break
+  done
   if [ "$asw_http" = none ]; then
     asw_log "this image has no bash, curl, wget or python3: the task does not wait for its sidecars, and they may keep the pod Running." \
       "Set the annotation $0/shell to helper"
@@ -166,14 +191,51 @@ asw_choose_http() {
   fi
 }
 
-# asw_request METHOD PORT/PATH: sets asw_answer. It tries 127.0.0.1, then ::1, where a sidecar may listen instead.
+# asw_request METHOD PORT/PATH: sets asw_answer to the HTTP status, to refused (no connection), or to no answer (no status within 2 s).
+# It tries 127.0.0.1, then ::1, where a sidecar may listen instead.
 asw_request() {
-  asw_port=${2%%/*}
-  asw_url=127.0.0.1:$2
-  asw_answer=`"asw_http_$asw_http" "$1" 127.0.0.1 "$asw_port" "/${2#*/}" 2>/dev/null`
-  [ "$asw_answer" = refused ] || return 0
-  asw_url="[::1]:$2"
-  asw_answer=`"asw_http_$asw_http" "$1" ::1 "$asw_port" "/${2#*/}" 2>/dev/null`
+  for asw_host in 127.0.0.1 "[::1]"; do
+    if [ "$asw_http" = bash ]; then
+      asw_request_by_pipe "$1" "$asw_host" "${2%%/*}" "/${2#*/}"
+    else
+      asw_answer=`"asw_http_$asw_http" "$1" "$asw_host" "${2%%/*}" "/${2#*/}" 2>/dev/null`
+    fi
+    : "${asw_answer:=no answer}"
+    [ "$asw_answer" = refused ] || return 0
+  done
+}
+
+# asw_receive SENDER: sets asw_answer to what this sender writes to the pipe within 2 s, and acts on a signal at once. What an earlier
+# sender has written too late is dropped.
+asw_receive() {
+  asw_sender=
+  until [ "$asw_sender" = "$1" ]; do
+    IFS=" " read -r -t 2 asw_sender asw_answer <&7 || { asw_answer=; return 1; }
+  done
+}
+
+# asw_request_by_pipe METHOD HOST PORT PATH: sends the request in a child, since a connect of bash may take minutes.
+asw_request_by_pipe() {
+  asw_http_bash "$@" 2>/dev/null &
+  asw_asking=$!
+  asw_receive "$asw_asking"
+  { kill -KILL "$asw_asking"; wait "$asw_asking"; } 2>/dev/null
+}
+
+asw_http_bash() {
+  # A sidecar that closes the connection must not kill this process.
+  trap "" PIPE
+  asw_answer=refused asw_host=${2#\[}
+  if exec 8<>"/dev/tcp/${asw_host%\]}/$3"; then
+    printf "%s %s HTTP/1.1\r\nHost: localhost:%s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" "$1" "$4" "$3" >&8
+    while IFS=" " read -r -n 99 asw_rest asw_answer asw_rest <&8; do
+      case $asw_answer in 1??*) ;; *) break ;; esac
+      while IFS= read -r -n 9999 asw_rest <&8 && [ -n "${asw_rest%?}" ]; do :; done
+    done
+    asw_answer=${asw_answer%%[!0-9]*}
+    [ "${#asw_answer}" = 3 ] || asw_answer=
+  fi
+  printf "%s %s\n" "$BASHPID" "$asw_answer" >&7
 }
 
 # asw_check NAME READY ALIVE QUIT: one readiness check of one sidecar. Adds its name to asw_ready, or to asw_alive when it answers in
@@ -332,8 +394,8 @@ asw_wait_task() {
     kill -0 "$asw_waited" 2>/dev/null || break
   done
   asw_ignore_signals
-  if [ -n "$asw_supervised" ]; then
-    IFS=" " read -r -t 2 asw_rest <&7 && asw_code=$asw_rest
+  if [ -n "$asw_pipe" ]; then
+    asw_receive code && asw_code=$asw_answer
   else
     wait "$asw_waited" 2>/dev/null
     asw_rest=$?
@@ -343,8 +405,8 @@ asw_wait_task() {
 
 asw_task() {
   trap - TERM INT HUP QUIT USR1 USR2
-  if [ -n "$asw_supervised" ]; then
-    printf "%s\n" "$BASHPID" >&7
+  if [ -n "$asw_pipe" ]; then
+    printf "task %s\n" "$BASHPID" >&7
     exec 7<&-
   fi
   asw_exec "$@"
@@ -358,18 +420,17 @@ asw_supervise() {
   asw_task "$@" <&9 9<&- &
   asw_ignore_signals
   wait "$!" 2>/dev/null
-  printf "%s\n" "$?" >&7
+  printf "code %s\n" "$?" >&7
 }
 
 asw_start() {
   # A shell connects the stdin of a background child to /dev/null unless it is redirected.
   { command exec 9<&0; } 2>/dev/null || exec 9</dev/null
-  # A pipe, open for reading and writing. In an eval, since the other shells cannot parse it.
-  if [ -n "$asw_bash" ] && eval "exec 7<> <(:)" 2>/dev/null; then
-    asw_supervised=yes
+  if [ -n "$asw_pipe" ]; then
     asw_supervise "$@" &
     asw_waited=$!
-    until IFS=" " read -r -t 1 asw_child <&7 || ! kill -0 "$asw_waited" 2>/dev/null; do :; done
+    until asw_receive task || ! kill -0 "$asw_waited" 2>/dev/null; do :; done
+    asw_child=$asw_answer
   else
     asw_task "$@" <&9 9<&- &
     asw_waited=$! asw_child=$!
@@ -391,7 +452,7 @@ asw_exists() {
 }
 
 asw_seconds=120 asw_on_unready=fail asw_quit_when=always asw_busybox= asw_sidecars= asw_entrypoint= asw_words=
-asw_ready=" " asw_alive=" " asw_pending= asw_supervised= asw_term= asw_state=waiting
+asw_ready=" " asw_alive=" " asw_pending= asw_pipe= asw_term= asw_state=waiting
 for asw_name in TERM:143 INT:130 HUP:129 QUIT:131 USR1:138 USR2:140; do
   trap "asw_signal ${asw_name%:*} ${asw_name#*:}" ${asw_name%:*}
 done
@@ -431,6 +492,8 @@ set -- $asw_entrypoint "$@"
 IFS=" "
 asw_set_deadline 60
 asw_start_end=$asw_deadline
+# A pipe, open for reading and writing. In an eval, since the other shells cannot parse it.
+if [ -n "$asw_bash" ] && eval "exec 7<> <(:)" 2>/dev/null; then asw_pipe=yes; fi
 [ -z "$asw_sidecars" ] || asw_choose_http
 asw_wait_ready
 

@@ -1,0 +1,110 @@
+"""Sidecars that answer as no sidecar should: each request is bounded in each shell and by each HTTP client, whatever the other side does."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.wrapper.fake_sidecar import FakeSidecar, Reaction, full_accept_queue
+from tests.wrapper.http_clients import HTTP_CLIENTS, with_client
+from tests.wrapper.main_container import container, end_of, exits_with
+from tests.wrapper.messages import not_ready, quit_not_accepted_on, signal_before_the_task
+from tests.wrapper.parallel import check_in_parallel
+from webhook.core.sidecar import Endpoint, FoundSidecar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.wrapper.shell_image import ShellImage
+
+BOUND_SECONDS = 15
+"""A wait of 1 s and quit requests for 3 s, with a request of 2 s after each, up to a second more for each by the clock, and a busy machine."""
+
+
+@pytest.fixture
+def images(shells: list[ShellImage], tmp_path: Path) -> list[ShellImage]:
+    """Each shell, and each HTTP client in an image that has no other."""
+    return [*shells, *(with_client(client, tmp_path / client) for client in HTTP_CLIENTS)]
+
+
+@pytest.mark.parametrize("answer", [Reaction.NO_REASON, Reaction.CONTINUE, Reaction.EARLY_HINTS, Reaction.ENDLESS_BODY])
+def test_an_unusual_answer_of_200_is_a_200(images: list[ShellImage], answer: Reaction) -> None:
+    """To the wget of busybox, a 103 is the answer: the sidecar is alive and not ready."""
+    if answer is Reaction.EARLY_HINTS:
+        images = [image for image in images if "busybox" not in image.name]
+
+    def check(image: ShellImage) -> None:
+        with FakeSidecar({"GET /ready": [answer], "POST /quit": [answer]}) as fake:
+            fake.answer("GET /", Reaction.RESET_AND_STOP)
+            ended = container(image, fake.as_sidecar()).run(exits_with(3))
+            assert (ended.code, ended.stderr) == (3, b"")
+            assert fake.requests == ["GET /ready", "POST /quit"]
+
+    check_in_parallel(check, images)
+
+
+def test_a_redirect_is_not_ready(images: list[ShellImage]) -> None:
+    def check(image: ShellImage) -> None:
+        with FakeSidecar({"GET /ready": [Reaction.REDIRECT, 200], "GET /elsewhere": [200], "POST /quit": [Reaction.STOP]}) as fake:
+            ended = container(image, fake.as_sidecar()).run(exits_with(3))
+            assert (ended.code, ended.stderr) == (3, b"")
+            assert fake.requests.count("GET /ready") == 2
+
+    check_in_parallel(check, images)
+
+
+def test_a_request_without_an_answer_is_given_up_after_2_s(images: list[ShellImage]) -> None:
+    """The answer comes byte by byte or never ends, or the connection is never established."""
+
+    def check(case: tuple[ShellImage, Reaction | None]) -> None:
+        image, answer = case
+        with listener(answer) as port:
+            ended = container(image, listening_at(port), wait_seconds=1).run(exits_with(3))
+            assert (ended.code, ended.lines) == (69, [not_ready("fake", 1), quit_not_accepted_on(port, "no answer")])
+            assert ended.seconds < BOUND_SECONDS
+
+    check_in_parallel(check, [(image, answer) for image in images for answer in (Reaction.TRICKLE, Reaction.ENDLESS_LINE, None)])
+
+
+def test_a_term_ends_the_wait_for_a_connection_that_is_never_established(images: list[ShellImage]) -> None:
+    def check(image: ShellImage) -> None:
+        with full_accept_queue() as port, FakeSidecar({"GET /ready": [503], "POST /quit": [Reaction.STOP]}, name="other") as other:
+            where = container(image, other.as_sidecar(), listening_at(port, quit_path=None), wait_seconds=3600)
+            with where.started(exits_with(0)) as process:
+                other.wait_for("GET /ready")
+                sent = time.monotonic()
+                process.send_signal(signal.SIGTERM)
+                ended = end_of(process)
+            assert (ended.code, ended.lines) == (143, [signal_before_the_task("SIGTERM")])
+            assert time.monotonic() - sent < BOUND_SECONDS / 3
+
+    check_in_parallel(check, images)
+
+
+@contextmanager
+def listener(answer: Reaction | None) -> Iterator[int]:
+    """The port of a sidecar that gives this answer to everything; None: its accept queue is full."""
+    if answer is None:
+        with full_accept_queue() as port:
+            yield port
+    else:
+        with FakeSidecar({"GET /ready": [answer], "POST /quit": [answer]}) as fake:
+            yield fake.port
+
+
+def listening_at(port: int, quit_path: str | None = "/quit") -> FoundSidecar:
+    """A sidecar whose endpoints are all on this port."""
+    return FoundSidecar(
+        name="fake",
+        id="fake",
+        ready=Endpoint(port, "/ready"),
+        alive=None,
+        quit=Endpoint(port, quit_path, "POST") if quit_path else None,
+        quit_order=50,
+        ends_by_itself=False,
+    )
