@@ -98,7 +98,7 @@ def inject_dapr(pod: JSONObject) -> JSONObject:
     daprd = {
         "name": "daprd",
         "image": "ghcr.io/dapr/daprd:1.18.0",
-        "args": ["/daprd", "--dapr-http-port", "3500"],
+        "args": ["/daprd", "--dapr-http-port", "3500", "--dapr-public-port", "3501"],
         "ports": [{"containerPort": 3500, "name": "dapr-http"}],
     }
     if annotations.get("dapr.io/enable-native-sidecar") == "true":

@@ -35,6 +35,7 @@ STATUS_MEMBERS: Final = {
     "shell": "of a wrapped pod: where the wrapper's shell comes from, `image` or `helper`",
     "sidecars": f"how each container beside the task ends: {_words(ContainerEnd)}",
     "no_native": "what the cluster lacks, if that is why no sidecar is native; see [below](#why-no-sidecar-is-native)",
+    "restored": "native sidecars to which the webhook gave back the `restartPolicy` that another webhook had removed",
     "not_converted": "the sidecars that were not converted on a cluster with native sidecars; see [below](#why-a-sidecar-stays)",
 }
 """What each member of the status means."""

@@ -18,13 +18,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from webhook.core.condition import Condition
-    from webhook.core.sidecar import Convert, EndpointRule, InjectorHint, Match, Native, PortSource, QuitRule, Sidecar, StopSignal
+    from webhook.core.sidecar import (
+        Convert,
+        EndpointRule,
+        InitFirst,
+        InjectorHint,
+        Match,
+        Native,
+        PortSource,
+        QuitRule,
+        Sidecar,
+        StopSignal,
+    )
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "sidecars.md"
 MAX_LINE: Final = 100
 
-SUBJECTS: Final = ("annotation", "label", "volume", "init_container", "env", "flag", "argument", "image", "probe")
+SUBJECTS: Final = ("annotation", "label", "volume", "init_container", "env", "flag", "argument", "image", "probe", "mount", "user")
 
 HEAD: Final = """\
 <!-- Made from webhook/data/sidecars by `make docs`. Change those files, not this one. -->
@@ -179,7 +190,9 @@ def section(sidecar: Sidecar) -> str:
     """Everything that is known of one sidecar."""
     lines = [
         *(identified(sidecar.match) if sidecar.match else ()),
+        *(line("Injected, and no placeholder, with", (" and ".join(conditions(entry)) for entry in sidecar.left_by_injector))),
         *(line("Init containers that come with it", map(code, sidecar.init_containers))),
+        *(put_first(sidecar.init_first) if sidecar.init_first else ()),
         *(reached("Ready", "GET", sidecar.ready) if sidecar.ready else ()),
         *(reached("Alive", "GET", sidecar.alive) if sidecar.alive else ()),
         *(quitting(sidecar.quit) if sidecar.quit else ()),
@@ -210,6 +223,12 @@ def identified(match: Match) -> Iterable[str]:
     yield from line("Not when", conditions(match.unless))
 
 
+def put_first(rule: InitFirst) -> Iterable[str]:
+    """The init container that a mesh may cut off from the network, and what prevents that."""
+    annotation = code(f"{rule.annotation}: {rule.value}")
+    yield f"- {code(rule.container)} needs the network: behind the init container of a mesh it needs annotation {annotation}."
+
+
 def reached(word: str, method: str, endpoint: EndpointRule) -> Iterable[str]:
     """An endpoint, with where its port may be set otherwise."""
     yield f"- {word}: {address(method, endpoint)}."
@@ -228,6 +247,7 @@ def hinting(hint: InjectorHint, purpose: str) -> Iterable[str]:
     wanted = (f"annotation {code(f'{key}: {value}')}" for key, value in hint.annotations.items())
     installed = ["its injector is installed"] if hint.when_installed else []
     yield from line(f"{purpose}set before injection", wanted)
+    yield from line(f"{purpose}the user's own word stays", [words(hint.yes_words, any_case=hint.any_case)] if hint.yes_words else ())
     yield from line(f"{purpose}set when", conditions(hint.when) + installed)
     yield from line(f"{purpose}not set when", conditions(hint.unless))
     yield from line(f"{purpose}understood since", filter(None, [hint.since]))
@@ -252,9 +272,9 @@ def native(facts: Native) -> Iterable[str]:
 
 def converting(rule: Convert) -> Iterable[str]:
     """What the webhook does to one that is a regular container."""
-    place = (
-        "before all others, right behind its own init containers" if rule.starts_first else "behind the init containers that it depends on"
-    )
+    place = "behind all others" if rule.starts_last else "behind the init containers that it depends on"
+    if rule.starts_first:
+        place = "before all others, right behind its own init containers"
     yield f"- Converted: starts {place}."
     yield from line("Converted, followed by", map(code, rule.next_init_containers))
     yield from line("Converted, without a lifecycle hook that runs", (code(" ".join(words)) for words in rule.drops_lifecycle_hooks))
@@ -263,6 +283,7 @@ def converting(rule: Convert) -> Iterable[str]:
     yield from line("Converted, with the environment variable", (code(f"{name}={value}") for name, value in rule.env.items()))
     yield from line("Converted, with the pod's annotation", (code(f"{key}: {value}") for key, value in rule.annotations.items()))
     yield from line("Understood by its injector since", filter(None, [rule.annotations_since]))
+    yield from line("Not understood with", conditions(rule.annotations_unless))
     yield from line(
         "Its name moves to the init containers within", [f"annotation {code(rule.status_annotation)}"] if rule.status_annotation else ()
     )
@@ -289,7 +310,9 @@ def starting(rule: Convert) -> Iterable[str]:
         yield "its readinessProbe, once a second"
     if rule.startup_probe:
         request = rule.startup_probe["httpGet"]
-        yield code(f"GET :{request['port']}{request['path']}")
+        port = f", its port from {port_source(rule.startup_port_from)}" if rule.startup_port_from else ""
+        also = "; also to one that its injector has made native" if rule.completes_native else ""
+        yield code(f"GET :{request['port']}{request['path']}") + port + also
 
 
 def line(word: str, things: Iterable[str]) -> Iterable[str]:
@@ -313,8 +336,16 @@ def subject(condition: Condition) -> str:
 
 def values_of(group: Iterable[Condition]) -> str:
     """The values in conditions on one subject."""
-    values = [code(condition.value) for condition in group if condition.value is not None]
-    return f"= {', '.join(values)}" if values else ""
+    found = tuple(group)
+    values = [code(condition.value) for condition in found if condition.value is not None]
+    values += [words(one.one_of, any_case=one.any_case) for one in found if one.one_of]
+    others = [words(one.none_of, any_case=one.any_case) for one in found if one.none_of]
+    return " ".join([*([f"= {', '.join(values)}"] if values else []), *(f"other than {each}" for each in others)])
+
+
+def words(listed: Iterable[str], *, any_case: bool) -> str:
+    """Words that mean the same to an injector."""
+    return ", ".join(code(word) for word in sorted(listed) if word) + (" in any case" if any_case else "")
 
 
 def port_source(source: PortSource) -> str:

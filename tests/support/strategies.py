@@ -92,8 +92,13 @@ SIDECARS: tuple[JSONObject, ...] = (
     {"name": "logs", "image": "fluent/fluent-bit:4.0.0"},
     {"name": "database", "image": "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.18.0", "args": ["--quitquitquit"]},
     {"name": "worker-kerberos", "image": "apache/airflow:3.3.2", "args": ["kerberos"]},
-    {"name": "gke-gcsfuse-sidecar", "image": "gke.gcr.io/gcs-fuse-csi-driver-sidecar-mounter:v1"},
-    {"name": "otc-container", "image": "otel/opentelemetry-collector:0.132.0"},
+    {
+        "name": "gke-gcsfuse-sidecar",
+        "image": "gke.gcr.io/gcs-fuse-csi-driver-sidecar-mounter:v1",
+        "securityContext": {"runAsUser": 65534},
+        "volumeMounts": [{"name": "gke-gcsfuse-tmp", "mountPath": "/gcsfuse-tmp"}],
+    },
+    {"name": "otc-container", "image": "otel/opentelemetry-collector:0.132.0", "args": ["--config=env:OTEL_CONFIG"]},
     {"name": "kuma-sidecar", "image": "kumahq/kuma-dp:2.10"},
     {"name": "datadog-agent-injected", "image": "datadog/agent:7"},
 )
@@ -183,7 +188,12 @@ def airflow_pods(draw: st.DrawFn) -> JSONObject:
     spec: JSONObject = {
         "containers": [draw(regular_containers(known, 30000 + index)) for index, known in enumerate(({"name": "base"}, *beside))],
         "restartPolicy": draw(st.sampled_from(("Never", "OnFailure"))),
-        "volumes": [{"name": "data", "emptyDir": {"xField": 1}}, {"name": "ticket", "emptyDir": {}}, {"name": "settings", "configMap": {}}],
+        "volumes": [
+            {"name": "data", "emptyDir": {"xField": 1}},
+            {"name": "ticket", "emptyDir": {}},
+            {"name": "settings", "configMap": {}},
+            {"name": "gke-gcsfuse-tmp", "emptyDir": {}},
+        ],
         **draw(UNKNOWN_FIELDS),
     }
     if draw(st.booleans()):

@@ -26,11 +26,22 @@ CLOUD_SQL: Final = {"name": "database", "image": "gcr.io/cloud-sql-connectors/cl
 ALLOYDB: Final = {"name": "database", "image": "gcr.io/alloydb-connectors/alloydb-auth-proxy:1.14.2", "args": ["--quitquitquit", "p/i"]}
 GIT_SYNC: Final = {"name": "git-sync", "image": "registry.k8s.io/git-sync/git-sync:v4.4.2"}
 KERBEROS: Final = {"name": "worker-kerberos", "image": "apache/airflow:3.3.2", "args": ["kerberos"]}
-DAPRD: Final = {"name": "daprd", "image": "ghcr.io/dapr/daprd:1.18.0", "args": ["/daprd", "--dapr-http-port", "3500"]}
-GCSFUSE: Final = {"name": "gke-gcsfuse-sidecar", "image": "gke.gcr.io/gcs-fuse-csi-driver-sidecar-mounter:v1.15.0"}
+DAPRD: Final = {
+    "name": "daprd",
+    "image": "ghcr.io/dapr/daprd:1.18.0",
+    "args": ["/daprd", "--dapr-http-port", "3500", "--dapr-public-port", "3501"],
+}
+GCSFUSE: Final = {
+    "name": "gke-gcsfuse-sidecar",
+    "image": "gke.gcr.io/gcs-fuse-csi-driver-sidecar-mounter:v1.15.0",
+    "securityContext": {"runAsUser": 65534, "runAsGroup": 65534},
+    "volumeMounts": [{"name": "gke-gcsfuse-tmp", "mountPath": "/gcsfuse-tmp"}],
+}
+GCSFUSE_VOLUMES: Final = ("gke-gcsfuse-tmp",)
 COLLECTOR: Final = {
     "name": "otc-container",
     "image": "otel/opentelemetry-collector-contrib:0.132.0",
+    "args": ["--config=env:OTEL_CONFIG"],
     "readinessProbe": {"httpGet": {"path": "/", "port": 13133}, "initialDelaySeconds": 30, "periodSeconds": 10, "successThreshold": 3},
 }
 OPERATOR_MARKS: Final = {"sidecar.opentelemetry.io/injected": "airflow.sidecar"}

@@ -164,6 +164,10 @@ def _warnings(facts: Facts, mutate: Mutate) -> Iterator[str]:
         yield f"airflow-sidecar-webhook: the entrypoint of {image[:MAX_NAMED_IMAGE]} is guessed; set the annotation {ENTRYPOINT_ANNOTATION}"
     if mutate.reason.treatment is Treatment.LEFT:
         yield f"airflow-sidecar-webhook: {mutate.reason}: {mutate.reason.advice}"
+    for name in mutate.conversion.restored:
+        yield f"airflow-sidecar-webhook: another webhook removed restartPolicy: Always from {name}; it is native again"
+    for blocked in mutate.blocked:
+        yield blocked.warning
     if mutate.reason is Reason.SOME_KEEP_RUNNING:
         running = [name for name, end in mutate.ends.items() if end is ContainerEnd.KEEPS_RUNNING]
         yield f"airflow-sidecar-webhook: {', '.join(running)}: no quit request is known, so the pod may stay Running"

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook.core.condition import glob
+from webhook.core.placement import VIRTUAL_KUBELET_LABELS, names_virtual_node
 from webhook.core.reasons import ExplainedWord, ReasonRow
-from webhook.core.version import Version
+from webhook.core.version import Version, read_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from webhook.core.pod import PodSpec
     from webhook.core.sidecar import Catalogue
 
 NATIVE_SERVER: Final = Version(1, 29)
@@ -34,7 +36,7 @@ DEFAULT_MINIMUM_KUBELET: Final = Version(1, 29, 3)
 KUBELET_SKEW: Final = 3
 """A kubelet may be three minor versions older than its API server (https://kubernetes.io/releases/version-skew-policy/#kubelet)."""
 
-VIRTUAL_NODE_LABELS: Final = MappingProxyType({"type": "virtual-kubelet", "eks.amazonaws.com/compute-type": "fargate"})
+VIRTUAL_NODE_LABELS: Final = MappingProxyType({**VIRTUAL_KUBELET_LABELS, "eks.amazonaws.com/compute-type": "fargate"})
 """Nodes that say nothing of where the next pod runs: a Fargate node is one pod, as old as that pod, and takes no other; behind a
 virtual kubelet there is no kubelet, and pods run there only with a toleration."""
 
@@ -83,6 +85,12 @@ class NativeSupport(ExplainedWord):
         "Set native_sidecars to on if they are not switched off.",
         is_native=False,
     )
+    VIRTUAL_NODE = NativeSupportRow(
+        "virtual-node",
+        "The pod names virtual nodes by its node, node selector, affinity or tolerations, and no version says what those support.",
+        "Remove what names them, if the pod is not meant for them.",
+        is_native=False,
+    )
 
 
 class ServerVersion(msgspec.Struct, frozen=True):
@@ -109,6 +117,8 @@ class ClusterObservation(msgspec.Struct, frozen=True):
         are_nodes_known: Whether the nodes were listed.
         injectors: Ids of the catalogue's rows whose injector is installed.
         reinvoked: Of these, the ones that the API server may call again (``reinvocationPolicy: IfNeeded``); None: not known.
+        injector_versions: Of these, the version of each one that is known, see `InstalledInjectors`.
+        virtual_nodes: Names of the virtual nodes.
 
     """
 
@@ -117,6 +127,8 @@ class ClusterObservation(msgspec.Struct, frozen=True):
     are_nodes_known: bool = False
     injectors: frozenset[str] = frozenset()
     reinvoked: frozenset[str] | None = None
+    injector_versions: dict[str, Version] = {}
+    virtual_nodes: frozenset[str] = frozenset()
 
 
 class Cluster(msgspec.Struct, frozen=True):
@@ -127,6 +139,8 @@ class Cluster(msgspec.Struct, frozen=True):
         server: The version whose features the API server has; None: not known.
         injectors: As in `ClusterObservation`.
         reinvoked: As in `ClusterObservation`.
+        virtual_nodes: As in `ClusterObservation`.
+        injector_versions: As in `ClusterObservation`.
 
     """
 
@@ -134,11 +148,19 @@ class Cluster(msgspec.Struct, frozen=True):
     server: Version | None = None
     injectors: frozenset[str] = frozenset()
     reinvoked: frozenset[str] | None = None
+    virtual_nodes: frozenset[str] = frozenset()
+    injector_versions: dict[str, Version] = {}
 
     @property
     def is_native(self) -> bool:
         """Whether native sidecars are used."""
         return self.support.row.is_native
+
+    def for_pod(self, spec: PodSpec) -> Cluster:
+        """The cluster as it is for a pod: without native sidecars for one that names virtual nodes."""
+        if self.is_native and names_virtual_node(spec, self.virtual_nodes):
+            return msgspec.structs.replace(self, support=NativeSupport.VIRTUAL_NODE)
+        return self
 
 
 UNKNOWN_CLUSTER: Final = Cluster()
@@ -148,7 +170,8 @@ UNKNOWN_CLUSTER: Final = Cluster()
 def assess(observed: ClusterObservation, switch: NativeSwitch, minimum_kubelet: Version = DEFAULT_MINIMUM_KUBELET) -> Cluster:
     """What the rules may assume of a cluster of which this was read."""
     server = observed.server.counts_as if observed.server else None
-    return Cluster(_support(observed, switch, minimum_kubelet), server, observed.injectors, observed.reinvoked)
+    support = _support(observed, switch, minimum_kubelet)
+    return Cluster(support, server, observed.injectors, observed.reinvoked, observed.virtual_nodes, observed.injector_versions)
 
 
 def _support(observed: ClusterObservation, switch: NativeSwitch, minimum_kubelet: Version) -> NativeSupport:
@@ -178,21 +201,47 @@ class MutatingWebhook(msgspec.Struct, frozen=True):
         configuration: The configuration's name; the API server calls them in the order of these.
         name: The webhook's own name.
         reinvocation_policy: ``Never`` or ``IfNeeded``.
+        version: What the configuration's label ``app.kubernetes.io/version`` says; "" where it has none.
 
     """
 
     configuration: str
     name: str
     reinvocation_policy: str = "Never"
+    version: str = ""
 
 
-def installed_injectors(webhooks: Iterable[MutatingWebhook], catalogue: Catalogue) -> tuple[frozenset[str], frozenset[str]]:
-    """Ids of the rows whose injector is among these webhooks, and of those that may be called again."""
-    installed, reinvoked = set(), set()
+class InstalledInjectors(msgspec.Struct, frozen=True):
+    """The injectors whose webhooks are installed, by the ids of their rows.
+
+    Args:
+        ids: All of them.
+        reinvoked: Those that may be called again for a pod.
+        versions: The version of each one whose configurations all have one, the lowest of several. Only somebody who may change a
+            webhook's configuration can change it: no pod can.
+
+    """
+
+    ids: frozenset[str]
+    reinvoked: frozenset[str]
+    versions: dict[str, Version]
+
+
+def installed_injectors(webhooks: Iterable[MutatingWebhook], catalogue: Catalogue) -> InstalledInjectors:
+    """The injectors among these webhooks."""
+    found: dict[str, list[MutatingWebhook]] = {}
     for webhook in webhooks:
         for sidecar in catalogue.injected:
             if any(glob(pattern).match(webhook.name) for pattern in sidecar.injected_by):
-                installed.add(sidecar.id)
-                if webhook.reinvocation_policy == "IfNeeded":
-                    reinvoked.add(sidecar.id)
-    return frozenset(installed), frozenset(reinvoked)
+                found.setdefault(sidecar.id, []).append(webhook)
+    reinvoked = [id_ for id_, those in found.items() if any(one.reinvocation_policy == "IfNeeded" for one in those)]
+    versions = {id_: _lowest(those) for id_, those in found.items()}
+    return InstalledInjectors(
+        frozenset(found), frozenset(reinvoked), {id_: version for id_, version in versions.items() if version is not None}
+    )
+
+
+def _lowest(webhooks: list[MutatingWebhook]) -> Version | None:
+    versions = [read_version(webhook.version) for webhook in webhooks]
+    known = [version for version in versions if version is not None]
+    return min(known) if len(known) == len(versions) else None

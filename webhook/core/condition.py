@@ -1,7 +1,8 @@
 """Conditions on a pod and one of its containers, as the sidecar catalogue states them.
 
-Exactly one key names the subject, such as an annotation; ``value`` is a glob (``*`` and ``?``) on its value. Without ``value`` the
-condition holds where the subject exists.
+Exactly one key names the subject, such as an annotation. ``value`` is a glob (``*`` and ``?``) on its value; ``one_of`` and ``none_of``
+list words that it must, or must not, be: what an injector reads as yes or no. Without any of them the condition holds where the subject
+exists.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ MAX_IMAGE_SLASHES: Final = 32
 
 MAX_VALUE_CHARACTERS: Final = 4096
 """A longer value is not matched, since matching a glob could take long."""
+
+MAX_WORD_CHARACTERS: Final = 256
+"""A longer text, blanks included, is none of the words for yes and no."""
 
 NO: Final = frozenset({"0", "f", "F", "false", "False", "FALSE"})
 """Go's words for false (strconv.ParseBool), which its flags take behind ``=`` only."""
@@ -87,6 +91,11 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
         argument: A whole element of the container's command or args.
         image: A glob on the container's image without tag, or on the end of it after any ``/``.
         probe: A probe of the container with an HTTP request to a port that it gives by number, which is the value.
+        mount: The name of a volume that the container mounts.
+        user: The number of the user that the container itself sets (``securityContext.runAsUser``).
+        one_of: The words that the value may be.
+        none_of: The words that the value must not be; a subject that does not exist is none of them, and does not hold.
+        any_case: Whether those words, in small letters here, are read in any case and with blanks around them.
 
     """
 
@@ -99,20 +108,32 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     argument: str | None = None
     image: str | None = None
     probe: Literal["readiness"] | None = None
+    mount: str | None = None
+    user: str | None = None
     value: str | None = None
+    one_of: frozenset[str] = frozenset()
+    none_of: frozenset[str] = frozenset()
+    any_case: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a condition with no subject or with two."""
+        """Refuse a condition with no subject or with two, and one that checks its value in two ways."""
         if sum(getattr(self, subject) is not None for subject in SUBJECTS) != 1:
             message = f"a condition names exactly one of {', '.join(SUBJECTS)}"
+            raise ValueError(message)
+        if (self.value is not None) + bool(self.one_of) + bool(self.none_of) > 1:
+            message = "a condition has at most one of value, one_of, none_of"
             raise ValueError(message)
 
     def holds(self, pod: Pod, container: Container | None) -> bool:
         """Whether it holds for this pod and container; without a container (None) no condition on a container holds."""
         found = self._read(pod, container)
-        if found is None or self.value is None:
-            return found is not None and not self._is_switched_off(container)
-        return len(found) <= MAX_VALUE_CHARACTERS and glob(self.value).match(found) is not None
+        if found is None:
+            return False
+        if self.value is not None:
+            return len(found) <= MAX_VALUE_CHARACTERS and glob(self.value).match(found) is not None
+        if self.one_of or self.none_of:
+            return is_word(found, self.one_of or self.none_of, any_case=self.any_case) == bool(self.one_of)
+        return not self._is_switched_off(container)
 
     def _is_switched_off(self, container: Container | None) -> bool:
         return self.flag is not None and container is not None and any(f"{self.flag}={word}" in container.distinct_words for word in NO)
@@ -122,6 +143,11 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
         """The function that reads the subject: its value, or None where it does not exist."""
         subject = next(subject for subject in SUBJECTS if getattr(self, subject) is not None)
         return partial(SUBJECTS[subject], getattr(self, subject))
+
+
+def is_word(text: str, words: frozenset[str], *, any_case: bool) -> bool:
+    """Whether a text is one of these words."""
+    return (text[:MAX_WORD_CHARACTERS].strip().lower() if any_case else text) in words
 
 
 def any_holds(conditions: tuple[Condition, ...], pod: Pod, container: Container | None) -> bool:
@@ -168,6 +194,14 @@ def _probe(_probe: str, _pod: Pod, container: Container | None) -> str | None:
     return None if container is None else container.readiness_port
 
 
+def _mount(volume: str, _pod: Pod, container: Container | None) -> str | None:
+    return volume if container is not None and volume in container.mounted_volumes else None
+
+
+def _user(user: str, _pod: Pod, container: Container | None) -> str | None:
+    return user if container is not None and str(container.security.get("runAsUser")) == user else None
+
+
 SUBJECTS: Final = MappingProxyType(
     {
         "annotation": _annotation,
@@ -179,6 +213,8 @@ SUBJECTS: Final = MappingProxyType(
         "argument": _argument,
         "image": _image,
         "probe": _probe,
+        "mount": _mount,
+        "user": _user,
     }
 )
 """The subjects of a condition, each with the function that reads it."""

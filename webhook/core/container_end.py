@@ -27,6 +27,9 @@ class ContainerEnd(StrEnum):
     KEEPS_RUNNING = "keeps-running"
     """Nothing ends it, so the pod stays Running."""
 
+    PLACEHOLDER = "placeholder"
+    """Its injector has yet to fill it: a user customises by it what will be injected."""
+
     UNKNOWN = "unknown"
     """It is not in the catalogue, and nobody says how it ends. Where the task's container is unknown, too, one of these is the task's."""
 
@@ -45,6 +48,7 @@ def container_ends(after: Facts, *, is_wrapped: bool) -> dict[str, ContainerEnd]
         is_ending = sidecar.is_one_time or (sidecar.ends_by_itself and all_others_end)
         ends[sidecar.name] = ContainerEnd.ENDS_BY_ITSELF if is_ending else ContainerEnd.KEEPS_RUNNING
     ends |= dict.fromkeys(after.outlasting, ContainerEnd.ENDS_BY_ITSELF)
+    ends |= dict.fromkeys(after.placeholders, ContainerEnd.PLACEHOLDER)
     return ends | dict.fromkeys(after.others, ContainerEnd.UNKNOWN)
 
 

@@ -15,15 +15,15 @@ from webhook.core.lifecycle import edited_lifecycle_hooks, is_post_start_known
 from webhook.core.names import HELPER_CONTAINER
 from webhook.core.pod import ABSENT
 from webhook.core.reasons import NotConvertedReason
-from webhook.core.sidecar import QUICK_STARTUP
-from webhook.core.version import Version, image_version, read_version
+from webhook.core.sidecar import QUICK_STARTUP, locate
+from webhook.core.version import Version, read_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from webhook.core.cluster import Cluster
     from webhook.core.facts import Facts
-    from webhook.core.pod import Container
+    from webhook.core.pod import Container, Pod
     from webhook.core.sidecar import Convert, FoundSidecar, Sidecar
 
 NAMED_PORTS_SEEN: Final = Version(1, 32)
@@ -59,6 +59,21 @@ class Move(msgspec.Struct, frozen=True):
     loses_resize_policy: bool = False
 
 
+class Completion(msgspec.Struct, frozen=True):
+    """What an init container that is, or was, a native sidecar lacks.
+
+    Args:
+        name: The container's name.
+        is_restored: Whether it gets back the ``restartPolicy`` that another webhook has removed.
+        startup_probe: A startup probe to add; None: none.
+
+    """
+
+    name: str
+    is_restored: bool = False
+    startup_probe: dict[str, Any] | None = None
+
+
 class Conversion(msgspec.Struct, frozen=True):
     """What becomes native.
 
@@ -69,6 +84,7 @@ class Conversion(msgspec.Struct, frozen=True):
         duplicates: Regular containers to remove, since a native sidecar of that name exists: an injector that searches one list only
             adds its container again to a converted pod that is created anew, and the API server would refuse that pod.
         not_converted: Known sidecars that stay regular containers, and why.
+        completions: What native sidecars of other webhooks lack.
 
     """
 
@@ -77,15 +93,27 @@ class Conversion(msgspec.Struct, frozen=True):
     annotations: dict[str, str] = {}
     duplicates: tuple[str, ...] = ()
     not_converted: dict[str, NotConvertedReason] = {}
+    completions: tuple[Completion, ...] = ()
+
+    @property
+    def restored(self) -> tuple[str, ...]:
+        """Names of the native sidecars that get back their ``restartPolicy``."""
+        return tuple([one.name for one in self.completions if one.is_restored])
 
     def after_conversion(self, facts: Facts) -> Facts:
         """The pod as it is afterwards."""
-        if not self.moves and not self.duplicates:
+        if not self.moves and not self.duplicates and not self.restored:
             return facts
         moved = {move.name for move in self.moves}
         left = tuple([sidecar for sidecar in facts.sidecars if sidecar.name not in moved and sidecar.name not in self.duplicates])
-        native = tuple([name for name in self.order if name in moved or name in facts.native_sidecars]) or facts.native_sidecars
-        return msgspec.structs.replace(facts, sidecars=left, native_sidecars=native)
+        native = moved.union(facts.native_sidecars, self.restored)
+        order = self.order or [container.name for container in facts.pod.init_containers]
+        return msgspec.structs.replace(
+            facts,
+            sidecars=left,
+            native_sidecars=tuple([name for name in order if name in native]),
+            restored=(*facts.restored, *self.restored),
+        )
 
 
 NO_CONVERSION: Final = Conversion()
@@ -97,9 +125,10 @@ def convert(facts: Facts, cluster: Cluster) -> Conversion:
     Which of several unknown containers is the task's need not be known. With no unknown container at all nothing is moved: what seems a
     sidecar is the task then, and one regular container must stay.
     """
+    completions = _completions(facts)
     containers = {container.name: container for container in facts.pod.spec.containers}
     if not facts.sidecars or (facts.main is None and not facts.others) or len(containers) < len(facts.pod.spec.containers):
-        return NO_CONVERSION
+        return Conversion(completions=completions) if completions else NO_CONVERSION
     duplicates = tuple([sidecar.name for sidecar in facts.sidecars if sidecar.name in facts.native_sidecars])
     not_converted: dict[str, NotConvertedReason] = {}
     moved: list[FoundSidecar] = []
@@ -112,14 +141,32 @@ def convert(facts: Facts, cluster: Cluster) -> Conversion:
         else:
             not_converted[sidecar.name] = why
     if not moved:
-        return Conversion(duplicates=duplicates, not_converted=not_converted)
+        return Conversion(duplicates=duplicates, not_converted=not_converted, completions=completions)
     return Conversion(
-        moves=tuple([_move(one, _rule(facts.rows[one.name]), containers[one.name], cluster) for one in moved]),
+        moves=tuple([_move(one, containers[one.name], facts, cluster) for one in moved]),
         order=tuple(_order(facts, [containers[one.name] for one in moved])),
         annotations=_annotations(facts, moved),
         duplicates=duplicates,
         not_converted=not_converted,
+        completions=completions,
     )
+
+
+def _completions(facts: Facts) -> tuple[Completion, ...]:
+    """What the native sidecars of injectors lack, so that the task waits for them as it would for converted ones."""
+    if not facts.native_sidecars and not facts.unmarked:
+        return ()
+    completions = []
+    for container in facts.pod.init_containers:
+        is_restored = container.name in facts.unmarked
+        if not is_restored and container.name not in facts.native_sidecars:
+            continue
+        row = facts.rows[container.name]
+        rule = row.native.convert if row.native else None
+        probe = None if rule is None or not rule.completes_native else _startup_probe(row, rule, container, facts.pod)
+        if is_restored or probe is not None:
+            completions.append(Completion(container.name, is_restored, probe))
+    return tuple(completions)
 
 
 def _rule(row: Sidecar) -> Convert:
@@ -134,18 +181,15 @@ def _why_not_converted(sidecar: FoundSidecar, container: Container, facts: Facts
     rule = row.native.convert if row.native else None
     if sidecar.is_one_time or row.native is None or rule is None:
         return NotConvertedReason.ONE_TIME if sidecar.is_one_time else NotConvertedReason.NOT_CONVERTIBLE
-    is_refused = row.native.hint is not None and row.native.hint.is_refused(facts.pod)
-    if is_refused or any_holds(rule.unless, facts.pod, container) or _has_other_mode(rule, container):
+    if row.native.is_refused(facts.pod) or any_holds(rule.unless, facts.pod, container) or _has_other_mode(rule, container):
         return NotConvertedReason.OPTED_OUT
     if container.restartPolicy is not None or container.restartPolicyRules != ABSENT:
         return NotConvertedReason.OWN_RESTARTS
     if not is_post_start_known(container.lifecycle_hooks, rule.drops_lifecycle_hooks):
         return NotConvertedReason.POST_START
-    if rule.requires_startup_probe and container.startupProbe == ABSENT and _startup_probe(sidecar, rule, container) is None:
+    if rule.requires_startup_probe and container.startupProbe == ABSENT and _startup_probe(row, rule, container, facts.pod) is None:
         return NotConvertedReason.NO_PROBE
-    return (
-        _why_ports_stay(rule, container, cluster) or _why_volumes_stay(container, facts) or _why_injector_objects(row, container, cluster)
-    )
+    return _why_ports_stay(rule, container, cluster) or _why_volumes_stay(container, facts) or _why_injector_objects(row, facts, cluster)
 
 
 def _has_other_mode(rule: Convert, container: Container) -> bool:
@@ -165,37 +209,51 @@ def _why_volumes_stay(container: Container, facts: Facts) -> NotConvertedReason 
     return NotConvertedReason.CSI_VOLUME if any(mount.name in served for mount in container.mounts) else None
 
 
-def _why_injector_objects(row: Sidecar, container: Container, cluster: Cluster) -> NotConvertedReason | None:
+def _why_injector_objects(row: Sidecar, facts: Facts, cluster: Cluster) -> NotConvertedReason | None:
     """Whether the injector could add its container again: it searches one list only, may be called again, and obeys no annotation."""
     if row.native is None or row.native.reinvocation_safe is not False:
         return None
-    since = read_version(_rule(row).annotations_since or "")
-    found = image_version(container.image or "")
-    if since is not None and found is not None and found >= since:
-        return None
     is_called_once = cluster.reinvoked is not None and row.id not in cluster.reinvoked
-    return None if is_called_once else NotConvertedReason.REINJECTION
+    return None if is_called_once or _is_obeying(row, facts, cluster) else NotConvertedReason.REINJECTION
 
 
-def _move(sidecar: FoundSidecar, rule: Convert, container: Container, cluster: Cluster) -> Move:
+def _is_obeying(row: Sidecar, facts: Facts, cluster: Cluster) -> bool:
+    """Whether the injector obeys the annotations by which it accepts a converted container."""
+    rule = _rule(row)
+    since, found = read_version(rule.annotations_since or ""), cluster.injector_versions.get(row.id)
+    is_new = since is not None and found is not None and found >= since
+    return is_new and not any_holds(rule.annotations_unless, facts.pod, None)
+
+
+def _move(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster) -> Move:
+    row = facts.rows[sidecar.name]
+    rule = _rule(row)
     keeps_resize_policy = cluster.server is not None and cluster.server >= RESIZE_POLICY_TAKEN
     return Move(
         name=sidecar.name,
         lifecycle_hooks=edited_lifecycle_hooks(container, rule, sidecar),
-        startup_probe=_startup_probe(sidecar, rule, container),
+        startup_probe=_startup_probe(row, rule, container, facts.pod),
         env=tuple([{"name": name, "value": value} for name, value in rule.env.items() if name not in container.environment]),
         loses_resize_policy=container.resizePolicy != ABSENT and not keeps_resize_policy,
     )
 
 
-def _startup_probe(sidecar: FoundSidecar, rule: Convert, container: Container) -> dict[str, Any] | None:
+def _startup_probe(row: Sidecar, rule: Convert, container: Container, pod: Pod) -> dict[str, Any] | None:
     if container.startupProbe != ABSENT:
         return None
     if rule.startup_probe_from_readiness and container.readiness:
         return container.readiness | QUICK_STARTUP
-    if rule.startup_probe is None or sidecar.ready is None:
+    if rule.startup_probe is None:
         return None
-    return with_port(rule.startup_probe, sidecar.ready.port)
+    port = _startup_port(row, rule, container, pod)
+    return with_port(rule.startup_probe, port) if port else None
+
+
+def _startup_port(row: Sidecar, rule: Convert, container: Container, pod: Pod) -> int | None:
+    if rule.startup_port_from is not None:
+        return rule.startup_port_from.port(pod, container)
+    ready = locate(row, pod, container).ready
+    return None if ready is None else ready.port
 
 
 def with_port(probe: dict[str, Any], port: int) -> dict[str, Any]:
@@ -247,11 +305,14 @@ def _order(facts: Facts, moved: list[Container]) -> Iterator[str]:
     inits = [container.name for container in facts.pod.init_containers]
     first = [name for name in inits if name == HELPER_CONTAINER]
     others: list[Container] = []
+    last: list[str] = []
     for container in sorted(moved, key=lambda one: (-facts.rows[one.name].quit_order, one.name)):
         row = facts.rows[container.name]
         if _rule(row).starts_first:
             block = [*_matching(row.init_containers, inits), container.name, *_matching(_rule(row).next_init_containers, inits)]
             first += [name for name in block if name not in first]
+        elif _rule(row).starts_last:
+            last.append(container.name)
         else:
             others.append(container)
     rest = [name for name in inits if name not in first]
@@ -264,6 +325,7 @@ def _order(facts: Facts, moved: list[Container]) -> Iterator[str]:
     for place, name in enumerate(rest, start=1):
         yield name
         yield from slots.get(place, ())
+    yield from last
 
 
 def _matching(patterns: tuple[str, ...], names: Iterable[str]) -> list[str]:
@@ -302,7 +364,7 @@ class Needs:
         return max([self._places[name] for name in names], default=0)
 
     def _of_meshes(self) -> Iterator[str]:
-        for name in self._facts.native_sidecars:
+        for name in (*self._facts.native_sidecars, *self._facts.unmarked):
             row = self._facts.rows[name]
             if row.native and row.native.convert and row.native.convert.starts_first:
                 yield from [name] if name in self._places else []

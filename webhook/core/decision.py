@@ -25,16 +25,19 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
+from webhook.core.blocked_init import BlockedInit, blocked_inits
 from webhook.core.cluster import NativeSupport
+from webhook.core.condition import is_word
 from webhook.core.container_end import ContainerEnd, container_ends, no_two_wait
 from webhook.core.conversion import NO_CONVERSION, Conversion, convert
 from webhook.core.errors import MalformedPodError
 from webhook.core.helper import is_helper_place_taken
 from webhook.core.origin import RUNS_AIRFLOW_IMAGE, PodOrigin, pod_origin
+from webhook.core.placement import names_virtual_node, names_windows
 from webhook.core.pod_options import Mode, ShellSource
 from webhook.core.reasons import Reason, SkipReason
 from webhook.core.short_name import short_name_labels
-from webhook.core.sidecar import MAX_NAME_CHARACTERS, MAX_YES_CHARACTERS
+from webhook.core.sidecar import MAX_NAME_CHARACTERS, Injectors
 from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, EntrypointSource, Wrap
 
 if TYPE_CHECKING:
@@ -42,12 +45,16 @@ if TYPE_CHECKING:
     from webhook.core.facts import Facts
     from webhook.core.pod import Pod
     from webhook.core.policy import Policy
+    from webhook.core.sidecar import Catalogue
 
 SHELLS: Final = MappingProxyType({"sh": (), "bash": (), "ash": (), "dash": (), "busybox": ("sh",)})
 """Programs that a command may start with and the wrapper can start with too, and the words after them that make them a shell."""
 
 MAX_CONTAINERS: Final = 200
 """Anything in the cluster may post a review, and each container costs some 10 µs."""
+
+ISTIO_YES: Final = frozenset({"y", "yes", "true", "on"})
+"""What Istio's injector reads as yes in ``sidecar.istio.io/inject``, in any case (pkg/kube/inject/inject.go injectRequired)."""
 
 MIRROR_POD: Final = "kubernetes.io/config.mirror"
 """https://kubernetes.io/docs/concepts/cluster-administration/admission-webhooks-good-practices/#mirror-pods"""
@@ -70,6 +77,8 @@ class Mutate(msgspec.Struct, frozen=True):
         wrap: How the main container is wrapped; None: it keeps the command that the user wrote.
         conversion: Which sidecars become native.
         no_native: What the cluster lacks, where that is why none does.
+        restored: Native sidecars that have got back what another webhook removed, in this review or in an earlier one.
+        blocked: Init containers that a mesh cuts off from the network.
 
     """
 
@@ -80,6 +89,8 @@ class Mutate(msgspec.Struct, frozen=True):
     wrap: Wrap | None
     conversion: Conversion
     no_native: NativeSupport | None
+    restored: tuple[str, ...] = ()
+    blocked: tuple[BlockedInit, ...] = ()
 
 
 Decision: TypeAlias = Skip | Mutate
@@ -89,8 +100,10 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     """Decide about one pod."""
     mode = facts.options.mode or policy.mode
     may_convert = mode in {Mode.AUTO, Mode.NATIVE}
+    cluster = cluster.for_pod(facts.pod.spec) if may_convert else cluster
     uses_native = may_convert and cluster.is_native
-    injector_annotations = _injector_annotations(facts, mode, policy, cluster, uses_native=uses_native)
+    injectors = Injectors(policy.injectors, cluster.injectors)
+    injector_annotations = _injector_annotations(facts, mode, policy.catalogue, injectors, uses_native=uses_native)
     skip = _skip_reason(facts, mode, injector_annotations)
     if skip is not None:
         return Skip(skip)
@@ -107,6 +120,8 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
         wrap=wrap,
         conversion=conversion,
         no_native=cluster.support if may_convert and facts.sidecars and not cluster.is_native else None,
+        restored=after.restored,
+        blocked=tuple(blocked_inits(after, policy.catalogue, injectors, uses_native=uses_native)),
     )
 
 
@@ -149,7 +164,7 @@ def _skip_reason(facts: Facts, mode: Mode, injector_annotations: dict[str, str])
         return SkipReason.LONG_RUNNING
     if mode is Mode.OFF:
         return SkipReason.SWITCHED_OFF
-    if _is_out_of_mesh(facts) and not (facts.sidecars or facts.native_sidecars or injector_annotations):
+    if _is_out_of_mesh(facts) and not (facts.sidecars or facts.native_sidecars or facts.unmarked or injector_annotations):
         return SkipReason.NOT_IN_MESH
     return None
 
@@ -164,7 +179,7 @@ def _is_out_of_mesh(facts: Facts) -> bool:
     """Istio injects neither into host-network pods nor where the label, else the annotation, says other than yes (inject.go)."""
     pod = facts.pod
     inject = pod.labels.get("sidecar.istio.io/inject") or pod.annotations.get("sidecar.istio.io/inject")
-    return pod.spec.hostNetwork is True or (bool(inject) and str(inject)[:MAX_YES_CHARACTERS].lower() not in {"true", "yes", "y", "on"})
+    return pod.spec.hostNetwork is True or (bool(inject) and not is_word(str(inject), ISTIO_YES, any_case=True))
 
 
 def _why_not_wrapped(facts: Facts, mode: Mode) -> Reason | None:
@@ -185,7 +200,7 @@ def _why_not_wrapped(facts: Facts, mode: Mode) -> Reason | None:
 def _why_no_wrapper_fits(facts: Facts) -> Reason | None:
     if facts.pod.spec.hostNetwork is True:
         return Reason.HOST_NETWORK
-    if _is_windows(facts):
+    if names_windows(facts.pod.spec):
         return Reason.WINDOWS
     if facts.main is None:
         return Reason.MAIN_CONTAINER_AMBIGUOUS if facts.others else Reason.NO_MAIN_CONTAINER
@@ -196,10 +211,6 @@ def _why_no_quit_helps(facts: Facts) -> Reason | None:
     if not any(one.quit for one in facts.sidecars):
         return Reason.NO_QUIT
     return Reason.OUTLIVES_TASK if facts.outlasting else None
-
-
-def _is_windows(facts: Facts) -> bool:
-    return facts.pod.spec.os is not None and facts.pod.spec.os.name == "windows"
 
 
 def _why_no_sidecar(facts: Facts) -> Reason:
@@ -254,7 +265,8 @@ def _shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[str, .
     known = _known_shell(facts, policy, entrypoint) if option is None else None
     if known is not None or option is ShellSource.IMAGE:
         return known or IMAGE_SHELL
-    return HELPER_SHELL if policy.helper_image else None
+    # virtual-kubelet/azure-aci refuses an init container with resources, which the helper has where the task has.
+    return HELPER_SHELL if policy.helper_image and not names_virtual_node(facts.pod.spec, frozenset()) else None
 
 
 def _known_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[str, ...] | None:
@@ -269,7 +281,7 @@ def _known_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[
     return None if more is None else (program, *more)
 
 
-def _injector_annotations(facts: Facts, mode: Mode, policy: Policy, cluster: Cluster, *, uses_native: bool) -> dict[str, str]:
+def _injector_annotations(facts: Facts, mode: Mode, catalogue: Catalogue, injectors: Injectors, *, uses_native: bool) -> dict[str, str]:
     """Annotations for the injectors in play; never a value other than the user's own.
 
     Whether a sidecar is there yet plays no part: the result must be the same in every order of this webhook and the injectors. On the
@@ -277,10 +289,11 @@ def _injector_annotations(facts: Facts, mode: Mode, policy: Policy, cluster: Clu
     """
     if mode in {Mode.LABEL_ONLY, Mode.OFF} or facts.pod.spec.hostNetwork is True:
         return {}
-    if not uses_native and (mode is Mode.NATIVE or facts.origin is PodOrigin.SPARK or _is_windows(facts)):
-        return {}
+    hints = list(catalogue.native_hints(facts.pod, injectors)) if uses_native else []
+    if mode is not Mode.NATIVE and facts.origin is not PodOrigin.SPARK and not names_windows(facts.pod.spec):
+        hints += catalogue.quit_hints(facts.pod, injectors, beside_native=uses_native)
     annotations: dict[str, str] = {}
-    for hint in policy.catalogue.hints(facts.pod, native=uses_native, everywhere=policy.injectors, installed=cluster.injectors):
+    for hint in hints:
         if not hint.is_refused(facts.pod):
             # The user's own word for yes stays as it is.
             annotations |= {key: facts.pod.annotations.get(key, value) for key, value in hint.annotations.items()}

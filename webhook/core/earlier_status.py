@@ -18,6 +18,13 @@ class EarlierStatus(msgspec.Struct, frozen=True):
     reason: str | None = None
     main: str | None = None
     entrypoint: str | None = None
+    sidecars: dict[str, str] = {}
+    restored: tuple[str, ...] = ()
+
+    @property
+    def native(self) -> frozenset[str]:
+        """Names of the containers that were native (`webhook.core.container_end.ContainerEnd.NATIVE`)."""
+        return frozenset([name for name, end in self.sidecars.items() if end == "native"])
 
 
 NO_STATUS: Final = EarlierStatus()

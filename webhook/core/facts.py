@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webhook.core import names
+from webhook.core.earlier_status import EarlierStatus, read_earlier_status
 from webhook.core.main_container import BASE, find_task_containers
 from webhook.core.origin import PodOrigin, pod_origin
 from webhook.core.pod import Pod
@@ -31,6 +32,9 @@ class Facts(msgspec.Struct, frozen=True):
         argv: The main container's own command and args, without this webhook's wrapper.
         sidecars: Known sidecars among the regular containers, in the order of their quit requests.
         native_sidecars: Names of known sidecars that are native already.
+        unmarked: Names of known native sidecars from which another webhook has removed what makes them native: plain init containers now.
+        restored: Names of known sidecars to which an earlier review gave that back.
+        placeholders: Names of regular containers that their injector has yet to fill.
         rows: The catalogue's row of each known container, by its name.
         outlasting: Names of regular containers that work on after the task and then end, as the user or an admin says.
         others: Names of regular containers that are neither the task's nor known. Where ``main`` is None one of them may be the task's.
@@ -48,6 +52,9 @@ class Facts(msgspec.Struct, frozen=True):
     rows: dict[str, Sidecar]
     outlasting: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    unmarked: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
+    placeholders: tuple[str, ...] = ()
 
     @property
     def main_container(self) -> Container | None:
@@ -61,7 +68,10 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
     rows = {container.name: _sidecar_of(pod, container, options, catalogue) for container in pod.spec.containers}
     task = find_task_containers(pod, options, rows)
     container = None if task.main is None else pod.spec.containers[task.main]
+    before = read_earlier_status(pod.annotations)
     native = _native(pod, options, catalogue)
+    unmarked = _unmarked(pod, options, catalogue, before)
+    placeholders = [one.name for one in pod.spec.containers if (row := rows[one.name]) is not None and row.is_placeholder(pod, one)]
     return Facts(
         pod=pod,
         origin=pod_origin(pod),
@@ -69,11 +79,14 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
         invalid_annotations=InvalidAnnotations((*bad.named, *task.invalid), bad.more) if task.invalid else bad,
         main=task.main,
         argv=Argv(None) if container is None else original_argv(container.command, container.args),
-        sidecars=_found(pod, rows, task.main),
+        sidecars=_found(pod, rows, task.main, placeholders),
         native_sidecars=tuple(native),
-        rows={name: row for name, row in rows.items() if row is not None} | native,
+        rows={name: row for name, row in rows.items() if row is not None} | native | unmarked,
         outlasting=(*task.outlasting, *(name for name, row in rows.items() if row is not None and row.works_after_task)),
         others=task.others,
+        unmarked=tuple(unmarked),
+        restored=tuple([name for name in native if name in before.restored]),
+        placeholders=tuple(placeholders),
     )
 
 
@@ -87,11 +100,12 @@ def _sidecar_of(pod: Pod, container: Container, options: PodOptions, catalogue: 
     return catalogue.find(pod, container)
 
 
-def _found(pod: Pod, rows: dict[str, Sidecar | None], main: int | None) -> tuple[FoundSidecar, ...]:
+def _found(pod: Pod, rows: dict[str, Sidecar | None], main: int | None, placeholders: list[str]) -> tuple[FoundSidecar, ...]:
     found = []
     for position, container in enumerate(pod.spec.containers):
         sidecar = rows[container.name]
-        if sidecar is not None and not (sidecar.must_outlive_task or sidecar.works_after_task) and position != main:
+        is_sidecar = sidecar is not None and not (sidecar.must_outlive_task or sidecar.works_after_task)
+        if sidecar is not None and is_sidecar and position != main and container.name not in placeholders:
             found.append(locate(sidecar, pod, container))
     found.sort(key=lambda one: (one.quit_order, one.name))
     return tuple(found)
@@ -102,3 +116,18 @@ def _native(pod: Pod, options: PodOptions, catalogue: Catalogue) -> dict[str, Si
         return {}
     rows = {one.name: _sidecar_of(pod, one, options, catalogue) for one in pod.spec.initContainers if one.is_native_sidecar}
     return {name: row for name, row in rows.items() if row is not None}
+
+
+def _unmarked(pod: Pod, options: PodOptions, catalogue: Catalogue, before: EarlierStatus) -> dict[str, Sidecar]:
+    """Known sidecars among the plain init containers that were native.
+
+    An injector that decodes pods with types from before Kubernetes 1.28 drops ``restartPolicy``. What shows it is a field that no other
+    init container may have, so that the API server would refuse the pod, or the status of an earlier review.
+    """
+    found = {}
+    for init in pod.init_containers:
+        if init.restartPolicy is None and (init.has_native_fields or init.name in before.native):
+            row = _sidecar_of(pod, init, options, catalogue)
+            if row is not None and row.native is not None and not row.is_placeholder(pod, init) and not row.is_one_time(pod, init):
+                found[init.name] = row
+    return found

@@ -26,6 +26,7 @@ def operations_for(facts: Facts, mutate: Mutate, status: Status, policy: Policy)
     return (
         *_metadata(facts, mutate, status),
         *_command(facts, mutate, policy),
+        *_completed(facts, mutate),
         *_helper(facts, mutate, policy),
         *_conversion(facts, mutate),
     )
@@ -52,6 +53,21 @@ def _words(wanted: list[str], present: list[str] | None, *place: str | int) -> l
     if wanted == (present or []):
         return []
     return [add(wanted, *place) if wanted else remove(*place)]
+
+
+def _completed(facts: Facts, mutate: Mutate) -> list[Operation]:
+    """Before any init container is added or moved, so that the indexes are those of the pod in the request."""
+    operations: list[Operation] = []
+    if not mutate.conversion.completions:
+        return operations
+    inits = [container.name for container in facts.pod.init_containers]
+    for one in mutate.conversion.completions:
+        here = ("spec", "initContainers", inits.index(one.name))
+        if one.is_restored:
+            operations.append(add("Always", *here, "restartPolicy"))
+        if one.startup_probe is not None:
+            operations.append(add(one.startup_probe, *here, "startupProbe"))
+    return operations
 
 
 def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:

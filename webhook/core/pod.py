@@ -133,6 +133,11 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         """Whether this init container runs beside the task: exactly "Always"; KEP-5307 gives other values to plain ones."""
         return self.restartPolicy == "Always"
 
+    @property
+    def has_native_fields(self) -> bool:
+        """Whether it has a field that, of all init containers, only a native sidecar may have (validation.go validateInitContainers)."""
+        return not (self.lifecycle == self.livenessProbe == self.readinessProbe == self.startupProbe == ABSENT)
+
     @CachedProperty
     def argv(self) -> list[str]:
         """What the pod says of the command line: command and args; the image's own defaults are not in the pod."""
@@ -177,6 +182,11 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     def mounts(self) -> list[VolumeMount]:
         """The volumes mounted in it."""
         return _read(_MOUNTS, self.volumeMounts, "volumeMounts") or []
+
+    @CachedProperty
+    def mounted_volumes(self) -> frozenset[str]:
+        """Names of the volumes mounted in it."""
+        return frozenset([mount.name for mount in self.mounts])
 
     @CachedProperty
     def device_paths(self) -> list[str | None]:
@@ -226,6 +236,62 @@ class OperatingSystem(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
+class Toleration(msgspec.Struct, frozen=True, gc=False):
+    """One of ``spec.tolerations``; without a key it tolerates every taint."""
+
+    key: str | None = None
+
+
+class NodeRequirement(msgspec.Struct, frozen=True):
+    """One of ``matchExpressions`` in a node affinity."""
+
+    key: str = ""
+    operator: str = ""
+    values: list[str] | None = None
+
+
+class NodeTerm(msgspec.Struct, frozen=True):
+    """One term of a node affinity."""
+
+    matchExpressions: list[NodeRequirement] | None = None  # noqa: N815
+
+
+class _NodeSelector(msgspec.Struct, frozen=True):
+    nodeSelectorTerms: list[NodeTerm] | None = None  # noqa: N815
+
+
+class _PreferredTerm(msgspec.Struct, frozen=True):
+    preference: NodeTerm | None = None
+
+
+class NodeAffinity(msgspec.Struct, frozen=True):
+    """``spec.affinity.nodeAffinity``."""
+
+    requiredDuringSchedulingIgnoredDuringExecution: _NodeSelector | None = None  # noqa: N815
+    preferredDuringSchedulingIgnoredDuringExecution: list[_PreferredTerm] | None = None  # noqa: N815
+
+    @property
+    def required(self) -> list[NodeTerm]:
+        """The terms of which a node must fulfil one."""
+        selector = self.requiredDuringSchedulingIgnoredDuringExecution
+        return [] if selector is None else selector.nodeSelectorTerms or []
+
+    @property
+    def preferred(self) -> list[NodeTerm]:
+        """The terms that a node should fulfil."""
+        terms = self.preferredDuringSchedulingIgnoredDuringExecution or []
+        return [one.preference for one in terms if one.preference is not None]
+
+
+class _Affinity(msgspec.Struct, frozen=True):
+    nodeAffinity: NodeAffinity | None = None  # noqa: N815
+
+
+_AFFINITY: Final = msgspec.json.Decoder(_Affinity | None)
+_TOLERATIONS: Final = msgspec.json.Decoder(list[Toleration] | None)
+_ANY_NODE: Final = NodeAffinity()
+
+
 class PodSpec(msgspec.Struct, frozen=True, dict=True):
     """``spec``. An absent ``restartPolicy`` is "Always", the API's default."""
 
@@ -236,6 +302,21 @@ class PodSpec(msgspec.Struct, frozen=True, dict=True):
     hostNetwork: bool | None = None  # noqa: N815
     securityContext: msgspec.Raw = ABSENT  # noqa: N815
     os: OperatingSystem | None = None
+    nodeName: str | None = None  # noqa: N815
+    nodeSelector: dict[str, str] | None = None  # noqa: N815
+    affinity: msgspec.Raw = ABSENT
+    tolerations: msgspec.Raw = ABSENT
+
+    @CachedProperty
+    def tolerated(self) -> list[Toleration]:
+        """Its tolerations."""
+        return _read(_TOLERATIONS, self.tolerations, "tolerations") or []
+
+    @CachedProperty
+    def node_affinity(self) -> NodeAffinity:
+        """Its node affinity."""
+        affinity = _read(_AFFINITY, self.affinity, "affinity")
+        return (affinity and affinity.nodeAffinity) or _ANY_NODE
 
     @CachedProperty
     def security(self) -> dict[str, Any]:

@@ -214,6 +214,6 @@ def _kind(facts: Facts, name: str) -> ContainerKind:
     if name in facts.outlasting:
         return ContainerKind.OUTLIVES_TASK
     row = facts.rows.get(name)
-    if row is None:
+    if row is None or name in facts.placeholders:
         return ContainerKind.UNKNOWN
     return ContainerKind.OUTLIVES_TASK if row.must_outlive_task or row.works_after_task else ContainerKind.SIDECAR

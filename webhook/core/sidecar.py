@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
-from webhook.core.condition import MAX_IMAGE_CHARACTERS, Condition, any_holds, glob, image_matches
+from webhook.core.condition import MAX_IMAGE_CHARACTERS, Condition, any_holds, glob, image_matches, is_word
 from webhook.core.pod import MAX_PORT
 
 if TYPE_CHECKING:
@@ -24,12 +24,6 @@ MAX_NAME_CHARACTERS: Final = 63
 """Of a container: a DNS label (apimachinery pkg/util/validation, IsDNS1123Label)."""
 
 ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9*?]([-a-z0-9*?]*[a-z0-9*?])?\Z", max_length=MAX_NAME_CHARACTERS)]
-
-YES: Final = frozenset({"1", "t", "true", "y", "yes", "on"})
-"""Words that one injector or another takes for "true", in small letters (Go's strconv.ParseBool; dapr kit utils/strings.go IsTruthy)."""
-
-MAX_YES_CHARACTERS: Final = max(map(len, YES)) + 1
-"""Enough of a text to see whether it is one of them."""
 
 QUICK_STARTUP: Final = {"initialDelaySeconds": 0, "periodSeconds": 1, "failureThreshold": 600, "successThreshold": 1}
 """What changes in a readiness probe that becomes a startup probe: once a second, up to ten minutes."""
@@ -58,6 +52,14 @@ class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         else:
             text = None if self.flag is None else container.flags.get(self.flag)
         return pod.documents.field(text, self.field) if text and self.field is not None else text
+
+    def port(self, pod: Pod, container: Container) -> int | None:
+        """The port that is set there, 0 to 65535; None: none is."""
+        # An address may stand before the port, as in 0.0.0.0:4191.
+        found = (self.find(pod, container) or "").rpartition(":")[2]
+        # Five digits at most: Python refuses to read very long numbers, and a user may have written one.
+        is_port = found.isascii() and found.isdigit() and len(found) <= MAX_PORT_DIGITS and int(found) <= MAX_PORT
+        return int(found) if is_port else None
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -97,14 +99,9 @@ class EndpointRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def _port(self, pod: Pod, container: Container) -> int:
         for source in self.port_from:
-            written = source.find(pod, container)
-            if written is None:
-                continue
-            # An address may stand before the port, as in 0.0.0.0:4191.
-            found = written.rpartition(":")[2]
-            # Five digits at most: Python refuses to read very long numbers, and a user may have written one.
-            if found.isascii() and found.isdigit() and len(found) <= MAX_PORT_DIGITS and int(found) <= MAX_PORT:
-                return int(found)
+            found = source.port(pod, container)
+            if found is not None:
+                return found
         return self.port
 
 
@@ -162,17 +159,24 @@ class InjectorHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Args:
         annotations: What is set. All or nothing: where the user has set one of them to another value, none is set.
+        yes_words: Words that the injector reads like the values in ``annotations``: a user's own word of these stays.
+        any_case: Whether the injector reads those words, in small letters here, in any case.
         when: Conditions, one of which shows that the injector will handle this pod.
         when_installed: Whether the injector may handle pods that show nothing of it, so that being installed is enough.
         unless: Conditions; one of them shows that the injection is done, so that the annotation comes too late, or is not wanted.
+        with_native: Whether they are also set on a cluster with native sidecars: only after the injection is it known whether the
+            container becomes native, and then it is too late for them.
         since: The injector's version that understands the annotations.
 
     """
 
     annotations: dict[str, str]
     when: tuple[Condition, ...]
+    yes_words: frozenset[str] = frozenset()
+    any_case: bool = False
     when_installed: bool = False
     unless: tuple[Condition, ...] = ()
+    with_native: bool = False
     since: str | None = None
 
     def is_in_play(self, pod: Pod, *, is_installed: bool) -> bool:
@@ -180,13 +184,12 @@ class InjectorHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (is_installed or any_holds(self.when, pod, None)) and not any_holds(self.unless, pod, None)
 
     def is_refused(self, pod: Pod) -> bool:
-        """Whether the user has set one of the annotations to another value; another word for "true" is the same value."""
+        """Whether the user has set one of the annotations to another value, by the words of this injector."""
         present = pod.annotations
-        return any(not _says(present.get(key, value), value) for key, value in self.annotations.items())
+        return any(not self._is_same(present.get(key, value), value) for key, value in self.annotations.items())
 
-
-def _says(written: str, wanted: str) -> bool:
-    return written == wanted or (wanted == "true" and written.strip()[:MAX_YES_CHARACTERS].lower() in YES)
+    def _is_same(self, written: str, wanted: str) -> bool:
+        return written == wanted or is_word(written, self.yes_words, any_case=self.any_case)
 
 
 class StopSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -211,6 +214,7 @@ class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         starts_first: Whether it starts before all other init containers, behind its own ``init_containers`` only: a mesh proxy, whose
             network the others need. Any other sidecar also starts before the user's init containers, but behind each one that it
             depends on (a volume that is written, a port).
+        starts_last: Whether it starts after all other init containers, where its own injector puts a native one.
         next_init_containers: Its init containers that start right after it.
         drops_lifecycle_hooks: Each entry is a list of words. A postStart or preStop hook whose command has all words of one entry is
             removed: it waits for the sidecar itself, or sleeps until the task has ended. Any other postStart hook prevents the conversion.
@@ -218,12 +222,17 @@ class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         pre_stop_ports: The ports with which that command works; empty: all.
         pre_stop_since: The first version, by the image's tag, that has this command.
         startup_probe: A startupProbe, added where the container has none; ``{port}`` is the port of ``ready``.
+        startup_port_from: Where the port of startup_probe is set, if it is not the port of ``ready``: the kubelet probes at the pod's
+            address. Where none is set there, no probe is added.
+        completes_native: Whether startup_probe is also added to a container that its injector itself has made native.
         startup_probe_from_readiness: Whether its readinessProbe is added as its startupProbe. Only for one that becomes ready without
             anything that starts later.
         requires_startup_probe: Whether it is converted only where it has a startupProbe, its own or an added one.
         env: Environment variables that switch the program to its native mode.
         annotations: Pod annotations by which its injector accepts the converted container.
-        annotations_since: The first version, by the image's tag, whose injector understands these annotations.
+        annotations_since: The first version of the injector that understands these annotations. An image's tag does not show that
+            version: a pod may set its own image.
+        annotations_unless: Conditions; where one holds, the injector does not obey these annotations.
         status_annotation: The annotation in which the injector lists the names of its containers.
         overrides_annotation: The annotation in which the injector lists what the user set in its containers.
         ports_without_service: Names of its ports that no Service refers to. A Service does not find the named port of a native sidecar
@@ -233,17 +242,21 @@ class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     starts_first: bool = False
+    starts_last: bool = False
     next_init_containers: tuple[str, ...] = ()
     drops_lifecycle_hooks: tuple[tuple[str, ...], ...] = ()
     pre_stop: tuple[str, ...] = ()
     pre_stop_ports: tuple[Port, ...] = ()
     pre_stop_since: str | None = None
     startup_probe: dict[str, Any] | None = None
+    startup_port_from: PortSource | None = None
+    completes_native: bool = False
     startup_probe_from_readiness: bool = False
     requires_startup_probe: bool = False
     env: dict[str, str] = {}
     annotations: dict[str, str] = {}
     annotations_since: str | None = None
+    annotations_unless: tuple[Condition, ...] = ()
     status_annotation: str | None = None
     overrides_annotation: str | None = None
     ports_without_service: tuple[str, ...] = ()
@@ -269,6 +282,29 @@ class Native(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     convert: Convert | None = None
     reinvocation_safe: bool | None = None
 
+    def is_refused(self, pod: Pod) -> bool:
+        """Whether the pod itself says that this sidecar must not be native."""
+        if self.hint is not None and self.hint.is_refused(pod):
+            return True
+        return self.convert is not None and any_holds(self.convert.unless, pod, None)
+
+
+class InitFirst(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How an injector puts its init container before all others.
+
+    Args:
+        container: The init container, which needs the network.
+        annotation: The pod's annotation that does it.
+        value: What that has to be.
+        unless: Conditions; where one holds, it is first already, or there is none.
+
+    """
+
+    container: str
+    annotation: str
+    value: str
+    unless: tuple[Condition, ...] = ()
+
 
 class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row of the catalogue.
@@ -278,6 +314,8 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         title: Its name for people.
         match: How its container is identified; None: the product puts no container into a pod that has to be ended.
         init_containers: Globs on the names of the init containers that come with it, in the order in which they start.
+        init_first: How its injector puts its init container before the one of a mesh, behind which it has no network; None: it has none
+            that needs the network.
         ready: Answers 2xx when the task may start; None: the task does not wait for it.
         alive: Answers with any status while the process runs, earlier than ``ready``; distinguishes "not yet" from "gone".
         quit: The request that ends it; None: no request does.
@@ -285,6 +323,9 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             Native sidecars start in the opposite order, since the kubelet ends the last one first.
         injected_by: Globs on the name of its injector's webhook in a MutatingWebhookConfiguration.
         is_reinvoked: Whether the injector's own chart sets ``reinvocationPolicy: IfNeeded``, so that it may be called again for a pod.
+        left_by_injector: What only its injector leaves: each entry is a list of conditions, and the container was injected where all of
+            one entry hold. Any other container that the row identifies is a placeholder, by which a user customises what the injector
+            will add: it is neither moved, waited for nor ended. Empty: nothing injects it.
         hint: The annotations that make its injector enable the quit request.
         ends_by_itself: Whether it ends without a request once every other regular container has ended: a controller of the product
             ends it then.
@@ -304,12 +345,14 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sources: tuple[str, ...]
     match: Match | None = None
     init_containers: tuple[str, ...] = ()
+    init_first: InitFirst | None = None
     ready: EndpointRule | None = None
     alive: EndpointRule | None = None
     quit: QuitRule | None = None
     quit_order: int = 50
     injected_by: tuple[str, ...] = ()
     is_reinvoked: bool = False
+    left_by_injector: tuple[tuple[Condition, ...], ...] = ()
     hint: InjectorHint | None = None
     ends_by_itself: bool = False
     one_time: tuple[Condition, ...] = ()
@@ -325,11 +368,22 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             message = f"sidecar {self.id}: match needs names or markers"
             raise ValueError(message)
 
-    def hint_for(self, *, native: bool) -> InjectorHint | None:
-        """The annotations for its injector on a cluster with native sidecars, or on one without."""
-        if native and self.native is not None and (self.native.hint or self.native.convert):
-            return self.native.hint
-        return self.hint
+    def is_placeholder(self, pod: Pod, container: Container) -> bool:
+        """Whether this container, which the row identifies, has yet to be filled by the injector."""
+        if not self.left_by_injector:
+            return False
+        return not any(all(one.holds(pod, container) for one in entry) for entry in self.left_by_injector)
+
+    def is_one_time(self, pod: Pod, container: Container) -> bool:
+        """Whether this container, which the row identifies, does its work once and ends."""
+        return any_holds(self.one_time, pod, container)
+
+    def wants_quit_hint(self, pod: Pod) -> bool:
+        """Whether the quit request of its sidecar may be needed on a cluster with native sidecars."""
+        native = self.native
+        if self.hint is None or self.hint.with_native or native is None or not (native.hint or native.convert):
+            return self.hint is not None
+        return native.is_refused(pod)
 
     @property
     def has_any_name(self) -> bool:
@@ -368,7 +422,7 @@ def locate(sidecar: Sidecar, pod: Pod, container: Container) -> FoundSidecar:
     Where the process serves no status at all (Istio's status port "0"), its readiness can only be a 503, so it is not waited for.
     A one-time form has none: it may have ended before anything is sent.
     """
-    if any_holds(sidecar.one_time, pod, container):
+    if sidecar.is_one_time(pod, container):
         return FoundSidecar(container.name, sidecar.id, None, None, None, sidecar.quit_order, ends_by_itself=True, is_one_time=True)
     alive = _located(sidecar.alive, pod, container)
     is_mute = sidecar.alive is not None and alive is None
@@ -387,13 +441,34 @@ def _located(rule: EndpointRule | None, pod: Pod, container: Container) -> Endpo
     return None if rule is None else rule.locate(pod, container)
 
 
+class Injectors(msgspec.Struct, frozen=True):
+    """The injectors of a cluster, by the ids of their rows.
+
+    Args:
+        everywhere: Those that handle every pod of the opted-in namespaces.
+        installed: Those whose webhook is installed.
+
+    """
+
+    everywhere: frozenset[str] = frozenset()
+    installed: frozenset[str] = frozenset()
+
+    def are_in_play(self, sidecar: Sidecar, hint: InjectorHint, pod: Pod) -> bool:
+        """Whether the injector of this row will handle this pod."""
+        is_installed = sidecar.id in self.everywhere or (hint.when_installed and sidecar.id in self.installed)
+        return hint.is_in_play(pod, is_installed=is_installed)
+
+
 class Catalogue:
     """All known sidecars; the first row that matches wins, and an admin's own rows come before the built-in ones."""
 
     def __init__(self, sidecars: tuple[Sidecar, ...]) -> None:
         """Index the rows. Few names and images occur again and again, so the possible rows of each are cached."""
         self.sidecars = sidecars
-        self.with_hints = tuple(sidecar for sidecar in sidecars if sidecar.hint is not None or (sidecar.native and sidecar.native.hint))
+        self.with_hints = tuple([one for one in sidecars if one.hint or (one.native and one.native.hint)])
+        self.with_native_hint = tuple([(one, one.native.hint) for one in sidecars if one.native and one.native.hint])
+        self.with_init_first = tuple([one for one in sidecars if one.init_first])
+        self.with_quit_hint = tuple([(one, one.hint) for one in sidecars if one.hint])
         self.injected = tuple(sidecar for sidecar in sidecars if sidecar.injected_by)
         self._rows = lru_cache(maxsize=4096)(self._possible_rows)
 
@@ -406,17 +481,19 @@ class Catalogue:
                 return sidecar
         return None
 
-    def hints(self, pod: Pod, *, native: bool, everywhere: frozenset[str], installed: frozenset[str]) -> Iterator[InjectorHint]:
-        """The annotations for the injectors that will handle this pod.
+    def native_hints(self, pod: Pod, injectors: Injectors) -> Iterator[InjectorHint]:
+        """The annotations that make the injectors of this pod render native sidecars."""
+        for sidecar, hint in self.with_native_hint:
+            if injectors.are_in_play(sidecar, hint, pod):
+                yield hint
 
-        ``everywhere`` holds the ids of those that handle every pod, ``installed`` of those whose webhook is installed.
+    def quit_hints(self, pod: Pod, injectors: Injectors, *, beside_native: bool) -> Iterator[InjectorHint]:
+        """The annotations that make the injectors of this pod enable quit requests.
+
+        ``beside_native``: only where one may be needed although the cluster has native sidecars.
         """
-        for sidecar in self.with_hints:
-            hint = sidecar.hint_for(native=native)
-            if hint is None:
-                continue
-            is_installed = sidecar.id in everywhere or (hint.when_installed and sidecar.id in installed)
-            if hint.is_in_play(pod, is_installed=is_installed):
+        for sidecar, hint in self.with_quit_hint:
+            if injectors.are_in_play(sidecar, hint, pod) and (not beside_native or sidecar.wants_quit_hint(pod)):
                 yield hint
 
     def _possible_rows(self, name: str, image: str) -> tuple[tuple[Sidecar, Match], ...]:

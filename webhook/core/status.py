@@ -28,6 +28,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
         shell: Where the wrapper's shell comes from.
         sidecars: How each container beside the task ends.
         no_native: What the cluster lacks, where that is why no sidecar was made native.
+        restored: Native sidecars to which the webhook gave back the ``restartPolicy`` that another webhook had removed.
         not_converted: Sidecars that stayed regular containers on a cluster with native sidecars, each with the reason.
 
     """
@@ -39,6 +40,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     shell: ShellSource | None = None
     sidecars: dict[str, ContainerEnd] = {}
     no_native: NativeSupport | None = None
+    restored: tuple[str, ...] = ()
     not_converted: dict[str, NotConvertedReason] = {}
 
     def as_text(self) -> str:
@@ -57,5 +59,6 @@ def status_of(facts: Facts, mutate: Mutate) -> Status:
         shell=wrap.shell_source if wrap else None,
         sidecars=mutate.ends,
         no_native=mutate.no_native,
+        restored=mutate.restored,
         not_converted=mutate.conversion.not_converted,
     )

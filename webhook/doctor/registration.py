@@ -107,7 +107,7 @@ class RegisteredWebhook(msgspec.Struct, frozen=True):
 
     def injects(self, catalogue: Catalogue) -> frozenset[str]:
         """The catalogue ids of the sidecars that it injects."""
-        return installed_injectors([MutatingWebhook(self.configuration, self.name, self.reinvocationPolicy)], catalogue)[0]
+        return installed_injectors([MutatingWebhook(self.configuration, self.name, self.reinvocationPolicy)], catalogue).ids
 
 
 class ConfigurationMetadata(msgspec.Struct, frozen=True):

@@ -69,6 +69,11 @@ class Nodes:
         """The number of virtual nodes."""
         return sum(node.is_virtual for node in self._by_name.values())
 
+    @property
+    def virtual_names(self) -> frozenset[str]:
+        """Names of the virtual nodes."""
+        return frozenset([node.name for node in self._by_name.values() if node.is_virtual])
+
     def __len__(self) -> int:
         """The number of nodes, virtual ones included."""
         return len(self._by_name)

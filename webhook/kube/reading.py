@@ -19,6 +19,9 @@ VERSION_PATH: Final = "/version"
 NODES_PATH: Final = "/api/v1/nodes"
 CONFIGURATIONS_PATH: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 
+VERSION_LABEL: Final = "app.kubernetes.io/version"
+"""https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/"""
+
 PAGE: Final = 500
 """Objects in one response, as in client-go: some megabytes of nodes, which are freed when the next page is read."""
 
@@ -74,6 +77,10 @@ class _Webhook(msgspec.Struct, rename="camel"):
 class _Configuration(msgspec.Struct):
     metadata: _Object
     webhooks: list[_Webhook] | None = None
+
+    @property
+    def version(self) -> str:
+        return (self.metadata.labels or {}).get(VERSION_LABEL, "")
 
 
 class Page(msgspec.Struct):
@@ -137,7 +144,7 @@ def read_server(reader: ApiReader) -> ServerVersion:
 def list_webhooks(reader: ApiReader) -> list[MutatingWebhook]:
     """All webhooks of all MutatingWebhookConfigurations. ClusterError."""
     return [
-        MutatingWebhook(configuration.metadata.name, webhook.name, webhook.reinvocation_policy)
+        MutatingWebhook(configuration.metadata.name, webhook.name, webhook.reinvocation_policy, configuration.version)
         for page in pages(reader, CONFIGURATIONS_PATH)
         for configuration in [decode(item, _Configuration) for item in page.items or ()]
         for webhook in configuration.webhooks or ()

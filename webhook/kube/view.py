@@ -67,15 +67,18 @@ class ClusterView:
         with self._writing:
             self._oldest = nodes.oldest
             self._listener.nodes_counted(len(nodes), nodes.virtual)
-            self._publish(replace(self._observed, are_nodes_known=True, oldest_kubelet=self._oldest and self._oldest.kubelet))
+            oldest = self._oldest and self._oldest.kubelet
+            observed = replace(self._observed, are_nodes_known=True, oldest_kubelet=oldest, virtual_nodes=nodes.virtual_names)
+            self._publish(observed)
 
     def update_webhooks(self, webhooks: Iterable[MutatingWebhook]) -> None:
         """Take over the mutating webhooks, which show the installed injectors."""
-        installed, reinvoked = installed_injectors(webhooks, self._catalogue)
+        installed = installed_injectors(webhooks, self._catalogue)
         with self._writing:
-            if installed != self._observed.injectors:
-                self._listener.injectors_changed(installed)
-            self._publish(replace(self._observed, injectors=installed, reinvoked=reinvoked))
+            if installed.ids != self._observed.injectors:
+                self._listener.injectors_changed(installed.ids)
+            observed = replace(self._observed, injectors=installed.ids, reinvoked=installed.reinvoked, injector_versions=installed.versions)
+            self._publish(observed)
 
     def _publish(self, observed: ClusterObservation) -> None:
         before, after = self.current.support, assess(observed, *self._rule)

@@ -83,10 +83,10 @@ def test_an_injector_is_installed_by_the_name_of_its_webhook_and_comes_again_whe
         MutatingWebhook("linkerd-proxy-injector", "linkerd-proxy-injector.linkerd.io"),
         MutatingWebhook("another", "webhook.example.com", "IfNeeded"),
     ]
-    installed, reinvoked = installed_injectors(webhooks, policy.catalogue)
+    installed = installed_injectors(webhooks, policy.catalogue)
 
-    assert {"istio", "linkerd"} <= installed
-    assert "dapr" not in installed
-    assert "istio" in reinvoked
-    assert "linkerd" not in reinvoked
-    assert reinvoked < installed
+    assert {"istio", "linkerd"} <= installed.ids
+    assert "dapr" not in installed.ids
+    assert "istio" in installed.reinvoked
+    assert "linkerd" not in installed.reinvoked
+    assert installed.reinvoked < installed.ids

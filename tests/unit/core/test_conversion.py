@@ -24,6 +24,7 @@ from tests.support.task_pods import (
     DATAPLANE,
     FLUENT_BIT,
     GCSFUSE,
+    GCSFUSE_VOLUMES,
     GIT_SYNC,
     after_conversion,
     annotated,
@@ -39,7 +40,7 @@ from tests.support.task_pods import (
 )
 from webhook.core import names
 from webhook.core.admission import admit, treat
-from webhook.core.cluster import Cluster, NativeSupport
+from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster, NativeSupport
 from webhook.core.reasons import NotConvertedReason
 from webhook.core.review import parse_review, render_review
 from webhook.core.version import Version
@@ -54,7 +55,11 @@ if TYPE_CHECKING:
 
 
 def test_a_container_that_ends_by_itself_to_do_its_work_is_not_started_again_and_again(policy: Policy) -> None:
-    prefetch = {"name": "gke-gcsfuse-metadata-prefetch", "image": "gke.gcr.io/gcs-fuse-csi-driver-metadata-prefetch:v1.15.0"}
+    prefetch = {
+        "name": "gke-gcsfuse-metadata-prefetch",
+        "image": "gke.gcr.io/gcs-fuse-csi-driver-metadata-prefetch:v1.15.0",
+        "securityContext": {"runAsUser": 65534},
+    }
     pod = vault_pod(command=["vault"], args=["agent", "-exit-after-auth"])
     pod["spec"]["containers"].append(prefetch)
 
@@ -119,13 +124,35 @@ def test_the_last_regular_container_is_never_moved(policy: Policy) -> None:
     assert regular_of(after_conversion(pod, policy)) == ["istio-proxy"]
 
 
-def test_a_placeholder_that_istio_will_overlay_is_not_moved(policy: Policy) -> None:
+@pytest.mark.parametrize("image", ["auto", "registry.example.com/mirror/proxyv2:1.24.2"])
+def test_a_placeholder_that_istio_will_overlay_is_not_moved(image: str, policy: Policy) -> None:
     """Its injector moves it itself, with what the user customised (istio pkg/kube/inject/webhook.go moveContainer)."""
-    pod = task_pod({"name": "istio-proxy", "image": "auto"}, annotations={"sidecar.istio.io/inject": "true"})
+    pod = task_pod({"name": "istio-proxy", "image": image}, annotations={"sidecar.istio.io/inject": "true"})
     after = after_conversion(pod, policy)
 
     assert regular_of(after) == ["base", "istio-proxy"]
     assert after["metadata"]["annotations"]["sidecar.istio.io/nativeSidecar"] == "true"
+
+
+def test_the_driver_of_gcsfuse_takes_an_injected_sidecar_by_its_mount_and_user_and_so_does_the_webhook(policy: Policy) -> None:
+    """A user's placeholder has an image or resources of his own (gcs-fuse-csi-driver pkg/webhook/parsers.go)."""
+    placeholders = [{key: value for key, value in GCSFUSE.items() if key != left} for left in ("securityContext", "volumeMounts")]
+
+    for placeholder in placeholders:
+        after = after_conversion(task_pod(placeholder, volumes=GCSFUSE_VOLUMES), policy)
+        assert status_of(after)["sidecars"] == {"gke-gcsfuse-sidecar": "placeholder"}
+        assert regular_of(after) == ["base", "gke-gcsfuse-sidecar"]
+
+
+def test_a_placeholder_is_neither_waited_for_nor_ended_nor_taken_for_the_task(policy: Policy) -> None:
+    pod = task_pod({"name": "istio-proxy", "image": "mirror/proxyv2:1"})
+    pod["spec"]["containers"].reverse()
+    for one in pod["spec"]["containers"]:
+        one["name"] = "etl" if one["name"] == "base" else one["name"]
+    after = after_conversion(pod, policy, UNKNOWN_CLUSTER)
+
+    assert (status_of(after)["treatment"], status_of(after)["main"]) == ("labelled", "etl")
+    assert [one.get("command") for one in after["spec"]["containers"]] == [one.get("command") for one in pod["spec"]["containers"]]
 
 
 def test_a_task_that_runs_a_sidecars_image_is_the_task(policy: Policy) -> None:
@@ -178,10 +205,10 @@ WITHOUT_RULE: Final = {
     "Kuma, whose control plane looks among the regular containers": ({"name": "kuma-sidecar", "image": "kumahq/kuma-dp:2.10"}, {"annotations": {"kuma.io/sidecar-injected": "true"}}),
     "Datadog, whose injector looks there only": ({"name": "datadog-agent-injected", "image": "datadog/agent:7"}, {}),
     "App Mesh, whose injector looks there only": ({"name": "envoy", "image": "aws-appmesh-envoy:v1", "env": [{"name": "APPMESH_RESOURCE_ARN", "value": "x"}]}, {}),
-    "Azure's proxy, which its webhook would add again": ({"name": "azwi-proxy", "image": "mcr.microsoft.com/oss/azure/workload-identity/proxy:v1.5.0"}, {}),
+    "Azure's proxy, which its webhook would add again": ({"name": "azwi-proxy", "image": "mcr.microsoft.com/oss/azure/workload-identity/proxy:v1.5.0", "args": ["--proxy-port=8000"]}, {}),
     "the Cloud SQL operator's proxy, which it would add again": (
         {"name": "csql-ns-db", "image": "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2", "env": [{"name": "CSQL_PROXY_USER_AGENT", "value": "cloud-sql-proxy-operator/1"}]}, {}),
-    "an Istio agent without Envoy": ({"name": "istio-proxy", "image": "istio/proxyv2:1.26.8", "env": [{"name": "DISABLE_ENVOY", "value": "true"}]}, {}),
+    "an Istio agent without Envoy": ({"name": "istio-proxy", "image": "istio/proxyv2:1.26.8", "args": ["proxy", "sidecar"], "env": [{"name": "DISABLE_ENVOY", "value": "true"}]}, {}),
 }  # fmt: skip
 
 
@@ -207,37 +234,66 @@ AGAIN: Final = frozenset({"istio", "dapr"})
 
 
 @pytest.mark.parametrize(
-    ("image", "reinvoked", "is_moved"),
+    ("version", "reinvoked", "is_moved"),
     [
-        ("istio/proxyv2:1.24.0", AGAIN, True),
-        ("istio/proxyv2:1.24.0", UNKNOWN, True),
-        ("istio/proxyv2:1.30.3-distroless", AGAIN, True),
-        ("istio/proxyv2:1.23.6", CALLED_ONCE, True),
-        ("istio/proxyv2:1.23.6", AGAIN, False),
-        ("istio/proxyv2:1.23.6", UNKNOWN, False),
-        ("istio/proxyv2:latest", CALLED_ONCE, True),
-        ("istio/proxyv2:latest", AGAIN, False),
-        ("registry:5000/istio/proxyv2@sha256:00", UNKNOWN, False),
+        (Version(1, 24), AGAIN, True),
+        (Version(1, 24), UNKNOWN, True),
+        (Version(1, 30, 3), AGAIN, True),
+        (Version(1, 23, 6), CALLED_ONCE, True),
+        (Version(1, 23, 6), AGAIN, False),
+        (Version(1, 23, 6), UNKNOWN, False),
+        (None, CALLED_ONCE, True),
+        (None, AGAIN, False),
+        (None, UNKNOWN, False),
     ],
 )
 def test_istios_proxy_is_moved_where_its_injector_obeys_the_annotation_or_comes_no_more(
-    image: str, reinvoked: frozenset[str] | None, is_moved: bool, policy: Policy
+    version: Version | None, reinvoked: frozenset[str] | None, is_moved: bool, policy: Policy
 ) -> None:
     """Else it would add a second istio-proxy among the regular containers, and the pod would be refused."""
-    cluster = Cluster(NativeSupport.READY, Version(1, 34, 4), frozenset(), reinvoked)
+    assert not_converted(istio_pod(), policy, of_version("istio", version, reinvoked)) == (
+        {} if is_moved else {"istio-proxy": NotConvertedReason.REINJECTION}
+    )
 
-    assert not_converted(istio_pod(image=image), policy, cluster) == ({} if is_moved else {"istio-proxy": NotConvertedReason.REINJECTION})
+
+def of_version(injector: str, version: Version | None, reinvoked: frozenset[str] | None) -> Cluster:
+    """A cluster whose configuration of this injector names this version."""
+    versions = {injector: version} if version else {}
+    return Cluster(NativeSupport.READY, Version(1, 34, 4), frozenset(), reinvoked, injector_versions=versions)
+
+
+@pytest.mark.parametrize("image", ["istio/proxyv2:1.30.3", "registry:5000/mesh/proxyv2:1.99", "istio/proxyv2@sha256:00"])
+def test_an_images_tag_which_the_pod_may_set_never_shows_what_the_injector_does_when_it_is_called_again(image: str, policy: Policy) -> None:
+    assert not_converted(istio_pod(image=image), policy, of_version("istio", None, AGAIN)) == {
+        "istio-proxy": NotConvertedReason.REINJECTION
+    }
+    assert not_converted(
+        task_pod({**DAPRD, "image": "mirror/daprd:2024.10"}, labels=DAPR_MARKS), policy, of_version("dapr", None, AGAIN)
+    ) == {"daprd": NotConvertedReason.REINJECTION}
+
+
+def test_istio_with_another_template_does_not_obey_its_annotation(policy: Policy) -> None:
+    pod = annotated(istio_pod(), {"inject.istio.io/templates": "sidecar,spire"})
+
+    assert not_converted(pod, policy, of_version("istio", Version(1, 30), AGAIN)) == {"istio-proxy": NotConvertedReason.REINJECTION}
+    assert not_converted(pod, policy, of_version("istio", Version(1, 30), CALLED_ONCE)) == {}
 
 
 @pytest.mark.parametrize(
-    ("image", "reinvoked", "is_moved"),
-    [("daprd:1.18.0", AGAIN, True), ("daprd:1.17.9", CALLED_ONCE, True), ("daprd:1.17.9", AGAIN, False), ("daprd:1.17.9", UNKNOWN, False)],
+    ("version", "reinvoked", "is_moved"),
+    [
+        (Version(1, 18), AGAIN, True),
+        (Version(1, 17, 9), CALLED_ONCE, True),
+        (Version(1, 17, 9), AGAIN, False),
+        (Version(1, 17, 9), UNKNOWN, False),
+        (None, AGAIN, False),
+    ],
 )
 def test_daprs_sidecar_is_moved_where_its_injector_searches_both_lists_or_comes_no_more(
-    image: str, reinvoked: frozenset[str] | None, is_moved: bool, policy: Policy
+    version: Version | None, reinvoked: frozenset[str] | None, is_moved: bool, policy: Policy
 ) -> None:
-    cluster = Cluster(NativeSupport.READY, Version(1, 34, 4), frozenset(), reinvoked)
-    pod = task_pod({**DAPRD, "image": image}, labels=DAPR_MARKS)
+    cluster = of_version("dapr", version, reinvoked)
+    pod = task_pod(DAPRD, labels=DAPR_MARKS)
 
     assert not_converted(pod, policy, cluster) == ({} if is_moved else {"daprd": NotConvertedReason.REINJECTION})
 
@@ -249,7 +305,7 @@ def test_daprs_sidecar_is_moved_where_its_injector_searches_both_lists_or_comes_
         (inject_linkerd(task_pod(annotations={"linkerd.io/inject": "enabled"})), "linkerd-proxy"),
         (task_pod(DATAPLANE, annotations=CONSUL_MARKS), "consul-dataplane"),
         (task_pod(COLLECTOR), "otc-container"),
-        (task_pod(GCSFUSE), "gke-gcsfuse-sidecar"),
+        (task_pod(GCSFUSE, volumes=GCSFUSE_VOLUMES), "gke-gcsfuse-sidecar"),
     ],
 )
 def test_an_injector_that_finds_its_own_mark_or_container_may_come_again(pod: JSONObject, name: str, policy: Policy) -> None:
@@ -322,7 +378,7 @@ def test_a_status_annotation_that_is_not_there_is_not_made_up(policy: Policy) ->
 @pytest.mark.parametrize("env", [None, [], [{"name": "OTHER", "value": "1"}]])
 def test_gcsfuse_gets_the_variable_for_native(env: list[JSONObject] | None, policy: Policy) -> None:
     """Without it SIGTERM waits for an exit file that nobody writes."""
-    after = after_conversion(task_pod(GCSFUSE if env is None else {**GCSFUSE, "env": env}), policy)
+    after = after_conversion(task_pod(GCSFUSE if env is None else {**GCSFUSE, "env": env}, volumes=GCSFUSE_VOLUMES), policy)
 
     assert native(after, "gke-gcsfuse-sidecar")["env"] == [*(env or ()), {"name": "NATIVE_SIDECAR", "value": "TRUE"}]
 
@@ -330,11 +386,11 @@ def test_gcsfuse_gets_the_variable_for_native(env: list[JSONObject] | None, poli
 def test_gcsfuse_with_the_variable_gets_no_second_one(policy: Policy) -> None:
     env = [{"name": "NATIVE_SIDECAR", "value": "TRUE"}]
 
-    assert native(after_conversion(task_pod({**GCSFUSE, "env": env}), policy), "gke-gcsfuse-sidecar")["env"] == env
+    assert native(after_conversion(task_pod({**GCSFUSE, "env": env}, volumes=GCSFUSE_VOLUMES), policy), "gke-gcsfuse-sidecar")["env"] == env
 
 
 def test_gcsfuse_with_another_value_stays(policy: Policy) -> None:
-    pod = task_pod({**GCSFUSE, "env": [{"name": "NATIVE_SIDECAR", "value": "FALSE"}]})
+    pod = task_pod({**GCSFUSE, "env": [{"name": "NATIVE_SIDECAR", "value": "FALSE"}]}, volumes=GCSFUSE_VOLUMES)
 
     assert not_converted(pod, policy) == {"gke-gcsfuse-sidecar": NotConvertedReason.OPTED_OUT}
 

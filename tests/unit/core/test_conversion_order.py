@@ -5,6 +5,7 @@ The pods have the shape that the injectors' sources give them, as far as a rule 
 
 from __future__ import annotations
 
+import copy
 from itertools import permutations
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ from tests.support.task_pods import (
     DATAPLANE,
     FLUENT_BIT,
     GCSFUSE,
+    GCSFUSE_VOLUMES,
     KERBEROS,
     LEGACY_ISTIO,
     USER_INIT,
@@ -78,7 +80,7 @@ ORDERS: Final[dict[str, tuple[JSONObject, list[str]]]] = {
         inject_istio_native(task_pod(FLUENT_BIT, inits=(USER_INIT,))), ["istio-init", "istio-proxy", "logs", "prepare"],
     ),
     "the first to get a quit request is the last in the list, since the kubelet ends the last one first": (
-        task_pod(FLUENT_BIT, CLOUD_SQL, GCSFUSE), ["gke-gcsfuse-sidecar", "logs", "database"],
+        task_pod(FLUENT_BIT, CLOUD_SQL, GCSFUSE, volumes=GCSFUSE_VOLUMES), ["gke-gcsfuse-sidecar", "logs", "database"],
     ),
     "linkerd-proxy comes behind linkerd-init": (
         inject_linkerd(task_pod(FLUENT_BIT, inits=(USER_INIT,), annotations={"linkerd.io/inject": "enabled"})),
@@ -233,13 +235,47 @@ def test_the_annotation_before_istio_and_the_conversion_after_it_give_the_same_p
 
 def test_linkerds_proxy_is_converted_to_what_its_injector_renders_natively(policy: Policy) -> None:
     pod = task_pod(inits=(USER_INIT,), annotations={"linkerd.io/inject": "enabled"})
-    rendered = after_conversion(inject_linkerd(admitted(pod, policy, ABLE_CLUSTER)[1]), policy)
+    wanted = annotated(copy.deepcopy(pod), {"config.alpha.linkerd.io/proxy-enable-native-sidecar": "true"})
+    rendered = after_conversion(inject_linkerd(wanted), policy)
     converted = after_conversion(inject_linkerd(pod), policy)
 
-    assert converted == rendered
+    assert converted["spec"] == rendered["spec"]
+    assert native(inject_linkerd(wanted), "linkerd-proxy") == native(converted, "linkerd-proxy")
 
 
 def test_daprs_sidecar_is_converted_to_what_its_injector_renders_natively(policy: Policy) -> None:
     pod = task_pod(annotations={"dapr.io/enabled": "true"})
 
     assert after_conversion(inject_dapr(pod), policy) == after_conversion(inject_dapr(admitted(pod, policy, ABLE_CLUSTER)[1]), policy)
+
+
+def test_daprs_sidecar_starts_after_the_users_init_containers_whoever_makes_it_native(policy: Policy) -> None:
+    pod = task_pod(inits=(USER_INIT,), annotations={"dapr.io/enabled": "true"})
+    rendered = after_conversion(inject_dapr(admitted(pod, policy, ABLE_CLUSTER)[1]), policy)
+    converted = after_conversion(inject_dapr(pod), policy)
+
+    assert converted == rendered
+    assert inits_of(rendered) == ["prepare", "daprd"]
+
+
+def test_the_task_waits_for_a_native_daprd_whoever_has_made_it_native(policy: Policy) -> None:
+    """Its own rendering has no startup probe; the outbound health is served before the app is looked for."""
+    pod = task_pod(annotations={"dapr.io/enabled": "true"})
+    probe = {"path": "/v1.0/healthz/outbound", "port": 3501}
+
+    for injected in (inject_dapr(pod), inject_dapr(admitted(pod, policy, ABLE_CLUSTER)[1])):
+        assert native(after_conversion(injected, policy), "daprd")["startupProbe"]["httpGet"] == probe
+
+
+def test_a_daprd_without_a_public_port_gets_no_probe_since_the_kubelet_could_not_reach_it(policy: Policy) -> None:
+    pod = inject_dapr(task_pod(annotations={"dapr.io/enabled": "true"}))
+    container(pod, "daprd")["args"] = ["/daprd", "--dapr-http-port", "3500"]
+
+    assert "startupProbe" not in native(after_conversion(pod, policy), "daprd")
+
+
+def test_a_startup_probe_of_the_users_own_stays(policy: Policy) -> None:
+    pod = inject_dapr(admitted(task_pod(annotations={"dapr.io/enabled": "true"}), policy, ABLE_CLUSTER)[1])
+    native(pod, "daprd")["startupProbe"] = {"tcpSocket": {"port": 3501}}
+
+    assert native(after_conversion(pod, policy), "daprd")["startupProbe"] == {"tcpSocket": {"port": 3501}}

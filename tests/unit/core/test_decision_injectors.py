@@ -18,6 +18,7 @@ from tests.support.task_pods import (
     DATAPLANE,
     FLUENT_BIT,
     GCSFUSE,
+    GCSFUSE_VOLUMES,
     LINKERD_MARK,
     LINKERD_SWITCHES,
     after_conversion,
@@ -62,8 +63,14 @@ def saying(word: str) -> dict[str, tuple[JSONObject, str]]:
 
 REFUSALS: Final[dict[str, tuple[JSONObject, str]]] = {
     **{whose: case for word in ("false", "False", "FALSE", "f", "0", "no", "off", "") for whose, case in saying(word).items()},
+    **{whose: case for word in ("True", "1", "yes") for whose, case in saying(word).items() if whose.startswith("Istio")},
+    **{whose: case for word in ("yes", "on", "tRUE") for whose, case in saying(word).items() if whose.startswith(("Linkerd", "Consul"))},
+    **{whose: case for word in ("enabled", "2") for whose, case in saying(word).items() if whose.startswith("Dapr")},
     **{
-        f"gcsfuse's as {word}": (task_pod(GCSFUSE, annotations={"gke-gcsfuse/enable-native-sidecar": word}), "gke-gcsfuse-sidecar")
+        f"gcsfuse's as {word}": (
+            task_pod(GCSFUSE, volumes=GCSFUSE_VOLUMES, annotations={"gke-gcsfuse/enable-native-sidecar": word}),
+            "gke-gcsfuse-sidecar",
+        )
         for word in ("false", "False")
     },
 }
@@ -79,24 +86,53 @@ def test_the_users_false_wins(pod: JSONObject, name: str, policy: Policy) -> Non
     assert without_ours == pod["metadata"]["annotations"]
 
 
-CONSENTS: Final = {whose: case for word in ("true", "True", "1", "t", "yes", "on") for whose, case in saying(word).items()}
+GO_TRUE: Final = ("1", "t", "T", "true", "True", "TRUE")
+YES: Final = {"Istio": ("true",), "Linkerd": GO_TRUE, "Consul": GO_TRUE, "Dapr": ("y", "yes", "true", "on", "1", "Yes", "ON", " true ")}
+"""What each injector reads as yes: a comparison, strconv.ParseBool, dapr/kit IsTruthy."""
+
+CONSENTS: Final = {
+    whose: case for injector, words in YES.items() for word in words for whose, case in saying(word).items() if whose.startswith(injector)
+}
 
 
 @pytest.mark.parametrize(("pod", "name"), CONSENTS.values(), ids=CONSENTS)
-def test_another_word_for_true_is_no_refusal_and_stays_as_it_was_written(pod: JSONObject, name: str, policy: Policy) -> None:
+def test_each_word_that_an_injector_reads_as_yes_is_no_refusal_and_stays_as_it_was_written(
+    pod: JSONObject, name: str, policy: Policy
+) -> None:
     after = after_conversion(pod, policy)
-    said = {key: value for key, value in pod["metadata"]["annotations"].items() if key in SWITCHES}
+    said = {key: value for key, value in pod["metadata"]["annotations"].items() if key in {*SWITCHES, *LINKERD_SWITCHES}}
 
     assert name in inits_of(after)
     assert said.items() <= after["metadata"]["annotations"].items()
     assert said != {}
 
 
+def test_linkerds_word_of_a_namespace_wins_since_nothing_on_the_pod_overrides_it(policy: Policy) -> None:
+    """Linkerd copies a namespace's annotation to a pod that has none of its own (pkg/inject/inject.go AppendNamespaceAnnotations)."""
+    before = admitted(task_pod(annotations=LINKERD_MARK), policy, ABLE_CLUSTER)[1]
+    injected = inject_linkerd(before)
+    injected["metadata"]["annotations"]["config.linkerd.io/proxy-enable-native-sidecar"] = "false"
+    after = after_conversion(injected, policy)
+
+    assert set(before["metadata"]["annotations"]).isdisjoint(LINKERD_SWITCHES)
+    assert (status_of(after)["treatment"], status_of(after)["not_converted"]) == ("wrapped", {"linkerd-proxy": "opted-out"})
+    assert status_of(after)["sidecars"] == {"linkerd-proxy": "quit"}
+
+
+@pytest.mark.parametrize("switch", LINKERD_SWITCHES)
+def test_a_linkerd_proxy_that_the_pod_wants_regular_gets_its_quit_request_and_the_task_is_wrapped(switch: str, policy: Policy) -> None:
+    before = admitted(task_pod(annotations={**LINKERD_MARK, switch: "false"}), policy, ABLE_CLUSTER)[1]
+    after = after_conversion(inject_linkerd(before), policy)
+
+    assert status_of(after)["sidecars"] == {"linkerd-proxy": "quit"}
+    assert status_of(after)["treatment"] == "wrapped"
+
+
 # --- hints ---
 
 
 NATIVE_ISTIO: Final = {"sidecar.istio.io/nativeSidecar": "true"}
-NATIVE_LINKERD: Final = dict.fromkeys(LINKERD_SWITCHES, "true")
+QUIT_LINKERD: Final = {"config.linkerd.io/proxy-admin-shutdown": "enabled"}
 NATIVE_CONSUL: Final = {"consul.hashicorp.com/enable-consul-dataplane-as-sidecar": "true"}
 NATIVE_DAPR: Final = {"dapr.io/enable-native-sidecar": "true"}
 
@@ -106,22 +142,30 @@ HINTS: Final[dict[str, tuple[dict[str, str], dict[str, str], frozenset[str], dic
     "Istio by its label": ({}, {"sidecar.istio.io/inject": "true"}, frozenset(), NATIVE_ISTIO),
     "Istio by its revision": ({}, {"istio.io/rev": "stable"}, frozenset(), NATIVE_ISTIO),
     "Istio that is installed": ({}, {}, frozenset({"istio"}), NATIVE_ISTIO),
+    **{f"Istio by the word {word}": ({}, {"sidecar.istio.io/inject": word}, frozenset(), NATIVE_ISTIO) for word in ("True", "YES", "y", "On")},
+    "Istio by an empty label, which says nothing": ({}, {"sidecar.istio.io/inject": ""}, frozenset({"istio"}), NATIVE_ISTIO),
     "Istio that injects gRPC agents": ({"inject.istio.io/templates": "grpc-agent"}, {}, frozenset({"istio"}), {}),
+    "Istio by its own template": ({"inject.istio.io/templates": "sidecar"}, {}, frozenset({"istio"}), NATIVE_ISTIO),
+    "Istio by another template beside its own": ({"inject.istio.io/templates": "sidecar,spire"}, {}, frozenset({"istio"}), {}),
+    "Istio by another template": ({"inject.istio.io/templates": "spire"}, {}, frozenset({"istio"}), {}),
     "Istio, but the pod is in an ambient mesh": ({}, {"istio.io/dataplane-mode": "ambient"}, frozenset({"istio"}), {}),
     "Istio with the user's no": ({"sidecar.istio.io/nativeSidecar": "false"}, {}, frozenset({"istio"}), {}),
     "Istio with the user's no in another word": ({"sidecar.istio.io/nativeSidecar": "no"}, {}, frozenset({"istio"}), {}),
     "Istio with the user's yes": (NATIVE_ISTIO, {}, frozenset({"istio"}), {}),
-    "Linkerd with the user's yes in another word": (
-        {"linkerd.io/inject": "enabled", LINKERD_SWITCHES[0]: "True"}, {}, frozenset(), dict.fromkeys(LINKERD_SWITCHES[1:], "true")),
-    "Linkerd by its annotation": ({"linkerd.io/inject": "enabled"}, {}, frozenset(), NATIVE_LINKERD),
-    "Linkerd by its other annotation": ({"linkerd.io/inject": "ingress"}, {}, frozenset(), NATIVE_LINKERD),
-    "Linkerd that is installed": ({}, {}, frozenset({"linkerd"}), NATIVE_LINKERD),
+    "Linkerd by its annotation": ({"linkerd.io/inject": "enabled"}, {}, frozenset(), QUIT_LINKERD),
+    "Linkerd by its other annotation": ({"linkerd.io/inject": "ingress"}, {}, frozenset(), QUIT_LINKERD),
+    "Linkerd that is installed": ({}, {}, frozenset({"linkerd"}), QUIT_LINKERD),
     "Linkerd that is not wanted": ({"linkerd.io/inject": "disabled"}, {}, frozenset({"linkerd"}), {}),
-    **{f"Linkerd with the user's no in {switch}": ({"linkerd.io/inject": "enabled", switch: "false"}, {}, frozenset(), {}) for switch in LINKERD_SWITCHES},
+    **{f"Linkerd with the user's no in {switch}": ({"linkerd.io/inject": "enabled", switch: "false"}, {}, frozenset(), QUIT_LINKERD) for switch in LINKERD_SWITCHES},
+    "Linkerd whose quit the user does not want": ({"linkerd.io/inject": "enabled", "config.linkerd.io/proxy-admin-shutdown": "disabled"}, {}, frozenset(), {}),
     "Consul by its annotation": ({"consul.hashicorp.com/connect-inject": "true"}, {}, frozenset(), NATIVE_CONSUL),
+    **{f"Consul by the word {word}": ({"consul.hashicorp.com/connect-inject": word}, {}, frozenset(), NATIVE_CONSUL) for word in GO_TRUE},
+    "Consul by a word that it does not read": ({"consul.hashicorp.com/connect-inject": "yes"}, {}, frozenset(), {}),
     "Consul that is not wanted": ({"consul.hashicorp.com/connect-inject": "false"}, {}, frozenset({"consul"}), {}),
     "Consul that is installed injects only where a pod says so": ({}, {}, frozenset({"consul"}), {}),
     "Dapr by its annotation": ({"dapr.io/enabled": "true"}, {}, frozenset(), NATIVE_DAPR),
+    **{f"Dapr by the word {word}": ({"dapr.io/enabled": word}, {}, frozenset(), NATIVE_DAPR) for word in YES["Dapr"]},
+    "Dapr by a word that it does not read": ({"dapr.io/enabled": "enabled"}, {}, frozenset(), {}),
     "Dapr that is installed injects only where a pod says so": ({}, {}, frozenset({"dapr"}), {}),
     "Vault has no switch, and its quit is not needed": ({"vault.hashicorp.com/agent-inject": "true"}, {}, frozenset({"vault"}), {}),
     "no injector": ({}, {}, frozenset(), {}),
@@ -147,7 +191,7 @@ EVERYBODY: Final = {
     "consul.hashicorp.com/connect-inject": "true",
     "dapr.io/enabled": "true",
 }
-SWITCHES: Final = {*NATIVE_ISTIO, *NATIVE_LINKERD, *NATIVE_CONSUL, *NATIVE_DAPR}
+SWITCHES: Final = {*NATIVE_ISTIO, *NATIVE_CONSUL, *NATIVE_DAPR}
 
 
 def injector_annotations(pod: JSONObject, policy: Policy, cluster: Cluster = ABLE_CLUSTER) -> set[str]:

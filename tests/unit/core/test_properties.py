@@ -19,9 +19,10 @@ from tests.support.strategies import CLUSTERS, CONTAINER_FIELDS, IDS, JSON, NEAR
 from webhook.core.admission import admit
 from webhook.core.cluster import NATIVE_SERVER, Cluster
 from webhook.core.errors import MalformedReviewError
-from webhook.core.names import CANONICAL_NAME, HELPER_CONTAINER, HELPER_VOLUME, PREFIX, STATUS_ANNOTATION
+from webhook.core.names import CANONICAL_NAME, HELPER_CONTAINER, HELPER_VOLUME, MODE_ANNOTATION, PREFIX, STATUS_ANNOTATION
 from webhook.core.review import parse_review, render_review
 from webhook.core.short_name import is_label_value, to_label_value
+from webhook.core.version import Version
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
@@ -41,14 +42,12 @@ ISTIOS = (inject_istio, inject_istio_with_hold, inject_istio_native)
 ALL_INJECTORS = (*ISTIOS, inject_linkerd, inject_vault, inject_dapr)
 INJECTORS = st.lists(st.sampled_from(ALL_INJECTORS), max_size=3, unique=True)
 
+SIMULATED_ISTIO = Version(1, 26, 8)
 ISTIO_STATUS = "sidecar.istio.io/status"
 SWITCHES = (
     "vault.hashicorp.com/agent-enable-quit",
     "config.linkerd.io/proxy-admin-shutdown",
     "sidecar.istio.io/nativeSidecar",
-    "config.linkerd.io/proxy-enable-native-sidecar",
-    "config.beta.linkerd.io/proxy-enable-native-sidecar",
-    "config.alpha.linkerd.io/proxy-enable-native-sidecar",
     "consul.hashicorp.com/enable-consul-dataplane-as-sidecar",
     "dapr.io/enable-native-sidecar",
 )
@@ -89,6 +88,8 @@ def test_applying_twice_changes_nothing(pod: JSONObject, injectors: list[Injecto
 def test_an_injector_before_or_after_us_gives_the_same_end_state(
     pod: JSONObject, injector: Injector, policy: Policy, cluster: Cluster
 ) -> None:
+    # An injector of unknown age that may be called again finishes this itself: tests/e2e/api_server/test_native_orders.py.
+    cluster = msgspec.structs.replace(cluster, injector_versions={"istio": SIMULATED_ISTIO})
     after_it = admitted(injector(pod), policy, cluster)[1]
     around_it = admitted(injector(admitted(pod, policy, cluster)[1]), policy, cluster)[1]
 
@@ -98,17 +99,22 @@ def test_an_injector_before_or_after_us_gives_the_same_end_state(
 def end_state(pod: JSONObject) -> JSONObject:
     """The pod without what depends on who came first and means nothing to a node.
 
-    That is the container that Istio names to kubectl (the first of those that were regular ones when it came), and the
-    order of the volumes: a map by name (core/v1 types.go: PodSpec.Volumes, listType=map).
+    That is the container that Istio names to kubectl (the first of those that were regular ones when it came), the
+    order of the volumes: a map by name (core/v1 types.go: PodSpec.Volumes, listType=map), and Linkerd's endpoint for a quit request, to
+    which nobody sends one where its proxy is native.
     """
     pod = copy.deepcopy(pod)
-    (pod["metadata"].get("annotations") or {}).pop("kubectl.kubernetes.io/default-container", None)
+    for annotation in ("kubectl.kubernetes.io/default-container", "config.linkerd.io/proxy-admin-shutdown"):
+        (pod["metadata"].get("annotations") or {}).pop(annotation, None)
+    for container in pod["spec"].get("initContainers") or ():
+        if container["name"] == "linkerd-proxy" and container.get("restartPolicy") == "Always":
+            container["env"] = [one for one in container["env"] if one["name"] != "LINKERD2_PROXY_SHUTDOWN_ENDPOINT_ENABLED"]
     if pod["spec"].get("volumes"):
         pod["spec"]["volumes"].sort(key=lambda volume: str(volume["name"]))
     return pod
 
 
-# Dapr's injector appends its native sidecar; ours goes before the user's init containers (see the law below). Two meshes are one too many.
+# Two meshes are one too many.
 MESHES = (*ISTIOS, inject_linkerd)
 PAIRS = st.permutations((None, inject_vault)).flatmap(
     lambda pair: st.tuples(*(st.sampled_from(MESHES) if one is None else st.just(one) for one in pair))
@@ -139,11 +145,33 @@ def is_all_native(pod: JSONObject) -> bool:
 
 @with_pods
 @given(airflow_pods(), POLICIES)
-def test_dapr_before_or_after_us_differs_by_no_more_than_its_place(pod: JSONObject, policy: Policy) -> None:
+def test_dapr_before_or_after_us_gives_the_same_end_state(pod: JSONObject, policy: Policy) -> None:
+    pod = copy.deepcopy(pod)
+    pod["metadata"]["annotations"] = {**(pod["metadata"].get("annotations") or {}), "dapr.io/enabled": "true"}
     after_it = admitted(inject_dapr(pod), policy, ABLE_CLUSTER)[1]
     around_it = admitted(inject_dapr(admitted(pod, policy, ABLE_CLUSTER)[1]), policy, ABLE_CLUSTER)[1]
 
-    assert by_name(around_it) == by_name(after_it)
+    assert end_state(around_it) == end_state(after_it)
+
+
+@with_pods
+@given(airflow_pods(), INJECTORS, POLICIES)
+def test_what_an_injector_with_old_types_takes_from_native_sidecars_is_given_back(
+    pod: JSONObject, injectors: list[Injector], policy: Policy
+) -> None:
+    pod = copy.deepcopy(pod)
+    (pod["metadata"].get("annotations") or {}).pop(MODE_ANNOTATION, None)
+    treated = admitted(inject(pod, injectors), policy, ABLE_CLUSTER)[1]
+    before = {one["name"] for one in treated["spec"].get("initContainers") or () if one.get("restartPolicy") == "Always"}
+    known = before & {"istio-proxy", "linkerd-proxy", "vault-agent", "daprd"}
+    stripped = copy.deepcopy(treated)
+    for one in stripped["spec"].get("initContainers") or ():
+        if one["name"] in known:
+            del one["restartPolicy"]
+    outcome, after = admitted(stripped, policy, ABLE_CLUSTER)
+
+    assert by_name(after) == by_name(treated)
+    assert outcome.status is None or set(outcome.status.restored) == known
 
 
 @with_pods

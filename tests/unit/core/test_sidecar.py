@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from webhook.core.built_in import built_in_sidecars
 from webhook.core.pod import Pod
-from webhook.core.sidecar import Catalogue, Endpoint, FoundSidecar, locate, parse_sidecars
+from webhook.core.sidecar import Catalogue, Endpoint, FoundSidecar, Injectors, locate, parse_sidecars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -200,7 +200,7 @@ def test_gos_words_for_true_request_an_injection(word: str) -> None:
         msgspec.json.encode({"metadata": {"annotations": {"vault.hashicorp.com/agent-inject": word}}, "spec": {"containers": []}}), type=Pod
     )
 
-    hints = CATALOGUE.hints(pod, native=False, everywhere=frozenset(), installed=frozenset())
+    hints = CATALOGUE.quit_hints(pod, Injectors(), beside_native=False)
     assert [hint.annotations for hint in hints] == [{"vault.hashicorp.com/agent-enable-quit": "true"}]
 
 

@@ -113,6 +113,26 @@ def test_a_condition_that_takes_two_of_gos_words_for_true_takes_all(row: Sidecar
     for conditions in (row.quit.enabled_by if row.quit else (), row.hint.when if row.hint else ()):
         for subject in {subject_of(one) for one in conditions if one.value == "True"}:
             assert {one.value for one in conditions if subject_of(one) == subject} == TRUE
+        assert all(one.one_of == TRUE for one in conditions if "True" in one.one_of)
+
+
+@each_row
+def test_a_row_with_an_injector_says_by_what_it_is_known_that_it_has_injected(row: Sidecar) -> None:
+    """A name and an image are a user's: he may customise by them what will be injected."""
+    has_injector = row.injected_by or row.hint or (row.native and (row.native.hint or row.native.by_injector))
+    assert bool(row.left_by_injector) or not has_injector, f"{row.id} needs left_by_injector: a placeholder must not be moved"
+    for entry in row.left_by_injector:
+        assert entry
+        assert not all(condition.image for condition in entry)
+
+
+@each_row
+def test_words_that_are_read_in_any_case_are_written_in_small_letters(row: Sidecar) -> None:
+    hints = [hint for hint in (row.hint, row.native and row.native.hint) if hint]
+    lists = [(hint.any_case, hint.yes_words) for hint in hints]
+    lists += [(one.any_case, one.one_of | one.none_of) for hint in hints for one in (*hint.when, *hint.unless)]
+
+    assert [words for any_case, words in lists if any_case and words != {word.lower().strip() for word in words}] == []
 
 
 def subject_of(condition: Condition) -> tuple[str | None, str | None]:

@@ -75,12 +75,22 @@ def test_a_list_without_items_has_none() -> None:
     assert (len(nodes), nodes.oldest, position) == (0, None, "3")
 
 
-def test_the_webhooks_of_all_configurations_are_listed_with_their_reinvocation() -> None:
-    istio = {"metadata": {"name": "istio"}, "webhooks": [{"name": "a.istio.io", "reinvocationPolicy": "IfNeeded"}, {"name": "b.istio.io"}]}
-    empty = {"metadata": {"name": "empty"}}
-    reader = FakeApiReader({CONFIGURATIONS_PATH: [page(istio, following="more"), page(empty)]})
+def test_the_webhooks_of_all_configurations_are_listed_with_their_reinvocation_and_version() -> None:
+    labels = {"app.kubernetes.io/version": "1.26.8"}
+    istio = {
+        "metadata": {"name": "istio", "labels": labels},
+        "webhooks": [{"name": "a.istio.io", "reinvocationPolicy": "IfNeeded"}, {"name": "b.istio.io"}],
+    }
+    vault = {"metadata": {"name": "vault"}, "webhooks": [{"name": "v"}]}
+    reader = FakeApiReader(
+        {CONFIGURATIONS_PATH: [page(istio, following="more"), page(vault, following="even more"), page({"metadata": {"name": "empty"}})]}
+    )
 
-    assert list_webhooks(reader) == [MutatingWebhook("istio", "a.istio.io", "IfNeeded"), MutatingWebhook("istio", "b.istio.io", "Never")]
+    assert list_webhooks(reader) == [
+        MutatingWebhook("istio", "a.istio.io", "IfNeeded", "1.26.8"),
+        MutatingWebhook("istio", "b.istio.io", "Never", "1.26.8"),
+        MutatingWebhook("vault", "v", "Never", ""),
+    ]
 
 
 def test_the_events_of_a_watch_are_read_with_their_resource_version() -> None:

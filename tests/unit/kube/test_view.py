@@ -98,3 +98,22 @@ def test_a_listener_is_notified_of_injectors_when_they_have_changed(view: Cluste
     assert ["istio" in found for found in listener.injectors] == [True, False]
     view.update_webhooks([istio])
     assert view.current.injectors == view.current.reinvoked != frozenset()
+
+
+def test_an_injector_is_as_old_as_the_oldest_of_its_configurations_and_of_unknown_age_if_one_names_no_version(view: ClusterView) -> None:
+    def of_version(version: str) -> MutatingWebhook:
+        return MutatingWebhook(f"istio-{version}", "rev.namespace.sidecar-injector.istio.io", "IfNeeded", version)
+
+    view.update_webhooks([of_version("1.26.8"), of_version("1.20.1")])
+    assert view.current.injector_versions == {"istio": Version(1, 20, 1)}
+    view.update_webhooks([of_version("1.26.8"), of_version("")])
+    assert view.current.injector_versions == {}
+
+
+def test_the_names_of_virtual_nodes_are_known(view: ClusterView) -> None:
+    nodes = Nodes()
+    nodes.put(make_node("aci", {"type": "virtual-kubelet"}, "v1.19.10-vk"))
+    nodes.put(make_node("worker", {}, "v1.34.2"))
+    view.update_nodes(nodes)
+
+    assert view.current.virtual_nodes == frozenset({"aci"})

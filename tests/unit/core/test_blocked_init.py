@@ -1,0 +1,66 @@
+"""The warning for an init container of Vault's that a mesh cuts off from the network (hashicorp/vault-k8s#41)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from demo.simulated_injectors import inject_istio, inject_istio_native, inject_linkerd, inject_vault
+from tests.support.pods import ABLE_CLUSTER, admitted
+from tests.support.task_pods import annotated, task_pod
+from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster, NativeSupport
+
+if TYPE_CHECKING:
+    from demo.simulated_injectors import Injector
+    from tests.support.json_object import JSONObject
+    from webhook.core.policy import Policy
+
+INIT_FIRST: Final = "vault.hashicorp.com/agent-init-first"
+LINE: Final = f'Set the annotation {INIT_FIRST}: "true"'
+
+
+def vault_task(**annotations: str) -> JSONObject:
+    """A pod that enables Vault's agent and Linkerd."""
+    return task_pod(annotations={"vault.hashicorp.com/agent-inject": "true", "linkerd.io/inject": "enabled", **annotations})
+
+
+def warned(pod: JSONObject, policy: Policy, cluster: Cluster = UNKNOWN_CLUSTER) -> list[str]:
+    """The warnings that name the annotation."""
+    return [warning for warning in admitted(pod, policy, cluster)[0].warnings if INIT_FIRST in warning]
+
+
+@pytest.mark.parametrize("mesh", [inject_istio, inject_linkerd])
+def test_behind_the_init_container_of_a_mesh_the_line_to_paste_is_in_a_warning(mesh: Injector, policy: Policy) -> None:
+    (warning,) = warned(inject_vault(mesh(vault_task())), policy)
+
+    assert warning.startswith("airflow-sidecar-webhook: vault-agent-init needs the network before the ")
+    assert warning.endswith(LINE)
+    assert len(warning) <= 256
+
+
+def test_so_it_is_before_the_injection_where_the_mesh_is_known_to_inject(policy: Policy) -> None:
+    pod = annotated(vault_task(), {"sidecar.istio.io/inject": "true"})
+    installed = Cluster(NativeSupport.OLD_SERVER, injectors=frozenset({"istio"}))
+
+    assert warned(pod, policy) != []
+    assert warned(vault_task(), policy, installed) != []
+    assert warned(vault_task(), policy) == []
+
+
+FINE: Final[dict[str, tuple[JSONObject, Cluster]]] = {
+    "Vault's comes first": (inject_istio(inject_vault(vault_task())), UNKNOWN_CLUSTER),
+    "the user has put it first": (inject_vault(inject_istio(vault_task(**{INIT_FIRST: "1"}))), UNKNOWN_CLUSTER),
+    "there is no mesh": (inject_vault(vault_task()), UNKNOWN_CLUSTER),
+    "the proxy is native": (inject_vault(inject_istio_native(vault_task())), UNKNOWN_CLUSTER),
+    "the proxy becomes native": (inject_vault(inject_istio(vault_task())), ABLE_CLUSTER),
+    "there will be no init container": (
+        annotated(vault_task(**{"vault.hashicorp.com/agent-pre-populate": "false"}), {"sidecar.istio.io/inject": "true"}),
+        UNKNOWN_CLUSTER,
+    ),
+}
+
+
+@pytest.mark.parametrize(("pod", "cluster"), FINE.values(), ids=FINE)
+def test_nothing_is_said_where(pod: JSONObject, cluster: Cluster, policy: Policy) -> None:
+    assert warned(pod, policy, cluster) == []

@@ -1,0 +1,148 @@
+"""Nodes that a pod names: on virtual ones nothing is made native, and on Windows nothing is wrapped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from demo.simulated_injectors import inject_dapr, inject_linkerd
+from tests.support.pods import ABLE_CLUSTER, admitted
+from tests.support.task_pods import FLUENT_BIT, LINKERD_MARK, after_conversion, inits_of, istio_pod, regular_of, status_of, task_pod
+from webhook.core.admission import treat
+from webhook.core.cluster import Cluster, NativeSupport
+from webhook.core.version import Version
+from webhook.policy_files import build_policy
+from webhook.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+    from webhook.core.policy import Policy
+
+
+def affinity(kind: str, key: str, operator: str, *values: str) -> JSONObject:
+    """A spec with one expression in its node affinity."""
+    term = {"matchExpressions": [{"key": key, "operator": operator, "values": list(values)}]}
+    if kind == "required":
+        return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}}
+    return {"affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": term}]}}}
+
+
+def tolerating(**toleration: str) -> JSONObject:
+    """A spec with this toleration beside those that the API server adds."""
+    added = {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+    return {"tolerations": [added, toleration]}
+
+
+VIRTUAL: Final[dict[str, JSONObject]] = {
+    "a node selector": {"nodeSelector": {"kubernetes.io/os": "linux", "type": "virtual-kubelet"}},
+    "a node selector of Liqo": {"nodeSelector": {"liqo.io/type": "virtual-node"}},
+    "a required affinity": affinity("required", "type", "In", "virtual-kubelet"),
+    "a preferred affinity": affinity("preferred", "type", "In", "virtual-kubelet", "other"),
+    "a toleration": tolerating(key="virtual-kubelet.io/provider", operator="Exists"),
+    "a toleration of Azure": tolerating(key="azure.com/aci", effect="NoSchedule"),
+    "its node": {"nodeName": "aci"},
+}
+
+NOT_VIRTUAL: Final[dict[str, JSONObject]] = {
+    "an affinity that avoids them": affinity("required", "type", "NotIn", "virtual-kubelet"),
+    "another label with that value": affinity("required", "team", "In", "virtual-kubelet"),
+    "a toleration of everything": tolerating(operator="Exists"),
+    "a toleration with that value": tolerating(key="team", operator="Equal", value="virtual-kubelet.io/provider"),
+    "a node selector for other nodes": {"nodeSelector": {"type": "large"}},
+    "another node": {"nodeName": "worker-1"},
+    "no affinity to nodes": {"affinity": {"podAffinity": {}}},
+    "an empty affinity": {"affinity": {"nodeAffinity": None}},
+}
+
+CLUSTER: Final = Cluster(NativeSupport.READY, Version(1, 34, 4), frozenset(), frozenset(), virtual_nodes=frozenset({"aci"}))
+
+
+def placed(pod: JSONObject, fields: dict[str, Any]) -> JSONObject:
+    """The pod with these fields in its spec."""
+    pod["spec"] |= fields
+    return pod
+
+
+@pytest.mark.parametrize("fields", VIRTUAL.values(), ids=VIRTUAL)
+def test_a_pod_that_names_virtual_nodes_is_not_converted_but_wrapped(fields: JSONObject, policy: Policy) -> None:
+    after = after_conversion(placed(istio_pod(), fields), policy, CLUSTER)
+
+    assert (status_of(after)["treatment"], status_of(after)["no_native"]) == ("wrapped", "virtual-node")
+    assert regular_of(after) == ["base", "istio-proxy"]
+
+
+@pytest.mark.parametrize("fields", NOT_VIRTUAL.values(), ids=NOT_VIRTUAL)
+def test_a_pod_that_does_not_name_them_is_converted(fields: JSONObject, policy: Policy) -> None:
+    after = after_conversion(placed(istio_pod(), fields), policy, CLUSTER)
+
+    assert status_of(after)["treatment"] == "native"
+    assert inits_of(after) == ["istio-init", "istio-proxy"]
+
+
+def test_no_injector_is_annotated_for_native_there_and_a_quit_request_is_enabled(policy: Policy) -> None:
+    pod = placed(task_pod(annotations={**LINKERD_MARK, "dapr.io/enabled": "true"}), VIRTUAL["a node selector"])
+    before = admitted(pod, policy, CLUSTER)[1]
+    after = after_conversion(inject_linkerd(inject_dapr(before)), policy, CLUSTER)
+
+    assert "dapr.io/enable-native-sidecar" not in after["metadata"]["annotations"]
+    assert status_of(after)["sidecars"] == {"daprd": "quit", "linkerd-proxy": "quit"}
+
+
+def test_a_cluster_that_is_forced_to_have_native_sidecars_is_no_exception(policy: Policy) -> None:
+    forced = Cluster(NativeSupport.FORCED_ON, reinvoked=frozenset())
+
+    assert status_of(after_conversion(placed(istio_pod(), VIRTUAL["a toleration"]), policy, forced))["no_native"] == "virtual-node"
+
+
+def test_no_helper_is_added_there_since_it_may_have_resources() -> None:
+    """virtual-kubelet/azure-aci refuses such an init container."""
+    policy = build_policy(Settings(helper_image="registry.example.com/airflow-sidecar-webhook:0.1.0"))
+    pod = placed(istio_pod(), VIRTUAL["a node selector"])
+    pod["metadata"]["labels"] = {"kubernetes_pod_operator": "True"}
+    pod["spec"]["containers"][0] |= {"image": "registry.example.com/distroless:1", "command": ["/etl"]}
+    after = after_conversion(pod, policy, CLUSTER)
+
+    assert (status_of(after)["treatment"], status_of(after)["reason"]) == ("left", "shell-unknown")
+    assert inits_of(after) == ["istio-init"]
+
+
+WINDOWS: Final[dict[str, JSONObject]] = {
+    "spec.os": {"os": {"name": "windows"}},
+    "a node selector": {"nodeSelector": {"kubernetes.io/os": "windows"}},
+    "a node selector by the old label": {"nodeSelector": {"beta.kubernetes.io/os": "windows"}},
+    "a node selector by the build": {"nodeSelector": {"node.kubernetes.io/windows-build": "10.0.20348"}},
+    "a required affinity": affinity("required", "kubernetes.io/os", "In", "windows"),
+    "a required affinity by the build": affinity("required", "node.kubernetes.io/windows-build", "Exists"),
+    "a required affinity that excludes Linux": affinity("required", "kubernetes.io/os", "NotIn", "linux"),
+}
+
+NOT_WINDOWS: Final[dict[str, JSONObject]] = {
+    "Linux by spec.os": {"os": {"name": "linux"}},
+    "Linux by a node selector": {"nodeSelector": {"kubernetes.io/os": "linux"}},
+    "either by a required affinity": affinity("required", "kubernetes.io/os", "In", "linux", "windows"),
+    "an affinity that excludes Windows": affinity("required", "kubernetes.io/os", "NotIn", "windows"),
+    "a preferred affinity": affinity("preferred", "kubernetes.io/os", "In", "windows"),
+    "a toleration alone": tolerating(key="os", operator="Equal", value="windows"),
+}
+
+
+@pytest.mark.parametrize("fields", WINDOWS.values(), ids=WINDOWS)
+def test_a_pod_on_windows_is_not_wrapped(fields: JSONObject, policy: Policy) -> None:
+    after = after_conversion(placed(istio_pod(), fields), policy, Cluster())
+
+    assert (status_of(after)["treatment"], status_of(after)["reason"]) == ("left", "windows")
+    assert after["spec"]["containers"] == istio_pod()["spec"]["containers"]
+
+
+@pytest.mark.parametrize("fields", NOT_WINDOWS.values(), ids=NOT_WINDOWS)
+def test_a_pod_that_may_run_on_linux_is_wrapped(fields: JSONObject, policy: Policy) -> None:
+    assert status_of(after_conversion(placed(istio_pod(), fields), policy, Cluster()))["treatment"] == "wrapped"
+
+
+@pytest.mark.parametrize("field", ["nodeSelector", "affinity", "tolerations"])
+def test_a_field_of_another_type_skips_the_pod_whose_fault_the_api_server_reports(field: str, policy: Policy) -> None:
+    pod = placed(task_pod(FLUENT_BIT), {field: "virtual-kubelet.io/provider"})
+    outcome = treat(pod, policy, ABLE_CLUSTER)
+
+    assert (outcome.result, str(outcome.reason), outcome.operations) == ("skipped", "malformed-pod", ())

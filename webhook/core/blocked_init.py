@@ -1,0 +1,79 @@
+"""Init containers of an agent that a mesh cuts off from the network.
+
+A mesh's init container redirects all traffic of the pod to the mesh proxy. A proxy that is a regular container starts after all init
+containers, so an init container behind the redirection waits for the network for ever (hashicorp/vault-k8s#41). Its injector can put it
+first, but does so for every other init container as well, so only the pod's author can say whether that is right.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webhook.core.condition import glob
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from webhook.core.facts import Facts
+    from webhook.core.sidecar import Catalogue, Injectors, Sidecar
+
+
+class BlockedInit(msgspec.Struct, frozen=True):
+    """An init container that waits for the network for ever.
+
+    Args:
+        name: The container's name.
+        proxy: The title of the mesh's proxy.
+        annotation: The annotation by which its injector puts it first.
+        value: What that has to be.
+
+    """
+
+    name: str
+    proxy: str
+    annotation: str
+    value: str
+
+    @property
+    def warning(self) -> str:
+        """The line for whoever creates the pod."""
+        return (
+            f"airflow-sidecar-webhook: {self.name} needs the network before the {self.proxy} runs, and may wait for ever. "
+            f'Set the annotation {self.annotation}: "{self.value}"'
+        )
+
+
+def blocked_inits(after: Facts, catalogue: Catalogue, injectors: Injectors, *, uses_native: bool) -> Iterator[BlockedInit]:
+    """Those of a pod; ``after``: the pod after its conversion."""
+    for agent in catalogue.with_init_first:
+        rule = agent.init_first
+        if rule is None or any(one.holds(after.pod, None) for one in rule.unless):
+            continue
+        mesh = _redirecting(agent, after, catalogue, injectors, uses_native=uses_native)
+        if mesh is not None:
+            yield BlockedInit(rule.container, mesh.title, rule.annotation, rule.value)
+
+
+def _redirecting(agent: Sidecar, after: Facts, catalogue: Catalogue, injectors: Injectors, *, uses_native: bool) -> Sidecar | None:
+    """The mesh that redirects the traffic before the agent's init container runs; None: there is none."""
+    rule = agent.init_first
+    inits = [container.name for container in after.pod.init_containers]
+    if rule is not None and rule.container in inits:
+        before = inits[: inits.index(rule.container)]
+        meshes = [after.rows[one.name] for one in after.sidecars if _is_mesh(after.rows[one.name])]
+        return next((mesh for mesh in meshes if _has_redirected(mesh, before)), None)
+    if uses_native or agent.hint is None or not injectors.are_in_play(agent, agent.hint, after.pod):
+        return None
+    to_come = ((mesh, hint) for mesh, hint in catalogue.with_native_hint if _is_mesh(mesh))
+    return next((mesh for mesh, hint in to_come if injectors.are_in_play(mesh, hint, after.pod)), None)
+
+
+def _is_mesh(row: Sidecar) -> bool:
+    return row.native is not None and row.native.convert is not None and row.native.convert.starts_first
+
+
+def _has_redirected(mesh: Sidecar, before: list[str]) -> bool:
+    """Whether the first of the mesh's init containers, which redirects, is among these; a CNI plugin needs none."""
+    return any(glob(pattern).match(name) for pattern in mesh.init_containers[:1] for name in before)

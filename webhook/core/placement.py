@@ -1,0 +1,81 @@
+"""Which nodes a pod names: virtual ones, about which the cluster's answer says nothing, and ones with Windows.
+
+A pod names nodes by its node selector, its node affinity and its tolerations. Behind a virtual kubelet there is no kubelet whose version
+says what it supports: virtual-kubelet/azure-aci drops ``restartPolicy`` of an init container, and refuses its probes and resources
+(getInitContainers, #204, #229). Windows may be named so instead of in ``spec.os``
+(https://kubernetes.io/docs/concepts/windows/user-guide/).
+"""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from webhook.core.pod import NodeRequirement, NodeTerm, PodSpec
+
+VIRTUAL_KUBELET_LABELS: Final = MappingProxyType({"type": "virtual-kubelet", "liqo.io/type": "virtual-node"})
+"""Labels of nodes behind a virtual kubelet (virtual-kubelet/node-cli; liqotech/liqo)."""
+
+VIRTUAL_KUBELET_TAINTS: Final = frozenset(
+    {"virtual-kubelet.io/provider", "azure.com/aci", "virtual-node.liqo.io/not-allowed", "virtual-node.interlink/no-schedule"}
+)
+"""Keys of the taints of such nodes; a pod that tolerates one of them by its key is meant for them."""
+
+OS_LABELS: Final = frozenset({"kubernetes.io/os", "beta.kubernetes.io/os"})
+WINDOWS_BUILD: Final = "node.kubernetes.io/windows-build"
+"""A label that only nodes with Windows have."""
+
+_VIRTUAL: Final = re.compile("|".join(map(re.escape, (*VIRTUAL_KUBELET_LABELS.values(), *VIRTUAL_KUBELET_TAINTS))).encode())
+_WINDOWS: Final = re.compile(b"windows|beta\\.kubernetes\\.io/os|kubernetes\\.io/os")
+"""What stands in an affinity or in tolerations that name such nodes: the others are not decoded, since nearly every pod has some."""
+
+
+def names_virtual_node(spec: PodSpec, virtual_nodes: frozenset[str]) -> bool:
+    """Whether the pod may run on a virtual node, as it says itself; ``virtual_nodes`` are the names of those in the cluster."""
+    if spec.nodeName is not None and spec.nodeName in virtual_nodes:
+        return True
+    selected = spec.nodeSelector
+    if selected and any(selected.get(key) == value for key, value in VIRTUAL_KUBELET_LABELS.items()):
+        return True
+    if _VIRTUAL.search(spec.tolerations) and any(one.key in VIRTUAL_KUBELET_TAINTS for one in spec.tolerated):
+        return True
+    return _VIRTUAL.search(spec.affinity) is not None and any(map(_wants_virtual, _requirements(spec)))
+
+
+def _wants_virtual(requirement: NodeRequirement) -> bool:
+    value = VIRTUAL_KUBELET_LABELS.get(requirement.key)
+    return value is not None and requirement.operator == "In" and value in (requirement.values or ())
+
+
+def _requirements(spec: PodSpec) -> Iterator[NodeRequirement]:
+    affinity = spec.node_affinity
+    for term in (*affinity.required, *affinity.preferred):
+        yield from term.matchExpressions or ()
+
+
+def names_windows(spec: PodSpec) -> bool:
+    """Whether the pod runs on Windows, as it says itself."""
+    if spec.os is not None and spec.os.name == "windows":
+        return True
+    selected = spec.nodeSelector
+    if selected and (WINDOWS_BUILD in selected or any(selected.get(label) == "windows" for label in OS_LABELS)):
+        return True
+    # A term is an alternative, but an image runs on one system only.
+    return _WINDOWS.search(spec.affinity) is not None and any(map(_wants_windows, spec.node_affinity.required))
+
+
+def _wants_windows(term: NodeTerm) -> bool:
+    return any(_is_windows(requirement) for requirement in term.matchExpressions or ())
+
+
+def _is_windows(requirement: NodeRequirement) -> bool:
+    if requirement.key == WINDOWS_BUILD:
+        return requirement.operator in {"In", "Exists", "Gt"}
+    if requirement.key not in OS_LABELS:
+        return False
+    values = requirement.values or []
+    return values == ["windows"] if requirement.operator == "In" else requirement.operator == "NotIn" and "linux" in values
