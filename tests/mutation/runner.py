@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -39,6 +39,9 @@ TIMES_AS_LONG: Final = 20
 
 NO_END: Final = "no end"
 """The killer of a mutant that does not end, or that ends the process."""
+
+MOST_OF_OTHERS: Final = 300
+"""Tests of other modules that a mutant meets, beside all of its own: most mutants that these do not kill, no further one does."""
 
 PROGRESS: Final = 100
 """Mutants between two lines of progress."""
@@ -163,20 +166,31 @@ class Trials:
             if killer.isdecimal():
                 self._killers[mutant.key].append(int(killer))
                 killer = self._items[int(killer)].nodeid
-            if not killer and mutant.key in self._at_import and _dies_at_import(mutant):
+            if not tests and mutant.key in self._at_import and _dies_at_import(mutant):
                 killer = "the import"
             yield Result(mutant, tests, killer or None)
 
     def _work(self, mutant: Mutant) -> Work[tuple[Mutant, int]]:
-        callers = [index for index, functions in enumerate(self._coverage.functions) if mutant.key in functions]
-        callers.sort(key=functools.partial(self._rank, mutant))
+        callers = self._callers(mutant)
         seconds = sum(self._coverage.seconds[index] for index in callers)
         return Work((mutant, len(callers)), lambda: self._first_failure(mutant, callers), SPARE_SECONDS + int(TIMES_AS_LONG * seconds))
 
-    def _rank(self, mutant: Mutant, index: int) -> tuple[int, bool, float]:
-        """The lowest runs first."""
-        own = self._items[index].path.name.startswith(f"test_{mutant.module.rpartition('.')[2]}")
-        return -self._killers[mutant.key].count(index), not own, self._coverage.seconds[index]
+    def _callers(self, mutant: Mutant) -> list[int]:
+        """The tests that call the function, in the order in which they are most likely to fail; of other modules' tests a limited number.
+
+        Each test comes with its first set of parameters before any comes with its second.
+        """
+        callers = [index for index, functions in enumerate(self._coverage.functions) if mutant.key in functions]
+        killers, seen, rank = self._killers[mutant.key], Counter[str](), {}
+        for index in sorted(callers, key=self._coverage.seconds.__getitem__):
+            test = self._items[index].nodeid.partition("[")[0]
+            seen[test] += 1
+            rank[index] = -killers.count(index), not self._is_own(mutant, index), seen[test]
+        own = sum(self._is_own(mutant, index) for index in callers)
+        return sorted(callers, key=rank.__getitem__)[: own + MOST_OF_OTHERS]
+
+    def _is_own(self, mutant: Mutant, index: int) -> bool:
+        return self._items[index].path.name.startswith(f"test_{mutant.module.rpartition('.')[2]}")
 
     def _first_failure(self, mutant: Mutant, callers: Sequence[int]) -> str:
         """The index of the first test that fails; empty: none does."""
