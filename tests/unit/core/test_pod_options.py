@@ -13,6 +13,7 @@ from webhook.core.pod_options import (
     MAX_KEY_CHARACTERS,
     MAX_NAMED,
     MAX_OPTION_CHARACTERS,
+    POD_OPTIONS,
     Mode,
     PodOptions,
     ShellSource,
@@ -20,9 +21,7 @@ from webhook.core.pod_options import (
     read_pod_options,
 )
 
-KEYS: Final = ", ".join(
-    f"{PREFIX}/{name}" for name in ("mode", "main-container", "entrypoint", "shell", "sidecars", "wait-seconds", "when-not-ready")
-)
+KEYS: Final = ", ".join(POD_OPTIONS)
 SIDECARS: Final = 'a JSON list like [{"name": "cache", "quit": {"port": 9091, "path": "/quit", "method": "POST"}}]'
 WORDS: Final = 'a JSON list of words, like ["/usr/bin/tini", "--", "/run.sh"]'
 SECONDS: Final = "a whole number of seconds from 0 to 540"
