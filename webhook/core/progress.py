@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from webhook.core.facts import Facts
+    from webhook.core.pod import Container
     from webhook.core.sidecar import Catalogue
 
 
@@ -43,7 +44,7 @@ class ContainerKind(StrEnum):
 
 
 class TaskEnd(msgspec.Struct, frozen=True):
-    """How the task's container ended.
+    """How the task's container ended. Where several containers may be it: the one that failed, else any, at the time of the last.
 
     Args:
         exit_code: Its exit code; 128 plus the signal's number for one that a signal ended.
@@ -188,12 +189,24 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
 
 
 def _task_end(facts: Facts, states: dict[str, _ContainerState]) -> TaskEnd | None:
+    """The end of the main container; where several may be it, their end once all of them have ended: the failed one's, else the last."""
     main = facts.main_container
-    state = states.get(main.name) if main else None
-    if main is None or state is None or state.terminated is None:
+    possible = [main] if main else [container for container in facts.pod.spec.containers if container.name in facts.others]
+    ends = [_end_of(container, facts, states) for container in possible]
+    known = [end for end in ends if end is not None]
+    if not known or len(known) < len(ends):
+        return None
+    worst = next((end for end in known if end.exit_code != 0), known[0])
+    times = [end.finished_at for end in known if end.finished_at is not None]
+    return TaskEnd(worst.exit_code, worst.reason, max(times) if len(times) == len(known) else None)
+
+
+def _end_of(container: Container, facts: Facts, states: dict[str, _ContainerState]) -> TaskEnd | None:
+    state = states.get(container.name)
+    if state is None or state.terminated is None:
         return None
     ended = state.terminated
-    is_restarted = ended.exitCode != 0 and (main.restartPolicy or facts.pod.spec.restartPolicy) == "OnFailure"
+    is_restarted = ended.exitCode != 0 and (container.restartPolicy or facts.pod.spec.restartPolicy) == "OnFailure"
     return None if is_restarted else TaskEnd(ended.exitCode, ended.reason, ended.finishedAt)
 
 

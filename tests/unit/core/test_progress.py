@@ -98,6 +98,31 @@ def test_a_task_that_succeeded_is_not_started_again() -> None:
     assert [one.name for one in progress.unfinished] == ["istio-proxy"]
 
 
+def several(states: JSONObject) -> JSONObject:
+    """A pod whose task is in one of two unknown containers."""
+    document = pod(states, UNKNOWN, ISTIO)
+    document["spec"]["containers"][0]["name"] = "worker"
+    return document
+
+
+def test_where_two_containers_may_be_the_tasks_it_has_ended_once_both_have() -> None:
+    earlier = {"terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": "2026-01-01T09:30:00Z"}}
+    progress = read(several({"worker": ENDED, "uploader": earlier, "istio-proxy": RUNNING}))
+
+    assert (progress.main, [one.name for one in progress.unfinished]) == (None, ["istio-proxy"])
+    assert progress.task_end is not None
+    assert (progress.task_end.exit_code, progress.task_end.finished_at) == (3, datetime(2026, 1, 1, 10, tzinfo=UTC))
+    assert read(several({"worker": ENDED, "uploader": RUNNING, "istio-proxy": RUNNING})).task_end is None
+    assert read(several({"istio-proxy": RUNNING})).task_end is None
+
+
+def test_when_it_has_ended_is_unknown_where_the_kubelet_does_not_say_it_of_one_of_them() -> None:
+    progress = read(several({"worker": ENDED, "uploader": {"terminated": {"exitCode": 0}}, "istio-proxy": RUNNING}))
+
+    assert progress.task_end is not None
+    assert (progress.task_end.exit_code, progress.task_end.finished_at) == (3, None)
+
+
 def test_a_pod_that_somebody_has_deleted_is_not_held() -> None:
     document = pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO)
     document["metadata"]["deletionTimestamp"] = "2026-01-01T11:00:00Z"
