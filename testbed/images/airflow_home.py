@@ -46,6 +46,12 @@ def _make_stand_in(root: Path) -> None:
         put(root, f"{PACKAGES}/{path.relative_to(source)}", path.read_bytes())
 
 
+def own_entrypoint() -> Layer:
+    """``/own_entrypoint``, which runs ``/entrypoint``."""
+    source = HERE / "airflow" / "own_entrypoint"
+    return Layer("own-entrypoint", (Path(__file__), source), lambda root: put(root, source.name, source.read_bytes(), 0o755), OWNERS)
+
+
 def packages() -> Layer:
     """The real Airflow with its Kubernetes provider, as ``airflow/requirements.txt`` pins them."""
     requirements = HERE / "airflow" / "requirements.txt"

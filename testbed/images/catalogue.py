@@ -58,6 +58,12 @@ def airflow_like() -> ImageRecipe:
     return ImageRecipe("airflow-like", layers, AIRFLOW_ENTRYPOINT, user="50000", env=AIRFLOW_ENV, working_dir="/opt/airflow")
 
 
+def airflow_own_entrypoint() -> ImageRecipe:
+    """The same with an entry point of its own before Airflow's."""
+    layers = (debian(), airflow_home.home(), airflow_home.stand_in(), airflow_home.own_entrypoint())
+    return ImageRecipe("airflow-own-entrypoint", layers, ("/own_entrypoint",), user="50000", env=AIRFLOW_ENV, working_dir="/opt/airflow")
+
+
 def airflow() -> ImageRecipe:
     """A real Airflow with its Kubernetes provider."""
     layers = (debian(), airflow_home.home(), airflow_home.packages())
@@ -93,5 +99,16 @@ def stand_in_istio_agent() -> ImageRecipe:
     return ImageRecipe("stand-in-istio-agent", (debian(), stand_in.stand_in_istio_agent()))
 
 
-ALONE: Final = (pause, distroless, helper, task, secrets_agent, task_bash, stand_in_istio_agent, airflow_like, airflow)
+ALONE: Final = (
+    pause,
+    distroless,
+    helper,
+    task,
+    secrets_agent,
+    task_bash,
+    stand_in_istio_agent,
+    airflow_like,
+    airflow_own_entrypoint,
+    airflow,
+)
 """Every image that needs no program of `testbed.binaries`, the smallest first."""
