@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 UPLOADER: Final = {"name": "uploader", "image": "registry.example.com/tools/uploader:3"}
 CACHE: Final = {"name": "cache", "image": "redis:7"}
-FUSE: Final = {"name": "gke-gcsfuse-sidecar", "image": "gke.gcr.io/gcs-fuse-csi-driver-sidecar-mounter:v1"}
+FUSE: Final = {
+    "name": "gke-gcsfuse-sidecar",
+    "image": "gke.gcr.io/gcs-fuse-csi-driver-sidecar-mounter:v1",
+    "securityContext": {"runAsUser": 65534},
+    "volumeMounts": [{"name": "gke-gcsfuse-tmp", "mountPath": "/gcsfuse-tmp"}],
+}
 REAPED: Final = {"name": "reaped", "image": "corp/reaped:1"}
 
 
@@ -30,6 +35,7 @@ def task_pod(*beside: JSONObject, outlives_task: str = "") -> JSONObject:
     container(pod, "base")["command"] = ["sh", "-c", "true"]
     pod["spec"]["containers"] += copy.deepcopy(list(beside))
     pod["metadata"]["annotations"]["gke-gcsfuse/volumes"] = "true"
+    pod["spec"]["volumes"] = [{"name": "gke-gcsfuse-tmp", "emptyDir": {}}]
     if outlives_task:
         pod["metadata"]["annotations"][OUTLIVES_TASK_ANNOTATION] = outlives_task
     return pod
