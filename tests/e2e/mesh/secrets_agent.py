@@ -1,15 +1,15 @@
 """A secrets server, and its agent beside a task: both the real programs of OpenBao, the open fork of Vault.
 
-SIMULATED is HashiCorp's injector alone. What it leaves is written here by hand after vault-k8s 1.7.6 (agent-inject/agent: agent.go,
-container_sidecar.go, container_init_sidecar.go, config.go), for a pod with ``agent-init-first``: where it is not set, the init container
-comes after istio-init and reaches nobody.
+SIMULATED are the injectors alone: HashiCorp's, and OpenBao's fork of it. What they leave is written here by hand after vault-k8s 1.7.6
+(agent-inject/agent: agent.go, container_sidecar.go, container_init_sidecar.go, config.go), for a pod with ``agent-init-first``: where it
+is not set, the init container comes after istio-init and reaches nobody.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from testbed.api_server import FIRST_SERVICE
 from tests.e2e.node.pods import operator_pod
@@ -25,11 +25,25 @@ FILE: Final = "/vault/secrets/database"
 BRIEF: Final = "brief"
 """A role whose tokens have to be renewed after some seconds."""
 
-ANNOTATIONS: Final = {
-    "vault.hashicorp.com/agent-inject": "true",
-    "vault.hashicorp.com/agent-inject-status": "injected",
-    "vault.hashicorp.com/agent-enable-quit": "true",
-}
+
+class Product(NamedTuple):
+    """What an injector calls the agent's containers, and the prefix of its annotations."""
+
+    agent: str
+    prefix: str
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """The annotations of a pod with the agent."""
+        return {
+            f"{self.prefix}/agent-inject": "true",
+            f"{self.prefix}/agent-inject-status": "injected",
+            f"{self.prefix}/agent-enable-quit": "true",
+        }
+
+
+VAULT: Final = Product("vault-agent", "vault.hashicorp.com")
+OPENBAO: Final = Product("openbao-agent", "openbao.org")
 
 CONTENT: Final = {
     "sys/auth/kubernetes": {"type": "kubernetes"},
@@ -78,14 +92,14 @@ def server(image: str) -> JSONObject:
     }
 
 
-def injected_pod(namespace: str, name: str, base: JSONObject, image: str, url: str) -> JSONObject:
-    """A task's pod after HashiCorp's injector and before Istio's. ``url``: the server's."""
+def injected_pod(namespace: str, name: str, base: JSONObject, image: str, url: str, product: Product = VAULT) -> JSONObject:
+    """A task's pod after the product's injector and before Istio's. ``url``: the server's."""
     mounts = [{"name": "vault-secrets", "mountPath": "/vault/secrets"}]
-    before = _agent("vault-agent-init", "home-init", image, _configuration(url, stays=False))
-    beside = _agent("vault-agent", "home-sidecar", image, _configuration(url, stays=True))
+    before = _agent(f"{product.agent}-init", "home-init", image, _configuration(url, stays=False))
+    beside = _agent(product.agent, "home-sidecar", image, _configuration(url, stays=True))
     volumes = [{"name": volume, "emptyDir": {"medium": "Memory"}} for volume in ("home-init", "home-sidecar", "vault-secrets")]
     task = {**base, "volumeMounts": mounts}
-    return operator_pod(namespace, name, task, beside, annotations=ANNOTATIONS, initContainers=[before], volumes=volumes)
+    return operator_pod(namespace, name, task, beside, annotations=product.annotations, initContainers=[before], volumes=volumes)
 
 
 def _configuration(url: str, *, stays: bool) -> JSONObject:

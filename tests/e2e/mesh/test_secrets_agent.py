@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.e2e.mesh.secrets_agent import FILE, PORT, VALUE, injected_pod
+from tests.e2e.mesh.secrets_agent import FILE, OPENBAO, PORT, VALUE, injected_pod
 from tests.e2e.mesh.task import MESSAGE, ended, status_of
 from tests.e2e.node.pods import shell
 
@@ -66,6 +66,22 @@ def test_the_proxy_gets_its_quit_request_after_everything_in_the_agent_that_call
     agent = namespace.log(POD, "vault-agent")
     stopped = logged_at(namespace.log(POD, "istio-proxy"), PROXY_STOPPED)
     assert all(logged_at(agent, words) < stopped for words in CALLS_END)
+
+
+def test_an_agent_of_openbaos_injector_gets_its_quit_request_too(
+    namespace: PodNamespace, task_image: str, agent_image: str, secrets_server: str
+) -> None:
+    """The same program under the names and annotations of its own injector."""
+    base = shell(task_image, f"exit {CODE}")
+    pod = namespace.level.api.create(injected_pod(namespace.name, "openbao-task", base, agent_image, secrets_server, OPENBAO))
+    end = namespace.end("openbao-task")
+
+    assert status_of(pod)["sidecars"] == {"openbao-agent": "quit", "istio-proxy": "quit"}
+    assert {container: ended(end, container)["exitCode"] for container in ("base", "openbao-agent", "istio-proxy")} == {
+        "base": CODE,
+        "openbao-agent": 0,
+        "istio-proxy": 0,
+    }
 
 
 def logged_at(log: str, words: str) -> datetime:
