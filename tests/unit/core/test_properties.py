@@ -231,6 +231,27 @@ def test_nothing_changes_in_a_container_for_which_there_is_no_rule(
             assert now[name] == container
 
 
+MOUNTER = {"name": "mounter", "image": "registry.example.com/fuse:1", "command": ["/mount"]}
+"""A container that nobody knows."""
+
+
+@settings(with_pods, max_examples=examples(40))
+@given(airflow_pods(), INJECTORS, POLICIES, CLUSTERS)
+def test_an_unknown_container_that_is_put_before_the_task_between_two_reviews_is_never_touched(
+    pod: JSONObject, injectors: list[Injector], policy: Policy, cluster: Cluster
+) -> None:
+    before = copy.deepcopy(pod)
+    by_name(before)["base"]["name"] = "worker"
+    reviewed = admitted(before, policy, cluster)[1]
+    reviewed["spec"]["containers"].insert(0, copy.deepcopy(MOUNTER))
+    outcome, after = admitted(inject(reviewed, injectors), policy, cluster)
+
+    assert by_name(after)["mounter"] == MOUNTER
+    assert unwrapped(by_name(after)["worker"]) == unwrapped(by_name(before)["worker"])
+    assert outcome.status is None or outcome.status.main in {"worker", None}
+    assert admitted(after, policy, cluster)[0].operations == ()
+
+
 def assert_moved(before: JSONObject, after: JSONObject) -> None:
     """Five fields may change, each in one direction."""
     edited = ("restartPolicy", "lifecycle", "startupProbe", "env", "resizePolicy")
