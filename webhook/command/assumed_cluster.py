@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from webhook.command.errors import UnusableError
-from webhook.core import Cluster, ClusterObservation, NativeSupport, ServerVersion, Version, assess, read_version
+from webhook.core import Cluster, ClusterObservation, NativeSupport, ServerVersion, Version, assess, read_version, suggested_versions
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -34,7 +36,8 @@ def add_cluster_arguments(parser: ArgumentParser) -> None:
         default=[],
         metavar="ID",
         help="catalogue id of a sidecar whose injector is installed in the cluster, like istio, whether or not the pod already has that "
-        "sidecar; whether the API server may call that injector again for a pod is assumed as its own chart sets it; can be repeated",
+        "sidecar; whether the API server may call that injector again for a pod is assumed as its own chart sets it, and its version as "
+        "the image of the injected container suggests it; can be repeated",
     )
 
 
@@ -47,6 +50,12 @@ def assumed_cluster(options: Namespace, settings: Settings, catalogue: Catalogue
     reinvoked = frozenset(row.id for row in catalogue.injected if row.id in injectors and row.is_reinvoked)
     observed = ClusterObservation(server, version, are_nodes_known=version is not None, injectors=injectors, reinvoked=reinvoked)
     return assess(observed, settings.native_sidecars, settings.minimum_kubelet)
+
+
+def cluster_of(pod: dict[str, Any], cluster: Cluster, catalogue: Catalogue) -> Cluster:
+    """The assumed cluster for one pod: an injector of the command line has the version that its container in the pod suggests."""
+    versions = {id_: version for id_, version in suggested_versions(pod, catalogue).items() if id_ in cluster.injectors}
+    return replace(cluster, injector_versions=versions)
 
 
 def as_line(cluster: Cluster) -> str:

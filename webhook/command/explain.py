@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from webhook.command.assumed_cluster import add_cluster_arguments, as_line, assumed_cluster
+from webhook.command.assumed_cluster import add_cluster_arguments, as_line, assumed_cluster, cluster_of
 from webhook.command.command import Command, HelpExample
 from webhook.command.exit_code import ExitCode
 from webhook.command.explanation import explain
@@ -29,7 +29,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _run(options: Namespace, settings: Settings) -> ExitCode:
     policy = build_policy(settings)
     cluster = assumed_cluster(options, settings, policy.catalogue)
-    explanations = [explain(pod, policy, options.namespace, cluster) for pod in read_pods(options.file)]
+    pods = read_pods(options.file)
+    explanations = [explain(pod, policy, options.namespace, cluster_of(pod, cluster, policy.catalogue)) for pod in pods]
     if options.output == "json":
         write_json([one.as_json() for one in explanations])
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from webhook.command.assumed_cluster import add_cluster_arguments, assumed_cluster
+from webhook.command.assumed_cluster import add_cluster_arguments, assumed_cluster, cluster_of
 from webhook.command.command import Command, HelpExample
 from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
@@ -30,7 +30,8 @@ def _run(options: Namespace, settings: Settings) -> ExitCode:
     if len(pods) > 1:
         message = f"{options.file}: holds {len(pods)} pods; patch takes one, explain -o json takes any number"
         raise UnusableError(message)
-    write_json(treat(pods[0], policy, assumed_cluster(options, settings, policy.catalogue)).operations)
+    cluster = cluster_of(pods[0], assumed_cluster(options, settings, policy.catalogue), policy.catalogue)
+    write_json(treat(pods[0], policy, cluster).operations)
     return ExitCode.DONE
 
 

@@ -72,6 +72,7 @@ from webhook.core.decision import Mutate, Skip
 from webhook.core.earlier_status import EarlierStatus
 from webhook.core.entrypoint import EntrypointTable, parse_entrypoints
 from webhook.core.errors import MalformedPodError, MalformedReviewError, RulesError, UnsoundPatchError
+from webhook.core.injector_version import suggested_versions
 from webhook.core.names import CANONICAL_NAME, MODE_ANNOTATION, PREFIX, STATUS_ANNOTATION
 from webhook.core.origin import PodOrigin
 from webhook.core.patch import Operation
@@ -159,6 +160,7 @@ __all__ = [
     "read_progress",
     "read_version",
     "render_review",
+    "suggested_versions",
     "to_json",
     "treat",
 ]

@@ -273,6 +273,7 @@ class Native(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         convert: How the webhook does it; None: the webhook never does.
         reinvocation_safe: Whether its injector can be called again for a pod in which the container was converted. One that cannot adds
             a second container of the same name, and the pod is refused. None: not known.
+        image_set_by: Conditions; where one holds, the pod itself has set the image, so that its tag suggests no version of the injector.
 
     """
 
@@ -281,6 +282,7 @@ class Native(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hint: InjectorHint | None = None
     convert: Convert | None = None
     reinvocation_safe: bool | None = None
+    image_set_by: tuple[Condition, ...] = ()
 
     def is_refused(self, pod: Pod) -> bool:
         """Whether the pod itself says that this sidecar must not be native."""

@@ -1,0 +1,41 @@
+"""The versions that images suggest: `explain` and `patch` assume them, and the service does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.task_pods import DAPR_MARKS, DAPRD, FLUENT_BIT, annotated, istio_pod, task_pod
+from webhook.core import Version, default_policy, suggested_versions
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+
+
+def daprd_pod(image: str, **annotations: str) -> JSONObject:
+    """A pod that Dapr has injected, with this image."""
+    return annotated(task_pod({**DAPRD, "image": image}, labels=DAPR_MARKS), annotations)
+
+
+SUGGESTIONS: Final[dict[str, tuple[JSONObject, dict[str, Version]]]] = {
+    "Istio's tag": (istio_pod(image="istio/proxyv2:1.26.8-distroless"), {"istio": Version(1, 26, 8)}),
+    "Dapr's tag": (daprd_pod("ghcr.io/dapr/daprd:1.17.13"), {"dapr": Version(1, 17, 13)}),
+    "a digest": (istio_pod(image="istio/proxyv2@sha256:00"), {}),
+    "a tag that counts something else": (daprd_pod("reg.example/daprd:2024.10"), {}),
+    "an image of the pod's own": (daprd_pod("reg.example/daprd:1.18.0", **{"dapr.io/sidecar-image": "reg.example/daprd:1.18.0"}), {}),
+    "an image of the pod's own in Istio": (annotated(istio_pod(), {"sidecar.istio.io/proxyImage": "istio/proxyv2:1.26.8"}), {}),
+    "an image of the user's placeholder": (
+        annotated(istio_pod(), {"proxy.istio.io/overrides": '{"containers":[{"name":"istio-proxy","image":"own:1.30"}]}'}),
+        {},
+    ),
+    "a sidecar that no injector adds": (task_pod(FLUENT_BIT), {}),
+    "no pod": ({"spec": {"containers": 1}}, {}),
+}
+
+
+@pytest.mark.parametrize(("pod", "versions"), SUGGESTIONS.values(), ids=SUGGESTIONS)
+def test_an_image_suggests_the_version_of_its_injector_unless_the_pod_may_have_set_it(
+    pod: JSONObject, versions: dict[str, Version]
+) -> None:
+    assert suggested_versions(pod, default_policy().catalogue) == versions
