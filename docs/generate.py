@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args, get_origin
 
 from docs import generate_findings, generate_sidecars
-from webhook.core import POD_OPTIONS, ContainerEnd, NativeSupport, NotConvertedReason, Reason, SkipReason, Treatment
+from webhook.core import (
+    POD_OPTIONS,
+    ContainerEnd,
+    ContainerReason,
+    ExplainedWord,
+    NativeSupport,
+    NotConvertedReason,
+    PodNames,
+    Reason,
+    SkipReason,
+    Treatment,
+)
 from webhook.server.metrics import Metrics
 from webhook.settings import PREFIX, Settings
 
@@ -53,6 +64,7 @@ def _head() -> Iterator[str]:
     yield "For operators of the webhook, and for whoever reads its status on a pod or its metrics."
     yield "It answers: which settings and annotations are there, and what does each reason and metric mean?\n"
     yield "[Settings](#settings) · [Annotations](#annotations) · [Status](#status) · [Reasons](#reasons) ·"
+    yield "[Containers](#containers) ·"
     yield "[Why no sidecar is native](#why-no-sidecar-is-native) ·"
     yield "[Why a sidecar stays](#why-a-sidecar-stays) · [Metrics](#metrics)\n"
 
@@ -113,23 +125,50 @@ def _status() -> Iterator[str]:
 def _reasons() -> Iterator[str]:
     yield "## Reasons\n"
     yield "In the status of the pod, in the log line, and as the label `reason` of the metric.\n"
-    yield "| reason | treatment | what holds | what to do |"
-    yield "|---|---|---|---|"
+    yield "The line to paste is added where the remedy says:"
+    yield "to the annotations, the labels or the spec of the pod, to a container,"
+    yield "to the options of spark-submit, or to the settings of the webhook."
+    yield "`explain` and the warning to whoever creates the pod print it with the pod's own names;"
+    yield "a word in capital letters, like `PORT`, has to be replaced."
+    yield "A line for a pod is valid in YAML and in Python: it can be pasted into a template or into a DAG.\n"
+    yield "| reason | treatment | what holds | what to do | line to paste |"
+    yield "|---|---|---|---|---|"
     for reason in Reason:
-        yield f"| `{reason}` | {reason.treatment} | {reason.sentence} | {reason.remedy} |"
+        yield f"| `{reason}` | {reason.treatment} | {_explained(reason)} |"
     for skipped in SkipReason:
-        yield f"| `{skipped}` | skipped | {skipped.sentence} | {skipped.remedy} |"
+        yield f"| `{skipped}` | skipped | {_explained(skipped)} |"
+    yield "\n## Containers\n"
+    yield "What `explain` and the warning to whoever creates the pod say of one of its containers.\n"
+    yield "| reason | what holds | what to do | line to paste |"
+    yield "|---|---|---|---|"
+    for of_container in ContainerReason:
+        yield f"| `{of_container}` | {_explained(of_container)} |"
     yield ""
+
+
+NAMES: Final = PodNames(
+    containers="<container>",
+    image="<image>",
+    candidates="<containers>",
+    outlasting="<containers>",
+    described='[{"name": "<container>", "native": true}]',
+)
+
+
+def _explained(reason: ExplainedWord) -> str:
+    """Sentence, remedy and line as three cells of a table."""
+    line = f"`{reason.line.filled(NAMES)}`" if reason.line else ""
+    return f"{reason.sentence} | {reason.remedy.format_map(NAMES)} | {line}"
 
 
 def _native() -> Iterator[str]:
     yield "## Why no sidecar is native\n"
     yield "What the cluster lacks: `no_native` in the status. See [native.md](native.md#the-cluster).\n"
-    yield "| reason | what holds | what to do |"
-    yield "|---|---|---|"
+    yield "| reason | what holds | what to do | line to paste |"
+    yield "|---|---|---|---|"
     for support in NativeSupport:
         if not support.row.is_native:
-            yield f"| `{support}` | {support.sentence} | {support.remedy} |"
+            yield f"| `{support}` | {_explained(support)} |"
     yield "\n## Why a sidecar stays\n"
     yield "Why a sidecar was not converted on a cluster with native sidecars:"
     yield "`not_converted` in the status. See [native.md](native.md#what-stays).\n"
@@ -139,10 +178,10 @@ def _native() -> Iterator[str]:
 
 def not_converted_reasons() -> Iterator[str]:
     """The table of the reasons why a sidecar stays a regular container; docs/native.md has it, too."""
-    yield "| reason | what holds | what to do |"
-    yield "|---|---|---|"
+    yield "| reason | what holds | what to do | line to paste |"
+    yield "|---|---|---|---|"
     for reason in NotConvertedReason:
-        yield f"| `{reason}` | {reason.sentence} | {reason.remedy} |"
+        yield f"| `{reason}` | {_explained(reason)} |"
 
 
 def _metrics() -> Iterator[str]:

@@ -16,7 +16,8 @@ from webhook.core import names
 from webhook.core.cluster import NativeSupport
 from webhook.core.origin import ORIGIN_LABELS
 from webhook.core.pod_options import POD_OPTIONS, PodOption, PodOptions
-from webhook.core.reasons import ExplainedWord, NotConvertedReason, Reason, SkipReason, Treatment
+from webhook.core.reasons import ContainerReason, ExplainedWord, NotConvertedReason, Reason, SkipReason, Treatment
+from webhook.core.remedy import MAX_IMAGE_CHARACTERS, PodNames, Remedy
 from webhook.core.review import MAX_WARNING_CHARACTERS
 from webhook.core.status import Status
 from webhook.settings import PREFIX, Settings
@@ -73,10 +74,10 @@ def test_the_readme_shows_every_pod_option_and_every_label_of_an_origin() -> Non
     assert {label for label in ORIGIN_LABELS if f"`{label}=True`" not in readme} == set()
 
 
-@pytest.mark.parametrize("reason", [*Reason, *SkipReason, *NotConvertedReason, *NativeSupport])
+@pytest.mark.parametrize("reason", [*Reason, *SkipReason, *NotConvertedReason, *NativeSupport, *ContainerReason])
 def test_every_reason_is_a_whole_sentence_and_so_is_its_remedy(reason: ExplainedWord) -> None:
     assert reason.sentence.endswith(".")
-    assert reason.remedy == "" or reason.remedy.endswith(".")
+    assert reason.remedy == "" or reason.remedy.endswith((".", " {image}"))
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason.treatment is Treatment.LEFT])
@@ -84,9 +85,13 @@ def test_a_reason_that_leaves_a_pod_has_a_remedy(reason: Reason) -> None:
     assert reason.remedy
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_the_warning_of_each_reason_reaches_the_reader_whole(reason: Reason) -> None:
-    assert len(f"airflow-sidecar-webhook: {reason}: {reason.advice}") <= MAX_WARNING_CHARACTERS
+@pytest.mark.parametrize("reason", [*Reason, *ContainerReason])
+def test_the_warnings_of_each_reason_reach_the_reader_whole(reason: ExplainedWord) -> None:
+    names = PodNames(containers="x" * 63, image="x" * MAX_IMAGE_CHARACTERS, candidates="x" * 205, outlasting="", described="")
+    containers = ("x" * 63,) * 9 if isinstance(reason, ContainerReason) else ()
+    remedy = Remedy(reason, containers, reason.sentence, reason.remedy.format_map(names), is_pressing=True)
+
+    assert max(map(len, remedy.warnings)) <= MAX_WARNING_CHARACTERS
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -170,5 +175,11 @@ def test_the_names_that_others_rely_on_have_not_changed() -> None:
         "HELPER_BUSYBOX": "/airflow-sidecar-webhook/busybox",
         "CANONICAL_NAME": "service.istio.io/canonical-name",
         "NAME_LABELS": ("service.istio.io/canonical-name", "app.kubernetes.io/name", "app"),
+        "BASE_CONTAINER": "base",
+        "EXECUTOR_LABEL": "kubernetes_executor",
+        "OPERATOR_LABEL": "kubernetes_pod_operator",
+        "SPARK_LABEL": "spark_kubernetes_operator",
+        "SPARK_ROLE_LABEL": "spark-role",
+        "SPARK_ROLES": ("driver", "executor"),
         "XCOM_CONTAINER": "airflow-xcom-sidecar",
     }

@@ -12,8 +12,10 @@ from tests.support.pods import load
 from webhook.core import (
     DEFAULT_MINIMUM_KUBELET,
     STATUS_ANNOTATION,
+    LinePlace,
     NativeSwitch,
     Progress,
+    Remedy,
     ServerVersion,
     Version,
     default_policy,
@@ -23,7 +25,7 @@ from webhook.doctor.checks import run_checks
 from webhook.doctor.dry_run import DryRun, DryRunResult
 from webhook.doctor.registration import OWN_WEBHOOK, RegisteredWebhook, Rule
 from webhook.doctor.selector import LabelSelector
-from webhook.doctor.snapshot import ClusterSnapshot, NamespaceMetadata
+from webhook.doctor.snapshot import ClusterSnapshot, NamespaceMetadata, SharedRemedy
 from webhook.kube.nodes import Nodes, make_node
 
 if TYPE_CHECKING:
@@ -111,7 +113,13 @@ HEALTHY: Final = ClusterSnapshot(
     pod=PASSED,
     template=PASSED,
     task_pods=(AT_WORK,),
+    remedies=(),
 )
+REMEDY: Final = Remedy(
+    "not-in-catalogue", ("uploader",), "Nobody knows it.", "Describe it.", True, LinePlace.ANNOTATIONS, "the pod", '"a": "b"'
+)
+SHARED: Final = SharedRemedy(REMEDY, ("a", "b", "c"), 7)
+"""What seven pods need."""
 
 
 def findings(

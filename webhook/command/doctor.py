@@ -27,7 +27,7 @@ def _run(options: Namespace, settings: Settings) -> ExitCode:
     # The Kubernetes client takes 35 MiB, which no other command but serve needs.
     from webhook.command.doctor_report import diagnose  # noqa: PLC0415
 
-    report = diagnose(settings, build_policy(settings).catalogue, options.context, options.namespace)
+    report = diagnose(settings, build_policy(settings), options.context, options.namespace)
     if options.output == "json":
         write_json(report.as_json())
     else:
@@ -40,8 +40,8 @@ COMMAND: Final = Command(
     summary="check a cluster for problems with task pods, and say how to fix them",
     description="Checks the cluster of the current kubeconfig with your own credentials: whether it supports native sidecars (by versions, "
     "and by a strict dry run of a pod with one), which mutating webhooks are called for pods of the namespace and in which order, whether "
-    "the namespace has opted in, and which pods are stuck. It changes nothing. Give it the settings of serve: native_sidecars and "
-    "minimum_kubelet decide what counts as a problem.",
+    "the namespace has opted in, which pods are stuck, and what to do about pods that may not end. It changes nothing. Give it "
+    "the settings of serve: native_sidecars and minimum_kubelet decide what counts as a problem.",
     examples=(
         HelpExample("Check the namespace of your task pods:", "airflow-sidecar-webhook doctor -n airflow"),
         HelpExample("The same in another cluster of the kubeconfig:", "airflow-sidecar-webhook doctor -n airflow --context staging"),

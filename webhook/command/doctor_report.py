@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from webhook.command.errors import UnusableError
 from webhook.command.terminal import Style
 from webhook.doctor.checks import run_checks
-from webhook.doctor.collector import collect
+from webhook.doctor.collector import Installation, collect
 from webhook.doctor.finding import Severity
 from webhook.doctor.snapshot import SecretName
 from webhook.kube.client import connect_by_context
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from webhook.command.terminal import Palette
-    from webhook.core import Catalogue
+    from webhook.core import Policy
     from webhook.doctor.finding import Finding
     from webhook.kube.kubeconfig import Context
     from webhook.settings import Settings
@@ -75,11 +75,13 @@ def _advice(finding: Finding, palette: Palette) -> Iterator[str]:
         yield palette.paint(f"see: {finding.id.location}", Style.DIM)
 
 
-def _authority(settings: Settings) -> SecretName | None:
-    return SecretName(settings.service_namespace, settings.ca_secret) if settings.certificates == "self-managed" else None
+def _installation(settings: Settings, policy: Policy) -> Installation:
+    is_self_managed = settings.certificates == "self-managed"
+    authority = SecretName(settings.service_namespace, settings.ca_secret) if is_self_managed else None
+    return Installation(policy, settings.native_sidecars, settings.minimum_kubelet, authority)
 
 
-def diagnose(settings: Settings, catalogue: Catalogue, context: str | None, namespace: str | None) -> DoctorReport:
+def diagnose(settings: Settings, policy: Policy, context: str | None, namespace: str | None) -> DoctorReport:
     """Check the cluster of a context of the kubeconfig (None: the current one). UnusableError: one of the two cannot be used."""
     try:
         client, used = connect_by_context(context)
@@ -87,8 +89,8 @@ def diagnose(settings: Settings, catalogue: Catalogue, context: str | None, name
         raise UnusableError(str(error)) from error
     place = namespace or used.namespace
     try:
-        snapshot = collect(client, place, catalogue, _authority(settings))
+        snapshot = collect(client, place, _installation(settings, policy))
     except (UnreachableError, RefusedError) as error:
         message = f"cannot read from the API server {used.server}: {error}"
         raise UnusableError(message) from error
-    return DoctorReport(used, place, run_checks(snapshot, catalogue, settings.native_sidecars, settings.minimum_kubelet))
+    return DoctorReport(used, place, run_checks(snapshot, policy.catalogue, settings.native_sidecars, settings.minimum_kubelet))

@@ -13,13 +13,13 @@ import yaml
 from webhook.command import assumed_cluster
 from webhook.command.pod_file import full_name
 from webhook.command.terminal import Style
-from webhook.core import UNKNOWN_CLUSTER, Cluster, Outcome, treat
+from webhook.core import UNKNOWN_CLUSTER, Cluster, NativeSupport, Outcome, cluster_at_admission, treat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from webhook.command.terminal import Palette
-    from webhook.core import Policy
+    from webhook.core import Policy, Remedy
 
 DIFF_STYLES: Final = MappingProxyType({"+": Style.GREEN, "-": Style.RED, "@": Style.CYAN})
 """By the first character of a line of a unified diff."""
@@ -35,6 +35,7 @@ class Explanation:
         script: The wrapper's text; only its length is shown.
         full_name: Namespace and name.
         cluster: The assumed cluster.
+        is_live: Whether the pod's own status says so much of the cluster.
 
     """
 
@@ -43,6 +44,7 @@ class Explanation:
     script: str
     full_name: str
     cluster: Cluster
+    is_live: bool
 
     @property
     def status(self) -> dict[str, Any]:
@@ -57,22 +59,27 @@ class Explanation:
             "cluster": assumed_cluster.as_json(self.cluster),
             "result": self.outcome.result,
             "reason": self.outcome.reason,
-            "sentence": self.outcome.reason.advice,
+            "sentence": self.outcome.reason.sentence,
             "status": self.status,
+            "remedies": msgspec.to_builtins(self.outcome.remedies),
             "warnings": list(self.outcome.warnings),
             "patch": list(self.outcome.operations),
         }
 
     def as_text(self, palette: Palette) -> str:
-        """For people: result, reason, status, warnings and a diff."""
-        advice = self.outcome.reason.advice
+        """For people: result, reason, status, what to do, warnings and a diff."""
+        outcome = self.outcome
         lines = [
             palette.paint(self.full_name, Style.BOLD),
-            f"  {palette.paint(self.outcome.result, Style.BOLD)} ({self.outcome.reason}): {advice}",
+            f"  {palette.paint(outcome.result, Style.BOLD)} ({outcome.reason}): {outcome.reason.sentence}",
         ]
-        members = [(key, _as_text(value)) for key, value in self.status.items() if key not in {"treatment", "reason"}]
-        members += [("warning", warning) for warning in self.outcome.warnings if advice not in warning]
+        use = f"at this pod's admission native sidecars were {'used' if self.cluster.is_native else 'not used'} ({self.cluster.support})"
+        members = [("cluster", use)] if self.is_live else []
+        members += [(key, _as_text(value)) for key, value in self.status.items() if key not in {"treatment", "reason"}]
+        from_remedies = {warning for remedy in outcome.remedies for warning in remedy.warnings}
+        members += [("warning", warning) for warning in outcome.warnings if warning not in from_remedies]
         lines += [f"  {palette.paint(f'{key:<12}', Style.DIM)} {text}" for key, text in members]
+        lines += [line for remedy in outcome.remedies for line in _remedy_lines(remedy, palette)]
         lines += [f"  {palette.paint(line, DIFF_STYLES.get(line[:1]))}" for line in self._diff()]
         return "\n".join(lines)
 
@@ -86,8 +93,22 @@ class Explanation:
 
 
 def explain(pod: dict[str, Any], policy: Policy, namespace: str, cluster: Cluster = UNKNOWN_CLUSTER) -> Explanation:
-    """Apply the webhook's rules to a pod; ``namespace`` is shown where the pod names none."""
-    return Explanation(pod, treat(pod, policy, cluster), policy.script, full_name(pod, namespace), cluster)
+    """Apply the webhook's rules to a pod; ``namespace`` is shown where the pod names none.
+
+    A pod that carries the webhook's status is explained as it was decided about at its admission, where nothing is known of the cluster.
+    """
+    from_status = cluster_at_admission(pod) if cluster.support is NativeSupport.UNKNOWN else None
+    used = from_status or cluster
+    return Explanation(pod, treat(pod, policy, used), policy.script, full_name(pod, namespace), used, is_live=from_status is not None)
+
+
+def _remedy_lines(remedy: Remedy, palette: Palette) -> Iterator[str]:
+    """What holds, what to do, and the line to paste on a line of its own."""
+    what = f"{remedy.sentence} {remedy.text}" if remedy.containers else remedy.text
+    yield f"  {palette.paint('what to do  ', Style.DIM)} {remedy.subject}: {what}"
+    if remedy.line:
+        yield f"  {'':12} Add to {remedy.where}:"
+        yield f"  {'':12}   {palette.paint(remedy.line, Style.BOLD)}"
 
 
 def _shown(value: Any, script: str, key: str = "") -> Any:

@@ -80,11 +80,13 @@ from webhook.core.pod_options import MAX_WAIT_SECONDS, POD_OPTIONS, InvalidAnnot
 from webhook.core.policy import Policy
 from webhook.core.pre_encoded import to_json
 from webhook.core.progress import ContainerKind, Progress, RunningContainer, TaskEnd, read_progress
-from webhook.core.reasons import ExplainedWord, NotConvertedReason, Reason, ReasonRow, SkipReason, Treatment
+from webhook.core.reasons import ContainerReason, ExplainedWord, NotConvertedReason, Reason, ReasonRow, SkipReason, Treatment
+from webhook.core.remedy import PodNames, Remedy
+from webhook.core.remedy_line import LinePlace, RemedyLine
 from webhook.core.review import API_VERSION, KIND, ReviewRequest, parse_review, render_review
 from webhook.core.short_name import ShortNamePolicy, ShortNameValue, is_label_value
 from webhook.core.sidecar import Catalogue, Endpoint, FoundSidecar, Sidecar, parse_sidecars
-from webhook.core.status import Status
+from webhook.core.status import Status, cluster_at_admission
 from webhook.core.version import Version, read_version
 from webhook.core.wrapper import EntrypointSource
 
@@ -106,6 +108,7 @@ __all__ = [
     "ClusterObservation",
     "ContainerEnd",
     "ContainerKind",
+    "ContainerReason",
     "EarlierStatus",
     "Endpoint",
     "EntrypointSource",
@@ -114,6 +117,7 @@ __all__ = [
     "FoundSidecar",
     "InvalidAnnotation",
     "InvalidAnnotations",
+    "LinePlace",
     "MalformedPodError",
     "MalformedReviewError",
     "Mode",
@@ -124,12 +128,15 @@ __all__ = [
     "NotConvertedReason",
     "Operation",
     "Outcome",
+    "PodNames",
     "PodOption",
     "PodOrigin",
     "Policy",
     "Progress",
     "Reason",
     "ReasonRow",
+    "Remedy",
+    "RemedyLine",
     "ReviewRequest",
     "RulesError",
     "RunningContainer",
@@ -150,6 +157,7 @@ __all__ = [
     "built_in_entrypoints",
     "built_in_script",
     "built_in_sidecars",
+    "cluster_at_admission",
     "default_policy",
     "installed_injectors",
     "is_label_value",

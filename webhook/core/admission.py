@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import jsonpatch
 import msgspec
 
-from webhook.core.container_end import ContainerEnd
 from webhook.core.decision import Decision, Mutate, Skip, decide, skip_unread
 from webhook.core.errors import AnnotationsFullError, MalformedPodError
 from webhook.core.facts import read_facts
-from webhook.core.names import ENTRYPOINT_ANNOTATION
 from webhook.core.operations import operations_for
 from webhook.core.patch import Operation, prove
 from webhook.core.pod import encode_pod, is_too_large, read_pod
 from webhook.core.pod_options import ALL_VALID, InvalidAnnotations
-from webhook.core.reasons import Reason, SkipReason, Treatment
+from webhook.core.reasons import Reason, SkipReason
+from webhook.core.remedy import Remedy, remedies_of, remedies_of_skip
 from webhook.core.status import Status, status_of
-from webhook.core.wrapper import EntrypointSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,6 +37,7 @@ class Outcome(msgspec.Struct, frozen=True):
         status: The status that the pod carries afterwards; None for a pod that is skipped.
         invalid_annotations: Annotations with the webhook's prefix that are ignored.
         warnings: Lines for whoever creates the pod.
+        remedies: What to do about the pod, most pressing first.
 
     """
 
@@ -47,6 +46,7 @@ class Outcome(msgspec.Struct, frozen=True):
     status: Status | None = None
     invalid_annotations: InvalidAnnotations = ALL_VALID
     warnings: tuple[str, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
 
     @property
     def reason(self) -> SkipReason | Reason:
@@ -122,7 +122,9 @@ def _malformed(problem: str) -> Outcome:
 def _treated(pod: Pod, policy: Policy, cluster: Cluster) -> Outcome:
     try:
         skip = skip_unread(pod)
-        return Outcome(Skip(skip)) if skip is not None else _decided(read_facts(pod, policy.catalogue), policy, cluster)
+        if skip is not None:
+            return Outcome(Skip(skip), remedies=remedies_of_skip(pod, skip))
+        return _decided(read_facts(pod, policy.catalogue), policy, cluster)
     except MalformedPodError as problem:
         return _malformed(str(problem))
 
@@ -133,16 +135,17 @@ def _decided(facts: Facts, policy: Policy, cluster: Cluster) -> Outcome:
         case Skip():
             return _skipped(facts, decision)
         case Mutate():
-            return _mutated(facts, decision, policy)
+            return _mutated(facts, decision, policy, cluster)
         case _:
             assert_never(decision)
 
 
 def _skipped(facts: Facts, skip: Skip) -> Outcome:
-    return Outcome(skip, invalid_annotations=facts.invalid_annotations, warnings=tuple(facts.invalid_annotations.warnings))
+    invalid = facts.invalid_annotations
+    return Outcome(skip, invalid_annotations=invalid, warnings=tuple(invalid.warnings), remedies=remedies_of_skip(facts.pod, skip.reason))
 
 
-def _mutated(facts: Facts, mutate: Mutate, policy: Policy) -> Outcome:
+def _mutated(facts: Facts, mutate: Mutate, policy: Policy, cluster: Cluster) -> Outcome:
     status = status_of(facts, mutate)
     operations = operations_for(facts, mutate, status, policy)
     try:
@@ -150,24 +153,16 @@ def _mutated(facts: Facts, mutate: Mutate, policy: Policy) -> Outcome:
             prove(facts.pod, operations)
     except AnnotationsFullError:
         return _skipped(facts, Skip(SkipReason.ANNOTATIONS_FULL))
-    return Outcome(mutate, operations, status, facts.invalid_annotations, tuple(_warnings(facts, mutate)))
+    remedies = remedies_of(facts, mutate, cluster)
+    return Outcome(mutate, operations, status, facts.invalid_annotations, tuple(_warnings(facts, mutate, remedies)), remedies)
 
 
-MAX_NAMED_IMAGE: Final = 100
-"""Characters of an image's name in a warning: at most 256 characters of it reach whoever creates the pod."""
-
-
-def _warnings(facts: Facts, mutate: Mutate) -> Iterator[str]:
+def _warnings(facts: Facts, mutate: Mutate, remedies: tuple[Remedy, ...]) -> Iterator[str]:
     yield from facts.invalid_annotations.warnings
-    if mutate.wrap is not None and mutate.wrap.entrypoint.source is EntrypointSource.GUESSED:
-        image = (facts.main_container.image if facts.main_container else None) or "its image"
-        yield f"airflow-sidecar-webhook: the entrypoint of {image[:MAX_NAMED_IMAGE]} is guessed; set the annotation {ENTRYPOINT_ANNOTATION}"
-    if mutate.reason.treatment is Treatment.LEFT:
-        yield f"airflow-sidecar-webhook: {mutate.reason}: {mutate.reason.advice}"
     for name in mutate.conversion.restored:
         yield f"airflow-sidecar-webhook: another webhook removed restartPolicy: Always from {name}; it is native again"
     for blocked in mutate.blocked:
         yield blocked.warning
-    if mutate.reason is Reason.SOME_KEEP_RUNNING:
-        running = [name for name, end in mutate.ends.items() if end is ContainerEnd.KEEPS_RUNNING]
-        yield f"airflow-sidecar-webhook: {', '.join(running)}: no quit request is known, so the pod may stay Running"
+    for remedy in remedies:
+        if remedy.is_pressing:
+            yield from remedy.warnings

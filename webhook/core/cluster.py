@@ -16,6 +16,7 @@ import msgspec
 from webhook.core.condition import glob
 from webhook.core.placement import VIRTUAL_KUBELET_LABELS, names_virtual_node
 from webhook.core.reasons import ExplainedWord, ReasonRow
+from webhook.core.remedy_line import LinePlace, RemedyLine
 from webhook.core.version import Version, read_version
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ NATIVE_SERVER: Final = Version(1, 29)
 
 GATE_LOCKED: Final = Version(1, 33)
 """From here on SidecarContainers cannot be switched off (the same file: GA, LockToDefault)."""
+
+NAMED_PORTS_SEEN: Final = Version(1, 32)
+"""From here on EndpointSlices hold the named ports of native sidecars (kubernetes#127976, #128850)."""
 
 DEFAULT_MINIMUM_KUBELET: Final = Version(1, 29, 3)
 """Before 1.29.3 the status of a restarted sidecar may stay wrong in a pod that is not restarted (kubernetes#123323)."""
@@ -62,7 +66,13 @@ class NativeSupport(ExplainedWord):
 
     READY = NativeSupportRow("ready", "The API server and all kubelets support native sidecars, by their versions.", "", is_native=True)
     FORCED_ON = NativeSupportRow("forced-on", "The setting native_sidecars is on.", "", is_native=True)
-    FORCED_OFF = NativeSupportRow("forced-off", "The setting native_sidecars is off.", "Set it to auto.", is_native=False)
+    FORCED_OFF = NativeSupportRow(
+        "forced-off",
+        "The setting native_sidecars is off.",
+        "Change the setting.",
+        is_native=False,
+        line=RemedyLine(LinePlace.SETTINGS, "native_sidecars", "auto"),
+    )
     UNKNOWN = NativeSupportRow(
         "unknown",
         "The versions of the API server and the kubelets are not known: the service has not read them yet, or cannot.",
@@ -72,7 +82,7 @@ class NativeSupport(ExplainedWord):
     OLD_SERVER = NativeSupportRow(
         "old-server",
         f"The API server is older than {NATIVE_SERVER.major}.{NATIVE_SERVER.minor}, or emulates an older version.",
-        "Upgrade it.",
+        "Upgrade the API server.",
         is_native=False,
     )
     OLD_KUBELET = NativeSupportRow(
@@ -82,8 +92,9 @@ class NativeSupport(ExplainedWord):
         "emulating-server",
         f"The API server emulates a version before {GATE_LOCKED.major}.{GATE_LOCKED.minor}, which may have native sidecars switched off; "
         "the webhook cannot see that.",
-        "Set native_sidecars to on if they are not switched off.",
+        "If they are not switched off there, say so.",
         is_native=False,
+        line=RemedyLine(LinePlace.SETTINGS, "native_sidecars", "on"),
     )
     VIRTUAL_NODE = NativeSupportRow(
         "virtual-node",

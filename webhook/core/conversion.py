@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from webhook.core.cluster import NAMED_PORTS_SEEN
 from webhook.core.condition import any_holds, glob
 from webhook.core.lifecycle import edited_lifecycle_hooks, is_post_start_known
 from webhook.core.names import HELPER_CONTAINER
 from webhook.core.pod import ABSENT
+from webhook.core.pod_options import DescribedSidecar
 from webhook.core.reasons import NotConvertedReason
 from webhook.core.sidecar import QUICK_STARTUP, locate
 from webhook.core.version import Version, read_version
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
     from webhook.core.facts import Facts
     from webhook.core.pod import Container, Pod
     from webhook.core.sidecar import Convert, FoundSidecar, Sidecar
-
-NAMED_PORTS_SEEN: Final = Version(1, 32)
-"""From here on EndpointSlices hold the named ports of native sidecars (kubernetes#127976, #128850)."""
 
 RESIZE_POLICY_TAKEN: Final = Version(1, 33)
 """Older servers refuse resizePolicy on an init container (validation.go validateInitContainers; KEP-1287 for sidecars is of 1.33)."""
@@ -167,6 +166,15 @@ def _completions(facts: Facts) -> tuple[Completion, ...]:
         if is_restored or probe is not None:
             completions.append(Completion(container.name, is_restored, probe))
     return tuple(completions)
+
+
+def can_be_native(container: Container, facts: Facts, cluster: Cluster) -> bool:
+    """Whether an unknown container of this pod would become native if its user described it as a sidecar that may."""
+    if facts.main is None:
+        return False
+    row = DescribedSidecar(container.name, native=True).as_sidecar()
+    described = msgspec.structs.replace(facts, rows=facts.rows | {container.name: row})
+    return _why_not_converted(locate(row, facts.pod, container), container, described, cluster) is None
 
 
 def _rule(row: Sidecar) -> Convert:

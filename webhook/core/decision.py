@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
+from webhook.core import names
 from webhook.core.blocked_init import BlockedInit, blocked_inits
 from webhook.core.cluster import NativeSupport
 from webhook.core.condition import is_word
@@ -77,6 +78,8 @@ class Mutate(msgspec.Struct, frozen=True):
         wrap: How the main container is wrapped; None: it keeps the command that the user wrote.
         conversion: Which sidecars become native.
         no_native: What the cluster lacks, where that is why none does.
+        uses_native: Whether sidecars of this pod may become native.
+        may_wrap: Whether the task would be wrapped if a sidecar needed it, entrypoint and shell aside.
         restored: Native sidecars that have got back what another webhook removed, in this review or in an earlier one.
         blocked: Init containers that a mesh cuts off from the network.
 
@@ -89,6 +92,8 @@ class Mutate(msgspec.Struct, frozen=True):
     wrap: Wrap | None
     conversion: Conversion
     no_native: NativeSupport | None
+    uses_native: bool
+    may_wrap: bool
     restored: tuple[str, ...] = ()
     blocked: tuple[BlockedInit, ...] = ()
 
@@ -119,7 +124,9 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
         annotations=injector_annotations | conversion.annotations,
         wrap=wrap,
         conversion=conversion,
-        no_native=cluster.support if may_convert and facts.sidecars and not cluster.is_native else None,
+        no_native=cluster.support if may_convert and (facts.sidecars or facts.others) and not cluster.is_native else None,
+        uses_native=uses_native,
+        may_wrap=mode in {Mode.AUTO, Mode.WRAP} and facts.origin is not PodOrigin.SPARK and _why_no_wrapper_fits(facts) is None,
         restored=after.restored,
         blocked=tuple(blocked_inits(after, policy.catalogue, injectors, uses_native=uses_native)),
     )
@@ -139,7 +146,7 @@ def skip_unread(pod: Pod) -> SkipReason | None:
     if MIRROR_POD in pod.annotations:
         return SkipReason.MIRROR_POD
     if pod_origin(pod) is None:
-        return SkipReason.NOT_AIRFLOW
+        return SkipReason.SPARK_SUBMIT if pod.labels.get(names.SPARK_ROLE_LABEL) in names.SPARK_ROLES else SkipReason.NOT_AIRFLOW
     if len(pod.spec.containers) + len(pod.init_containers) > MAX_CONTAINERS:
         return SkipReason.TOO_MANY_CONTAINERS
     if any(len(container.name) > MAX_NAME_CHARACTERS for container in (*pod.spec.containers, *pod.init_containers)):

@@ -8,7 +8,7 @@ import msgspec
 
 from webhook.core import names
 from webhook.core.earlier_status import EarlierStatus, read_earlier_status
-from webhook.core.main_container import BASE, find_task_containers
+from webhook.core.main_container import find_task_containers
 from webhook.core.origin import PodOrigin, pod_origin
 from webhook.core.pod import Pod
 from webhook.core.pod_options import InvalidAnnotations, PodOptions, read_pod_options
@@ -91,7 +91,7 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
 
 
 def _sidecar_of(pod: Pod, container: Container, options: PodOptions, catalogue: Catalogue) -> Sidecar | None:
-    if container.name == BASE:
+    if container.name == names.BASE_CONTAINER:
         # Airflow's own name for the task, whatever image it runs.
         return None
     for sidecar in options.sidecars:

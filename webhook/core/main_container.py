@@ -27,7 +27,7 @@ import msgspec
 
 from webhook.core.condition import any_holds
 from webhook.core.earlier_status import read_earlier_status
-from webhook.core.names import MAIN_CONTAINER_ANNOTATION, OUTLIVES_TASK_ANNOTATION, XCOM_CONTAINER
+from webhook.core.names import BASE_CONTAINER, MAIN_CONTAINER_ANNOTATION, OUTLIVES_TASK_ANNOTATION, XCOM_CONTAINER
 from webhook.core.origin import PodOrigin, pod_origin
 from webhook.core.pod_options import InvalidAnnotation
 from webhook.core.wrapper import is_wrapped
@@ -39,16 +39,13 @@ if TYPE_CHECKING:
     from webhook.core.pod_options import PodOptions
     from webhook.core.sidecar import Sidecar
 
-BASE: Final = "base"
-"""What Airflow calls the task's container (KubernetesPodOperator.BASE_CONTAINER_NAME, and the executor always)."""
-
 NAMES_BY_ORIGIN: Final = MappingProxyType(
     {
         PodOrigin.SPARK: frozenset({"spark-kubernetes-driver", "spark-kubernetes-executor"}),
         PodOrigin.CHART_JOB: frozenset({"run-airflow-migrations", "create-user", "airflow-cleanup-pods", "database-cleanup"}),
     }
 )
-"""What the container is called where it is not `BASE`: by Spark (Constants.scala DEFAULT_DRIVER_CONTAINER_NAME,
+"""What the container is called where it is not `BASE_CONTAINER`: by Spark (Constants.scala DEFAULT_DRIVER_CONTAINER_NAME,
 DEFAULT_EXECUTOR_CONTAINER_NAME), and by the jobs of Airflow's chart."""
 
 XCOM_VOLUME: Final = "xcom"
@@ -104,7 +101,7 @@ def _may_be_named(row: Sidecar | None, options: PodOptions) -> bool:
 
 def _outlasting(names: list[str], wanted: frozenset[str], main: str | None) -> tuple[tuple[str, ...], tuple[InvalidAnnotation, ...]]:
     """The unknown containers that the user names, and the annotation where one of its names is none of them: one must be the task's."""
-    possible = [name for name in names if name not in {BASE, main}]
+    possible = [name for name in names if name not in {BASE_CONTAINER, main}]
     found = tuple([name for name in possible if name in wanted])
     if main is None and len(found) == len(names):
         found = ()
@@ -116,7 +113,7 @@ def _outlasting(names: list[str], wanted: frozenset[str], main: str | None) -> t
 def _main_of(pod: Pod, possible: list[Container]) -> str | None:
     if len(possible) == 1:
         return possible[0].name
-    return BASE if any(container.name == BASE for container in possible) else _identified(pod, possible)
+    return BASE_CONTAINER if any(container.name == BASE_CONTAINER for container in possible) else _identified(pod, possible)
 
 
 def _is_possible(pod: Pod, container: Container, row: Sidecar | None) -> bool:

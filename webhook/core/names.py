@@ -30,5 +30,17 @@ CANONICAL_NAME: Final = "service.istio.io/canonical-name"
 NAME_LABELS: Final = (CANONICAL_NAME, "app.kubernetes.io/name", "app")
 """The labels Istio takes a workload's name from, first one first (istio files/injection-template.yaml)."""
 
+BASE_CONTAINER: Final = "base"
+"""What Airflow calls the task's container (KubernetesPodOperator.BASE_CONTAINER_NAME, and the executor always)."""
+
+EXECUTOR_LABEL: Final = "kubernetes_executor"
+OPERATOR_LABEL: Final = "kubernetes_pod_operator"
+SPARK_LABEL: Final = "spark_kubernetes_operator"
+"""Labels that Airflow sets to "True": the executor since Airflow 2.0, the operators since their first release."""
+
+SPARK_ROLE_LABEL: Final = "spark-role"
+SPARK_ROLES: Final = ("driver", "executor")
+"""Spark's own label of its pods, and its values (apache/spark resource-managers/kubernetes, constants.scala: SPARK_ROLE_LABEL)."""
+
 XCOM_CONTAINER: Final = "airflow-xcom-sidecar"
 """Airflow reads the result of a task from this container after the task ended: it is never touched."""

@@ -6,6 +6,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from webhook.core import names
+
 if TYPE_CHECKING:
     from webhook.core.pod import Pod
 
@@ -21,12 +23,12 @@ class PodOrigin(StrEnum):
 
 ORIGIN_LABELS: Final = MappingProxyType(
     {
-        "kubernetes_executor": PodOrigin.KUBERNETES_EXECUTOR,
-        "kubernetes_pod_operator": PodOrigin.KUBERNETES_POD_OPERATOR,
-        "spark_kubernetes_operator": PodOrigin.SPARK,
+        names.EXECUTOR_LABEL: PodOrigin.KUBERNETES_EXECUTOR,
+        names.OPERATOR_LABEL: PodOrigin.KUBERNETES_POD_OPERATOR,
+        names.SPARK_LABEL: PodOrigin.SPARK,
     }
 )
-"""Labels whose value "True" identifies the origin; set by the executor since Airflow 2.0, by the operators since their first release."""
+"""Labels whose value "True" identifies the origin."""
 
 CHART_JOB_COMPONENTS: Final = frozenset({"run-airflow-migrations", "create-user-job", "airflow-cleanup-pods", "database-cleanup"})
 """``component`` of the short-lived pods of the official chart, beside ``tier: airflow``. "worker" is no sign: Celery's carry it too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -11,7 +12,7 @@ import msgspec
 from webhook.core import names
 from webhook.core.condition import Condition
 from webhook.core.entrypoint import Words
-from webhook.core.sidecar import Convert, EndpointRule, Match, Native, Path, Port, QuitRule, Sidecar
+from webhook.core.sidecar import MAX_NAME_CHARACTERS, Convert, EndpointRule, Match, Native, Path, Port, QuitRule, Sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,9 @@ MAX_KEY_CHARACTERS: Final = 253 + 1 + 63
 
 _PREFIX: Final = f"{names.PREFIX}/"
 
-ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z", max_length=63)]
+_CONTAINER_NAME: Final = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+
+ContainerName = Annotated[str, msgspec.Meta(pattern=_CONTAINER_NAME.pattern, max_length=MAX_NAME_CHARACTERS)]
 
 MAX_WAIT_SECONDS: Final = 540
 """Airflow fails a task that is still queued after 600 s, and the token in its args lives as long ([scheduler] task_queued_timeout)."""
@@ -220,6 +223,11 @@ class PodOption:
 
 def _one_of(values: type[StrEnum]) -> str:
     return ", ".join(values)
+
+
+def is_container_name(text: str) -> bool:
+    """Whether a container may have this name."""
+    return len(text) <= MAX_NAME_CHARACTERS and _CONTAINER_NAME.match(text) is not None
 
 
 def _container_name(text: str) -> str:

@@ -1,25 +1,31 @@
-"""Why a pod was changed, or not. One row a reason: its word, what it stands for, a sentence for people, and a remedy.
+"""Why a pod was changed, or not. One row a reason: its word, what it stands for, a sentence for people, a remedy, and a line to paste.
 
-The word is the metric label, the log value and the word in the pod's status; sentence and remedy are what a person reads.
+The word is the metric label, the log value and the word in the pod's status; sentence, remedy and line are what a person reads.
+`webhook.core.remedy` fills the names of a pod into remedy and line.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
 from webhook.core.names import (
+    BASE_CONTAINER,
     ENTRYPOINT_ANNOTATION,
     HELPER_MOUNT_PATH,
     MAIN_CONTAINER_ANNOTATION,
     MODE_ANNOTATION,
+    OPERATOR_LABEL,
     OUTLIVES_TASK_ANNOTATION,
     PREFIX,
     SHELL_ANNOTATION,
     SIDECARS_ANNOTATION,
+    SPARK_LABEL,
+    SPARK_ROLES,
 )
+from webhook.core.remedy_line import LinePlace, RemedyLine
 
 
 class Treatment(StrEnum):
@@ -31,13 +37,19 @@ class Treatment(StrEnum):
     LEFT = "left"
 
 
-class ReasonRow(msgspec.Struct, frozen=True):
+class LineRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a row that follows by name: ``line``, what to paste; None: there is no such line."""
+
+    line: RemedyLine | None = None
+
+
+class ReasonRow(LineRow, frozen=True):
     """A reason in words.
 
     Args:
         word: Its name for machines; scripts rely on it.
         sentence: What holds.
-        remedy: What to do; empty where nothing is to be done.
+        remedy: What to do; empty where nothing is to be done. It may have places for the names of a pod, as the line may.
 
     """
 
@@ -71,13 +83,21 @@ class ExplainedWord(StrEnum):
 
     @property
     def remedy(self) -> str:
-        """What to do; empty where nothing is to be done."""
+        """What to do, with places for names; empty where nothing is to be done."""
         return self.row.remedy
 
     @property
-    def advice(self) -> str:
-        """Sentence and remedy, in one line."""
-        return f"{self.row.sentence} {self.row.remedy}".rstrip()
+    def line(self) -> RemedyLine | None:
+        """What to paste, with places for names; None: there is no such line."""
+        return self.row.line
+
+
+AUTO: Final = RemedyLine(LinePlace.ANNOTATIONS, MODE_ANNOTATION, "auto")
+ENTRYPOINT: Final = RemedyLine(LinePlace.ANNOTATIONS, ENTRYPOINT_ANNOTATION, "ENTRYPOINT")
+ENTRYPOINT_REMEDY: Final = (
+    "Replace ENTRYPOINT by the list that this prints: docker image inspect --format '{{{{json .Config.Entrypoint}}}}' {image}"
+)
+DESCRIBE: Final = RemedyLine(LinePlace.ANNOTATIONS, SIDECARS_ANNOTATION, "{described}")
 
 
 class SkipReason(ExplainedWord):
@@ -110,12 +130,29 @@ class SkipReason(ExplainedWord):
     TOO_MANY_CONTAINERS = ReasonRow(
         "too-many-containers", "The pod has more than 200 containers, the most that the webhook reads.", "Use fewer containers."
     )
-    NOT_AIRFLOW = ReasonRow("not-airflow", "The pod has no label of an Airflow task pod or of a job of Airflow's Helm chart.", "")
-    LONG_RUNNING = ReasonRow("long-running", "The pod is not meant to end: its restartPolicy is Always.", "")
+    NOT_AIRFLOW = ReasonRow(
+        "not-airflow",
+        "The pod has no label of an Airflow task pod or of a job of Airflow's Helm chart.",
+        "If it runs a task or a job of Airflow that is meant to end, label it as one.",
+        line=RemedyLine(LinePlace.LABELS, OPERATOR_LABEL, "True"),
+    )
+    SPARK_SUBMIT = ReasonRow(
+        "spark-submit",
+        "The pod is one of Spark's without a label of Airflow's: spark-submit, and so the SparkSubmitOperator, sets none.",
+        "If Airflow submits it, have Spark label it.",
+        line=RemedyLine(LinePlace.SPARK_CONF, " ".join(f"spark.kubernetes.{role}.label.{SPARK_LABEL}" for role in SPARK_ROLES), "True"),
+    )
+    LONG_RUNNING = ReasonRow(
+        "long-running",
+        "The pod is not meant to end: its restartPolicy is Always.",
+        "If it is meant to end, say so.",
+        line=RemedyLine(LinePlace.SPEC, "restartPolicy", "Never"),
+    )
     SWITCHED_OFF = ReasonRow(
         "switched-off",
         "The mode is off for this pod.",
-        f"To change that, remove the annotation {MODE_ANNOTATION} or change the setting mode.",
+        "If that is not intended, set the mode of this pod, or the setting mode.",
+        line=AUTO,
     )
     NOT_IN_MESH = ReasonRow(
         "not-in-mesh",
@@ -138,7 +175,7 @@ class Reason(ExplainedWord):
     SOME_KEEP_RUNNING = TreatmentRow(
         "some-keep-running",
         "The main container is wrapped, but a sidecar has no quit request: the pod may stay Running.",
-        f"Describe its quit request in the annotation {SIDECARS_ANNOTATION}.",
+        "See the remedy of that sidecar.",
         Treatment.WRAPPED,
     )
     NO_SIDECAR = TreatmentRow(
@@ -160,47 +197,61 @@ class Reason(ExplainedWord):
     UNKNOWN_CONTAINER = TreatmentRow(
         "unknown-container",
         "The sidecars of the pod end by themselves, but it is not known whether every other container ends.",
-        f"If they do, name them in the annotation {OUTLIVES_TASK_ANNOTATION}.",
+        "If they do, say so.",
         Treatment.LEFT,
+        line=RemedyLine(LinePlace.ANNOTATIONS, OUTLIVES_TASK_ANNOTATION, "{outlasting}"),
     )
-    LABEL_ONLY = TreatmentRow("label-only", "The mode is label-only for this pod: its sidecars are not changed.", "", Treatment.LABELLED)
+    LABEL_ONLY = TreatmentRow(
+        "label-only",
+        "The mode is label-only for this pod: its sidecars are not changed.",
+        "If that is not intended, set the mode of this pod, or the setting mode.",
+        Treatment.LABELLED,
+        line=AUTO,
+    )
     NATIVE_ONLY = TreatmentRow(
         "native-only",
         "The mode is native for this pod, but a sidecar cannot be made native: the pod may stay Running.",
         "Use the mode auto, which wraps the task in that case.",
         Treatment.LEFT,
+        line=AUTO,
     )
     SPARK = TreatmentRow(
         "spark",
         "Spark's driver and executors are never wrapped, and a sidecar cannot be made native: the pod may stay Running.",
-        "Switch its injection off, or use a cluster with native sidecars.",
+        "Switch the sidecar's injection off for this pod, or use a cluster with native sidecars.",
         Treatment.LEFT,
     )
     HOST_NETWORK = TreatmentRow(
         "host-network",
         "The pod uses the host's network, where a quit request could reach the sidecar of another pod.",
-        "Remove hostNetwork, or the sidecar.",
+        "Take the pod off the host's network, or remove the sidecar.",
         Treatment.LEFT,
+        line=RemedyLine(LinePlace.SPEC, "hostNetwork", value=False),
     )
     WINDOWS = TreatmentRow(
-        "windows", "The wrapper is a POSIX script, which a Windows container cannot run.", "Remove the sidecar.", Treatment.LEFT
+        "windows",
+        "The wrapper is a POSIX script, which a Windows container cannot run.",
+        "Switch the sidecar's injection off for this pod.",
+        Treatment.LEFT,
     )
     NO_MAIN_CONTAINER = TreatmentRow(
         "no-main-container",
         "No container of the pod can be the task's: each one is a known sidecar.",
-        f"Name it in the annotation {MAIN_CONTAINER_ANNOTATION}.",
+        "Give the task's container the name that Airflow gives it.",
         Treatment.LEFT,
+        line=RemedyLine(LinePlace.CONTAINER, "name", BASE_CONTAINER),
     )
     MAIN_CONTAINER_AMBIGUOUS = TreatmentRow(
         "main-container-ambiguous",
         "Several containers of the pod may be the task's, and nothing that Airflow sets shows which one is.",
-        f"Name it in the annotation {MAIN_CONTAINER_ANNOTATION}.",
+        "CONTAINER is one of {candidates}.",
         Treatment.LEFT,
+        line=RemedyLine(LinePlace.ANNOTATIONS, MAIN_CONTAINER_ANNOTATION, "CONTAINER"),
     )
     NO_QUIT = TreatmentRow(
         "no-quit",
         "No sidecar of this pod has a quit request, so a wrapper could not end it.",
-        f"Describe a quit request in the annotation {SIDECARS_ANNOTATION}, or use a cluster with native sidecars.",
+        "See the remedy of each sidecar, or use a cluster with native sidecars.",
         Treatment.LEFT,
     )
     OUTLIVES_TASK = TreatmentRow(
@@ -212,21 +263,23 @@ class Reason(ExplainedWord):
     ENTRYPOINT_UNKNOWN = TreatmentRow(
         "entrypoint-unknown",
         "The main container sets no command, and the entrypoint of its image is not known.",
-        f"Set the annotation {ENTRYPOINT_ANNOTATION} or the command, or add the image to the entrypoint table.",
+        ENTRYPOINT_REMEDY,
         Treatment.LEFT,
+        line=ENTRYPOINT,
     )
     SHELL_UNKNOWN = TreatmentRow(
         "shell-unknown",
         "It is not known whether the image has a shell, and no helper image is set.",
-        f"Set the annotation {SHELL_ANNOTATION} to image if it has one, else the setting helper_image.",
+        "If the image has /bin/sh, say so; else set the webhook's setting helper_image.",
         Treatment.LEFT,
+        line=RemedyLine(LinePlace.ANNOTATIONS, SHELL_ANNOTATION, "image"),
     )
-
     HELPER_NAME_TAKEN = TreatmentRow(
         "helper-name-taken",
-        "The pod needs the helper, and has another container, volume or mount with its name or path.",
-        f"Rename {PREFIX}*, or mount nothing at {HELPER_MOUNT_PATH}.",
+        f"The pod needs the helper, and has another container or volume named {PREFIX}*, or another mount at {HELPER_MOUNT_PATH}.",
+        "If the image has /bin/sh, no helper is needed: say so; else rename the container or volume, or move the mount.",
         Treatment.LEFT,
+        line=RemedyLine(LinePlace.ANNOTATIONS, SHELL_ANNOTATION, "image"),
     )
 
     @property
@@ -243,16 +296,63 @@ class NotConvertedReason(ExplainedWord):
         "one-time", "It does its work once and ends; a native sidecar that ends is started again until the task has ended.", ""
     )
     OPTED_OUT = ReasonRow("opted-out", "The pod says that this sidecar must not be native.", "")
-    OWN_RESTARTS = ReasonRow("own-restarts", "The container has restart rules of its own, which a native sidecar cannot have.", "")
+    OWN_RESTARTS = ReasonRow(
+        "own-restarts",
+        "The container has restart rules of its own, which a native sidecar cannot have.",
+        "Remove restartPolicy and restartPolicyRules of the container {containers}.",
+    )
     POST_START = ReasonRow(
-        "post-start", "Its postStart hook is not a known one; if it waited for the task, the task would never start.", ""
+        "post-start",
+        "Its postStart hook is not a known one; if it waited for the task, the task would never start.",
+        "Remove lifecycle.postStart of the container {containers}, if the sidecar works without it.",
     )
     NO_PROBE = ReasonRow(
-        "no-probe", "The task must wait for it, and it has no probe by which the kubelet could.", "Give it a startupProbe."
+        "no-probe",
+        "The task must wait for it, and it has no probe by which the kubelet could.",
+        "Give the container {containers} a startupProbe that answers at the pod's address, with its own PATH and PORT.",
+        line=RemedyLine(LinePlace.CONTAINER, "startupProbe", {"httpGet": {"path": "PATH", "port": "PORT"}}),
     )
-    HOST_PORT = ReasonRow("host-port", "It uses a port of the host; among init containers a clash of those shows only at run time.", "")
-    NAMED_PORT = ReasonRow("named-port", "It has a named port; Services find those of native sidecars from Kubernetes 1.32 on.", "")
+    HOST_PORT = ReasonRow(
+        "host-port",
+        "It uses a port of the host; among init containers a clash of those shows only at run time.",
+        "Remove hostPort from the ports of the container {containers}.",
+    )
+    NAMED_PORT = ReasonRow(
+        "named-port",
+        "It has a named port; Services find those of native sidecars from Kubernetes 1.32 on.",
+        "Remove the names of the ports of the container {containers}, if no Service needs them.",
+    )
     CSI_VOLUME = ReasonRow("csi-volume", "It mounts a volume that another sidecar serves; init containers cannot.", "")
     REINJECTION = ReasonRow(
-        "reinjection", "Its injector may be called again and would add it a second time; the API server would refuse the pod.", ""
+        "reinjection",
+        "Its injector may be called again and would add it a second time; the API server would refuse the pod.",
+        "Set reinvocationPolicy of the injector's webhook to Never.",
+    )
+
+
+class ContainerReason(ExplainedWord):
+    """What whoever creates a pod has to know of one of its containers."""
+
+    UNKNOWN = ReasonRow(
+        "not-in-catalogue",
+        "Neither the task nor a known sidecar: the pod stays Running until it ends.",
+        "If it does not end by itself, describe it.",
+        line=DESCRIBE,
+    )
+    QUIT_DISABLED = ReasonRow(
+        "quit-disabled",
+        "Its quit request is not enabled.",
+        "Enable it.",
+    )
+    NO_QUIT = ReasonRow(
+        "no-quit-request",
+        "No quit request of this sidecar is known, so nothing ends it.",
+        "If it has one, describe it with its own PORT and PATH.",
+        line=DESCRIBE,
+    )
+    ENTRYPOINT_GUESSED = ReasonRow(
+        "entrypoint-guessed",
+        "Its image's entrypoint is guessed: if the image has another one, the task runs without what that does.",
+        ENTRYPOINT_REMEDY,
+        line=ENTRYPOINT,
     )

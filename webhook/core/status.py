@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from webhook.core.cluster import NativeSupport
+from webhook.core.cluster import NAMED_PORTS_SEEN, Cluster, NativeSupport
 from webhook.core.container_end import ContainerEnd
+from webhook.core.errors import MalformedPodError
+from webhook.core.names import STATUS_ANNOTATION
+from webhook.core.pod import read_pod
 from webhook.core.pod_options import ShellSource
 from webhook.core.reasons import NotConvertedReason, Reason, Treatment
 from webhook.core.wrapper import EntrypointSource
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from webhook.core.decision import Mutate
     from webhook.core.facts import Facts
 
@@ -46,6 +51,33 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     def as_text(self) -> str:
         """The document as JSON, which is the annotation's value."""
         return msgspec.json.encode(self).decode()
+
+    @property
+    def cluster(self) -> Cluster | None:
+        """A cluster on which the rules give this status again; None: the status does not depend on the cluster."""
+        if self.no_native is not None:
+            return Cluster(self.no_native)
+        if not self.sidecars:
+            return None
+        why = self.not_converted.values()
+        server = None if NotConvertedReason.NAMED_PORT in why else NAMED_PORTS_SEEN
+        reinvoked = None if NotConvertedReason.REINJECTION in why else frozenset[str]()
+        return Cluster(NativeSupport.READY, server, reinvoked=reinvoked)
+
+
+_STATUS: Final = msgspec.json.Decoder(Status)
+
+
+def cluster_at_admission(pod: Mapping[str, Any] | bytes) -> Cluster | None:
+    """The cluster by which the status that this pod carries was decided; None: the pod carries none, or it says nothing of the cluster.
+
+    With it the rules give a pod that lives the same reasons and remedies as at its admission.
+    """
+    try:
+        status = _STATUS.decode(read_pod(pod).annotations.get(STATUS_ANNOTATION, ""))
+    except (MalformedPodError, msgspec.MsgspecError, RecursionError):
+        return None
+    return status.cluster
 
 
 def status_of(facts: Facts, mutate: Mutate) -> Status:

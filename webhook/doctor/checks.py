@@ -8,6 +8,7 @@ from webhook.doctor.entrypoint_check import check_entrypoints
 from webhook.doctor.finding import Finding, FindingId, found
 from webhook.doctor.mesh_checks import check_mesh
 from webhook.doctor.native_checks import check_native
+from webhook.doctor.remedy_check import check_remedies
 from webhook.doctor.snapshot import ReadFailure
 from webhook.doctor.stuck_pod_check import check_task_pods
 from webhook.doctor.webhook_checks import check_webhooks
@@ -35,6 +36,7 @@ def _findings(snapshot: ClusterSnapshot, catalogue: Catalogue, switch: NativeSwi
         return
     yield from _webhooks(snapshot, catalogue)
     yield from _task_pods(snapshot)
+    yield from check_remedies(snapshot.remedies)
 
 
 def _server(snapshot: ClusterSnapshot) -> Finding:

@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from webhook.core import MalformedPodError, Progress, read_progress
+from webhook.core import (
+    ContainerReason,
+    MalformedPodError,
+    Progress,
+    Reason,
+    Remedy,
+    assess,
+    cluster_at_admission,
+    read_progress,
+    treat,
+)
 from webhook.doctor import dry_run
 from webhook.doctor.registration import WebhookConfiguration, in_call_order
-from webhook.doctor.snapshot import ClusterSnapshot, NamespaceMetadata, ReadFailure, SecretName
+from webhook.doctor.snapshot import (
+    MAX_NAMED_PODS,
+    ClusterSnapshot,
+    NamespaceMetadata,
+    ReadFailure,
+    SecretName,
+    SharedRemedy,
+    observation_of,
+)
 from webhook.kube.errors import RefusedError, UnreadableError
 from webhook.kube.reading import CONFIGURATIONS_PATH, ApiReader, decode, list_nodes, pages, read_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from webhook.core import Catalogue
+    from webhook.core import Catalogue, Cluster, NativeSwitch, Policy, Version
     from webhook.kube.client import Response
 
 T = TypeVar("T")
+
+ENDED: Final = frozenset({"Succeeded", "Failed"})
+"""Phases of pods that nothing keeps Running any more."""
+
+BY_IMAGE: Final = frozenset({Reason.ENTRYPOINT_UNKNOWN, ContainerReason.ENTRYPOINT_GUESSED})
+"""Reasons that have a finding of their own, with the images: `webhook.doctor.entrypoint_check`."""
 
 UNAUTHORIZED: Final = 401
 NOT_FOUND: Final = 404
@@ -44,10 +69,26 @@ class _Secret(msgspec.Struct):
     immutable: bool | None = None
 
 
-def collect(api: DoctorApi, namespace: str, catalogue: Catalogue, authority: SecretName | None = None) -> ClusterSnapshot:
-    """Read everything once. Nothing is changed: what is created is a dry run.
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What the checked webhook has set.
 
-    ``authority`` is the Secret of the certificate authority; None: the certificate is not self-managed.
+    Args:
+        policy: By which it decides about pods.
+        native_sidecars: The setting.
+        minimum_kubelet: The setting.
+        authority: The Secret of the certificate authority; None: the certificate is not self-managed.
+
+    """
+
+    policy: Policy
+    native_sidecars: NativeSwitch
+    minimum_kubelet: Version
+    authority: SecretName | None
+
+
+def collect(api: DoctorApi, namespace: str, installation: Installation) -> ClusterSnapshot:
+    """Read everything once. Nothing is changed: what is created is a dry run.
 
     Raises:
         UnreachableError: The API server did not respond.
@@ -55,16 +96,21 @@ def collect(api: DoctorApi, namespace: str, catalogue: Catalogue, authority: Sec
 
     """
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}"
+    taken_at, server, nodes = datetime.now(UTC), _read(lambda: read_server(api)), _read(lambda: list_nodes(api)[0])
+    cluster = assess(observation_of(server, nodes), installation.native_sidecars, installation.minimum_kubelet)
+    task_pods = _read(lambda: _task_pods(api, f"{path}/pods", installation.policy, cluster))
+    authority = installation.authority
     return ClusterSnapshot(
         namespace=namespace,
-        taken_at=datetime.now(UTC),
-        server=_read(lambda: read_server(api)),
-        nodes=_read(lambda: list_nodes(api)[0]),
+        taken_at=taken_at,
+        server=server,
+        nodes=nodes,
         webhooks=_read(lambda: in_call_order(_items(api, CONFIGURATIONS_PATH, WebhookConfiguration))),
         metadata=_read(lambda: _namespace_metadata(api, path)),
         pod=_dry_run(api, f"{path}/pods", dry_run.pod()),
         template=_dry_run(api, f"{path}/podtemplates", dry_run.pod_template()),
-        task_pods=_read(lambda: tuple(_task_pods(api, f"{path}/pods", catalogue))),
+        task_pods=task_pods if isinstance(task_pods, ReadFailure) else task_pods.progress,
+        remedies=() if isinstance(task_pods, ReadFailure) else task_pods.remedies,
         immutable_secret=authority if authority is not None and _read(lambda: _is_immutable(api, authority)) is True else None,
     )
 
@@ -99,15 +145,35 @@ def _is_immutable(api: DoctorApi, secret: SecretName) -> bool:
     return decode(api.get(path), _Secret).immutable is True
 
 
-def _task_pods(api: DoctorApi, path: str, catalogue: Catalogue) -> Iterator[Progress]:
+class _TaskPods(msgspec.Struct, frozen=True):
+    progress: tuple[Progress, ...]
+    remedies: tuple[SharedRemedy, ...]
+
+
+def _task_pods(api: DoctorApi, path: str, policy: Policy, cluster: Cluster) -> _TaskPods:
+    """Every task pod. Of the pods themselves nothing is kept: there may be thousands."""
+    found: list[Progress] = []
+    needed_by: dict[Remedy, list[str]] = {}
     for item in _items(api, path, msgspec.Raw):
-        try:
-            progress = read_progress(bytes(item), catalogue)
-        except MalformedPodError as error:
-            message = f"a pod cannot be decoded: {error}"
-            raise UnreadableError(message) from error
-        if progress is not None:
-            yield progress
+        pod = bytes(item)
+        progress = _progress(pod, policy.catalogue)
+        if progress is None:
+            continue
+        found.append(progress)
+        if progress.phase not in ENDED:
+            for remedy in treat(pod, policy, cluster_at_admission(pod) or cluster).remedies:
+                if remedy.is_pressing and remedy.reason not in BY_IMAGE:
+                    needed_by.setdefault(remedy, []).append(progress.name)
+    shared = [SharedRemedy(remedy, tuple(pods[:MAX_NAMED_PODS]), len(pods)) for remedy, pods in needed_by.items()]
+    return _TaskPods(tuple(found), tuple(sorted(shared, key=lambda one: -one.count)))
+
+
+def _progress(pod: bytes, catalogue: Catalogue) -> Progress | None:
+    try:
+        return read_progress(pod, catalogue)
+    except MalformedPodError as error:
+        message = f"a pod cannot be decoded: {error}"
+        raise UnreadableError(message) from error
 
 
 def _items(api: DoctorApi, path: str, kind: type[T]) -> Iterator[T]:

@@ -310,6 +310,21 @@ class FindingId(ExplainedWord):
         WARNING,
         "A pod is reported three minutes after its task's end. Pods that are created after the namespace has opted in end by themselves.",
     )
+    POD_REMEDY = FindingRow(
+        "pod-remedy",
+        "Pods that may stay Running after their task: {pods}. {subject}: {why}.",
+        "{how}",
+        WARNING,
+        "The reasons are in [the reference](reference.md#reasons). Pods that need the same are listed once, those that have ended not at "
+        "all. The remedy is for new pods: paste the line where the pod's template is.",
+    )
+    MORE_REMEDIES = FindingRow(
+        "more-remedies",
+        "Further remedies that are not listed: {count}.",
+        "Run explain on the pods.",
+        NOTE,
+        "The report lists those that most pods need.",
+    )
     NO_STUCK_PODS = FindingRow(
         "no-stuck-pods", "No sidecar keeps a task pod in {namespace} Running. Task pods checked: {count}.", "", OK, ""
     )

@@ -5,12 +5,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from webhook.core import ClusterObservation, NativeSupport, NativeSwitch, ServerVersion, assess
+from webhook.core import NativeSupport, NativeSwitch, assess
 from webhook.doctor.dry_run import LABELS, DryRunResult
 from webhook.doctor.finding import Finding, FindingId, as_clause, found
 from webhook.doctor.registration import PODS
 from webhook.doctor.snapshot import ClusterSnapshot, NamespaceMetadata, ReadFailure
-from webhook.kube.nodes import Nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,13 +43,13 @@ def check_native(snapshot: ClusterSnapshot, switch: NativeSwitch, minimum_kubele
     """By the versions, then by the dry run."""
     yield by_version(snapshot, switch, minimum_kubelet)
     if snapshot.metadata is not None:
-        is_used = assess(_observation(snapshot), switch, minimum_kubelet).is_native
+        is_used = assess(snapshot.observation, switch, minimum_kubelet).is_native
         yield by_dry_run(snapshot, is_used=is_used, is_forced=switch is NativeSwitch.ON)
 
 
 def by_version(snapshot: ClusterSnapshot, switch: NativeSwitch, minimum_kubelet: Version) -> Finding:
     """What follows from the versions and the setting."""
-    auto = assess(_observation(snapshot), NativeSwitch.AUTO, minimum_kubelet)
+    auto = assess(snapshot.observation, NativeSwitch.AUTO, minimum_kubelet)
     if switch is NativeSwitch.OFF:
         return found(FindingId.NATIVE_FORCED_OFF, auto="would use them" if auto.is_native else "would not use them either")
     if switch is NativeSwitch.ON and auto.support in NEW_ENOUGH:
@@ -58,7 +57,7 @@ def by_version(snapshot: ClusterSnapshot, switch: NativeSwitch, minimum_kubelet:
     if switch is NativeSwitch.ON:
         return found(FindingId.NATIVE_FORCED_ON_UNSUPPORTED, support=auto.support, why=_why(auto.support))
     if auto.support is NativeSupport.OLD_KUBELET:
-        oldest = _oldest_kubelet(snapshot)
+        oldest = snapshot.observation.oldest_kubelet
         return found(FindingId.NATIVE_OLD_KUBELET, oldest=oldest or "unknown", minimum=minimum_kubelet)
     return found(BY_VERSION[auto.support])
 
@@ -100,16 +99,3 @@ def _suspects(snapshot: ClusterSnapshot) -> str:
         return "unknown"
     called = [str(one) for one in snapshot.webhooks if not one.is_own and one.is_called(PODS, snapshot.labels, LABELS)]
     return ", ".join(called) or "none that is registered (search for a policy, or a webhook in the API server's own configuration)"
-
-
-def _observation(snapshot: ClusterSnapshot) -> ClusterObservation:
-    return ClusterObservation(
-        server=snapshot.server if isinstance(snapshot.server, ServerVersion) else None,
-        oldest_kubelet=_oldest_kubelet(snapshot),
-        are_nodes_known=isinstance(snapshot.nodes, Nodes),
-    )
-
-
-def _oldest_kubelet(snapshot: ClusterSnapshot) -> Version | None:
-    oldest = snapshot.nodes.oldest if isinstance(snapshot.nodes, Nodes) else None
-    return oldest.kubelet if oldest else None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
+
+from webhook.core import ClusterObservation, Remedy
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     from webhook.doctor.dry_run import DryRun
     from webhook.doctor.registration import RegisteredWebhook
     from webhook.kube.nodes import Nodes
+
+
+MAX_NAMED_PODS: Final = 3
+"""Of those that need the same remedy."""
 
 
 class ReadFailure(msgspec.Struct, frozen=True):
@@ -35,6 +41,37 @@ class SecretName(NamedTuple):
     name: str
 
 
+class SharedRemedy(msgspec.Struct, frozen=True):
+    """What to do about some pods that may stay Running after their task.
+
+    Args:
+        remedy: It is the same for all of them.
+        pods: The names of the first `MAX_NAMED_PODS`.
+        count: How many there are.
+
+    """
+
+    remedy: Remedy
+    pods: tuple[str, ...]
+    count: int
+
+    @property
+    def named(self) -> str:
+        """The pods, for people."""
+        more = self.count - len(self.pods)
+        return ", ".join(self.pods) + (f" and {more} more" if more else "")
+
+
+def observation_of(server: ServerVersion | ReadFailure, nodes: Nodes | ReadFailure) -> ClusterObservation:
+    """What decides whether native sidecars are used, as far as it could be read."""
+    oldest = None if isinstance(nodes, ReadFailure) else nodes.oldest
+    return ClusterObservation(
+        server=None if isinstance(server, ReadFailure) else server,
+        oldest_kubelet=oldest.kubelet if oldest else None,
+        are_nodes_known=not isinstance(nodes, ReadFailure),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterSnapshot:
     """A cluster and one of its namespaces. A `ReadFailure` stands for what could not be read.
@@ -49,6 +86,7 @@ class ClusterSnapshot:
         pod: The dry run of a pod with a native sidecar.
         template: The dry run of the same pod in a PodTemplate.
         task_pods: The progress of each task pod in the namespace.
+        remedies: What to do about those that have not ended, what most of them need first.
         immutable_secret: The authority's Secret, where it is immutable; None: it is not, or it could not be read.
 
     """
@@ -62,7 +100,13 @@ class ClusterSnapshot:
     pod: DryRun
     template: DryRun
     task_pods: tuple[Progress, ...] | ReadFailure
+    remedies: tuple[SharedRemedy, ...]
     immutable_secret: SecretName | None = None
+
+    @property
+    def observation(self) -> ClusterObservation:
+        """What decides whether native sidecars are used, as far as it could be read."""
+        return observation_of(self.server, self.nodes)
 
     @property
     def labels(self) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+import jsonpatch
+import pytest
 import yaml
 
 from demo.simulated_injectors import inject_istio
@@ -59,3 +61,35 @@ def test_a_pod_with_a_field_of_a_wrong_type_is_explained_as_malformed(program: I
     assert one["warnings"] == [
         "airflow-sidecar-webhook leaves the pod unchanged: Expected `object | null`, got `array` - at `$.metadata.labels`"
     ]
+
+
+STRANGER: Final = {"name": "uploader", "image": "registry.example.com/uploader:1"}
+WITH_STRANGER: Final = json.loads(INJECTED)
+WITH_STRANGER["spec"]["containers"].append(STRANGER)
+
+
+def test_what_to_do_is_shown_with_the_line_to_paste_on_a_line_of_its_own(program: InProcessProgram) -> None:
+    text = program("explain", "--cluster-version", "1.34", "-", stdin=json.dumps(WITH_STRANGER))
+
+    assert "  what to do   uploader (not-in-catalogue): Neither the task nor a known sidecar: " in text
+    assert "\n               Add to annotations of the operator (KubernetesPodOperator):\n" in text
+    assert '\n                 "airflow-sidecar-webhook/sidecars": \'[{"name": "uploader", "native": true}]\'\n' in text
+
+
+def test_the_json_has_the_line_to_paste_and_where_it_belongs(program: InProcessProgram) -> None:
+    (one,) = json.loads(program("explain", "-o", "json", "--cluster-version", "1.34", "-", stdin=json.dumps(WITH_STRANGER)))
+    (remedy,) = one["remedies"]
+
+    assert (remedy["reason"], remedy["containers"], remedy["place"]) == ("not-in-catalogue", ["uploader"], "annotations")
+    assert yaml.safe_load(remedy["line"]) == {"airflow-sidecar-webhook/sidecars": '[{"name": "uploader", "native": true}]'}
+
+
+@pytest.mark.parametrize("cluster", [(), ("--cluster-version", "1.34"), ("--cluster-version", "1.28")])
+def test_a_pod_that_lives_is_explained_as_at_its_admission(program: InProcessProgram, cluster: tuple[str, ...]) -> None:
+    at_admission = json.loads(program("explain", "-o", "json", *cluster, "-", stdin=json.dumps(WITH_STRANGER)))[0]
+    live = jsonpatch.apply_patch(WITH_STRANGER, at_admission["patch"])
+    later = json.loads(program("explain", "-o", "json", "-", stdin=json.dumps(live)))[0]
+    same = ("reason", "status", "remedies", "warnings")
+
+    assert [later[member] for member in same] == [at_admission[member] for member in same]
+    assert (later["result"], later["patch"]) == ("unchanged", [])

@@ -14,6 +14,7 @@ from webhook.core.admission import admit
 from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.decision import Skip
 from webhook.core.pod_options import Mode
+from webhook.core.reasons import ContainerReason, Reason
 from webhook.core.review import parse_review
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
@@ -150,7 +151,7 @@ def test_without_an_entrypoint_a_guess_is_never_made_about_a_foreign_image(polic
     outcome, after = admitted(operator_pod(None, "registry.example.com/etl:9"), policy)
 
     assert container(after, "base")["command"] is None
-    assert "airflow-sidecar-webhook/entrypoint" in outcome.warnings[0]
+    assert '"airflow-sidecar-webhook/entrypoint": ' in outcome.warnings[-1]
 
 
 def test_the_users_entrypoint_is_run_before_the_args(policy: Policy) -> None:
@@ -187,9 +188,10 @@ def test_each_candidate_of_the_table_is_tried_in_an_image_of_airflows_that_the_t
 def test_whoever_creates_the_pod_reads_that_its_entrypoint_is_guessed_and_how_to_say_it() -> None:
     outcome, _ = admitted(with_image(executor_pod(), "registry.example.com/etl:9"), GUESSING)
 
-    (warning,) = outcome.warnings
-    assert "the entrypoint of registry.example.com/etl:9 is guessed" in warning
-    assert names.ENTRYPOINT_ANNOTATION in warning
+    said, how, line = outcome.warnings
+    assert said == f"{names.PREFIX}: base (entrypoint-guessed): {ContainerReason.ENTRYPOINT_GUESSED.sentence}"
+    assert how.endswith(" registry.example.com/etl:9")
+    assert line.endswith(f"\"{names.ENTRYPOINT_ANNOTATION}\": 'ENTRYPOINT'")
 
 
 def test_without_leave_nothing_is_guessed_about_an_image_of_airflows_either(policy: Policy) -> None:
@@ -276,7 +278,7 @@ def test_a_main_container_that_is_not_there_is_warned_about_and_the_rule_holds(p
     outcome, after = admitted(pod, policy)
 
     assert outcome.result == "wrapped"
-    assert outcome.warnings == ("annotation airflow-sidecar-webhook/main-container is ignored: allowed is one of base, cache",)
+    assert outcome.warnings[0] == "annotation airflow-sidecar-webhook/main-container is ignored: allowed is one of base, cache"
     assert names.PREFIX in container(after, "base")["command"]
 
 
@@ -367,7 +369,14 @@ def test_the_warning_names_a_sidecar_that_keeps_running_beside_a_wrapped_task(po
     outcome, _ = admitted(pod, policy)
 
     assert outcome.reason == "some-keep-running"
-    assert outcome.warnings == ("airflow-sidecar-webhook: worker-kerberos: no quit request is known, so the pod may stay Running",)
+    assert outcome.warnings == (
+        f"{names.PREFIX}: some-keep-running: {Reason.SOME_KEEP_RUNNING.sentence} See the remedy of that sidecar.",
+        f"{names.PREFIX}: worker-kerberos (no-quit-request): {ContainerReason.NO_QUIT.sentence} {ContainerReason.NO_QUIT.remedy}",
+        (
+            f"{names.PREFIX}: add to metadata.annotations of pod_template_file, or of the task's pod_override: "
+            f'"{names.SIDECARS_ANNOTATION}": \'[{{"name": "worker-kerberos", "quit": {{"port": PORT, "path": "PATH"}}}}]\''
+        ),
+    )
 
 
 def test_the_only_container_that_is_no_sidecar_is_the_tasks_where_none_is_called_base(policy: Policy) -> None:

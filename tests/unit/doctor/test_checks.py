@@ -18,6 +18,7 @@ from tests.support.cluster_snapshots import (
     INCONCLUSIVE,
     ISTIO,
     OWN,
+    SHARED,
     STUCK,
     UNKNOWN,
     VAULT,
@@ -121,6 +122,8 @@ CASES: Final[dict[str, tuple[dict[str, Any], NativeSwitch, set[str]]]] = {
     "stuck": ({"task_pods": (STUCK, AT_WORK)}, AUTO, {"stuck-pods"}),
     "a guessed entrypoint": ({"task_pods": (recorded("team/airflow:1", GUESSED),)}, AUTO, {"entrypoints-guessed"}),
     "an unknown entrypoint": ({"task_pods": (recorded("team/airflow:1", UNKNOWN),)}, AUTO, {"entrypoints-unknown"}),
+    "may stay Running": ({"remedies": (SHARED,)}, AUTO, {"pod-remedy"}),
+    "too many remedies to list": ({"remedies": (SHARED,) * 21}, AUTO, {"pod-remedy", "more-remedies"}),
 }
 """How the snapshot differs from a healthy one, the setting, and the findings that a healthy cluster does not have."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import pytest
 
-from tests.support.cluster_snapshots import CATALOGUE, RUNNING, ended, task_pod
-from webhook.doctor.collector import collect
+from tests.support.cluster_snapshots import RUNNING, ended, task_pod
+from tests.support.pods import ABLE_CLUSTER
+from webhook.core import DEFAULT_MINIMUM_KUBELET, NativeSwitch, default_policy, treat
+from webhook.doctor.collector import Installation, collect
 from webhook.doctor.dry_run import DryRunResult
 from webhook.doctor.snapshot import ReadFailure, SecretName
 from webhook.kube.client import Response
@@ -17,6 +20,9 @@ from webhook.kube.reading import CONFIGURATIONS_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.json_object import JSONObject
+    from webhook.doctor.snapshot import ClusterSnapshot
 
 
 class FakeDoctorApi:
@@ -42,12 +48,20 @@ class FakeDoctorApi:
         return Response(201, msgspec.json.encode(body), None)
 
 
+INSTALLATION: Final = Installation(default_policy(), NativeSwitch.AUTO, DEFAULT_MINIMUM_KUBELET, None)
+"""One that sets nothing."""
+
 PODS: Final = "/api/v1/namespaces/airflow/pods"
+
+
+def snapshot_of(*pages: list[JSONObject]) -> ClusterSnapshot:
+    """The snapshot of a namespace with these pods, of a cluster of which nothing else can be read."""
+    return collect(FakeDoctorApi({PODS: list(pages)}), "airflow", INSTALLATION)
 
 
 def test_every_page_of_the_pods_is_read() -> None:
     pods = [task_pod(ended(), RUNNING, name) for name in ("a", "b", "c")]
-    snapshot = collect(FakeDoctorApi({PODS: [pods[:2], pods[2:]]}), "airflow", CATALOGUE)
+    snapshot = snapshot_of(pods[:2], pods[2:])
 
     assert not isinstance(snapshot.task_pods, ReadFailure)
     assert [pod.name for pod in snapshot.task_pods] == ["a", "b", "c"]
@@ -57,13 +71,41 @@ def test_every_page_of_the_pods_is_read() -> None:
 def test_a_pod_that_is_not_airflows_or_not_meant_to_end_is_not_in_the_snapshot() -> None:
     stranger = task_pod(ended(), RUNNING)
     stranger["metadata"]["labels"] = {}
-    snapshot = collect(FakeDoctorApi({PODS: [[stranger, task_pod(ended(), RUNNING, restartPolicy="Always")]]}), "airflow", CATALOGUE)
+    snapshot = snapshot_of([stranger, task_pod(ended(), RUNNING, restartPolicy="Always")])
 
     assert snapshot.task_pods == ()
 
 
+UPLOADER: Final = {"name": "uploader", "image": "registry.example.com/uploader:1"}
+
+
+def with_uploader(name: str, phase: str = "Running") -> JSONObject:
+    """A task's pod with a container that nobody knows."""
+    pod = task_pod(RUNNING, RUNNING, name)
+    pod["spec"]["containers"].append(UPLOADER)
+    pod["status"]["phase"] = phase
+    return pod
+
+
+def test_a_remedy_that_several_pods_need_is_in_the_snapshot_once() -> None:
+    pods = [with_uploader(name) for name in "abcd"] + [task_pod(RUNNING, RUNNING, "fine"), with_uploader("over", "Succeeded")]
+    shared = snapshot_of(pods).remedies[-1]
+
+    assert (shared.pods, shared.count) == (("a", "b", "c"), 4)
+    assert shared.remedy.line.startswith('"airflow-sidecar-webhook/sidecars": ')
+
+
+def test_a_pod_that_carries_a_status_needs_what_was_said_at_its_admission() -> None:
+    pod = with_uploader("a")
+    native = treat(pod, default_policy(), ABLE_CLUSTER).patched(pod)
+    of_native, of_other = (snapshot_of([one]).remedies[-1].remedy.line for one in (native, pod))
+
+    assert '"native": true' in of_native
+    assert '"quit": ' in of_other
+
+
 def test_a_response_of_another_shape_is_a_read_failure_and_stops_nothing() -> None:
-    snapshot = collect(FakeDoctorApi({CONFIGURATIONS_PATH: [[{"metadata": {}}]], PODS: [[{"spec": 1}]]}), "airflow", CATALOGUE)
+    snapshot = collect(FakeDoctorApi({CONFIGURATIONS_PATH: [[{"metadata": {}}]], PODS: [[{"spec": 1}]]}), "airflow", INSTALLATION)
 
     assert isinstance(snapshot.webhooks, ReadFailure)
     assert isinstance(snapshot.task_pods, ReadFailure)
@@ -72,18 +114,19 @@ def test_a_response_of_another_shape_is_a_read_failure_and_stops_nothing() -> No
 
 def test_credentials_that_the_api_server_does_not_accept_stop_at_once() -> None:
     with pytest.raises(RefusedError, match="401"):
-        collect(FakeDoctorApi({}, 401), "airflow", CATALOGUE)
+        collect(FakeDoctorApi({}, 401), "airflow", INSTALLATION)
 
 
 AUTHORITY: Final = SecretName("infra", "authority")
 SECRET: Final = "/api/v1/namespaces/infra/secrets/authority"  # noqa: S105  a path
+SELF_MANAGED: Final = replace(INSTALLATION, authority=AUTHORITY)
 
 
 @pytest.mark.parametrize(("secret", "found"), [({"immutable": True}, AUTHORITY), ({"immutable": False}, None), ({"data": 1}, None)])
 def test_an_immutable_secret_is_named_in_the_snapshot(secret: dict[str, object], found: SecretName | None) -> None:
-    assert collect(FakeDoctorApi({SECRET: secret}), "airflow", CATALOGUE, AUTHORITY).immutable_secret == found
+    assert collect(FakeDoctorApi({SECRET: secret}), "airflow", SELF_MANAGED).immutable_secret == found
 
 
 def test_a_secret_that_may_not_be_read_is_left_out() -> None:
-    assert collect(FakeDoctorApi({}), "airflow", CATALOGUE, AUTHORITY).immutable_secret is None
-    assert collect(FakeDoctorApi({SECRET: {"immutable": True}}), "airflow", CATALOGUE).immutable_secret is None
+    assert collect(FakeDoctorApi({}), "airflow", SELF_MANAGED).immutable_secret is None
+    assert collect(FakeDoctorApi({SECRET: {"immutable": True}}), "airflow", INSTALLATION).immutable_secret is None

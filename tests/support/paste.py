@@ -1,0 +1,53 @@
+"""Pastes the line of a remedy into a pod as its user would, from what is printed and nothing else."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from webhook.core import LinePlace
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+    from webhook.core import Remedy
+
+ANSWERS: Final = {"ENTRYPOINT": '["/bin/sh", "-c", "exec \\"$@\\"", "--"]', "PORT": "9091", "PATH": "/quit"}
+"""What a user writes in the place of each word in capital letters."""
+
+_BLANK: Final = re.compile(r"\b(ENTRYPOINT|PORT|PATH)\b")
+_FIRST_CANDIDATE: Final = re.compile(r"CONTAINER is one of ([-a-z0-9]+)")
+
+
+def pasted(pod: JSONObject, remedy: Remedy) -> JSONObject:
+    """A copy of the pod with the line in its place; a line for the webhook's settings is in no pod."""
+    after = copy.deepcopy(pod)
+    line = _BLANK.sub(lambda found: ANSWERS[found.group()], remedy.line.replace('"PORT"', "PORT"))
+    for name in _FIRST_CANDIDATE.findall(remedy.text):
+        line = line.replace("CONTAINER", name)
+    match remedy.place:
+        case LinePlace.ANNOTATIONS | LinePlace.LABELS:
+            place = after["metadata"].setdefault(remedy.place.value, None) or {}
+            after["metadata"][remedy.place.value] = place | yaml.safe_load(line)
+        case LinePlace.SPEC:
+            after["spec"] |= yaml.safe_load(line)
+        case LinePlace.CONTAINER:
+            _container(after, remedy).update(yaml.safe_load(line))
+        case LinePlace.ARGS | LinePlace.ENV:
+            container = _container(after, remedy)
+            container[remedy.place.value] = [*(container.get(remedy.place.value) or ()), yaml.safe_load(line)]
+        case LinePlace.SPARK_CONF:
+            role = after["metadata"]["labels"]["spark-role"]
+            after["metadata"]["labels"] |= dict(re.findall(rf"--conf spark\.kubernetes\.{role}\.label\.(\S+)=(\S+)", line))
+        case _:
+            message = f"no line for a pod: {remedy}"
+            raise AssertionError(message)
+    return after
+
+
+def _container(pod: JSONObject, remedy: Remedy) -> JSONObject:
+    """The container that the remedy is about, else the first."""
+    containers: list[JSONObject] = pod["spec"]["containers"]
+    return next((one for one in containers if one["name"] in remedy.containers), containers[0])

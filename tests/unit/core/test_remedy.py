@@ -1,0 +1,363 @@
+"""What to do about a pod: each line that is printed is pasted, and then does what it promises."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import dataclasses
+import json
+import re
+from string import Formatter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import pytest
+import yaml
+
+from demo.simulated_injectors import inject_istio
+from tests.support.examples import EXAMPLES
+from tests.support.paste import pasted
+from tests.support.pods import ABLE_CLUSTER, container, load, pods_in
+from webhook.core import (
+    UNKNOWN_CLUSTER,
+    Cluster,
+    ClusterObservation,
+    ContainerReason,
+    LinePlace,
+    NativeSupport,
+    NativeSwitch,
+    NotConvertedReason,
+    PodNames,
+    Reason,
+    ServerVersion,
+    SkipReason,
+    Treatment,
+    Version,
+    assess,
+    default_policy,
+    treat,
+)
+from webhook.core.names import HELPER_MOUNT_PATH, PREFIX, SIDECARS_ANNOTATION
+from webhook.core.remedy_line import MAX_LINE_CHARACTERS
+from webhook.core.review import MAX_WARNING_CHARACTERS
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+    from webhook.core import ExplainedWord, Outcome, Remedy
+
+POLICY: Final = default_policy()
+OPERATOR: Final = "airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json"
+REASONS: Final = (*Reason, *SkipReason, *NotConvertedReason, *NativeSupport, *ContainerReason)
+WITH_LINE: Final = [reason for reason in REASONS if reason.line]
+EMULATION: Final = ClusterObservation(
+    ServerVersion("v1.34.2", Version(1, 32), emulates=True), Version(1, 34), are_nodes_known=True, reinvoked=frozenset()
+)
+UPLOADER: Final = {"name": "uploader", "image": "registry.example.com/uploader:1"}
+CLOUD_SQL: Final = {"name": "sql", "image": "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.18.0", "args": ["project:region:db"]}
+
+
+def operator_pod(*sidecars: JSONObject, command: list[str] | None = None, **annotations: str) -> JSONObject:
+    """A pod of the KubernetesPodOperator that runs a shell, with these beside its task."""
+    pod = load(OPERATOR)
+    container(pod, "base").update(image="registry.example.com/etl:9", command=command or ["/bin/sh", "-c", "true"])
+    pod["spec"]["containers"] += sidecars
+    pod["metadata"]["annotations"] = (pod["metadata"].get("annotations") or {}) | {
+        f"{PREFIX}/{key.replace('_', '-')}": value for key, value in annotations.items()
+    }
+    return pod
+
+
+def in_mesh(pod: JSONObject, **spec: Any) -> JSONObject:
+    """The pod with Istio's sidecar."""
+    injected = inject_istio(pod)
+    injected["spec"] |= spec
+    return injected
+
+
+def without_command(image: str = "registry.example.com/etl:9") -> JSONObject:
+    """A task that gives its image args only."""
+    pod = operator_pod()
+    base = container(pod, "base")
+    del base["command"]
+    base |= {"image": image, "args": ["run"]}
+    return pod
+
+
+def relabelled(pod: JSONObject, **labels: str) -> JSONObject:
+    """The pod with no other labels than these."""
+    pod["metadata"]["labels"] = {key.replace("_", "-"): value for key, value in labels.items()}
+    return pod
+
+
+def known_only() -> JSONObject:
+    """A task whose container is taken for a sidecar."""
+    pod = in_mesh(operator_pod())
+    container(pod, "base").update(name="logs", image="fluent/fluent-bit:4.0.0")
+    return pod
+
+
+def two_candidates() -> JSONObject:
+    """A task whose container has a name of its own, beside another one."""
+    pod = in_mesh(operator_pod(UPLOADER))
+    container(pod, "base")["name"] = "etl"
+    return pod
+
+
+def beside_kuma() -> JSONObject:
+    """A task beside a sidecar that ends once no other container runs, and a container that nobody knows."""
+    probe = {"httpGet": {"path": "/ready", "port": 9902}}
+    pod = operator_pod({"name": "kuma-sidecar", "image": "kumahq/kuma-dp:2.14.0", "readinessProbe": probe}, UPLOADER)
+    pod["metadata"]["annotations"]["kuma.io/sidecar-injected"] = "true"
+    return pod
+
+
+class Case(NamedTuple):
+    """A pod with a reason for its treatment, and its result once the reason's line is pasted."""
+
+    pod: JSONObject
+    after: str
+    cluster: Cluster = UNKNOWN_CLUSTER
+
+
+CASES: Final[dict[ExplainedWord, Case]] = {
+    SkipReason.NOT_AIRFLOW: Case(in_mesh(relabelled(operator_pod(), app="etl")), "wrapped"),
+    SkipReason.SPARK_SUBMIT: Case(in_mesh(relabelled(operator_pod(), spark_role="executor")), "native", ABLE_CLUSTER),
+    SkipReason.LONG_RUNNING: Case(in_mesh(operator_pod(), restartPolicy="Always"), "wrapped"),
+    SkipReason.SWITCHED_OFF: Case(in_mesh(operator_pod(mode="off")), "wrapped"),
+    Reason.LABEL_ONLY: Case(in_mesh(operator_pod(mode="label-only")), "wrapped"),
+    Reason.UNKNOWN_CONTAINER: Case(beside_kuma(), "labelled"),
+    Reason.NATIVE_ONLY: Case(in_mesh(operator_pod(mode="native")), "wrapped"),
+    Reason.HOST_NETWORK: Case(in_mesh(operator_pod(), hostNetwork=True), "wrapped"),
+    Reason.NO_MAIN_CONTAINER: Case(known_only(), "wrapped"),
+    Reason.MAIN_CONTAINER_AMBIGUOUS: Case(two_candidates(), "wrapped"),
+    Reason.ENTRYPOINT_UNKNOWN: Case(in_mesh(without_command()), "wrapped"),
+    Reason.SHELL_UNKNOWN: Case(in_mesh(operator_pod(command=["/tool"])), "wrapped"),
+    ContainerReason.UNKNOWN: Case(operator_pod(UPLOADER), "native", ABLE_CLUSTER),
+    ContainerReason.NO_QUIT: Case(operator_pod({"name": "logs", "image": "fluent/fluent-bit:4.0.0"}), "wrapped"),
+    NotConvertedReason.NO_PROBE: Case(
+        operator_pod(
+            {"name": "cache", "image": "redis:7"},
+            sidecars='[{"name": "cache", "native": true, "ready": {"port": 8080, "path": "/ready"}}]',
+        ),
+        "native",
+        ABLE_CLUSTER,
+    ),
+}
+"""By reason. `SETTINGS` has those whose line is one of the webhook's settings."""
+
+SETTINGS: Final[dict[ExplainedWord, NativeSwitch]] = {
+    NativeSupport.FORCED_OFF: NativeSwitch.OFF,
+    NativeSupport.EMULATING_SERVER: NativeSwitch.AUTO,
+}
+"""By reason: the setting that leads to it."""
+
+OTHER_POLICY: Final = {Reason.HELPER_NAME_TAKEN, ContainerReason.ENTRYPOINT_GUESSED}
+"""Reasons of an installation that sets more: they have tests of their own."""
+
+
+def remedies(outcome: Outcome, reason: str) -> list[Remedy]:
+    """The outcome's remedies of this reason."""
+    return [remedy for remedy in outcome.remedies if remedy.reason == reason]
+
+
+@pytest.mark.parametrize("reason", CASES)
+def test_a_pod_with_the_line_pasted_gets_the_treatment_that_the_remedy_promises(reason: ExplainedWord) -> None:
+    pod, result, cluster = CASES[reason]
+    (remedy,) = remedies(treat(pod, POLICY, cluster), reason)
+    after = treat(pasted(pod, remedy), POLICY, cluster)
+
+    assert remedies(after, reason) == []
+    assert after.result == result, after.remedies
+
+
+@pytest.mark.parametrize("reason", SETTINGS)
+def test_with_the_settings_line_pasted_native_sidecars_are_used(reason: ExplainedWord) -> None:
+    pod = in_mesh(operator_pod())
+    (remedy,) = remedies(treat(pod, POLICY, assess(EMULATION, SETTINGS[reason])), reason)
+    setting = NativeSwitch(yaml.safe_load(remedy.line)["native_sidecars"])
+    able = ClusterObservation(ServerVersion("v1.34.2", Version(1, 34)), Version(1, 34), are_nodes_known=True, reinvoked=frozenset())
+
+    assert treat(pod, POLICY, assess(EMULATION if setting is NativeSwitch.ON else able, setting)).result == "native"
+
+
+def test_every_reason_with_a_line_has_a_pod_that_it_is_tried_on() -> None:
+    assert CASES.keys() | SETTINGS.keys() | OTHER_POLICY == set(WITH_LINE)
+
+
+@pytest.mark.parametrize("reason", [Reason.ENTRYPOINT_UNKNOWN, ContainerReason.ENTRYPOINT_GUESSED])
+def test_an_executors_image_whose_entrypoint_is_not_known_is_wrapped_for_good_once_it_is_said(reason: ExplainedWord) -> None:
+    pod = in_mesh(load("airflow-3.3.2-provider-10.25.0/ke_default.json"))
+    container(pod, "base")["image"] = "registry.example.com/team/tasks:1"
+    policy = dataclasses.replace(POLICY, guesses_entrypoint=reason is ContainerReason.ENTRYPOINT_GUESSED)
+    (remedy,) = remedies(treat(pod, policy, UNKNOWN_CLUSTER), reason)
+    after = treat(pasted(pod, remedy), policy, UNKNOWN_CLUSTER)
+
+    assert "{{json .Config.Entrypoint}}' registry.example.com/team/tasks:1" in remedy.text
+    assert (after.result, remedies(after, reason)) == ("wrapped", [])
+
+
+def test_an_image_with_a_shell_needs_no_helper_and_no_place_for_it() -> None:
+    policy = dataclasses.replace(POLICY, helper_image="registry.example.com/helper:1")
+    pod = in_mesh(operator_pod(command=["/tool"]))
+    container(pod, "base")["volumeMounts"] = [{"name": "own", "mountPath": HELPER_MOUNT_PATH}]
+    pod["spec"]["volumes"] = [*(pod["spec"].get("volumes") or ()), {"name": "own", "emptyDir": {}}]
+    (remedy,) = remedies(treat(pod, policy, UNKNOWN_CLUSTER), Reason.HELPER_NAME_TAKEN)
+
+    assert treat(pasted(pod, remedy), policy, UNKNOWN_CLUSTER).result == "wrapped"
+
+
+FIXTURES: Final = [pod for folder in ("airflow-3.3.2-provider-10.25.0", "helm-chart") for _, pod in pods_in(folder)]
+
+
+def with_stranger(pod: JSONObject) -> JSONObject:
+    """The pod with a container that nobody knows, and one whose quit request has to be enabled."""
+    changed = copy.deepcopy(pod)
+    changed["spec"]["containers"] = [*changed["spec"]["containers"], UPLOADER, CLOUD_SQL]
+    return changed
+
+
+EVERY_POD: Final = [example.pod for example in EXAMPLES] + [with_stranger(in_mesh(pod)) for pod in FIXTURES]
+
+
+@pytest.mark.parametrize("cluster", [UNKNOWN_CLUSTER, ABLE_CLUSTER], ids=["without native", "with native"])
+def test_no_remedy_returns_once_its_line_is_pasted_in_any_pod(cluster: Cluster) -> None:
+    tried = set()
+    for pod in EVERY_POD:
+        for remedy in treat(pod, POLICY, cluster).remedies:
+            if remedy.line and remedy.place is not LinePlace.SETTINGS:
+                tried.add(remedy.reason)
+                again = remedies(treat(pasted(pod, remedy), POLICY, cluster), remedy.reason)
+                assert [one for one in again if one.containers == remedy.containers] == [], (remedy, pod)
+
+    assert tried >= ({"not-in-catalogue", "not-airflow"} if cluster.is_native else {"not-in-catalogue", "quit-disabled"})
+
+
+@pytest.mark.parametrize("cluster", [UNKNOWN_CLUSTER, ABLE_CLUSTER], ids=["without native", "with native"])
+def test_whoever_pastes_line_after_line_gets_a_pod_that_ends(cluster: Cluster) -> None:
+    for pod in EVERY_POD:
+        left = pod
+        for _ in range(8):
+            outcome = treat(left, POLICY, cluster)
+            lines = [one for one in outcome.remedies if one.line and one.place is not LinePlace.SETTINGS]
+            if not lines:
+                break
+            left = pasted(left, lines[0])
+        assert lines == []
+        if outcome.status and outcome.reason is not Reason.SPARK:
+            assert outcome.status.treatment is not Treatment.LEFT, (outcome, left)
+
+
+def test_a_line_of_the_sidecars_annotation_keeps_what_the_annotation_has() -> None:
+    own = '[{"name": "cache", "quit": {"port": 9091, "path": "/q\'uit"}}]'
+    pod = operator_pod({"name": "cache", "image": "redis:7"}, UPLOADER, sidecars=own)
+    (remedy,) = remedies(treat(pod, POLICY, ABLE_CLUSTER), "not-in-catalogue")
+    described = json.loads(yaml.safe_load(remedy.line)[SIDECARS_ANNOTATION])
+
+    assert described == [*json.loads(own), {"name": "uploader", "native": True}]
+
+
+def test_containers_that_the_annotation_has_no_room_for_are_named_without_a_line() -> None:
+    cached = [{"name": f"cache-{number}"} for number in range(16)]
+    pod = operator_pod(*({**one, "image": "redis:7"} for one in cached), UPLOADER, sidecars=json.dumps(cached))
+    (remedy,) = remedies(treat(pod, POLICY, ABLE_CLUSTER), "not-in-catalogue")
+
+    assert (remedy.containers, remedy.line) == (("uploader",), "")
+
+
+def test_cloud_sql_proxy_gets_the_flag_and_in_a_script_the_variable() -> None:
+    in_script = CLOUD_SQL | {"command": ["sh", "-c", "exec cloud-sql-proxy project:region:db"], "args": None}
+    flag, variable = (remedies(treat(operator_pod(one), POLICY, UNKNOWN_CLUSTER), "quit-disabled")[0] for one in (CLOUD_SQL, in_script))
+
+    assert (flag.where, flag.line) == ("args of the container sql", '"--quitquitquit"')
+    assert (variable.where, variable.line) == (
+        "env of the container sql",
+        '{"name": "CSQL_PROXY_QUITQUITQUIT", "value": "true"}',
+    )
+
+
+def test_a_container_that_cannot_become_native_is_described_with_its_quit_request() -> None:
+    pod = operator_pod(UPLOADER | {"ports": [{"containerPort": 80, "hostPort": 80}]})
+    (remedy,) = remedies(treat(pod, POLICY, ABLE_CLUSTER), "not-in-catalogue")
+
+    assert '"quit": {"port": PORT, "path": "PATH"}' in remedy.line
+
+
+def test_a_line_with_a_word_to_replace_is_refused_as_long_as_it_is_there() -> None:
+    pod = operator_pod(UPLOADER)
+    (remedy,) = remedies(treat(pod, POLICY, UNKNOWN_CLUSTER), "not-in-catalogue")
+    pod["metadata"]["annotations"] |= yaml.safe_load(remedy.line)
+    after = treat(pod, POLICY, UNKNOWN_CLUSTER)
+
+    assert after.warnings[0].startswith(f"annotation {SIDECARS_ANNOTATION} is ignored")
+    assert remedies(after, "not-in-catalogue") == [remedy]
+
+
+def test_a_pod_that_runs_on_is_not_told_that_it_may_be_airflows() -> None:
+    pod = in_mesh(relabelled(operator_pod(), app="shop"), restartPolicy="Always")
+
+    assert treat(pod, POLICY, UNKNOWN_CLUSTER).remedies == ()
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_remedy_and_line_name_nothing_but_the_names_of_a_pod(reason: ExplainedWord) -> None:
+    value = reason.line.value if reason.line else ""
+    texts = [reason.remedy, value if isinstance(value, str) else ""]
+    places = {field for text in texts for _, field, _, _ in Formatter().parse(text) if field is not None}
+
+    assert places <= PodNames.__annotations__.keys()
+    assert "{" not in reason.sentence
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_reason_with_a_line_says_what_to_do(reason: ExplainedWord) -> None:
+    assert reason.remedy or not reason.line
+
+
+HOSTILE: Final = ["a\nb", "\x1b[31mred", "it's", 'say "hi"', "back\\slash", "{braces}", "x" * 63, "ünï", "'; drop: 1", "a: b\n- c"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_of_a_pod_changes_the_form_of_a_remedy(name: str) -> None:
+    pod = operator_pod({"name": name, "image": name * 1000}, {**CLOUD_SQL, "name": f"{name[:60]}sql"[:63]}, UPLOADER)
+    base = container(pod, "base")
+    del base["command"]
+    base |= {"image": f"example.com/{name * 1000}"}
+    for cluster in (UNKNOWN_CLUSTER, ABLE_CLUSTER):
+        outcome = treat(pod, POLICY, cluster)
+        assert outcome.remedies
+        for remedy in outcome.remedies:
+            for text in (remedy.sentence, remedy.text, remedy.where, remedy.line, remedy.subject):
+                assert re.fullmatch(r"[ -~]*", text)
+            assert len(remedy.line) <= MAX_LINE_CHARACTERS
+            assert all(len(warning) <= MAX_WARNING_CHARACTERS for warning in remedy.warnings)
+            if remedy.place is LinePlace.ANNOTATIONS:
+                assert len(yaml.safe_load(remedy.line)) == 1
+
+
+def test_no_remedy_has_args_or_a_value_of_env() -> None:
+    secret = {"args": ["--password", "s3cr3t"], "env": [{"name": "TOKEN", "value": "s3cr3t"}]}
+    pod = in_mesh(operator_pod(UPLOADER | secret, CLOUD_SQL | secret))
+    container(pod, "base").update(secret)
+
+    assert "s3cr3t" not in str([treat(pod, POLICY, cluster).remedies for cluster in (UNKNOWN_CLUSTER, ABLE_CLUSTER)])
+
+
+@pytest.mark.parametrize("pod", EVERY_POD[:60])
+def test_a_line_of_annotations_or_labels_is_the_same_in_yaml_and_in_python(pod: JSONObject) -> None:
+    for remedy in treat(pod, POLICY, ABLE_CLUSTER).remedies:
+        if remedy.place in {LinePlace.ANNOTATIONS, LinePlace.LABELS}:
+            assert ast.literal_eval(f"{{{remedy.line}}}") == yaml.safe_load(remedy.line)
+
+
+def test_the_warning_to_whoever_creates_the_pod_has_the_line() -> None:
+    pod = operator_pod(UPLOADER)
+
+    assert treat(pod, POLICY, ABLE_CLUSTER).warnings == (
+        (
+            "airflow-sidecar-webhook: uploader (not-in-catalogue): Neither the task nor a known sidecar: the pod stays Running until it ends. "
+            "If it does not end by itself, describe it."
+        ),
+        (
+            "airflow-sidecar-webhook: add to annotations of the operator (KubernetesPodOperator): "
+            '"airflow-sidecar-webhook/sidecars": \'[{"name": "uploader", "native": true}]\''
+        ),
+    )

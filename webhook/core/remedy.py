@@ -1,0 +1,266 @@
+"""What to do about one pod: the remedy of each reason, with the pod's own names, and a line to paste where one helps.
+
+It is computed from facts and decision, for whoever creates the pod (warnings), for ``explain`` and for ``doctor``. The status annotation
+holds only the reasons' words and the containers' names: from them, and from the pod, everything here is computed again. No remedy holds
+args, or a value of ``env``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Final, TypedDict
+
+import msgspec
+
+from webhook.core.condition import any_holds
+from webhook.core.container_end import ContainerEnd
+from webhook.core.conversion import can_be_native
+from webhook.core.names import PREFIX, SIDECARS_ANNOTATION
+from webhook.core.origin import PodOrigin
+from webhook.core.pod_options import MAX_DESCRIBED_SIDECARS, is_container_name
+from webhook.core.reasons import DESCRIBE, ContainerReason, Reason, SkipReason, Treatment
+from webhook.core.remedy_line import MAX_LINE_CHARACTERS, LinePlace, RemedyLine
+from webhook.core.review import MAX_WARNING_CHARACTERS
+from webhook.core.wrapper import EntrypointSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from webhook.core.cluster import Cluster
+    from webhook.core.condition import Condition
+    from webhook.core.decision import Mutate
+    from webhook.core.facts import Facts
+    from webhook.core.pod import Container, Pod
+    from webhook.core.reasons import ExplainedWord
+    from webhook.core.sidecar import Sidecar
+
+MAX_IMAGE_CHARACTERS: Final = 100
+"""Of an image's name in a remedy: the remedy has to fit into a warning."""
+
+MAX_NAMED_CONTAINERS: Final = 3
+"""So many containers are named in a remedy's sentence; of the others only their number is said."""
+
+PRESSING: Final = frozenset({Reason.SOME_KEEP_RUNNING, *(reason for reason in Reason if reason.treatment is Treatment.LEFT)})
+"""The reasons of pods that may stay Running; a reason of a container is always one."""
+
+GLOB: Final = "*?["
+"""Characters with a meaning in a condition's value."""
+
+_IMAGE: Final = re.compile(rf"[\w][\w./:@-]{{0,{MAX_IMAGE_CHARACTERS - 1}}}", re.ASCII)
+
+PLACES: Final[Mapping[LinePlace, str]] = {
+    LinePlace.ANNOTATIONS: "metadata.annotations of the pod",
+    LinePlace.LABELS: "metadata.labels of the pod",
+    LinePlace.SPEC: "spec of the pod",
+    LinePlace.CONTAINER: "the container {containers}",
+    LinePlace.ARGS: "args of the container {containers}",
+    LinePlace.ENV: "env of the container {containers}",
+    LinePlace.SPARK_CONF: "the options of spark-submit",
+    LinePlace.SETTINGS: "the webhook's settings",
+}
+"""Where a line belongs, for people."""
+
+ANNOTATIONS_OF: Final[Mapping[PodOrigin, str]] = {
+    PodOrigin.KUBERNETES_EXECUTOR: "metadata.annotations of pod_template_file, or of the task's pod_override",
+    PodOrigin.KUBERNETES_POD_OPERATOR: "annotations of the operator (KubernetesPodOperator)",
+    PodOrigin.SPARK: "spec.driver.annotations and spec.executor.annotations of the SparkApplication",
+    PodOrigin.CHART_JOB: "the pod annotations of this job in the chart's values",
+}
+"""Where the annotations of a pod of this origin are set."""
+
+
+class PodNames(TypedDict):
+    """What remedies and lines may name of a pod.
+
+    ``containers``: the containers that the remedy is about. ``image``: the task's. ``candidates``: the containers that may be the task's.
+    ``outlasting``: the value of the annotation ``outlives-task`` that names every unknown container, and those that it names already.
+    ``described``: the value of the annotation ``sidecars`` that describes these containers, and those that it describes already.
+    """
+
+    containers: str
+    image: str
+    candidates: str
+    outlasting: str
+    described: str
+
+
+class Remedy(msgspec.Struct, frozen=True):
+    """What to do about one reason.
+
+    Args:
+        reason: The reason's word.
+        containers: Names of the containers that it is about; empty: the pod.
+        sentence: What holds.
+        text: What to do.
+        is_pressing: Whether the pod may stay Running without it, or its task may run otherwise than its image says.
+        place: Where the line belongs; None: there is no line.
+        where: The same for people.
+        line: What to paste there.
+
+    """
+
+    reason: str
+    containers: tuple[str, ...]
+    sentence: str
+    text: str
+    is_pressing: bool
+    place: LinePlace | None = None
+    where: str = ""
+    line: str = ""
+
+    @property
+    def subject(self) -> str:
+        """The reason's word and, where it is about containers, their names."""
+        return f"{_shown_names(self.containers)} ({self.reason})" if self.containers else self.reason
+
+    @property
+    def warnings(self) -> Iterator[str]:
+        """Lines for whoever creates the pod, each as long as a warning may be."""
+        warning = f"{PREFIX}: {self.subject}:"
+        for part in (self.sentence, self.text):
+            if len(warning) + len(part) >= MAX_WARNING_CHARACTERS:
+                yield warning
+                warning = f"{PREFIX}:"
+            warning += f" {part}"
+        yield warning
+        if self.line:
+            warning = f"{PREFIX}: add to {self.where}: {self.line}"
+            is_whole = len(warning) <= MAX_WARNING_CHARACTERS
+            yield warning if is_whole else f"{PREFIX}: the command explain prints what to add to {self.where}"
+
+
+def remedies_of_skip(pod: Pod, reason: SkipReason) -> tuple[Remedy, ...]:
+    """What to do about a pod that is skipped."""
+    if reason is SkipReason.NOT_AIRFLOW and pod.spec.restartPolicy not in {"Never", "OnFailure"}:
+        return ()
+    remedy = _filled(reason, (), NO_NAMES, None)
+    return () if remedy is None else (remedy,)
+
+
+def remedies_of(facts: Facts, mutate: Mutate, cluster: Cluster) -> tuple[Remedy, ...]:
+    """What to do about a pod that is treated: about its reason, its containers, and what is not native."""
+    return tuple([remedy for remedy in _remedies(facts, mutate, cluster) if remedy is not None])
+
+
+def _remedies(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy | None]:
+    main = facts.main_container
+    names = _names_of_pod(facts)
+    yield _filled(mutate.reason, (), names, facts.origin)
+    if main is not None and mutate.wrap is not None and mutate.wrap.entrypoint.source is EntrypointSource.GUESSED:
+        yield _filled(ContainerReason.ENTRYPOINT_GUESSED, (main.name,), names, facts.origin)
+    yield from _of_containers(facts, mutate, cluster)
+    if mutate.no_native is not None:
+        yield _filled(mutate.no_native, (), NO_NAMES, None)
+    for name, why in mutate.conversion.not_converted.items():
+        yield _filled(why, (name,), _names_of((name,)), facts.origin)
+
+
+def _of_containers(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy | None]:
+    unknown = [name for name, end in mutate.ends.items() if end is ContainerEnd.UNKNOWN]
+    endless = _endless(facts, mutate) if mutate.may_wrap else []
+    if not unknown and not endless:
+        return
+    containers = {container.name: container for container in facts.pod.spec.containers}
+    lines = {name: _enabling_line(facts.rows[name], facts.pod, containers[name]) for name in endless}
+    for name, line in lines.items():
+        if line is not None:
+            yield _filled(ContainerReason.QUIT_DISABLED, (name,), _names_of((name,)), facts.origin, line)
+    without_quit = [name for name, line in lines.items() if line is None]
+    # The annotation holds no more, and each costs some 20 µs.
+    few = unknown[:MAX_DESCRIBED_SIDECARS]
+    native = [name for name in few if mutate.uses_native and can_be_native(containers[name], facts, cluster)]
+    quit_ = [name for name in (*few, *without_quit[:MAX_DESCRIBED_SIDECARS]) if name not in native] if mutate.may_wrap else []
+    described = _described(facts, native, quit_)
+    for reason, names in ((ContainerReason.UNKNOWN, unknown), (ContainerReason.NO_QUIT, without_quit)):
+        if names and (native or quit_):
+            text = f"[{', '.join(described.values())}]" if not described.keys().isdisjoint(names) else ""
+            yield _filled(reason, tuple(names), _names_of(names, text), facts.origin)
+
+
+def _endless(facts: Facts, mutate: Mutate) -> list[str]:
+    """The sidecars that no request ends, and that do not end by themselves either."""
+    after = mutate.conversion.after_conversion(facts)
+    return [one.name for one in after.sidecars if one.quit is None and mutate.ends[one.name] is ContainerEnd.KEEPS_RUNNING]
+
+
+def _enabling_line(row: Sidecar, pod: Pod, container: Container) -> RemedyLine | None:
+    """The line that enables the quit request of a sidecar; None: no line does."""
+    if row.quit is None or any_holds(row.quit.disabled_by, pod, container):
+        return None
+    # What is added to args does not reach a program that a script starts.
+    has_script = container.words != container.argv
+    lines = (_line_for(condition) for condition in row.quit.enabled_by)
+    return next((line for line in lines if line is not None and not (has_script and line.place is LinePlace.ARGS)), None)
+
+
+def _line_for(condition: Condition) -> RemedyLine | None:
+    """The line that makes a condition hold; None: no line does, or no single one."""
+    value = condition.value
+    if condition.flag is not None:
+        return RemedyLine(LinePlace.ARGS, "", condition.flag if value is None else f"{condition.flag}={value}")
+    if value is None or any(character in value for character in GLOB):
+        return None
+    if condition.annotation is not None:
+        return RemedyLine(LinePlace.ANNOTATIONS, condition.annotation, value)
+    return None if condition.env is None else RemedyLine(LinePlace.ENV, condition.env, value)
+
+
+def _described(facts: Facts, native: list[str], quit_: list[str]) -> dict[str, str]:
+    """The elements of the annotation ``sidecars`` by container: those that it has, and as many of these as have room in it.
+
+    Whoever pastes it writes the port and the path of a quit request: without them the value is not valid, and is ignored with a warning.
+    """
+    written = json.loads(facts.pod.annotations[SIDECARS_ANNOTATION]) if facts.options.sidecars else []
+    new = {name: json.dumps({"name": name, "native": True}) for name in native}
+    new |= {name: f'{{"name": {json.dumps(name)}, "quit": {{"port": PORT, "path": "PATH"}}}}' for name in quit_}
+    found = {one["name"]: json.dumps(one) for one in written}
+    for name, element in new.items():
+        if is_container_name(name) and (name in found or len(found) < MAX_DESCRIBED_SIDECARS):
+            found[name] = element
+    return found
+
+
+def _filled(
+    reason: ExplainedWord, containers: tuple[str, ...], names: PodNames, origin: PodOrigin | None, line: RemedyLine | None = None
+) -> Remedy | None:
+    """The remedy of a reason with names in it; None: there is nothing to do. ``line``: instead of the one in the reason's row."""
+    if not reason.remedy:
+        return None
+    template = line or reason.line
+    pasted = template.filled(names) if template else ""
+    text = reason.remedy.format_map(names)
+    if template is None or len(pasted) > MAX_LINE_CHARACTERS or (template is DESCRIBE and not names["described"]):
+        return Remedy(reason, containers, reason.sentence, text, _is_pressing(reason))
+    where = ANNOTATIONS_OF.get(origin) if origin and template.place is LinePlace.ANNOTATIONS else None
+    where = where or PLACES[template.place].format_map(names)
+    return Remedy(reason, containers, reason.sentence, text, _is_pressing(reason), template.place, where, pasted)
+
+
+def _is_pressing(reason: ExplainedWord) -> bool:
+    return isinstance(reason, ContainerReason) or reason in PRESSING
+
+
+def _names_of_pod(facts: Facts) -> PodNames:
+    image = facts.main_container.image if facts.main_container else None
+    outlasting = {*facts.options.outlives_task, *filter(is_container_name, facts.others)}
+    return PodNames(
+        containers="of the task",
+        image=image if image is not None and _IMAGE.fullmatch(image) else "IMAGE",
+        candidates=_shown_names(facts.others),
+        outlasting=",".join(sorted(outlasting)),
+        described="",
+    )
+
+
+def _names_of(containers: Sequence[str], described: str = "") -> PodNames:
+    return PodNames(containers=_shown_names(containers), image="", candidates="", outlasting="", described=described)
+
+
+def _shown_names(names: Sequence[str]) -> str:
+    shown = [name if is_container_name(name) else json.dumps(name) for name in names[:MAX_NAMED_CONTAINERS]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+NO_NAMES: Final = _names_of(())
