@@ -57,6 +57,7 @@ Every fact has its source, in the section of the sidecar.
 - **Native**: on a cluster with native sidecars its injector makes it native, or the webhook
   converts the container itself, see [native.md](native.md).
   A native sidecar gets no quit request: the kubelet ends it, and would restart it before that.
+- **One-time form**: with one of its flags it does its work once and ends, so it is left alone.
 - All requests go to the loopback.
 
 What becomes of each sidecar, with native sidecars and without, is a pair of pods in
