@@ -339,6 +339,11 @@ class ContainerReason(ExplainedWord):
         "If it does not end by itself, describe it.",
         line=DESCRIBE,
     )
+    LOSES_SIDECARS = ReasonRow(
+        "loses-sidecars",
+        "The wrapper ends the sidecars right after the task, also while this container works on.",
+        f"If it needs them until it ends by itself, set the annotation {OUTLIVES_TASK_ANNOTATION}: {{outlasting}}",
+    )
     QUIT_DISABLED = ReasonRow(
         "quit-disabled",
         "Its quit request is not enabled.",

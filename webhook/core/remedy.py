@@ -149,6 +149,10 @@ def _remedies(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy
     yield _filled(mutate.reason, (), names, facts.origin)
     if main is not None and mutate.wrap is not None and mutate.wrap.entrypoint.source is EntrypointSource.GUESSED:
         yield _filled(ContainerReason.ENTRYPOINT_GUESSED, (main.name,), names, facts.origin)
+    if main is None and facts.others and mutate.reason in {Reason.NO_SIDECAR, Reason.SIDECARS_NATIVE}:
+        yield _filled(Reason.MAIN_CONTAINER_AMBIGUOUS, (), names, facts.origin)
+    if facts.others and mutate.wrap is not None:
+        yield _filled(ContainerReason.LOSES_SIDECARS, facts.others, names, facts.origin)
     yield from _of_containers(facts, mutate, cluster)
     if mutate.no_native is not None:
         yield _filled(mutate.no_native, (), NO_NAMES, None)

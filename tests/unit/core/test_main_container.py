@@ -55,7 +55,8 @@ def test_the_first_of_several_unknown_containers_is_not_taken_for_the_task(polic
     outcome, after = admitted(pod, policy)
 
     assert (outcome.result, outcome.reason) == ("left", "main-container-ambiguous")
-    assert MAIN_CONTAINER_ANNOTATION in outcome.warnings[0]
+    assert "one of warmup, worker" in outcome.warnings[0]
+    assert MAIN_CONTAINER_ANNOTATION in outcome.warnings[1]
     assert after["spec"] == pod["spec"]
     assert status_of(outcome).main is None
     assert status_of(outcome).sidecars == {"istio-proxy": "keeps-running", "warmup": "unknown", "worker": "unknown"}
