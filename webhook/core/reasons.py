@@ -342,7 +342,7 @@ class ContainerReason(ExplainedWord):
     LOSES_SIDECARS = ReasonRow(
         "loses-sidecars",
         "The wrapper ends the sidecars right after the task, also while this container works on.",
-        f"If it needs them until it ends by itself, set the annotation {OUTLIVES_TASK_ANNOTATION}: {{outlasting}}",
+        f"Set the annotation {OUTLIVES_TASK_ANNOTATION}: {{outlasting}} if it needs them until it ends by itself.",
     )
     QUIT_DISABLED = ReasonRow(
         "quit-disabled",
