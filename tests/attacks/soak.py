@@ -54,13 +54,12 @@ def main(minutes: float, folder: Path) -> int:
         ends.enter_context(registered(level.api, level.webhook.configuration(), is_patched))
         for name in CLIENTS:
             ends.enter_context(namespace_named(level.api, name))
-        samples = _run(level, minutes * 60)
-        write(samples, folder / "soak.csv")
+        samples = _run(level, minutes * 60, folder / "soak.csv")
         draw(samples, folder / "soak.svg")
         return _report(samples, level.webhook)
 
 
-def _run(level: Level, seconds: float) -> list[Sample]:
+def _run(level: Level, seconds: float, file: Path) -> list[Sample]:
     honest = [HonestSubmitter(level.server, name) for name in CLIENTS]
     hostile = HostileSubmitter(level.server, CLIENTS[0])
     attacks = Attacks(_target(level.webhook))
@@ -72,6 +71,7 @@ def _run(level: Level, seconds: float) -> list[Sample]:
         while observer.seconds < seconds and observer.is_running():
             time.sleep(SAMPLE_SECONDS)
             observer.sample()
+            write(observer.samples, file)
     finally:
         for thread in threads:
             thread.stop()

@@ -44,7 +44,7 @@ from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, Entrypoi
 if TYPE_CHECKING:
     from webhook.core.cluster import Cluster
     from webhook.core.facts import Facts
-    from webhook.core.pod import Pod
+    from webhook.core.pod import Pod, PodSpec
     from webhook.core.policy import Policy
     from webhook.core.sidecar import Catalogue
 
@@ -147,23 +147,24 @@ def skip_unread(pod: Pod) -> SkipReason | None:
         return SkipReason.MIRROR_POD
     if pod_origin(pod) is None:
         return SkipReason.SPARK_SUBMIT if pod.labels.get(names.SPARK_ROLE_LABEL) in names.SPARK_ROLES else SkipReason.NOT_AIRFLOW
-    if len(pod.spec.containers) + len(pod.init_containers) > MAX_CONTAINERS:
+    all_names = [container.name for container in (*pod.spec.containers, *(pod.spec.initContainers or ()))]
+    if len(all_names) > MAX_CONTAINERS:
         return SkipReason.TOO_MANY_CONTAINERS
-    if any(len(container.name) > MAX_NAME_CHARACTERS for container in (*pod.spec.containers, *pod.init_containers)):
+    if len("".join(all_names)) > MAX_NAME_CHARACTERS and max(map(len, all_names)) > MAX_NAME_CHARACTERS:
         message = f"the name of a container is longer than {MAX_NAME_CHARACTERS} characters"
         raise MalformedPodError(message)
-    return SkipReason.DUPLICATE_NAMES if _has_duplicate_names(pod) else None
+    return SkipReason.DUPLICATE_NAMES if _has_duplicate_names(pod.spec, all_names) else None
 
 
-def _has_duplicate_names(pod: Pod) -> bool:
+def _has_duplicate_names(spec: PodSpec, names: list[str]) -> bool:
     """Whether two containers or two volumes have one name. A native sidecar may: what its injector has added again is removed."""
-    spec, regular = pod.spec, pod.spec.container_names
-    if len(set(regular)) < len(regular) or (spec.volumes and len({volume.name for volume in spec.volumes}) < len(spec.volumes)):
+    if spec.volumes and len({volume.name for volume in spec.volumes}) < len(spec.volumes):
         return True
-    if not spec.initContainers:
+    if len(set(names)) == len(names):
         return False
-    plain = {init.name for init in spec.initContainers if not init.is_native_sidecar}
-    return len(spec.init_container_names) < len(spec.initContainers) or not plain.isdisjoint(regular)
+    regular, inits = spec.container_names, spec.initContainers or []
+    plain = {init.name for init in inits if not init.is_native_sidecar}
+    return len(set(regular)) < len(regular) or len(spec.init_container_names) < len(inits) or not plain.isdisjoint(regular)
 
 
 def _skip_reason(facts: Facts, mode: Mode, injector_annotations: dict[str, str]) -> SkipReason | None:

@@ -243,11 +243,12 @@ def _violations(part: dict[str, Any], before: Pod) -> Iterator[str]:
 
 
 def _violations_of_metadata(metadata: dict[str, Any], before: Pod) -> Iterator[str]:
-    for key, value in metadata.get("labels", {}).items() - before.labels.items():
-        if not (is_label_value(value) and is_qualified_name(key)):
+    present, annotations = before.labels, before.annotations
+    for key, value in metadata.get("labels", present).items():
+        if present.get(key) != value and not (is_label_value(value) and is_qualified_name(key)):
             yield f"label {key} has an invalid key or value"
-    for key in metadata.get("annotations", {}).keys() - before.annotations.keys():
-        if not is_qualified_name(key):
+    for key in metadata.get("annotations", annotations):
+        if key not in annotations and not is_qualified_name(key):
             yield f"annotation {key} has an invalid key"
 
 

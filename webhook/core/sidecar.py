@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
+from webhook.core.cached_property import CachedProperty
 from webhook.core.condition import MAX_IMAGE_CHARACTERS, Condition, any_holds, glob, image_matches, is_word
 from webhook.core.pod import MAX_PORT
 
@@ -154,7 +155,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return not any_holds(self.unless, pod, container)
 
 
-class InjectorHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class InjectorHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """Pod annotations that configure an injector, set before it injects.
 
     Args:
@@ -181,7 +182,19 @@ class InjectorHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def is_in_play(self, pod: Pod, *, is_installed: bool) -> bool:
         """Whether the injector will handle this pod; ``is_installed``: it handles every pod."""
-        return (is_installed or any_holds(self.when, pod, None)) and not any_holds(self.unless, pod, None)
+        return (is_installed or self._is_shown(pod)) and not any_holds(self.unless, pod, None)
+
+    def _is_shown(self, pod: Pod) -> bool:
+        keys = self._annotations_of_when
+        if keys is not None and keys.isdisjoint(pod.annotations.keys()):
+            return False
+        return any_holds(self.when, pod, None)
+
+    @CachedProperty
+    def _annotations_of_when(self) -> frozenset[str] | None:
+        """The annotations that ``when`` reads; None where it reads anything else. Most pods have none of them."""
+        keys = [condition.annotation for condition in self.when]
+        return None if None in keys else frozenset([key for key in keys if key is not None])
 
     def is_refused(self, pod: Pod) -> bool:
         """Whether the user has set one of the annotations to another value, by the words of this injector."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -21,6 +20,7 @@ from webhook.server.descriptors import descriptors_for_connections
 from webhook.server.drain import Drain
 from webhook.server.file_certificate_source import FileCertificateSource
 from webhook.server.health import create_health_app
+from webhook.server.heap import freeze_heap, return_freed_memory
 from webhook.server.json_log import log_to_stdout
 from webhook.server.listener import Listener
 from webhook.server.metrics import Metrics
@@ -101,6 +101,7 @@ def serve(settings: Settings) -> None:
         CertificateError: The certificate cannot be served.
 
     """
+    return_freed_memory()
     metrics = Metrics(has_self_managed_certificate=settings.certificates == "self-managed")
     log = log_to_stdout(settings.log_level, metrics.log_lines_dropped.inc)
     service = _Service(settings, metrics, log)
@@ -108,13 +109,6 @@ def serve(settings: Settings) -> None:
     uvicorn_loop = service.webhook.config.get_loop_factory()
     with asyncio.Runner(loop_factory=uvicorn_loop) as runner:
         runner.run(service.run())
-
-
-def freeze_heap() -> None:
-    """Exclude the objects made at start-up from garbage collection: traversing them again and again doubles the slowest responses."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 100)
 
 
 def _bind(host: str, port: int) -> socket.socket:
