@@ -56,10 +56,10 @@ def test_the_api_server_takes_a_case_as_patched_and_no_container_beside_the_task
     """Also of a case for which nothing is expected yet. What is moved to the init containers may be changed on the way."""
     before = pod_in(path)
     after = jsonpatch.apply_patch(before, json.loads(program("patch", *arguments, str(path))))
-    kept = [one for one in before["spec"]["containers"] if one["name"] not in moved(before, after)]
+    staying = [one for one in before["spec"]["containers"] if one["name"] not in moved(before, after)]
 
     assert validate(before) == validate(after) == []
-    assert len([one for one in kept if one not in after["spec"]["containers"]]) <= 1
+    assert len([one for one in staying if one not in after["spec"]["containers"]]) <= 1
 
 
 def test_every_expectation_belongs_to_a_case() -> None:

@@ -3,7 +3,7 @@
 * RulesError
   x MalformedReviewError  the caller's: the body is no AdmissionReview v1; answered with 400, so that failurePolicy decides
   x MalformedPodError     the caller's: a field has a type that the Pod API does not know; the pod is left to the API server
-  x UnsoundPatchError     ours: the patch would not apply, or would make the pod invalid; it never leaves
+  x UnsoundPatchError     the webhook's: the patch would not apply, or would make the pod invalid; it never leaves
     x AnnotationsFullError  the caller's: the pod has no room for further annotations and is left as it is
 """
 

@@ -95,7 +95,7 @@ def find_task_containers(pod: Pod, options: PodOptions, rows: dict[str, Sidecar 
 
 
 def _may_be_named(row: Sidecar | None, options: PodOptions) -> bool:
-    """Whether a known container may be named as the task: one that the user describes himself, or of a known image; no injected one."""
+    """Whether a known container may be named as the task: one that the user describes, or of a known image; no injected one."""
     return row is not None and (row in options.sidecars or row.has_any_name)
 
 

@@ -103,7 +103,7 @@ class Orders:
     Args:
         api: An admin's client.
         istio_policy: The reinvocation policy of Istio's webhooks.
-        webhook: Ours.
+        webhook: This project's.
         injectors: The servers of the others.
         namespaces: By order.
         created: What became of the pods that were created so far, see `Created`.
