@@ -57,14 +57,14 @@ class Coverage(msgspec.Struct):
         seconds: How long each test took.
         functions: mutmut's names of the functions that each test calls.
         by_session: Of those that a fixture of the session calls.
-        failed: A test that failed; empty: none did.
+        failed: Tests that failed: they show nothing about a mutant.
 
     """
 
     seconds: list[float]
     functions: list[set[str]]
     by_session: set[str]
-    failed: str = ""
+    failed: list[str]
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool:
@@ -75,8 +75,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     [(_, answer)] = in_forks(iter([Work(None, lambda: _cover(session.items), 0)]), 1)
     assert answer is not None, "the process ended"
     coverage = msgspec.json.decode(answer, type=Coverage)
-    if coverage.failed:
-        pytest.exit(f"fails without any mutant: {coverage.failed}", pytest.ExitCode.TESTS_FAILED)
+    for name in coverage.failed:
+        print(f"left out, since it fails without any mutant: {name}", flush=True)
     trials = Trials(session.items, coverage, at_import)
     RESULTS.write_bytes(msgspec.json.encode(list(trials.try_all(mutants))))
     return True
@@ -102,16 +102,17 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[Non
 def _cover(items: Sequence[pytest.Item]) -> str:
     """Run every test, and write down what it and its fixtures called."""
     set_mutant_under_test("stats")
-    coverage = Coverage([], [], _called_by_session)
+    coverage = Coverage([], [], _called_by_session, [])
     for item, following in pairwise([*items, None]):
         assert item is not None
         state()._stats.clear()
         began = time.monotonic()
         if not _passes(item, following):
-            return msgspec.json.encode(Coverage([], [], set(), item.nodeid)).decode()
+            coverage.failed.append(item.nodeid)
         coverage.seconds.append(time.monotonic() - began)
         fixtures = [_called_by_fixture.get(name, set()) for name in getattr(item, "fixturenames", ())]
-        coverage.functions.append(state()._stats.union(*fixtures))
+        is_left_out = item.nodeid in coverage.failed
+        coverage.functions.append(set() if is_left_out else state()._stats.union(*fixtures))
     return msgspec.json.encode(coverage).decode()
 
 
@@ -152,11 +153,12 @@ class Trials:
 
     def _set_up_session(self) -> None:
         """Build what the session's fixtures build, for all further forks."""
-        for item, following in pairwise(self._items):
+        for item in self._items:
             fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
             if any(one[-1].scope == "session" and one[-1].cached_result is None for one in fixtures):
                 item.session._setupstate.setup(item)
-                item.session._setupstate.teardown_exact(following)
+                # Everything but what belongs to the session: pytest only wants to know what to leave.
+                item.session._setupstate.teardown_exact(item.session)  # type: ignore[arg-type]
         gc.collect()
         gc.freeze()
 
