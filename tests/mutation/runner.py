@@ -154,8 +154,9 @@ class Trials:
     def _set_up_session(self) -> None:
         """Build what the session's fixtures build, for all further forks."""
         for item in self._items:
-            fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
-            if any(one[-1].scope == "session" and one[-1].cached_result is None for one in fixtures):
+            fixtures = [one[-1] for one in item._fixtureinfo.name2fixturedefs.values()] if isinstance(item, pytest.Function) else []
+            is_of_session = all(one.scope == "session" for one in fixtures)
+            if is_of_session and any(one.cached_result is None for one in fixtures):
                 item.session._setupstate.setup(item)
                 # Everything but what belongs to the session: pytest only wants to know what to leave.
                 item.session._setupstate.teardown_exact(item.session)  # type: ignore[arg-type]
