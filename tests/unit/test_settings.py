@@ -8,6 +8,7 @@ import pytest
 
 from webhook.core import built_in_sidecars
 from webhook.core.cluster import NativeSwitch
+from webhook.core.condition import SUBJECTS
 from webhook.core.pod_options import Mode
 from webhook.core.version import Version
 from webhook.policy_files import build_policy
@@ -100,7 +101,7 @@ DATA_FILES = {
     "a condition on two things": (
         "SIDECARS_FILE",
         "- {id: x, title: x, sources: [x], match: {markers: [{env: A, label: b}]}}",
-        "a condition names exactly one of annotation, label, volume, init_container, env, flag, argument, image, probe - at `$[0].match.markers[0]`",
+        f"a condition names exactly one of {', '.join(SUBJECTS)} - at `$[0].match.markers[0]`",
     ),
     "a sidecar that nothing identifies": (
         "SIDECARS_FILE",

@@ -79,12 +79,13 @@ def test_a_sidecar_gets_the_startup_probe(row: JSONObject, fields: JSONObject, p
 
 
 @pytest.mark.parametrize(
-    ("image", "is_moved"),
-    [("agent:1.5", True), ("agent:1.4.9", False), ("agent:latest", False), ("agent", False)],
+    ("version", "is_moved"), [(Version(1, 5), True), (Version(2, 0), True), (Version(1, 4, 9), False), (None, False)], ids=str
 )
-def test_a_sidecar_is_moved_where_its_version_has_an_injector_that_accepts_that(image: str, *, is_moved: bool, policy: Policy) -> None:
+def test_a_sidecar_is_moved_where_its_injector_has_a_version_that_accepts_that(
+    version: Version | None, *, is_moved: bool, policy: Policy
+) -> None:
     row = {"id": "agent", "native": {"reinvocation_safe": False, "convert": {"annotations": {"a": "b"}, "annotations_since": "1.5"}}}
-    pod = task_pod(sidecar("agent", image=image))
-    again = Cluster(NativeSupport.READY, Version(1, 34), reinvoked=frozenset({"agent"}))
+    versions = {} if version is None else {"agent": version}
+    again = Cluster(NativeSupport.READY, Version(1, 34), reinvoked=frozenset({"agent"}), injector_versions=versions)
 
-    assert (inits_of(after_conversion(pod, policy_with(policy, row), again)) == ["agent"]) is is_moved
+    assert (inits_of(after_conversion(task_pod(sidecar("agent")), policy_with(policy, row), again)) == ["agent"]) is is_moved
