@@ -77,6 +77,9 @@ class TaskContainers(msgspec.Struct, frozen=True):
 def find_task_containers(pod: Pod, options: PodOptions, rows: dict[str, Sidecar | None]) -> TaskContainers:
     """Find them; ``rows`` says by name which container is a known sidecar."""
     order = pod.spec.container_names
+    unknown = [name for name, row in rows.items() if row is None]
+    if unknown == [BASE_CONTAINER] and options.main_container is None and not options.outlives_task:
+        return TaskContainers(order.index(BASE_CONTAINER))
     possible = [container for container in pod.spec.containers if _is_possible(pod, container, rows[container.name])]
     names = [container.name for container in possible]
     invalid: tuple[InvalidAnnotation, ...] = ()
