@@ -34,8 +34,8 @@ class Explanation:
         outcome: What the rules decided.
         script: The wrapper's text; only its length is shown.
         full_name: Namespace and name.
-        cluster: The assumed cluster.
-        is_live: Whether the pod's own status says so much of the cluster.
+        cluster: The cluster that was assumed, read, or recorded in the pod's status.
+        about_cluster: What is said of it for this pod alone; empty: nothing.
 
     """
 
@@ -44,7 +44,7 @@ class Explanation:
     script: str
     full_name: str
     cluster: Cluster
-    is_live: bool
+    about_cluster: str = ""
 
     @property
     def status(self) -> dict[str, Any]:
@@ -73,15 +73,22 @@ class Explanation:
             palette.paint(self.full_name, Style.BOLD),
             f"  {palette.paint(outcome.result, Style.BOLD)} ({outcome.reason}): {outcome.reason.sentence}",
         ]
-        use = f"at this pod's admission native sidecars were {'used' if self.cluster.is_native else 'not used'} ({self.cluster.support})"
-        members = [("cluster", use)] if self.is_live else []
+        members = [("cluster", self.about_cluster)] if self.about_cluster else []
         members += [(key, _as_text(value)) for key, value in self.status.items() if key not in {"treatment", "reason"}]
         from_remedies = {warning for remedy in outcome.remedies for warning in remedy.warnings}
         members += [("warning", warning) for warning in outcome.warnings if warning not in from_remedies]
         lines += [f"  {palette.paint(f'{key:<12}', Style.DIM)} {text}" for key, text in members]
-        lines += [line for remedy in outcome.remedies for line in _remedy_lines(remedy, palette)]
+        lines += [line for remedy in outcome.remedies for line in self._remedy(remedy, palette)]
         lines += [f"  {palette.paint(line, DIFF_STYLES.get(line[:1]))}" for line in self._diff()]
         return "\n".join(lines)
+
+    def _remedy(self, remedy: Remedy, palette: Palette) -> Iterator[str]:
+        """What holds, if it was not said before, what to do, and the line to paste on a line of its own."""
+        what = remedy.text if remedy.reason == self.outcome.reason else f"{remedy.sentence} {remedy.text}"
+        yield f"  {palette.paint('what to do  ', Style.DIM)} {remedy.subject}: {what}"
+        if remedy.line:
+            yield f"  {'':12} Add to {remedy.where}:"
+            yield f"  {'':12}   {palette.paint(remedy.line, Style.BOLD)}"
 
     def _diff(self) -> Iterator[str]:
         before, after = (self._as_yaml(pod) for pod in (self.pod, self.outcome.patched(self.pod)))
@@ -95,20 +102,28 @@ class Explanation:
 def explain(pod: dict[str, Any], policy: Policy, namespace: str, cluster: Cluster = UNKNOWN_CLUSTER) -> Explanation:
     """Apply the webhook's rules to a pod; ``namespace`` is shown where the pod names none.
 
-    A pod that carries the webhook's status is explained as it was decided about at its admission, where nothing is known of the cluster.
+    Where nothing is known of the cluster, a pod that carries the webhook's status is explained as at its admission.
     """
-    from_status = cluster_at_admission(pod) if cluster.support is NativeSupport.UNKNOWN else None
-    used = from_status or cluster
-    return Explanation(pod, treat(pod, policy, used), policy.script, full_name(pod, namespace), used, is_live=from_status is not None)
+    if cluster.support is NativeSupport.UNKNOWN:
+        return explain_live(pod, policy, namespace, cluster)
+    return Explanation(pod, treat(pod, policy, cluster), policy.script, full_name(pod, namespace), cluster)
 
 
-def _remedy_lines(remedy: Remedy, palette: Palette) -> Iterator[str]:
-    """What holds, what to do, and the line to paste on a line of its own."""
-    what = f"{remedy.sentence} {remedy.text}" if remedy.containers else remedy.text
-    yield f"  {palette.paint('what to do  ', Style.DIM)} {remedy.subject}: {what}"
-    if remedy.line:
-        yield f"  {'':12} Add to {remedy.where}:"
-        yield f"  {'':12}   {palette.paint(remedy.line, Style.BOLD)}"
+def explain_live(pod: dict[str, Any], policy: Policy, namespace: str, cluster: Cluster) -> Explanation:
+    """Apply the rules to a pod that lives as at its admission, as far as its status says; else on this cluster."""
+    recorded = cluster_at_admission(pod)
+    used = recorded or cluster
+    about = _use_at_admission(recorded) if recorded else "" if cluster.support is NativeSupport.UNKNOWN else _use(cluster)
+    return Explanation(pod, treat(pod, policy, used), policy.script, full_name(pod, namespace), used, about)
+
+
+def _use(cluster: Cluster) -> str:
+    return f"native sidecars are {'used' if cluster.is_native else 'not used'} ({cluster.support})"
+
+
+def _use_at_admission(cluster: Cluster) -> str:
+    """From the status, which does not say why native sidecars were used."""
+    return f"native sidecars were {'used' if cluster.is_native else f'not used ({cluster.support})'} at this pod's admission"
 
 
 def _shown(value: Any, script: str, key: str = "") -> Any:

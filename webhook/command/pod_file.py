@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import yaml
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 ALLOWED = "a Pod, a List or PodList of Pods, or an AdmissionReview, as YAML or JSON"
 
+DEFAULT_NAMESPACE: Final = "default"
+"""The API server's own default."""
+
 
 def add_pod_arguments(parser: ArgumentParser) -> None:
     """Add the arguments that name the file and the namespace."""
     parser.add_argument("file", metavar="FILE", help=f"{ALLOWED}; - is stdin")
-    parser.add_argument("-n", "--namespace", default="default", help="namespace of pods that name none (default: %(default)s)")
+    parser.add_argument("-n", "--namespace", help=f"namespace of pods that name none (default: {DEFAULT_NAMESPACE})")
 
 
 def full_name(pod: dict[str, Any], namespace: str) -> str:

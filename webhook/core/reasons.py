@@ -336,7 +336,8 @@ class ContainerReason(ExplainedWord):
     UNKNOWN = ReasonRow(
         "not-in-catalogue",
         "Neither the task nor a known sidecar: the pod stays Running until it ends.",
-        "If it does not end by itself, describe it.",
+        "If it runs until something ends it, describe it; PORT and PATH are those of its quit request. If it works on after the task and "
+        f"then ends, name it in {OUTLIVES_TASK_ANNOTATION} instead.",
         line=DESCRIBE,
     )
     LOSES_SIDECARS = ReasonRow(

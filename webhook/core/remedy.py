@@ -44,6 +44,9 @@ MAX_NAMED_CONTAINERS: Final = 3
 PRESSING: Final = frozenset({Reason.SOME_KEEP_RUNNING, *(reason for reason in Reason if reason.treatment is Treatment.LEFT)})
 """The reasons of pods that may stay Running; a reason of a container is always one."""
 
+YES: Final = "true"
+"""The word for yes that a line has, of those that a program reads."""
+
 GLOB: Final = "*?["
 """Characters with a meaning in a condition's value."""
 
@@ -200,7 +203,9 @@ def _enabling_line(row: Sidecar, pod: Pod, container: Container) -> RemedyLine |
 
 def _line_for(condition: Condition) -> RemedyLine | None:
     """The line that makes a condition hold; None: no line does, or no single one."""
-    value = condition.value
+    if condition.none_of or (condition.one_of and YES not in condition.one_of):
+        return None
+    value = YES if condition.one_of else condition.value
     if condition.flag is not None:
         return RemedyLine(LinePlace.ARGS, "", condition.flag if value is None else f"{condition.flag}={value}")
     if value is None or any(character in value for character in GLOB):
