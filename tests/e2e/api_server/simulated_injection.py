@@ -59,11 +59,13 @@ class SimulatedIstio:
         return after
 
     def _again(self, pod: JSONObject) -> JSONObject:
-        """Its template adds the proxy to the one list that it renders it in, if it is not there."""
+        """Its template adds the proxy to the one list that it renders it in, if it is not there; a native one is moved from the other."""
         spec = pod["spec"]
         is_native = self.is_obeying and pod["metadata"]["annotations"].get(NATIVE_SIDECAR, "false") != "false"
         if PROXY in [container["name"] for container in spec["initContainers" if is_native else "containers"]]:
             return pod
+        if is_native:
+            return self._with_version(inject_istio(without_istio(pod)))
         fresh = self._with_version(inject_istio({"metadata": {}, "spec": {"containers": [{"name": "base"}]}}))
         return {**pod, "spec": {**spec, "containers": [*spec["containers"], fresh["spec"]["containers"][-1]]}}
 
@@ -74,6 +76,15 @@ class SimulatedIstio:
             if container["name"] in {PROXY, "istio-init"}:
                 container["image"] = f"docker.io/istio/proxyv2:{self.version}"
         return after
+
+
+def without_istio(pod: JSONObject) -> JSONObject:
+    """A copy without what Istio has injected."""
+    metadata, spec = pod["metadata"], pod["spec"]
+    injected = {"containers": PROXY, "initContainers": "istio-init", "volumes": "istio-envoy"}
+    lists = {field: [one for one in spec[field] if one["name"] != name] for field, name in injected.items()}
+    annotations = {key: value for key, value in metadata["annotations"].items() if key != STATUS}
+    return {**pod, "metadata": {**metadata, "annotations": annotations}, "spec": {**spec, **lists}}
 
 
 NEW_ISTIO: Final = SimulatedIstio("1.26.8", is_obeying=True)

@@ -1,0 +1,114 @@
+"""What other webhooks do to a native sidecar, or have yet to do to a placeholder: the API server takes the pod.
+
+The injectors are SIMULATED (`simulated_injection.py` and `old_types.py` say what that cannot show). The order of the calls, the second
+calls and the refusals are the API server's own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.e2e.api_server import old_types
+from tests.e2e.api_server.native_webhook import names, native_webhook, status_of, treated_by
+from tests.e2e.api_server.scripted_webhook import ScriptedWebhook
+from tests.e2e.api_server.simulated_injection import ISTIO, NEW_ISTIO, OLD_ISTIO, PROXY, STATUS, configuration, injecting, injector_webhook
+from tests.e2e.api_server.submission import stored
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
+from tests.e2e.registration import registered, task_pod
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import httpx
+
+    from testbed.api import ApiClient
+    from testbed.levels import Level
+    from tests.e2e.api_server.scripted_webhook import Call, ScriptedReply
+    from tests.support.json_object import JSONObject
+
+LABEL: Final = "others"
+FORBIDDEN: Final = "may not be set for init containers without restartPolicy=Always"
+_numbers = itertools.count()
+
+
+@contextmanager
+def other_webhook(level: Level, name: str, answer: Callable[[Call], ScriptedReply], labels: dict[str, str], policy: str) -> Iterator[None]:
+    """A webhook that the API server calls after this product's, for the pods of the namespaces with these labels."""
+    with ScriptedWebhook(answer) as server, new_namespace(level.api, LABEL, **NOT_OPTED_IN, **labels) as namespace:
+
+        def is_called(api: ApiClient) -> bool:
+            before = len(server.calls)
+            api.request("POST", f"/api/v1/namespaces/{namespace}/pods", task_pod(namespace), dryRun="All")
+            return len(server.calls) > before
+
+        with registered(level.api, configuration(name, injector_webhook(f"{name}.{ISTIO}", server, labels, policy)), is_called):
+            yield
+
+
+def created(level: Level, namespace: str, pod: JSONObject) -> httpx.Response:
+    """The API server's reply to a pod."""
+    return level.api.request("POST", f"/api/v1/namespaces/{namespace}/pods", pod, dryRun="All")
+
+
+@pytest.mark.parametrize("server", ["api_server", "newest_api_server"])
+def test_a_native_proxy_whose_mark_an_injector_with_old_types_removes_is_accepted_and_native(
+    server: str, request: pytest.FixtureRequest
+) -> None:
+    """As vault-k8s before 1.4 does with agent-init-first; without this webhook the API server refuses the pod."""
+    level: Level = request.getfixturevalue(server)
+    labels = {LABEL: f"{next(_numbers)}"}
+    with (
+        other_webhook(level, f"others-1-istio-{labels[LABEL]}", injecting(NEW_ISTIO), labels, "Never"),
+        other_webhook(level, f"others-2-old-{labels[LABEL]}", old_types.inject, labels, "Never"),
+        native_webhook(level) as webhook,
+    ):
+        with new_namespace(level.api, LABEL, **NOT_OPTED_IN, **labels) as alone:
+            asking = task_pod(alone)
+            asking["metadata"]["annotations"] = {"sidecar.istio.io/nativeSidecar": "true"}
+            refusal = created(level, alone, asking)
+        with treated_by(webhook, level.api, **labels) as namespace:
+            pod = stored(level.api, task_pod(namespace), namespace)
+
+    assert FORBIDDEN in refusal.json()["message"]
+    status = status_of(pod)
+    assert (status["treatment"], status["restored"]) == ("native", [PROXY])
+    assert [one["restartPolicy"] for one in pod["spec"]["initContainers"] if one["name"] == PROXY] == ["Always"]
+    assert pod["metadata"]["labels"]["seen-by-old-types"] == "true"
+
+
+def filling(pod: JSONObject) -> JSONObject:
+    """An Istio before 1.24, which merges its proxy into the user's container among the regular ones, or adds it there."""
+    containers = pod["spec"]["containers"]
+    placeholders = [one for one in containers if one["name"] == PROXY]
+    if not placeholders or STATUS in pod["metadata"].get("annotations", {}):
+        return OLD_ISTIO(pod)
+    bare = {**pod, "spec": {**pod["spec"], "containers": [one for one in containers if one["name"] != PROXY]}}
+    after = OLD_ISTIO(bare)
+    after["spec"]["containers"][-1] |= {"image": placeholders[0]["image"]}
+    return after
+
+
+@pytest.mark.parametrize(("policy", "treatment"), [("Never", "native"), ("IfNeeded", "wrapped")])
+def test_a_users_placeholder_is_accepted_and_treated_once_its_injector_has_filled_it(
+    api_server: Level, policy: str, treatment: str
+) -> None:
+    """Moved before the injection, it would stand in both lists, and the API server would refuse the pod."""
+    labels = {LABEL: f"{next(_numbers)}"}
+    own = "registry.example.com/mirror/proxyv2:1.20.1"
+    with (
+        other_webhook(api_server, f"others-1-istio-{labels[LABEL]}", injecting(filling), labels, policy),
+        native_webhook(api_server) as webhook,
+        treated_by(webhook, api_server.api, **labels) as namespace,
+    ):
+        pod = task_pod(namespace)
+        pod["spec"]["containers"].append({"name": PROXY, "image": own})
+        treated = stored(api_server.api, pod, namespace)
+
+    spec = treated["spec"]
+    assert status_of(treated)["treatment"] == treatment
+    assert [one["image"] for one in (*spec["containers"], *spec["initContainers"]) if one["name"] == PROXY] == [own]
+    assert (PROXY in names(spec["initContainers"])) == (treatment == "native")
