@@ -65,7 +65,8 @@ class SimulatedIstio:
         if PROXY in [container["name"] for container in spec["initContainers" if is_native else "containers"]]:
             return pod
         if is_native:
-            return self._with_version(inject_istio(without_istio(pod)))
+            after = self._with_version(inject_istio(without_istio(pod)))
+            return {**after, "spec": {**after["spec"], "volumes": spec["volumes"]}}
         fresh = self._with_version(inject_istio({"metadata": {}, "spec": {"containers": [{"name": "base"}]}}))
         return {**pod, "spec": {**spec, "containers": [*spec["containers"], fresh["spec"]["containers"][-1]]}}
 
