@@ -17,6 +17,9 @@ NO_HTTP_CLIENT: Final = (
 NO_ENTRYPOINT: Final = "this image has no known entrypoint. Set the annotation airflow-sidecar-webhook/entrypoint"
 NOTHING_TO_RUN: Final = f"{PREFIX}nothing to run: {NO_ENTRYPOINT}"
 ONLY_ARGS: Final = f"{PREFIX}only the args run: {NO_ENTRYPOINT}"
+NOT_EVERY_QUIT: Final = (
+    f"{PREFIX}no process can be started, so not every sidecar got its quit request, and the pod may stay Running until it is deleted"
+)
 
 
 def not_ready(sidecar: str, seconds: int, consequence: str = NOT_STARTED) -> str:

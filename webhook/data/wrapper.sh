@@ -138,11 +138,11 @@ asw_http_wget() {
   asw_url=http://$2:$3$4
   case $1 in GET) set -- ;; *) set -- --post-data "" ;; esac
   asw_reply=`asw_limited ${asw_busybox:+"$asw_busybox"} wget -S -O /dev/null -t 1 "$@" "$asw_url" 2>&1`
-  asw_code=$?
+  asw_rest=$?
   case $asw_reply in
     *HTTP/1.[01]\ [1-5][0-9][0-9]*) ;;
     *refused* | *"an.t assign"* | *unreachable* | *"an.t connect"*) printf refused ;;
-    *) [ "$asw_code" != 0 ] || printf 200 ;;
+    *) [ "$asw_rest" != 0 ] || printf 200 ;;
   esac
   while :; do
     case $asw_reply in
@@ -357,16 +357,45 @@ asw_ignore_signals() {
   trap "" TERM INT HUP QUIT USR1 USR2
 }
 
+# As process 1 the wrapper ends what the task has left behind: without the wrapper the kernel would do so now. Otherwise they could fill
+# the limit of processes, and no quit request could be sent. While SIGCHLD is ignored the kernel reaps them, since dash would need a fork.
+asw_end_leftovers() {
+  [ "${$}" = 1 ] || return 0
+  trap "" CHLD
+  kill -KILL -1 2>/dev/null
+  asw_rest=0
+  while kill -0 -1 2>/dev/null && [ "$asw_rest" -lt 100000 ]; do eval "asw_rest=\$""((asw_rest + 1))"; done
+  trap - CHLD
+}
+
 # asw_finish CODE: sends the quit requests, and exits. The wrapper ends nowhere else.
 asw_finish() {
   asw_ignore_signals
   # TERM means that the pod is being deleted: stop waiting for a sidecar that was never up.
   trap ": \${asw_term:=new}" TERM
+  asw_code=$1
+  if [ "$asw_state" = running ]; then asw_end_leftovers; fi
+  asw_state=finishing
   if [ "$asw_quit_when" = always ] || [ "$1" = 0 ]; then
     asw_quitting=
     asw_each asw_quit
   fi
+  asw_state=finished
   exit "$1"
+}
+
+# Runs whenever the wrapper exits, also where the shell gives up by itself: it cannot fork, or has no descriptor left.
+asw_exit() {
+  trap - EXIT
+  case $asw_state in
+    finished) ;;
+    finishing) asw_log "no process can be started, so not every sidecar got its quit request, and the pod may stay Running until it is deleted" ;;
+    *)
+      asw_code=71
+      asw_log "the wrapper cannot work here (a limit on processes or open files?): the task was not started or not waited for"
+      ;;
+  esac
+  exit "$asw_code"
 }
 
 # asw_signal NAME CODE: forwards the signal to the task. Before the task was started it ends the wrapper instead, with CODE; USR1 and USR2
@@ -453,6 +482,7 @@ asw_exists() {
 
 asw_seconds=120 asw_on_unready=fail asw_quit_when=always asw_busybox= asw_sidecars= asw_entrypoint= asw_words=
 asw_ready=" " asw_alive=" " asw_pending= asw_pipe= asw_term= asw_state=waiting
+trap asw_exit EXIT
 for asw_name in TERM:143 INT:130 HUP:129 QUIT:131 USR1:138 USR2:140; do
   trap "asw_signal ${asw_name%:*} ${asw_name#*:}" ${asw_name%:*}
 done

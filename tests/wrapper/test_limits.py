@@ -1,0 +1,80 @@
+"""A container that may start no more processes or open no more files, as with the kubelet's podPidsLimit."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tests.wrapper.main_container import container, python
+from tests.wrapper.messages import NOT_EVERY_QUIT
+from tests.wrapper.requirements import require_program, require_root
+
+if TYPE_CHECKING:
+    from tests.wrapper.fake_sidecar import FakeSidecar
+    from tests.wrapper.main_container import MainContainer
+    from tests.wrapper.shell_image import ShellImage
+
+PROCESSES = 40
+"""More than the wrapper and its task have."""
+
+MAY_READ_THE_IMAGE = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+"""The folders of a test run belong to root."""
+
+FILLS_THE_LIMIT = """
+import os, time
+try:
+    while os.fork():
+        pass
+except BlockingIOError:
+    os._exit(7)
+os.closerange(0, 3)
+time.sleep(3600)
+"""
+# Lowers the limit of the wrapper's own processes: its parent, and in bash the parent of that.
+LEAVES_NO_PROCESS_TO_THE_WRAPPER = """
+import os, resource, sys
+process = os.getppid()
+for _ in range(int(sys.argv[1])):
+    resource.prlimit(process, resource.RLIMIT_NPROC, (1, 1))
+    process = int(open(f"/proc/{process}/stat").read().rpartition(")")[2].split()[1])
+os._exit(7)
+"""
+
+
+def limited(where: MainContainer, *, as_pid_one: bool) -> MainContainer:
+    """The same container with a limit on processes, as a user of its own: RLIMIT_NPROC counts by user, and not for root (getrlimit(2))."""
+    require_root()
+    unshare, setpriv, bash = (str(require_program(name)) for name in ("unshare", "setpriv", "bash"))
+    namespace = (unshare, "--pid", "--fork", "--kill-child", "--mount-proc") if as_pid_one else ()
+    user = str(100_000 + os.getpid() * 8 + hash(where.shell.name) % 8)
+    drop = (
+        setpriv,
+        f"--reuid={user}",
+        "--clear-groups",
+        *MAY_READ_THE_IMAGE,
+        "--",
+        bash,
+        "-c",
+        f'ulimit -u {PROCESSES}; exec "$@"',
+        "bash",
+    )
+    return replace(where, before=(*namespace, *drop))
+
+
+def test_leftovers_that_fill_the_limit_of_processes_are_ended_and_the_sidecars_quit(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
+    """As process 1. Without the wrapper the kernel would end them with the task."""
+    ended = limited(container(shell, ready_sidecar.as_sidecar()), as_pid_one=True).run(python(FILLS_THE_LIMIT))
+    assert (ended.code, ended.stderr) == (7, b"")
+    assert ready_sidecar.requests[-1] == "POST /quit"
+
+
+def test_where_no_process_can_be_started_the_exit_code_is_the_tasks_and_one_line_says_so(
+    shell: ShellImage, ready_sidecar: FakeSidecar
+) -> None:
+    """bash tries for 15 s before it gives up, so it has no part in this test; it ends in the same way."""
+    if shell.is_bash:
+        return
+    ended = limited(container(shell, ready_sidecar.as_sidecar()), as_pid_one=False).run(python(LEAVES_NO_PROCESS_TO_THE_WRAPPER, "1"))
+    assert ended.code == 7
+    assert ended.lines[-1] == NOT_EVERY_QUIT
