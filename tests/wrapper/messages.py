@@ -20,6 +20,8 @@ ONLY_ARGS: Final = f"{PREFIX}only the args run: {NO_ENTRYPOINT}"
 NOT_EVERY_QUIT: Final = (
     f"{PREFIX}no process can be started, so not every sidecar got its quit request, and the pod may stay Running until it is deleted"
 )
+NOT_EXECUTED: Final = "the task was not started: this shell does not execute commands (noexec in SHELLOPTS)"
+FEW_FILES: Final = "the wrapper cannot work here: fewer than 16 files may be open. The task was not started"
 
 
 def not_ready(sidecar: str, seconds: int, consequence: str = NOT_STARTED) -> str:

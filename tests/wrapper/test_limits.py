@@ -6,8 +6,10 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.wrapper.main_container import container, python
-from tests.wrapper.messages import NOT_EVERY_QUIT
+from tests.wrapper.messages import FEW_FILES, NOT_EVERY_QUIT
 from tests.wrapper.requirements import require_program, require_root
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 PROCESSES = 40
 """More than the wrapper and its task have."""
+
+ENOUGH_FILES = 16
 
 MAY_READ_THE_IMAGE = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
 """The folders of a test run belong to root."""
@@ -72,9 +76,23 @@ def test_leftovers_that_fill_the_limit_of_processes_are_ended_and_the_sidecars_q
 def test_where_no_process_can_be_started_the_exit_code_is_the_tasks_and_one_line_says_so(
     shell: ShellImage, ready_sidecar: FakeSidecar
 ) -> None:
-    """bash tries for 15 s before it gives up, so it has no part in this test; it ends in the same way."""
+    """A bash tries for 15 s before it gives up, so it has no part in this test; it ends in the same way."""
     if shell.is_bash:
         return
     ended = limited(container(shell, ready_sidecar.as_sidecar()), as_pid_one=False).run(python(LEAVES_NO_PROCESS_TO_THE_WRAPPER, "1"))
     assert ended.code == 7
     assert ended.lines[-1] == NOT_EVERY_QUIT
+
+
+@pytest.mark.parametrize("count", [5, 9, 11, 12, 15, 16])
+def test_with_a_low_limit_of_open_files_the_task_runs_or_a_code_and_a_line_say_that_it_does_not(
+    shell: ShellImage, ready_sidecar: FakeSidecar, count: int
+) -> None:
+    bash = str(require_program("bash"))
+    where = replace(container(shell, ready_sidecar.as_sidecar()), before=(bash, "-c", f'ulimit -n {count}; exec "$@"', "bash"))
+    ended = where.run([str(require_program("dash")), "-c", "echo ran; exit 7"])
+    if count >= ENOUGH_FILES:
+        assert (ended.code, ended.stdout, ended.stderr) == (7, b"ran\n", b"")
+    else:
+        assert (ended.code, ended.stdout, len(ended.lines)) == (71, b"", 1)
+        assert FEW_FILES in ended.lines[0]

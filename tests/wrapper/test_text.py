@@ -45,7 +45,7 @@ def test_every_variable_starts_with_asw() -> None:
     """Except IFS, which is never exported, and LC_ALL, which is set in subshells only."""
     text = "\n".join(CODE)
     assigned = set(re.findall(r"(?:^|[\s;{(\"])([A-Za-z_]\w*)=", text)) | set(re.findall(r"\bfor (\w+) in", text))
-    words = [found.split() for found in re.findall(r"\bread -r (?:-[nt] [\d.]+ )*(.*?) *(?:<|;|\||\n)", text)]
+    words = [found.split() for found in re.findall(r"\bread -r (?:-[nt] \S+ )*(.*?) *(?:<|;|\||\n)", text)]
     read = {name for names in words for name in names}
     of_python = {"end", "_"}
     assert {name for name in assigned | read if not name.startswith("asw_")} == {"IFS", "LC_ALL"} | of_python

@@ -12,6 +12,7 @@ import pytest
 
 from tests.wrapper.differences import CLOSED_STDIN, DIFFERENCES, NO_ENV
 from tests.wrapper.main_container import PYTHON, container
+from tests.wrapper.messages import NOT_EXECUTED
 from tests.wrapper.requirements import require_program, require_root
 from tests.wrapper.shell_image import COREUTILS, bash_alone, dash_alone, dash_and_bash
 
@@ -132,6 +133,15 @@ def test_shell_options_in_the_environment_change_nothing(shell: ShellImage, read
     unwrapped, wrapped = environments(container(shell, ready_sidecar.as_sidecar()).with_env(SHELLOPTS=options, BASHOPTS="extglob:nullglob"))
     assert wrapped == unwrapped
     assert ready_sidecar.requests == ["GET /ready", "POST /quit"]
+
+
+def test_noexec_in_the_environment_is_never_taken_for_a_success(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
+    """A bash that runs as sh executes nothing then, and would end with 0. The other shells do not read SHELLOPTS, and neither does bash -p."""
+    ended = container(shell, ready_sidecar.as_sidecar()).with_env(SHELLOPTS="noexec").run([*PYTHON, "-c", "print('ran')"])
+    if shell.name == "bash-as-sh":
+        assert (ended.code, ended.stdout, NOT_EXECUTED in ended.lines[-1]) == (2, b"", True)
+    else:
+        assert (ended.code, ended.stdout, ended.stderr) == (0, b"ran\n", b"")
 
 
 def test_start_files_named_in_the_environment_are_not_run(shell: ShellImage, tmp_path: Path) -> None:

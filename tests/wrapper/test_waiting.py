@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo.stand_in_istio_agent import Behaviour, StandInIstioAgent
 from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
-from tests.wrapper.fake_uptime import FakeUptime
+from tests.wrapper.fake_uptime import MOUNTS, FakeUptime
 from tests.wrapper.main_container import container, end_of, exits_with, python
 from tests.wrapper.messages import NOT_STARTED, RUNS_ANYWAY, not_ready, quit_not_accepted, stopped
 from tests.wrapper.parallel import check_in_parallel
+from tests.wrapper.requirements import require_program, require_root
 from tests.wrapper.shell_image import dash_alone, dash_and_bash
 from tests.wrapper.sidecars import istio
 from webhook.core.pod_options import WhenNotReady
@@ -189,6 +191,22 @@ def test_a_sidecar_whose_listener_is_away_while_its_agent_answers_has_not_stoppe
                     agent.wait_for("GET /alive", 15)
                     late.listen()
                     assert process.wait(20) == 0
+
+    check_in_parallel(check, shells)
+
+
+def test_without_a_readable_uptime_the_wait_ends_by_another_clock(shells: list[ShellImage], tmp_path: Path) -> None:
+    """By bash's SECONDS, by date, or by counted pauses where the image has no date. The quit request has a deadline of its own."""
+    require_root()
+    (tmp_path / "uptime").touch()
+    unshare, bash, mount = (str(require_program(name)) for name in ("unshare", "bash", "mount"))
+    before = (unshare, "--mount", bash, "-c", MOUNTS, mount, str(tmp_path / "uptime"))
+
+    def check(shell: ShellImage) -> None:
+        with FakeSidecar({"GET /ready": [503], "POST /quit": [503]}) as fake:
+            ended = replace(container(shell, fake.as_sidecar(), wait_seconds=2), before=before).run(exits_with(0))
+            assert (ended.code, ended.lines) == (69, [not_ready("fake", 2), quit_not_accepted(fake, "503")])
+            assert 3 <= ended.seconds < 15
 
     check_in_parallel(check, shells)
 

@@ -102,7 +102,12 @@ def wrapper_script(source: str) -> PreEncoded:
         if forbidden in body:
             message = f"the wrapper's source must not contain {forbidden}"
             raise ValueError(message)
-    return PreEncoded(f"asw_script='{body}'\neval \"$asw_script\"")
+    return PreEncoded(f"asw_script='{body}'\neval \"$asw_script\"\n{_NOT_EXECUTED}")
+
+
+_NOT_EXECUTED: Final = "the task was not started: this shell does not execute commands (noexec in SHELLOPTS)"
+"""The last line of the script, which no shell reaches: the wrapper exits before. A bash with ``noexec`` in the environment's SHELLOPTS only
+parses the script, and would end with 0; the parenthesis is a syntax error, so it prints this line and ends with 2 (1 before bash 5)."""
 
 
 def wrapped_command(wrap: Wrap, script: str) -> list[str]:

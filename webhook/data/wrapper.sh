@@ -19,15 +19,26 @@
 # A bash that runs as sh takes options (SHELLOPTS) and functions from the environment: undo both.
 set +aeuvx -f
 unset -f command curl declare env kill printf python3 read sleep timeout tr wait wget
-asw_bash=
-declare asw_bash=yes 2>/dev/null
 asw_nl="
 "
-asw_mark=`printf "\001"`
 
 # The environment of this process at its start, one entry a line; \001 stands for a line break in a value. The path has the process id,
 # since /proc/self would be the child that runs tr.
-asw_environ=`{ tr "\000\n" "\n\001" </proc/${$}/environ; } 2>/dev/null`
+# The first line is the limit of open files. With a low one, some shells end silently, and others go on without their redirections.
+asw_environ=`ulimit -n; exec 2>/dev/null; tr "\000\n" "\n\001" </proc/${$}/environ`
+asw_files=${asw_environ%%"$asw_nl"*}
+case $asw_files in
+  unlimited | [1-9][0-9][0-9]* | [2-9][0-9] | 1[6-9]) ;;
+  *)
+    # A message of the shell itself, since some shells cannot redirect printf now.
+    (: "${asw_files_needed:?the wrapper cannot work here: fewer than 16 files may be open. The task was not started}")
+    exit 71
+    ;;
+esac
+asw_environ=${asw_environ#"$asw_files"}
+asw_mark=`printf "\001"`
+asw_bash=
+declare asw_bash=yes 2>/dev/null
 
 # asw_exec WORD...: becomes this program, with the environment of the start. A shell would add PWD and the like, drop names that are not
 # identifiers, and overwrite its own variables. env takes a program with = in its name for a variable, so such a program runs without env.
@@ -82,20 +93,33 @@ asw_tool() {
 # The pause between two rounds of requests. Nothing is ever written to descriptor 7 for this read of bash.
 asw_pause() {
   if [ -n "$asw_pipe" ]; then
-    IFS=" " read -r -t 0.05 asw_rest <&7
+    IFS=" " read -r -t "$asw_nap" asw_rest <&7
   else
     # In a subshell, so that only its own stderr is dropped, not that of a trap.
-    (asw_tool sleep 0.05 || asw_tool sleep 1) 2>/dev/null
+    (asw_tool sleep "$asw_nap" || asw_tool sleep 1) 2>/dev/null
   fi
 }
 
-# Sets asw_now: whole seconds since boot, a clock that never goes back. Only bash uses read alone: in busybox 1.38.0 read never returns
-# once a signal was trapped (https://github.com/vda-linux/busybox_mirror/issues/16).
+# Sets asw_now: whole seconds, by a clock that never goes back: since boot, else of the shell or the system. Without any of them each call
+# is a second, since the pauses are then of a second. Only bash uses read alone: in busybox 1.38.0 read never returns once a signal was
+# trapped (https://github.com/vda-linux/busybox_mirror/issues/16).
 asw_clock() {
-  asw_now=
-  [ -n "$asw_bash" ] || asw_now=`asw_tool cat /proc/uptime 2>/dev/null`
-  [ -n "$asw_now" ] || IFS=" " read -r asw_now asw_rest </proc/uptime
-  asw_now=${asw_now%%.*}
+  asw_last=${asw_now:-0} asw_now=
+  case $asw_source in
+    uptime) if [ -n "$asw_bash" ]; then IFS=" " read -r asw_now asw_rest </proc/uptime; else asw_now=`asw_tool cat /proc/uptime`; fi ;;
+    system) if [ -n "$asw_bash" ]; then asw_now=$SECONDS; else asw_now=`asw_tool date +%s`; fi ;;
+  esac 2>/dev/null
+  asw_now=${asw_now%%[!0-9]*}
+  asw_nap=0.05
+  [ -z "$asw_now" ] || return 0
+  asw_nap=1
+  eval "asw_now=\$""((asw_last + 1))"
+  return 1
+}
+
+# Sets asw_source to the first clock that can be read.
+asw_choose_clock() {
+  for asw_source in uptime system none; do asw_now=; asw_clock && return; done
 }
 
 # asw_set_deadline SECONDS: sets asw_deadline, on the clock of asw_now, to at least SECONDS and less than SECONDS + 1 from now.
@@ -392,7 +416,7 @@ asw_exit() {
     finishing) asw_log "no process can be started, so not every sidecar got its quit request, and the pod may stay Running until it is deleted" ;;
     *)
       asw_code=71
-      asw_log "the wrapper cannot work here (a limit on processes or open files?): the task was not started or not waited for"
+      asw_log "the wrapper cannot work here: its shell has ended. The task was not started, or its end was not waited for"
       ;;
   esac
   exit "$asw_code"
@@ -520,6 +544,7 @@ if [ -n "$asw_words" ] && [ -z "$asw_entrypoint" ]; then asw_log "only the args 
 IFS=$asw_nl
 set -- $asw_entrypoint "$@"
 IFS=" "
+asw_choose_clock
 asw_set_deadline 60
 asw_start_end=$asw_deadline
 # A pipe, open for reading and writing. In an eval, since the other shells cannot parse it.
