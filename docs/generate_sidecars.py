@@ -221,6 +221,7 @@ def wrapped(bullet: str) -> str:
 def identified(match: Match) -> Iterable[str]:
     """How it is identified, with the exceptions."""
     yield f"- Identified by {names_and_markers(match)}."
+    yield from line("Identified under any name with", conditions(match.any_name_with))
     yield from line("Not when", conditions(match.unless))
 
 

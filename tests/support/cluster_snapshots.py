@@ -49,6 +49,7 @@ VAULT: Final = RegisteredWebhook("vault.hashicorp.com", POD_RULES, configuration
 
 PASSED: Final = DryRun(DryRunResult.PASSED, has_status=True)
 DROPPED: Final = DryRun(DryRunResult.DROPPED, "gone.")
+DUPLICATE: Final = DryRun(DryRunResult.DUPLICATE, 'spec.initContainers[1].name: Duplicate value: "istio-proxy"')
 INCONCLUSIVE: Final = DryRun(DryRunResult.INCONCLUSIVE, "forbidden")
 
 NOW: Final = datetime(2026, 6, 1, tzinfo=UTC)

@@ -135,16 +135,19 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         names: Globs on the container's name; one must match. Empty: any name.
         markers: Conditions; one must hold.
         unless: Conditions; none may hold.
+        any_name_with: Conditions on the container; where one holds, its name does not count: a user may have renamed it by an annotation
+            with which the injector patches its own container.
 
     """
 
     names: tuple[ContainerName, ...] = ()
     markers: tuple[Condition, ...] = ()
     unless: tuple[Condition, ...] = ()
+    any_name_with: tuple[Condition, ...] = ()
 
     def could_fit(self, name: str, image: str) -> bool:
         """Whether a container with this name and image is this sidecar in some pod."""
-        if len(name) > MAX_NAME_CHARACTERS or (self.names and not any(glob(one).match(name) for one in self.names)):
+        if len(name) > MAX_NAME_CHARACTERS or not (self._is_name(name) or self.any_name_with):
             return False
         return not self.markers or any(marker.image is None or image_matches(image, marker.image) for marker in self.markers)
 
@@ -152,7 +155,12 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether this container, for which `could_fit` is true, is this sidecar."""
         if self.markers and not any_holds(self.markers, pod, container):
             return False
-        return not any_holds(self.unless, pod, container)
+        if any_holds(self.unless, pod, container):
+            return False
+        return not self.any_name_with or self._is_name(container.name) or any_holds(self.any_name_with, pod, container)
+
+    def _is_name(self, name: str) -> bool:
+        return not self.names or any(glob(one).match(name) for one in self.names)
 
 
 class InjectorHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
@@ -495,6 +503,11 @@ class Catalogue:
             if match.fits(pod, container):
                 return sidecar
         return None
+
+    @property
+    def native_annotations(self) -> dict[str, str]:
+        """All annotations that make some injector render native sidecars."""
+        return {key: value for _, hint in self.with_native_hint for key, value in hint.annotations.items()}
 
     def native_hints(self, pod: Pod, injectors: Injectors) -> Iterator[InjectorHint]:
         """The annotations that make the injectors of this pod render native sidecars."""

@@ -107,7 +107,7 @@ def collect(api: DoctorApi, namespace: str, installation: Installation) -> Clust
         nodes=nodes,
         webhooks=_read(lambda: in_call_order(_items(api, CONFIGURATIONS_PATH, WebhookConfiguration))),
         metadata=_read(lambda: _namespace_metadata(api, path)),
-        pod=_dry_run(api, f"{path}/pods", dry_run.pod()),
+        pod=_dry_run(api, f"{path}/pods", dry_run.pod(installation.policy.catalogue.native_annotations if cluster.is_native else {})),
         template=_dry_run(api, f"{path}/podtemplates", dry_run.pod_template()),
         task_pods=task_pods if isinstance(task_pods, ReadFailure) else task_pods.progress,
         remedies=() if isinstance(task_pods, ReadFailure) else task_pods.remedies,

@@ -8,14 +8,18 @@ restartPolicy of the native sidecar, the API server drops it; if only the pod do
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from webhook.core import MODE_ANNOTATION, STATUS_ANNOTATION, Mode
 from webhook.doctor.registration import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SIDECAR: Final = "native-sidecar-probe"
 LABELS: Final = MappingProxyType({"kubernetes_executor": "True"})
@@ -31,6 +35,9 @@ DROPPED_SIGNS: Final = ("may not be set for init containers", 'initContainers[0]
 """In the message of a server that dropped the restartPolicy or does not know it: only a native sidecar may have a startupProbe (kubernetes
 pkg/apis/core/validation/validation.go, validateInitContainers), and a strict decoder names the unknown field."""
 
+DUPLICATE_SIGN: Final = re.compile(r"ontainers\[\d+\]\.name: Duplicate value")
+"""In the message of a server that refuses a pod with two containers of one name (the same file)."""
+
 
 class DryRunResult(StrEnum):
     """What a dry run shows."""
@@ -40,6 +47,9 @@ class DryRunResult(StrEnum):
 
     DROPPED = "dropped"
     """Its restartPolicy was dropped on the way."""
+
+    DUPLICATE = "duplicate"
+    """The pod was refused, because two containers have one name."""
 
     INCONCLUSIVE = "inconclusive"
     """The pod was refused for another reason."""
@@ -60,9 +70,14 @@ class DryRun(msgspec.Struct, frozen=True):
     has_status: bool | None = None
 
 
-def pod() -> dict[str, Any]:
-    """The pod. It sets its mode, so that the webhook writes its status whatever the default mode is."""
-    metadata = {"generateName": "airflow-sidecar-webhook-doctor-", "labels": dict(LABELS), "annotations": {MODE_ANNOTATION: Mode.AUTO}}
+def pod(injector_annotations: Mapping[str, str]) -> dict[str, Any]:
+    """The pod. It sets its mode, so that the webhook writes its status whatever the default mode is.
+
+    ``injector_annotations`` are those by which the webhook makes injectors render native sidecars: the webhook may not be called yet, and
+    with a template of the mesh's own (Istio's ``defaultTemplates``) such a pod may be refused.
+    """
+    annotations = {MODE_ANNOTATION: Mode.AUTO, **injector_annotations}
+    metadata = {"generateName": "airflow-sidecar-webhook-doctor-", "labels": dict(LABELS), "annotations": annotations}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": _spec()}
 
 
@@ -81,6 +96,8 @@ def read_dry_run(status: int, body: bytes) -> DryRun:
         result = DryRunResult.PASSED if _is_native(created) else DryRunResult.DROPPED
         return DryRun(result, has_status=STATUS_ANNOTATION in (created["metadata"].get("annotations") or {}))
     message = " ".join(str(answer.get("message") or f"HTTP status {status}").split())
+    if DUPLICATE_SIGN.search(message):
+        return DryRun(DryRunResult.DUPLICATE, message)
     is_dropped = any(sign in message for sign in DROPPED_SIGNS)
     return DryRun(DryRunResult.DROPPED if is_dropped else DryRunResult.INCONCLUSIVE, message)
 

@@ -191,6 +191,18 @@ class FindingId(ExplainedWord):
         PROBLEM,
         "The dry run of a PodTemplate would separate the two: no webhook for pods changes it.",
     )
+    INJECTED_TWICE = FindingRow(
+        "injected-twice",
+        "A pod that is annotated for native sidecars is refused, because an injector adds a container to it twice: {message}. "
+        "It is one of these: {suspects}.",
+        "Find the template that names the container under containers (for Istio, one of defaultTemplates); name it under initContainers "
+        "there. Until then set native_sidecars to off.",
+        PROBLEM,
+        "The webhook sets such annotations on task pods, for example `sidecar.istio.io/nativeSidecar`. Istio's own template then adds "
+        "istio-proxy as an init container, and a template of your own that customises istio-proxy under `containers` adds a second one "
+        "(istio/istio#56455). A pod that names such a template itself gets no annotation; default templates of the mesh cannot be seen "
+        "from the pod.",
+    )
     NATIVE_NOT_TESTED = FindingRow(
         "native-not-tested",
         "Native sidecars could not be tested, because the dry run's pod was refused: {message}. The API server alone {server}.",

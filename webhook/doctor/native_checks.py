@@ -33,6 +33,7 @@ SERVER_ALONE: Final = MappingProxyType(
     {
         DryRunResult.PASSED: "supports native sidecars",
         DryRunResult.DROPPED: "does not support native sidecars",
+        DryRunResult.DUPLICATE: "could not be tested either",
         DryRunResult.INCONCLUSIVE: "could not be tested either",
     }
 )
@@ -44,7 +45,10 @@ def check_native(snapshot: ClusterSnapshot, switch: NativeSwitch, minimum_kubele
     yield by_version(snapshot, switch, minimum_kubelet)
     if snapshot.metadata is not None:
         is_used = assess(snapshot.observation, switch, minimum_kubelet).is_native
-        yield by_dry_run(snapshot, is_used=is_used, is_forced=switch is NativeSwitch.ON)
+        if is_used and snapshot.pod.result is DryRunResult.DUPLICATE:
+            yield found(FindingId.INJECTED_TWICE, message=snapshot.pod.message.removesuffix("."), suspects=_suspects(snapshot))
+        else:
+            yield by_dry_run(snapshot, is_used=is_used, is_forced=switch is NativeSwitch.ON)
 
 
 def by_version(snapshot: ClusterSnapshot, switch: NativeSwitch, minimum_kubelet: Version) -> Finding:

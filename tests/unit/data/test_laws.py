@@ -51,6 +51,13 @@ def test_no_row_is_identified_by_a_name_alone(row: Sidecar) -> None:
 
 
 @each_match
+def test_a_container_of_any_name_is_identified_by_what_belongs_to_it_alone(row: Sidecar) -> None:
+    """Else the task's own container would be a sidecar."""
+    assert row.match is not None
+    assert all(condition.mount or condition.env or condition.flag for condition in row.match.any_name_with)
+
+
+@each_match
 def test_only_a_row_that_no_injector_names_has_no_names(row: Sidecar) -> None:
     """Injectors name their containers; people who write a sidecar themselves give it any name."""
     assert row.match is not None

@@ -7,14 +7,16 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from webhook.core import MODE_ANNOTATION, STATUS_ANNOTATION
+from webhook.core import MODE_ANNOTATION, STATUS_ANNOTATION, default_policy
 from webhook.doctor import dry_run
 from webhook.doctor.dry_run import DryRunResult
+
+ANNOTATIONS: Final = default_policy().catalogue.native_annotations
 
 
 def answer(kind: str, **changes: Any) -> bytes:
     """The API server's response to a dry run: what was sent, with changes to the sidecar and maybe annotations."""
-    sent = dry_run.pod() if kind == "pod" else dry_run.pod_template()
+    sent = dry_run.pod(ANNOTATIONS) if kind == "pod" else dry_run.pod_template()
     inside = sent if kind == "pod" else sent["template"]
     inside["spec"]["initContainers"][0] |= changes.pop("container", {})
     inside["metadata"] |= changes
@@ -39,6 +41,16 @@ RESPONSES: Final[dict[str, tuple[int, bytes, DryRunResult]]] = {
         DryRunResult.DROPPED,
     ),
     "strict, a template": (400, refusal('unknown field "template.spec.initContainers[0].restartPolicy"'), DryRunResult.DROPPED),
+    "two containers of one name": (
+        422,
+        refusal('Pod "x" is invalid: spec.initContainers[1].name: Duplicate value: "istio-proxy"'),
+        DryRunResult.DUPLICATE,
+    ),
+    "two volumes of one name": (
+        422,
+        refusal('Pod "x" is invalid: spec.volumes[1].name: Duplicate value: "logs"'),
+        DryRunResult.INCONCLUSIVE,
+    ),
     "no right": (403, refusal('pods is forbidden: User "x" cannot create resource "pods"'), DryRunResult.INCONCLUSIVE),
     "a policy": (400, refusal('admission webhook "x" denied the request'), DryRunResult.INCONCLUSIVE),
     "a proxy that answers in HTML": (502, b"<html>", DryRunResult.INCONCLUSIVE),
@@ -58,4 +70,12 @@ def test_the_webhooks_status_on_the_pod_is_seen() -> None:
 
 
 def test_both_dry_runs_have_the_same_pod() -> None:
-    assert dry_run.pod()["spec"] == dry_run.pod_template()["template"]["spec"]
+    assert dry_run.pod(ANNOTATIONS)["spec"] == dry_run.pod_template()["template"]["spec"]
+
+
+def test_the_pod_has_the_annotations_for_native_sidecars_that_the_webhook_would_set() -> None:
+    """So that the dry run shows what comes of them with templates of the mesh's own."""
+    annotations = dry_run.pod(ANNOTATIONS)["metadata"]["annotations"]
+
+    assert annotations["sidecar.istio.io/nativeSidecar"] == "true"
+    assert "metadata" not in dry_run.pod_template()["template"] or "annotations" not in dry_run.pod_template()["template"]["metadata"]
