@@ -8,9 +8,9 @@ source, the first that applies             why it counts
 =========================================  ============================================================================
 annotation ``main-container``              the user names it
 name ``base``                              Airflow names it so, unless somebody sets another name
-the only container that may be a task      the others are known, and run on
 the wrapper                                the webhook has wrapped it before
 what Airflow sets in this container only   the XCom volume, a variable, a name: see `AIRFLOW_MARKS`
+the only container that may be a task      the others are known, and run on
 the status of an earlier review            it was written before a later injector added containers
 =========================================  ============================================================================
 
@@ -92,7 +92,8 @@ def find_task_containers(pod: Pod, options: PodOptions, rows: dict[str, Sidecar 
         outlasting, more = _outlasting(names, options.outlives_task, named)
         possible = [container for container in possible if container.name not in outlasting]
         invalid += more
-    found = named or _main_of(pod, possible)
+    known = [one for one in pod.spec.containers if one.name not in names and (row := rows[one.name]) is not None and row.has_any_name]
+    found = named or _main_of(pod, possible, known)
     others = tuple([container.name for container in possible if rows[container.name] is None and container.name != found])
     return TaskContainers(None if found is None else order.index(found), outlasting, others, invalid)
 
@@ -113,25 +114,24 @@ def _outlasting(names: list[str], wanted: frozenset[str], main: str | None) -> t
     return found, (InvalidAnnotation(OUTLIVES_TASK_ANNOTATION, f"unknown containers beside the task's: {', '.join(possible)}"),)
 
 
-def _main_of(pod: Pod, possible: list[Container]) -> str | None:
-    if len(possible) == 1:
-        return possible[0].name
-    return BASE_CONTAINER if any(container.name == BASE_CONTAINER for container in possible) else _identified(pod, possible)
+def _main_of(pod: Pod, possible: list[Container], known: list[Container]) -> str | None:
+    """The one that is identified; None: none is. ``known``: containers of a sidecar's image, which may be the task where a mark says so."""
+    names = [container.name for container in possible]
+    if BASE_CONTAINER in names:
+        return BASE_CONTAINER
+    for mark in MARKS:
+        marked = [container.name for container in (*possible, *known) if mark(pod, container)]
+        if len(marked) == 1:
+            return marked[0]
+    if len(names) == 1:
+        return names[0]
+    recorded = read_earlier_status(pod.annotations).main
+    return recorded if recorded in names else None
 
 
 def _is_possible(pod: Pod, container: Container, row: Sidecar | None) -> bool:
     """Whether a container may be the task's: one that is not known, or a known one that does its work once and ends, as a task does."""
     return container.name != XCOM_CONTAINER and (row is None or any_holds(row.one_time, pod, container))
-
-
-def _identified(pod: Pod, possible: list[Container]) -> str | None:
-    """The one of several possible containers that is identified; None: none is, or there is none."""
-    for mark in (_has_wrapper, *AIRFLOW_MARKS):
-        marked = [container.name for container in possible if mark(pod, container)]
-        if len(marked) == 1:
-            return marked[0]
-    recorded = read_earlier_status(pod.annotations).main
-    return recorded if recorded in [container.name for container in possible] else None
 
 
 def _has_wrapper(_pod: Pod, container: Container) -> bool:
@@ -155,3 +155,5 @@ def _has_airflow_name(pod: Pod, container: Container) -> bool:
 
 AIRFLOW_MARKS: Final[tuple[Callable[[Pod, Container], bool], ...]] = (_has_xcom_volume, _has_airflow_variable, _has_airflow_name)
 """What Airflow itself does to the task's container. A mark that two containers have says nothing."""
+
+MARKS: Final = (_has_wrapper, *AIRFLOW_MARKS)

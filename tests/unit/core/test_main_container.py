@@ -138,6 +138,15 @@ def test_what_airflow_sets_in_one_container_shows_that_it_is_the_tasks(pod: JSON
     assert container(after, "warmup") == container(pod, "warmup")
 
 
+def test_a_task_of_a_sidecars_own_image_is_the_task_where_airflow_marks_it(policy: Policy) -> None:
+    """Else it would be ended after the helper beside it."""
+    shipper = {"image": "fluent/fluent-bit:4.0.0", "env": [{"name": "__PYTHON_SCRIPT", "value": "eA=="}]}
+    outcome, after = admitted(inject_istio(operator_pod(HELPER, **shipper)), policy, ABLE_CLUSTER)
+
+    assert (outcome.result, status_of(outcome).main) == ("native", "worker")
+    assert [one["name"] for one in after["spec"]["containers"]] == ["warmup", "worker"]
+
+
 UNMARKED: dict[str, JSONObject] = {
     "two containers have the XCom volume": operator_pod(HELPER | {"volumeMounts": [XCOM]}, XCOM_SIDECAR, volumeMounts=[XCOM]),
     "no XCom sidecar uses the volume": operator_pod(HELPER, volumeMounts=[XCOM]),
