@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 ENDING = FORWARDED[:4]
+NOT_FORWARDED = {
+    signal.SIGKILL,
+    signal.SIGSTOP,
+    *(signal.SIGILL, signal.SIGTRAP, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV, signal.SIGPIPE, signal.SIGCHLD),
+    *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
+}
+EVERY_STOP_SIGNAL = sorted(signal.valid_signals() - NOT_FORWARDED)
 
 PRINTS_SIGNALS = """
 import os, signal, sys
@@ -31,6 +38,17 @@ while True:
     os.write(1, f"{number}\\n".encode())
     if number == signal.SIGTERM:
         os._exit(7)
+"""
+PRINTS_EVERY_SIGNAL = """
+import os, signal
+every = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+signal.pthread_sigmask(signal.SIG_BLOCK, every)
+os.write(1, b"up\\n")
+while True:
+    number = signal.sigwait(every - {signal.SIGCHLD})
+    if number == signal.SIGTERM:
+        os._exit(7)
+    os.write(1, f"{int(number)}\\n".encode())
 """
 IGNORES_TERM = """
 import os, signal
@@ -113,6 +131,30 @@ def test_a_task_that_ignores_term_goes_on_to_its_own_end(shell: ShellImage) -> N
         process.stdin.flush()
         ended = end_of(process)
     assert (ended.code, ended.stderr) == (5, b"")
+
+
+def test_every_signal_that_an_image_may_stop_by_reaches_the_task(shell: ShellImage) -> None:
+    """A STOPSIGNAL of httpd is WINCH, of systemd RTMIN+3, of some inits PWR."""
+    with container(shell).started(python(PRINTS_EVERY_SIGNAL)) as process:
+        assert line_of(process) == b"up\n"
+        for number in (number for number in EVERY_STOP_SIGNAL if number != signal.SIGTERM):
+            process.send_signal(number)
+            assert line_of(process) == f"{int(number)}\n".encode()
+        process.send_signal(signal.SIGTERM)
+        ended = end_of(process)
+    assert (ended.code, ended.stderr) == (7, b"")
+
+
+def test_signals_that_do_not_end_a_process_one_do_not_end_the_wait(shell: ShellImage) -> None:
+    with FakeSidecar({"GET /ready": [503], "POST /quit": [Reaction.STOP]}) as fake:
+        with container(shell, fake.as_sidecar()).started(python("print('ran')")) as process:
+            fake.wait_for("GET /ready")
+            for number in (number for number in EVERY_STOP_SIGNAL if number not in ENDING):
+                process.send_signal(number)
+            fake.wait_for("GET /ready", 3)
+            fake.answer("GET /ready", 200)
+            ended = end_of(process)
+        assert (ended.code, ended.stdout, ended.stderr) == (0, b"ran\n", b"")
 
 
 @pytest.mark.parametrize("number", FORWARDED)

@@ -377,8 +377,19 @@ asw_wait_gone() {
   done
 }
 
+# The signals that are forwarded: all that a runtime may send as STOPSIGNAL. By number, since the shells know different names. Not those that
+# report a fault of the process itself, that stop it, or that it may not catch.
+asw_signals="1 2 3 6 10 12 14 15 16 18 23 24 25 26 27 28 29 30 31"
+asw_signals="$asw_signals 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64"
+
+# asw_trap ACTION: the action of these signals. Whoever calls this has no more use for another IFS.
+asw_trap() {
+  IFS=" "
+  trap -- "$1" $asw_signals
+}
+
 asw_ignore_signals() {
-  trap "" TERM INT HUP QUIT USR1 USR2
+  asw_trap ""
 }
 
 # As process 1 the wrapper ends what the task has left behind: without the wrapper the kernel would do so now. Otherwise they could fill
@@ -395,8 +406,8 @@ asw_end_leftovers() {
 # asw_finish CODE: sends the quit requests, and exits. The wrapper ends nowhere else.
 asw_finish() {
   asw_ignore_signals
-  # TERM means that the pod is being deleted: stop waiting for a sidecar that was never up.
-  trap ": \${asw_term:=new}" TERM
+  # TERM and its like mean that the pod is being deleted: stop waiting for a sidecar that was never up.
+  trap ": \${asw_term:=new}" 1 2 3 15
   asw_code=$1
   if [ "$asw_state" = running ]; then asw_end_leftovers; fi
   asw_state=finishing
@@ -422,17 +433,23 @@ asw_exit() {
   exit "$asw_code"
 }
 
-# asw_signal NAME CODE: forwards the signal to the task. Before the task was started it ends the wrapper instead, with CODE; USR1 and USR2
-# are ignored then, as by any PID 1 without a handler.
+# asw_signal NUMBER: forwards the signal to the task. Before the task was started HUP, INT, QUIT and TERM end the wrapper instead; the others
+# are ignored then, as by any process 1 without a handler.
 asw_signal() {
   case $asw_state in
-    running) kill -s "$1" "$asw_child" 2>/dev/null ;;
+    running) kill "-$1" "$asw_child" 2>/dev/null ;;
     starting) asw_pending="$asw_pending $1" ;;
     *)
-      case $1 in USR1 | USR2) return 0 ;; esac
-      asw_log "received SIG$1 before the task was started: the task will not run"
+      case $1 in
+        1) asw_name=HUP ;;
+        2) asw_name=INT ;;
+        3) asw_name=QUIT ;;
+        15) asw_name=TERM ;;
+        *) return 0 ;;
+      esac
+      asw_log "received SIG$asw_name before the task was started: the task will not run"
       asw_term=seen
-      asw_finish "$2"
+      eval "asw_finish \$""((128 + $1))"
       ;;
   esac
 }
@@ -457,7 +474,7 @@ asw_wait_task() {
 }
 
 asw_task() {
-  trap - TERM INT HUP QUIT USR1 USR2
+  asw_trap -
   if [ -n "$asw_pipe" ]; then
     printf "task %s\n" "$BASHPID" >&7
     exec 7<&-
@@ -469,7 +486,7 @@ asw_task() {
 # loses the code of a child that ends just as a signal arrives (its trap leaves waitpid by longjmp), and this process ignores all signals.
 asw_supervise() {
   # bash 5.3 and later cannot restore INT and QUIT in a background child of a shell that ignores them.
-  trap : TERM INT HUP QUIT USR1 USR2
+  asw_trap :
   asw_task "$@" <&9 9<&- &
   asw_ignore_signals
   wait "$!" 2>/dev/null
@@ -507,9 +524,7 @@ asw_exists() {
 asw_seconds=120 asw_on_unready=fail asw_quit_when=always asw_busybox= asw_sidecars= asw_entrypoint= asw_words=
 asw_ready=" " asw_alive=" " asw_pending= asw_pipe= asw_term= asw_state=waiting
 trap asw_exit EXIT
-for asw_name in TERM:143 INT:130 HUP:129 QUIT:131 USR1:138 USR2:140; do
-  trap "asw_signal ${asw_name%:*} ${asw_name#*:}" ${asw_name%:*}
-done
+for asw_name in $asw_signals; do trap "asw_signal $asw_name" "$asw_name"; done
 
 while [ "$#" -gt 0 ] && [ "$1" != -- ]; do
   case $1 in
@@ -566,6 +581,6 @@ fi
 asw_state=starting
 asw_start "$@"
 asw_state=running
-for asw_name in $asw_pending; do kill -s "$asw_name" "$asw_child" 2>/dev/null; done
+for asw_name in $asw_pending; do kill "-$asw_name" "$asw_child" 2>/dev/null; done
 asw_wait_task
 asw_finish "$asw_code"
