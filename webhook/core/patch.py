@@ -122,8 +122,8 @@ def _applicable(operation: Operation) -> jsonpatch.PatchOperation:
         return _Add(operation)
     path = _parsed(operation["path"])
     if operation["op"] == "remove":
-        return jsonpatch.RemoveOperation({"op": "remove", "path": path}, pointer_cls=_Pointer)
-    return jsonpatch.MoveOperation({"op": "move", "from": _parsed(operation["from"]), "path": path}, pointer_cls=_Pointer)
+        return jsonpatch.RemoveOperation({"path": path})
+    return jsonpatch.MoveOperation({"from": _parsed(operation["from"]), "path": path})
 
 
 class _Add(jsonpatch.AddOperation):
