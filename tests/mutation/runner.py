@@ -1,8 +1,8 @@
 """A pytest plugin that tries mutants instead of running the tests once.
 
 What makes it quick: the tests are collected once, and the policy is built once; each mutant is tried in a fork of that process, with
-empty caches. It meets only the tests that call its function: first those that killed another mutant of that function, then the module's
-own, then the others, the quickest first.
+empty caches. It meets only the tests that call its function: first those that killed other mutants of the function or the module, then the module's
+own, then others, the quickest first.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TIMES_AS_LONG: Final = 20
 NO_END: Final = "no end"
 """The killer of a mutant that does not end, or that ends the process."""
 
-MOST_OF_OTHERS: Final = 300
+MOST_OF_OTHERS: Final = 100
 """Tests of other modules that a mutant meets, beside all of its own: most mutants that these do not kill, no further one does."""
 
 PROGRESS: Final = 100
@@ -78,7 +78,10 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     for name in coverage.failed:
         print(f"left out, since it fails without any mutant: {name}", flush=True)
     trials = Trials(session.items, coverage, at_import)
-    RESULTS.write_bytes(msgspec.json.encode(list(trials.try_all(mutants))))
+    with RESULTS.open("wb") as stream:
+        for result in trials.try_all(mutants):
+            stream.write(msgspec.json.encode(result) + b"\n")
+            stream.flush()
     return True
 
 
@@ -130,7 +133,7 @@ class Trials:
         """Nothing has been tried yet."""
         self._items, self._coverage, self._at_import = items, coverage, at_import
         self._caches = [one for one in gc.get_objects() if isinstance(one, functools._lru_cache_wrapper)]
-        self._killers: defaultdict[str, list[int]] = defaultdict(list)
+        self._killers: defaultdict[str, Counter[int]] = defaultdict(Counter)
 
     def try_all(self, mutants: Sequence[Mutant]) -> Iterator[Result]:
         """The result of each mutant, in any order."""
@@ -167,7 +170,8 @@ class Trials:
         for (mutant, tests), answer in in_forks(map(self._work, mutants), AT_ONCE):
             killer = NO_END if answer is None else answer
             if killer.isdecimal():
-                self._killers[mutant.key].append(int(killer))
+                self._killers[mutant.key][int(killer)] += 1
+                self._killers[mutant.module][int(killer)] += 1
                 killer = self._items[int(killer)].nodeid
             if not tests and mutant.key in self._at_import and _dies_at_import(mutant):
                 killer = "the import"
@@ -184,11 +188,12 @@ class Trials:
         Each test comes with its first set of parameters before any comes with its second.
         """
         callers = [index for index, functions in enumerate(self._coverage.functions) if mutant.key in functions]
-        killers, seen, rank = self._killers[mutant.key], Counter[str](), {}
+        killers, seen, rank = self._killers, Counter[str](), {}
         for index in sorted(callers, key=self._coverage.seconds.__getitem__):
             test = self._items[index].nodeid.partition("[")[0]
             seen[test] += 1
-            rank[index] = -killers.count(index), not self._is_own(mutant, index), seen[test]
+            killed = killers[mutant.key][index], killers[mutant.module][index]
+            rank[index] = -killed[0], -killed[1], not self._is_own(mutant, index), seen[test]
         own = sum(self._is_own(mutant, index) for index in callers)
         return sorted(callers, key=rank.__getitem__)[: own + MOST_OF_OTHERS]
 

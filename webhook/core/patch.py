@@ -191,12 +191,9 @@ def _part(pod: Pod, operations: tuple[Operation, ...]) -> dict[str, Any]:
 
 def _container(container: Container, *, mounts: bool) -> dict[str, Any]:
     part: dict[str, Any] = {"name": container.name}
-    if container.command is not None:
-        part["command"] = container.command
-    if container.args is not None:
-        part["args"] = container.args
-    if container.restartPolicy is not None:
-        part["restartPolicy"] = container.restartPolicy
+    for field in ("command", "args", "restartPolicy"):
+        if getattr(container, field) is not None:
+            part[field] = getattr(container, field)
     if mounts and container.mounts:
         part["volumeMounts"] = [{"name": mount.name, "mountPath": mount.mountPath} for mount in container.mounts]
     if mounts and container.device_paths:
