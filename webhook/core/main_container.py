@@ -77,9 +77,6 @@ class TaskContainers(msgspec.Struct, frozen=True):
 def find_task_containers(pod: Pod, options: PodOptions, rows: dict[str, Sidecar | None]) -> TaskContainers:
     """Find them; ``rows`` says by name which container is a known sidecar."""
     order = pod.spec.container_names
-    unknown = [name for name, row in rows.items() if row is None]
-    if unknown == [BASE_CONTAINER] and options.main_container is None and not options.outlives_task:
-        return TaskContainers(order.index(BASE_CONTAINER))
     possible = [container for container in pod.spec.containers if _is_possible(pod, container, rows[container.name])]
     names = [container.name for container in possible]
     invalid: tuple[InvalidAnnotation, ...] = ()
@@ -92,8 +89,7 @@ def find_task_containers(pod: Pod, options: PodOptions, rows: dict[str, Sidecar 
         outlasting, more = _outlasting(names, options.outlives_task, named)
         possible = [container for container in possible if container.name not in outlasting]
         invalid += more
-    known = [one for one in pod.spec.containers if one.name not in names and (row := rows[one.name]) is not None and row.has_any_name]
-    found = named or _main_of(pod, possible, known)
+    found = named or (BASE_CONTAINER if BASE_CONTAINER in names else _main_of(pod, possible, rows))
     others = tuple([container.name for container in possible if rows[container.name] is None and container.name != found])
     return TaskContainers(None if found is None else order.index(found), outlasting, others, invalid)
 
@@ -114,13 +110,13 @@ def _outlasting(names: list[str], wanted: frozenset[str], main: str | None) -> t
     return found, (InvalidAnnotation(OUTLIVES_TASK_ANNOTATION, f"unknown containers beside the task's: {', '.join(possible)}"),)
 
 
-def _main_of(pod: Pod, possible: list[Container], known: list[Container]) -> str | None:
-    """The one that is identified; None: none is. ``known``: containers of a sidecar's image, which may be the task where a mark says so."""
+def _main_of(pod: Pod, possible: list[Container], rows: dict[str, Sidecar | None]) -> str | None:
+    """The one that is identified; None: none is. A container of a sidecar's own image is the task only where a mark says so."""
     names = [container.name for container in possible]
-    if BASE_CONTAINER in names:
-        return BASE_CONTAINER
+    known = [name for name, row in rows.items() if row is not None and row.has_any_name and name not in names]
+    markable = [container for container in pod.spec.containers if container.name in (*names, *known)]
     for mark in MARKS:
-        marked = [container.name for container in (*possible, *known) if mark(pod, container)]
+        marked = [container.name for container in markable if mark(pod, container)]
         if len(marked) == 1:
             return marked[0]
     if len(names) == 1:
