@@ -9,7 +9,7 @@ import pytest
 
 from testbed.manifest import installed
 from webhook.core.decision import MIRROR_POD
-from webhook.core.origin import CHART_JOB_COMPONENTS, ORIGIN_LABELS
+from webhook.core.origin import CHART_JOB_COMPONENTS, COMMUNITY_JOB_COMPONENTS, ORIGIN_LABELS
 
 WEBHOOK: dict[str, Any] = installed("MutatingWebhookConfiguration")["webhooks"][0]
 
@@ -25,13 +25,15 @@ def conditions() -> dict[str, str]:
     return {condition["name"]: condition["expression"] for condition in WEBHOOK["matchConditions"]}
 
 
-def test_the_conditions_name_the_labels_of_every_kind_and_every_job_of_the_chart_and_no_others(conditions: dict[str, str]) -> None:
+def test_the_conditions_name_the_labels_of_every_kind_and_every_job_of_the_charts_and_no_others(conditions: dict[str, str]) -> None:
     lists = re.findall(r"(?<!labels)\[([^\]]*')\]", conditions["airflow-task-pods"])
-    labels, components = ([*words(one)] for one in lists)
+    labels, components, of_community = ([*words(one)] for one in lists)
 
     assert labels == list(ORIGIN_LABELS)
     assert sorted(components) == sorted(CHART_JOB_COMPONENTS)
-    assert set(words(conditions["airflow-task-pods"])) == {*labels, *components, "True", "tier", "airflow", "component"}
+    assert sorted(of_community) == sorted(COMMUNITY_JOB_COMPONENTS)
+    others = {"True", "tier", "airflow", "component", "app", "release"}
+    assert set(words(conditions["airflow-task-pods"])) == {*labels, *components, *of_community, *others}
 
 
 def test_the_conditions_name_the_annotation_of_a_mirror_pod(conditions: dict[str, str]) -> None:

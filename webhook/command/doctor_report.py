@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from webhook.command.errors import UnusableError
 from webhook.command.terminal import Style
 from webhook.doctor.checks import run_checks
-from webhook.doctor.collector import Installation, collect
+from webhook.doctor.collector import CheckedWebhook, collect
 from webhook.doctor.finding import Severity
 from webhook.doctor.snapshot import SecretName
 from webhook.kube.client import connect_by_context
@@ -75,10 +75,10 @@ def _advice(finding: Finding, palette: Palette) -> Iterator[str]:
         yield palette.paint(f"see: {finding.id.location}", Style.DIM)
 
 
-def _installation(settings: Settings, policy: Policy) -> Installation:
+def _checked_webhook(settings: Settings, policy: Policy) -> CheckedWebhook:
     is_self_managed = settings.certificates == "self-managed"
     authority = SecretName(settings.service_namespace, settings.ca_secret) if is_self_managed else None
-    return Installation(policy, settings.native_sidecars, settings.minimum_kubelet, authority)
+    return CheckedWebhook(policy, settings.native_sidecars, settings.minimum_kubelet, authority)
 
 
 def diagnose(settings: Settings, policy: Policy, context: str | None, namespace: str | None) -> DoctorReport:
@@ -89,7 +89,7 @@ def diagnose(settings: Settings, policy: Policy, context: str | None, namespace:
         raise UnusableError(str(error)) from error
     place = namespace or used.namespace
     try:
-        snapshot = collect(client, place, _installation(settings, policy))
+        snapshot = collect(client, place, _checked_webhook(settings, policy))
     except (UnreachableError, RefusedError) as error:
         message = f"cannot read from the API server {used.server}: {error}"
         raise UnusableError(message) from error

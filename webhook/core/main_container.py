@@ -42,11 +42,16 @@ if TYPE_CHECKING:
 NAMES_BY_ORIGIN: Final = MappingProxyType(
     {
         PodOrigin.SPARK: frozenset({"spark-kubernetes-driver", "spark-kubernetes-executor"}),
-        PodOrigin.CHART_JOB: frozenset({"run-airflow-migrations", "create-user", "airflow-cleanup-pods", "database-cleanup"}),
+        PodOrigin.CHART_JOB: frozenset(
+            {
+                *("run-airflow-migrations", "create-user", "airflow-cleanup-pods", "database-cleanup"),
+                *("db-migrations", "sync-airflow-connections", "sync-airflow-pools", "sync-airflow-users", "sync-airflow-variables"),
+            }
+        ),
     }
 )
 """What the container is called where it is not `BASE_CONTAINER`: by Spark (Constants.scala DEFAULT_DRIVER_CONTAINER_NAME,
-DEFAULT_EXECUTOR_CONTAINER_NAME), and by the jobs of Airflow's chart."""
+DEFAULT_EXECUTOR_CONTAINER_NAME), and by the jobs of Airflow's chart and of the community's."""
 
 XCOM_VOLUME: Final = "xcom"
 XCOM_MOUNT_PATH: Final = "/airflow/xcom"

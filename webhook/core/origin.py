@@ -33,6 +33,10 @@ ORIGIN_LABELS: Final = MappingProxyType(
 CHART_JOB_COMPONENTS: Final = frozenset({"run-airflow-migrations", "create-user-job", "airflow-cleanup-pods", "database-cleanup"})
 """``component`` of the short-lived pods of the official chart, beside ``tier: airflow``. "worker" is no sign: Celery's carry it too."""
 
+COMMUNITY_JOB_COMPONENTS: Final = frozenset({"db-migrations", "sync-connections", "sync-pools", "sync-users", "sync-variables"})
+"""``component`` of the short-lived pods of the community chart, beside ``app: airflow`` and ``release`` (airflow-helm/charts,
+charts/airflow/templates: db-migrations/db-migrations-job.yaml, sync/sync-*-job.yaml). Its Deployments of these names run for ever."""
+
 RUNS_AIRFLOW_IMAGE: Final = frozenset({PodOrigin.KUBERNETES_EXECUTOR, PodOrigin.CHART_JOB})
 """Origins whose main container always runs an image of Airflow's, with a shell and its entrypoint inside."""
 
@@ -43,6 +47,9 @@ def pod_origin(pod: Pod) -> PodOrigin | None:
     for label, origin in ORIGIN_LABELS.items():
         if labels.get(label) == "True":
             return origin
-    if labels.get("tier") == "airflow" and labels.get("component") in CHART_JOB_COMPONENTS:
+    component = labels.get("component")
+    if labels.get("tier") == "airflow" and component in CHART_JOB_COMPONENTS:
+        return PodOrigin.CHART_JOB
+    if labels.get("app") == "airflow" and "release" in labels and component in COMMUNITY_JOB_COMPONENTS:
         return PodOrigin.CHART_JOB
     return None

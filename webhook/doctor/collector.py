@@ -70,7 +70,7 @@ class _Secret(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Installation:
+class CheckedWebhook:
     """What the checked webhook has set.
 
     Args:
@@ -87,7 +87,7 @@ class Installation:
     authority: SecretName | None
 
 
-def collect(api: DoctorApi, namespace: str, installation: Installation) -> ClusterSnapshot:
+def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook) -> ClusterSnapshot:
     """Read everything once. Nothing is changed: what is created is a dry run.
 
     Raises:
@@ -97,9 +97,9 @@ def collect(api: DoctorApi, namespace: str, installation: Installation) -> Clust
     """
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}"
     taken_at, server, nodes = datetime.now(UTC), _read(lambda: read_server(api)), _read(lambda: list_nodes(api)[0])
-    cluster = assess(observation_of(server, nodes), installation.native_sidecars, installation.minimum_kubelet)
-    task_pods = _read(lambda: _task_pods(api, f"{path}/pods", installation.policy, cluster))
-    authority = installation.authority
+    cluster = assess(observation_of(server, nodes), webhook.native_sidecars, webhook.minimum_kubelet)
+    task_pods = _read(lambda: _task_pods(api, f"{path}/pods", webhook.policy, cluster))
+    authority = webhook.authority
     return ClusterSnapshot(
         namespace=namespace,
         taken_at=taken_at,
@@ -107,7 +107,7 @@ def collect(api: DoctorApi, namespace: str, installation: Installation) -> Clust
         nodes=nodes,
         webhooks=_read(lambda: in_call_order(_items(api, CONFIGURATIONS_PATH, WebhookConfiguration))),
         metadata=_read(lambda: _namespace_metadata(api, path)),
-        pod=_dry_run(api, f"{path}/pods", dry_run.pod(installation.policy.catalogue.native_annotations if cluster.is_native else {})),
+        pod=_dry_run(api, f"{path}/pods", dry_run.pod(webhook.policy.catalogue.native_annotations if cluster.is_native else {})),
         template=_dry_run(api, f"{path}/podtemplates", dry_run.pod_template()),
         task_pods=task_pods if isinstance(task_pods, ReadFailure) else task_pods.progress,
         remedies=() if isinstance(task_pods, ReadFailure) else task_pods.remedies,

@@ -14,7 +14,7 @@ from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import task_pod
 from tests.support.pods import review_of
 from webhook.core.names import STATUS_ANNOTATION
-from webhook.core.origin import CHART_JOB_COMPONENTS, ORIGIN_LABELS, pod_origin
+from webhook.core.origin import CHART_JOB_COMPONENTS, COMMUNITY_JOB_COMPONENTS, ORIGIN_LABELS, pod_origin
 from webhook.core.review import parse_review
 
 if TYPE_CHECKING:
@@ -74,6 +74,9 @@ def combinations() -> Iterator[Labels]:
         yield {"tier": tier, "component": component}
         yield {"tier": tier, "component": component, "kubernetes_executor": "True"}
         yield {"tier": tier, "component": component, "kubernetes_executor": "true"}
+    for app, component in itertools.product(("airflow", "Airflow", None), (*sorted(COMMUNITY_JOB_COMPONENTS), "scheduler")):
+        yield {"app": app, "component": component, "release": "prod"}
+        yield {"app": app, "component": component}
     yield from ({"component": component} for component in components)
     yield from ({"tier": "airflow"}, {"tier": "airflow", "component": None}, {}, {"release": "prod"})
 
@@ -91,7 +94,7 @@ def test_the_conditions_and_the_core_agree_about_every_combination_of_labels(any
     reached = reaching(any_api_server, (pod_with(namespace, labels) for labels in grid))
 
     assert [labels for labels, reaches in zip(grid, reached, strict=True) if reaches != is_airflows(labels)] == []
-    assert reached.count(True) > len(ORIGIN_LABELS) + len(CHART_JOB_COMPONENTS)
+    assert reached.count(True) > len(ORIGIN_LABELS) + len(CHART_JOB_COMPONENTS) + len(COMMUNITY_JOB_COMPONENTS)
 
 
 @pytest.mark.parametrize("labels", [{label: "True"} for label in ORIGIN_LABELS], ids=str)

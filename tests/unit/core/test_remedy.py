@@ -110,7 +110,7 @@ def beside_kuma() -> JSONObject:
     return pod
 
 
-class Case(NamedTuple):
+class PasteCase(NamedTuple):
     """A pod with a reason for its treatment, and its result once the reason's line is pasted."""
 
     pod: JSONObject
@@ -118,22 +118,22 @@ class Case(NamedTuple):
     cluster: Cluster = UNKNOWN_CLUSTER
 
 
-CASES: Final[dict[ExplainedWord, Case]] = {
-    SkipReason.NOT_AIRFLOW: Case(in_mesh(relabelled(operator_pod(), app="etl")), "wrapped"),
-    SkipReason.SPARK_SUBMIT: Case(in_mesh(relabelled(operator_pod(), spark_role="executor")), "native", ABLE_CLUSTER),
-    SkipReason.LONG_RUNNING: Case(in_mesh(operator_pod(), restartPolicy="Always"), "wrapped"),
-    SkipReason.SWITCHED_OFF: Case(in_mesh(operator_pod(mode="off")), "wrapped"),
-    Reason.LABEL_ONLY: Case(in_mesh(operator_pod(mode="label-only")), "wrapped"),
-    Reason.UNKNOWN_CONTAINER: Case(beside_kuma(), "labelled"),
-    Reason.NATIVE_ONLY: Case(in_mesh(operator_pod(mode="native")), "wrapped"),
-    Reason.HOST_NETWORK: Case(in_mesh(operator_pod(), hostNetwork=True), "wrapped"),
-    Reason.NO_MAIN_CONTAINER: Case(known_only(), "wrapped"),
-    Reason.MAIN_CONTAINER_AMBIGUOUS: Case(two_candidates(), "wrapped"),
-    Reason.ENTRYPOINT_UNKNOWN: Case(in_mesh(without_command()), "wrapped"),
-    Reason.SHELL_UNKNOWN: Case(in_mesh(operator_pod(command=["/tool"])), "wrapped"),
-    ContainerReason.UNKNOWN: Case(operator_pod(UPLOADER), "native", ABLE_CLUSTER),
-    ContainerReason.NO_QUIT: Case(operator_pod({"name": "logs", "image": "fluent/fluent-bit:4.0.0"}), "wrapped"),
-    NotConvertedReason.NO_PROBE: Case(
+CASES: Final[dict[ExplainedWord, PasteCase]] = {
+    SkipReason.NOT_AIRFLOW: PasteCase(in_mesh(relabelled(operator_pod(), app="etl")), "wrapped"),
+    SkipReason.SPARK_SUBMIT: PasteCase(in_mesh(relabelled(operator_pod(), spark_role="executor")), "native", ABLE_CLUSTER),
+    SkipReason.LONG_RUNNING: PasteCase(in_mesh(operator_pod(), restartPolicy="Always"), "wrapped"),
+    SkipReason.SWITCHED_OFF: PasteCase(in_mesh(operator_pod(mode="off")), "wrapped"),
+    Reason.LABEL_ONLY: PasteCase(in_mesh(operator_pod(mode="label-only")), "wrapped"),
+    Reason.UNKNOWN_CONTAINER: PasteCase(beside_kuma(), "labelled"),
+    Reason.NATIVE_ONLY: PasteCase(in_mesh(operator_pod(mode="native")), "wrapped"),
+    Reason.HOST_NETWORK: PasteCase(in_mesh(operator_pod(), hostNetwork=True), "wrapped"),
+    Reason.NO_MAIN_CONTAINER: PasteCase(known_only(), "wrapped"),
+    Reason.MAIN_CONTAINER_AMBIGUOUS: PasteCase(two_candidates(), "wrapped"),
+    Reason.ENTRYPOINT_UNKNOWN: PasteCase(in_mesh(without_command()), "wrapped"),
+    Reason.SHELL_UNKNOWN: PasteCase(in_mesh(operator_pod(command=["/tool"])), "wrapped"),
+    ContainerReason.UNKNOWN: PasteCase(operator_pod(UPLOADER), "native", ABLE_CLUSTER),
+    ContainerReason.NO_QUIT: PasteCase(operator_pod({"name": "logs", "image": "fluent/fluent-bit:4.0.0"}), "wrapped"),
+    NotConvertedReason.NO_PROBE: PasteCase(
         operator_pod(
             {"name": "cache", "image": "redis:7"},
             sidecars='[{"name": "cache", "native": true, "ready": {"port": 8080, "path": "/ready"}}]',

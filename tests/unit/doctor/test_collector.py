@@ -11,7 +11,7 @@ import pytest
 from tests.support.cluster_snapshots import RUNNING, ended, task_pod
 from tests.support.pods import ABLE_CLUSTER
 from webhook.core import DEFAULT_MINIMUM_KUBELET, NativeSwitch, default_policy, treat
-from webhook.doctor.collector import Installation, collect
+from webhook.doctor.collector import CheckedWebhook, collect
 from webhook.doctor.dry_run import DryRunResult
 from webhook.doctor.snapshot import ReadFailure, SecretName
 from webhook.kube.client import Response
@@ -48,7 +48,7 @@ class FakeDoctorApi:
         return Response(201, msgspec.json.encode(body), None)
 
 
-INSTALLATION: Final = Installation(default_policy(), NativeSwitch.AUTO, DEFAULT_MINIMUM_KUBELET, None)
+UNSET: Final = CheckedWebhook(default_policy(), NativeSwitch.AUTO, DEFAULT_MINIMUM_KUBELET, None)
 """One that sets nothing."""
 
 PODS: Final = "/api/v1/namespaces/airflow/pods"
@@ -56,7 +56,7 @@ PODS: Final = "/api/v1/namespaces/airflow/pods"
 
 def snapshot_of(*pages: list[JSONObject]) -> ClusterSnapshot:
     """The snapshot of a namespace with these pods, of a cluster of which nothing else can be read."""
-    return collect(FakeDoctorApi({PODS: list(pages)}), "airflow", INSTALLATION)
+    return collect(FakeDoctorApi({PODS: list(pages)}), "airflow", UNSET)
 
 
 def test_every_page_of_the_pods_is_read() -> None:
@@ -105,7 +105,7 @@ def test_a_pod_that_carries_a_status_needs_what_was_said_at_its_admission() -> N
 
 
 def test_a_response_of_another_shape_is_a_read_failure_and_stops_nothing() -> None:
-    snapshot = collect(FakeDoctorApi({CONFIGURATIONS_PATH: [[{"metadata": {}}]], PODS: [[{"spec": 1}]]}), "airflow", INSTALLATION)
+    snapshot = collect(FakeDoctorApi({CONFIGURATIONS_PATH: [[{"metadata": {}}]], PODS: [[{"spec": 1}]]}), "airflow", UNSET)
 
     assert isinstance(snapshot.webhooks, ReadFailure)
     assert isinstance(snapshot.task_pods, ReadFailure)
@@ -114,12 +114,12 @@ def test_a_response_of_another_shape_is_a_read_failure_and_stops_nothing() -> No
 
 def test_credentials_that_the_api_server_does_not_accept_stop_at_once() -> None:
     with pytest.raises(RefusedError, match="401"):
-        collect(FakeDoctorApi({}, 401), "airflow", INSTALLATION)
+        collect(FakeDoctorApi({}, 401), "airflow", UNSET)
 
 
 AUTHORITY: Final = SecretName("infra", "authority")
 SECRET: Final = "/api/v1/namespaces/infra/secrets/authority"  # noqa: S105  a path
-SELF_MANAGED: Final = replace(INSTALLATION, authority=AUTHORITY)
+SELF_MANAGED: Final = replace(UNSET, authority=AUTHORITY)
 
 
 @pytest.mark.parametrize(("secret", "found"), [({"immutable": True}, AUTHORITY), ({"immutable": False}, None), ({"data": 1}, None)])
@@ -129,4 +129,4 @@ def test_an_immutable_secret_is_named_in_the_snapshot(secret: dict[str, object],
 
 def test_a_secret_that_may_not_be_read_is_left_out() -> None:
     assert collect(FakeDoctorApi({}), "airflow", SELF_MANAGED).immutable_secret is None
-    assert collect(FakeDoctorApi({SECRET: {"immutable": True}}), "airflow", INSTALLATION).immutable_secret is None
+    assert collect(FakeDoctorApi({SECRET: {"immutable": True}}), "airflow", UNSET).immutable_secret is None

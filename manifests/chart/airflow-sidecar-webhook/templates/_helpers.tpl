@@ -68,7 +68,10 @@ has(object.metadata.labels) && (
 label in object.metadata.labels && object.metadata.labels[label] == 'True')
 || ('tier' in object.metadata.labels && object.metadata.labels['tier'] == 'airflow'
 && 'component' in object.metadata.labels && object.metadata.labels['component'] in
-['run-airflow-migrations', 'create-user-job', 'airflow-cleanup-pods', 'database-cleanup']))
+['run-airflow-migrations', 'create-user-job', 'airflow-cleanup-pods', 'database-cleanup'])
+|| ('app' in object.metadata.labels && object.metadata.labels['app'] == 'airflow' && 'release' in object.metadata.labels
+&& 'component' in object.metadata.labels && object.metadata.labels['component'] in
+['db-migrations', 'sync-connections', 'sync-pools', 'sync-users', 'sync-variables']))
 {{- end }}
 
 {{/* Further sidecars and image rules, as the files that the service reads; empty if there are none. */}}
