@@ -142,7 +142,15 @@ def _parsed(path: str) -> _Pointer:
 
 
 class _Pointer(jsonpatch.JsonPointer):
-    """The library's pointer with a short cut for its most frequent step: into a dict, to a member that exists."""
+    """The library's pointer with short cuts for its most frequent steps: into a dict, to a member that exists, or to its last part."""
+
+    def to_last(self, doc: Any) -> tuple[Any, Any]:
+        """The container of the place, and the place's last part."""
+        if not self.parts:
+            return doc, None
+        for part in self.parts[:-1]:
+            doc = doc[part] if type(doc) is dict and part in doc else self.walk(doc, part)
+        return doc, self.parts[-1] if type(doc) is dict else self.get_part(doc, self.parts[-1])
 
     def walk(self, doc: Any, part: str | int) -> Any:
         if type(doc) is dict and part in doc:

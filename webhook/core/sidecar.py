@@ -56,8 +56,11 @@ class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def port(self, pod: Pod, container: Container) -> int | None:
         """The port that is set there, 0 to 65535; None: none is."""
+        written = self.find(pod, container)
+        if not written:
+            return None
         # An address may stand before the port, as in 0.0.0.0:4191.
-        found = (self.find(pod, container) or "").rpartition(":")[2]
+        found = written.rpartition(":")[2]
         # Five digits at most: Python refuses to read very long numbers, and a user may have written one.
         is_port = found.isascii() and found.isdigit() and len(found) <= MAX_PORT_DIGITS and int(found) <= MAX_PORT
         return int(found) if is_port else None
@@ -193,13 +196,13 @@ class InjectorHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
         return (is_installed or self._is_shown(pod)) and not any_holds(self.unless, pod, None)
 
     def _is_shown(self, pod: Pod) -> bool:
-        keys = self._annotations_of_when
+        keys = self.annotations_of_when
         if keys is not None and keys.isdisjoint(pod.annotations.keys()):
             return False
         return any_holds(self.when, pod, None)
 
     @CachedProperty
-    def _annotations_of_when(self) -> frozenset[str] | None:
+    def annotations_of_when(self) -> frozenset[str] | None:
         """The annotations that ``when`` reads; None where it reads anything else. Most pods have none of them."""
         keys = [condition.annotation for condition in self.when]
         return None if None in keys else frozenset([key for key in keys if key is not None])
@@ -492,6 +495,8 @@ class Catalogue:
         self.with_native_hint = tuple([(one, one.native.hint) for one in sidecars if one.native and one.native.hint])
         self.with_init_first = tuple([one for one in sidecars if one.init_first])
         self.with_quit_hint = tuple([(one, one.hint) for one in sidecars if one.hint])
+        self._installed_with_quit_hint = frozenset([one.id for one, hint in self.with_quit_hint if hint.when_installed])
+        self._annotations_of_quit_hints = _annotations_of([hint for _one, hint in self.with_quit_hint])
         self.injected = tuple(sidecar for sidecar in sidecars if sidecar.injected_by)
         self._rows = lru_cache(maxsize=4096)(self._possible_rows)
 
@@ -520,6 +525,11 @@ class Catalogue:
 
         ``beside_native``: only where one may be needed although the cluster has native sidecars.
         """
+        keys = self._annotations_of_quit_hints
+        is_installed = injectors.everywhere or not injectors.installed.isdisjoint(self._installed_with_quit_hint)
+        if keys is not None and not is_installed and keys.isdisjoint(pod.annotations.keys()):
+            # Nearly every pod.
+            return
         for sidecar, hint in self.with_quit_hint:
             if injectors.are_in_play(sidecar, hint, pod) and (not beside_native or sidecar.wants_quit_hint(pod)):
                 yield hint
@@ -527,6 +537,16 @@ class Catalogue:
     def _possible_rows(self, name: str, image: str) -> tuple[tuple[Sidecar, Match], ...]:
         rows = ((sidecar, sidecar.match) for sidecar in self.sidecars if sidecar.match is not None)
         return tuple((sidecar, match) for sidecar, match in rows if match.could_fit(name, image))
+
+
+def _annotations_of(hints: list[InjectorHint]) -> frozenset[str] | None:
+    """All annotations that show that an injector of one of these handles a pod; None where anything else does."""
+    found: frozenset[str] = frozenset()
+    for hint in hints:
+        if hint.annotations_of_when is None:
+            return None
+        found |= hint.annotations_of_when
+    return found
 
 
 def parse_sidecars(document: object) -> tuple[Sidecar, ...]:
