@@ -57,6 +57,11 @@ def signal_before_the_task(name: str) -> str:
     return f"{PREFIX}received {name} before the task was started: the task will not run"
 
 
+def signal_not_sent(number: int, user: int) -> str:
+    """The task runs as a user that the wrapper may not signal."""
+    return f"{PREFIX}signal {number} does not reach the task: it runs as user {user}, and this container lacks the capability KILL"
+
+
 def _quit_failed(sidecar: FakeSidecar, what: str, why: str) -> str:
     return _quit_failed_on(sidecar.port, sidecar.name, what, why)
 

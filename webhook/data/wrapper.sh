@@ -433,11 +433,26 @@ asw_exit() {
   exit "$asw_code"
 }
 
+# asw_send NUMBER: sends the task a signal. Without CAP_KILL root may not signal a task that has changed its user. But it may change the user
+# too, as the task could, so that a process of that user sends the signal.
+asw_send() {
+  kill "-$1" "$asw_child" 2>/dev/null && return
+  asw_user=`asw_tool cat "/proc/$asw_child/status" 2>/dev/null`
+  case $asw_user in *Uid:*) ;; *) return 0 ;; esac
+  asw_user=${asw_user#*Uid:?}
+  asw_user=${asw_user%%[!0-9]*}
+  {
+    setpriv --reuid="$asw_user" sh -c "kill -$1 $asw_child" || gosu "$asw_user" sh -c "kill -$1 $asw_child" ||
+      python3 -I -c "import os, sys; user, number, task = map(int, sys.argv[1:]); os.setuid(user); os.kill(task, number)" "$asw_user" "$1" "$asw_child"
+  } 2>/dev/null ||
+    asw_log "signal $1 does not reach the task: it runs as user $asw_user, and this container lacks the capability KILL"
+}
+
 # asw_signal NUMBER: forwards the signal to the task. Before the task was started HUP, INT, QUIT and TERM end the wrapper instead; the others
 # are ignored then, as by any process 1 without a handler.
 asw_signal() {
   case $asw_state in
-    running) kill "-$1" "$asw_child" 2>/dev/null ;;
+    running) asw_send "$1" ;;
     starting) asw_pending="$asw_pending $1" ;;
     *)
       case $1 in
@@ -461,7 +476,8 @@ asw_wait_task() {
   while :; do
     wait "$asw_waited" 2>/dev/null
     asw_code=$?
-    kill -0 "$asw_waited" 2>/dev/null || break
+    # A task of another user is there, though it may not be signalled.
+    kill -0 "$asw_waited" 2>/dev/null || [ -e "/proc/$asw_waited" ] || break
   done
   asw_ignore_signals
   if [ -n "$asw_pipe" ]; then
@@ -581,6 +597,6 @@ fi
 asw_state=starting
 asw_start "$@"
 asw_state=running
-for asw_name in $asw_pending; do kill "-$asw_name" "$asw_child" 2>/dev/null; done
+for asw_name in $asw_pending; do asw_send "$asw_name"; done
 asw_wait_task
 asw_finish "$asw_code"
