@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final, TypedDict
 
 import msgspec
@@ -27,7 +28,7 @@ from webhook.core.wrapper import EntrypointSource
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from webhook.core.cluster import Cluster
+    from webhook.core.cluster import Cluster, NativeSupport
     from webhook.core.condition import Condition
     from webhook.core.decision import Mutate
     from webhook.core.facts import Facts
@@ -143,7 +144,32 @@ def remedies_of_skip(pod: Pod, reason: SkipReason) -> tuple[Remedy, ...]:
 
 def remedies_of(facts: Facts, mutate: Mutate, cluster: Cluster) -> tuple[Remedy, ...]:
     """What to do about a pod that is treated: about its reason, its containers, and what is not native."""
-    return tuple([remedy for remedy in _remedies(facts, mutate, cluster) if remedy is not None])
+    if not _may_need_any(facts, mutate):
+        return _of_support(mutate.no_native)
+    found = [remedy for remedy in _remedies(facts, mutate, cluster) if remedy is not None]
+    return (*found, *_of_support(mutate.no_native), *_of_not_converted(facts, mutate))
+
+
+def _may_need_any(facts: Facts, mutate: Mutate) -> bool:
+    """Whether the pod may need a remedy of its own: most pods need none, and are not read again for that."""
+    wrap = mutate.wrap
+    is_guessed = wrap is not None and wrap.entrypoint.source is EntrypointSource.GUESSED
+    keeps_running = ContainerEnd.KEEPS_RUNNING in mutate.ends.values()
+    return bool(mutate.reason.remedy or facts.others or keeps_running or is_guessed or mutate.conversion.not_converted)
+
+
+@cache
+def _of_support(support: NativeSupport | None) -> tuple[Remedy, ...]:
+    """The remedy of a cluster without native sidecars, which names nothing of a pod."""
+    remedy = None if support is None else _filled(support, (), NO_NAMES, None)
+    return () if remedy is None else (remedy,)
+
+
+def _of_not_converted(facts: Facts, mutate: Mutate) -> Iterator[Remedy]:
+    for name, why in mutate.conversion.not_converted.items():
+        remedy = _filled(why, (name,), _names_of((name,)), facts.origin)
+        if remedy is not None:
+            yield remedy
 
 
 def _remedies(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy | None]:
@@ -157,10 +183,6 @@ def _remedies(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy
     if facts.others and mutate.wrap is not None:
         yield _filled(ContainerReason.LOSES_SIDECARS, facts.others, names, facts.origin)
     yield from _of_containers(facts, mutate, cluster)
-    if mutate.no_native is not None:
-        yield _filled(mutate.no_native, (), NO_NAMES, None)
-    for name, why in mutate.conversion.not_converted.items():
-        yield _filled(why, (name,), _names_of((name,)), facts.origin)
 
 
 def _of_containers(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy | None]:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from webhook.core.facts import Facts
 
 
+DECIDED_BY_CLUSTER: Final = frozenset({ContainerEnd.NATIVE, ContainerEnd.UNKNOWN})
+"""Ends with which ``no_native`` is there unless native sidecars are used."""
+
+
 class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     """The document in the annotation ``airflow-sidecar-webhook/status``.
 
@@ -57,7 +61,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
         """A cluster on which the rules give this status again; None: the status does not depend on the cluster."""
         if self.no_native is not None:
             return Cluster(self.no_native)
-        if not self.sidecars:
+        if not self.not_converted and DECIDED_BY_CLUSTER.isdisjoint(self.sidecars.values()):
             return None
         why = self.not_converted.values()
         server = None if NotConvertedReason.NAMED_PORT in why else NAMED_PORTS_SEEN

@@ -1,0 +1,65 @@
+"""The status that a pod carries: from it and the pod the rules say again what they said at its admission."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from demo.simulated_injectors import inject_istio
+from tests.support.examples import EXAMPLES
+from tests.support.pods import ABLE_CLUSTER, load, pods_in
+from webhook.core import Cluster, NativeSupport, Version, cluster_at_admission, default_policy, treat
+from webhook.core.names import STATUS_ANNOTATION
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+
+POLICY: Final = default_policy()
+CLUSTERS: Final = {
+    "native": ABLE_CLUSTER,
+    "native, before named ports are found": Cluster(NativeSupport.READY, Version(1, 29, 4), reinvoked=None),
+    "old kubelet": Cluster(NativeSupport.OLD_KUBELET, Version(1, 34)),
+    "forced off": Cluster(NativeSupport.FORCED_OFF),
+}
+STRANGER: Final = {"name": "uploader", "image": "registry.example.com/uploader:1"}
+
+
+def with_stranger(pod: JSONObject) -> JSONObject:
+    """The pod with Istio's sidecar and a container that nobody knows."""
+    injected = inject_istio(pod)
+    injected["spec"]["containers"] = [*injected["spec"]["containers"], STRANGER]
+    return injected
+
+
+PODS: Final = [example.pod for example in EXAMPLES] + [with_stranger(pod) for _, pod in pods_in("airflow-3.3.2-provider-10.25.0")]
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
+def test_a_pod_that_lives_gets_the_reasons_and_remedies_of_its_admission(cluster: Cluster) -> None:
+    compared = 0
+    for pod in PODS:
+        outcome = treat(pod, POLICY, cluster)
+        live = outcome.patched(pod)
+        recorded = cluster_at_admission(live)
+        if outcome.status is None or recorded is None:
+            continue
+        again = treat(live, POLICY, recorded)
+        compared += 1
+        assert (again.reason, again.status, again.operations) == (outcome.reason, outcome.status, ()), pod
+        assert again.remedies == outcome.remedies, pod
+
+    assert compared > 50
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"treatment":"x","reason":"y"}', "[" * 100_000, '{"treatment": "left"}', "\ud800"])
+def test_a_status_that_the_webhook_does_not_write_says_nothing_of_the_cluster(text: str) -> None:
+    pod = load("airflow-3.3.2-provider-10.25.0/ke_default.json")
+    pod["metadata"]["annotations"][STATUS_ANNOTATION] = text
+
+    assert cluster_at_admission(pod) is None
+
+
+def test_a_pod_without_a_status_says_nothing_of_the_cluster() -> None:
+    assert cluster_at_admission(load("airflow-3.3.2-provider-10.25.0/ke_default.json")) is None
+    assert cluster_at_admission({"spec": 1}) is None
