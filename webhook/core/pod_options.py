@@ -22,6 +22,10 @@ MAX_DESCRIBED_SIDECARS: Final = 16
 MAX_OPTION_CHARACTERS: Final = 256 * 1024
 """A longer value is not read: all annotations of a pod together may not be longer (apimachinery objectmeta.go)."""
 
+MAX_OPTION_COMMAS: Final = 4096
+"""A value with more is not read either: its items would cost more than all the rest of the pod. JSON may write each comma as ``\\u002c``,
+so that `webhook.core.pod.MAX_COMMAS` does not count it."""
+
 MAX_NAMED: Final = 16
 """So many unknown annotations are named; of the others only their number is reported."""
 
@@ -194,7 +198,7 @@ def read_pod_options(annotations: dict[str, str]) -> tuple[PodOptions, InvalidAn
 
 
 def _bounded(text: str) -> str:
-    if len(text) > MAX_OPTION_CHARACTERS:
+    if len(text) > MAX_OPTION_CHARACTERS or text.count(",") > MAX_OPTION_COMMAS:
         raise ValueError
     return text
 

@@ -81,8 +81,8 @@ class RefusedBodyError(Exception):
 class BodyLimit:
     """ASGI middleware: passes on a body that has arrived completely, or answers with 408, 413 or 503 itself.
 
-    Where all bodies together are too large, the largest one that waits for its client is refused. So a few clients that send large bodies
-    slowly, or do not read their responses, cannot occupy the buffer: the usual review is a hundredth of theirs.
+    Where all bodies together are too large, the largest one that waits for its client, or for its turn, is refused. So a few clients that
+    send large bodies slowly, or do not read their responses, cannot occupy the buffer: the usual review is a hundredth of theirs.
     """
 
     def __init__(self, app: ASGIApp, limits: BodyLimits, refused: Callable[[int, str], None], count_peers: Callable[[], int]) -> None:
@@ -165,6 +165,7 @@ class _Body:
             if self._is_displaced:
                 raise RefusedBodyError(503, TOO_MANY) from error
             raise RefusedBodyError(408, f"the body did not arrive within {self.limit.limits.read_seconds:g} s") from error
+        self._deadline = None
         if whole is None:
             return None
         self._turns = self._turns_for(whole)
@@ -194,7 +195,7 @@ class _Body:
         self.held = 0
 
     def displace(self) -> None:
-        """Give up what its client delays: the rest of the body, or the response."""
+        """Give up what its client delays, the rest of the body or the response, or a body that waits for its turn."""
         self.let_go()
         self._is_displaced = True
         if self._deadline is not None and not self._deadline.expired():
@@ -225,11 +226,15 @@ class _Body:
     async def _wait_for_turn(self) -> None:
         if self._turns is None:
             await self.limit.small_reviews.next(self._peer)
+            if self._is_displaced:
+                raise RefusedBodyError(503, TOO_MANY)
             return
         try:
             async with asyncio.timeout(WAIT_SECONDS) as self._deadline:
                 await self._turns.next(self._peer)
         except TimeoutError as error:
+            # It had no turn, so its response must not end the pause after somebody else's.
+            self._turns = None
             raise RefusedBodyError(503, TOO_MANY) from error
 
     def _hold(self, size: int) -> None:

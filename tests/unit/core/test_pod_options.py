@@ -13,6 +13,7 @@ from webhook.core.pod_options import (
     MAX_KEY_CHARACTERS,
     MAX_NAMED,
     MAX_OPTION_CHARACTERS,
+    MAX_OPTION_COMMAS,
     POD_OPTIONS,
     Mode,
     PodOptions,
@@ -61,6 +62,11 @@ REFUSED: Final[tuple[tuple[str, str, str], ...]] = (
     ("sidecars", "[" * 100_000, SIDECARS),
     ("sidecars", json.dumps([{"name": "a"}] * (MAX_DESCRIBED_SIDECARS + 1)), SIDECARS),
     ("sidecars", '[{"name": "a"}]' + " " * MAX_OPTION_CHARACTERS, SIDECARS),
+    (
+        "outlives-task",
+        ",".join(f"a{number}" for number in range(MAX_OPTION_COMMAS + 2)),
+        "names of containers of the pod, separated by commas",
+    ),
 )
 
 
