@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webhook.core.condition import glob
+from webhook.core.condition import any_holds, glob
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from webhook.core.facts import Facts
+    from webhook.core.pod import Pod
     from webhook.core.sidecar import Catalogue, Injectors, Sidecar
 
 
@@ -49,11 +50,17 @@ def blocked_inits(after: Facts, catalogue: Catalogue, injectors: Injectors, *, u
     """Those of a pod; ``after``: the pod after its conversion."""
     for agent in catalogue.with_init_first:
         rule = agent.init_first
-        if rule is None or any(one.holds(after.pod, None) for one in rule.unless):
+        if rule is None or not _is_shown(agent, after.pod) or any_holds(rule.unless, after.pod, None):
             continue
         mesh = _redirecting(agent, after, catalogue, injectors, uses_native=uses_native)
         if mesh is not None:
             yield BlockedInit(rule.container, mesh.title, rule.annotation, rule.value)
+
+
+def _is_shown(agent: Sidecar, pod: Pod) -> bool:
+    """Whether the pod may have this agent, by its annotations; nearly every pod has none of them."""
+    keys = agent.hint.annotations_of_when if agent.hint else None
+    return keys is None or not keys.isdisjoint(pod.annotations)
 
 
 def _redirecting(agent: Sidecar, after: Facts, catalogue: Catalogue, injectors: Injectors, *, uses_native: bool) -> Sidecar | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from webhook.core.cluster import Cluster
     from webhook.core.facts import Facts
-    from webhook.core.pod import Container, Pod
+    from webhook.core.pod import Container
     from webhook.core.sidecar import Convert, FoundSidecar, Sidecar
 
 RESIZE_POLICY_TAKEN: Final = Version(1, 33)
@@ -162,7 +162,9 @@ def _completions(facts: Facts) -> tuple[Completion, ...]:
             continue
         row = facts.rows[container.name]
         rule = row.native.convert if row.native else None
-        probe = None if rule is None or not rule.completes_native else _startup_probe(row, rule, container, facts.pod)
+        probe = (
+            None if rule is None or not rule.completes_native else _startup_probe(locate(row, facts.pod, container), rule, container, facts)
+        )
         if is_restored or probe is not None:
             completions.append(Completion(container.name, is_restored, probe))
     return tuple(completions)
@@ -195,7 +197,7 @@ def _why_not_converted(sidecar: FoundSidecar, container: Container, facts: Facts
         return NotConvertedReason.OWN_RESTARTS
     if not is_post_start_known(container.lifecycle_hooks, rule.drops_lifecycle_hooks):
         return NotConvertedReason.POST_START
-    if rule.requires_startup_probe and container.startupProbe == ABSENT and _startup_probe(row, rule, container, facts.pod) is None:
+    if rule.requires_startup_probe and container.startupProbe == ABSENT and _startup_probe(sidecar, rule, container, facts) is None:
         return NotConvertedReason.NO_PROBE
     return _why_ports_stay(rule, container, cluster) or _why_volumes_stay(container, facts) or _why_injector_objects(row, facts, cluster)
 
@@ -234,34 +236,26 @@ def _is_obeying(row: Sidecar, facts: Facts, cluster: Cluster) -> bool:
 
 
 def _move(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster) -> Move:
-    row = facts.rows[sidecar.name]
-    rule = _rule(row)
+    rule = _rule(facts.rows[sidecar.name])
     keeps_resize_policy = cluster.server is not None and cluster.server >= RESIZE_POLICY_TAKEN
     return Move(
         name=sidecar.name,
         lifecycle_hooks=edited_lifecycle_hooks(container, rule, sidecar),
-        startup_probe=_startup_probe(row, rule, container, facts.pod),
+        startup_probe=_startup_probe(sidecar, rule, container, facts),
         env=tuple([{"name": name, "value": value} for name, value in rule.env.items() if name not in container.environment]),
         loses_resize_policy=container.resizePolicy != ABSENT and not keeps_resize_policy,
     )
 
 
-def _startup_probe(row: Sidecar, rule: Convert, container: Container, pod: Pod) -> dict[str, Any] | None:
+def _startup_probe(sidecar: FoundSidecar, rule: Convert, container: Container, facts: Facts) -> dict[str, Any] | None:
     if container.startupProbe != ABSENT:
         return None
     if rule.startup_probe_from_readiness and container.readiness:
         return container.readiness | QUICK_STARTUP
     if rule.startup_probe is None:
         return None
-    port = _startup_port(row, rule, container, pod)
+    port = rule.startup_port_from.port(facts.pod, container) if rule.startup_port_from else sidecar.ready and sidecar.ready.port
     return with_port(rule.startup_probe, port) if port else None
-
-
-def _startup_port(row: Sidecar, rule: Convert, container: Container, pod: Pod) -> int | None:
-    if rule.startup_port_from is not None:
-        return rule.startup_port_from.port(pod, container)
-    ready = locate(row, pod, container).ready
-    return None if ready is None else ready.port
 
 
 def with_port(probe: dict[str, Any], port: int) -> dict[str, Any]:

@@ -298,8 +298,9 @@ def _injector_annotations(facts: Facts, mode: Mode, catalogue: Catalogue, inject
     if mode in {Mode.LABEL_ONLY, Mode.OFF} or facts.pod.spec.hostNetwork is True:
         return {}
     hints = list(catalogue.native_hints(facts.pod, injectors)) if uses_native else []
-    if mode is not Mode.NATIVE and facts.origin is not PodOrigin.SPARK and not names_windows(facts.pod.spec):
-        hints += catalogue.quit_hints(facts.pod, injectors, beside_native=uses_native)
+    quit_hints = list(catalogue.quit_hints(facts.pod, injectors, beside_native=uses_native))
+    if quit_hints and mode is not Mode.NATIVE and facts.origin is not PodOrigin.SPARK and not names_windows(facts.pod.spec):
+        hints += quit_hints
     annotations: dict[str, str] = {}
     for hint in hints:
         if not hint.is_refused(facts.pod):
