@@ -333,7 +333,7 @@ def conditions(found: Iterable[Condition]) -> list[str]:
 def subject(condition: Condition) -> str:
     """The subject of a condition."""
     kind = next(kind for kind in SUBJECTS if getattr(condition, kind) is not None)
-    return f"{kind.replace('_', ' ')} {code(getattr(condition, kind))}"
+    return probed(condition.probe) if condition.probe else f"{kind.replace('_', ' ')} {code(getattr(condition, kind))}"
 
 
 def values_of(group: Iterable[Condition]) -> str:
@@ -352,9 +352,16 @@ def words(listed: Iterable[str], *, any_case: bool) -> str:
 
 def port_source(source: PortSource) -> str:
     """Where a port may be set otherwise."""
-    kind = next(kind for kind in ("annotation", "env", "flag", "probe") if getattr(source, kind) is not None)
+    if source.probe:
+        return probed(source.probe)
+    kind = next(kind for kind in ("annotation", "env", "flag") if getattr(source, kind) is not None)
     field = f", field {code(source.field)}" if source.field else ""
     return f"{kind} {code(getattr(source, kind))}{field}"
+
+
+def probed(probe: str) -> str:
+    """A port that a probe says."""
+    return f"the port of its {probe} probe"
 
 
 def code(text: str) -> str:
