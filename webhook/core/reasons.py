@@ -336,14 +336,9 @@ class ContainerReason(ExplainedWord):
     UNKNOWN = ReasonRow(
         "not-in-catalogue",
         "Neither the task nor a known sidecar: the pod stays Running until it ends.",
-        "If it runs until something ends it, describe it; PORT and PATH are those of its quit request. If it works on after the task and "
-        f"then ends, name it in {OUTLIVES_TASK_ANNOTATION} instead.",
+        "If it runs until something ends it, describe it; PORT and PATH are those of its quit request. If it needs its sidecars after "
+        f"the task and then ends, name it in {OUTLIVES_TASK_ANNOTATION} instead.",
         line=DESCRIBE,
-    )
-    LOSES_SIDECARS = ReasonRow(
-        "loses-sidecars",
-        "The wrapper ends the sidecars right after the task, also while this container works on.",
-        f"Set the annotation {OUTLIVES_TASK_ANNOTATION}: {{outlasting}} if it needs them until it ends by itself.",
     )
     QUIT_DISABLED = ReasonRow(
         "quit-disabled",

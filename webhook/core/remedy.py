@@ -180,8 +180,6 @@ def _remedies(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy
         yield _filled(ContainerReason.ENTRYPOINT_GUESSED, (main.name,), names, facts.origin)
     if main is None and facts.others and mutate.reason in {Reason.NO_SIDECAR, Reason.SIDECARS_NATIVE}:
         yield _filled(Reason.MAIN_CONTAINER_AMBIGUOUS, (), names, facts.origin)
-    if facts.others and mutate.wrap is not None:
-        yield _filled(ContainerReason.LOSES_SIDECARS, facts.others, names, facts.origin)
     yield from _of_containers(facts, mutate, cluster)
 
 

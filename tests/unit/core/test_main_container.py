@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from demo.simulated_injectors import inject_istio
 from tests.support.pods import ABLE_CLUSTER, admitted, container, load
-from webhook.core.names import MAIN_CONTAINER_ANNOTATION, PREFIX, STATUS_ANNOTATION
+from webhook.core.names import MAIN_CONTAINER_ANNOTATION, OUTLIVES_TASK_ANNOTATION, PREFIX, STATUS_ANNOTATION
+from webhook.core.sidecar import Catalogue, parse_sidecars
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -145,6 +147,40 @@ def test_a_task_of_a_sidecars_own_image_is_the_task_where_airflow_marks_it(polic
 
     assert (outcome.result, status_of(outcome).main) == ("native", "worker")
     assert [one["name"] for one in after["spec"]["containers"]] == ["warmup", "worker"]
+
+
+def test_a_name_that_no_container_has_is_reported_with_those_that_may_be_named(policy: Policy) -> None:
+    pod = operator_pod(HELPER, MOUNTER)
+    pod["metadata"]["annotations"] |= {MAIN_CONTAINER_ANNOTATION: "nobody", OUTLIVES_TASK_ANNOTATION: "nobody,mounter"}
+    outcome, _ = admitted(pod, policy)
+
+    assert outcome.warnings[:2] == (
+        f"annotation {MAIN_CONTAINER_ANNOTATION} is ignored: allowed is one of warmup, mounter, worker",
+        f"annotation {OUTLIVES_TASK_ANNOTATION} is ignored: allowed is unknown containers beside the task's: warmup, mounter, worker",
+    )
+    assert status_of(outcome).sidecars == {"mounter": "ends-by-itself", "warmup": "unknown", "worker": "unknown"}
+
+
+def test_whether_a_known_container_does_its_work_once_may_be_said_by_the_pod(policy: Policy) -> None:
+    once = [{"annotation": "example.com/once"}]
+    row = {"id": "own", "title": "x", "sources": ["x"], "match": {"names": ["worker"]}, "one_time": once}
+    known = replace(policy, catalogue=Catalogue((*parse_sidecars([row]), *policy.catalogue.sidecars)))
+    pod = operator_pod()
+    runs_on = admitted(pod, known)[0]
+    pod["metadata"]["annotations"]["example.com/once"] = ""
+
+    assert (status_of(runs_on).main, status_of(admitted(pod, known)[0]).main) == (None, "worker")
+
+
+def test_a_wrapper_that_another_webhook_moved_into_the_args_shows_the_task_too(policy: Policy) -> None:
+    wrapped = admitted(inject_istio(operator_pod()), policy)[1]
+    del wrapped["metadata"]["annotations"][STATUS_ANNOTATION]
+    worker = container(wrapped, "worker")
+    worker |= {"command": ["/launch"], "args": [*worker["command"], *worker["args"]]}
+    outcome, after = admitted(prepended(wrapped, MOUNTER), policy)
+
+    assert (outcome.result, status_of(outcome).main) == ("wrapped", "worker")
+    assert container(after, "mounter") == MOUNTER
 
 
 UNMARKED: dict[str, JSONObject] = {
