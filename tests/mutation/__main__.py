@@ -1,7 +1,7 @@
 """``python -m tests.mutation [MODULE...]``, as `make mutants` runs it; without a module, all rules and the certificate authority.
 
-The result of a run over everything is written to `summary.md`. Exit code 1: a survivor that `equivalent.yaml` does not explain, an explanation
-without a survivor, or a module below its share.
+Each survivor is printed. The result of a run over everything is written to `summary.md`. Exit code 1: a module misses its row of
+`floors.yaml`, or an explanation in `equivalent.yaml` has no survivor.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,12 +16,14 @@ import msgspec
 
 from tests.mutation import runner
 from tests.mutation.copies import COPY, ROOT, write_copy
-from tests.mutation.equivalent import FILE, Equivalent, equivalents
+from tests.mutation.equivalent import equivalents
+from tests.mutation.floor import floors
 from tests.mutation.mutant import Result
+from tests.mutation.verdict import problems, summary
 from tests.support import search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 SUMMARY: Final = Path(__file__).with_name("summary.md")
 MUTATED: Final = ("webhook/core", "certs")
@@ -46,19 +47,6 @@ OPTIONS: Final = (
     "--quiet",
 )
 """Nobody reads the report of a failure. `runner` has a time limit of its own."""
-
-FLOOR: Final = 0.95
-FLOORED: Final = frozenset(
-    {
-        "webhook.core.decision",
-        "webhook.core.conversion",
-        "webhook.core.operations",
-        "webhook.core.patch",
-        "webhook.core.facts",
-        "certs.rotation",
-    }
-)
-"""Of the mutants of these modules at least this share has to be killed."""
 
 
 def all_modules() -> list[str]:
@@ -92,10 +80,10 @@ def main(modules: Sequence[str]) -> int:
     if not modules:
         minutes = (time.monotonic() - began) / 60
         SUMMARY.write_text(f"# Mutants\n\n`make mutants` wrote this page: {commit()}, {minutes:.0f} minutes.\n\n{table}\n", "utf-8")
-    problems = list(problems_of(results, explained))
-    for problem in problems:
+    found = list(problems(results, explained, floors()))
+    for problem in found:
         print(problem, file=sys.stderr)
-    return bool(problems)
+    return bool(found)
 
 
 def commit() -> str:
@@ -105,46 +93,6 @@ def commit() -> str:
     )
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=ROOT, check=False).returncode != 0
     return shown.stdout.strip() + (" with changes" if changed else "")
-
-
-def summary(results: Sequence[Result], explained: Sequence[Equivalent]) -> Iterator[str]:
-    """A table with a line for each module, and one for all."""
-    equivalent = {(row.function, row.change) for row in explained}
-    yield "| module | mutants | killed | share | survived, explained | survived, not explained |"
-    yield "|---|---|---|---|---|---|"
-    total: Counter[str] = Counter()
-    for module in sorted({one.mutant.module for one in results}):
-        own = [one for one in results if one.mutant.module == module]
-        count = Counter("killed" if one.killer else "explained" if _key(one) in equivalent else "open" for one in own)
-        total += count
-        yield _line(f"`{module}`", count)
-    yield _line("all", total)
-
-
-def _line(title: str, count: Counter[str]) -> str:
-    share = count["killed"] / count.total()
-    return f"| {title} | {count.total()} | {count['killed']} | {share:.1%} | {count['explained']} | {count['open']} |"
-
-
-def _key(result: Result) -> tuple[str, tuple[str, ...]]:
-    return result.mutant.function, result.mutant.change
-
-
-def problems_of(results: Sequence[Result], explained: Sequence[Equivalent]) -> Iterator[str]:
-    """What has to be mended, a line each."""
-    survivors = {_key(one): one for one in results if not one.killer}
-    reasons = {(row.function, row.change) for row in explained}
-    for (function, change), one in survivors.items():
-        if (function, change) not in reasons:
-            yield f"{function}, called by {one.tests} tests, survived: {' '.join(change)}"
-    modules = {one.mutant.module for one in results}
-    for function, change in reasons - survivors.keys():
-        if any(function.startswith(f"{module}.") for module in modules):
-            yield f"{FILE.name}: no mutant of {function} survives with the change {' '.join(change)}"
-    for module in sorted(FLOORED & modules):
-        killed = [one.killer is not None for one in results if one.mutant.module == module]
-        if sum(killed) < FLOOR * len(killed):
-            yield f"{module}: {sum(killed)} of {len(killed)} mutants were killed, which is less than {FLOOR:.0%}"
 
 
 if __name__ == "__main__":

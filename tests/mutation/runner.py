@@ -40,7 +40,7 @@ TIMES_AS_LONG: Final = 20
 NO_END: Final = "no end"
 """The killer of a mutant that does not end, or that ends the process."""
 
-MOST_OF_OTHERS: Final = 100
+MOST_OF_OTHERS: Final = 400
 """Tests of other modules that a mutant meets, beside all of its own: most mutants that these do not kill, no further one does."""
 
 PROGRESS: Final = 100
