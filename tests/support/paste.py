@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from webhook.core import LinePlace
+from webhook.core import ContainerReason, LinePlace
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -27,6 +27,9 @@ def pasted(pod: JSONObject, remedy: Remedy) -> JSONObject:
     line = _BLANK.sub(lambda found: ANSWERS[found.group()], remedy.line.replace('"PORT"', "PORT"))
     for name in _FIRST_CANDIDATE.findall(remedy.text):
         line = line.replace("CONTAINER", name)
+    if remedy.reason == ContainerReason.CANNOT_BE_ENDED:
+        # The injector of the pod's next creation leaves it as it is.
+        after["spec"]["containers"] = [one for one in after["spec"]["containers"] if one["name"] not in remedy.containers]
     match remedy.place:
         case LinePlace.ANNOTATIONS | LinePlace.LABELS:
             place = after["metadata"].setdefault(remedy.place.value, None) or {}

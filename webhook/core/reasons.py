@@ -218,7 +218,7 @@ class Reason(ExplainedWord):
     SPARK = TreatmentRow(
         "spark",
         "Spark's driver and executors are never wrapped, and a sidecar cannot be made native: the pod may stay Running.",
-        "Switch the sidecar's injection off for this pod, or use a cluster with native sidecars.",
+        "See the remedy of each sidecar, or use a cluster with native sidecars.",
         Treatment.LEFT,
     )
     HOST_NETWORK = TreatmentRow(
@@ -231,7 +231,7 @@ class Reason(ExplainedWord):
     WINDOWS = TreatmentRow(
         "windows",
         "The wrapper is a POSIX script, which a Windows container cannot run.",
-        "Switch the sidecar's injection off for this pod.",
+        "See the remedy of each sidecar.",
         Treatment.LEFT,
     )
     NO_MAIN_CONTAINER = TreatmentRow(
@@ -350,6 +350,11 @@ class ContainerReason(ExplainedWord):
         "No quit request of this sidecar is known, so nothing ends it.",
         "If it has one, describe it with its own PORT and PATH.",
         line=DESCRIBE,
+    )
+    CANNOT_BE_ENDED = ReasonRow(
+        "cannot-be-ended",
+        "Neither a quit request nor the kubelet can end it in this pod.",
+        "If the task can do without it, leave it out of this pod.",
     )
     ENTRYPOINT_GUESSED = ReasonRow(
         "entrypoint-guessed",

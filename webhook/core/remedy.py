@@ -65,13 +65,16 @@ PLACES: Final[Mapping[LinePlace, str]] = {
 }
 """Where a line belongs, for people."""
 
-ANNOTATIONS_OF: Final[Mapping[PodOrigin, str]] = {
-    PodOrigin.KUBERNETES_EXECUTOR: "metadata.annotations of pod_template_file, or of the task's pod_override",
-    PodOrigin.KUBERNETES_POD_OPERATOR: "annotations of the operator (KubernetesPodOperator)",
-    PodOrigin.SPARK: "spec.driver.annotations and spec.executor.annotations of the SparkApplication",
-    PodOrigin.CHART_JOB: "the pod annotations of this job in the chart's values",
+METADATA_OF: Final[Mapping[PodOrigin, str]] = {
+    PodOrigin.KUBERNETES_EXECUTOR: "metadata.{place} of pod_template_file, or of the task's pod_override",
+    PodOrigin.KUBERNETES_POD_OPERATOR: "{place} of the operator (KubernetesPodOperator)",
+    PodOrigin.SPARK: "spec.driver.{place} and spec.executor.{place} of the SparkApplication",
+    PodOrigin.CHART_JOB: "the pod {place} of this job in the chart's values",
 }
-"""Where the annotations of a pod of this origin are set."""
+"""Where annotations and labels of a pod of this origin are set."""
+
+CANNOT_QUIT: Final = frozenset({Reason.SPARK, Reason.WINDOWS})
+"""Reasons of pods in which no quit request can be sent, and which cannot be changed so that one can."""
 
 
 class PodNames(TypedDict):
@@ -181,6 +184,11 @@ def _remedies(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy
     if main is None and facts.others and mutate.reason in {Reason.NO_SIDECAR, Reason.SIDECARS_NATIVE}:
         yield _filled(Reason.MAIN_CONTAINER_AMBIGUOUS, (), names, facts.origin)
     yield from _of_containers(facts, mutate, cluster)
+    if mutate.reason in CANNOT_QUIT:
+        for name in [name for name, end in mutate.ends.items() if end is ContainerEnd.KEEPS_RUNNING]:
+            off = facts.rows[name].injection_off
+            line = None if off is None else _line_for(off)
+            yield _filled(ContainerReason.CANNOT_BE_ENDED, (name,), _names_of((name,)), facts.origin, line)
 
 
 def _of_containers(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy | None]:
@@ -232,6 +240,8 @@ def _line_for(condition: Condition) -> RemedyLine | None:
         return None
     if condition.annotation is not None:
         return RemedyLine(LinePlace.ANNOTATIONS, condition.annotation, value)
+    if condition.label is not None:
+        return RemedyLine(LinePlace.LABELS, condition.label, value)
     return None if condition.env is None else RemedyLine(LinePlace.ENV, condition.env, value)
 
 
@@ -261,9 +271,14 @@ def _filled(
     text = reason.remedy.format_map(names)
     if template is None or len(pasted) > MAX_LINE_CHARACTERS or (template is DESCRIBE and not names["described"]):
         return Remedy(reason, containers, reason.sentence, text, _is_pressing(reason))
-    where = ANNOTATIONS_OF.get(origin) if origin and template.place is LinePlace.ANNOTATIONS else None
-    where = where or PLACES[template.place].format_map(names)
+    where = _where(template.place, names, origin)
     return Remedy(reason, containers, reason.sentence, text, _is_pressing(reason), template.place, where, pasted)
+
+
+def _where(place: LinePlace, names: PodNames, origin: PodOrigin | None) -> str:
+    if origin is not None and place in {LinePlace.ANNOTATIONS, LinePlace.LABELS}:
+        return METADATA_OF[origin].format(place=place)
+    return PLACES[place].format_map(names)
 
 
 def _is_pressing(reason: ExplainedWord) -> bool:

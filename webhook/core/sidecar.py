@@ -348,6 +348,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         quit_order: Position among the quit requests of the pod, lowest first: agents 10, what others may depend on later, mesh proxies 90.
             Native sidecars start in the opposite order, since the kubelet ends the last one first.
         injected_by: Globs on the name of its injector's webhook in a MutatingWebhookConfiguration.
+        injection_off: The label or annotation of a pod to which its injector adds nothing, with its value; None: not known.
         is_reinvoked: Whether the injector's own chart sets ``reinvocationPolicy: IfNeeded``, so that it may be called again for a pod.
         left_by_injector: What only its injector leaves: each entry is a list of conditions, and the container was injected where all of
             one entry hold. Any other container that the row identifies is a placeholder, by which a user customises what the injector
@@ -377,6 +378,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quit: QuitRule | None = None
     quit_order: int = 50
     injected_by: tuple[str, ...] = ()
+    injection_off: Condition | None = None
     is_reinvoked: bool = False
     left_by_injector: tuple[tuple[Condition, ...], ...] = ()
     hint: InjectorHint | None = None

@@ -37,6 +37,7 @@ from webhook.core import (
     treat,
 )
 from webhook.core.names import HELPER_MOUNT_PATH, PREFIX, SIDECARS_ANNOTATION
+from webhook.core.origin import ORIGIN_LABELS
 from webhook.core.remedy_line import MAX_LINE_CHARACTERS
 from webhook.core.review import MAX_WARNING_CHARACTERS
 
@@ -84,7 +85,7 @@ def without_command(image: str = "registry.example.com/etl:9") -> JSONObject:
 
 def relabelled(pod: JSONObject, **labels: str) -> JSONObject:
     """The pod with no other labels than these."""
-    pod["metadata"]["labels"] = {key.replace("_", "-"): value for key, value in labels.items()}
+    pod["metadata"]["labels"] = {key if key in ORIGIN_LABELS else key.replace("_", "-"): value for key, value in labels.items()}
     return pod
 
 
@@ -203,6 +204,22 @@ def test_an_image_with_a_shell_needs_no_helper_and_no_place_for_it() -> None:
     (remedy,) = remedies(treat(pod, policy, UNKNOWN_CLUSTER), Reason.HELPER_NAME_TAKEN)
 
     assert treat(pasted(pod, remedy), policy, UNKNOWN_CLUSTER).result == "wrapped"
+
+
+@pytest.mark.parametrize("reason", [Reason.SPARK, Reason.WINDOWS])
+def test_a_sidecar_that_nothing_can_end_is_left_out_by_its_injectors_own_switch(reason: Reason) -> None:
+    pod = in_mesh(operator_pod())
+    if reason is Reason.SPARK:
+        pod = relabelled(pod, spark_kubernetes_operator="True", spark_role="driver")
+    else:
+        pod["spec"]["os"] = {"name": "windows"}
+    outcome = treat(pod, POLICY, UNKNOWN_CLUSTER)
+    (remedy,) = remedies(outcome, ContainerReason.CANNOT_BE_ENDED)
+    after = treat(pasted(pod, remedy), POLICY, UNKNOWN_CLUSTER)
+
+    assert outcome.reason is reason
+    assert (remedy.containers, yaml.safe_load(remedy.line)) == (("istio-proxy",), {"sidecar.istio.io/inject": "false"})
+    assert (after.result, after.reason) == ("skipped", SkipReason.NOT_IN_MESH)
 
 
 FIXTURES: Final = [pod for folder in ("airflow-3.3.2-provider-10.25.0", "helm-chart") for _, pod in pods_in(folder)]
