@@ -79,7 +79,7 @@ from webhook.core.patch import Operation
 from webhook.core.pod_options import MAX_WAIT_SECONDS, POD_OPTIONS, InvalidAnnotation, InvalidAnnotations, Mode, PodOption, WhenNotReady
 from webhook.core.policy import Policy
 from webhook.core.pre_encoded import to_json
-from webhook.core.progress import ContainerKind, Progress, RunningContainer, TaskEnd, read_progress
+from webhook.core.progress import ENDED_PHASES, ContainerKind, Progress, RunningContainer, TaskEnd, may_be_held_up, read_progress
 from webhook.core.reasons import ContainerReason, ExplainedWord, NotConvertedReason, Reason, ReasonRow, SkipReason, Treatment
 from webhook.core.remedy import PodNames, Remedy
 from webhook.core.remedy_line import LinePlace, RemedyLine
@@ -94,6 +94,7 @@ __all__ = [
     "API_VERSION",
     "CANONICAL_NAME",
     "DEFAULT_MINIMUM_KUBELET",
+    "ENDED_PHASES",
     "GATE_LOCKED",
     "KIND",
     "MAX_WAIT_SECONDS",
@@ -162,6 +163,7 @@ __all__ = [
     "installed_injectors",
     "is_label_value",
     "is_virtual_node",
+    "may_be_held_up",
     "parse_entrypoints",
     "parse_review",
     "parse_sidecars",

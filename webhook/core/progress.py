@@ -153,6 +153,9 @@ class _PodWithStatus(msgspec.Struct):
         return {one.name: one.state for one in self.status.containerStatuses or ()}
 
 
+ENDED_PHASES: Final = frozenset({"Succeeded", "Failed"})
+"""Phases of pods that nothing keeps Running any more."""
+
 _WITH_STATUS: Final = msgspec.json.Decoder(_PodWithStatus)
 
 
@@ -186,6 +189,21 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         task_end=_task_end(facts, states),
         running=tuple(_running(facts, states)),
     )
+
+
+def may_be_held_up(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> bool:
+    """Whether a pod of anybody's has not ended and has a known sidecar, which may keep it Running.
+
+    Raises:
+        MalformedPodError: It is no pod by the Pod API's types.
+
+    """
+    data = pod if isinstance(pod, bytes) else msgspec.json.encode(pod)
+    try:
+        phase = _WITH_STATUS.decode(data).status.phase
+    except msgspec.ValidationError as problem:
+        raise MalformedPodError(str(problem)) from problem
+    return phase not in ENDED_PHASES and bool(read_facts(read_pod(data), catalogue).sidecars)
 
 
 def _task_end(facts: Facts, states: dict[str, _ContainerState]) -> TaskEnd | None:

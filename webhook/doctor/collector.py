@@ -10,13 +10,16 @@ from urllib.parse import quote
 import msgspec
 
 from webhook.core import (
+    ENDED_PHASES,
     ContainerReason,
     MalformedPodError,
     Progress,
     Reason,
     Remedy,
+    SkipReason,
     assess,
     cluster_at_admission,
+    may_be_held_up,
     read_progress,
     treat,
 )
@@ -42,11 +45,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ENDED: Final = frozenset({"Succeeded", "Failed"})
-"""Phases of pods that nothing keeps Running any more."""
-
 BY_IMAGE: Final = frozenset({Reason.ENTRYPOINT_UNKNOWN, ContainerReason.ENTRYPOINT_GUESSED})
 """Reasons that have a finding of their own, with the images: `webhook.doctor.entrypoint_check`."""
+
+UNLABELLED: Final = frozenset({SkipReason.NOT_AIRFLOW, SkipReason.SPARK_SUBMIT})
+"""Reasons of pods that may be a job of Airflow's without its labels."""
 
 UNAUTHORIZED: Final = 401
 NOT_FOUND: Final = 404
@@ -57,6 +60,14 @@ class DoctorApi(ApiReader, Protocol):
 
     def create(self, path: str, body: object, **parameters: str) -> Response:
         """The response to a POST, whatever its status. UnreachableError."""
+
+
+class _Name(msgspec.Struct):
+    name: str = ""
+
+
+class _Pod(msgspec.Struct):
+    metadata: _Name
 
 
 class _Namespace(msgspec.Struct):
@@ -151,26 +162,30 @@ class _TaskPods(msgspec.Struct, frozen=True):
 
 
 def _task_pods(api: DoctorApi, path: str, policy: Policy, cluster: Cluster) -> _TaskPods:
-    """Every task pod. Of the pods themselves nothing is kept: there may be thousands."""
+    """Every task pod, and what to do about pods. Of the pods themselves nothing is kept: there may be thousands."""
     found: list[Progress] = []
     needed_by: dict[Remedy, list[str]] = {}
     for item in _items(api, path, msgspec.Raw):
         pod = bytes(item)
-        progress = _progress(pod, policy.catalogue)
-        if progress is None:
+        progress = _decoded(read_progress, pod, policy.catalogue)
+        if progress is not None:
+            found.append(progress)
+        if progress is not None and progress.phase in ENDED_PHASES:
             continue
-        found.append(progress)
-        if progress.phase not in ENDED:
-            for remedy in treat(pod, policy, cluster_at_admission(pod) or cluster).remedies:
-                if remedy.is_pressing and remedy.reason not in BY_IMAGE:
-                    needed_by.setdefault(remedy, []).append(progress.name)
+        for remedy in treat(pod, policy, cluster_at_admission(pod) or cluster).remedies:
+            if _is_reported(remedy) or (remedy.reason in UNLABELLED and _decoded(may_be_held_up, pod, policy.catalogue)):
+                needed_by.setdefault(remedy, []).append(decode(pod, _Pod).metadata.name)
     shared = [SharedRemedy(remedy, tuple(pods[:MAX_NAMED_PODS]), len(pods)) for remedy, pods in needed_by.items()]
     return _TaskPods(tuple(found), tuple(sorted(shared, key=lambda one: -one.count)))
 
 
-def _progress(pod: bytes, catalogue: Catalogue) -> Progress | None:
+def _is_reported(remedy: Remedy) -> bool:
+    return remedy.is_pressing and remedy.reason not in BY_IMAGE
+
+
+def _decoded(read: Callable[[bytes, Catalogue], T], pod: bytes, catalogue: Catalogue) -> T:
     try:
-        return read_progress(pod, catalogue)
+        return read(pod, catalogue)
     except MalformedPodError as error:
         message = f"a pod cannot be decoded: {error}"
         raise UnreadableError(message) from error

@@ -328,7 +328,8 @@ class FindingId(ExplainedWord):
         "{how}",
         WARNING,
         "The reasons are in [the reference](reference.md#reasons). Pods that need the same are listed once, those that have ended not at "
-        "all. The remedy is for new pods: paste the line where the pod's template is.",
+        "all. Pods of others are among them if they are meant to end and have a known sidecar: they may be jobs of Airflow's without its "
+        "labels. The remedy is for new pods: paste the line where the pod's template is.",
     )
     MORE_REMEDIES = FindingRow(
         "more-remedies",

@@ -95,6 +95,26 @@ def test_a_remedy_that_several_pods_need_is_in_the_snapshot_once() -> None:
     assert shared.remedy.line.startswith('"airflow-sidecar-webhook/sidecars": ')
 
 
+def test_a_job_beside_a_sidecar_without_a_label_of_airflows_needs_one() -> None:
+    job, without_sidecar, over, served = (task_pod(RUNNING, RUNNING, name) for name in ("job", "alone", "over", "served"))
+    for pod in (job, without_sidecar, over, served):
+        pod["metadata"]["labels"] = {"app": "reports"}
+    without_sidecar["spec"]["containers"].pop()
+    over["status"]["phase"] = "Succeeded"
+    served["spec"]["restartPolicy"] = "Always"
+    (shared,) = snapshot_of([job, without_sidecar, over, served]).remedies
+
+    assert (shared.pods, shared.remedy.reason, shared.remedy.place) == (("job",), "not-airflow", "labels")
+
+
+def test_a_spark_driver_of_a_spark_submit_needs_the_options_that_label_it() -> None:
+    pod = task_pod(RUNNING, RUNNING, "driver")
+    pod["metadata"]["labels"] = {"spark-role": "driver"}
+    (shared,) = snapshot_of([pod]).remedies
+
+    assert shared.remedy.line.startswith("--conf spark.kubernetes.driver.label.spark_kubernetes_operator=True ")
+
+
 def test_a_pod_that_carries_a_status_needs_what_was_said_at_its_admission() -> None:
     pod = with_uploader("a")
     native = treat(pod, default_policy(), ABLE_CLUSTER).patched(pod)
