@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 PROCESSES: Final = multiprocessing.get_context("spawn")
 START_SECONDS: Final = 30.0
-LOWEST_PRIORITY: Final = 19
-"""Of an attack's process. A real attacker has processors of its own; this one shares two cores with the service and its honest client."""
+LOWER_PRIORITY: Final = 10
+"""Added to the niceness of an attack's process: it shares the cores of the service and its honest client, and a real attacker has its own."""
 
 
 @contextmanager
@@ -41,6 +41,6 @@ def attacked_by(target: Target, names: Sequence[str]) -> Iterator[None]:
 
 
 def _attack(name: str, target: Target, begun: Event) -> None:
-    os.nice(LOWEST_PRIORITY)
+    os.nice(LOWER_PRIORITY)
     begun.set()
     ATTACKS[name](target)

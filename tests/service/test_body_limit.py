@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from webhook.server import body_limit
 from webhook.server.body_limit import BodyLimit, BodyLimits
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Exchange:
     application: Application = field(default_factory=Application)
     refused: list[tuple[int, str]] = field(default_factory=list)
     sent: list[Message] = field(default_factory=list)
+    seconds_of_work: float = 0.0
 
     def __post_init__(self) -> None:
         self.limit = BodyLimit(self.application, LIMITS, lambda status, problem: self.refused.append((status, problem)), lambda: 2)
@@ -71,6 +73,8 @@ class Exchange:
         async def send(message: Message) -> None:
             self.sent.append(message)
 
+        if self.seconds_of_work:
+            self.limit.large_reviews.took(self.seconds_of_work)
         scope = {"type": kind, "method": "POST", "headers": list(headers)}
         await self.limit(scope, receive, send)
 
@@ -151,6 +155,21 @@ def test_what_others_hold_counts_and_the_refused_body_does_not_stay() -> None:
     assert exchange.refused == [(503, "too many requests at once")]
     assert {(b"connection", b"close"), (b"retry-after", b"1")} <= set(exchange.sent[0]["headers"])
     assert exchange.limit.buffered == 6
+
+
+def test_a_large_body_whose_turn_does_not_come_in_time_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_limit, "LARGE_BYTES", 4)
+    monkeypatch.setattr(body_limit, "WAIT_SECONDS", 0.01)
+    exchange = Exchange(seconds_of_work=1.0)
+    exchange.run([_part(b"01234", last=True), GONE])
+    assert exchange.refused == [(503, "too many requests at once")]
+    assert exchange.is_empty
+
+
+def test_a_small_body_does_not_wait_for_the_turns_of_large_ones() -> None:
+    exchange = Exchange(seconds_of_work=1.0)
+    exchange.run([_part(b"01234", last=True), GONE])
+    assert exchange.status == 204
 
 
 def test_an_application_that_fails_leaves_nothing_behind() -> None:
