@@ -84,11 +84,10 @@ def find_task_containers(pod: Pod, options: PodOptions, rows: dict[str, Sidecar 
     order = pod.spec.container_names
     possible = [container for container in pod.spec.containers if _is_possible(pod, container, rows[container.name])]
     names = [container.name for container in possible]
-    invalid: tuple[InvalidAnnotation, ...] = ()
-    named = options.main_container
-    if named is not None and not (named in names or _may_be_named(rows.get(named), options)):
-        invalid = (InvalidAnnotation(MAIN_CONTAINER_ANNOTATION, f"one of {', '.join(names)}"),)
-        named = None
+    wanted = options.main_container
+    is_valid = wanted is None or wanted in names or _may_be_named(rows.get(wanted), options)
+    invalid = [] if is_valid else [InvalidAnnotation(MAIN_CONTAINER_ANNOTATION, f"one of {', '.join(names)}")]
+    named = wanted if is_valid else None
     outlasting: tuple[str, ...] = ()
     if options.outlives_task:
         outlasting, more = _outlasting(names, options.outlives_task, named)
@@ -96,7 +95,7 @@ def find_task_containers(pod: Pod, options: PodOptions, rows: dict[str, Sidecar 
         invalid += more
     found = named or (BASE_CONTAINER if BASE_CONTAINER in names else _main_of(pod, possible, rows))
     others = tuple([container.name for container in possible if rows[container.name] is None and container.name != found])
-    return TaskContainers(None if found is None else order.index(found), outlasting, others, invalid)
+    return TaskContainers(None if found is None else order.index(found), outlasting, others, tuple(invalid))
 
 
 def _may_be_named(row: Sidecar | None, options: PodOptions) -> bool:
