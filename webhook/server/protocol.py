@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sized
 
     from uvicorn._types import ASGI3Application
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -36,6 +38,21 @@ class ExcessError(Exception):
 
     The parser stops at it. Otherwise it would go on to the end of the data, which may hold thousands of fields or requests.
     """
+
+
+class _FlowControl(FlowControl):
+    """Reads nothing as long as a request waits in the connection.
+
+    uvicorn reads on with each body that it passes on and with each response, so more and more bodies would wait, which nothing counts.
+    """
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -67,6 +84,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._connection.close = transport.abort
         self._extensions = {ABORT: {"call": transport.abort}}
         super().connection_made(transport)
+        self.flow = _FlowControl(transport, self.pipeline)
         transport.set_write_buffer_limits(TLS_BUFFER_BYTES)
         if self.scheme == "https":
             # Only uvloop's TLS has a buffer for what it reads.
