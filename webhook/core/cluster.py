@@ -92,7 +92,7 @@ class NativeSupport(ExplainedWord):
         "emulating-server",
         f"The API server emulates a version before {GATE_LOCKED.major}.{GATE_LOCKED.minor}, which may have native sidecars switched off; "
         "the webhook cannot see that.",
-        "If they are not switched off there, say so.",
+        "If they are not switched off there, force them on.",
         is_native=False,
         line=RemedyLine(LinePlace.SETTINGS, "native_sidecars", "on"),
     )

@@ -95,7 +95,8 @@ class ExplainedWord(StrEnum):
 AUTO: Final = RemedyLine(LinePlace.ANNOTATIONS, MODE_ANNOTATION, "auto")
 ENTRYPOINT: Final = RemedyLine(LinePlace.ANNOTATIONS, ENTRYPOINT_ANNOTATION, "ENTRYPOINT")
 ENTRYPOINT_REMEDY: Final = (
-    "Replace ENTRYPOINT by the list that this prints: docker image inspect --format '{{{{json .Config.Entrypoint}}}}' {image}"
+    "Replace ENTRYPOINT by the list that this prints; if it prints null, set the container's command instead: "
+    "docker image inspect --format '{{{{json .Config.Entrypoint}}}}' {image}"
 )
 DESCRIBE: Final = RemedyLine(LinePlace.ANNOTATIONS, SIDECARS_ANNOTATION, "{described}")
 
@@ -133,19 +134,19 @@ class SkipReason(ExplainedWord):
     NOT_AIRFLOW = ReasonRow(
         "not-airflow",
         "The pod has no label of an Airflow task pod or of a job of Airflow's Helm chart.",
-        "If it runs a task or a job of Airflow that is meant to end, label it as one.",
+        "If it runs a task or a job of Airflow and is meant to end, add the label of the KubernetesPodOperator.",
         line=RemedyLine(LinePlace.LABELS, OPERATOR_LABEL, "True"),
     )
     SPARK_SUBMIT = ReasonRow(
         "spark-submit",
-        "The pod is one of Spark's without a label of Airflow's: spark-submit, and so the SparkSubmitOperator, sets none.",
-        "If Airflow submits it, have Spark label it.",
+        "The pod is a driver or an executor of Spark without a label of Airflow: SparkSubmitOperator sets none.",
+        "If Airflow submits it, add the options with which Spark sets the label.",
         line=RemedyLine(LinePlace.SPARK_CONF, " ".join(f"spark.kubernetes.{role}.label.{SPARK_LABEL}" for role in SPARK_ROLES), "True"),
     )
     LONG_RUNNING = ReasonRow(
         "long-running",
         "The pod is not meant to end: its restartPolicy is Always.",
-        "If it is meant to end, say so.",
+        "If it is meant to end, change that.",
         line=RemedyLine(LinePlace.SPEC, "restartPolicy", "Never"),
     )
     SWITCHED_OFF = ReasonRow(
@@ -197,7 +198,7 @@ class Reason(ExplainedWord):
     UNKNOWN_CONTAINER = TreatmentRow(
         "unknown-container",
         "The sidecars of the pod end by themselves, but it is not known whether every other container ends.",
-        "If they do, say so.",
+        "If they end by themselves, name them.",
         Treatment.LEFT,
         line=RemedyLine(LinePlace.ANNOTATIONS, OUTLIVES_TASK_ANNOTATION, "{outlasting}"),
     )
@@ -237,7 +238,7 @@ class Reason(ExplainedWord):
     NO_MAIN_CONTAINER = TreatmentRow(
         "no-main-container",
         "No container of the pod can be the task's: each one is a known sidecar.",
-        "Give the task's container the name that Airflow gives it.",
+        "Rename the task's container to the name that Airflow gives it.",
         Treatment.LEFT,
         line=RemedyLine(LinePlace.CONTAINER, "name", BASE_CONTAINER),
     )
@@ -270,14 +271,14 @@ class Reason(ExplainedWord):
     SHELL_UNKNOWN = TreatmentRow(
         "shell-unknown",
         "It is not known whether the image has a shell, and no helper image is set.",
-        "If the image has /bin/sh, say so; else set the webhook's setting helper_image.",
+        "If the image has /bin/sh, set the annotation; else set the webhook's setting helper_image.",
         Treatment.LEFT,
         line=RemedyLine(LinePlace.ANNOTATIONS, SHELL_ANNOTATION, "image"),
     )
     HELPER_NAME_TAKEN = TreatmentRow(
         "helper-name-taken",
         f"The pod needs the helper, and has another container or volume named {PREFIX}*, or another mount at {HELPER_MOUNT_PATH}.",
-        "If the image has /bin/sh, no helper is needed: say so; else rename the container or volume, or move the mount.",
+        "If the image has /bin/sh, set the annotation: no helper is needed then. Else rename the container or volume, or move the mount.",
         Treatment.LEFT,
         line=RemedyLine(LinePlace.ANNOTATIONS, SHELL_ANNOTATION, "image"),
     )
@@ -335,7 +336,7 @@ class ContainerReason(ExplainedWord):
 
     UNKNOWN = ReasonRow(
         "not-in-catalogue",
-        "Neither the task nor a known sidecar: the pod stays Running until it ends.",
+        "A container that is neither the task's nor a known sidecar: the pod stays Running until it ends.",
         "If it runs until something ends it, describe it; PORT and PATH are those of its quit request. If it needs its sidecars after "
         f"the task and then ends, name it in {OUTLIVES_TASK_ANNOTATION} instead.",
         line=DESCRIBE,

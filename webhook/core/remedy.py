@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final, TypedDict
 
 import msgspec
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from webhook.core.reasons import ExplainedWord
     from webhook.core.sidecar import Sidecar
 
-MAX_IMAGE_CHARACTERS: Final = 100
-"""Of an image's name in a remedy: the remedy has to fit into a warning."""
+MAX_IMAGE_CHARACTERS: Final = 200
+"""Of an image's name in a remedy: it has to fit into a warning."""
 
 MAX_NAMED_CONTAINERS: Final = 3
 """So many containers are named in a remedy's sentence; of the others only their number is said."""
@@ -127,10 +128,10 @@ class Remedy(msgspec.Struct, frozen=True):
         warning = f"{PREFIX}: {self.subject}:"
         for part in (self.sentence, self.text):
             if len(warning) + len(part) >= MAX_WARNING_CHARACTERS:
-                yield warning
+                yield from _wrapped(warning)
                 warning = f"{PREFIX}:"
             warning += f" {part}"
-        yield warning
+        yield from _wrapped(warning)
         if self.line:
             warning = f"{PREFIX}: add to {self.where}: {self.line}"
             is_whole = len(warning) <= MAX_WARNING_CHARACTERS
@@ -279,6 +280,13 @@ def _where(place: LinePlace, names: PodNames, origin: PodOrigin | None) -> str:
     if origin is not None and place in {LinePlace.ANNOTATIONS, LinePlace.LABELS}:
         return METADATA_OF[origin].format(place=place)
     return PLACES[place].format_map(names)
+
+
+def _wrapped(warning: str) -> list[str]:
+    """A warning, in several parts where it is too long for one."""
+    if len(warning) <= MAX_WARNING_CHARACTERS:
+        return [warning]
+    return wrap(warning, MAX_WARNING_CHARACTERS, subsequent_indent=f"{PREFIX}: ", break_on_hyphens=False)
 
 
 def _is_pressing(reason: ExplainedWord) -> bool:

@@ -71,7 +71,7 @@ WITH_STRANGER["spec"]["containers"].append(STRANGER)
 def test_what_to_do_is_shown_with_the_line_to_paste_on_a_line_of_its_own(program: InProcessProgram) -> None:
     text = program("explain", "--cluster-version", "1.34", "-", stdin=json.dumps(WITH_STRANGER))
 
-    assert "  what to do   uploader (not-in-catalogue): Neither the task nor a known sidecar: " in text
+    assert "  what to do   uploader (not-in-catalogue): A container that is neither the task's nor a known sidecar: " in text
     assert "\n               Add to annotations of the operator (KubernetesPodOperator):\n" in text
     assert '\n                 "airflow-sidecar-webhook/sidecars": \'[{"name": "uploader", "native": true}]\'\n' in text
 

@@ -369,7 +369,7 @@ def test_the_warning_to_whoever_creates_the_pod_has_the_line() -> None:
     pod = operator_pod(UPLOADER)
 
     assert treat(pod, POLICY, ABLE_CLUSTER).warnings == (
-        "airflow-sidecar-webhook: uploader (not-in-catalogue): Neither the task nor a known sidecar: the pod stays Running until it ends.",
+        f"airflow-sidecar-webhook: uploader (not-in-catalogue): {ContainerReason.UNKNOWN.sentence}",
         f"airflow-sidecar-webhook: {ContainerReason.UNKNOWN.remedy}",
         (
             "airflow-sidecar-webhook: add to annotations of the operator (KubernetesPodOperator): "
