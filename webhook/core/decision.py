@@ -33,10 +33,11 @@ from webhook.core.container_end import ContainerEnd, container_ends, no_two_wait
 from webhook.core.conversion import NO_CONVERSION, Conversion, convert
 from webhook.core.errors import MalformedPodError
 from webhook.core.helper import is_helper_place_taken
+from webhook.core.names import STATUS_ANNOTATION
 from webhook.core.origin import RUNS_AIRFLOW_IMAGE, PodOrigin, pod_origin
 from webhook.core.placement import names_virtual_node, names_windows
 from webhook.core.pod_options import Mode, ShellSource
-from webhook.core.reasons import Reason, SkipReason
+from webhook.core.reasons import NotConvertedReason, Reason, SkipReason
 from webhook.core.short_name import short_name_labels
 from webhook.core.sidecar import MAX_NAME_CHARACTERS, Injectors
 from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, EntrypointSource, Wrap
@@ -121,7 +122,7 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
         reason=_why_wrapped(ends) if isinstance(result, Wrap) else result,
         ends=ends,
         labels={} if _is_out_of_mesh(facts) else short_name_labels(facts.pod, policy.short_name),
-        annotations=injector_annotations | conversion.annotations,
+        annotations=_in_time(injector_annotations, conversion, facts) | conversion.annotations,
         wrap=wrap,
         conversion=conversion,
         no_native=cluster.support if may_convert and (facts.sidecars or facts.others) and not cluster.is_native else None,
@@ -175,6 +176,22 @@ def _skip_reason(facts: Facts, mode: Mode, injector_annotations: dict[str, str])
     if _is_out_of_mesh(facts) and not (facts.sidecars or facts.native_sidecars or facts.unmarked or injector_annotations):
         return SkipReason.NOT_IN_MESH
     return None
+
+
+def _in_time(annotations: dict[str, str], conversion: Conversion, facts: Facts) -> dict[str, str]:
+    """Those that do not come too late.
+
+    An injector that is called again makes its regular container native where such an annotation has come since. In the first review of a
+    pod that is welcome, since the API server then calls the webhook again; after a later one it might not, and the task would stay wrapped.
+    """
+    if STATUS_ANNOTATION not in facts.pod.annotations or NotConvertedReason.REINJECTION not in conversion.not_converted.values():
+        return annotations
+    late: set[str] = set()
+    for name, reason in conversion.not_converted.items():
+        native = facts.rows[name].native
+        if reason is NotConvertedReason.REINJECTION and native is not None and native.hint is not None:
+            late.update(native.hint.annotations)
+    return {key: value for key, value in annotations.items() if key not in late or key in facts.pod.annotations}
 
 
 def _restart_policy(facts: Facts) -> str | None:

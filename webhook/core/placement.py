@@ -25,30 +25,46 @@ VIRTUAL_KUBELET_TAINTS: Final = frozenset(
 )
 """Keys of the taints of such nodes; a pod that tolerates one of them by its key is meant for them."""
 
+USUAL_NAMES: Final = ("virtual-node-", "virtual-kubelet-")
+"""How the names of such nodes begin, in AKS and in Alibaba's clusters: for whoever does not know the cluster's nodes."""
+
+HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
 OS_LABELS: Final = frozenset({"kubernetes.io/os", "beta.kubernetes.io/os"})
 WINDOWS_BUILD: Final = "node.kubernetes.io/windows-build"
 """A label that only nodes with Windows have."""
 
-_VIRTUAL: Final = re.compile("|".join(map(re.escape, (*VIRTUAL_KUBELET_LABELS.values(), *VIRTUAL_KUBELET_TAINTS))).encode())
+_VIRTUAL: Final = re.compile("|".join(map(re.escape, (*VIRTUAL_KUBELET_LABELS.values(), *VIRTUAL_KUBELET_TAINTS, *USUAL_NAMES))).encode())
 _WINDOWS: Final = re.compile(b"windows|beta\\.kubernetes\\.io/os|kubernetes\\.io/os")
 """What stands in an affinity or in tolerations that name such nodes: the others are not decoded, since nearly every pod has some."""
 
 
 def names_virtual_node(spec: PodSpec, virtual_nodes: frozenset[str]) -> bool:
     """Whether the pod may run on a virtual node, as it says itself; ``virtual_nodes`` are the names of those in the cluster."""
-    if spec.nodeName is not None and spec.nodeName in virtual_nodes:
+    if spec.nodeName is not None and _is_name(spec.nodeName, virtual_nodes):
         return True
-    selected = spec.nodeSelector
-    if selected and any(selected.get(key) == value for key, value in VIRTUAL_KUBELET_LABELS.items()):
+    if spec.nodeSelector and _selects_virtual(spec.nodeSelector, virtual_nodes):
         return True
     if _VIRTUAL.search(spec.tolerations) and any(one.key in VIRTUAL_KUBELET_TAINTS for one in spec.tolerated):
         return True
     return _VIRTUAL.search(spec.affinity) is not None and any(map(_wants_virtual, _requirements(spec)))
 
 
+def _is_name(name: str, virtual_nodes: frozenset[str]) -> bool:
+    return name in virtual_nodes or name.startswith(USUAL_NAMES)
+
+
+def _selects_virtual(selected: dict[str, str], virtual_nodes: frozenset[str]) -> bool:
+    by_label = any(selected.get(key) == value for key, value in VIRTUAL_KUBELET_LABELS.items())
+    return by_label or _is_name(selected.get(HOSTNAME_LABEL, ""), virtual_nodes)
+
+
 def _wants_virtual(requirement: NodeRequirement) -> bool:
-    value = VIRTUAL_KUBELET_LABELS.get(requirement.key)
-    return value is not None and requirement.operator == "In" and value in (requirement.values or ())
+    if requirement.operator != "In":
+        return False
+    values = requirement.values or []
+    if requirement.key == HOSTNAME_LABEL:
+        return any(value.startswith(USUAL_NAMES) for value in values)
+    return VIRTUAL_KUBELET_LABELS.get(requirement.key) in values
 
 
 def _requirements(spec: PodSpec) -> Iterator[NodeRequirement]:

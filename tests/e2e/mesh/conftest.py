@@ -12,7 +12,7 @@ from tests.e2e.mesh.namespace import mesh_namespace
 from tests.e2e.mesh.secrets_agent import PORT, TOKEN_REVIEWS, server
 from tests.e2e.mesh.server import serve
 from tests.e2e.namespaces import NOT_OPTED_IN
-from tests.e2e.node.native import forced, selecting, watching
+from tests.e2e.node.native import selecting, watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,20 +52,6 @@ def _after_istio(watcher: NodeLevel) -> Iterator[dict[str, str]]:
         yield labels
 
 
-@pytest.fixture(scope="session")
-def forced_level(node: NodeLevel, mesh: Mesh) -> Iterator[NodeLevel]:
-    """The node with a webhook that is forced to make sidecars native, and does not know that Istio is installed."""
-    del mesh
-    with forced(node, "forced") as level:
-        yield level
-
-
-@pytest.fixture(scope="session")
-def _again_after_istio(forced_level: NodeLevel) -> Iterator[dict[str, str]]:
-    with selecting(forced_level, "airflow-sidecar-webhook-forced") as labels:
-        yield labels
-
-
 @pytest.fixture(scope="module")
 def rendered(node: NodeLevel, mesh: Mesh) -> Iterator[PodNamespace]:
     """A namespace of the mesh that did not opt in: its pods are as Istio renders them."""
@@ -88,14 +74,7 @@ def converted(watcher: NodeLevel, _after_istio: dict[str, str]) -> Iterator[PodN
         yield namespace
 
 
-@pytest.fixture(scope="module")
-def reinvoked(forced_level: NodeLevel, _again_after_istio: dict[str, str]) -> Iterator[PodNamespace]:
-    """One in which the webhook is called first, does not expect Istio, and is called again after it."""
-    with mesh_namespace(forced_level, **_again_after_istio) as namespace:
-        yield namespace
-
-
-@pytest.fixture(scope="module", params=["hinted", "converted", "reinvoked"])
+@pytest.fixture(scope="module", params=["hinted", "converted"])
 def way(request: pytest.FixtureRequest) -> PodNamespace:
     """A namespace in which istio-proxy becomes native, in each of the ways, which are fixtures."""
     namespace: PodNamespace = request.getfixturevalue(request.param)

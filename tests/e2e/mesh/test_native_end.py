@@ -86,7 +86,6 @@ def test_the_proxy_is_made_to_drain_before_it_ends(way: PodNamespace) -> None:
     assert failed_hooks(way, "fails") == []
 
 
-@pytest.mark.parametrize("way", ["hinted", "converted"], indirect=True)
 def test_a_pod_whose_proxy_is_ready_on_another_port_ends_too(way: PodNamespace, task_image: str, web: str) -> None:
     """Istio's own probes poll 15021 all the same: what they hold up never starts."""
     base = shell(task_image, f"{request(web)}; exit 3")

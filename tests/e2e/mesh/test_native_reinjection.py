@@ -10,7 +10,7 @@ import pytest
 
 from testbed.namespace import MESH_ROOT, wait_until_ready
 from testbed.wait import until
-from tests.e2e.mesh.rendering import USERS_HINT, differences, rendering
+from tests.e2e.mesh.rendering import differences
 from tests.e2e.mesh.task import ended, is_from_envoy, regular, request, status_of
 from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.namespace import namespace_on
@@ -172,22 +172,10 @@ def test_and_it_can_be_created_again(comes_again: PodNamespace, task_image: str,
         assert ended(comes_again.end(name), "base")["exitCode"] == 3
 
 
-@pytest.mark.parametrize("configuration", ["airflow-sidecar-webhook-forced-again", "zzz-airflow-sidecar-webhook-forced-again"])
 @pytest.mark.usefixtures("_istio_comes_again")
-def test_a_pod_that_we_have_converted_before_istio_comes_again_is_the_one_that_istio_renders(
-    forced_level: NodeLevel, rendered: PodNamespace, versioned_image: dict[str, str], configuration: str
+def test_a_proxy_whose_injector_is_of_unknown_age_stays_regular_while_it_may_come_again(
+    converted: PodNamespace, task_image: str, web: str
 ) -> None:
-    reference = rendering(rendered, as_it_is, {**versioned_image, **USERS_HINT})
-    with called_for_both(forced_level, configuration) as namespace:
-        assert differences(reference, rendering(namespace, as_it_is, versioned_image)) == []
-
-
-def as_it_is(pod: JSONObject) -> None:
-    """No change."""
-
-
-@pytest.mark.usefixtures("_istio_comes_again")
-def test_a_proxy_that_names_no_version_stays_regular_while_istio_may_come_again(converted: PodNamespace, task_image: str, web: str) -> None:
     pod = converted.level.api.create(task_pod(converted, "not-converted", shell(task_image, f"{request(web)}; exit 3"), {}))
     assert regular(pod) == ["base", "istio-proxy"]
     assert status_of(pod)["not_converted"] == {"istio-proxy": "reinjection"}

@@ -57,16 +57,6 @@ def watching(
 
 
 @contextmanager
-def forced(node: NodeLevel, name: str) -> Iterator[NodeLevel]:
-    """The node with another webhook, which is forced to make sidecars native and reads no cluster. RuntimeError."""
-    webhook = Webhook(node.place, name, {"NATIVE_SIDECARS": "on"})
-    try:
-        yield replace(node, webhook=webhook)
-    finally:
-        webhook.end()
-
-
-@contextmanager
 def selecting(level: NodeLevel, configuration: str, **fields: object) -> Iterator[dict[str, str]]:
     """The labels of namespaces for whose pods this level's webhook alone is called; ``fields`` as in `Webhook.configuration`."""
     labels = {**NOT_OPTED_IN, "selected-webhook": configuration}

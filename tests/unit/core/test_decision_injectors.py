@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from demo.simulated_injectors import inject_linkerd
+from demo.simulated_injectors import inject_istio, inject_linkerd
 from tests.support.pods import ABLE_CLUSTER, admitted
 from tests.support.task_pods import (
     CONSUL_MARKS,
@@ -255,3 +255,16 @@ def test_a_pod_outside_istios_mesh_gets_no_short_name(labels: dict[str, str], ha
     after = after_conversion(task_pod(annotations=VAULT_TO_COME, labels=labels), policy, UNKNOWN_CLUSTER)
 
     assert (names.CANONICAL_NAME in after["metadata"]["labels"]) == has_short_name
+
+
+def test_an_annotation_that_an_injector_would_read_after_the_last_review_is_not_set(policy: Policy) -> None:
+    """Istio, called again, makes its regular proxy native by it; nobody would take the wrapper from the task then."""
+    again = Cluster(NativeSupport.READY, Version(1, 34, 4), frozenset(), frozenset({"istio"}))
+    switch = "sidecar.istio.io/nativeSidecar"
+    first_review_before_istio = admitted(task_pod(), policy, again)[1]
+    late = after_conversion(inject_istio(first_review_before_istio), policy, again)
+    in_time = after_conversion(istio_pod(), policy, again)
+
+    assert status_of(late)["not_converted"] == status_of(in_time)["not_converted"] == {"istio-proxy": NotConvertedReason.REINJECTION}
+    assert switch not in late["metadata"]["annotations"]
+    assert in_time["metadata"]["annotations"][switch] == "true"

@@ -42,6 +42,10 @@ VIRTUAL: Final[dict[str, JSONObject]] = {
     "a toleration": tolerating(key="virtual-kubelet.io/provider", operator="Exists"),
     "a toleration of Azure": tolerating(key="azure.com/aci", effect="NoSchedule"),
     "its node": {"nodeName": "aci"},
+    "its node, by its usual name": {"nodeName": "virtual-node-aci-linux"},
+    "a node selector with a node's name": {"nodeSelector": {"kubernetes.io/hostname": "aci"}},
+    "a node selector with a usual name": {"nodeSelector": {"kubernetes.io/hostname": "virtual-kubelet-cn-hangzhou-1"}},
+    "an affinity to a usual name": affinity("required", "kubernetes.io/hostname", "In", "virtual-node-aci-linux"),
 }
 
 NOT_VIRTUAL: Final[dict[str, JSONObject]] = {
@@ -51,6 +55,8 @@ NOT_VIRTUAL: Final[dict[str, JSONObject]] = {
     "a toleration with that value": tolerating(key="team", operator="Equal", value="virtual-kubelet.io/provider"),
     "a node selector for other nodes": {"nodeSelector": {"type": "large"}},
     "another node": {"nodeName": "worker-1"},
+    "a node selector with another node's name": {"nodeSelector": {"kubernetes.io/hostname": "worker-1"}},
+    "an affinity that avoids a node by its usual name": affinity("required", "kubernetes.io/hostname", "NotIn", "virtual-node-aci-linux"),
     "no affinity to nodes": {"affinity": {"podAffinity": {}}},
     "an empty affinity": {"affinity": {"nodeAffinity": None}},
 }
