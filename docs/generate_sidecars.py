@@ -108,6 +108,8 @@ A sidecar that others have as well is one file, `webhook/data/sidecars/ID.yaml`:
 1. Write the row, as above, with the fields of `Sidecar` in `webhook/core/sidecar.py`.
 2. Identify it by a name and a marker that its injector leaves; one that people write themselves
    by its image: a glob on the repository, or on the end of it after a `/`.
+   For a sidecar of an injector, `left_by_injector` says by what it is known that it was injected:
+   without that it is a placeholder, which the injector has yet to fill.
 3. Set `quit_order`: secrets agents 10, database proxies 20, telemetry 30, identity 40, others 50,
    network 80, mesh proxies 90.
 4. Name a source for every fact, and end it with `read, not run` where nobody has tried it.
