@@ -106,7 +106,7 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     """Decide about one pod."""
     mode = facts.options.mode or policy.mode
     may_convert = mode in {Mode.AUTO, Mode.NATIVE}
-    cluster = cluster.for_pod(facts.pod.spec) if may_convert else cluster
+    cluster = cluster.for_pod(facts.pod.spec)
     uses_native = may_convert and cluster.is_native
     injectors = Injectors(policy.injectors, cluster.injectors)
     injector_annotations = _injector_annotations(facts, mode, policy.catalogue, injectors, uses_native=uses_native)

@@ -54,6 +54,7 @@ FINE: Final[dict[str, tuple[JSONObject, Cluster]]] = {
     "there is no mesh": (inject_vault(vault_task()), UNKNOWN_CLUSTER),
     "the proxy is native": (inject_vault(inject_istio_native(vault_task())), UNKNOWN_CLUSTER),
     "the proxy becomes native": (inject_vault(inject_istio(vault_task())), ABLE_CLUSTER),
+    "the mesh will inject a native proxy": (annotated(vault_task(), {"sidecar.istio.io/inject": "true"}), ABLE_CLUSTER),
     "there will be no init container": (
         annotated(vault_task(**{"vault.hashicorp.com/agent-pre-populate": "false"}), {"sidecar.istio.io/inject": "true"}),
         UNKNOWN_CLUSTER,

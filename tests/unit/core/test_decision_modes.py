@@ -27,8 +27,9 @@ from tests.support.task_pods import (
     status_of,
     task_pod,
 )
-from webhook.core import names
+from webhook.core import names, treat
 from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster
+from webhook.core.decision import Mutate
 from webhook.core.reasons import NotConvertedReason
 
 if TYPE_CHECKING:
@@ -168,3 +169,31 @@ def test_a_field_that_nobody_knows_moves_with_its_container(policy: Policy) -> N
         **future,
         "restartPolicy": "Always",
     }
+
+
+# --- where a wrapper is possible at all, whatever the pod lacks for it ---
+
+
+@pytest.mark.parametrize(
+    ("mode", "label", "spec", "is_possible"),
+    [
+        ("auto", "kubernetes_executor", {}, True),
+        ("wrap", "kubernetes_pod_operator", {}, True),
+        ("native", "kubernetes_executor", {}, False),
+        ("label-only", "kubernetes_executor", {}, False),
+        ("auto", "spark_kubernetes_operator", {}, False),
+        ("native", "spark_kubernetes_operator", {}, False),
+        ("auto", "kubernetes_executor", {"hostNetwork": True}, False),
+        ("wrap", "kubernetes_executor", {"os": {"name": "windows"}}, False),
+    ],
+)
+def test_a_wrapper_is_possible_in_two_modes_and_never_for_spark_windows_or_the_hosts_network(
+    mode: str, label: str, spec: JSONObject, *, is_possible: bool, policy: Policy
+) -> None:
+    pod = annotated(inject_istio(task_pod()), {names.MODE_ANNOTATION: mode})
+    pod["metadata"]["labels"] = {label: "True"}
+    pod["spec"] |= spec
+    decision = treat(pod, policy, ABLE_CLUSTER).decision
+
+    assert isinstance(decision, Mutate)
+    assert decision.may_wrap is is_possible
