@@ -52,6 +52,18 @@ def own_entrypoint() -> Layer:
     return Layer("own-entrypoint", (Path(__file__), source), lambda root: put(root, source.name, source.read_bytes(), 0o755), OWNERS)
 
 
+def vendor_entrypoint() -> Layer:
+    """``/run-airflow.sh`` and, as its ``tini``, a link to dumb-init, which is called in the same way."""
+    source = HERE / "airflow" / "run-airflow.sh"
+
+    def make(root: Path) -> None:
+        put(root, source.name, source.read_bytes(), 0o755)
+        put_folder(root, "usr/bin")
+        (root / "usr" / "bin" / "tini").symlink_to("dumb-init")
+
+    return Layer("vendor-entrypoint", (Path(__file__), source), make, OWNERS)
+
+
 def packages() -> Layer:
     """The real Airflow with its Kubernetes provider, as ``airflow/requirements.txt`` pins them."""
     requirements = HERE / "airflow" / "requirements.txt"

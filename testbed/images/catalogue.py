@@ -64,6 +64,13 @@ def airflow_own_entrypoint() -> ImageRecipe:
     return ImageRecipe("airflow-own-entrypoint", layers, ("/own_entrypoint",), user="50000", env=AIRFLOW_ENV, working_dir="/opt/airflow")
 
 
+def airflow_vendor() -> ImageRecipe:
+    """The same with a vendor's entry point, which runs a hook after the task."""
+    layers = (debian(), airflow_home.home(), airflow_home.stand_in(), airflow_home.vendor_entrypoint())
+    entrypoint = ("/usr/bin/tini", "--", "/run-airflow.sh")
+    return ImageRecipe("airflow-vendor", layers, entrypoint, user="50000", env=AIRFLOW_ENV, working_dir="/opt/airflow")
+
+
 def airflow() -> ImageRecipe:
     """A real Airflow with its Kubernetes provider."""
     layers = (debian(), airflow_home.home(), airflow_home.packages())
@@ -109,6 +116,7 @@ ALONE: Final = (
     stand_in_istio_agent,
     airflow_like,
     airflow_own_entrypoint,
+    airflow_vendor,
     airflow,
 )
 """Every image that needs no program of `testbed.binaries`, the smallest first."""

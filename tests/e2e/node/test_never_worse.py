@@ -30,6 +30,11 @@ exit 3
 """
 """Ends with 3 where the proxy is there to the end, with 7 where it goes, with 8 where it never comes."""
 
+HOOK = {"name": "_STACKABLE_POST_HOOK", "value": "touch /log/shutdown"}
+LOG = {"volumeMounts": [{"name": "log", "mountPath": "/log"}]}
+UNTIL_THE_HOOK = "until [ -e /log/shutdown ]; do sleep 0.2; done"
+"""A log agent that ends once the image's entry point has run its hook."""
+
 LEFT = ("own-entrypoint", "two-candidates", "uploader")
 """The pods that stay Running, as they would without the webhook."""
 
@@ -45,6 +50,7 @@ def _pods(namespace: PodNamespace, bash_image: str, agent_image: str) -> Iterato
         two_candidates(namespace.name, "two-candidates", bash_image, proxy),
         two_candidates(namespace.name, "two-candidates-named", bash_image, proxy, named),
         uploader(namespace.name, bash_image, proxy),
+        vendor(namespace, bash_image, proxy),
     )
     yield
     for name in LEFT:
@@ -64,6 +70,15 @@ def uploader(namespace: str, image: str, proxy: JSONObject) -> JSONObject:
     """A task that ends at once, beside a container that uses the proxy after it."""
     work = {"name": "uploader", **shell(image, USES_THE_PROXY)}
     return operator_pod(namespace, "uploader", shell(image, "exit 0"), work, proxy, annotations={OUTLIVES_TASK_ANNOTATION: "uploader"})
+
+
+def vendor(namespace: PodNamespace, image: str, proxy: JSONObject) -> JSONObject:
+    """A vendor's image, whose entry point ends the log agent after the task."""
+    task = {"name": "STAND_IN_COMMAND", "value": "exit 3"}
+    base = {"image": namespace.level.node.load(catalogue.airflow_vendor()), "args": ["airflow", "x"], "env": [task, HOOK], **LOG}
+    agent = {"name": "vector", **shell(image, UNTIL_THE_HOOK), **LOG}
+    volumes = [{"name": "log", "emptyDir": {}}]
+    return executor_pod(namespace.name, "vendor", base, agent, proxy, volumes=volumes)
 
 
 def status_of(namespace: PodNamespace, pod: str) -> JSONObject:
@@ -99,3 +114,10 @@ def test_it_ends_where_the_user_says_what_nobody_can_see(namespace: PodNamespace
     assert proxy
     assert (ended["exitCode"], proxy["exitCode"]) == (3, 0)
     assert status_of(namespace, pod)["treatment"] == "wrapped"
+
+
+def test_a_vendors_entry_point_that_the_table_has_ends_the_log_agent_after_the_task(namespace: PodNamespace) -> None:
+    end = namespace.end("vendor")
+    codes = {name: (end.terminated(name) or {}).get("exitCode") for name in ("base", "vector", "istio-proxy")}
+    assert codes == {"base": 3, "vector": 0, "istio-proxy": 0}
+    assert status_of(namespace, "vendor")["entrypoint"] == "table"
