@@ -135,6 +135,14 @@ class _Add(jsonpatch.AddOperation):
         self.pointer_cls = _Pointer
         self.pointer = _parsed(self.location)
 
+    def apply(self, obj: Any) -> Any:
+        """The library's, with a short cut for a member of a dict: `_uncopied` has made the copy that it would make."""
+        parent, part = self.pointer.to_last(obj)
+        if part is None or type(parent) is not dict:
+            return super().apply(obj)
+        parent[part] = self.operation["value"]
+        return obj
+
 
 @lru_cache(maxsize=256)
 def _parsed(path: str) -> _Pointer:
