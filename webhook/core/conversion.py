@@ -17,7 +17,7 @@ from webhook.core.names import HELPER_CONTAINER
 from webhook.core.pod import ABSENT
 from webhook.core.pod_options import DescribedSidecar
 from webhook.core.reasons import NotConvertedReason
-from webhook.core.sidecar import QUICK_STARTUP, locate
+from webhook.core.sidecar import MESH_QUIT_ORDER, QUICK_STARTUP, locate
 from webhook.core.version import Version, read_version
 
 if TYPE_CHECKING:
@@ -252,10 +252,15 @@ def _startup_probe(sidecar: FoundSidecar, rule: Convert, container: Container, f
         return None
     if rule.startup_probe_from_readiness and container.readiness:
         return container.readiness | QUICK_STARTUP
-    if rule.startup_probe is None:
+    if rule.startup_probe is None or (rule.startup_port_from is not None and _has_mesh(facts)):
         return None
     port = rule.startup_port_from.port(facts.pod, container) if rule.startup_port_from else sidecar.ready and sidecar.ready.port
     return with_port(rule.startup_probe, port) if port else None
+
+
+def _has_mesh(facts: Facts) -> bool:
+    """Whether a mesh takes the pod's inbound traffic. One that requires mutual TLS refuses a probe that was not there when it injected."""
+    return any(row.quit_order == MESH_QUIT_ORDER for row in facts.rows.values())
 
 
 def with_port(probe: dict[str, Any], port: int) -> dict[str, Any]:

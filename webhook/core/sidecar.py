@@ -26,6 +26,9 @@ MAX_NAME_CHARACTERS: Final = 63
 
 ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9*?]([-a-z0-9*?]*[a-z0-9*?])?\Z", max_length=MAX_NAME_CHARACTERS)]
 
+MESH_QUIT_ORDER: Final = 90
+"""The place of mesh proxies among the quit requests of a pod."""
+
 QUICK_STARTUP: Final = {"initialDelaySeconds": 0, "periodSeconds": 1, "failureThreshold": 600, "successThreshold": 1}
 """What changes in a readiness probe that becomes a startup probe: once a second, up to ten minutes."""
 
@@ -247,7 +250,7 @@ class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         pre_stop_since: The first version, by the image's tag, that has this command.
         startup_probe: A startupProbe, added where the container has none; ``{port}`` is the port of ``ready``.
         startup_port_from: Where the port of startup_probe is set, if it is not the port of ``ready``: the kubelet probes at the pod's
-            address. Where none is set there, no probe is added.
+            address. Where none is set there, or a mesh takes the pod's traffic, no probe is added.
         completes_native: Whether startup_probe is also added to a container that its injector itself has made native.
         startup_probe_from_readiness: Whether its readinessProbe is added as its startupProbe. Only for one that becomes ready without
             anything that starts later.

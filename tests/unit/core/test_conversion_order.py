@@ -279,3 +279,12 @@ def test_a_startup_probe_of_the_users_own_stays(policy: Policy) -> None:
     native(pod, "daprd")["startupProbe"] = {"tcpSocket": {"port": 3501}}
 
     assert native(after_conversion(pod, policy), "daprd")["startupProbe"] == {"tcpSocket": {"port": 3501}}
+
+
+@pytest.mark.parametrize("mesh", [inject_istio_native, inject_istio, inject_linkerd])
+def test_a_daprd_behind_a_mesh_gets_no_probe_since_the_mesh_may_refuse_the_kubelets_requests(mesh: Injector, policy: Policy) -> None:
+    """With mutual TLS required: Istio has rewritten the probes that it found, and this one comes later."""
+    pod = task_pod(annotations={"dapr.io/enabled": "true", "linkerd.io/inject": "enabled"})
+
+    for injected in (mesh(inject_dapr(pod)), mesh(inject_dapr(admitted(pod, policy, ABLE_CLUSTER)[1]))):
+        assert "startupProbe" not in native(after_conversion(injected, policy), "daprd")
