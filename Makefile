@@ -34,8 +34,8 @@ e2e: $(VENV)/ready ## the tests on a real API server, node, mesh and Airflow; bu
 	$(BIN)/python -m pytest tests/e2e/harness
 	$(BIN)/python -m pytest --numprocesses 4 --ignore tests/e2e/harness tests/e2e
 
-mutants: $(VENV)/ready ## change the rules and the certificate authority in each place, and see that a test notices; MODULE=certs.rotation alone
-	$(BIN)/python -m tests.mutation $(MODULE)
+mutants: $(VENV)/ready ## change the rules and the certificate authority in each place, and see that a test notices; MODULE=certs.rotation alone; EVERY=10: a sample
+	$(BIN)/python -m tests.mutation --every $(or $(EVERY),1) $(MODULE)
 
 check: $(VENV)/ready ## style, types and import rules, without changing anything
 	$(BIN)/ruff format --check --quiet .

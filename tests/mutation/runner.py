@@ -40,7 +40,10 @@ TIMES_AS_LONG: Final = 20
 NO_END: Final = "no end"
 """The killer of a mutant that does not end, or that ends the process."""
 
-MOST_OF_OTHERS: Final = 400
+MOST_SECONDS: Final = 0.5
+"""A test that takes longer is not run: it goes through all pods of a folder, or many examples, and says little about one place."""
+
+MOST_OF_OTHERS: Final = 200
 """Tests of other modules that a mutant meets, beside all of its own: most mutants that these do not kill, no further one does."""
 
 PROGRESS: Final = 100
@@ -54,7 +57,7 @@ class Coverage(msgspec.Struct):
     """What the tests call.
 
     Args:
-        seconds: How long each test took.
+        seconds: The CPU time of each test.
         functions: mutmut's names of the functions that each test calls.
         by_session: Of those that a fixture of the session calls.
         failed: Tests that failed: they show nothing about a mutant.
@@ -109,10 +112,10 @@ def _cover(items: Sequence[pytest.Item]) -> str:
     for item, following in pairwise([*items, None]):
         assert item is not None
         state()._stats.clear()
-        began = time.monotonic()
+        began = time.process_time()
         if not _passes(item, following):
             coverage.failed.append(item.nodeid)
-        coverage.seconds.append(time.monotonic() - began)
+        coverage.seconds.append(time.process_time() - began)
         fixtures = [_called_by_fixture.get(name, set()) for name in getattr(item, "fixturenames", ())]
         is_left_out = item.nodeid in coverage.failed
         coverage.functions.append(set() if is_left_out else state()._stats.union(*fixtures))
@@ -187,9 +190,10 @@ class Trials:
 
         Each test comes with its first set of parameters before any comes with its second.
         """
-        callers = [index for index, functions in enumerate(self._coverage.functions) if mutant.key in functions]
+        functions, seconds = self._coverage.functions, self._coverage.seconds
+        callers = [index for index, cost in enumerate(seconds) if cost < MOST_SECONDS and mutant.key in functions[index]]
         killers, seen, rank = self._killers, Counter[str](), {}
-        for index in sorted(callers, key=self._coverage.seconds.__getitem__):
+        for index in sorted(callers, key=seconds.__getitem__):
             test = self._items[index].nodeid.partition("[")[0]
             seen[test] += 1
             killed = killers[mutant.key][index], killers[mutant.module][index]
