@@ -121,7 +121,7 @@ class SkipReason(ExplainedWord):
     DUPLICATE_NAMES = ReasonRow(
         "duplicate-names",
         "Two containers or two volumes of the pod have the same name; the API server refuses the pod and names them.",
-        "Rename one of the two.",
+        "Rename one of those that are called {containers}.",
     )
     ANNOTATIONS_FULL = ReasonRow(
         "annotations-full",

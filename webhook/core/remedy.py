@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from functools import cache
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final, TypedDict
@@ -24,6 +25,7 @@ from webhook.core.pod_options import MAX_DESCRIBED_SIDECARS, is_container_name
 from webhook.core.reasons import DESCRIBE, ContainerReason, Reason, SkipReason, Treatment
 from webhook.core.remedy_line import MAX_LINE_CHARACTERS, LinePlace, RemedyLine
 from webhook.core.review import MAX_WARNING_CHARACTERS
+from webhook.core.sidecar import MAX_NAME_CHARACTERS
 from webhook.core.wrapper import EntrypointSource
 
 if TYPE_CHECKING:
@@ -142,8 +144,16 @@ def remedies_of_skip(pod: Pod, reason: SkipReason) -> tuple[Remedy, ...]:
     """What to do about a pod that is skipped."""
     if reason is SkipReason.NOT_AIRFLOW and pod.spec.restartPolicy not in {"Never", "OnFailure"}:
         return ()
-    remedy = _filled(reason, (), NO_NAMES, None)
+    names = _names_of(_duplicates(pod)) if reason is SkipReason.DUPLICATE_NAMES else NO_NAMES
+    remedy = _filled(reason, (), names, None)
     return () if remedy is None else (remedy,)
+
+
+def _duplicates(pod: Pod) -> list[str]:
+    """Names that two containers or two volumes have."""
+    containers = Counter(container.name for container in (*pod.spec.containers, *pod.init_containers))
+    volumes = Counter(volume.name for volume in pod.spec.volumes or ())
+    return [name for counted in (containers, volumes) for name, count in counted.items() if count > 1]
 
 
 def remedies_of(facts: Facts, mutate: Mutate, cluster: Cluster) -> tuple[Remedy, ...]:
@@ -310,7 +320,7 @@ def _names_of(containers: Sequence[str], described: str = "") -> PodNames:
 
 
 def _shown_names(names: Sequence[str]) -> str:
-    shown = [name if is_container_name(name) else json.dumps(name) for name in names[:MAX_NAMED_CONTAINERS]]
+    shown = [name if is_container_name(name) else json.dumps(name[:MAX_NAME_CHARACTERS]) for name in names[:MAX_NAMED_CONTAINERS]]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
 

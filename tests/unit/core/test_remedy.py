@@ -308,7 +308,16 @@ def test_a_line_with_a_word_to_replace_is_refused_as_long_as_it_is_there() -> No
     assert remedies(after, "not-in-catalogue") == [remedy]
 
 
-def test_a_pod_that_runs_on_is_not_told_that_it_may_be_airflows() -> None:
+def test_the_names_that_two_containers_or_two_volumes_have_are_in_the_remedy() -> None:
+    pod = operator_pod(UPLOADER, UPLOADER)
+    pod["spec"]["volumes"] = [{"name": "data\n" * 20_000}, {"name": "data\n" * 20_000}]
+    (remedy,) = treat(pod, POLICY, UNKNOWN_CLUSTER).remedies
+
+    assert remedy.text.startswith('Rename one of those that are called uploader, "data\\ndata\\n')
+    assert len(remedy.text) < 200
+
+
+def test_a_pod_that_is_meant_to_run_on_gets_no_label_as_a_remedy() -> None:
     pod = in_mesh(relabelled(operator_pod(), app="shop"), restartPolicy="Always")
 
     assert treat(pod, POLICY, UNKNOWN_CLUSTER).remedies == ()
