@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_PAUSE_SECONDS: Final = 1.0
+MAX_PAUSE_SECONDS: Final = 3.0
 """Whatever the work took: what waits behind it shall have its turn before its client gives up."""
 
 
