@@ -16,13 +16,13 @@ class Floor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         module: Dotted name of the module.
         killed: The share of its mutants that must be killed.
-        unexplained: The number of survivors that may be without an explanation in ``equivalent.yaml``.
+        unexplained: The number of survivors that may be without an explanation in ``equivalent.yaml``; None: any, they are reported.
 
     """
 
     module: str
     killed: float
-    unexplained: int = 0
+    unexplained: int | None = None
 
 
 def floors() -> dict[str, Floor]:

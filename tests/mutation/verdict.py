@@ -34,7 +34,7 @@ def problems(results: Sequence[Result], explained: Sequence[Equivalent], floors:
         floor, count = floors[module], counts[module]
         if count[KILLED] < floor.killed * count.total():
             yield f"{module}: {count[KILLED]} of {count.total()} mutants were killed, which is less than {floor.killed:.0%}"
-        if count[OPEN] > floor.unexplained:
+        if floor.unexplained is not None and count[OPEN] > floor.unexplained:
             yield f"{module}: {count[OPEN]} mutants survived without an explanation, which is more than {floor.unexplained}"
     survivors = {_key(one) for one in results if not one.killer}
     for row in explained:
