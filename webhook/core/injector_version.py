@@ -1,4 +1,4 @@
-"""The versions of injectors, as a pod that they have injected suggests them: for whoever cannot ask the cluster.
+"""The versions of injectors, as a pod that they have injected suggests them: for a caller that cannot read the cluster.
 
 The service never goes by them: a pod may set its own image, and an image's tag may follow another count than the product's.
 """

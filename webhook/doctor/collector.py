@@ -162,7 +162,7 @@ class _TaskPods(msgspec.Struct, frozen=True):
 
 
 def _task_pods(api: DoctorApi, path: str, policy: Policy, cluster: Cluster) -> _TaskPods:
-    """Every task pod, and what to do about pods. Of the pods themselves nothing is kept: there may be thousands."""
+    """Every task pod, and what to do about pods. The pods themselves are not stored: there may be thousands."""
     found: list[Progress] = []
     needed_by: dict[Remedy, list[str]] = {}
     for item in _items(api, path, msgspec.Raw):

@@ -119,9 +119,9 @@ def create_with_resize_policy(api: ApiClient, **fields: object) -> httpx.Respons
 
 
 @pytest.mark.parametrize("fields", [{}, {"restartPolicy": "Always"}], ids=["init container", "native sidecar"])
-@pytest.mark.parametrize(("server", "is_kept"), [("api_server", True), ("newest_api_server", True), ("server_of_1_32", False)])
+@pytest.mark.parametrize(("server", "stays"), [("api_server", True), ("newest_api_server", True), ("server_of_1_32", False)])
 def test_the_resize_policy_of_an_init_container_is_taken_or_dropped_in_silence_but_never_refused(
-    server: str, is_kept: bool, fields: JSONObject, request: pytest.FixtureRequest
+    server: str, stays: bool, fields: JSONObject, request: pytest.FixtureRequest
 ) -> None:
     """Real servers before 1.33 may refuse it, which no emulation shows: their validation is not that of the emulating program."""
     level: Level = request.getfixturevalue(server)
@@ -129,7 +129,7 @@ def test_the_resize_policy_of_an_init_container_is_taken_or_dropped_in_silence_b
 
     assert response.is_success
     assert "warning" not in response.headers
-    assert ("resizePolicy" in response.json()["spec"]["initContainers"][0]) == is_kept
+    assert ("resizePolicy" in response.json()["spec"]["initContainers"][0]) == stays
 
 
 @pytest.mark.parametrize("server", NATIVE_SERVERS)

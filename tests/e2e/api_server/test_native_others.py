@@ -67,9 +67,9 @@ def test_a_native_proxy_whose_mark_an_injector_with_old_types_removes_is_accepte
         native_webhook(level) as webhook,
     ):
         with new_namespace(level.api, LABEL, **NOT_OPTED_IN, **labels) as alone:
-            asking = task_pod(alone)
-            asking["metadata"]["annotations"] = {"sidecar.istio.io/nativeSidecar": "true"}
-            refusal = created(level, alone, asking)
+            annotated = task_pod(alone)
+            annotated["metadata"]["annotations"] = {"sidecar.istio.io/nativeSidecar": "true"}
+            refusal = created(level, alone, annotated)
         with treated_by(webhook, level.api, **labels) as namespace:
             pod = stored(level.api, task_pod(namespace), namespace)
 
