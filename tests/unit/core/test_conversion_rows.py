@@ -89,3 +89,15 @@ def test_a_sidecar_is_moved_where_its_injector_has_a_version_that_accepts_that(
     again = Cluster(NativeSupport.READY, Version(1, 34), reinvoked=frozenset({"agent"}), injector_versions=versions)
 
     assert (inits_of(after_conversion(task_pod(sidecar("agent")), policy_with(policy, row), again)) == ["agent"]) is is_moved
+
+
+@pytest.mark.parametrize("completes", [True, False])
+def test_a_sidecar_that_its_injector_has_made_native_gets_the_startup_probe_of_a_row_that_completes_it(
+    policy: Policy, *, completes: bool
+) -> None:
+    convert = {"startup_probe": PROBE, "completes_native": completes}
+    own = policy_with(policy, {"id": "agent", "ready": {"port": 1, "path": "/ready"}, "native": {"convert": convert}})
+    after = after_conversion(task_pod(inits=(sidecar("agent", restartPolicy="Always"),)), own)
+
+    expected = {"httpGet": {"path": "/started", "port": 1}, "periodSeconds": 2} if completes else None
+    assert native(after, "agent").get("startupProbe") == expected
