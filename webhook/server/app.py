@@ -56,13 +56,17 @@ class ReviewEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Review the pod of this request."""
         _demand_json(scope)
-        body = (await receive())["body"]
+        # While the client reads the response, nothing but the response is held here.
+        response = self._reviewed((await receive())["body"])
+        await response(scope, receive, send)
+
+    def _reviewed(self, body: bytes) -> Response:
         started = time.perf_counter()
         try:
             review = parse_review(body)
         except MalformedReviewError as problem:
             raise HTTPException(400, str(problem)) from problem
-        await self._answer(review, started)(scope, receive, send)
+        return self._answer(review, started)
 
     def _answer(self, review: ReviewRequest, started: float) -> Response:
         try:

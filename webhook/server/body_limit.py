@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import PlainTextResponse
 
-from webhook.server.protocol import ABORT
+from webhook.server.protocol import ABORT, IS_UNREAD
 from webhook.server.turns import Shares, Turns
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ TOO_MANY: Final = "too many requests at once"
 LARGE_BYTES: Final = 64 * 1024
 """A body or a response from this size on is large. A task pod's review has some 20 KB."""
 
-PART_BYTES: Final = 64 * 1024
+UNREAD_BYTES: Final = 256 * 1024
+"""Counted for a connection whose client has not read the response before: what uvloop and OpenSSL hold of it in each direction."""
+
+PART_BYTES: Final = 32 * 1024
 """A large response is sent in parts of this size, each when the client has read enough of those before."""
 
 PAUSE_SECONDS: Final = 0.001
@@ -176,11 +179,14 @@ class _Body:
         """Let the application answer. If the client does not read in time, the response is cut short and the connection closed."""
         if self._turns is not None:
             send = _LargeResponse(self, self._turns, send).send
+        extensions = self._scope.get("extensions", {})
         try:
             async with asyncio.timeout(self.limit.limits.read_seconds) as self._deadline:
+                if IS_UNREAD in extensions and extensions[IS_UNREAD]["call"]():
+                    self._count(UNREAD_BYTES)
                 await app(self._scope, receive, send)
         except TimeoutError:
-            abort = self._scope.get("extensions", {}).get(ABORT)
+            abort = extensions.get(ABORT)
             if abort is not None:
                 abort["call"]()
 

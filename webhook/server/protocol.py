@@ -26,11 +26,16 @@ MAX_PIPELINED: Final = 32
 """Requests that wait in one connection. Go's client, which the API server uses, sends one at a time."""
 
 
-TLS_BUFFER_BYTES: Final = 64 * 1024
-"""What uvloop holds of a connection, in each direction, before it stops reading or before the application waits; its default is 512 KiB."""
+TLS_BUFFER_BYTES: Final = 32 * 1024
+"""What uvloop holds of a connection, in each direction, before it stops reading or before the application waits; its default is 512 KiB.
+An idle connection keeps buffers of about the largest size that they had."""
 
 ABORT: Final = "airflow-sidecar-webhook.abort"
 """The extension of the ASGI scope with a function that closes the connection at once, without sending what waits."""
+
+
+IS_UNREAD: Final = "airflow-sidecar-webhook.is-unread"
+"""The extension with a function that says whether so much is not read by the client that the next response has to wait."""
 
 
 class ExcessError(Exception):
@@ -82,7 +87,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Start the deadline of the first head."""
         self.is_connected = True
         self._connection.close = transport.abort
-        self._extensions = {ABORT: {"call": transport.abort}}
+        self._extensions = {ABORT: {"call": transport.abort}, IS_UNREAD: {"call": lambda: self.flow.write_paused}}
         super().connection_made(transport)
         self.flow = _FlowControl(transport, self.pipeline)
         transport.set_write_buffer_limits(TLS_BUFFER_BYTES)

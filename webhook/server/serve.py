@@ -49,8 +49,8 @@ SHUTDOWN_SECONDS: Final = 10
 MAX_HEALTH_CONNECTIONS: Final = ConnectionLimits(total=64, per_peer=16)
 """The kubelet opens one for each probe, and Prometheus keeps one."""
 
-HEALTH_BODIES: Final = BodyLimits(max_bytes=1024, max_buffered_bytes=64 * 1024, read_seconds=5.0)
-"""No request to the health port needs a body. A scrape waits 10 s for its response by default."""
+HEALTH_BODIES: Final = BodyLimits(max_bytes=1024, max_buffered_bytes=8 * 1024 * 1024, read_seconds=5.0)
+"""No request to the health port needs a body; the buffer is for the responses. A scrape waits 10 s for its response by default."""
 
 HEALTH_KEEP_ALIVE_SECONDS: Final = 5
 """Prometheus scrapes every 15 s or less often, and opens a new connection without a loss."""

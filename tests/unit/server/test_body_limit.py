@@ -8,7 +8,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from webhook.server import body_limit
-from webhook.server.body_limit import LARGE_BYTES, BodyLimit, BodyLimits
+from webhook.server.body_limit import LARGE_BYTES, UNREAD_BYTES, BodyLimit, BodyLimits
+from webhook.server.protocol import ABORT, IS_UNREAD
 
 if TYPE_CHECKING:
     import pytest
@@ -34,17 +35,21 @@ def _limit(*, peers: int = 2) -> BodyLimit:
     return BodyLimit(_reviewing, LIMITS, lambda _status, _problem: None, lambda: peers)
 
 
-async def _status_of(limit: BodyLimit, peer: str, body: bytes) -> int:
+async def _status_of(limit: BodyLimit, peer: str, body: bytes, may_read: asyncio.Event | None = None) -> int:
+    """The status of the response; 0: its connection was closed. ``may_read``: until then its client does not read it."""
     statuses: list[int] = []
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:
+        if may_read is not None:
+            await may_read.wait()
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 
-    await limit({"type": "http", "headers": [], "client": (peer, 1)}, receive, send)
+    extensions = {ABORT: {"call": lambda: statuses.insert(0, 0)}, IS_UNREAD: {"call": lambda: may_read is not None}}
+    await limit({"type": "http", "headers": [], "client": (peer, 1), "extensions": extensions}, receive, send)
     return statuses[0]
 
 
@@ -68,5 +73,19 @@ def test_small_bodies_that_wait_for_their_share_are_refused_where_all_are_too_la
         assert honest == 200
         assert set(statuses) == {200, 503}
         assert limit.buffered == limit.in_flight == 0
+
+    asyncio.run(scenario())
+
+
+def test_of_small_responses_that_wait_since_nobody_reads_as_many_wait_as_the_buffer_has_room_for() -> None:
+    async def scenario() -> None:
+        limit, may_read, room = _limit(peers=1), asyncio.Event(), LIMITS.max_buffered_bytes // UNREAD_BYTES
+        hostile = [asyncio.create_task(_status_of(limit, "10.0.0.1", b" ", may_read)) for _ in range(2 * room)]
+        while limit.in_flight != room - 1:
+            await asyncio.wait([task for task in hostile if not task.done()], return_when=asyncio.FIRST_COMPLETED)
+        assert await _status_of(limit, "10.0.0.2", b" ") == 200
+        may_read.set()
+        assert Counter(await asyncio.gather(*hostile)) == {200: room - 1, 0: room + 1}
+        assert limit.buffered == 0
 
     asyncio.run(scenario())
