@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from contextlib import suppress
@@ -28,6 +29,10 @@ PODS_PER_SECOND: Final = 10.0
 
 HOSTILE_SECONDS: Final = 5.0
 """Between two hostile pods: the API server itself takes seconds to validate some of them."""
+
+
+MAX_HOSTILE_BYTES: Final = 300 * 1024
+"""Of a hostile pod: the API server itself takes minutes and gigabytes for lists of tens of thousands of volumes or variables."""
 
 
 class Submitter(threading.Thread):
@@ -101,7 +106,8 @@ class HostileSubmitter(Submitter):
 
     def __init__(self, server: ApiServer, namespace: str) -> None:
         """Submit them."""
-        super().__init__(server, namespace, [make() for make in HOSTILE_PODS.values()], HOSTILE_SECONDS)
+        pods = [make() for make in HOSTILE_PODS.values()]
+        super().__init__(server, namespace, [pod for pod in pods if len(json.dumps(pod)) <= MAX_HOSTILE_BYTES], HOSTILE_SECONDS)
         self.submitted = 0
 
     def submit(self, pod: JSONObject) -> None:

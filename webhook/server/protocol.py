@@ -104,6 +104,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._answered.disconnected = True
             self._answered.message_event.set()
         self._stop_timer()
+        # uvicorn cancels it only where the other side has closed in order: else it would keep 30 KB for as long as it runs.
+        self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
