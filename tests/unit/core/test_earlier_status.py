@@ -90,3 +90,12 @@ def test_a_duplicate_of_a_proxy_whose_mark_was_removed_is_left_to_the_api_server
     pod["spec"]["containers"].append(istio_pod()["spec"]["containers"][-1])
 
     assert str(treat(pod, policy, ABLE_CLUSTER).reason) == "duplicate-names"
+
+
+def test_an_unknown_init_container_with_a_probe_is_left_to_the_api_server(policy: Policy) -> None:
+    """It refuses the probe there; what the container was to be is not known."""
+    pod = task_pod(inits=({"name": "mine", "image": "registry.example.com/mine:1", "startupProbe": {"exec": {"command": ["true"]}}},))
+    outcome = treat(pod, policy, ABLE_CLUSTER)
+
+    assert outcome.status is not None
+    assert [operation for operation in outcome.operations if "initContainers" in operation["path"]] == []

@@ -245,3 +245,10 @@ def test_the_pod_itself_is_not_touched_by_the_proof() -> None:
     prove(before, (add("x", "metadata", "labels", "b"),))
 
     assert before == pod()
+
+
+@pytest.mark.parametrize(
+    "operations", [(add({"a": "x"}, "metadata", "annotations"),), (add({"a": "x"}, "metadata", "labels"),)], ids=["annotation", "label"]
+)
+def test_a_pod_without_labels_and_annotations_may_get_the_first_ones(operations: tuple[Operation, ...]) -> None:
+    prove(pod(labels=None), operations)
