@@ -29,6 +29,7 @@ NAME: Final = "node"
 POD_ADDRESSES: Final = "10.244.0.0/24"
 CONTAINERD_SOCKET: Final = "/run/containerd/containerd.sock"
 READY_SECONDS: Final = 120
+POD_PIDS_LIMIT: Final = 1024
 
 CPU_SHARES: Final = {"cpu.shares": "10240", "cpu.weight": "1000"}
 """Ten times the default, by file: of cgroup version 1, of version 2."""
@@ -188,6 +189,8 @@ class NodeCluster:
             # As with cgroup version 1: version 2 would end the whole container by default, and no wrapper could react.
             "singleProcessOOMKill": True,
             "enforceNodeAllocatable": [],
+            # As many clusters have one. More than the largest pod here needs.
+            "podPidsLimit": POD_PIDS_LIMIT,
             "evictionHard": {"memory.available": "64Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
             # Never delete images to free disk space.
             "imageGCHighThresholdPercent": 100,
