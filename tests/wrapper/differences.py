@@ -23,6 +23,13 @@ LOST_SIGNAL: Final = (
     " traps of its parent then, and drops the signal. The wrapper waits a moment for the child; about one in a thousand signals that arrive"
     " just then is still lost. bash loses none: there the task reports when it has reset the traps."
 )
+KILLED_PARENT: Final = (
+    "In bash a process beside process 1 waits for the task. A task that kills all other processes kills it too; the task runs on to its end,"
+    " but its exit code is lost: 137 is reported, and a line says so."
+)
+LOCALE_WARNING: Final = (
+    "Where sh is bash and LC_ALL or another LC_ variable names a locale that the image does not have, bash warns on stderr as it starts."
+)
 CLOSED_STDIN: Final = "A task whose stdin was closed gets /dev/null as stdin: a background child of a shell always has one."
 EQUALS_SIGN: Final = (
     "A program with = in its name gets the environment that the shell exports, since env would take the name for a variable."

@@ -21,6 +21,7 @@ NOT_EVERY_QUIT: Final = (
     f"{PREFIX}no process can be started, so not every sidecar got its quit request, and the pod may stay Running until it is deleted"
 )
 NOT_EXECUTED: Final = "the task was not started: this shell does not execute commands (noexec in SHELLOPTS)"
+CODE_UNKNOWN: Final = f"{PREFIX}the task has killed the process that waits for it: its exit code is unknown, and 137 is reported"
 FEW_FILES: Final = "the wrapper cannot work here: fewer than 16 files may be open. The task was not started"
 
 

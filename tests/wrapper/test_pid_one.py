@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.wrapper.differences import KILLED_PARENT
 from tests.wrapper.main_container import container, end_of, python
+from tests.wrapper.messages import CODE_UNKNOWN
 from tests.wrapper.requirements import require_program, require_root
 
 if TYPE_CHECKING:
@@ -83,3 +85,21 @@ def test_term_kills_a_task_without_handlers_under_process_one(shell: ShellImage)
         assert process.stdout.readline() == b"up\n"
         os.kill(child_of(process.pid), signal.SIGTERM)
         assert end_of(process).code == 143
+
+
+# The task survives its own kill, and process 1 does too.
+KILLS_ALL_OTHERS = """
+import contextlib, os, signal
+with contextlib.suppress(ProcessLookupError):
+    os.kill(-1, signal.SIGKILL)
+os.write(1, b"alone\\n")
+os._exit(8)
+"""
+
+
+def test_a_task_that_kills_all_other_processes_runs_to_its_end(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
+    """In bash its parent is killed too, and with it goes the exit code; one line says so."""
+    ended = as_pid_one(container(shell, ready_sidecar.as_sidecar())).run(python(KILLS_ALL_OTHERS))
+    assert ended.stdout == b"alone\n"
+    assert (ended.code, ended.lines) == ((137, [CODE_UNKNOWN]) if shell.is_bash else (8, [])), KILLED_PARENT
+    assert ready_sidecar.requests[-1] == "POST /quit"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.wrapper.differences import CLOSED_STDIN, DIFFERENCES, NO_ENV
+from tests.wrapper.differences import CLOSED_STDIN, DIFFERENCES, LOCALE_WARNING, NO_ENV
 from tests.wrapper.main_container import PYTHON, container
 from tests.wrapper.messages import NOT_EXECUTED
 from tests.wrapper.requirements import require_program, require_root
-from tests.wrapper.shell_image import COREUTILS, bash_alone, dash_alone, dash_and_bash
+from tests.wrapper.shell_image import COREUTILS, bash_alone, bash_as_sh, dash_alone, dash_and_bash
 
 if TYPE_CHECKING:
     from tests.wrapper.fake_sidecar import FakeSidecar
@@ -126,6 +126,57 @@ def test_the_shell_adds_no_variable(shell: ShellImage) -> None:
 def test_odd_names_and_values_arrive_byte_by_byte(shell: ShellImage) -> None:
     unwrapped, wrapped = environments(replace(container(shell), env=ODD_VARIABLES))
     assert wrapped == unwrapped
+
+
+def test_control_characters_and_line_breaks_in_one_value_arrive(shell: ShellImage) -> None:
+    """Hive separates fields by such characters."""
+    values = {b"hive.row": b"a\x01b\x02c\nd\x03\n", b"java.opts": b"-Da=\x01", b"multi.line": b"one\ntwo\n"}
+    unwrapped, wrapped = environments(replace(container(shell), env=values))
+    assert wrapped == unwrapped
+
+
+def test_a_locale_that_the_image_does_not_have_prints_no_warning(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
+    """Except where sh is bash: it warns before it reads the script."""
+    where = container(shell, ready_sidecar.as_sidecar()).with_env(LC_ALL="xx_XX.UTF-8", LC_TIME="yy_YY.UTF-8")
+    ended = where.run([str(require_program("dash")), "-c", "echo $LC_ALL; exit 7"])
+    assert (ended.code, ended.stdout) == (7, b"xx_XX.UTF-8\n")
+    if shell.name == "bash-as-sh":
+        assert [line for line in ended.lines if "cannot change locale" not in line] == [], LOCALE_WARNING
+    else:
+        assert ended.stderr == b""
+
+
+FUNCTIONS = (
+    "bash",
+    "set",
+    "unset",
+    "eval",
+    "exec",
+    "trap",
+    "printf",
+    "declare",
+    "command",
+    "env",
+    "kill",
+    "read",
+    "wait",
+    "tr",
+    "test",
+    "[",
+)
+
+
+@pytest.mark.parametrize("posix", [True, False])
+def test_exported_functions_of_any_name_change_nothing(tmp_path: Path, posix: bool) -> None:
+    """In a bash that is called sh, and in one that is called bash: the shell that a command starts with runs the wrapper."""
+    for make in (bash_as_sh, bash_alone, dash_and_bash):
+        image = make(tmp_path / f"{make.__name__}-{posix}")
+        if not posix and make is not bash_alone:
+            image = replace(image, program=str(Path(image.path, "bash")))
+        functions = {f"BASH_FUNC_{name}%%".encode(): b"() {  echo captured\n}" for name in FUNCTIONS}
+        where = replace(container(image), env=functions)
+        unwrapped, wrapped = environments(where)
+        assert wrapped == unwrapped
 
 
 @pytest.mark.parametrize("options", ["errexit:nounset:noglob", "allexport", "posix:pipefail:errexit"])

@@ -102,7 +102,7 @@ def wrapper_script(source: str) -> PreEncoded:
         if forbidden in body:
             message = f"the wrapper's source must not contain {forbidden}"
             raise ValueError(message)
-    return PreEncoded(f"asw_script='{body}'\neval \"$asw_script\"\n{_NOT_EXECUTED}")
+    return PreEncoded(f"POSIXLY_CORRECT=1 asw_script='{body}'\neval \"$asw_script\"\n{_NOT_EXECUTED}")
 
 
 _NOT_EXECUTED: Final = "the task was not started: this shell does not execute commands (noexec in SHELLOPTS)"

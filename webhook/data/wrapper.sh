@@ -16,9 +16,11 @@
 # those in command and args. Nothing on stdout. Every variable starts with asw_, since any other name could be a variable of the task.
 # Full-line comments are removed before the text goes into a pod.
 
-# A bash that runs as sh takes options (SHELLOPTS) and functions from the environment: undo both.
+# A bash takes options (SHELLOPTS) and functions from the environment: undo both. In POSIX mode, which this variable starts, no function is
+# called instead of unset, set, eval or exec. The others are those that are used until bash -p starts, which takes no functions.
+POSIXLY_CORRECT=1
 set +aeuvx -f
-unset -f command curl declare env kill printf python3 read sleep timeout tr wait wget
+unset -f "[" command declare env printf tr ulimit
 asw_nl="
 "
 
@@ -40,12 +42,22 @@ asw_mark=`printf "\001"`
 asw_bash=
 declare asw_bash=yes 2>/dev/null
 
+# Reads the environment once more where \001 may occur in it: with the first control character that does not occur, \001 where all do.
+asw_choose_mark() {
+  for asw_octal in "\001" "\002" "\003" "\004" "\005" "\006" "\016" "\017" "\020" "\021" "\022" "\023" "\024" "\025" "\026" "\027" "\030" "\031" "\001"; do
+    [ -n "`tr -cd "$asw_octal" <"/proc/${$}/environ"`" ] || break
+  done
+  asw_mark=`printf "%b" "$asw_octal"`
+  asw_environ=`tr "\000\n" "\n$asw_octal" <"/proc/${$}/environ"`
+}
+
 # asw_exec WORD...: becomes this program, with the environment of the start. A shell would add PWD and the like, drop names that are not
 # identifiers, and overwrite its own variables. env takes a program with = in its name for a variable, so such a program runs without env.
 asw_exec() {
   case $1 in *=*) exec "$@" ;; esac
   [ -n "$asw_environ" ] || exec "$@"
   command -v env >/dev/null 2>&1 || exec "$@"
+  case $asw_environ in *"$asw_mark"*) asw_choose_mark ;; esac
   asw_names=" "
   IFS=$asw_nl
   for asw_entry in $asw_environ; do
@@ -59,7 +71,7 @@ asw_exec() {
     esac
     case $asw_entry in
       *"$asw_mark"*)
-        asw_entry=`printf "%s." "$asw_entry" | tr "\001" "\n"`
+        asw_entry=`printf "%s." "$asw_entry" | tr "$asw_octal" "\n"`
         asw_entry=${asw_entry%.}
         ;;
     esac
@@ -68,19 +80,30 @@ asw_exec() {
   done
   IFS=" "
   set -- -- "$@"
-  for asw_name in _ PWD OLDPWD SHLVL asw_script; do
+  for asw_name in _ PWD OLDPWD SHLVL POSIXLY_CORRECT asw_script; do
     case $asw_names in *" $asw_name "*) ;; *) set -- -u "$asw_name" "$@" ;; esac
   done
   exec env "$@"
 }
-if [ -n "$asw_bash" ]; then set +o posix; fi
 
 # Continue in bash where the image has it: only bash can restore the default SIGINT and SIGQUIT in a background child, and its /dev/tcp
-# needs no curl. -p ignores BASH_ENV and takes no functions or options from the environment, so a bash that runs as sh is replaced too.
+# needs no curl. -p ignores BASH_ENV and takes no functions or options from the environment, so a bash without it is replaced too. Until the
+# text runs stderr is closed: bash warns there of a locale that the image does not have.
 case $- in
   *p*) ;;
-  *) if command -v bash >/dev/null 2>&1; then asw_exec bash -p -c "$asw_script" "$0" "$@"; fi ;;
+  *)
+    asw_shell=bash
+    [ -z "$asw_bash" ] || asw_shell=$BASH
+    if command -v "$asw_shell" >/dev/null 2>&1; then
+      if [ -e "/proc/${$}/fd/2" ]; then
+        exec 9>&2 2>/dev/null
+        asw_script="exec 2>&9 9>&-$asw_nl$asw_script"
+      fi
+      asw_exec "$asw_shell" -p -c "$asw_script" "$0" "$@"
+    fi
+    ;;
 esac
+if [ -n "$asw_bash" ]; then set +o posix; fi
 
 asw_log() {
   printf "%s: %s\n" "$0" "$*" >&2
@@ -481,7 +504,13 @@ asw_wait_task() {
   done
   asw_ignore_signals
   if [ -n "$asw_pipe" ]; then
-    asw_receive code && asw_code=$asw_answer
+    if asw_receive code; then
+      asw_code=$asw_answer
+    else
+      # The task has killed all other processes, which process 1 alone survives. Without its parent its code is unknown.
+      asw_log "the task has killed the process that waits for it: its exit code is unknown, and 137 is reported"
+      while kill -0 "$asw_child" 2>/dev/null; do asw_pause; done
+    fi
   else
     wait "$asw_waited" 2>/dev/null
     asw_rest=$?
