@@ -265,8 +265,9 @@ asw_receive() {
 asw_request_by_pipe() {
   asw_http_bash "$@" 2>/dev/null &
   asw_asking=$!
-  asw_receive "$asw_asking"
-  { kill -KILL "$asw_asking"; wait "$asw_asking"; } 2>/dev/null
+  # No wait, whose stderr would have to be dropped, and with it that of a trap.
+  disown "$asw_asking" 2>/dev/null
+  asw_receive "$asw_asking" || kill -KILL "$asw_asking" 2>/dev/null
 }
 
 asw_http_bash() {
@@ -459,11 +460,17 @@ asw_exit() {
 # asw_send NUMBER: sends the task a signal. Without CAP_KILL root may not signal a task that has changed its user. But it may change the user
 # too, as the task could, so that a process of that user sends the signal.
 asw_send() {
-  kill "-$1" "$asw_child" 2>/dev/null && return
+  # Twice, since a signal that arrives meanwhile may change the status; and no fork once the task has ended.
+  kill "-$1" "$asw_child" 2>/dev/null || kill -0 "$asw_child" 2>/dev/null || [ ! -e "/proc/$asw_child" ] || asw_send_as_user "$1"
+}
+
+# asw_send_as_user NUMBER: as the user of the task.
+asw_send_as_user() {
   asw_user=`asw_tool cat "/proc/$asw_child/status" 2>/dev/null`
   case $asw_user in *Uid:*) ;; *) return 0 ;; esac
   asw_user=${asw_user#*Uid:?}
   asw_user=${asw_user%%[!0-9]*}
+  case $asw_user in "" | 0) return 0 ;; esac
   {
     setpriv --reuid="$asw_user" sh -c "kill -$1 $asw_child" || gosu "$asw_user" sh -c "kill -$1 $asw_child" ||
       python3 -I -c "import os, sys; user, number, task = map(int, sys.argv[1:]); os.setuid(user); os.kill(task, number)" "$asw_user" "$1" "$asw_child"
