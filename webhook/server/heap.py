@@ -19,7 +19,7 @@ def freeze_heap() -> None:
     """Exclude the objects made at start-up from garbage collection: traversing them again and again doubles the slowest responses."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 10, 2)
+    gc.set_threshold(10_000, 20, 100)
 
 
 def return_freed_memory() -> None:
