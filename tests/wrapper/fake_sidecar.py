@@ -62,6 +62,9 @@ class Reaction(Enum):
     ENDLESS_LINE = auto()
     """Answer with a status line that never ends, as fast as it is read."""
 
+    ENDLESS_HEAD = auto()
+    """Answer 200 with header fields that never end, as fast as they are read."""
+
     ENDLESS_BODY = auto()
     """Answer 200 with a body that never ends, as fast as it is read."""
 
@@ -239,6 +242,7 @@ _RAW: Final[Mapping[int | Reaction, tuple[bytes, bytes, float]]] = {
     Reaction.REDIRECT: (b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n" + _END, b"", 0),
     Reaction.TRICKLE: (b"HTTP/1.1 2", b"0", 0.25),
     Reaction.ENDLESS_LINE: (b"HTTP/1.1 ", b"x" * 65536, 0),
+    Reaction.ENDLESS_HEAD: (b"HTTP/1.1 200 OK\r\n", (b"A: " + b"b" * 900 + b"\r\n") * 70, 0),
     Reaction.ENDLESS_BODY: (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536, 0),
 }
 """The head, what is sent again and again after it, and the seconds between."""

@@ -10,7 +10,7 @@ from tests.wrapper.requirements import require_program
 if TYPE_CHECKING:
     from pathlib import Path
 
-COREUTILS: Final = ("cat", "env", "sleep", "timeout", "tr")
+COREUTILS: Final = ("cat", "env", "head", "sleep", "timeout", "tr")
 """The programs that the wrapper uses where they exist; any image with a shell has them."""
 
 

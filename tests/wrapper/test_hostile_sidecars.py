@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,16 +16,19 @@ from tests.wrapper.http_clients import HTTP_CLIENTS, with_client
 from tests.wrapper.main_container import container, end_of, exits_with
 from tests.wrapper.messages import not_ready, quit_not_accepted_on, signal_before_the_task
 from tests.wrapper.parallel import check_in_parallel
+from tests.wrapper.requirements import require_program
 from webhook.core.sidecar import Endpoint, FoundSidecar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.wrapper.shell_image import ShellImage
 
 BOUND_SECONDS = 15
 """A wait of 1 s and quit requests for 3 s, with a request of 2 s after each, up to a second more for each by the clock, and a busy machine."""
+
+MEMORY_KIB = 100_000
+"""More address space than any shell, client or task here needs."""
 
 
 @pytest.fixture
@@ -46,6 +51,19 @@ def test_an_unusual_answer_of_200_is_a_200(images: list[ShellImage], answer: Rea
             assert fake.requests == ["GET /ready", "POST /quit"]
 
     check_in_parallel(check, images)
+
+
+def test_a_head_that_never_ends_takes_no_memory(images: list[ShellImage]) -> None:
+    """The wget of busybox prints each field. That of GNU reads 64 KiB of a head and gives up."""
+    limits_memory = (str(require_program("bash")), "-c", f'ulimit -v {MEMORY_KIB}; exec "$@"', "bash")
+
+    def check(image: ShellImage) -> None:
+        with FakeSidecar({"GET /ready": [Reaction.ENDLESS_HEAD], "POST /quit": [Reaction.ENDLESS_HEAD]}) as fake:
+            ended = replace(container(image, fake.as_sidecar()), before=limits_memory).run(exits_with(3))
+            assert (ended.code, ended.stderr) == (3, b"")
+            assert fake.requests == ["GET /ready", "POST /quit"]
+
+    check_in_parallel(check, [image for image in images if not Path(image.path, "wget").exists() or "busybox" in image.name])
 
 
 def test_a_redirect_is_not_ready(images: list[ShellImage]) -> None:

@@ -12,6 +12,8 @@ from tests.wrapper.differences import LOST_SIGNAL
 from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
 from tests.wrapper.main_container import container, end_of, python
 from tests.wrapper.messages import signal_before_the_task
+from tests.wrapper.requirements import require_program
+from tests.wrapper.shell_image import dash_alone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +96,19 @@ def test_a_signal_before_the_task_ends_the_wait_and_the_sidecars_quit(shell: She
         assert ended.lines == [signal_before_the_task(number.name)]
         assert fake.requests[-1] == "POST /quit"
     assert not (tmp_path / "started").exists()
+
+
+def test_a_signal_while_the_wrapper_is_set_up_ends_it_and_the_sidecars_quit(tmp_path: Path) -> None:
+    """The first program that the wrapper uses, to read its clock, sends the signal to the leader of the session: the wrapper."""
+    image = dash_alone(tmp_path / "bin")
+    cat = tmp_path / "bin/cat"
+    cat.unlink()
+    cat.write_text(f"#!{require_program('dash')}\nread -r _ _ _ _ leader _ </proc/self/stat\nkill -TERM $leader\n", "utf-8")
+    cat.chmod(0o755)
+    with FakeSidecar({"GET /ready": [200], "POST /quit": [Reaction.STOP]}) as fake:
+        ended = container(image, fake.as_sidecar()).run(python("print('ran')"))
+        assert (ended.code, ended.stdout, ended.lines) == (143, b"", [signal_before_the_task("SIGTERM")])
+        assert fake.requests == ["POST /quit"]
 
 
 def test_user_signals_before_the_task_change_nothing(shell: ShellImage) -> None:

@@ -64,8 +64,8 @@ asw_exec() {
     asw_name=${asw_entry%%=*}
     [ "$asw_name" != "$asw_entry" ] || continue
     case $asw_name in
-      _ | PWD | OLDPWD | SHLVL | IFS | PS[124] | OPT* | LINENO | PPID | UID | EUID | GROUPS | SECONDS | RANDOM | SRANDOM) ;;
-      EPOCHSECONDS | EPOCHREALTIME | SHELLOPTS | BASHOPTS | BASH* | DIRSTACK | FUNCNAME | HISTCMD | LINES | COLUMNS | COMP_* | POSIXLY_CORRECT) ;;
+      asw_* | _ | PWD | OLDPWD | SHLVL | IFS | PS[124] | OPT* | LINENO | PPID | UID | EUID | GROUPS | SECONDS | RANDOM | SRANDOM) ;;
+      EPOCHSECONDS | EPOCHREALTIME | SHELLOPTS | BASHOPTS | BASH* | DIRSTACK | FUNC* | HISTCMD | LINES | COLUMNS | COMP_* | POSIXLY_CORRECT) ;;
       "" | [0-9]* | *[!a-zA-Z0-9_]*) ;;
       *) continue ;;
     esac
@@ -184,12 +184,12 @@ asw_http_wget() {
   export LC_ALL
   asw_url=http://$2:$3$4
   case $1 in GET) set -- ;; *) set -- --post-data "" ;; esac
-  asw_reply=`asw_limited ${asw_busybox:+"$asw_busybox"} wget -S -O /dev/null -t 1 "$@" "$asw_url" 2>&1`
-  asw_rest=$?
+  # A wget that prints no status succeeds with one of 2xx. Its output is cut: wget prints every field of a head, which may never end.
+  asw_reply=`{ asw_limited ${asw_busybox:+"$asw_busybox"} wget -S -O /dev/null -t 1 "$@" "$asw_url" 2>&1 && printf "HTTP/1.1 200"; } |
+    asw_tool head -c 9999`
   case $asw_reply in
     *HTTP/1.[01]\ [1-5][0-9][0-9]*) ;;
     *refused* | *"an.t assign"* | *unreachable* | *"an.t connect"*) printf refused ;;
-    *) [ "$asw_rest" != 0 ] || printf 200 ;;
   esac
   while :; do
     case $asw_reply in
@@ -423,7 +423,7 @@ asw_end_leftovers() {
   trap "" CHLD
   kill -KILL -1 2>/dev/null
   asw_rest=0
-  while kill -0 -1 2>/dev/null && [ "$asw_rest" -lt 100000 ]; do eval "asw_rest=\$""((asw_rest + 1))"; done
+  while kill -0 -1 2>/dev/null && [ "$asw_rest" -lt 20000 ]; do eval "asw_rest=\$""((asw_rest + 1))"; done
   trap - CHLD
 }
 
@@ -574,7 +574,7 @@ asw_exists() {
 }
 
 asw_seconds=120 asw_on_unready=fail asw_quit_when=always asw_busybox= asw_sidecars= asw_entrypoint= asw_words=
-asw_ready=" " asw_alive=" " asw_pending= asw_pipe= asw_term= asw_state=waiting
+asw_ready=" " asw_alive=" " asw_pending= asw_pipe= asw_term= asw_state=starting
 trap asw_exit EXIT
 for asw_name in $asw_signals; do trap "asw_signal $asw_name" "$asw_name"; done
 
@@ -617,6 +617,10 @@ asw_start_end=$asw_deadline
 # A pipe, open for reading and writing. In an eval, since the other shells cannot parse it.
 if [ -n "$asw_bash" ] && eval "exec 7<> <(:)" 2>/dev/null; then asw_pipe=yes; fi
 [ -z "$asw_sidecars" ] || asw_choose_http
+# A signal so far has waited until the sidecars and a client are known.
+asw_state=waiting
+for asw_name in $asw_pending; do asw_signal "$asw_name"; done
+asw_pending=
 asw_wait_ready
 
 if [ -n "$asw_unready" ]; then
