@@ -201,6 +201,16 @@ def test_shell_options_in_the_environment_change_nothing(shell: ShellImage, read
     assert ready_sidecar.requests == ["GET /ready", "POST /quit"]
 
 
+@pytest.mark.parametrize("variables", [{"FUNCNEST": "1"}, {"SHELLOPTS": "keyword:monitor"}])
+def test_limits_and_options_of_bash_in_the_environment_change_nothing(
+    shell: ShellImage, ready_sidecar: FakeSidecar, variables: dict[str, str]
+) -> None:
+    """A limit on nested functions; with keyword, declare takes its arguments for variables and prints all others."""
+    unwrapped, wrapped = environments(container(shell, ready_sidecar.as_sidecar()).with_env(**variables))
+    assert wrapped == unwrapped
+    assert ready_sidecar.requests == ["GET /ready", "POST /quit"]
+
+
 def test_noexec_in_the_environment_is_never_taken_for_a_success(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
     """A bash that runs as sh executes nothing then, and would end with 0. The other shells do not read SHELLOPTS, and neither does bash -p."""
     ended = container(shell, ready_sidecar.as_sidecar()).with_env(SHELLOPTS="noexec").run([*PYTHON, "-c", "print('ran')"])

@@ -20,6 +20,7 @@
 # called instead of unset, set, eval or exec. The others are those that are used until bash -p starts, which takes no functions.
 POSIXLY_CORRECT=1
 set +aeuvx -f
+unset FUNCNEST
 unset -f "[" command declare env printf tr ulimit
 asw_nl="
 "
@@ -40,7 +41,7 @@ esac
 asw_environ=${asw_environ#"$asw_files"}
 asw_mark=`printf "\001"`
 asw_bash=
-declare asw_bash=yes 2>/dev/null
+declare asw_bash=yes >/dev/null 2>&1
 
 # Reads the environment once more where \001 may occur in it: with the first control character that does not occur, \001 where all do.
 asw_choose_mark() {
