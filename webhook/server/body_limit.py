@@ -16,7 +16,7 @@ from webhook.server.protocol import ABORT, IS_UNREAD
 from webhook.server.turns import Shares, Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -155,6 +155,8 @@ class _Body:
         self._deadline: asyncio.Timeout | None = None
         self._is_displaced = False
         self._turns: Turns | None = None
+        self._extensions: Mapping[str, Mapping[str, Callable[[], object]]] = scope.get("extensions", {})
+        self._is_unread = False
 
     async def read(self, receive: Receive) -> Receive | None:
         """Wait for the whole body and for its turn; a ``receive`` that returns it, or None where the client disconnected."""
@@ -163,6 +165,7 @@ class _Body:
             raise self._too_large()
         try:
             async with asyncio.timeout(self.limit.limits.read_seconds) as self._deadline:
+                self._count_unread()
                 whole = await self._gather(receive)
         except TimeoutError as error:
             if self._is_displaced:
@@ -177,18 +180,22 @@ class _Body:
 
     async def exchange(self, app: ASGIApp, receive: Receive, send: Send) -> None:
         """Let the application answer. If the client does not read in time, the response is cut short and the connection closed."""
+        if self._is_displaced and self._is_unread:
+            # A refusal would wait behind the response that is not read.
+            self._abort()
+            return
         if self._turns is not None:
             send = _LargeResponse(self, self._turns, send).send
-        extensions = self._scope.get("extensions", {})
         try:
             async with asyncio.timeout(self.limit.limits.read_seconds) as self._deadline:
-                if IS_UNREAD in extensions and extensions[IS_UNREAD]["call"]():
-                    self._count(UNREAD_BYTES)
+                self._count_unread()
                 await app(self._scope, receive, send)
         except TimeoutError:
-            abort = extensions.get(ABORT)
-            if abort is not None:
-                abort["call"]()
+            self._abort()
+
+    def _abort(self) -> None:
+        if ABORT in self._extensions:
+            self._extensions[ABORT]["call"]()
 
     def hold_response(self, size: int) -> None:
         """Count the bytes of the response. Those of the body are needed no more."""
@@ -254,6 +261,12 @@ class _Body:
         self.held += size
         self.limit.buffered += size
         self.limit.make_room()
+
+    def _count_unread(self) -> None:
+        """Count the connection's own buffers, once, where its client has not read the response before this one."""
+        if not self._is_unread and IS_UNREAD in self._extensions and self._extensions[IS_UNREAD]["call"]():
+            self._is_unread = True
+            self._count(UNREAD_BYTES)
 
     def _too_large(self) -> RefusedBodyError:
         return RefusedBodyError(413, f"the body is larger than {self.limit.limits.max_bytes} bytes")
