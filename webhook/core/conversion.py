@@ -106,12 +106,13 @@ class Conversion(msgspec.Struct, frozen=True):
         moved = {move.name for move in self.moves}
         left = tuple([sidecar for sidecar in facts.sidecars if sidecar.name not in moved and sidecar.name not in self.duplicates])
         native = moved.union(facts.native_sidecars, self.restored)
+        restored = {*facts.restored, *self.restored}
         order = self.order or [container.name for container in facts.pod.init_containers]
         return msgspec.structs.replace(
             facts,
             sidecars=left,
             native_sidecars=tuple([name for name in order if name in native]),
-            restored=(*facts.restored, *self.restored),
+            restored=tuple([name for name in order if name in restored]),
         )
 
 

@@ -47,6 +47,20 @@ def test_so_does_one_that_this_webhook_has_converted_and_that_has_no_field_of_a_
     assert status_of(after)["restored"] == ["logs"]
 
 
+def test_sidecars_that_lose_their_marks_one_after_the_other_are_reported_in_the_order_of_the_pod(policy: Policy) -> None:
+    """Another webhook may remove the mark of a later one first."""
+    second = {**FLUENT_BIT, "name": "second"}
+    treated = after_conversion(task_pod(FLUENT_BIT, second), policy)
+    logs, other = [init["name"] for init in treated["spec"]["initContainers"]]
+    for lost in (other, logs):
+        init = next(init for init in treated["spec"]["initContainers"] if init["name"] == lost)
+        del init["restartPolicy"]
+        treated = after_conversion(treated, policy)
+
+    assert status_of(treated)["restored"] == [logs, other]
+    assert admitted(treated, policy, ABLE_CLUSTER)[0].operations == ()
+
+
 def test_an_init_container_that_was_never_native_stays_one(policy: Policy) -> None:
     """By its image it is a known sidecar; but it may run once, and end."""
     pod = task_pod(inits=({"name": "logs", "image": "fluent/fluent-bit:4.0.0"},))
