@@ -5,7 +5,7 @@ handshake, a request, the rest of one. A new connection beyond a limit takes the
 opening connections and keeping them. A busy connection never pays for a new one.
 
 Beyond the limit of a peer address, that peer's own oldest idle connection is closed. Beyond the limit of all, it is the oldest idle one of
-the peer with the most connections: API servers have few, and keep them.
+the peer with the most connections, and never one of a peer with fewer than the new one's: API servers have few, and keep them.
 """
 
 from __future__ import annotations
@@ -100,8 +100,9 @@ class Connections:
             return self._displace(of_peer)
         if self._total < self.limits.total:
             return True
-        by_size = sorted(self._by_peer.values(), key=len, reverse=True)
-        return any(self._displace(connections) for connections in by_size)
+        # A peer with fewer than this one does not pay for its next: API servers have few, and others must not drive them out.
+        larger = [connections for connections in self._by_peer.values() if len(connections) > len(of_peer) or connections is of_peer]
+        return any(self._displace(connections) for connections in sorted(larger, key=len, reverse=True))
 
     def _displace(self, connections: Iterable[OpenConnection]) -> bool:
         """Close the first idle one of these; whether there is one."""

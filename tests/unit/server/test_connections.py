@@ -88,6 +88,24 @@ def test_where_all_of_the_largest_address_are_busy_another_pays() -> None:
     assert port.closed == ["b1"]
 
 
+def test_an_address_with_fewer_does_not_pay_for_one_with_more() -> None:
+    port = CrowdedPort()
+    for name in ("a1", "a2"):
+        port.open(name).is_busy = True
+    for name in ("b1", "c1"):
+        port.open(name)
+    assert port.connections.add("a") is None
+    assert (port.closed, port.displaced, len(port.connections)) == ([], 1, 4)
+
+
+def test_an_address_beyond_the_limit_of_all_pays_itself_where_no_other_has_more() -> None:
+    port = CrowdedPort()
+    port.open("a1").is_busy = True
+    for name in ("a2", "b1", "c1", "a3"):
+        port.open(name)
+    assert port.closed == ["a2"]
+
+
 def test_where_all_are_busy_nobody_gets_in() -> None:
     port = CrowdedPort()
     for name in ("a1", "a2", "b1", "b2"):
