@@ -576,8 +576,9 @@ asw_exists() {
 
 asw_seconds=120 asw_on_unready=fail asw_quit_when=always asw_busybox= asw_sidecars= asw_entrypoint= asw_words=
 asw_ready=" " asw_alive=" " asw_pending= asw_pipe= asw_term= asw_state=starting
-trap asw_exit EXIT
 for asw_name in $asw_signals; do trap "asw_signal $asw_name" "$asw_name"; done
+# Last: from the first trap for EXIT on, bash keeps a handler of its own for signals without a trap, and may lose one that arrives then.
+trap asw_exit EXIT
 
 while [ "$#" -gt 0 ] && [ "$1" != -- ]; do
   case $1 in
