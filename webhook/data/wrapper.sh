@@ -130,9 +130,9 @@ asw_pause() {
 asw_clock() {
   asw_last=${asw_now:-0} asw_now=
   case $asw_source in
-    uptime) if [ -n "$asw_bash" ]; then IFS=" " read -r asw_now asw_rest </proc/uptime; else asw_now=`asw_tool cat /proc/uptime`; fi ;;
-    system) if [ -n "$asw_bash" ]; then asw_now=$SECONDS; else asw_now=`asw_tool date +%s`; fi ;;
-  esac 2>/dev/null
+    uptime) if [ -n "$asw_bash" ]; then IFS=" " read -r asw_now asw_rest </proc/uptime; else asw_now=`asw_tool cat /proc/uptime 2>/dev/null`; fi ;;
+    system) if [ -n "$asw_bash" ]; then asw_now=$SECONDS; else asw_now=`asw_tool date +%s 2>/dev/null`; fi ;;
+  esac
   asw_now=${asw_now%%[!0-9]*}
   asw_nap=0.05
   [ -z "$asw_now" ] || return 0
@@ -143,7 +143,7 @@ asw_clock() {
 
 # Sets asw_source to the first clock that can be read.
 asw_choose_clock() {
-  for asw_source in uptime system none; do asw_now=; asw_clock && return; done
+  for asw_source in uptime system none; do asw_now=; asw_clock 2>/dev/null && return; done
 }
 
 # asw_set_deadline SECONDS: sets asw_deadline, on the clock of asw_now, to at least SECONDS and less than SECONDS + 1 from now.
