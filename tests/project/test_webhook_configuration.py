@@ -9,7 +9,7 @@ import pytest
 
 from testbed.manifest import installed
 from webhook.core.decision import MIRROR_POD
-from webhook.core.origin import CHART_JOB_COMPONENTS, COMMUNITY_JOB_COMPONENTS, ORIGIN_LABELS
+from webhook.core.origin import CHART_JOB_COMPONENTS, COMMUNITY_CHART, COMMUNITY_JOB_COMPONENTS, OLD_COMMUNITY_JOBS, ORIGIN_LABELS
 
 WEBHOOK: dict[str, Any] = installed("MutatingWebhookConfiguration")["webhooks"][0]
 
@@ -32,7 +32,7 @@ def test_the_conditions_name_the_labels_of_every_kind_and_every_job_of_the_chart
     assert labels == list(ORIGIN_LABELS)
     assert sorted(components) == sorted(CHART_JOB_COMPONENTS)
     assert sorted(of_community) == sorted(COMMUNITY_JOB_COMPONENTS)
-    others = {"True", "tier", "airflow", "component", "app", "release"}
+    others = {"True", "tier", "airflow", "component", "app", "release", "chart", OLD_COMMUNITY_JOBS, COMMUNITY_CHART}
     assert set(words(conditions["airflow-task-pods"])) == {*labels, *components, *of_community, *others}
 
 

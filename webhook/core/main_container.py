@@ -45,7 +45,9 @@ NAMES_BY_ORIGIN: Final = MappingProxyType(
         PodOrigin.CHART_JOB: frozenset(
             {
                 *("run-airflow-migrations", "create-user", "airflow-cleanup-pods", "database-cleanup"),
-                *("db-migrations", "sync-airflow-connections", "sync-airflow-pools", "sync-airflow-users", "sync-airflow-variables"),
+                *("db-migrations", "sync-airflow-connections", "sync-airflow-dags", "sync-airflow-pools", "sync-airflow-roles"),
+                *("sync-airflow-users", "sync-airflow-variables"),
+                *("create-connections", "create-pools", "create-users", "create-variables", "upgrade-db"),
             }
         ),
     }

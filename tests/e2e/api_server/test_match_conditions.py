@@ -14,7 +14,7 @@ from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import task_pod
 from tests.support.pods import review_of
 from webhook.core.names import STATUS_ANNOTATION
-from webhook.core.origin import CHART_JOB_COMPONENTS, COMMUNITY_JOB_COMPONENTS, ORIGIN_LABELS, pod_origin
+from webhook.core.origin import CHART_JOB_COMPONENTS, COMMUNITY_JOB_COMPONENTS, OLD_COMMUNITY_JOBS, ORIGIN_LABELS, pod_origin
 from webhook.core.review import parse_review
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ def combinations() -> Iterator[Labels]:
     for app, component in itertools.product(("airflow", "Airflow", None), (*sorted(COMMUNITY_JOB_COMPONENTS), "scheduler")):
         yield {"app": app, "component": component, "release": "prod"}
         yield {"app": app, "component": component}
+    for app, chart in itertools.product(("airflow", "Airflow"), ("airflow-8.3.2", "airflow", "shop-1.0.0", "", None)):
+        yield {"app": app, "component": OLD_COMMUNITY_JOBS, "release": "prod", "chart": chart}
+        yield {"app": app, "component": OLD_COMMUNITY_JOBS, "chart": chart}
+    yield {"app": "airflow", "component": OLD_COMMUNITY_JOBS, "release": "prod"}
     yield from ({"component": component} for component in components)
     yield from ({"tier": "airflow"}, {"tier": "airflow", "component": None}, {}, {"release": "prod"})
 

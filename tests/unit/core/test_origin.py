@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 CONTAINERS: Final = {
     "db-migrations": "db-migrations",
     "sync-connections": "sync-airflow-connections",
+    "sync-dags": "sync-airflow-dags",
     "sync-pools": "sync-airflow-pools",
+    "sync-roles": "sync-airflow-roles",
     "sync-users": "sync-airflow-users",
     "sync-variables": "sync-airflow-variables",
 }
 """By component, as the community chart names them."""
+
+OLD_CHART: Final[dict[str, str | None]] = {"chart": "airflow-8.3.2", "heritage": "Helm"}
+"""What the pods of the chart's older jobs have besides."""
 
 
 def community_job(component: str, labels: dict[str, str | None] | None = None) -> JSONObject:
@@ -61,6 +66,22 @@ def test_a_pod_with_other_labels_is_none_of_its_jobs(labels: dict[str, str | Non
     outcome, _ = admitted(inject_istio(community_job("db-migrations", labels)), policy)
 
     assert (outcome.result, outcome.reason) == ("skipped", "not-airflow")
+
+
+def test_a_job_of_an_older_community_chart_is_wrapped(policy: Policy) -> None:
+    outcome, _ = admitted(inject_istio(community_job("jobs", OLD_CHART)), policy)
+
+    assert (outcome.result, outcome.reason) == ("wrapped", "sidecars-quit")
+
+
+@pytest.mark.parametrize("labels", [{"chart": None}, {"chart": "shop-1.0.0"}, {"app": "shop"}, {"release": None}])
+def test_a_pod_of_another_chart_with_jobs_is_none_of_them_and_the_remedy_names_the_label(
+    labels: dict[str, str | None], policy: Policy
+) -> None:
+    outcome, _ = admitted(inject_istio(community_job("jobs", OLD_CHART | labels)), policy)
+
+    assert (outcome.result, outcome.reason) == ("skipped", "not-airflow")
+    assert [remedy.line for remedy in outcome.remedies] == ["\"kubernetes_pod_operator\": 'True'"]
 
 
 def test_its_deployment_of_the_same_labels_runs_on(policy: Policy) -> None:

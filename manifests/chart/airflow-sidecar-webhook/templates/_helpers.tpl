@@ -70,8 +70,10 @@ label in object.metadata.labels && object.metadata.labels[label] == 'True')
 && 'component' in object.metadata.labels && object.metadata.labels['component'] in
 ['run-airflow-migrations', 'create-user-job', 'airflow-cleanup-pods', 'database-cleanup'])
 || ('app' in object.metadata.labels && object.metadata.labels['app'] == 'airflow' && 'release' in object.metadata.labels
-&& 'component' in object.metadata.labels && object.metadata.labels['component'] in
-['db-migrations', 'sync-connections', 'sync-pools', 'sync-users', 'sync-variables']))
+&& 'component' in object.metadata.labels && (object.metadata.labels['component'] in
+['db-migrations', 'sync-connections', 'sync-dags', 'sync-pools', 'sync-roles', 'sync-users', 'sync-variables']
+|| (object.metadata.labels['component'] == 'jobs' && 'chart' in object.metadata.labels
+&& object.metadata.labels['chart'].startsWith('airflow-')))))
 {{- end }}
 
 {{/* Further sidecars and image rules, as the files that the service reads; empty if there are none. */}}
