@@ -9,15 +9,17 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
 
+from testbed.wait import until
 from webhook.core.sidecar import Endpoint, FoundSidecar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-TIMEOUT_SECONDS: Final = 20.0
-"""Longer than anything here takes; only a failing test reaches it."""
+TIMEOUT_SECONDS: Final = 60.0
+"""Longer than anything here takes, also on a busy machine; only a failing test reaches it."""
 
 REQUESTS_BEFORE_STOP: Final = 3
 BACKLOG: Final = 128
@@ -260,6 +262,17 @@ def full_accept_queue() -> Iterator[int]:
             while True:
                 held.enter_context(socket.create_connection(address, timeout=FULL_AFTER_SECONDS))
         yield address[1]
+
+
+def wait_for_a_connect(port: int) -> None:
+    """Wait until a process is connecting to this port and has no answer: a socket in the state SYN_SENT (proc_pid_net(5), net/tcp_states.h)."""
+    remote = f"0100007F:{port:04X}"
+
+    def is_connecting() -> bool:
+        lines = Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]
+        return any(line.split()[2:4] == [remote, "02"] for line in lines)
+
+    until(is_connecting, f"a process connects to port {port}", TIMEOUT_SECONDS)
 
 
 FULL_AFTER_SECONDS: Final = 0.2

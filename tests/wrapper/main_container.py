@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from testbed.wait import until
 from tests.support.oracles.kubelet_expansion import container_argv
 from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS
 from webhook.core.names import HELPER_BUSYBOX
@@ -85,9 +86,9 @@ class MainContainer:
         with started(self.argv(task), self.environment(), **streams) as process:
             yield process
 
-    def run(self, task: Sequence[str], stdin: bytes = b"", timeout_seconds: float = 3 * TIMEOUT_SECONDS) -> Ended:
+    def run(self, task: Sequence[str], stdin: bytes = b"") -> Ended:
         """Run the wrapped task to its end."""
-        return run(self.argv(task), self.environment(), stdin, timeout_seconds)
+        return run(self.argv(task), self.environment(), stdin)
 
     def run_unwrapped(self, task: Sequence[str], stdin: bytes = b"") -> Ended:
         """Run the task without the wrapper."""
@@ -97,7 +98,7 @@ class MainContainer:
 def container(
     shell: ShellImage,
     *sidecars: FoundSidecar,
-    wait_seconds: int = 20,
+    wait_seconds: int = 3600,
     when_not_ready: WhenNotReady = WhenNotReady.FAIL,
     only_after_success: bool = False,
     candidates: tuple[tuple[str, ...], ...] = (),
@@ -127,12 +128,29 @@ def started(argv: Sequence[str], env: dict[bytes, bytes], **streams: int | IO[by
             kill_session(process.pid)
 
 
-def run(argv: Sequence[str], env: dict[bytes, bytes], stdin: bytes = b"", timeout_seconds: float = 3 * TIMEOUT_SECONDS) -> Ended:
-    """Run a program to its end."""
+def run(argv: Sequence[str], env: dict[bytes, bytes], stdin: bytes = b"") -> Ended:
+    """Run a program to its end, which must come within a minute."""
     before = time.monotonic()
     with started(argv, env) as process:
-        stdout, stderr = process.communicate(stdin, timeout=timeout_seconds)
+        stdout, stderr = process.communicate(stdin, timeout=TIMEOUT_SECONDS)
         return Ended(process.returncode, stdout, stderr, time.monotonic() - before)
+
+
+def processes_of_session(leader: int) -> list[str]:
+    """The processes that still run in the session of this leader, as ``PID (NAME) STATE …`` (proc_pid_stat(5)); a zombie does not run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            line = stat.read_text("utf-8", "replace")
+            state, _parent, _group, session, *_ = line.rpartition(")")[2].split()
+            if int(session) == leader and state not in {"Z", "X"}:
+                found.append(line)
+    return found
+
+
+def wait_for_end_of_session(leader: int) -> None:
+    """Wait until no process of the session runs: a process that was killed needs a moment."""
+    until(lambda: not processes_of_session(leader), "nothing that the wrapper started runs longer than the wrapper", TIMEOUT_SECONDS)
 
 
 def kill_session(leader: int) -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from demo.stand_in_istio_agent import Behaviour, StandInIstioAgent
+from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS
 from tests.wrapper.main_container import MainContainer, container, python
 from tests.wrapper.messages import NOTHING_TO_RUN
 from tests.wrapper.requirements import require_program
@@ -75,5 +76,5 @@ def test_the_stand_in_for_istios_agent_ends_after_the_task(shell: ShellImage) ->
         with StandInIstioAgent(behaviour) as agent:
             ended = container(shell, istio(agent)).run(python("print('worked'); import os, sys; sys.stdout.flush(); os._exit(3)"))
             assert (ended.code, ended.stdout, ended.stderr) == (3, b"worked\n", b"")
-            assert agent.wait_exit(20) == 0
+            assert agent.wait_exit(TIMEOUT_SECONDS) == 0
             assert agent.requests[-1] == "POST /quitquitquit"

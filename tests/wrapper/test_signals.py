@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.wrapper.differences import LOST_SIGNAL
-from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
+from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS, FakeSidecar, Reaction
 from tests.wrapper.main_container import container, end_of, python
 from tests.wrapper.messages import signal_before_the_task
 from tests.wrapper.requirements import require_program
@@ -257,6 +257,6 @@ def seconds_to_start(where: MainContainer) -> float:
 def code_of(process: subprocess.Popen[bytes]) -> int | None:
     """The exit code, or None where the signal was lost."""
     try:
-        return process.wait(5)
+        return process.wait(TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         return None

@@ -264,11 +264,24 @@ asw_receive() {
 
 # asw_request_by_pipe METHOD HOST PORT PATH: sends the request in a child, since a connect of bash may take minutes.
 asw_request_by_pipe() {
-  asw_http_bash "$@" 2>/dev/null &
-  asw_asking=$!
-  # No wait, whose stderr would have to be dropped, and with it that of a trap.
-  disown "$asw_asking" 2>/dev/null
-  asw_receive "$asw_asking" || kill -KILL "$asw_asking" 2>/dev/null
+  asw_http_bash "$@" >/dev/null 2>&1 &
+  asw_disown
+  asw_receive "$!" || asw_end_request
+  asw_finished=$!
+}
+
+# Makes bash forget the child, or it would print a line when the child is killed. No wait instead, whose stderr would have to be dropped, and
+# with it that of a trap.
+asw_disown() {
+  disown "$!" 2>/dev/null
+}
+
+# Kills the child of a request that has no answer yet: the request took too long, or a signal came. The child is known by $! alone, since a
+# trap may run before any command that follows the fork.
+asw_end_request() {
+  [ "$!" != "$asw_finished" ] || return 0
+  asw_disown
+  kill -KILL "$!" 2>/dev/null
 }
 
 asw_http_bash() {
@@ -447,6 +460,7 @@ asw_finish() {
 # Runs whenever the wrapper exits, also where the shell gives up by itself: it cannot fork, or has no descriptor left.
 asw_exit() {
   trap - EXIT
+  asw_end_request
   case $asw_state in
     finished) ;;
     finishing) asw_log "no process can be started, so not every sidecar got its quit request, and the pod may stay Running until it is deleted" ;;
@@ -493,6 +507,7 @@ asw_signal() {
         15) asw_name=TERM ;;
         *) return 0 ;;
       esac
+      asw_end_request
       asw_log "received SIG$asw_name before the task was started: the task will not run"
       asw_term=seen
       eval "asw_finish \$""((128 + $1))"
@@ -560,6 +575,7 @@ asw_start() {
     # Gives the child time to reset the traps: it loses a signal that arrives earlier.
     asw_tool sleep 0 2>/dev/null
   fi
+  asw_finished=$!
   exec 9<&-
 }
 
@@ -575,7 +591,7 @@ asw_exists() {
 }
 
 asw_seconds=120 asw_on_unready=fail asw_quit_when=always asw_busybox= asw_sidecars= asw_entrypoint= asw_words=
-asw_ready=" " asw_alive=" " asw_pending= asw_pipe= asw_term= asw_state=starting
+asw_ready=" " asw_alive=" " asw_pending= asw_pipe= asw_term= asw_state=starting asw_finished=
 for asw_name in $asw_signals; do trap "asw_signal $asw_name" "$asw_name"; done
 # Last: from the first trap for EXIT on, bash keeps a handler of its own for signals without a trap, and may lose one that arrives then.
 trap asw_exit EXIT
@@ -618,6 +634,7 @@ asw_set_deadline 60
 asw_start_end=$asw_deadline
 # A pipe, open for reading and writing. In an eval, since the other shells cannot parse it.
 if [ -n "$asw_bash" ] && eval "exec 7<> <(:)" 2>/dev/null; then asw_pipe=yes; fi
+asw_finished=$!
 [ -z "$asw_sidecars" ] || asw_choose_http
 # A signal so far has waited until the sidecars and a client are known.
 asw_state=waiting
