@@ -134,7 +134,7 @@ def examples_in(path: Path) -> tuple[Example, ...]:
         msgspec.ValidationError: Names the example and the field, as ``$[2].expect.quit``.
 
     """
-    documents = list(yaml.safe_load_all(path.read_text("utf-8")))
+    documents = list(yaml.load_all(path.read_text("utf-8"), Loader=yaml.CSafeLoader))
     return msgspec.convert(documents[1] if len(documents) > 1 else [], tuple[Example, ...])
 
 
