@@ -10,6 +10,7 @@ import base64
 import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from certs.api import JSON, ApiResponse
@@ -29,6 +30,8 @@ SECRET: Final = f"{SECRETS}/{NAMES.secret}"
 CONFIGURATION: Final = f"{CONFIGURATIONS}/{NAMES.configuration}"
 MAX_SECRET_BYTES: Final = 1024 * 1024
 """MaxSecretSize of Kubernetes."""
+
+_bundle: Final = lru_cache(read_bundle)
 
 
 @dataclass
@@ -87,7 +90,7 @@ class FakeCluster:
     @property
     def bundles(self) -> tuple[tuple[x509.Certificate, ...], ...]:
         """The certificates in each caBundle; none without a configuration."""
-        return tuple(read_bundle(pem) for pem in self.published)
+        return tuple(_bundle(pem) for pem in self.published)
 
     @property
     def published(self) -> tuple[bytes, ...]:

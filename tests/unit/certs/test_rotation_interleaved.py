@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import hypothesis.strategies as st
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from certs.keyring import Keyring
     from tests.support.json_object import JSONObject
 
     Bundle = tuple[x509.Certificate, ...]
@@ -47,6 +49,12 @@ PAUSES: Final = [
     DEFAULT_LIFETIMES.authority * 0.67,
 ]
 NUMBERS: Final = st.integers(0, REPLICAS - 1)
+
+
+@lru_cache
+def keyring_in(value: bytes) -> Keyring | None:
+    """The keyring in a Secret's value."""
+    return read_keyring(value, DEFAULT_LIFETIMES)
 
 
 class Replicas(RuleBasedStateMachine):
@@ -231,7 +239,7 @@ class Replicas(RuleBasedStateMachine):
 
     def _known(self) -> set[x509.Certificate]:
         value = self.cluster.secret_value
-        keyring = None if value is None else read_keyring(value, DEFAULT_LIFETIMES)
+        keyring = None if value is None else keyring_in(value)
         return {one for bundle in self.cluster.bundles for one in bundle} | set(keyring.bundle if keyring else ())
 
     def _is_useless(self, leaf: x509.Certificate) -> bool:
