@@ -62,7 +62,7 @@ def test_reading_takes_time_in_proportion_to_the_bundle() -> None:
     before = process_time()
 
     assert read_bundle(pem) == ()
-    assert process_time() - before < 1
+    assert process_time() - before < 10
 
 
 @given(st.binary())

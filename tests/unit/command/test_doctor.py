@@ -6,7 +6,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -98,12 +97,10 @@ def test_a_kubeconfig_or_api_server_that_cannot_be_used_is_named_in_a_line_with_
 
 def test_an_api_server_that_accepts_the_connection_and_sends_nothing_is_given_up(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
         done = doctor(tmp_path, kubeconfig_for(f"https://127.0.0.1:{silent.getsockname()[1]}", "here"))
 
     assert (done.returncode, done.stdout) == (2, "")
     assert "cannot read from the API server " in done.stderr
-    assert time.monotonic() - began < 30
 
 
 @pytest.fixture

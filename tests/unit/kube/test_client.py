@@ -81,8 +81,8 @@ def test_a_creation_waits_longer_than_the_api_server_does_for_webhooks(monkeypat
 
 
 def test_a_port_on_which_nobody_listens_is_unreachable() -> None:
-    with pytest.raises(UnreachableError, match="refused"):
-        client_of(closed_port()).request("GET", "/a")
+    with closed_port() as port, pytest.raises(UnreachableError, match="refused"):
+        client_of(port).request("GET", "/a")
 
 
 def test_a_response_that_breaks_off_is_unreachable() -> None:

@@ -35,8 +35,8 @@ def test_an_api_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_port_on_which_nobody_listens_is_unreachable() -> None:
-    with pytest.raises(ApiUnreachableError, match="refused"):
-        CertificatesApi(client_of(closed_port())).request("GET", "/a")
+    with closed_port() as port, pytest.raises(ApiUnreachableError, match="refused"):
+        CertificatesApi(client_of(port)).request("GET", "/a")
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_what_two_runs_want_at_once_is_made_once(tmp_path: Path) -> None:
     wanted, record = tmp_path / "wanted", tmp_path / "record"
     command = [sys.executable, "-c", MAKER, str(wanted), str(record)]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    assert [run.communicate(timeout=30)[0] for run in runs] == ["whole\n"] * 4
+    assert [run.communicate(timeout=60)[0] for run in runs] == ["whole\n"] * 4
     assert record.read_text() == "made "
 
 
@@ -76,7 +76,7 @@ def test_each_run_has_a_place_of_its_own_until_it_gives_it_back() -> None:
 
 def test_the_place_of_a_run_that_was_killed_is_cleared_by_the_next() -> None:
     left = "import os, signal; from testbed import slot; (slot.take().folder / 'left').touch(); os.kill(os.getpid(), signal.SIGKILL)"
-    subprocess.run([sys.executable, "-c", left], check=False, timeout=30)
+    subprocess.run([sys.executable, "-c", left], check=False, timeout=60)
     assert (cache.folder() / "runs" / "0" / "left").exists()
     taken = slot.take()
     assert not list(taken.folder.iterdir())
