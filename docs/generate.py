@@ -128,6 +128,10 @@ def _reasons() -> Iterator[str]:
     yield "The line to paste is added where the remedy says:"
     yield "to the annotations, the labels or the spec of the pod, to a container,"
     yield "to the options of spark-submit, or to the settings of the webhook."
+    yield "A line that starts with `kubectl` is a command:"
+    yield "with `--local` it prints the pod's manifest without what has to be removed,"
+    yield "and connects to no cluster;"
+    yield "any other one is for an administrator of the cluster."
     yield "`explain` and the warning to whoever creates the pod print it with the pod's own names;"
     yield "a word in capital letters, like `PORT`, has to be replaced."
     yield "A line for a pod is valid in YAML and in Python: it can be pasted into a template or into a DAG.\n"
@@ -152,6 +156,8 @@ NAMES: Final = PodNames(
     candidates="<containers>",
     outlasting="<containers>",
     described='[{"name": "<container>", "native": true}]',
+    removal="<what is removed>",
+    configuration="<configuration>",
 )
 
 

@@ -87,7 +87,15 @@ def test_a_reason_that_leaves_a_pod_has_a_remedy(reason: Reason) -> None:
 
 @pytest.mark.parametrize("reason", [*Reason, *ContainerReason])
 def test_the_warnings_of_each_reason_reach_the_reader_whole(reason: ExplainedWord) -> None:
-    names = PodNames(containers="x" * 63, image="x" * MAX_IMAGE_CHARACTERS, candidates="x" * 205, outlasting="", described="")
+    names = PodNames(
+        containers="x" * 63,
+        image="x" * MAX_IMAGE_CHARACTERS,
+        candidates="x" * 205,
+        outlasting="",
+        described="",
+        removal="",
+        configuration="",
+    )
     containers = ("x" * 63,) * 9 if isinstance(reason, ContainerReason) else ()
     remedy = Remedy(reason, containers, reason.sentence, reason.remedy.format_map(names), is_pressing=True)
 

@@ -87,7 +87,7 @@ class Explanation:
         what = remedy.text if remedy.reason == self.outcome.reason else f"{remedy.sentence} {remedy.text}"
         yield f"  {palette.paint('what to do  ', Style.DIM)} {remedy.subject}: {what}"
         if remedy.line:
-            yield f"  {'':12} Add to {remedy.where}:"
+            yield f"  {'':12} {remedy.verb.capitalize()} {remedy.where}:"
             yield f"  {'':12}   {palette.paint(remedy.line, Style.BOLD)}"
 
     def _diff(self) -> Iterator[str]:

@@ -15,7 +15,7 @@ import msgspec
 
 from webhook.core.condition import glob
 from webhook.core.placement import VIRTUAL_KUBELET_LABELS, names_virtual_node
-from webhook.core.reasons import ExplainedWord, ReasonRow
+from webhook.core.reasons import REMOVE, ExplainedWord, ReasonRow
 from webhook.core.remedy_line import LinePlace, RemedyLine
 from webhook.core.version import Version, read_version
 
@@ -43,6 +43,12 @@ KUBELET_SKEW: Final = 3
 VIRTUAL_NODE_LABELS: Final = MappingProxyType({**VIRTUAL_KUBELET_LABELS, "eks.amazonaws.com/compute-type": "fargate"})
 """Nodes that say nothing of where the next pod runs: a Fargate node is one pod, as old as that pod, and takes no other; behind a
 virtual kubelet there is no kubelet, and pods run there only with a toleration."""
+
+
+LIST_KUBELETS: Final = (
+    "kubectl get nodes --sort-by=.status.nodeInfo.kubeletVersion "
+    "--output=custom-columns=NODE:.metadata.name,KUBELET:.status.nodeInfo.kubeletVersion"
+)
 
 
 class NativeSwitch(StrEnum):
@@ -82,11 +88,16 @@ class NativeSupport(ExplainedWord):
     OLD_SERVER = NativeSupportRow(
         "old-server",
         f"The API server is older than {NATIVE_SERVER.major}.{NATIVE_SERVER.minor}, or emulates an older version.",
-        "Upgrade the API server.",
+        "Nothing to do in the pod. An administrator upgrades the API server; the command shows its version, and the one that it emulates.",
         is_native=False,
+        line=RemedyLine(LinePlace.CLUSTER, "", "kubectl get --raw /version"),
     )
     OLD_KUBELET = NativeSupportRow(
-        "old-kubelet", "A node's kubelet is older than the setting minimum_kubelet.", "Upgrade the node.", is_native=False
+        "old-kubelet",
+        "A node's kubelet is older than the setting minimum_kubelet.",
+        "Nothing to do in the pod. An administrator upgrades the old nodes; the command lists the nodes by their kubelets.",
+        is_native=False,
+        line=RemedyLine(LinePlace.CLUSTER, "", LIST_KUBELETS),
     )
     EMULATING_SERVER = NativeSupportRow(
         "emulating-server",
@@ -101,6 +112,7 @@ class NativeSupport(ExplainedWord):
         "The pod names virtual nodes by its node, node selector, affinity or tolerations, and no version says what those support.",
         "Remove what names them, if the pod is not meant for them.",
         is_native=False,
+        line=REMOVE,
     )
 
 

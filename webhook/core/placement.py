@@ -42,7 +42,7 @@ def names_virtual_node(spec: PodSpec, virtual_nodes: frozenset[str]) -> bool:
     """Whether the pod may run on a virtual node, as it says itself; ``virtual_nodes`` are the names of those in the cluster."""
     if spec.nodeName is not None and _is_name(spec.nodeName, virtual_nodes):
         return True
-    if spec.nodeSelector and _selects_virtual(spec.nodeSelector, virtual_nodes):
+    if spec.nodeSelector and selects_virtual(spec.nodeSelector, virtual_nodes):
         return True
     if _VIRTUAL.search(spec.tolerations) and any(one.key in VIRTUAL_KUBELET_TAINTS for one in spec.tolerated):
         return True
@@ -53,7 +53,8 @@ def _is_name(name: str, virtual_nodes: frozenset[str]) -> bool:
     return name in virtual_nodes or name.startswith(USUAL_NAMES)
 
 
-def _selects_virtual(selected: dict[str, str], virtual_nodes: frozenset[str]) -> bool:
+def selects_virtual(selected: dict[str, str], virtual_nodes: frozenset[str]) -> bool:
+    """Whether a node selector names virtual nodes."""
     by_label = any(selected.get(key) == value for key, value in VIRTUAL_KUBELET_LABELS.items())
     return by_label or _is_name(selected.get(HOSTNAME_LABEL, ""), virtual_nodes)
 

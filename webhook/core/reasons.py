@@ -99,6 +99,11 @@ ENTRYPOINT_REMEDY: Final = (
     "docker image inspect --format '{{{{json .Config.Entrypoint}}}}' {image}"
 )
 DESCRIBE: Final = RemedyLine(LinePlace.ANNOTATIONS, SIDECARS_ANNOTATION, "{described}")
+CALL_ONCE: Final = (
+    "kubectl get mutatingwebhookconfigurations {configuration} --output=json"
+    """ | sed 's/"reinvocationPolicy": "IfNeeded"/"reinvocationPolicy": "Never"/' | kubectl replace --filename=-"""
+)
+REMOVE: Final = RemedyLine(LinePlace.MANIFEST, "", "{removal}")
 
 
 class SkipReason(ExplainedWord):
@@ -301,11 +306,13 @@ class NotConvertedReason(ExplainedWord):
         "own-restarts",
         "The container has restart rules of its own, which a native sidecar cannot have.",
         "Remove restartPolicy and restartPolicyRules of the container {containers}.",
+        line=REMOVE,
     )
     POST_START = ReasonRow(
         "post-start",
         "Its postStart hook is not a known one; if it waited for the task, the task would never start.",
         "Remove lifecycle.postStart of the container {containers}, if the sidecar works without it.",
+        line=REMOVE,
     )
     NO_PROBE = ReasonRow(
         "no-probe",
@@ -317,17 +324,26 @@ class NotConvertedReason(ExplainedWord):
         "host-port",
         "It uses a port of the host; among init containers a clash of those shows only at run time.",
         "Remove hostPort from the ports of the container {containers}.",
+        line=REMOVE,
     )
     NAMED_PORT = ReasonRow(
         "named-port",
         "It has a named port; Services find those of native sidecars from Kubernetes 1.32 on.",
         "Remove the names of the ports of the container {containers}, if no Service needs them.",
+        line=REMOVE,
     )
-    CSI_VOLUME = ReasonRow("csi-volume", "It mounts a volume that another sidecar serves; init containers cannot.", "")
+    CSI_VOLUME = ReasonRow(
+        "csi-volume",
+        "It mounts a volume that another sidecar serves; init containers cannot.",
+        "Nothing to do: the volume is there only once all init containers have started. "
+        "The sidecar ends by its quit request, if it has one.",
+    )
     REINJECTION = ReasonRow(
         "reinjection",
         "Its injector may be called again and would add it a second time; the API server would refuse the pod.",
-        "Set reinvocationPolicy of the injector's webhook to Never.",
+        "Upgrade the injector to a version that accepts a native sidecar, or have its webhook called only once: "
+        "set reinvocationPolicy to Never in the values of its chart or, until its next upgrade, by the command.",
+        line=RemedyLine(LinePlace.CLUSTER, "", CALL_ONCE),
     )
 
 

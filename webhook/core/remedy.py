@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import msgspec
 
+from webhook.core.cluster import NativeSupport
 from webhook.core.condition import any_holds
 from webhook.core.container_end import ContainerEnd
 from webhook.core.conversion import can_be_native
 from webhook.core.names import PREFIX, SIDECARS_ANNOTATION
 from webhook.core.origin import PodOrigin
 from webhook.core.pod_options import MAX_DESCRIBED_SIDECARS, is_container_name
-from webhook.core.reasons import DESCRIBE, ContainerReason, Reason, SkipReason, Treatment
+from webhook.core.reasons import DESCRIBE, REMOVE, ContainerReason, Reason, SkipReason, Treatment
 from webhook.core.remedy_line import MAX_LINE_CHARACTERS, LinePlace, RemedyLine
+from webhook.core.removal import container_removal, placement_removal
 from webhook.core.review import MAX_WARNING_CHARACTERS
 from webhook.core.sidecar import MAX_NAME_CHARACTERS
 from webhook.core.wrapper import EntrypointSource
@@ -31,7 +33,7 @@ from webhook.core.wrapper import EntrypointSource
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from webhook.core.cluster import Cluster, NativeSupport
+    from webhook.core.cluster import Cluster
     from webhook.core.condition import Condition
     from webhook.core.decision import Mutate
     from webhook.core.facts import Facts
@@ -65,8 +67,10 @@ PLACES: Final[Mapping[LinePlace, str]] = {
     LinePlace.ENV: "env of the container {containers}",
     LinePlace.SPARK_CONF: "the options of spark-submit",
     LinePlace.SETTINGS: "the webhook's settings",
+    LinePlace.MANIFEST: "on the pod's manifest or template, as POD.yaml",
+    LinePlace.CLUSTER: "as an administrator of the cluster",
 }
-"""Where a line belongs, for people."""
+"""Where a line belongs, or is run, for people."""
 
 METADATA_OF: Final[Mapping[PodOrigin, str]] = {
     PodOrigin.KUBERNETES_EXECUTOR: "metadata.{place} of pod_template_file, or of the task's pod_override",
@@ -86,6 +90,8 @@ class PodNames(TypedDict):
     ``containers``: the containers that the remedy is about. ``image``: the task's. ``candidates``: the containers that may be the task's.
     ``outlasting``: the value of the annotation ``outlives-task`` that names every unknown container, and those that it names already.
     ``described``: the value of the annotation ``sidecars`` that describes these containers, and those that it describes already.
+    ``removal``: the patch of the pod that removes the reason, as JSON; empty: there is none.
+    ``configuration``: how kubectl selects the configuration of the injector's webhook.
     """
 
     containers: str
@@ -93,6 +99,8 @@ class PodNames(TypedDict):
     candidates: str
     outlasting: str
     described: str
+    removal: str
+    configuration: str
 
 
 class Remedy(msgspec.Struct, frozen=True):
@@ -104,7 +112,7 @@ class Remedy(msgspec.Struct, frozen=True):
         sentence: What holds.
         text: What to do.
         is_pressing: Whether the pod may stay Running without it, or its task may run otherwise than its image says.
-        place: Where the line belongs; None: there is no line.
+        place: Where the line belongs, or is run; None: there is no line.
         where: The same for people.
         line: What to paste there.
 
@@ -125,6 +133,11 @@ class Remedy(msgspec.Struct, frozen=True):
         return f"{_shown_names(self.containers)} ({self.reason})" if self.containers else self.reason
 
     @property
+    def verb(self) -> str:
+        """What to do with the line, before ``where``."""
+        return "run" if self.place is not None and self.place.is_command else "add to"
+
+    @property
     def warnings(self) -> Iterator[str]:
         """Lines for whoever creates the pod, each as long as a warning may be."""
         warning = f"{PREFIX}: {self.subject}:"
@@ -135,9 +148,9 @@ class Remedy(msgspec.Struct, frozen=True):
             warning += f" {part}"
         yield from _wrapped(warning)
         if self.line:
-            warning = f"{PREFIX}: add to {self.where}: {self.line}"
+            warning = f"{PREFIX}: {self.verb} {self.where}: {self.line}"
             is_whole = len(warning) <= MAX_WARNING_CHARACTERS
-            yield warning if is_whole else f"{PREFIX}: the command explain prints what to add to {self.where}"
+            yield warning if is_whole else f"{PREFIX}: the command explain prints what to {self.verb} {self.where}"
 
 
 def remedies_of_skip(pod: Pod, reason: SkipReason) -> tuple[Remedy, ...]:
@@ -158,10 +171,11 @@ def _duplicates(pod: Pod) -> list[str]:
 
 def remedies_of(facts: Facts, mutate: Mutate, cluster: Cluster) -> tuple[Remedy, ...]:
     """What to do about a pod that is treated: about its reason, its containers, and what is not native."""
+    of_support = _of_virtual_node(facts, cluster) if mutate.no_native is NativeSupport.VIRTUAL_NODE else _of_support(mutate.no_native)
     if not _may_need_any(facts, mutate):
-        return _of_support(mutate.no_native)
+        return of_support
     found = [remedy for remedy in _remedies(facts, mutate, cluster) if remedy is not None]
-    return (*found, *_of_support(mutate.no_native), *_of_not_converted(facts, mutate))
+    return (*found, *of_support, *_of_not_converted(facts, mutate))
 
 
 def _may_need_any(facts: Facts, mutate: Mutate) -> bool:
@@ -179,9 +193,19 @@ def _of_support(support: NativeSupport | None) -> tuple[Remedy, ...]:
     return () if remedy is None else (remedy,)
 
 
+def _of_virtual_node(facts: Facts, cluster: Cluster) -> tuple[Remedy, ...]:
+    removal = placement_removal(facts.pod.spec, cluster.virtual_nodes)
+    remedy = _filled(NativeSupport.VIRTUAL_NODE, (), _names_of((), removal=removal), facts.origin)
+    return () if remedy is None else (remedy,)
+
+
 def _of_not_converted(facts: Facts, mutate: Mutate) -> Iterator[Remedy]:
     for name, why in mutate.conversion.not_converted.items():
-        remedy = _filled(why, (name,), _names_of((name,)), facts.origin)
+        row = facts.rows[name]
+        container = facts.pod.spec.containers[facts.pod.spec.container_names.index(name)]
+        names = _names_of((name,), removal=container_removal(why, container, row))
+        names["configuration"] = row.configuration or "NAME"
+        remedy = _filled(why, (name,), names, facts.origin)
         if remedy is not None:
             yield remedy
 
@@ -279,8 +303,9 @@ def _filled(
         return None
     template = line or reason.line
     pasted = template.filled(names) if template else ""
+    is_empty = (template is DESCRIBE and not names["described"]) or (template is REMOVE and not names["removal"])
     text = reason.remedy.format_map(names)
-    if template is None or len(pasted) > MAX_LINE_CHARACTERS or (template is DESCRIBE and not names["described"]):
+    if template is None or is_empty or len(pasted) > MAX_LINE_CHARACTERS:
         return Remedy(reason, containers, reason.sentence, text, _is_pressing(reason))
     where = _where(template.place, names, origin)
     return Remedy(reason, containers, reason.sentence, text, _is_pressing(reason), template.place, where, pasted)
@@ -312,11 +337,15 @@ def _names_of_pod(facts: Facts) -> PodNames:
         candidates=_shown_names(facts.others),
         outlasting=",".join(sorted(outlasting)),
         described="",
+        removal="",
+        configuration="",
     )
 
 
-def _names_of(containers: Sequence[str], described: str = "") -> PodNames:
-    return PodNames(containers=_shown_names(containers), image="", candidates="", outlasting="", described=described)
+def _names_of(containers: Sequence[str], described: str = "", removal: Mapping[str, object] | None = None) -> PodNames:
+    as_json = "" if removal is None else json.dumps(removal)
+    shown = _shown_names(containers)
+    return PodNames(containers=shown, image="", candidates="", outlasting="", described=described, removal=as_json, configuration="")
 
 
 def _shown_names(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,10 @@ MAX_LINE_CHARACTERS: Final = 4096
 
 _SINGLE_QUOTABLE: Final = re.compile(r"[ -&(-\[\]-~]*")
 """Printable ASCII without a single quote and a backslash: in single quotes it means the same in YAML and in Python."""
+
+
+PATCH_COMMAND: Final = "kubectl patch --local --filename=POD.yaml --output=yaml --patch="
+"""Prints the manifest in POD.yaml as it is with a strategic merge patch, and connects to no cluster."""
 
 
 class LinePlace(StrEnum):
@@ -50,14 +55,30 @@ class LinePlace(StrEnum):
     SETTINGS = "settings"
     """The webhook's settings."""
 
+    MANIFEST = "manifest"
+    """A command for the file with the pod's manifest, or its template: a line cannot remove anything."""
+
+    CLUSTER = "cluster"
+    """A command for an administrator of the cluster."""
+
+    @property
+    def is_command(self) -> bool:
+        """Whether the line is run, and not added to anything."""
+        return self in {LinePlace.MANIFEST, LinePlace.CLUSTER}
+
+    @property
+    def is_in_pod(self) -> bool:
+        """Whether the line changes the pod itself."""
+        return self not in {LinePlace.SETTINGS, LinePlace.CLUSTER}
+
 
 class RemedyLine(msgspec.Struct, frozen=True):
     """A line to paste, with places for the names of a pod, as `str.format_map` takes them.
 
     Args:
         place: Where it belongs.
-        key: The member that it sets; empty for a word of ``args``.
-        value: The member's value: a text with places, or a JSON value.
+        key: The member that it sets; empty for a word of ``args`` and for a command.
+        value: The member's value: a text with places, or a JSON value. Of a command: what it applies, or the whole of it.
 
     """
 
@@ -70,15 +91,20 @@ class RemedyLine(msgspec.Struct, frozen=True):
         value = self.value.format_map(names) if isinstance(self.value, str) else self.value
         match self.place:
             case LinePlace.ARGS:
-                return json.dumps(value)
+                line = json.dumps(value)
             case LinePlace.ENV:
-                return json.dumps({"name": self.key, "value": value})
+                line = json.dumps({"name": self.key, "value": value})
             case LinePlace.SPARK_CONF:
-                return " ".join(f"--conf {key}={value}" for key in self.key.split())
+                line = " ".join(f"--conf {key}={value}" for key in self.key.split())
+            case LinePlace.CLUSTER:
+                line = str(value)
+            case LinePlace.MANIFEST:
+                line = f"{PATCH_COMMAND}{shlex.quote(str(value))}"
             case LinePlace.SETTINGS:
-                return f"{self.key}: {_quoted(value)}"
+                line = f"{self.key}: {_quoted(value)}"
             case _:
-                return f"{json.dumps(self.key)}: {_quoted(value)}"
+                line = f"{json.dumps(self.key)}: {_quoted(value)}"
+        return line
 
 
 def _quoted(value: object) -> str:

@@ -351,6 +351,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         quit_order: Position among the quit requests of the pod, lowest first: agents 10, what others may depend on later, mesh proxies 90.
             Native sidecars start in the opposite order, since the kubelet ends the last one first.
         injected_by: Globs on the name of its injector's webhook in a MutatingWebhookConfiguration.
+        configuration: How ``kubectl get`` selects that configuration: its name, or a selector of labels; None: not known.
         injection_off: The label or annotation of a pod to which its injector adds nothing, with its value; None: not known.
         is_reinvoked: Whether the injector's own chart sets ``reinvocationPolicy: IfNeeded``, so that it may be called again for a pod.
         left_by_injector: What only its injector leaves: each entry is a list of conditions, and the container was injected where all of
@@ -381,6 +382,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quit: QuitRule | None = None
     quit_order: int = 50
     injected_by: tuple[str, ...] = ()
+    configuration: str | None = None
     injection_off: Condition | None = None
     is_reinvoked: bool = False
     left_by_injector: tuple[tuple[Condition, ...], ...] = ()

@@ -24,7 +24,7 @@ def check_remedies(remedies: Sequence[SharedRemedy]) -> Iterator[Finding]:
             pods=shared.named,
             subject=remedy.subject,
             why=remedy.sentence.removesuffix("."),
-            how=f"{remedy.text} Add to {remedy.where}: {remedy.line}" if remedy.line else remedy.text,
+            how=f"{remedy.text} {remedy.verb.capitalize()} {remedy.where}: {remedy.line}" if remedy.line else remedy.text,
         )
     if len(remedies) > MAX_LISTED:
         yield found(FindingId.MORE_REMEDIES, count=len(remedies) - MAX_LISTED)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from demo.simulated_injectors import inject_istio
 from tests.support.examples import EXAMPLES
@@ -52,6 +53,8 @@ WITH_LINE: Final = [reason for reason in REASONS if reason.line]
 EMULATION: Final = ClusterObservation(
     ServerVersion("v1.34.2", Version(1, 32), emulates=True), Version(1, 34), are_nodes_known=True, reinvoked=frozenset()
 )
+OLD_ABLE_CLUSTER: Final = replace(ABLE_CLUSTER, server=Version(1, 31))
+RULES: Final = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}]
 UPLOADER: Final = {"name": "uploader", "image": "registry.example.com/uploader:1"}
 CLOUD_SQL: Final = {"name": "sql", "image": "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.18.0", "args": ["project:region:db"]}
 
@@ -111,6 +114,21 @@ def beside_kuma() -> JSONObject:
     return pod
 
 
+def described(**fields: Any) -> JSONObject:
+    """A task beside a container that its user describes as one that may be native, and that quits on request."""
+    return operator_pod(
+        {"name": "cache", "image": "redis:7", **fields},
+        sidecars='[{"name": "cache", "native": true, "quit": {"port": 9091, "path": "/quit"}}]',
+    )
+
+
+def on_virtual_node() -> JSONObject:
+    """A task in a mesh that names virtual nodes in every way that can be removed."""
+    tolerations = [{"key": "virtual-kubelet.io/provider", "operator": "Exists"}, {"key": "spot", "operator": "Exists"}]
+    selected = {"type": "virtual-kubelet", "disk": "ssd"}
+    return in_mesh(operator_pod(), nodeName="virtual-node-aci", nodeSelector=selected, tolerations=tolerations)
+
+
 class PasteCase(NamedTuple):
     """A pod with a reason for its treatment, and its result once the reason's line is pasted."""
 
@@ -142,14 +160,30 @@ CASES: Final[dict[ExplainedWord, PasteCase]] = {
         "native",
         ABLE_CLUSTER,
     ),
+    NotConvertedReason.OWN_RESTARTS: PasteCase(described(restartPolicy="Never", restartPolicyRules=RULES), "native", ABLE_CLUSTER),
+    NotConvertedReason.POST_START: PasteCase(
+        described(lifecycle={"postStart": {"exec": {"command": ["wait"]}}, "preStop": {"sleep": {"seconds": 1}}}), "native", ABLE_CLUSTER
+    ),
+    NotConvertedReason.HOST_PORT: PasteCase(
+        described(ports=[{"containerPort": 80, "hostPort": 80}, {"containerPort": 81}, {"containerPort": 82, "hostPort": 82}]),
+        "native",
+        ABLE_CLUSTER,
+    ),
+    NotConvertedReason.NAMED_PORT: PasteCase(
+        described(ports=[{"containerPort": 80, "name": "web"}, {"containerPort": 81}]), "native", OLD_ABLE_CLUSTER
+    ),
+    NativeSupport.VIRTUAL_NODE: PasteCase(on_virtual_node(), "native", ABLE_CLUSTER),
 }
-"""By reason. `SETTINGS` has those whose line is one of the webhook's settings."""
+"""By reason. `SETTINGS` and `ADMINISTRATORS` have those whose line is in no pod."""
 
 SETTINGS: Final[dict[ExplainedWord, NativeSwitch]] = {
     NativeSupport.FORCED_OFF: NativeSwitch.OFF,
     NativeSupport.EMULATING_SERVER: NativeSwitch.AUTO,
 }
 """By reason: the setting that leads to it."""
+
+ADMINISTRATORS: Final = {NativeSupport.OLD_SERVER, NativeSupport.OLD_KUBELET, NotConvertedReason.REINJECTION}
+"""Reasons whose line is a command for an administrator of the cluster: tests/e2e/api_server/test_remedies.py runs them."""
 
 OTHER_POLICY: Final = {Reason.HELPER_NAME_TAKEN, ContainerReason.ENTRYPOINT_GUESSED}
 """Reasons of an installation that sets more: they have tests of their own."""
@@ -181,7 +215,7 @@ def test_with_the_settings_line_pasted_native_sidecars_are_used(reason: Explaine
 
 
 def test_every_reason_with_a_line_has_a_pod_that_it_is_tried_on() -> None:
-    assert CASES.keys() | SETTINGS.keys() | OTHER_POLICY == set(WITH_LINE)
+    assert CASES.keys() | SETTINGS.keys() | ADMINISTRATORS | OTHER_POLICY == set(WITH_LINE)
 
 
 @pytest.mark.parametrize("reason", [Reason.ENTRYPOINT_UNKNOWN, ContainerReason.ENTRYPOINT_GUESSED])
@@ -240,7 +274,7 @@ def test_no_remedy_returns_once_its_line_is_pasted_in_any_pod(cluster: Cluster) 
     tried = set()
     for pod in EVERY_POD:
         for remedy in treat(pod, POLICY, cluster).remedies:
-            if remedy.line and remedy.place is not LinePlace.SETTINGS:
+            if remedy.place is not None and remedy.place.is_in_pod:
                 tried.add(remedy.reason)
                 again = remedies(treat(pasted(pod, remedy), POLICY, cluster), remedy.reason)
                 assert [one for one in again if one.containers == remedy.containers] == [], (remedy, pod)
@@ -254,13 +288,75 @@ def test_whoever_pastes_line_after_line_gets_a_pod_that_ends(cluster: Cluster) -
         left = pod
         for _ in range(8):
             outcome = treat(left, POLICY, cluster)
-            lines = [one for one in outcome.remedies if one.line and one.place is not LinePlace.SETTINGS]
+            lines = [one for one in outcome.remedies if one.place is not None and one.place.is_in_pod]
             if not lines:
                 break
             left = pasted(left, lines[0])
         assert lines == []
         if outcome.status and outcome.reason is not Reason.SPARK:
             assert outcome.status.treatment is not Treatment.LEFT, (outcome, left)
+
+
+def test_what_is_removed_is_all_that_the_pod_loses() -> None:
+    pod, _, _ = CASES[NotConvertedReason.POST_START]
+    (remedy,) = remedies(treat(pod, POLICY, ABLE_CLUSTER), NotConvertedReason.POST_START)
+    after = pasted(pod, remedy)
+
+    assert container(after, "cache")["lifecycle"] == {"preStop": {"sleep": {"seconds": 1}}}
+    container(after, "cache")["lifecycle"] = container(pod, "cache")["lifecycle"]
+    assert after == pod
+
+
+def test_a_pod_off_virtual_nodes_keeps_what_names_other_nodes() -> None:
+    pod = on_virtual_node()
+    (remedy,) = remedies(treat(pod, POLICY, ABLE_CLUSTER), NativeSupport.VIRTUAL_NODE)
+    spec = pasted(pod, remedy)["spec"]
+
+    assert "nodeName" not in spec
+    assert spec["nodeSelector"] == {"disk": "ssd"}
+    assert spec["tolerations"] == [{"key": "spot", "operator": "Exists"}]
+
+
+def test_an_affinity_to_virtual_nodes_is_left_to_its_author() -> None:
+    terms = [{"matchExpressions": [{"key": "type", "operator": "In", "values": ["virtual-kubelet"]}]}]
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+    pod = in_mesh(operator_pod(), affinity=affinity, nodeSelector={"type": "virtual-kubelet"})
+    (remedy,) = remedies(treat(pod, POLICY, ABLE_CLUSTER), NativeSupport.VIRTUAL_NODE)
+
+    assert (remedy.text, remedy.line) == (NativeSupport.VIRTUAL_NODE.remedy, "")
+
+
+def test_a_port_number_that_occurs_twice_is_left_to_its_author() -> None:
+    twice = [{"containerPort": 53, "hostPort": 53, "protocol": "UDP"}, {"containerPort": 53, "hostPort": 53, "protocol": "TCP"}]
+    (remedy,) = remedies(treat(described(ports=twice), POLICY, ABLE_CLUSTER), NotConvertedReason.HOST_PORT)
+
+    assert (remedy.text, remedy.line) == ("Remove hostPort from the ports of the container cache.", "")
+
+
+def test_what_an_injector_adds_is_in_no_manifest() -> None:
+    pod = in_mesh(operator_pod())
+    container(pod, "istio-proxy")["lifecycle"] = {"postStart": {"exec": {"command": ["wait"]}}}
+    (remedy,) = remedies(treat(pod, POLICY, ABLE_CLUSTER), NotConvertedReason.POST_START)
+
+    assert (remedy.containers, remedy.line) == (("istio-proxy",), "")
+
+
+def test_an_injector_that_is_called_again_is_called_once_by_a_command_for_its_configuration() -> None:
+    cluster = replace(ABLE_CLUSTER, injectors=frozenset({"istio"}), reinvoked=frozenset({"istio"}))
+    (remedy,) = remedies(treat(in_mesh(operator_pod()), POLICY, cluster), NotConvertedReason.REINJECTION)
+
+    assert remedy.where == "as an administrator of the cluster"
+    assert remedy.line.startswith("kubectl get mutatingwebhookconfigurations --selector=app=sidecar-injector --output=json | ")
+
+
+def test_the_remedy_of_a_volume_that_another_sidecar_serves_says_that_nothing_is_to_be_done() -> None:
+    pod = described(volumeMounts=[{"name": "bucket", "mountPath": "/bucket"}])
+    pod["spec"]["volumes"] = [{"name": "bucket", "csi": {"driver": "gcsfuse.csi.storage.gke.io"}}]
+    outcome = treat(pod, POLICY, ABLE_CLUSTER)
+    (remedy,) = remedies(outcome, NotConvertedReason.CSI_VOLUME)
+
+    assert remedy.text.startswith("Nothing to do: ")
+    assert (outcome.result, remedy.line) == ("wrapped", "")
 
 
 def test_a_line_of_the_sidecars_annotation_keeps_what_the_annotation_has() -> None:

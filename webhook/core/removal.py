@@ -1,0 +1,66 @@
+"""What a pod's author removes so that a sidecar can become native: a strategic merge patch of the pod, in which null removes a member.
+
+``kubectl patch --local`` and kustomize apply it to the file that the pod or its template is in
+(https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from webhook.core.placement import VIRTUAL_KUBELET_TAINTS, names_virtual_node, selects_virtual
+from webhook.core.pod import ABSENT
+from webhook.core.reasons import NotConvertedReason
+
+if TYPE_CHECKING:
+    from webhook.core.pod import Container, PodSpec
+    from webhook.core.sidecar import Sidecar
+
+
+def container_removal(reason: NotConvertedReason, container: Container, row: Sidecar) -> dict[str, Any] | None:
+    """The patch that removes from a container what prevents its conversion; None: no patch does, or what an injector adds is in no file."""
+    if row.left_by_injector:
+        return None
+    match reason:
+        case NotConvertedReason.OWN_RESTARTS:
+            removed = _own_restarts(container)
+        case NotConvertedReason.POST_START:
+            removed = {"lifecycle": {"postStart": None}}
+        case NotConvertedReason.HOST_PORT:
+            removed = _ports(container, {port.containerPort: {"hostPort": None} for port in container.open_ports if port.hostPort})
+        case NotConvertedReason.NAMED_PORT:
+            removed = _ports(container, {port.containerPort: {"name": None} for port in container.open_ports if port.name})
+        case _:
+            removed = {}
+    return {"spec": {"containers": [{"name": container.name, **removed}]}} if removed else None
+
+
+def _own_restarts(container: Container) -> dict[str, Any]:
+    rules = {"restartPolicyRules": None} if container.restartPolicyRules != ABSENT else {}
+    return {"restartPolicy": None, **rules}
+
+
+def _ports(container: Container, removed: dict[int | None, dict[str, Any]]) -> dict[str, Any]:
+    """Ports are merged by their number, so there is no patch for a number that occurs twice (TCP and UDP)."""
+    numbers = Counter(port.containerPort for port in container.open_ports)
+    if any(number is None or numbers[number] > 1 for number in removed):
+        return {}
+    return {"ports": [{"containerPort": number, **change} for number, change in removed.items()]}
+
+
+def placement_removal(spec: PodSpec, virtual_nodes: frozenset[str]) -> dict[str, Any] | None:
+    """The patch that removes what names virtual nodes; None: an affinity does, whose other terms nobody but its author can keep."""
+    removed: dict[str, Any] = {}
+    if names_virtual_node(msgspec.structs.replace(spec, nodeSelector=None, tolerations=ABSENT, affinity=ABSENT), virtual_nodes):
+        removed["nodeName"] = None
+    selected = {key: None for key, value in (spec.nodeSelector or {}).items() if selects_virtual({key: value}, virtual_nodes)}
+    if selected:
+        removed["nodeSelector"] = selected
+    if any(one.key in VIRTUAL_KUBELET_TAINTS for one in spec.tolerated):
+        # A list without a merge key is replaced as a whole.
+        removed["tolerations"] = [one for one in msgspec.json.decode(spec.tolerations) if one.get("key") not in VIRTUAL_KUBELET_TAINTS]
+    left = msgspec.structs.replace(spec, nodeName=None, nodeSelector=None, tolerations=ABSENT)
+    return {"spec": removed} if removed and not names_virtual_node(left, virtual_nodes) else None
