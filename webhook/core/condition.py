@@ -158,6 +158,14 @@ def any_holds(conditions: tuple[Condition, ...], pod: Pod, container: Container 
     return False
 
 
+def all_hold(conditions: tuple[Condition, ...], pod: Pod, container: Container | None) -> bool:
+    """Whether each of them holds for this pod and container."""
+    for condition in conditions:  # noqa: SIM110  as in `any_holds`
+        if not condition.holds(pod, container):
+            return False
+    return True
+
+
 def _annotation(key: str, pod: Pod, _container: Container | None) -> str | None:
     return pod.annotations.get(key)
 

@@ -40,18 +40,25 @@ def container_ends(after: Facts, *, is_wrapped: bool) -> dict[str, ContainerEnd]
     A sidecar that ends once no other container runs ends only if all others do: two such sidecars wait for each other, and an unknown
     container may never end.
     """
-    ends = dict.fromkeys(after.native_sidecars, ContainerEnd.NATIVE)
-    ends |= dict.fromkeys([sidecar.name for sidecar in after.sidecars], ContainerEnd.QUIT)
+    ends: dict[str, ContainerEnd] = {}
+    for name in after.native_sidecars:
+        ends[name] = ContainerEnd.NATIVE
+    for sidecar in after.sidecars:
+        ends[sidecar.name] = ContainerEnd.QUIT
     staying = [sidecar for sidecar in after.sidecars if not (is_wrapped and sidecar.quit)]
     all_others_end = no_two_wait(staying) and not after.others
     for sidecar in staying:
         is_ending = sidecar.is_one_time or (sidecar.ends_by_itself and all_others_end)
         ends[sidecar.name] = ContainerEnd.ENDS_BY_ITSELF if is_ending else ContainerEnd.KEEPS_RUNNING
-    ends |= dict.fromkeys(after.outlasting, ContainerEnd.ENDS_BY_ITSELF)
-    ends |= dict.fromkeys(after.placeholders, ContainerEnd.PLACEHOLDER)
-    return ends | dict.fromkeys(after.others, ContainerEnd.UNKNOWN)
+    for name in after.outlasting:
+        ends[name] = ContainerEnd.ENDS_BY_ITSELF
+    for name in after.placeholders:
+        ends[name] = ContainerEnd.PLACEHOLDER
+    for name in after.others:
+        ends[name] = ContainerEnd.UNKNOWN
+    return ends
 
 
 def no_two_wait(sidecars: Sequence[FoundSidecar]) -> bool:
     """Whether one of these at most runs until something ends it, or until no other container runs: two would wait for each other."""
-    return sum(not sidecar.is_one_time for sidecar in sidecars) <= 1
+    return len([sidecar for sidecar in sidecars if not sidecar.is_one_time]) <= 1

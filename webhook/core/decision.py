@@ -52,6 +52,11 @@ if TYPE_CHECKING:
 SHELLS: Final = MappingProxyType({"sh": (), "bash": (), "ash": (), "dash": (), "busybox": ("sh",)})
 """Programs that a command may start with and the wrapper can start with too, and the words after them that make them a shell."""
 
+MAY_CONVERT: Final = frozenset({Mode.AUTO, Mode.NATIVE})
+MAY_WRAP: Final = frozenset({Mode.AUTO, Mode.WRAP})
+LABELS_AT_MOST: Final = frozenset({Mode.LABEL_ONLY, Mode.OFF})
+"""The modes in which sidecars become native, in which the task is wrapped, and in which a pod gets neither."""
+
 MAX_CONTAINERS: Final = 200
 """Anything in the cluster may post a review, and each container costs some 10 µs."""
 
@@ -105,12 +110,13 @@ Decision: TypeAlias = Skip | Mutate
 def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     """Decide about one pod."""
     mode = facts.options.mode or policy.mode
-    may_convert = mode in {Mode.AUTO, Mode.NATIVE}
+    may_convert = mode in MAY_CONVERT
     cluster = cluster.for_pod(facts.pod.spec)
     uses_native = may_convert and cluster.is_native
     injectors = Injectors(policy.injectors, cluster.injectors)
     injector_annotations = _injector_annotations(facts, mode, policy.catalogue, injectors, uses_native=uses_native)
-    skip = _skip_reason(facts, mode, injector_annotations)
+    is_out_of_mesh = _is_out_of_mesh(facts.pod)
+    skip = _skip_reason(facts, mode, may_be_injected=bool(injector_annotations) or not is_out_of_mesh)
     if skip is not None:
         return Skip(skip)
     conversion = convert(facts, cluster) if uses_native else NO_CONVERSION
@@ -121,16 +127,20 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     return Mutate(
         reason=_why_wrapped(ends) if isinstance(result, Wrap) else result,
         ends=ends,
-        labels={} if _is_out_of_mesh(facts) else short_name_labels(facts.pod, policy.short_name),
+        labels={} if is_out_of_mesh else short_name_labels(facts.pod, policy.short_name),
         annotations=_in_time(injector_annotations, conversion, facts) | conversion.annotations,
         wrap=wrap,
         conversion=conversion,
         no_native=cluster.support if may_convert and (facts.sidecars or facts.others) and not cluster.is_native else None,
         uses_native=uses_native,
-        may_wrap=mode in {Mode.AUTO, Mode.WRAP} and facts.origin is not PodOrigin.SPARK and _why_no_wrapper_fits(facts) is None,
+        may_wrap=wrap is not None or _may_wrap(facts, mode),
         restored=after.restored,
         blocked=tuple(blocked_inits(after, policy.catalogue, injectors, uses_native=uses_native)),
     )
+
+
+def _may_wrap(facts: Facts, mode: Mode) -> bool:
+    return mode in MAY_WRAP and facts.origin is not PodOrigin.SPARK and _why_no_wrapper_fits(facts) is None
 
 
 def _why_wrapped(ends: dict[str, ContainerEnd]) -> Reason:
@@ -168,12 +178,12 @@ def _has_duplicate_names(spec: PodSpec, names: list[str]) -> bool:
     return len(set(regular)) < len(regular) or len(spec.init_container_names) < len(inits) or not plain.isdisjoint(regular)
 
 
-def _skip_reason(facts: Facts, mode: Mode, injector_annotations: dict[str, str]) -> SkipReason | None:
+def _skip_reason(facts: Facts, mode: Mode, *, may_be_injected: bool) -> SkipReason | None:
     if _restart_policy(facts) not in {"Never", "OnFailure"}:
         return SkipReason.LONG_RUNNING
     if mode is Mode.OFF:
         return SkipReason.SWITCHED_OFF
-    if _is_out_of_mesh(facts) and not (facts.sidecars or facts.native_sidecars or facts.unmarked or injector_annotations):
+    if not (may_be_injected or facts.sidecars or facts.native_sidecars or facts.unmarked):
         return SkipReason.NOT_IN_MESH
     return None
 
@@ -200,9 +210,8 @@ def _restart_policy(facts: Facts) -> str | None:
     return (main.restartPolicy if main else None) or facts.pod.spec.restartPolicy
 
 
-def _is_out_of_mesh(facts: Facts) -> bool:
+def _is_out_of_mesh(pod: Pod) -> bool:
     """Istio injects neither into host-network pods nor where the label, else the annotation, says other than yes (inject.go)."""
-    pod = facts.pod
     inject = pod.labels.get("sidecar.istio.io/inject") or pod.annotations.get("sidecar.istio.io/inject")
     return pod.spec.hostNetwork is True or (bool(inject) and not is_word(str(inject), ISTIO_YES, any_case=True))
 
@@ -215,7 +224,8 @@ def _why_not_wrapped(facts: Facts, mode: Mode) -> Reason | None:
         return _why_no_sidecar(facts)
     if facts.origin is PodOrigin.SPARK:
         return Reason.SPARK
-    if all(one.ends_by_itself and one.quit is None for one in facts.sidecars) and no_two_wait(facts.sidecars):
+    to_be_ended = [one for one in facts.sidecars if one.quit or not one.ends_by_itself]
+    if not to_be_ended and no_two_wait(facts.sidecars):
         return Reason.UNKNOWN_CONTAINER if facts.others else Reason.ENDS_BY_ITSELF
     if mode is Mode.NATIVE:
         return Reason.NATIVE_ONLY
@@ -233,7 +243,7 @@ def _why_no_wrapper_fits(facts: Facts) -> Reason | None:
 
 
 def _why_no_quit_helps(facts: Facts) -> Reason | None:
-    if not any(one.quit for one in facts.sidecars):
+    if not [one for one in facts.sidecars if one.quit]:
         return Reason.NO_QUIT
     return Reason.OUTLIVES_TASK if facts.outlasting else None
 
@@ -312,10 +322,10 @@ def _injector_annotations(facts: Facts, mode: Mode, catalogue: Catalogue, inject
     Whether a sidecar is there yet plays no part: the result must be the same in every order of this webhook and the injectors. On the
     host's network nothing is injected, and a quit endpoint would be open to everybody on the node.
     """
-    if mode in {Mode.LABEL_ONLY, Mode.OFF} or facts.pod.spec.hostNetwork is True:
+    if mode in LABELS_AT_MOST or facts.pod.spec.hostNetwork is True:
         return {}
-    hints = list(catalogue.native_hints(facts.pod, injectors)) if uses_native else []
-    quit_hints = list(catalogue.quit_hints(facts.pod, injectors, beside_native=uses_native))
+    hints = catalogue.native_hints(facts.pod, injectors) if uses_native else []
+    quit_hints = catalogue.quit_hints(facts.pod, injectors, beside_native=uses_native)
     if quit_hints and mode is not Mode.NATIVE and facts.origin is not PodOrigin.SPARK and not names_windows(facts.pod.spec):
         hints += quit_hints
     annotations: dict[str, str] = {}

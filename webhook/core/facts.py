@@ -66,12 +66,13 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
     """Read a pod."""
     options, bad = read_pod_options(pod.annotations)
     rows = {container.name: _sidecar_of(pod, container, options, catalogue) for container in pod.spec.containers}
+    known = {name: row for name, row in rows.items() if row is not None}
     task = find_task_containers(pod, options, rows)
     container = None if task.main is None else pod.spec.containers[task.main]
     before = read_earlier_status(pod.annotations)
     native = _native(pod, options, catalogue)
     unmarked = _unmarked(pod, options, catalogue, before)
-    placeholders = [one.name for one in pod.spec.containers if (row := rows[one.name]) is not None and row.is_placeholder(pod, one)]
+    placeholders = [one.name for one in pod.spec.containers if one.name in known and known[one.name].is_placeholder(pod, one)]
     return Facts(
         pod=pod,
         origin=pod_origin(pod),
@@ -79,10 +80,10 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
         invalid_annotations=InvalidAnnotations((*bad.named, *task.invalid), bad.more) if task.invalid else bad,
         main=task.main,
         argv=Argv(None) if container is None else original_argv(container.command, container.args),
-        sidecars=_found(pod, rows, task.main, placeholders),
+        sidecars=_found(pod, known, task.main, placeholders),
         native_sidecars=tuple(native),
-        rows={name: row for name, row in rows.items() if row is not None} | native | unmarked,
-        outlasting=(*task.outlasting, *(name for name, row in rows.items() if row is not None and row.works_after_task)),
+        rows=known | native | unmarked,
+        outlasting=(*task.outlasting, *[name for name, row in known.items() if row.works_after_task]),
         others=task.others,
         unmarked=tuple(unmarked),
         restored=tuple([name for name in native if name in before.restored]),
@@ -100,22 +101,23 @@ def _sidecar_of(pod: Pod, container: Container, options: PodOptions, catalogue: 
     return catalogue.find(pod, container)
 
 
-def _found(pod: Pod, rows: dict[str, Sidecar | None], main: int | None, placeholders: list[str]) -> tuple[FoundSidecar, ...]:
+def _found(pod: Pod, known: dict[str, Sidecar], main: int | None, placeholders: list[str]) -> tuple[FoundSidecar, ...]:
     found = []
     for position, container in enumerate(pod.spec.containers):
-        sidecar = rows[container.name]
-        is_sidecar = sidecar is not None and not (sidecar.must_outlive_task or sidecar.works_after_task)
-        if sidecar is not None and is_sidecar and position != main and container.name not in placeholders:
-            found.append(locate(sidecar, pod, container))
-    found.sort(key=lambda one: (one.quit_order, one.name))
+        row = known.get(container.name)
+        if row is None or row.must_outlive_task or row.works_after_task or position == main or container.name in placeholders:
+            continue
+        found.append(locate(row, pod, container))
+    if len(found) > 1:
+        found.sort(key=lambda one: (one.quit_order, one.name))
     return tuple(found)
 
 
 def _native(pod: Pod, options: PodOptions, catalogue: Catalogue) -> dict[str, Sidecar]:
     if not pod.spec.initContainers:
         return {}
-    rows = {one.name: _sidecar_of(pod, one, options, catalogue) for one in pod.spec.initContainers if one.is_native_sidecar}
-    return {name: row for name, row in rows.items() if row is not None}
+    natives = [one for one in pod.spec.initContainers if one.is_native_sidecar]
+    return {one.name: row for one in natives if (row := _sidecar_of(pod, one, options, catalogue)) is not None}
 
 
 def _unmarked(pod: Pod, options: PodOptions, catalogue: Catalogue, before: EarlierStatus) -> dict[str, Sidecar]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from webhook.core import names
 from webhook.core.helper import has_helper_mount, helper_container, helper_mount, helper_volume
 from webhook.core.patch import Operation, add, add_entries, add_items, move, remove
-from webhook.core.pod_options import ShellSource
 from webhook.core.wrapper import wrapped_command
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:
     """The helper goes before all init containers: they may need the network, it needs nothing."""
     main, spec = facts.main_container, facts.pod.spec
     operations: list[Operation] = []
-    if main is None or mutate.wrap is None or mutate.wrap.shell_source is not ShellSource.HELPER:
+    if main is None or mutate.wrap is None or not mutate.wrap.uses_helper:
         return operations
     if not _named(facts.pod.init_containers, names.HELPER_CONTAINER):
         container = helper_container(facts.pod, main, policy.helper_image)
@@ -101,7 +100,7 @@ def _moved(facts: Facts, mutate: Mutate, regular: list[str]) -> list[Operation]:
     current = [container.name for container in facts.pod.init_containers]
     wanted = list(mutate.conversion.order)
     operations: list[Operation] = []
-    if mutate.wrap and mutate.wrap.shell_source is ShellSource.HELPER and names.HELPER_CONTAINER not in current:
+    if mutate.wrap and mutate.wrap.uses_helper and names.HELPER_CONTAINER not in current:
         current.insert(0, names.HELPER_CONTAINER)
         wanted.insert(0, names.HELPER_CONTAINER)
     elif not current:

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import msgspec
 
 from webhook.core.cached_property import CachedProperty
-from webhook.core.condition import MAX_IMAGE_CHARACTERS, Condition, any_holds, glob, image_matches, is_word
+from webhook.core.condition import MAX_IMAGE_CHARACTERS, Condition, all_hold, any_holds, glob, image_matches, is_word
 from webhook.core.pod import MAX_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from webhook.core.pod import Container, Pod
 
 MAX_PORT_DIGITS = 5
@@ -405,7 +403,10 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether this container, which the row identifies, has yet to be filled by the injector."""
         if not self.left_by_injector:
             return False
-        return not any(all(one.holds(pod, container) for one in entry) for entry in self.left_by_injector)
+        for entry in self.left_by_injector:  # noqa: SIM110  as in `any_holds`
+            if all_hold(entry, pod, container):
+                return False
+        return True
 
     def is_one_time(self, pod: Pod, container: Container) -> bool:
         """Whether this container, which the row identifies, does its work once and ends."""
@@ -521,13 +522,11 @@ class Catalogue:
         """All annotations that make some injector render native sidecars."""
         return {key: value for _, hint in self.with_native_hint for key, value in hint.annotations.items()}
 
-    def native_hints(self, pod: Pod, injectors: Injectors) -> Iterator[InjectorHint]:
+    def native_hints(self, pod: Pod, injectors: Injectors) -> list[InjectorHint]:
         """The annotations that make the injectors of this pod render native sidecars."""
-        for sidecar, hint in self.with_native_hint:
-            if injectors.are_in_play(sidecar, hint, pod):
-                yield hint
+        return [hint for sidecar, hint in self.with_native_hint if injectors.are_in_play(sidecar, hint, pod)]
 
-    def quit_hints(self, pod: Pod, injectors: Injectors, *, beside_native: bool) -> Iterator[InjectorHint]:
+    def quit_hints(self, pod: Pod, injectors: Injectors, *, beside_native: bool) -> list[InjectorHint]:
         """The annotations that make the injectors of this pod enable quit requests.
 
         ``beside_native``: only where one may be needed although the cluster has native sidecars.
@@ -536,10 +535,9 @@ class Catalogue:
         is_installed = injectors.everywhere or not injectors.installed.isdisjoint(self._installed_with_quit_hint)
         if keys is not None and not is_installed and keys.isdisjoint(pod.annotations.keys()):
             # Nearly every pod.
-            return
-        for sidecar, hint in self.with_quit_hint:
-            if injectors.are_in_play(sidecar, hint, pod) and (not beside_native or sidecar.wants_quit_hint(pod)):
-                yield hint
+            return []
+        in_play = [(sidecar, hint) for sidecar, hint in self.with_quit_hint if injectors.are_in_play(sidecar, hint, pod)]
+        return [hint for sidecar, hint in in_play if not beside_native or sidecar.wants_quit_hint(pod)]
 
     def _possible_rows(self, name: str, image: str) -> tuple[tuple[Sidecar, Match], ...]:
         rows = ((sidecar, sidecar.match) for sidecar in self.sidecars if sidecar.match is not None)

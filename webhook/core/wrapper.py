@@ -82,9 +82,14 @@ class Wrap(msgspec.Struct, frozen=True):
     shell: tuple[str, ...] = IMAGE_SHELL
 
     @property
+    def uses_helper(self) -> bool:
+        """Whether the shell comes from the helper."""
+        return self.shell == HELPER_SHELL
+
+    @property
     def shell_source(self) -> ShellSource:
         """Where the shell comes from."""
-        return ShellSource.HELPER if self.shell == HELPER_SHELL else ShellSource.IMAGE
+        return ShellSource.HELPER if self.uses_helper else ShellSource.IMAGE
 
 
 def wrapper_script(source: str) -> PreEncoded:
@@ -181,10 +186,13 @@ def is_wrapped(command: list[str] | None, args: list[str] | None) -> bool:
 
 
 def _options(wrap: Wrap) -> list[str]:
-    options = ["--wait-seconds", str(wrap.wait_seconds), "--when-not-ready", str(wrap.when_not_ready)]
-    options += ("--quit", "on-success" if wrap.only_after_success else "always")
-    options += ("--entrypoint-source", str(wrap.entrypoint.source))
-    if wrap.shell_source is ShellSource.HELPER:
+    options = [
+        *("--wait-seconds", str(wrap.wait_seconds)),
+        *("--when-not-ready", str(wrap.when_not_ready)),
+        *("--quit", "on-success" if wrap.only_after_success else "always"),
+        *("--entrypoint-source", str(wrap.entrypoint.source)),
+    ]
+    if wrap.uses_helper:
         options += ("--busybox", HELPER_BUSYBOX)
     for sidecar in wrap.sidecars:
         options += ("--sidecar", sidecar.name, _place(sidecar.ready), _place(sidecar.alive), _request(sidecar.quit))
