@@ -35,7 +35,20 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "sidecars.md"
 MAX_LINE: Final = 100
 
-SUBJECTS: Final = ("annotation", "label", "volume", "init_container", "env", "flag", "argument", "image", "probe", "mount", "user")
+SUBJECTS: Final = (
+    "annotation",
+    "label",
+    "volume",
+    "init_container",
+    "container",
+    "env",
+    "flag",
+    "argument",
+    "image",
+    "probe",
+    "mount",
+    "user",
+)
 
 HEAD: Final = """\
 <!-- Made from webhook/data/sidecars by `make docs`. Change those files, not this one. -->

@@ -85,6 +85,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
         label: A key in ``metadata.labels``.
         volume: The name of a volume of the pod.
         init_container: The name of an init container of the pod.
+        container: The container's own name.
         env: The name of an environment variable of the container. One with ``valueFrom`` matches only without ``value``.
         flag: A flag in the container's command or args, or in a script there, as ``--flag``, ``--flag=value`` or ``--flag value``. Without
             ``value``, one that is switched off, as ``--flag=false``, does not count.
@@ -103,6 +104,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     label: str | None = None
     volume: str | None = None
     init_container: str | None = None
+    container: str | None = None
     env: str | None = None
     flag: str | None = None
     argument: str | None = None
@@ -182,6 +184,10 @@ def _init_container(name: str, pod: Pod, _container: Container | None) -> str | 
     return name if pod.spec.initContainers and name in pod.spec.init_container_names else None
 
 
+def _container(name: str, _pod: Pod, container: Container | None) -> str | None:
+    return name if container is not None and container.name == name else None
+
+
 def _env(name: str, _pod: Pod, container: Container | None) -> str | None:
     return None if container is None else container.environment.get(name)
 
@@ -216,6 +222,7 @@ SUBJECTS: Final = MappingProxyType(
         "label": _label,
         "volume": _volume,
         "init_container": _init_container,
+        "container": _container,
         "env": _env,
         "flag": _flag,
         "argument": _argument,

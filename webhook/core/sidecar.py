@@ -151,7 +151,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def could_fit(self, name: str, image: str) -> bool:
         """Whether a container with this name and image is this sidecar in some pod."""
-        if len(name) > MAX_NAME_CHARACTERS or not (self._is_name(name) or self.any_name_with):
+        if len(name) > MAX_NAME_CHARACTERS or not (self.has_name(name) or self.any_name_with):
             return False
         return not self.markers or any(marker.image is None or image_matches(image, marker.image) for marker in self.markers)
 
@@ -161,9 +161,10 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return False
         if any_holds(self.unless, pod, container):
             return False
-        return not self.any_name_with or self._is_name(container.name) or any_holds(self.any_name_with, pod, container)
+        return not self.any_name_with or self.has_name(container.name) or any_holds(self.any_name_with, pod, container)
 
-    def _is_name(self, name: str) -> bool:
+    def has_name(self, name: str) -> bool:
+        """Whether one of the names is this one."""
         return not self.names or any(glob(one).match(name) for one in self.names)
 
 
@@ -357,7 +358,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             will add: it is neither moved, waited for nor ended. Empty: nothing injects it.
         hint: The annotations that make its injector enable the quit request.
         ends_by_itself: Whether it ends without a request once every other regular container has ended: a controller of the product
-            ends it then.
+            ends it then, and finds it by its name.
         one_time: Conditions, one of which shows that it does its work once and ends: it is neither waited for, sent a quit request nor
             made native, since a native sidecar that ends is started again.
         must_outlive_task: Whether something reads from it after the task, so that it is neither ended nor converted.
@@ -467,7 +468,7 @@ def locate(sidecar: Sidecar, pod: Pod, container: Container) -> FoundSidecar:
         alive=alive,
         quit=_located(sidecar.quit, pod, container),
         quit_order=sidecar.quit_order,
-        ends_by_itself=sidecar.ends_by_itself,
+        ends_by_itself=sidecar.ends_by_itself and (sidecar.match is None or sidecar.match.has_name(container.name)),
     )
 
 

@@ -54,6 +54,8 @@ CONDITIONS: Final[tuple[tuple[dict[str, Any], bool], ...]] = (
     ({"init_container": "prepare"}, True),
     ({"init_container": "prepare", "value": "prepare"}, True),
     ({"init_container": "base"}, False),
+    ({"container": "sidecar"}, True),
+    ({"container": "other"}, False),
     ({"env": "MODE"}, True),
     ({"env": "MODE", "value": "sidecar"}, True),
     ({"env": "MODE", "value": "gateway"}, False),
@@ -103,7 +105,9 @@ def test_in_a_pod_that_has_nothing_but_a_name_no_condition_holds(condition: dict
 
 @pytest.mark.parametrize("subjects", [{}, {"annotation": "a", "label": "b"}, {"value": "x"}], ids=str)
 def test_a_condition_has_exactly_one_subject(subjects: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="names exactly one of annotation, label, volume, init_container, env, flag, argument, image"):
+    with pytest.raises(
+        ValueError, match="names exactly one of annotation, label, volume, init_container, container, env, flag, argument, image"
+    ):
         Condition(**subjects)
 
 
