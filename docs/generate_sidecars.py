@@ -76,6 +76,18 @@ Every fact has its source, in the section of the sidecar.
 What becomes of each sidecar, with native sidecars and without, is a pair of pods in
 [tests/golden](../tests/golden).
 
+What the webhook does not do:
+
+- It never moves, wraps or ends a container that no row identifies and nobody has described.
+  Such a container is `unknown` in the status, and the pod stays Running until it ends.
+  The remedy has a line that [describes it](#a-sidecar-of-your-own).
+- It leaves a placeholder alone, until its injector has filled it.
+- It leaves a sidecar alone that can be neither native nor sent a quit request:
+  it is `keeps-running` in the status, and a warning names it.
+- It sends no request to a sidecar that ends by itself, and none to `airflow-xcom-sidecar`,
+  from which Airflow reads the task's result.
+- It installs and configures no injector: it sets annotations on pods, and nothing else.
+
 [Your own sidecar](#a-sidecar-of-your-own) · [Add a sidecar](#add-a-sidecar)
 """
 
