@@ -13,6 +13,7 @@ import pytest
 from tests.service.reviews import injected_pod, injected_review, is_answered, new_uid
 from tests.service.running_service import (
     NAMES,
+    READ_SECONDS,
     RunningService,
     eventually,
     read_reply,
@@ -77,7 +78,7 @@ def test_a_head_without_end_on_the_health_port_is_cut_off_at_its_size(attacked: 
 
 def test_answers_of_the_health_port_that_nobody_reads_stay_within_bounds(attacked: RunningService) -> None:
     with attacked.plain() as stream, suppress(OSError):
-        stream.settimeout(2)
+        stream.settimeout(READ_SECONDS + 5)
         stream.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * (20 * MEBIBYTE // 36))
     assert attacked.health("/healthz").status == 200
     assert grows_less_than(attacked, 60 * MEBIBYTE)

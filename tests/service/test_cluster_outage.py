@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 REVIEWS: Final = 200
 AT_ONCE_SECONDS: Final = 0.8 * CONNECT_SECONDS
-"""For all reviews together: a single one that waited for the API server would take longer."""
+"""For one review: it would take longer if it waited for the API server."""
 
-SOON_SECONDS: Final = 3.0
+SOON_SECONDS: Final = 20.0
+"""For the end, on a busy machine; a read of the cluster is given up only after `READ_SECONDS`."""
 SECRET: Final = "a-token-that-nobody-shall-see"  # noqa: S105  no server knows it
 
 
@@ -63,15 +64,16 @@ def watching(factory: pytest.TempPathFactory, server: str, text: str | None = No
 
 
 def answers_at_once(service: RunningService) -> bool:
-    """Whether many reviews in a row take almost no time."""
+    """Whether none of many reviews in a row waits."""
     client = service.connect()
-    began = time.monotonic()
+    seconds = []
     for _ in range(REVIEWS):
         review = injected_review()
+        began = time.monotonic()
         verify(review, send(client, review).body)
-    took = time.monotonic() - began
+        seconds.append(time.monotonic() - began)
     client.close()
-    return took < AT_ONCE_SECONDS
+    return max(seconds) < AT_ONCE_SECONDS
 
 
 def ends_soon(service: RunningService) -> bool:

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.service.reviews import injected_review
-from tests.service.running_service import NAMES, RunningService, read_reply, read_to_end, request_bytes, running_service, send
+from tests.service.running_service import (
+    DEADLINE_SECONDS,
+    NAMES,
+    RunningService,
+    read_reply,
+    read_to_end,
+    request_bytes,
+    running_service,
+    send,
+)
 from tests.support.oracles.admission import verify
 
 if TYPE_CHECKING:
@@ -44,11 +53,11 @@ def test_an_idle_connection_outlives_uvicorns_own_five_seconds(service: RunningS
 
 def test_a_connection_is_closed_after_the_time_that_was_set(tmp_path_factory: pytest.TempPathFactory) -> None:
     with running_service(tmp_path_factory.mktemp("brief"), keep_alive_seconds=1) as service, service.tls() as stream:
+        began = time.monotonic()
         stream.sendall(request_bytes(injected_review()))
         assert read_reply(stream).status == 200
-        idle_since = time.monotonic()
-        assert read_to_end(stream) == b""
-        assert 0.5 < time.monotonic() - idle_since < 5
+        assert read_to_end(stream) == b"", "by default it stays open for longer than the test waits"
+        assert time.monotonic() - began > 0.5
 
 
 def test_a_kept_alive_connection_serves_request_after_request(service: RunningService) -> None:
@@ -133,7 +142,7 @@ def test_a_client_that_trusts_another_authority_refuses_the_service(service: Run
 
 
 def test_the_health_port_speaks_no_tls_and_the_webhooks_port_nothing_else(service: RunningService) -> None:
-    with socket.create_connection(("127.0.0.1", service.health_port), timeout=5) as stream, pytest.raises(ssl.SSLError):
+    with socket.create_connection(("127.0.0.1", service.health_port), timeout=DEADLINE_SECONDS) as stream, pytest.raises(ssl.SSLError):
         service.context.wrap_socket(stream, server_hostname=NAMES[0])
     with service.tcp() as stream:
         stream.sendall(request_bytes(injected_review()))

@@ -147,6 +147,7 @@ def test_too_much_at_once_is_503_and_the_api_server_retries(tmp_path_factory: py
         with service.tls() as one, service.tls() as other:
             for stream in (one, other):
                 send_all(stream, request_bytes(padded)[:-1])
+            service.log(event="refused", status=503)
             refused, reply = _first_reply(one, other)
             assert (reply.status, reply.headers["retry-after"], reply.headers["connection"]) == (503, "1", "close")
             assert reply.body == b"too many requests at once\n"

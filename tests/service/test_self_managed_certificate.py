@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.service.running_service import start
+from tests.service.running_service import DEADLINE_SECONDS, start
 
 NEEDED = {"certificates": "self-managed", "service_namespace": "airflow-webhook", "port": 0, "health_port": 0}
 
@@ -19,7 +19,7 @@ NEEDED = {"certificates": "self-managed", "service_namespace": "airflow-webhook"
 )
 def test_a_missing_requirement_is_an_error_at_the_start(settings: dict[str, object], problem: str) -> None:
     process = start(settings)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=DEADLINE_SECONDS)
 
     assert process.returncode == 2
     assert problem in errors
