@@ -20,8 +20,10 @@ $(VENV)/ready: requirements/dev.txt pyproject.toml
 demo: $(VENV)/ready ## a real Airflow pod in, the patch out, the patched command run to its end beside a proxy
 	@$(BIN)/python -m demo
 
+# Some 400 processes of Python, each of which would compile the webhook again.
+test: export PYTHONDONTWRITEBYTECODE =
 test: check ## style, types, import rules and the fast tests: what to run before each commit
-	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
 explore: SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 explore: $(VENV)/ready ## search for failures: the property tests with random examples, five times as many; SEED=n repeats a search

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.scheduling import GROUPS, LONGEST_FIRST, position_of
+from tests.support.each import each
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests" / "e2e").rglob("test_*.py"))
 
 
-@pytest.mark.parametrize("path", FILES)
+@each("path", FILES)
 def test_a_file_of_tests_has_a_group(path: str) -> None:
     assert position_of(path) < len(LONGEST_FIRST)
 

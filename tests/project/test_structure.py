@@ -9,6 +9,8 @@ from typing import Final
 
 import pytest
 
+from tests.support.each import each
+
 ROOT: Final = Path(__file__).parents[2]
 UNIT: Final = ROOT / "tests" / "unit"
 FOLDERS: Final = {
@@ -46,7 +48,7 @@ def module_of(test_file: Path) -> Path | None:
     return next((path for name in names for home in homes if (path := ROOT / home / f"{name}.py").exists()), None)
 
 
-@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.relative_to(UNIT).as_posix())
+@each("path", TEST_FILES)
 def test_a_unit_test_file_names_a_module_or_is_a_known_theme(path: Path) -> None:
     assert (path.relative_to(UNIT).as_posix() in THEMES) != (module_of(path) is not None)
 

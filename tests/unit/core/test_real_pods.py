@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_istio_with_hold
+from tests.support.each import each
 from tests.support.expectations import expected
 from tests.support.oracles.kubelet_expansion import container_argv
 from tests.support.pods import admitted, container, load, own_command, pods_in
@@ -42,14 +43,14 @@ def test_the_fixtures_are_all_there() -> None:
     assert len(ALL) == 149
 
 
-@pytest.mark.parametrize("path", ALL)
+@each("path", ALL)
 def test_each_pod_is_decided_as_the_table_says(path: str, policy: Policy) -> None:
     as_created, with_istio = expected(path)
     assert shown(admitted(ALL[path], policy)[0]) == as_created
     assert shown(admitted(inject_istio(ALL[path]), policy)[0]) == with_istio
 
 
-@pytest.mark.parametrize("path", ALL)
+@each("path", ALL)
 def test_a_pod_that_is_skipped_stays_exactly_as_it_was(path: str, policy: Policy) -> None:
     outcome, after = admitted(ALL[path], policy)
     assert (after == ALL[path]) == (outcome.result == "skipped")
@@ -61,7 +62,7 @@ def main_of(pod: JSONObject, outcome: Outcome) -> str:
     return str(annotations[STATUS_ANNOTATION].partition('"main":"')[2].partition('"')[0]) if outcome.result == "wrapped" else ""
 
 
-@pytest.mark.parametrize("path", WRAPPED)
+@each("path", WRAPPED)
 def test_after_the_prefix_the_command_line_is_what_would_have_run_element_by_element(path: str, policy: Policy) -> None:
     before = inject_istio(ALL[path])
     outcome, after = admitted(before, policy)
@@ -85,7 +86,7 @@ def test_with_leave_to_guess_airflows_own_entrypoint_is_tried_first_and_the_args
     assert ["--try-entrypoint", *ENTRYPOINT, "--end-try"] == command[command.index("--try-entrypoint") : command.index("--end-try") + 1]
 
 
-@pytest.mark.parametrize("path", WRAPPED)
+@each("path", WRAPPED)
 def test_the_kubelet_expands_the_users_words_as_before_and_none_of_ours(path: str, policy: Policy) -> None:
     before = inject_istio(ALL[path])
     outcome, after = admitted(before, policy)
@@ -97,7 +98,7 @@ def test_the_kubelet_expands_the_users_words_as_before_and_none_of_ours(path: st
     assert ran[len(ran) - len(would_have_run) :] == would_have_run
 
 
-@pytest.mark.parametrize("path", WRAPPED)
+@each("path", WRAPPED)
 def test_nothing_but_the_main_containers_command_and_our_marks_has_changed(path: str, policy: Policy) -> None:
     before = inject_istio(ALL[path])
     outcome, after = admitted(before, policy)
@@ -113,9 +114,7 @@ def test_nothing_but_the_main_containers_command_and_our_marks_has_changed(path:
     assert undone == before
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in ALL if expected(path) not in {("skipped not-airflow",) * 2, ("skipped not-in-mesh",) * 2}]
-)
+@each("path", [path for path in ALL if expected(path) not in {("skipped not-airflow",) * 2, ("skipped not-in-mesh",) * 2}])
 @pytest.mark.parametrize("inject", [inject_istio, inject_istio_with_hold, inject_istio_native])
 def test_an_injector_before_or_after_us_gives_the_same_end_state(path: str, inject: Injector, policy: Policy) -> None:
     injected_first = admitted(inject(ALL[path]), policy)[1]
@@ -124,7 +123,7 @@ def test_an_injector_before_or_after_us_gives_the_same_end_state(path: str, inje
     assert we_first == injected_first
 
 
-@pytest.mark.parametrize("path", ALL)
+@each("path", ALL)
 def test_a_second_pass_changes_nothing(path: str, policy: Policy) -> None:
     once = admitted(inject_istio(ALL[path]), policy)[1]
     outcome, twice = admitted(once, policy)
@@ -134,7 +133,7 @@ def test_a_second_pass_changes_nothing(path: str, policy: Policy) -> None:
     assert outcome.result in {"unchanged", "skipped"}
 
 
-@pytest.mark.parametrize("path", ALL)
+@each("path", ALL)
 def test_the_short_name_is_valid_and_the_users_own_wins(path: str, policy: Policy) -> None:
     given = ALL[path]["metadata"].get("labels") or {}
     after = admitted(inject_istio(ALL[path]), policy)[1]["metadata"].get("labels") or {}

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from docs.generate_sidecars import PAGE
+from tests.support.each import each
 from tests.support.examples import EXAMPLES, FOLDER, FOREIGN_IMAGE, MAIN, Example, Expected, examples_in
 from tests.support.pods import ABLE_CLUSTER, admitted
 from webhook.core import (
@@ -150,7 +151,7 @@ def renamed(example: Example, name: str) -> JSONObject:
     return pod
 
 
-@pytest.mark.parametrize("example", WITH_SIDECAR, ids=str)
+@each("example", WITH_SIDECAR)
 def test_one_row_at_most_identifies_a_container_so_their_order_does_not_matter(example: Example) -> None:
     """And none identifies the task's own."""
     assert identified(example.pod, example.sidecar) == ([example.row] if example.row else [])
@@ -158,12 +159,12 @@ def test_one_row_at_most_identifies_a_container_so_their_order_does_not_matter(e
 
 
 @pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
-@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+@each("example", EXAMPLES)
 def test_a_second_review_of_an_example_changes_nothing(example: Example, cluster: Cluster, policy: Policy) -> None:
     assert admitted(reviewed(example, policy, cluster)[1], policy, cluster)[0].operations == ()
 
 
-@pytest.mark.parametrize("example", IDENTIFIED, ids=str)
+@each("example", IDENTIFIED)
 def test_a_name_alone_identifies_nothing(example: Example) -> None:
     """Whoever writes a container called vault-agent gets no request from our rules."""
     bare = Example(None, "name alone", containers=({"name": example.sidecar, "image": FOREIGN_IMAGE},))
@@ -171,19 +172,19 @@ def test_a_name_alone_identifies_nothing(example: Example) -> None:
     assert identified(bare.pod, example.sidecar) == []
 
 
-@pytest.mark.parametrize("example", [example for example in NAMED if not is_renamed(example)], ids=str)
+@each("example", [example for example in NAMED if not is_renamed(example)])
 def test_a_marker_beside_another_name_identifies_nothing(example: Example) -> None:
     """Annotations and labels belong to the whole pod: they must not turn its other containers into sidecars."""
     assert example.row not in identified(renamed(example, "some-helper"), "some-helper")
 
 
-@pytest.mark.parametrize("example", UNNAMED, ids=str)
+@each("example", UNNAMED)
 def test_a_row_without_names_identifies_a_container_of_any_name(example: Example) -> None:
     """By its image or its program."""
     assert identified(renamed(example, "some-helper"), "some-helper") == [example.row]
 
 
-@pytest.mark.parametrize("row", MATCHED, ids=lambda row: row.id)
+@each("row", MATCHED, name=lambda row: row.id)
 def test_every_row_has_a_typical_example(row: Sidecar) -> None:
     missing = (
         f"{row.id} has no example. Behind the '---' of its file in {FOLDER.name}/ add one with `row: {row.id}`, `name: {MAIN}`, `about`, "
@@ -192,7 +193,7 @@ def test_every_row_has_a_typical_example(row: Sidecar) -> None:
     assert any(example.row == row.id and example.name == MAIN and example.about and example.sidecar for example in EXAMPLES), missing
 
 
-@pytest.mark.parametrize("row", [row for row in WITH_HINT if row.match is None or row in WITH_EXAMPLE], ids=lambda row: row.id)
+@each("row", [row for row in WITH_HINT if row.match is None or row in WITH_EXAMPLE], name=lambda row: row.id)
 def test_every_row_with_a_hint_has_an_example_before_the_injection(row: Sidecar) -> None:
     missing = f"{row.id} has no example with `about` and without `containers`: a pod that the injector has yet to see, and the annotations it gets"
     assert any(
@@ -201,7 +202,7 @@ def test_every_row_with_a_hint_has_an_example_before_the_injection(row: Sidecar)
     ), missing
 
 
-@pytest.mark.parametrize("row", WITH_EXAMPLE, ids=lambda row: row.id)
+@each("row", WITH_EXAMPLE, name=lambda row: row.id)
 def test_every_marker_has_an_example_in_which_it_is_the_only_one(row: Sidecar) -> None:
     """So that none can be wrong without a test failing."""
     assert row.match is not None
@@ -229,7 +230,7 @@ def pod_and_sidecar(example: Example) -> tuple[Pod, Container]:
     return pod, next(one for one in pod.spec.containers if one.name == example.sidecar)
 
 
-@pytest.mark.parametrize("row", [row for row in WITH_EXAMPLE if row.match and row.match.unless], ids=lambda row: row.id)
+@each("row", [row for row in WITH_EXAMPLE if row.match and row.match.unless], name=lambda row: row.id)
 def test_every_exception_has_an_example_that_the_row_would_identify_without_it(row: Sidecar) -> None:
     assert row.match is not None
     for exception in row.match.unless:
@@ -240,7 +241,7 @@ def test_every_exception_has_an_example_that_the_row_would_identify_without_it(r
         assert examples, f"add an example with {written(exception)} and `row: null`, or the row that identifies it instead of {row.id}"
 
 
-@pytest.mark.parametrize("row", [row for row in WITH_EXAMPLE if row.one_time], ids=lambda row: row.id)
+@each("row", [row for row in WITH_EXAMPLE if row.one_time], name=lambda row: row.id)
 def test_every_condition_of_a_one_time_form_has_an_example_that_is_left_to_end(row: Sidecar) -> None:
     """Neither waited for, nor sent a request, nor native."""
     left = {"without_native": "ends-by-itself", "with_native": "ends-by-itself", "not_converted": "one-time"}
@@ -255,7 +256,7 @@ def test_every_condition_of_a_one_time_form_has_an_example_that_is_left_to_end(r
     assert not missing, f"add an example of {row.id} with this condition of its one-time form and no other"
 
 
-@pytest.mark.parametrize("row", WITH_EXAMPLE, ids=lambda row: row.id)
+@each("row", WITH_EXAMPLE, name=lambda row: row.id)
 def test_every_condition_against_a_conversion_has_an_example_that_stays_regular(row: Sidecar) -> None:
     convert = row.native.convert if row.native else None
     opted_out = [

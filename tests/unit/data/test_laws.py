@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import pytest
-
+from tests.support.each import each
 from tests.support.pods import FIXTURES, pods_in
 from tests.unit.data.test_examples import MATCHED, SIDECARS, identified
 
@@ -24,8 +23,8 @@ PROTECTED_QUIT_ORDER: Final = 99
 TRUE: Final = {"true", "True", "TRUE", "t", "T", "1"}
 """Go's words for true (strconv.ParseBool)."""
 
-each_row: Final = pytest.mark.parametrize("row", SIDECARS, ids=lambda row: row.id)
-each_match: Final = pytest.mark.parametrize("row", MATCHED, ids=lambda row: row.id)
+each_row: Final = each("row", SIDECARS, name=lambda row: row.id)
+each_match: Final = each("row", MATCHED, name=lambda row: row.id)
 
 
 def test_no_two_rows_have_one_id() -> None:

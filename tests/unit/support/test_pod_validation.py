@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.each import each
 from tests.support.oracles import pod_validation
 from tests.support.oracles.pod_schema import unknown_fields
 from tests.support.valid_pod import BASE, INIT, NATIVE, POD, PROXY, REMOVED, changed
@@ -457,7 +458,7 @@ def test_the_airflow_fixtures_are_there() -> None:
     assert len(real_reviews()) > 30
 
 
-@pytest.mark.parametrize("path", real_pods(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+@each("path", real_pods())
 def test_a_pod_that_airflow_sends_is_valid(path: Path) -> None:
     pod = json.loads(path.read_text())
 
