@@ -43,6 +43,7 @@ from webhook.core.remedy_line import MAX_LINE_CHARACTERS
 from webhook.core.review import MAX_WARNING_CHARACTERS
 
 if TYPE_CHECKING:
+    from tests.support.examples import Example
     from tests.support.json_object import JSONObject
     from webhook.core import ExplainedWord, Outcome, Remedy
 
@@ -254,6 +255,24 @@ def test_a_sidecar_that_nothing_can_end_is_left_out_by_its_injectors_own_switch(
     assert outcome.reason is reason
     assert (remedy.containers, yaml.safe_load(remedy.line)) == (("istio-proxy",), {"sidecar.istio.io/inject": "false"})
     assert (after.result, after.reason) == ("skipped", SkipReason.NOT_IN_MESH)
+
+
+SWITCHED_BY_POD: Final = {row.id: row for row in POLICY.catalogue.sidecars if row.injection_off}
+SWITCHED_OFF: Final = [one for one in EXAMPLES if one.row in SWITCHED_BY_POD and one.name == "typical"]
+
+
+@pytest.mark.parametrize("example", SWITCHED_OFF, ids=str)
+def test_a_sidecar_that_does_not_end_in_a_pod_of_sparks_is_left_out_by_its_rows_own_switch(example: Example) -> None:
+    pod = relabelled(example.pod, **(example.pod["metadata"].get("labels") or {}), spark_kubernetes_operator="True", spark_role="driver")
+    pod["metadata"]["labels"].pop("kubernetes_executor")
+    found = [
+        one for one in remedies(treat(pod, POLICY, UNKNOWN_CLUSTER), ContainerReason.CANNOT_BE_ENDED) if example.sidecar in one.containers
+    ]
+    row = SWITCHED_BY_POD[example.row or ""]
+    off = row.injection_off
+    assert off is not None
+
+    assert [yaml.safe_load(one.line) for one in found] == ([] if row.ends_by_itself else [{off.annotation or off.label: off.value}])
 
 
 FIXTURES: Final = [pod for folder in ("airflow-3.3.2-provider-10.25.0", "helm-chart") for _, pod in pods_in(folder)]
