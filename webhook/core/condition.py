@@ -135,10 +135,10 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
             return len(found) <= MAX_VALUE_CHARACTERS and glob(self.value).match(found) is not None
         if self.one_of or self.none_of:
             return is_word(found, self.one_of or self.none_of, any_case=self.any_case) == bool(self.one_of)
-        return not self._is_switched_off(container)
+        return self.flag is None or not self._is_switched_off(container)
 
     def _is_switched_off(self, container: Container | None) -> bool:
-        return self.flag is not None and container is not None and any(f"{self.flag}={word}" in container.distinct_words for word in NO)
+        return container is not None and any(f"{self.flag}={word}" in container.distinct_words for word in NO)
 
     @CachedProperty
     def _read(self) -> Callable[[Pod, Container | None], str | None]:

@@ -149,19 +149,25 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unless: tuple[Condition, ...] = ()
     any_name_with: tuple[Condition, ...] = ()
 
-    def could_fit(self, name: str, image: str) -> bool:
-        """Whether a container with this name and image is this sidecar in some pod."""
-        if len(name) > MAX_NAME_CHARACTERS or not (self.has_name(name) or self.any_name_with):
-            return False
-        return not self.markers or any(marker.image is None or image_matches(image, marker.image) for marker in self.markers)
+    def narrowed(self, name: str, image: str) -> Match | None:
+        """What a pod has to fulfil for a container with this name and image to be this sidecar; None: in no pod it is."""
+        if len(name) > MAX_NAME_CHARACTERS:
+            return None
+        has_name = self.has_name(name)
+        if not has_name and not self.any_name_with:
+            return None
+        markers = tuple([marker for marker in self.markers if marker.image is None or image_matches(image, marker.image)])
+        if self.markers and not markers:
+            return None
+        return Match((), markers, self.unless, () if has_name else self.any_name_with)
 
     def fits(self, pod: Pod, container: Container) -> bool:
-        """Whether this container, for which `could_fit` is true, is this sidecar."""
+        """Whether a container is this sidecar, where this is `narrowed` to its name and image."""
         if self.markers and not any_holds(self.markers, pod, container):
             return False
         if any_holds(self.unless, pod, container):
             return False
-        return not self.any_name_with or self.has_name(container.name) or any_holds(self.any_name_with, pod, container)
+        return not self.any_name_with or any_holds(self.any_name_with, pod, container)
 
     def has_name(self, name: str) -> bool:
         """Whether one of the names is this one."""
@@ -459,21 +465,17 @@ def locate(sidecar: Sidecar, pod: Pod, container: Container) -> FoundSidecar:
     """
     if sidecar.is_one_time(pod, container):
         return FoundSidecar(container.name, sidecar.id, None, None, None, sidecar.quit_order, ends_by_itself=True, is_one_time=True)
-    alive = _located(sidecar.alive, pod, container)
+    alive = None if sidecar.alive is None else sidecar.alive.locate(pod, container)
     is_mute = sidecar.alive is not None and alive is None
     return FoundSidecar(
         name=container.name,
         id=sidecar.id,
-        ready=None if is_mute else _located(sidecar.ready, pod, container),
+        ready=None if is_mute or sidecar.ready is None else sidecar.ready.locate(pod, container),
         alive=alive,
-        quit=_located(sidecar.quit, pod, container),
+        quit=None if sidecar.quit is None else sidecar.quit.locate(pod, container),
         quit_order=sidecar.quit_order,
         ends_by_itself=sidecar.ends_by_itself and (sidecar.match is None or sidecar.match.has_name(container.name)),
     )
-
-
-def _located(rule: EndpointRule | None, pod: Pod, container: Container) -> Endpoint | None:
-    return None if rule is None else rule.locate(pod, container)
 
 
 class Injectors(msgspec.Struct, frozen=True):
@@ -541,8 +543,8 @@ class Catalogue:
         return [hint for sidecar, hint in in_play if not beside_native or sidecar.wants_quit_hint(pod)]
 
     def _possible_rows(self, name: str, image: str) -> tuple[tuple[Sidecar, Match], ...]:
-        rows = ((sidecar, sidecar.match) for sidecar in self.sidecars if sidecar.match is not None)
-        return tuple((sidecar, match) for sidecar, match in rows if match.could_fit(name, image))
+        rows = [(sidecar, sidecar.match.narrowed(name, image)) for sidecar in self.sidecars if sidecar.match is not None]
+        return tuple([(sidecar, match) for sidecar, match in rows if match is not None])
 
 
 def _annotations_of(hints: list[InjectorHint]) -> frozenset[str] | None:

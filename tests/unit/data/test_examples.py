@@ -140,7 +140,8 @@ def identified(pod: JSONObject, name: str | None) -> list[str]:
 
 def identifies(row: Sidecar, pod: Pod, container: Container) -> bool:
     """Whether this row alone identifies the container."""
-    return row.match is not None and row.match.could_fit(container.name, container.image or "") and row.match.fits(pod, container)
+    match = row.match.narrowed(container.name, container.image or "") if row.match else None
+    return match is not None and match.fits(pod, container)
 
 
 def renamed(example: Example, name: str) -> JSONObject:
