@@ -101,7 +101,7 @@ class Conversion(msgspec.Struct, frozen=True):
 
     def after_conversion(self, facts: Facts) -> Facts:
         """The pod as it is afterwards."""
-        if not self.moves and not self.duplicates and not self.restored:
+        if not self.moves and not self.duplicates and not self.completions:
             return facts
         moved = {move.name for move in self.moves}
         left = tuple([sidecar for sidecar in facts.sidecars if sidecar.name not in moved and sidecar.name not in self.duplicates])

@@ -112,7 +112,8 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     mode = facts.options.mode or policy.mode
     may_convert = mode in MAY_CONVERT
     cluster = cluster.for_pod(facts.pod.spec)
-    uses_native = may_convert and cluster.is_native
+    is_native = cluster.is_native
+    uses_native = may_convert and is_native
     injectors = Injectors(policy.injectors, cluster.injectors)
     injector_annotations = _injector_annotations(facts, mode, policy.catalogue, injectors, uses_native=uses_native)
     is_out_of_mesh = _is_out_of_mesh(facts.pod)
@@ -131,7 +132,7 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
         annotations=_in_time(injector_annotations, conversion, facts) | conversion.annotations,
         wrap=wrap,
         conversion=conversion,
-        no_native=cluster.support if may_convert and (facts.sidecars or facts.others) and not cluster.is_native else None,
+        no_native=cluster.support if may_convert and (facts.sidecars or facts.others) and not is_native else None,
         uses_native=uses_native,
         may_wrap=wrap is not None or _may_wrap(facts, mode),
         restored=after.restored,
@@ -158,7 +159,7 @@ def skip_unread(pod: Pod) -> SkipReason | None:
         return SkipReason.MIRROR_POD
     if pod_origin(pod) is None:
         return SkipReason.SPARK_SUBMIT if pod.labels.get(names.SPARK_ROLE_LABEL) in names.SPARK_ROLES else SkipReason.NOT_AIRFLOW
-    all_names = [container.name for container in (*pod.spec.containers, *(pod.spec.initContainers or ()))]
+    all_names = [container.name for container in (*pod.spec.containers, *pod.init_containers)]
     if len(all_names) > MAX_CONTAINERS:
         return SkipReason.TOO_MANY_CONTAINERS
     if len("".join(all_names)) > MAX_NAME_CHARACTERS and max(map(len, all_names)) > MAX_NAME_CHARACTERS:
@@ -218,7 +219,7 @@ def _is_out_of_mesh(pod: Pod) -> bool:
 
 def _why_not_wrapped(facts: Facts, mode: Mode) -> Reason | None:
     """Why this pod keeps its command, entrypoint and shell aside; None: it is to be wrapped."""
-    if mode is Mode.LABEL_ONLY:
+    if mode in LABELS_AT_MOST:
         return Reason.LABEL_ONLY
     if not facts.sidecars:
         return _why_no_sidecar(facts)
@@ -227,7 +228,7 @@ def _why_not_wrapped(facts: Facts, mode: Mode) -> Reason | None:
     to_be_ended = [one for one in facts.sidecars if one.quit or not one.ends_by_itself]
     if not to_be_ended and no_two_wait(facts.sidecars):
         return Reason.UNKNOWN_CONTAINER if facts.others else Reason.ENDS_BY_ITSELF
-    if mode is Mode.NATIVE:
+    if mode not in MAY_WRAP:
         return Reason.NATIVE_ONLY
     return _why_no_wrapper_fits(facts) or _why_no_quit_helps(facts)
 

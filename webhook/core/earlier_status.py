@@ -21,10 +21,9 @@ class EarlierStatus(msgspec.Struct, frozen=True):
     sidecars: dict[str, str] = {}
     restored: tuple[str, ...] = ()
 
-    @property
-    def native(self) -> frozenset[str]:
-        """Names of the containers that were native (`webhook.core.container_end.ContainerEnd.NATIVE`)."""
-        return frozenset([name for name, end in self.sidecars.items() if end == "native"])
+    def was_native(self, name: str) -> bool:
+        """Whether this container was native (`webhook.core.container_end.ContainerEnd.NATIVE`)."""
+        return self.sidecars.get(name) == "native"
 
 
 NO_STATUS: Final = EarlierStatus()

@@ -10,13 +10,14 @@ from webhook.core import names
 from webhook.core.earlier_status import EarlierStatus, read_earlier_status
 from webhook.core.main_container import find_task_containers
 from webhook.core.origin import PodOrigin, pod_origin
-from webhook.core.pod import Pod
+from webhook.core.pod import Container, Pod
 from webhook.core.pod_options import InvalidAnnotations, PodOptions, read_pod_options
 from webhook.core.sidecar import FoundSidecar, Sidecar, locate
 from webhook.core.wrapper import Argv, original_argv
 
 if TYPE_CHECKING:
-    from webhook.core.pod import Container
+    from collections.abc import Iterable
+
     from webhook.core.sidecar import Catalogue
 
 
@@ -29,6 +30,7 @@ class Facts(msgspec.Struct, frozen=True):
         options: The pod options: the user's annotations for this webhook.
         invalid_annotations: Those that are ignored.
         main: Index of the task's container in ``spec.containers``; None: it could not be identified.
+        main_container: The task's container.
         argv: The main container's own command and args, without this webhook's wrapper.
         sidecars: Known sidecars among the regular containers, in the order of their quit requests.
         native_sidecars: Names of known sidecars that are native already.
@@ -46,6 +48,7 @@ class Facts(msgspec.Struct, frozen=True):
     options: PodOptions
     invalid_annotations: InvalidAnnotations
     main: int | None
+    main_container: Container | None
     argv: Argv
     sidecars: tuple[FoundSidecar, ...]
     native_sidecars: tuple[str, ...]
@@ -56,18 +59,12 @@ class Facts(msgspec.Struct, frozen=True):
     restored: tuple[str, ...] = ()
     placeholders: tuple[str, ...] = ()
 
-    @property
-    def main_container(self) -> Container | None:
-        """The task's container."""
-        return None if self.main is None else self.pod.spec.containers[self.main]
-
 
 def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
     """Read a pod."""
     options, bad = read_pod_options(pod.annotations)
-    rows = {container.name: _sidecar_of(pod, container, options, catalogue) for container in pod.spec.containers}
-    known = {name: row for name, row in rows.items() if row is not None}
-    task = find_task_containers(pod, options, rows)
+    known = _known(pod, pod.spec.containers, options, catalogue)
+    task = find_task_containers(pod, options, known)
     container = None if task.main is None else pod.spec.containers[task.main]
     before = read_earlier_status(pod.annotations)
     native = _native(pod, options, catalogue)
@@ -79,6 +76,7 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
         options=options,
         invalid_annotations=InvalidAnnotations((*bad.named, *task.invalid), bad.more) if task.invalid else bad,
         main=task.main,
+        main_container=container,
         argv=Argv(None) if container is None else original_argv(container.command, container.args),
         sidecars=_found(pod, known, task.main, placeholders),
         native_sidecars=tuple(native),
@@ -89,6 +87,11 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
         restored=tuple([name for name in native if name in before.restored]),
         placeholders=tuple(placeholders),
     )
+
+
+def _known(pod: Pod, containers: Iterable[Container], options: PodOptions, catalogue: Catalogue) -> dict[str, Sidecar]:
+    """The catalogue's row of each known one of these containers, by its name."""
+    return {one.name: row for one in containers if (row := _sidecar_of(pod, one, options, catalogue)) is not None}
 
 
 def _sidecar_of(pod: Pod, container: Container, options: PodOptions, catalogue: Catalogue) -> Sidecar | None:
@@ -114,10 +117,8 @@ def _found(pod: Pod, known: dict[str, Sidecar], main: int | None, placeholders: 
 
 
 def _native(pod: Pod, options: PodOptions, catalogue: Catalogue) -> dict[str, Sidecar]:
-    if not pod.spec.initContainers:
-        return {}
-    natives = [one for one in pod.spec.initContainers if one.is_native_sidecar]
-    return {one.name: row for one in natives if (row := _sidecar_of(pod, one, options, catalogue)) is not None}
+    natives = [one for one in pod.init_containers if one.is_native_sidecar]
+    return _known(pod, natives, options, catalogue) if natives else {}
 
 
 def _unmarked(pod: Pod, options: PodOptions, catalogue: Catalogue, before: EarlierStatus) -> dict[str, Sidecar]:
@@ -128,7 +129,7 @@ def _unmarked(pod: Pod, options: PodOptions, catalogue: Catalogue, before: Earli
     """
     found = {}
     for init in pod.init_containers:
-        if init.restartPolicy is None and (init.has_native_fields or init.name in before.native):
+        if init.restartPolicy is None and (init.has_native_fields or before.was_native(init.name)):
             row = _sidecar_of(pod, init, options, catalogue)
             if row is not None and row.native is not None and not row.is_placeholder(pod, init) and not row.is_one_time(pod, init):
                 found[init.name] = row

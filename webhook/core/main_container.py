@@ -81,10 +81,10 @@ class TaskContainers(msgspec.Struct, frozen=True):
     invalid: tuple[InvalidAnnotation, ...] = ()
 
 
-def find_task_containers(pod: Pod, options: PodOptions, rows: dict[str, Sidecar | None]) -> TaskContainers:
-    """Find them; ``rows`` says by name which container is a known sidecar."""
+def find_task_containers(pod: Pod, options: PodOptions, rows: dict[str, Sidecar]) -> TaskContainers:
+    """Find them; ``rows`` are those of the known sidecars, by the container's name."""
     order = pod.spec.container_names
-    possible = [container for container in pod.spec.containers if _is_possible(pod, container, rows[container.name])]
+    possible = [container for container in pod.spec.containers if _is_possible(pod, container, rows.get(container.name))]
     names = [container.name for container in possible]
     wanted = options.main_container
     is_valid = wanted is None or wanted in names or _may_be_named(rows.get(wanted), options)
@@ -94,9 +94,10 @@ def find_task_containers(pod: Pod, options: PodOptions, rows: dict[str, Sidecar 
     if options.outlives_task:
         outlasting, more = _outlasting(names, options.outlives_task, named)
         possible = [container for container in possible if container.name not in outlasting]
+        names = [container.name for container in possible]
         invalid += more
     found = named or (BASE_CONTAINER if BASE_CONTAINER in names else _main_of(pod, possible, rows))
-    others = tuple([container.name for container in possible if rows[container.name] is None and container.name != found])
+    others = tuple([name for name in names if name not in rows and name != found])
     return TaskContainers(None if found is None else order.index(found), outlasting, others, tuple(invalid))
 
 
@@ -116,10 +117,10 @@ def _outlasting(names: list[str], wanted: frozenset[str], main: str | None) -> t
     return found, (InvalidAnnotation(OUTLIVES_TASK_ANNOTATION, f"unknown containers beside the task's: {', '.join(possible)}"),)
 
 
-def _main_of(pod: Pod, possible: list[Container], rows: dict[str, Sidecar | None]) -> str | None:
+def _main_of(pod: Pod, possible: list[Container], rows: dict[str, Sidecar]) -> str | None:
     """The one that is identified; None: none is. A container of a sidecar's own image is the task only where a mark says so."""
     names = [container.name for container in possible]
-    known = [name for name, row in rows.items() if row is not None and row.has_any_name and name not in names]
+    known = [name for name, row in rows.items() if row.has_any_name and name not in names]
     markable = [container for container in pod.spec.containers if container.name in (*names, *known)]
     for mark in MARKS:
         marked = [container.name for container in markable if mark(pod, container)]

@@ -381,12 +381,12 @@ class Pod(msgspec.Struct, frozen=True, dict=True):
     metadata: Metadata
     spec: PodSpec
 
-    @property
+    @CachedProperty
     def labels(self) -> dict[str, str]:
         """Its labels; empty where there are none."""
         return self.metadata.labels or {}
 
-    @property
+    @CachedProperty
     def annotations(self) -> dict[str, str]:
         """Its annotations; empty where there are none."""
         return self.metadata.annotations or {}

@@ -178,7 +178,7 @@ def render_review(uid: str, operations: tuple[Operation, ...] = (), warnings: tu
     if operations:
         response["patchType"] = "JSONPatch"
         # Base64 holds nothing that JSON escapes, so its 15 KB need not be searched again.
-        response["patch"] = msgspec.Raw(b'"' + pybase64.b64encode(to_json(operations)) + b'"')
+        response["patch"] = msgspec.Raw(b'"%b"' % pybase64.b64encode(to_json(operations)))
     if warnings:
         most = MAX_CHARACTERS_OF_ALL_WARNINGS // len(warnings)
         response["warnings"] = [warning_text(warning)[:most] for warning in warnings]

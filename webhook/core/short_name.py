@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 MAX_LABEL_CHARACTERS: Final = 63
 """https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"""
 
+OTHER_NAME_LABELS: Final = tuple([key for key in NAME_LABELS if key != CANONICAL_NAME])
+
 _LABEL_VALUE: Final = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?", re.ASCII)
 _NOT_IN_LABEL: Final = re.compile(r"[^-A-Za-z0-9_.]+", re.ASCII)
 _HASH_CHARACTERS: Final = 8
@@ -82,15 +84,15 @@ def short_name_labels(pod: Pod, policy: ShortNamePolicy) -> dict[str, str]:
 
 def _other_name(labels: dict[str, str]) -> str | None:
     """The name the user gave in another label than the canonical one, by Istio's own precedence."""
-    for key in NAME_LABELS:
-        if key != CANONICAL_NAME and labels.get(key):
+    for key in OTHER_NAME_LABELS:
+        if labels.get(key):
             return labels[key]
     return None
 
 
 def _is_given(pod: Pod, canonical: str) -> bool:
     is_injected = "sidecar.istio.io/status" in pod.annotations
-    return is_label_value(canonical) and not (is_injected and _is_istio_default(pod, canonical))
+    return not (is_injected and _is_istio_default(pod, canonical)) and is_label_value(canonical)
 
 
 def _is_istio_default(pod: Pod, value: str) -> bool:
