@@ -121,7 +121,7 @@ def run(demo_pod: DemoPod, pod: dict[str, Any], agent: StandInIstioAgent) -> boo
     moments += [(time.monotonic(), f"the task prints: {line.rstrip()}") for line in task.stdout or ()]
     code = task.wait()
     moments.append((time.monotonic(), f"the main container ends with exit code {code}, as its task did"))
-    moments.append((time.monotonic(), f"the proxy ends with exit code {agent.wait_exit(5)}, as requested"))
+    moments.append((time.monotonic(), f"the proxy ends with exit code {agent.wait_exit(60)}, as requested"))
     sent = [event for event in agent.events if event.name == "request"]
     requests = [(event.at, f"the wrapper sends {event.method} {event.path} to the proxy") for event in sent]
     for at, what in sorted(moments + first_and_last(requests)):

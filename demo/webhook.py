@@ -52,7 +52,7 @@ class DemoWebhook:
 
     def review(self, body: bytes) -> dict[str, Any]:
         """Send one AdmissionReview over verified TLS, and return the answer."""
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.trust, timeout=10)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.trust, timeout=60)
         connection.request("POST", "/mutate?timeout=10s", body, {"Content-Type": "application/json"})
         answer: dict[str, Any] = json.loads(connection.getresponse().read())
         connection.close()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAMESPACE: Final = "registration"
 CONFLICT: Final = 409
-NOTICE_SECONDS: Final = 30
+NOTICE_SECONDS: Final = 60
 """An API server uses a new configuration after a second or so, without a sign of it (Kubernetes docs, dynamic admission control)."""
 
 

@@ -8,7 +8,7 @@ import sys
 
 
 def test_the_demo_shows_two_pods_that_end_with_the_code_of_their_task() -> None:
-    done = subprocess.run([sys.executable, "-m", "demo"], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-m", "demo"], capture_output=True, text=True, check=False, timeout=120)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LABEL: Final = "native-webhook"
 """The label by which a namespace selects one of these webhooks."""
 
-READ_SECONDS: Final = 30
+READ_SECONDS: Final = 60
 """Longer than such a webhook takes to read its cluster's state once."""
 
 UNWATCHED: Final = {"NATIVE_SIDECARS": NativeSwitch.ON.value}

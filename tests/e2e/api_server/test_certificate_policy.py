@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RELEASE: Final = "a-limited"
 ITSELF: Final = f"system:serviceaccount:{NAME}:{RELEASE}"
 MERGE: Final = "application/merge-patch+json"
-SECONDS: Final = 30
+SECONDS: Final = 60
 OK: Final = 200
 REFUSED: Final = 422
 CA_BUNDLE: Final = "Zmlyc3Q="

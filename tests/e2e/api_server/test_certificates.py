@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     Bundle = tuple[x509.Certificate, ...]
 
-SECONDS: Final = 20
+SECONDS: Final = 60
 CLIENTS: Final = 2
 SHORT: Final = Lifetimes(
     authority=timedelta(seconds=30), leaf=timedelta(seconds=8), propagation=timedelta(seconds=3), grace=timedelta(seconds=2)

@@ -325,7 +325,7 @@ def test_a_webhook_that_does_not_answer_in_time_is_given_up(contract: Contract, 
 
     assert is_outcome(response, outcome)
     assert "added" not in response.text
-    assert HURRIED_SECONDS <= time.monotonic() - began < SECONDS
+    assert HURRIED_SECONDS <= time.monotonic() - began < HELD_SECONDS
 
 
 NATIVE: Final = {"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}

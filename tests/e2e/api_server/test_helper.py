@@ -31,7 +31,7 @@ IMAGE: Final = "registry.example/busybox:1"
 PODS: Final = dict(pods_in("", "kpo_template_multi.json"))
 """Those with a task of which nobody knows whether its image has a shell."""
 
-SECONDS: Final = 10
+SECONDS: Final = 60
 CREATED: Final = 201
 
 RESTRICTED: Final = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 STRICT: Final = {"dryRun": "All", "fieldValidation": "Strict"}
 STAND_INS: Final = Path(__file__).with_name("stand_in_definitions.yaml")
-SECONDS: Final = 30
+SECONDS: Final = 60
 NEWEST: Final = "1.34.0"
 RESTRICTED: Final[Mapping[str, str]] = yaml.safe_load(NAMESPACE.read_text("utf-8"))["metadata"]["labels"]
 _numbers = itertools.count()

@@ -48,7 +48,7 @@ REFUSED: Final[tuple[str, JSONObject]] = "refused", {}
 
 DUPLICATE: Final = 'name: Duplicate value: "istio-proxy"'
 
-SOON_SECONDS: Final = 10
+SOON_SECONDS: Final = 60
 """After a change, until a webhook that reads each second has noticed it."""
 
 UNREADABLE: Final = SimulatedIstio("latest", is_obeying=False)

@@ -35,7 +35,7 @@ CREATED: Final = 201
 NOT_CALLED: Final = 500
 CLIENTS: Final = 4
 TIMEOUT_SECONDS: Final = 2
-SECONDS: Final = 10
+SECONDS: Final = 60
 
 
 def message_of(response: httpx.Response) -> str:
@@ -125,7 +125,7 @@ def test_a_webhook_that_is_frozen_costs_its_timeout(api_server: Level, policy: s
 
         assert response.status_code == status
         assert STATUS_ANNOTATION not in response.text
-        assert TIMEOUT_SECONDS <= took < SECONDS
+        assert TIMEOUT_SECONDS <= took < 10 * TIMEOUT_SECONDS
         assert here.is_patched()
 
 

@@ -43,7 +43,7 @@ AFTER: Final = "zzz-injector"
 
 FOLDERS: Final = ("airflow-3.3.2-provider-10.25.0", "helm-chart/chart-1.19.0-kubernetes")
 PODS: Final = {path: pod for folder in FOLDERS for path, pod in pods_in(folder) if not expected(path)[1].startswith("skipped")}
-SECONDS: Final = 10
+SECONDS: Final = 60
 """Within which an API server takes up a LimitRange."""
 
 _numbers = itertools.count()

@@ -48,8 +48,8 @@ def test_a_run_that_is_killed_leaves_no_process_and_no_link_and_the_next_one_cle
         assert killed.stdout
         number, inside = killed.stdout.readline().split()
         killed.send_signal(signal.SIGKILL)
-    until(lambda: not Path(f"/proc/{inside}").exists(), "what ran inside is dead", 20)
-    until(lambda: not link(int(number)).exists(), "the link is gone", 20)
+    until(lambda: not Path(f"/proc/{inside}").exists(), "what ran inside is dead", 60)
+    until(lambda: not link(int(number)).exists(), "the link is gone", 60)
     assert not slot.held(int(number))
     assert host() == before
     again = Machine()

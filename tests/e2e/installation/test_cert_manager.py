@@ -46,7 +46,7 @@ RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 ISSUER: Final = {"kind": "ClusterIssuer", "name": "corp"}
 BY_ISSUER: Final = {**SOURCE, "certManager": {"issuerRef": ISSUER}}
 
-SIGNED_SECONDS: Final = 30
+SIGNED_SECONDS: Final = 60
 MOUNTED_SECONDS: Final = 180
 """A kubelet reads the Secrets of an unchanged pod every 60 to 90 s, and the webhook its files every 10 s."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.node.namespace import PodNamespace
 
-GRACE_SECONDS: Final = 30
+GRACE_SECONDS: Final = 60
 NEVER_READY: Final = {"proxy.istio.io/config": '{"discoveryAddress": "127.0.0.1:9"}'}
 
 

@@ -32,7 +32,7 @@ CONFIGURATIONS: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookco
 ISTIO: Final = "istio-sidecar-injector"
 BY_NAMESPACE: Final = "namespace.sidecar-injector.istio.io"
 COMES_AGAIN: Final = {"istio-comes-again": "enabled"}
-NOTICE_SECONDS: Final = 30
+NOTICE_SECONDS: Final = 60
 
 OF_THE_SERVER: Final = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation")
 """Metadata that no client sends."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 USER: Final = "airflow-sidecar-webhook"
-READ_SECONDS: Final = 30
+READ_SECONDS: Final = 60
 
 CHECK_SECONDS: Final = "1"
 """Between two reads of the installed injectors; short, so that a test that adds one does not wait for a minute."""
