@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from webhook.server import body_limit
 from webhook.server.body_limit import BodyLimit, BodyLimits
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
-LIMITS = BodyLimits(max_bytes=10, max_buffered_bytes=15, read_seconds=0.05)
+LIMITS = BodyLimits(max_bytes=10, max_buffered_bytes=15, read_seconds=0.05, review_seconds=0.05)
 GONE: Message = {"type": "http.disconnect"}
 
 
@@ -57,10 +56,9 @@ class Exchange:
     application: Application = field(default_factory=Application)
     refused: list[tuple[int, str]] = field(default_factory=list)
     sent: list[Message] = field(default_factory=list)
-    seconds_of_work: float = 0.0
 
     def __post_init__(self) -> None:
-        self.limit = BodyLimit(self.application, LIMITS, lambda status, problem: self.refused.append((status, problem)), lambda: 2)
+        self.limit = BodyLimit(self.application, LIMITS, lambda status, problem: self.refused.append((status, problem)))
         self.application.limit = self.limit
 
     def run(self, messages: Sequence[Message], headers: Sequence[tuple[bytes, bytes]] = (), kind: str = "http") -> None:
@@ -73,8 +71,6 @@ class Exchange:
         async def send(message: Message) -> None:
             self.sent.append(message)
 
-        if self.seconds_of_work:
-            self.limit.large_reviews.took(self.seconds_of_work)
         scope = {"type": kind, "method": "POST", "headers": list(headers)}
         await self.limit(scope, receive, send)
 
@@ -155,21 +151,6 @@ def test_what_others_hold_counts_and_the_refused_body_does_not_stay() -> None:
     assert exchange.refused == [(503, "too many requests at once")]
     assert {(b"connection", b"close"), (b"retry-after", b"1")} <= set(exchange.sent[0]["headers"])
     assert exchange.limit.buffered == 6
-
-
-def test_a_large_body_whose_turn_does_not_come_in_time_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body_limit, "LARGE_BYTES", 4)
-    monkeypatch.setattr(body_limit, "WAIT_SECONDS", 0.01)
-    exchange = Exchange(seconds_of_work=1.0)
-    exchange.run([_part(b"01234", last=True), GONE])
-    assert exchange.refused == [(503, "too many requests at once")]
-    assert exchange.is_empty
-
-
-def test_a_small_body_does_not_wait_for_the_turns_of_large_ones() -> None:
-    exchange = Exchange(seconds_of_work=1.0)
-    exchange.run([_part(b"01234", last=True), GONE])
-    assert exchange.status == 204
 
 
 def test_an_application_that_fails_leaves_nothing_behind() -> None:

@@ -10,6 +10,7 @@ the peer with the most connections, and never one of a peer with fewer than the 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,13 @@ class ConnectionLimits:
     Args:
         total: All its connections.
         per_peer: Those from one address.
+        unread: Those whose client has not read a response.
 
     """
 
     total: int
     per_peer: int
+    unread: int
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +58,7 @@ class Connections:
         self.limits = limits
         self._displaced = displaced
         self._by_peer: dict[str, dict[OpenConnection, None]] = {}
+        self._unread: dict[OpenConnection, None] = {}
         self._total = 0
 
     def __len__(self) -> int:
@@ -82,6 +86,7 @@ class Connections:
         if connection not in of_peer:
             return
         del of_peer[connection]
+        self._unread.pop(connection, None)
         self._total -= 1
         if not of_peer:
             del self._by_peer[connection.peer]
@@ -93,6 +98,17 @@ class Connections:
         if connection in of_peer:
             del of_peer[connection]
             of_peer[connection] = None
+
+    def is_unread(self, connection: OpenConnection) -> None:
+        """A connection's client has not read its response; where there are too many, close the oldest of the peer with the most."""
+        self._unread[connection] = None
+        if len(self._unread) > self.limits.unread:
+            ((largest, _count),) = Counter(one.peer for one in self._unread).most_common(1)
+            self._close(next(one for one in self._unread if one.peer == largest))
+
+    def was_read(self, connection: OpenConnection) -> None:
+        """The client of a connection has read its response after all."""
+        self._unread.pop(connection, None)
 
     def _make_room(self, peer: str) -> bool:
         of_peer = self._by_peer.get(peer, {})
@@ -109,7 +125,10 @@ class Connections:
         oldest = next((connection for connection in connections if not connection.is_busy), None)
         if oldest is None:
             return False
-        self.remove(oldest)
-        self._displaced()
-        oldest.close()
+        self._close(oldest)
         return True
+
+    def _close(self, connection: OpenConnection) -> None:
+        self.remove(connection)
+        self._displaced()
+        connection.close()

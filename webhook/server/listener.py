@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from webhook.server.client_hello import has_client_hello
+from webhook.server.shared_read_buffer import SharedReadBuffer
 from webhook.server.turns import Turns
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Listener:
         protocol = self._make_protocol(connection)
         # Whatever the other side sends instead of a handshake, and if it sends nothing, uvloop closes the connection and says so here.
         with suppress(OSError):
-            await self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._tls_arguments())
+            await self._loop.connect_accepted_socket(lambda: SharedReadBuffer(protocol), accepted, **self._tls_arguments())
         return protocol.is_connected
 
     def _tls_arguments(self) -> dict[str, Any]:

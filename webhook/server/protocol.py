@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from webhook.server.connections import Connections, OpenConnection
+    from webhook.server.deadlines import Deadlines
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """The API server sends a few hundred bytes of headers, more with tracing."""
@@ -32,10 +34,6 @@ An idle connection keeps buffers of about the largest size that they had."""
 
 ABORT: Final = "airflow-sidecar-webhook.abort"
 """The extension of the ASGI scope with a function that closes the connection at once, without sending what waits."""
-
-
-IS_UNREAD: Final = "airflow-sidecar-webhook.is-unread"
-"""The extension with a function that says whether so much is not read by the client that the next response has to wait."""
 
 
 class ExcessError(Exception):
@@ -60,67 +58,121 @@ class _FlowControl(FlowControl):
             super().resume_reading()
 
 
+class _JoinedWrites:
+    """Writes the head of a response together with its body: one TLS record, one system call and one packet less.
+
+    It is the transport of one request. What is written before the response has begun (100 Continue) is no head.
+    """
+
+    __slots__ = ("_cycle", "_has_begun", "_head", "_transport", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
+        self._transport, self._cycle = transport, cycle
+        self._head: bytes | None = None
+        self._has_begun = False
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Write; the head waits for what comes next."""
+        if self._has_begun or not self._cycle.response_started:
+            self._transport.write(data)
+        elif self._head is None:
+            self._head = data
+        else:
+            head, self._head, self._has_begun = self._head, None, True
+            self._transport.write(head + data)
+
+    def flush(self) -> None:
+        """Write a head that nothing follows: the response to HEAD."""
+        if self._head is not None:
+            self.write(b"")
+
+    def close(self) -> None:
+        """Close the connection when everything is written."""
+        self.flush()
+        self._transport.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolDeadlines:
+    """The deadlines of all connections of one port.
+
+    Args:
+        reads: For a head to arrive, and for a response to be read that its client has not read.
+        idle: For the next request to begin after a response.
+
+    """
+
+    reads: Deadlines
+    idle: Deadlines
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Closes a connection whose request has a head that exceeds the deadline, the size or the number of fields, or trailers as large.
 
-    It also closes a connection that sends more and more requests without waiting for responses: uvicorn would queue them.
+    It also closes a connection that sends more and more requests without waiting for responses: uvicorn would queue them. The request
+    behind a response that its client has not read waits, and nothing more is read.
 
-    The deadline of the first head starts with the connection; between requests uvicorn's own keep-alive timeout applies.
+    The deadline of the first head starts with the connection. uvicorn's own keep-alive timer, one for each response, is not used.
     """
 
-    def __init__(self, connections: Connections, connection: OpenConnection, head_seconds: float, **uvicorns: Any) -> None:
-        """Expect the first head of this connection. ``head_seconds`` is the deadline for a head; the rest is uvicorn's."""
+    def __init__(self, connections: Connections, connection: OpenConnection, deadlines: ProtocolDeadlines, **uvicorns: Any) -> None:
+        """Expect the first head of this connection. The first three arguments are those of its port; the rest is uvicorn's."""
         super().__init__(**uvicorns)
         self._connections = connections
         self._connection = connection
-        self._head_seconds = head_seconds
+        self._reads, self._idle = deadlines.reads, deadlines.idle
         self.is_connected = False
         self._answered: RequestResponseCycle | None = None
+        self._writes: _JoinedWrites | None = None
+        self._is_idle = False
+        self._is_unread = False
         self._head_is_open = True
         self._message_is_open = True
         self._bytes_without_body = 0
         self._fields = 0
-        self._head_timer: asyncio.TimerHandle | None = None
         self._extensions: dict[str, dict[object, object]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the deadline of the first head."""
         self.is_connected = True
         self._connection.close = transport.abort
-        self._extensions = {ABORT: {"call": transport.abort}, IS_UNREAD: {"call": lambda: self.flow.write_paused}}
+        self._extensions = {ABORT: {"call": transport.abort}}
         super().connection_made(transport)
         self.flow = _FlowControl(transport, self.pipeline)
         transport.set_write_buffer_limits(TLS_BUFFER_BYTES)
         if self.scheme == "https":
             # Only uvloop's TLS has a buffer for what it reads.
             transport.set_read_buffer_limits(TLS_BUFFER_BYTES)  # type: ignore[attr-defined]
-        self._head_timer = self.loop.call_later(self._head_seconds, self._close)
+        self._reads.start(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the deadline, and count the connection no more."""
+        """Stop the deadlines, which would hold what the connection holds, and count it no more."""
         self._connections.remove(self._connection)
         # uvicorn does this for the request that arrived last, which is not the one that is being answered where requests are pipelined.
         if self._answered is not None and not self._answered.response_complete:
             self._answered.disconnected = True
             self._answered.message_event.set()
-        self._stop_timer()
-        # uvicorn cancels it only where the other side has closed in order: else it would keep 30 KB for as long as it runs.
-        self._unset_keepalive_if_required()
+        self._reads.stop(self)
+        self._idle.stop(self)
+        self._is_unread = False
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        """Feed the parser, then check the limits of what is incomplete."""
-        if self.timeout_keep_alive_task is not None:
-            # The first byte after a response ends uvicorn's keep-alive timeout, even if it is a blank line, which begins no message.
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Feed the parser, which copies what it passes on; then check the limits of what is incomplete."""
+        if self._is_idle:
+            # The first byte after a response ends the idle time, even if it is a blank line, which begins no message.
+            self._is_idle = False
+            self._idle.stop(self)
             self._begin_head()
         self._bytes_without_body += len(data)
-        super().data_received(data)
+        super().data_received(data)  # type: ignore[arg-type]
         if not self._message_is_open:
             return
         if self._bytes_without_body > MAX_HEAD_BYTES:
             self.transport.abort()
-        elif self._head_is_open and self._head_timer is None:
-            self._head_timer = self.loop.call_later(self._head_seconds, self._close)
+        elif self._head_is_open and self not in self._reads:
+            self._reads.start(self)
 
     def on_message_begin(self) -> None:
         """A head starts."""
@@ -141,7 +193,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """A head is complete."""
         self._head_is_open = False
         self._bytes_without_body = 0
-        self._stop_timer()
+        self._reads.stop(self)
         super().on_headers_complete()
         if len(self.pipeline) > MAX_PIPELINED:
             self._refuse()
@@ -160,12 +212,54 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """A response is written: the connection is idle, unless another request waits in it."""
+        self.server_state.total_requests += 1
+        if self._writes is not None:
+            self._writes.flush()
         if not self.pipeline:
             self._connections.idle(self._connection)
-        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if self.flow.write_paused:
+            self._wait_for_reader()
+        else:
+            self._expect_request()
+
+    def resume_writing(self) -> None:
+        """The client has read enough."""
+        super().resume_writing()
+        if self._is_unread:
+            self._is_unread = False
+            self._reads.stop(self)
+            self._connections.was_read(self._connection)
+            self._expect_request()
+
+    def expire(self) -> None:
+        """Close a connection whose client took too long, at once where it does not read what would have to be sent."""
+        if self._is_unread:
+            self.transport.abort()
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _wait_for_reader(self) -> None:
+        """Read nothing, and begin no review, until the client has read the last response."""
+        self._is_unread = True
+        self.flow.pause_reading()
+        self._reads.start(self)
+        self._connections.is_unread(self._connection)
+
+    def _expect_request(self) -> None:
+        """Serve the request that waits, or start the idle time."""
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._is_idle = True
+            self._idle.start(self)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle
+        self._writes = _JoinedWrites(self.transport, cycle)
+        cycle.transport = self._writes  # type: ignore[assignment]
         super()._start_asgi_task(cycle, app)
 
     def _begin_head(self) -> None:
@@ -175,13 +269,3 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self) -> NoReturn:
         self.transport.abort()
         raise ExcessError
-
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _close(self) -> None:
-        self._stop_timer()
-        if not self.transport.is_closing():
-            self.transport.close()

@@ -16,6 +16,7 @@ from webhook.server.app import create_app
 from webhook.server.body_limit import BodyLimit, BodyLimits
 from webhook.server.cluster_watch import ClusterWatch
 from webhook.server.connections import ConnectionLimits, Connections
+from webhook.server.deadlines import Deadlines
 from webhook.server.descriptors import descriptors_for_connections
 from webhook.server.drain import Drain
 from webhook.server.file_certificate_source import FileCertificateSource
@@ -25,7 +26,9 @@ from webhook.server.json_log import log_to_stdout
 from webhook.server.listener import Listener
 from webhook.server.metrics import Metrics
 from webhook.server.observation import Observation
-from webhook.server.protocol import BoundedProtocol
+from webhook.server.part_turns import PartTurns
+from webhook.server.protocol import BoundedProtocol, ProtocolDeadlines
+from webhook.server.review_turns import ReviewTurns
 from webhook.server.self_test import self_test
 from webhook.settings import SettingsError
 
@@ -46,11 +49,17 @@ LOG = logging.getLogger("webhook.serve")
 SHUTDOWN_SECONDS: Final = 10
 """The API server's default timeout for one call: it waits no longer for a response."""
 
-MAX_HEALTH_CONNECTIONS: Final = ConnectionLimits(total=64, per_peer=16)
+REVIEW_SECONDS: Final = 10.0
+"""The same for a review with the wait for its turn; and for a scrape, by Prometheus's default."""
+
+MAX_HEALTH_CONNECTIONS: Final = ConnectionLimits(total=64, per_peer=16, unread=16)
 """The kubelet opens one for each probe, and Prometheus keeps one."""
 
-HEALTH_BODIES: Final = BodyLimits(max_bytes=1024, max_buffered_bytes=8 * 1024 * 1024, read_seconds=5.0)
-"""No request to the health port needs a body; the buffer is for the responses. A scrape waits 10 s for its response by default."""
+HEALTH_BODIES: Final = BodyLimits(max_bytes=1024, max_buffered_bytes=8 * 1024 * 1024, read_seconds=5.0, review_seconds=REVIEW_SECONDS)
+"""No request to the health port needs a body; the buffer is for the responses."""
+
+UNREAD_BYTES: Final = 256 * 1024
+"""What a connection takes whose client does not read: the share of `max_buffered_bytes` that decides how many there may be."""
 
 HEALTH_KEEP_ALIVE_SECONDS: Final = 5
 """Prometheus scrapes every 15 s or less often, and opens a new connection without a loss."""
@@ -62,7 +71,7 @@ class _UvicornServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, connections: Connections, read_seconds: float, context: ssl.SSLContext | None) -> None:
         super().__init__(config)
         self._connections = connections
-        self._read_seconds = read_seconds
+        self._deadlines = ProtocolDeadlines(Deadlines(read_seconds), Deadlines(config.timeout_keep_alive))
         self._is_tls = context is not None
         self._listener = Listener(connections, self._make_protocol, read_seconds, context)
 
@@ -70,7 +79,7 @@ class _UvicornServer(uvicorn.Server):
         return BoundedProtocol(
             self._connections,
             connection,
-            self._read_seconds,
+            self._deadlines,
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
@@ -167,8 +176,8 @@ class _Service:
         if webhook < settings.max_connections:
             LOG.warning("few descriptors", extra={"fields": {"max_connections": webhook, "wanted": settings.max_connections}})
         return (
-            ConnectionLimits(webhook, min(settings.max_connections_per_peer, webhook)),
-            ConnectionLimits(health, min(MAX_HEALTH_CONNECTIONS.per_peer, health)),
+            ConnectionLimits(webhook, min(settings.max_connections_per_peer, webhook), settings.max_buffered_bytes // UNREAD_BYTES),
+            ConnectionLimits(health, min(MAX_HEALTH_CONNECTIONS.per_peer, health), MAX_HEALTH_CONNECTIONS.unread),
         )
 
     def _connections(self, limits: ConnectionLimits, port: str) -> Connections:
@@ -182,10 +191,10 @@ class _Service:
         view = self.cluster.view
         app = create_app(policy, lambda: view.current, observation, settings.on_fault)
         connections = self._connections(limits, "https")
-        bodies = BodyLimits(settings.max_body_bytes, settings.max_buffered_bytes, settings.read_seconds)
-        limited = BodyLimit(app, bodies, observation.refused, lambda: connections.peers)
+        bodies = BodyLimits(settings.max_body_bytes, settings.max_buffered_bytes, settings.read_seconds, REVIEW_SECONDS)
+        limited = BodyLimit(ReviewTurns(app, lambda: connections.peers), bodies, observation.refused)
         self.metrics.in_flight.set_function(lambda: limited.in_flight)
-        self.drain = Drain(limited)
+        self.drain = Drain(PartTurns(limited))
         config = self._config(self.drain, settings.keep_alive_seconds)
         return _UvicornServer(config, connections, settings.read_seconds, self.certificate.context())
 
@@ -193,7 +202,8 @@ class _Service:
         app = create_health_app(self.metrics, self._unready_reason)
         connections = self._connections(limits, "health")
         refused = self.metrics.refused
-        limited = BodyLimit(app, HEALTH_BODIES, lambda status, _problem: refused.labels(str(status)).inc(), lambda: connections.peers)
+        turns = ReviewTurns(app, lambda: connections.peers)
+        limited = BodyLimit(turns, HEALTH_BODIES, lambda status, _problem: refused.labels(str(status)).inc())
         config = self._config(limited, HEALTH_KEEP_ALIVE_SECONDS)
         return _UvicornServer(config, connections, HEALTH_BODIES.read_seconds, None)
 

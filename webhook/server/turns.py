@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LARGE_BYTES: Final = 64 * 1024
+"""A body from this size on is large. A task pod's review has some 20 KB."""
+
 MAX_PAUSE_SECONDS: Final = 3.0
 """Whatever the work took: what waits behind it shall have its turn before its client gives up."""
 

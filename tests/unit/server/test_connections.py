@@ -15,7 +15,7 @@ class CrowdedPort:
     displaced: int = 0
 
     def __post_init__(self) -> None:
-        self.connections = Connections(ConnectionLimits(total=4, per_peer=3), self._displace)
+        self.connections = Connections(ConnectionLimits(total=4, per_peer=3, unread=2), self._displace)
 
     def _displace(self) -> None:
         self.displaced += 1

@@ -9,7 +9,8 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from webhook.server.connections import ConnectionLimits, Connections
-from webhook.server.protocol import BoundedProtocol
+from webhook.server.deadlines import Deadlines
+from webhook.server.protocol import BoundedProtocol, ProtocolDeadlines
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -54,12 +55,13 @@ def test_nothing_is_read_as_long_as_a_request_waits_behind_another_one() -> None
             await send({"type": "http.response.start", "status": 204, "headers": []})
             await send({"type": "http.response.body", "body": b""})
 
-        connections = Connections(ConnectionLimits(1, 1), lambda: None)
+        connections = Connections(ConnectionLimits(1, 1, 1), lambda: None)
         connection = connections.add("10.0.0.1")
         assert connection is not None
+        deadlines = ProtocolDeadlines(Deadlines(5.0), Deadlines(100.0))
         config = uvicorn.Config(app, lifespan="off", log_config=None)
         config.load()
-        protocol = BoundedProtocol(connections, connection, 5.0, config=config, server_state=ServerState(), app_state={})
+        protocol = BoundedProtocol(connections, connection, deadlines, config=config, server_state=ServerState(), app_state={})
         transport = _Transport()
         protocol.connection_made(transport)
         protocol.data_received(REQUEST * 3)

@@ -80,6 +80,8 @@ APP: Final = f"""{PREPARED}{COUNTED}
 import asyncio, json
 from webhook.server.app import create_app
 from webhook.server.body_limit import BodyLimit, BodyLimits
+from webhook.server.part_turns import PartTurns
+from webhook.server.review_turns import ReviewTurns
 from webhook.server.json_log import log_to_stdout
 from webhook.server.metrics import Metrics
 from webhook.server.observation import Observation
@@ -103,7 +105,8 @@ async def post(body, cluster, path, headers):
         if "status" in message:
             statuses.append(message["status"])
         answered += b'"patch"' in message.get("body", b"")
-    app = BodyLimit(create_app(policy, lambda: cluster, observation, "allow"), BodyLimits(65536, 65536, 5.0), observation.refused, lambda: 1)
+    app = ReviewTurns(create_app(policy, lambda: cluster, observation, "allow"), lambda: 1)
+    app = PartTurns(BodyLimit(app, BodyLimits(65536, 65536, 5.0, 5.0), observation.refused))
     scope = dict(type="http", http_version="1.1", method="POST", path=path, query_string=b"timeout=10s", headers=list(headers))
     watching = True
     try:

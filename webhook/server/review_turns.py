@@ -1,0 +1,92 @@
+"""Reviews of several peers alternate, and large ones are done in turns, with pauses for the small ones."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from webhook.server.body_limit import TOO_MANY, RefusedBodyError
+from webhook.server.request_head import peer_of
+from webhook.server.turns import LARGE_BYTES, Shares, Turns
+from webhook.server.whole_body import WholeBody
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+PAUSE_SECONDS: Final = 0.001
+"""The least time from one large review to the next."""
+
+PAUSE_FACTOR: Final = 3.0
+"""The pause after the review of a large body, as a multiple of its duration: so they take at most a quarter of the time."""
+
+SLOW_BYTES: Final = 1024 * 1024
+SLOW_COMMAS: Final = 5000
+"""A larger body, or one with more commas, may take more than 5 ms, up to 35 ms. etcd takes no pod of much more than 1 MiB."""
+
+SLOW_PAUSE_FACTOR: Final = 120.0
+"""The same for these: so they take a hundredth of the time, and of a hundred small reviews one meets one of them."""
+
+WAIT_SECONDS: Final = 4.0
+"""For a turn: a client such as the API server gives up soon after that (the chart's `timeoutSeconds` is 5)."""
+
+
+class ReviewTurns:
+    """ASGI middleware within `BodyLimit`, which counts the bodies that wait here and may end their wait."""
+
+    def __init__(self, app: ASGIApp, count_peers: Callable[[], int]) -> None:
+        """Pass requests on to this application; ``count_peers`` returns the number of addresses that have connections now."""
+        self.app = app
+        self.small = Shares(count_peers)
+        self.large = Turns(PAUSE_SECONDS, PAUSE_FACTOR)
+        self.slow = Turns(PAUSE_SECONDS, SLOW_PAUSE_FACTOR)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, whose body has arrived completely, when its turn comes."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body = (await receive())["body"]
+        whole = WholeBody(body, receive)
+        turns = self._turns_for(body)
+        # While the client reads the response, nothing but the response is held.
+        del body
+        if turns is None:
+            await self.small.next(peer_of(scope))
+        else:
+            await _wait(turns, peer_of(scope))
+            send = _TimedSend(turns, send).send
+        await self.app(scope, whole, send)
+
+    def _turns_for(self, body: bytes) -> Turns | None:
+        """The turns in which this body is reviewed; None for a small one."""
+        if len(body) <= LARGE_BYTES:
+            return None
+        is_slow = len(body) > SLOW_BYTES or body.count(b",") > SLOW_COMMAS
+        return self.slow if is_slow else self.large
+
+
+async def _wait(turns: Turns, peer: str) -> None:
+    """Wait for a turn. RefusedBodyError: none came in time."""
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            await turns.next(peer)
+    except TimeoutError as error:
+        raise RefusedBodyError(503, TOO_MANY) from error
+
+
+class _TimedSend:
+    """The ``send`` of a large review: the beginning of the response ends the review, whose duration decides on the pause."""
+
+    def __init__(self, turns: Turns, send: Send) -> None:
+        self._turns, self._send = turns, send
+        self._began = time.perf_counter()
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the application."""
+        if message["type"] == "http.response.start":
+            # A review has no pause from its beginning to here.
+            self._turns.took(time.perf_counter() - self._began)
+        await self._send(message)
