@@ -32,9 +32,9 @@ ACCEPTED_AT_ONCE: Final = 8
 PAUSE_SECONDS: Final = 0.1
 """Until the next attempt, where the system has no descriptor or no memory for a connection."""
 
-BUFFER_BYTES: Final = 64 * 1024
+BUFFER_BYTES: Final = 32 * 1024
 """Of the kernel, in each direction of a connection: it keeps this for its own data as well, so twice as much. Bodies and answers of an API
-server are some 20 KB. It also bounds what is read at once, for which uvloop has a buffer of 256 KiB in each connection."""
+server are some 20 KB. It also bounds what is read at once: uvloop and OpenSSL keep buffers of that size as long as the connection."""
 
 HANDSHAKE_PAUSE_SECONDS: Final = 0.002
 """Between two handshakes, of which each takes some 0.7 ms: so they take a quarter of the time, and reviews have the rest."""
