@@ -12,6 +12,7 @@ import pytest
 
 from tests.service.reviews import injected_pod, injected_review, is_answered, new_uid
 from tests.service.running_service import (
+    DEADLINE_SECONDS,
     NAMES,
     READ_SECONDS,
     RunningService,
@@ -24,6 +25,7 @@ from tests.service.running_service import (
 )
 from tests.support.oracles.admission import verify
 from tests.support.pods import review_of
+from webhook.server.serve import UNREAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,6 +224,35 @@ def test_one_response_that_nobody_reads_ends_its_connection_in_time(attacked: Ru
             stream.sendall(request_bytes(review_of(pod, uid=new_uid())))
             assert eventually(lambda: attacked.metric("review_duration_seconds_count") >= 1)
             assert eventually(lambda: attacked.metric("connections", port="https") == 0)
+
+
+def unread(service: RunningService, source: str, requests: bytes) -> socket.socket:
+    """A connection that has sent as many requests as the service took, and reads no response."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.bind((source, 0))
+    connection.settimeout(DEADLINE_SECONDS)
+    connection.connect(("127.0.0.1", service.port))
+    stream = service.context.wrap_socket(connection, server_hostname=NAMES[0])
+    stream.settimeout(0.1)
+    with suppress(OSError):
+        stream.sendall(requests)
+    return stream
+
+
+def test_of_connections_that_read_no_response_the_oldest_of_the_address_with_the_most_pay(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with (
+        running_service(
+            tmp_path_factory.mktemp("unread"), max_body_bytes=MEBIBYTE, max_buffered_bytes=4 * UNREAD_BYTES, read_seconds=30
+        ) as service,
+        ExitStack() as streams,
+    ):
+        honest = streams.enter_context(idle(service, "127.0.0.1"))
+        for _ in range(6):
+            streams.enter_context(unread(service, "127.0.0.2", request_bytes(injected_review()) * 100))
+        assert eventually(lambda: service.metric("displaced_connections_total", port="https") == 2)
+        assert service.metric("connections", port="https") == 5
+        assert is_open(honest)
 
 
 def test_a_large_response_comes_whole(attacked: RunningService) -> None:

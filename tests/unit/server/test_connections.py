@@ -123,3 +123,24 @@ def test_an_ended_connection_leaves_its_room() -> None:
     assert (port.closed, len(port.connections)) == ([], 3)
     port.connections.idle(connections[0])
     assert len(port.connections) == 3
+
+
+def test_of_connections_that_are_not_read_the_oldest_of_the_address_with_the_most_is_closed_where_there_are_too_many() -> None:
+    port = CrowdedPort()
+    opened = {name: port.open(name) for name in ("b1", "a1", "a2")}
+    for connection in opened.values():
+        port.connections.is_unread(connection)
+    assert (port.closed, port.displaced, len(port.connections)) == (["a1"], 1, 2)
+
+
+def test_a_connection_that_is_read_after_all_or_has_ended_is_no_longer_one_that_is_not_read() -> None:
+    port = CrowdedPort()
+    opened = [port.open(name) for name in ("a1", "a2", "b1", "b2")]
+    for connection in opened:
+        port.connections.is_unread(connection)
+        port.connections.was_read(connection)
+    port.connections.is_unread(opened[0])
+    port.connections.remove(opened[0])
+    for connection in opened[1:3]:
+        port.connections.is_unread(connection)
+    assert port.closed == []

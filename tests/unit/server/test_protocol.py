@@ -1,29 +1,42 @@
-"""Requests that are pipelined: how much of them is read before their turn comes."""
+"""One connection: what is read of it, what is written to it, and what it leaves behind."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
 from webhook.server.connections import ConnectionLimits, Connections
 from webhook.server.deadlines import Deadlines
 from webhook.server.protocol import BoundedProtocol, ProtocolDeadlines
+from webhook.server.shared_read_buffer import SharedReadBuffer
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 REQUEST: Final = b"POST /mutate HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+LONG_SECONDS: Final = 60.0
 
 
 class _Transport(asyncio.Transport):
-    """Remembers whether it is read."""
+    """Remembers what is written, and whether it is read, closed or aborted."""
 
     def __init__(self) -> None:
         super().__init__()
         self.is_read = True
+        self.written: list[bytes] = []
+        self.end = ""
+        self.was_written = asyncio.Semaphore(0)
+        self.has_ended = asyncio.Event()
+        self.when_full: Callable[[], None] | None = None
 
     def pause_reading(self) -> None:
         self.is_read = False
@@ -32,45 +45,227 @@ class _Transport(asyncio.Transport):
         self.is_read = True
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Nobody reads it."""
+        self.written.append(bytes(data))
+        self.was_written.release()
+        if self.when_full is not None:
+            self.when_full()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """It has no buffer."""
 
     def is_closing(self) -> bool:
-        return False
+        return bool(self.end)
 
     def close(self) -> None:
-        """It stays open until the test ends it."""
+        self.end = self.end or "closed"
+
+    def abort(self) -> None:
+        self.end = "aborted"
+        self.has_ended.set()
+
+
+class _Reviews:
+    """An application whose responses wait until they may be sent."""
+
+    def __init__(self, body: bytes = b"reviewed") -> None:
+        self.has_begun, self.may_answer = asyncio.Semaphore(0), asyncio.Semaphore(0)
+        self.has_ended = asyncio.Semaphore(0)
+        self.bodies: list[bytes] = []
+        self._body = body
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        self.bodies.append((await receive())["body"])
+        self.has_begun.release()
+        await self.may_answer.acquire()
+        length = str(len(self._body)).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        await send({"type": "http.response.body", "body": self._body})
+        self.has_ended.release()
+
+    async def answer(self) -> None:
+        """Let one response be sent."""
+        self.may_answer.release()
+        await self.has_ended.acquire()
+
+
+class _Port:
+    """A port with one address, and the deadlines of its connections."""
+
+    def __init__(self, app: ASGIApp, *, read_seconds: float = LONG_SECONDS, unread: int = 8) -> None:
+        self.connections = Connections(ConnectionLimits(8, 8, unread), lambda: None)
+        self.deadlines = ProtocolDeadlines(Deadlines(read_seconds), Deadlines(LONG_SECONDS))
+        self._config = uvicorn.Config(app, lifespan="off", log_config=None)
+        self._config.load()
+
+    def connect(self) -> tuple[BoundedProtocol, _Transport]:
+        """A new connection."""
+        connection = self.connections.add("10.0.0.1")
+        assert connection is not None
+        state = ServerState()
+        state.default_headers = []
+        protocol = BoundedProtocol(self.connections, connection, self.deadlines, config=self._config, server_state=state, app_state={})
+        transport = _Transport()
+        protocol.connection_made(transport)
+        return protocol, transport
+
+
+@asynccontextmanager
+async def _connected(app: ASGIApp, *, read_seconds: float = LONG_SECONDS) -> AsyncIterator[tuple[BoundedProtocol, _Transport]]:
+    protocol, transport = _Port(app, read_seconds=read_seconds).connect()
+    yield protocol, transport
+    protocol.connection_lost(None)
 
 
 def test_nothing_is_read_as_long_as_a_request_waits_behind_another_one() -> None:
     async def scenario() -> None:
-        has_begun, may_answer = asyncio.Semaphore(0), asyncio.Semaphore(0)
+        app = _Reviews()
+        async with _connected(app) as (protocol, transport):
+            protocol.data_received(REQUEST * 3)
+            reads = []
+            for _ in range(3):
+                await app.has_begun.acquire()
+                reads.append(transport.is_read)
+                await app.answer()
+            assert reads == [False, False, True], "the last one has none behind it"
 
-        async def app(_scope: Scope, receive: Receive, send: Send) -> None:
-            await receive()
-            has_begun.release()
-            await may_answer.acquire()
-            await send({"type": "http.response.start", "status": 204, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
+    asyncio.run(scenario())
 
-        connections = Connections(ConnectionLimits(1, 1, 1), lambda: None)
-        connection = connections.add("10.0.0.1")
-        assert connection is not None
-        deadlines = ProtocolDeadlines(Deadlines(5.0), Deadlines(100.0))
-        config = uvicorn.Config(app, lifespan="off", log_config=None)
-        config.load()
-        protocol = BoundedProtocol(connections, connection, deadlines, config=config, server_state=ServerState(), app_state={})
-        transport = _Transport()
-        protocol.connection_made(transport)
-        protocol.data_received(REQUEST * 3)
-        reads = []
-        for _ in range(3):
-            await has_begun.acquire()
-            reads.append(transport.is_read)
-            may_answer.release()
-        assert reads == [False, False, True], "the last one has none behind it"
-        protocol.connection_lost(None)
+
+def test_the_head_of_a_response_is_written_with_its_body() -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        async with _connected(app) as (protocol, transport):
+            protocol.data_received(REQUEST)
+            await app.answer()
+            assert transport.written == [b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nreviewed"]
+
+    asyncio.run(scenario())
+
+
+def test_the_response_to_head_is_written_though_it_has_no_body() -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        async with _connected(app) as (protocol, transport):
+            protocol.data_received(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await app.answer()
+            assert b"".join(transport.written) == b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n"
+
+    asyncio.run(scenario())
+
+
+def test_a_response_that_closes_its_connection_is_written_before_it() -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        async with _connected(app) as (protocol, transport):
+            protocol.data_received(b"HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            await app.answer()
+            assert (len(transport.written), transport.end) == (1, "closed")
+
+    asyncio.run(scenario())
+
+
+def test_a_continue_is_written_at_once() -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        async with _connected(app) as (protocol, transport):
+            protocol.data_received(REQUEST[:-3].replace(b"Host", b"Expect: 100-continue\r\nHost"))
+            await transport.was_written.acquire()
+            assert transport.written == [b"HTTP/1.1 100 Continue\r\n\r\n"]
+            protocol.data_received(b"abc")
+            await app.answer()
+            assert transport.written[1].endswith(b"\r\n\r\nreviewed")
+
+    asyncio.run(scenario())
+
+
+async def _unread(app: _Reviews, protocol: BoundedProtocol, transport: _Transport) -> None:
+    """Send two requests, and read nothing of the response to the first."""
+    protocol.data_received(REQUEST * 2)
+    await app.has_begun.acquire()
+    transport.when_full = protocol.pause_writing
+    await app.answer()
+
+
+def test_behind_a_response_that_is_not_read_no_request_is_reviewed_and_nothing_is_read() -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        async with _connected(app) as (protocol, transport):
+            await _unread(app, protocol, transport)
+            await asyncio.sleep(0)
+            assert (len(app.bodies), transport.is_read) == (1, False)
+            protocol.resume_writing()
+            await app.has_begun.acquire()
+            assert (len(app.bodies), transport.is_read) == (2, True)
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_whose_client_does_not_read_is_ended_in_time() -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        async with _connected(app, read_seconds=0.05) as (protocol, transport):
+            await _unread(app, protocol, transport)
+            await transport.has_ended.wait()
+            assert (transport.end, len(app.bodies)) == ("aborted", 1)
+
+    asyncio.run(scenario())
+
+
+def test_of_connections_whose_clients_do_not_read_the_oldest_is_ended_where_there_are_too_many() -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        port = _Port(app, unread=2)
+        opened = [port.connect() for _ in range(4)]
+        for protocol, transport in opened[:3]:
+            await _unread(app, protocol, transport)
+        assert [transport.end for _protocol, transport in opened] == ["aborted", "", "", ""]
+        opened[1][0].resume_writing()
+        await _unread(app, *opened[3])
+        assert [transport.end for _protocol, transport in opened] == ["aborted", "", "", ""]
+        for protocol, _transport in opened:
+            protocol.connection_lost(None)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("size", [3, 100, 70_000])
+def test_a_body_that_is_read_into_the_shared_buffer_arrives_as_it_is(size: int) -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        async with _connected(app) as (protocol, _transport):
+            reader = SharedReadBuffer(protocol)
+            body = bytes(range(256)) * (size // 256 + 1)
+            sent = REQUEST.replace(b"3\r\n\r\nabc", b"%d\r\n\r\n" % size) + body[:size]
+            while sent:
+                buffer = reader.get_buffer(-1)
+                part = sent[: min(len(buffer), 5000)]
+                buffer[: len(part)] = part
+                reader.buffer_updated(len(part))
+                sent = sent[len(part) :]
+                buffer[: len(part)] = b"\0" * len(part)
+            await app.answer()
+            assert app.bodies == [body[:size]]
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_leaves_nothing_behind_however_it_ends() -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        port = _Port(app)
+        gone = []
+        for error in (None, ConnectionResetError()):
+            for requests in (0, 1):
+                protocol, _transport = port.connect()
+                if requests:
+                    protocol.data_received(REQUEST)
+                    await app.answer()
+                protocol.connection_lost(error)
+                gone.append(weakref.ref(protocol))
+                del protocol, _transport
+        await asyncio.sleep(0)
+        gc.collect()
+        assert [one() for one in gone] == [None] * 4, "no timer holds one until it would have been idle for too long"
+        assert len(port.connections) == 0
 
     asyncio.run(scenario())
