@@ -74,7 +74,7 @@ class BodyLimit:
         self.reads = Deadlines(limits.read_seconds)
         self.reviews = Deadlines(limits.review_seconds)
         self.buffered = 0
-        self._requests: set[_Request] = set()
+        self._requests: set[_LimitedRequest] = set()
 
     @property
     def in_flight(self) -> int:
@@ -86,7 +86,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request = _Request(self, scope, send)
+        request = _LimitedRequest(self, scope, send)
         self._requests.add(request)
         try:
             await request.serve(receive)
@@ -109,7 +109,7 @@ class BodyLimit:
             largest.displace()
 
 
-class _Request:
+class _LimitedRequest:
     """One request, from its first byte to the end of its response."""
 
     def __init__(self, limit: BodyLimit, scope: Scope, send: Send) -> None:

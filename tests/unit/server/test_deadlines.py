@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SECONDS = 0.02
 
 
-class Owner:
+class DeadlineOwner:
     """Notes when its deadline has expired, and may start another one then."""
 
     def __init__(self, *, deadlines: Deadlines | None = None) -> None:
@@ -39,7 +39,7 @@ def run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
 
 def test_a_deadline_expires_once_and_not_before_its_time() -> None:
     async def scenario() -> None:
-        deadlines, owner, last = Deadlines(SECONDS), Owner(), Owner()
+        deadlines, owner, last = Deadlines(SECONDS), DeadlineOwner(), DeadlineOwner()
         began = asyncio.get_running_loop().time()
         deadlines.start(owner)
         await owner.has_expired()
@@ -54,7 +54,7 @@ def test_a_deadline_expires_once_and_not_before_its_time() -> None:
 
 def test_one_that_is_started_anew_expires_after_one_that_was_started_meanwhile() -> None:
     async def scenario() -> None:
-        deadlines, first, second = Deadlines(SECONDS), Owner(), Owner()
+        deadlines, first, second = Deadlines(SECONDS), DeadlineOwner(), DeadlineOwner()
         deadlines.start(first)
         deadlines.start(second)
         deadlines.start(first)
@@ -67,7 +67,7 @@ def test_one_that_is_started_anew_expires_after_one_that_was_started_meanwhile()
 
 def test_one_that_was_stopped_never_expires_and_holds_nothing() -> None:
     async def scenario() -> None:
-        deadlines, stopped, last = Deadlines(SECONDS), Owner(), Owner()
+        deadlines, stopped, last = Deadlines(SECONDS), DeadlineOwner(), DeadlineOwner()
         deadlines.start(stopped)
         assert stopped in deadlines
         deadlines.stop(stopped)
@@ -83,7 +83,7 @@ def test_one_that_was_stopped_never_expires_and_holds_nothing() -> None:
 def test_one_that_is_started_when_another_expires_expires_as_well() -> None:
     async def scenario() -> None:
         deadlines = Deadlines(SECONDS)
-        owner = Owner(deadlines=deadlines)
+        owner = DeadlineOwner(deadlines=deadlines)
         deadlines.start(owner)
         await owner.has_expired()
         await owner.has_expired()
