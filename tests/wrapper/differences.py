@@ -18,11 +18,6 @@ DIFFERENCES: Final[dict[str, dict[str, str]]] = {
 }
 """By shell image: what differs, under the name that probe.py prints, and why."""
 
-LOST_SIGNAL: Final = (
-    "In dash and busybox a signal may be lost that is forwarded in the first fraction of a millisecond of the task: the child still has the"
-    " traps of its parent then, and drops the signal. The wrapper waits a moment for the child; about one in a thousand signals that arrive"
-    " just then is still lost. bash loses none: there the task reports when it has reset the traps."
-)
 KILLED_PARENT: Final = (
     "In bash a process beside process 1 waits for the task. A task that kills all other processes kills it too; the task runs on to its end,"
     " but its exit code is lost: 137 is reported, and a line says so."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,14 +11,12 @@ import pytest
 from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
 from tests.wrapper.fake_uptime import FakeUptime
 from tests.wrapper.http_clients import HTTP_CLIENTS, with_client
-from tests.wrapper.main_container import container, exits_with
+from tests.wrapper.main_container import PYTHON, container, exits_with
 from tests.wrapper.messages import NO_HTTP_CLIENT, stopped
 from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.shell_image import dash_alone
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.wrapper.shell_image import ShellImage
 
 
@@ -34,6 +34,30 @@ def test_each_tool_waits_and_requests_the_quit(images: list[ShellImage], host: s
             assert (ended.code, ended.stdout, ended.stderr) == (3, b"", b"")
             assert fake.requests == ["GET /ready"] * 3 + ["POST /quit"]
             assert all("\r\nhost: " in request.head.lower() for request in fake.received)
+
+    check_in_parallel(check, images)
+
+
+def test_no_file_of_settings_or_module_of_the_task_changes_a_request(images: list[ShellImage], tmp_path: Path) -> None:
+    """Corporate images name a proxy in such files. Python also imports sitecustomize from beside the program, as in a virtual environment."""
+    home = tmp_path / "home"
+    packages = tmp_path / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    for directory in (home, packages):
+        directory.mkdir(parents=True)
+    (home / ".curlrc").write_text('proxy = "http://127.0.0.1:1"\n', "utf-8")
+    (home / ".wgetrc").write_text("use_proxy = on\nhttp_proxy = http://127.0.0.1:1\n", "utf-8")
+    for module in ("sitecustomize.py", "socket.py"):
+        for directory in (home, packages):
+            (directory / module).write_text("import os; os._exit(1)\n", "utf-8")
+    (tmp_path / "pyvenv.cfg").write_text(f"home = {Path(PYTHON[0]).parent}\n", "utf-8")
+
+    def check(image: ShellImage) -> None:
+        with FakeSidecar({"GET /ready": [200], "POST /quit": [Reaction.STOP]}) as fake:
+            of_python = {"PYTHONPATH": str(home), "PYTHONSTARTUP": str(home / "socket.py")}
+            where = container(image, fake.as_sidecar()).with_env(HOME=str(home), WGETRC=str(home / ".wgetrc"), **of_python)
+            ended = where.run(exits_with(3))
+            assert (ended.code, ended.stdout, ended.stderr) == (3, b"", b"")
+            assert fake.requests == ["GET /ready", "POST /quit"]
 
     check_in_parallel(check, images)
 

@@ -253,6 +253,16 @@ def test_the_task_has_the_streams_of_its_container(shell: ShellImage, tmp_path: 
     assert (tmp_path / "err").read_text("utf-8").split() == [str(tmp_path / name) for name in ("in", "out", "err")]
 
 
+@pytest.mark.parametrize("inherited", [(3, 7, 8, 9), (3, 4, 5, 6, 9), (5, 12, 63)])
+def test_descriptors_that_a_launcher_leaves_open_reach_the_task(shell: ShellImage, inherited: tuple[int, ...]) -> None:
+    """The wrapper uses up to two descriptors from 3 to 9 that are not open."""
+    opens = " ".join(f"{number}</dev/zero" for number in inherited)
+    where = replace(container(shell), before=(str(require_program("bash")), "-c", f'exec {opens} "$@"', "bash"))
+    found = seen(where.run(PROBE))["descriptors"]
+    assert {number for number, target in found.items() if target == "/dev/zero"} == {str(number) for number in inherited}
+    assert differing(where) == set(DIFFERENCES[shell.name])
+
+
 def test_a_closed_stdin_becomes_dev_null(shell: ShellImage) -> None:
     closes = (str(require_program("bash")), "-c", 'exec "$@" <&-', "bash")
     where = replace(container(shell), before=closes)

@@ -87,6 +87,12 @@ asw_exec() {
   exec env "$@"
 }
 
+# asw_choose_descriptor NUMBER...: sets asw_free to the first of these descriptors that is not open, else to the last: what is open may be the
+# task's, from a program that starts the wrapper.
+asw_choose_descriptor() {
+  for asw_free in "$@"; do [ -e "/proc/${$}/fd/$asw_free" ] || return 0; done
+}
+
 # Continue in bash where the image has it: only bash can restore the default SIGINT and SIGQUIT in a background child, and its /dev/tcp
 # needs no curl. -p ignores BASH_ENV and takes no functions or options from the environment, so a bash without it is replaced too. Until the
 # text runs stderr is closed: bash warns there of a locale that the image does not have.
@@ -97,8 +103,9 @@ case $- in
     [ -z "$asw_bash" ] || asw_shell=$BASH
     if command -v "$asw_shell" >/dev/null 2>&1; then
       if [ -e "/proc/${$}/fd/2" ]; then
-        exec 9>&2 2>/dev/null
-        asw_script="exec 2>&9 9>&-$asw_nl$asw_script"
+        asw_choose_descriptor 9 8 7 6 5 4 3 9
+        eval "exec $asw_free>&2 2>/dev/null"
+        asw_script="exec 2>&$asw_free $asw_free>&-$asw_nl$asw_script"
       fi
       asw_exec "$asw_shell" -p -c "$asw_script" "$0" "$@"
     fi
@@ -114,10 +121,10 @@ asw_tool() {
   ${asw_busybox:+"$asw_busybox"} "$@"
 }
 
-# The pause between two rounds of requests. Nothing is ever written to descriptor 7 for this read of bash.
+# The pause between two rounds of requests. Nothing is ever written to the pipe for this read of bash.
 asw_pause() {
   if [ -n "$asw_pipe" ]; then
-    IFS=" " read -r -t "$asw_nap" asw_rest <&7
+    IFS=" " read -r -t "$asw_nap" asw_rest <&"$asw_pipe"
   else
     # In a subshell, so that only its own stderr is dropped, not that of a trap.
     (asw_tool sleep "$asw_nap" || asw_tool sleep 1) 2>/dev/null
@@ -181,8 +188,9 @@ asw_http_curl() {
 
 asw_http_wget() {
   unset http_proxy HTTP_PROXY all_proxy ALL_PROXY
-  LC_ALL=C
-  export LC_ALL
+  # A wgetrc may name a proxy too.
+  LC_ALL=C no_proxy=127.0.0.1,::1
+  export LC_ALL no_proxy
   asw_url=http://$2:$3$4
   case $1 in GET) set -- ;; *) set -- --post-data "" ;; esac
   # A wget that prints no status succeeds with one of 2xx. Its output is cut: wget prints every field of a head, which may never end.
@@ -202,7 +210,7 @@ asw_http_wget() {
 }
 
 asw_http_python3() {
-  python3 -I -c "import signal, socket, sys
+  python3 -I -S -c "import signal, socket, sys
 method, host, port, path = sys.argv[1:]
 signal.signal(signal.SIGALRM, signal.SIG_DFL)
 signal.alarm(2)
@@ -258,7 +266,7 @@ asw_request() {
 asw_receive() {
   asw_sender=
   until [ "$asw_sender" = "$1" ]; do
-    IFS=" " read -r -t 2 asw_sender asw_answer <&7 || { asw_answer=; return 1; }
+    IFS=" " read -r -t 2 asw_sender asw_answer <&"$asw_pipe" || { asw_answer=; return 1; }
   done
 }
 
@@ -297,7 +305,7 @@ asw_http_bash() {
     asw_answer=${asw_answer%%[!0-9]*}
     [ "${#asw_answer}" = 3 ] || asw_answer=
   fi
-  printf "%s %s\n" "$BASHPID" "$asw_answer" >&7
+  printf "%s %s\n" "$BASHPID" "$asw_answer" >&"$asw_pipe"
 }
 
 # asw_check NAME READY ALIVE QUIT: one readiness check of one sidecar. Adds its name to asw_ready, or to asw_alive when it answers in
@@ -488,7 +496,7 @@ asw_send_as_user() {
   case $asw_user in "" | 0) return 0 ;; esac
   {
     setpriv --reuid="$asw_user" sh -c "kill -$1 $asw_child" || gosu "$asw_user" sh -c "kill -$1 $asw_child" ||
-      python3 -I -c "import os, sys; user, number, task = map(int, sys.argv[1:]); os.setuid(user); os.kill(task, number)" "$asw_user" "$1" "$asw_child"
+      python3 -I -S -c "import os, sys; user, number, task = map(int, sys.argv[1:]); os.setuid(user); os.kill(task, number)" "$asw_user" "$1" "$asw_child"
   } 2>/dev/null ||
     asw_log "signal $1 does not reach the task: it runs as user $asw_user, and this container lacks the capability KILL"
 }
@@ -544,10 +552,14 @@ asw_wait_task() {
 asw_task() {
   asw_trap -
   if [ -n "$asw_pipe" ]; then
-    printf "task %s\n" "$BASHPID" >&7
-    exec 7<&-
+    printf "task %s\n" "$BASHPID" >&"$asw_pipe"
+    eval "exec $asw_pipe<&-"
   fi
   asw_exec "$@"
+}
+
+asw_start_task() {
+  eval "asw_task \"\$@\" <&$asw_free $asw_free<&- &"
 }
 
 # asw_supervise WORD...: runs the task as a child, and writes its process id and its exit code to a pipe. Only bash needs this process: it
@@ -555,28 +567,37 @@ asw_task() {
 asw_supervise() {
   # bash 5.3 and later cannot restore INT and QUIT in a background child of a shell that ignores them.
   asw_trap :
-  asw_task "$@" <&9 9<&- &
+  asw_start_task "$@"
   asw_ignore_signals
   wait "$!" 2>/dev/null
-  printf "code %s\n" "$?" >&7
+  printf "code %s\n" "$?" >&"$asw_pipe"
+}
+
+# Whether the child still has the traps of this shell: it loses a signal that arrives before it resets them, in the order of their numbers,
+# and the last is 64. By the executable, since another program may catch that signal too; a task that is such a shell is the rare case
+# for which the caller counts. SigCgt (proc_pid_status(5)) has a bit for each signal that is caught, from 64 to 1.
+asw_has_traps() {
+  [ "/proc/$asw_child/exe" -ef "/proc/${$}/exe" ] 2>/dev/null || return 1
+  case `asw_tool cat "/proc/$asw_child/status" 2>/dev/null` in *SigCgt:?[89a-f]*) ;; *) return 1 ;; esac
 }
 
 asw_start() {
   # A shell connects the stdin of a background child to /dev/null unless it is redirected.
-  { command exec 9<&0; } 2>/dev/null || exec 9</dev/null
+  asw_choose_descriptor 9 8 7 6 5 4 3 9
+  eval "{ command exec $asw_free<&0; } 2>/dev/null || exec $asw_free</dev/null"
   if [ -n "$asw_pipe" ]; then
     asw_supervise "$@" &
     asw_waited=$!
     until asw_receive task || ! kill -0 "$asw_waited" 2>/dev/null; do :; done
     asw_child=$asw_answer
   else
-    asw_task "$@" <&9 9<&- &
+    asw_start_task "$@"
     asw_waited=$! asw_child=$!
-    # Gives the child time to reset the traps: it loses a signal that arrives earlier.
-    asw_tool sleep 0 2>/dev/null
+    asw_rest=0
+    while asw_has_traps && [ "$asw_rest" -lt 200 ]; do eval "asw_rest=\$""((asw_rest + 1))"; done
   fi
   asw_finished=$!
-  exec 9<&-
+  eval "exec $asw_free<&-"
 }
 
 # asw_exists WORD...: whether the programs of this entrypoint exist in the image.
@@ -632,8 +653,10 @@ IFS=" "
 asw_choose_clock
 asw_set_deadline 60
 asw_start_end=$asw_deadline
-# A pipe, open for reading and writing. In an eval, since the other shells cannot parse it.
-if [ -n "$asw_bash" ] && eval "exec 7<> <(:)" 2>/dev/null; then asw_pipe=yes; fi
+# A pipe, open for reading and writing. In an eval, since the other shells cannot parse it. It is never 8, which asw_http_bash uses, nor 9,
+# which asw_start uses where no other is free. Not the lowest one that is free: with few files, <(:) itself has that for a moment.
+asw_choose_descriptor 7 6 5 4 3 7
+if [ -n "$asw_bash" ] && eval "exec $asw_free<> <(:)" 2>/dev/null; then asw_pipe=$asw_free; fi
 asw_finished=$!
 [ -z "$asw_sidecars" ] || asw_choose_http
 # A signal so far has waited until the sidecars and a client are known.
