@@ -97,7 +97,7 @@ class Conversion(msgspec.Struct, frozen=True):
     @property
     def restored(self) -> tuple[str, ...]:
         """Names of the native sidecars that get back their ``restartPolicy``."""
-        return tuple([one.name for one in self.completions if one.is_restored])
+        return tuple([one.name for one in self.completions if one.is_restored]) if self.completions else ()
 
     def after_conversion(self, facts: Facts) -> Facts:
         """The pod as it is afterwards."""

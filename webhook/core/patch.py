@@ -288,7 +288,7 @@ def _violations_of_spec(spec: dict[str, Any]) -> Iterator[str]:
         yield "spec.containers: at least one is required"
     if _has_twice([container["name"] for container in (*inits, *containers)]):
         yield "two containers have the same name"
-    if _has_twice([volume["name"] for volume in spec.get("volumes", ())]):
+    if "volumes" in spec and _has_twice([volume["name"] for volume in spec["volumes"]]):
         yield "two volumes have the same name"
     for container in inits:
         if container.get("restartPolicy") != "Always" and not _ONLY_FOR_NATIVE_SIDECARS.isdisjoint(container):

@@ -43,8 +43,8 @@ class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     probe: Literal["readiness"] | None = None
     field: str | None = None
 
-    def find(self, pod: Pod, container: Container) -> str | None:
-        """The port as written there; None: it is not set there."""
+    def port(self, pod: Pod, container: Container) -> int | None:
+        """The port that is set there, 0 to 65535; None: none is."""
         if self.annotation is not None:
             text = pod.annotations.get(self.annotation)
         elif self.env is not None:
@@ -53,18 +53,17 @@ class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             text = container.readiness_port
         else:
             text = None if self.flag is None else container.flags.get(self.flag)
-        return pod.documents.field(text, self.field) if text and self.field is not None else text
+        if text and self.field is not None:
+            text = pod.documents.field(text, self.field) if self.field in text else None
+        return _port_in(text) if text else None
 
-    def port(self, pod: Pod, container: Container) -> int | None:
-        """The port that is set there, 0 to 65535; None: none is."""
-        written = self.find(pod, container)
-        if not written:
-            return None
-        # An address may stand before the port, as in 0.0.0.0:4191.
-        found = written.rpartition(":")[2]
-        # Five digits at most: Python refuses to read very long numbers, and a user may have written one.
-        is_port = found.isascii() and found.isdigit() and len(found) <= MAX_PORT_DIGITS and int(found) <= MAX_PORT
-        return int(found) if is_port else None
+
+def _port_in(text: str) -> int | None:
+    # An address may stand before the port, as in 0.0.0.0:4191.
+    found = text.rpartition(":")[2]
+    # Five digits at most: Python refuses to read very long numbers, and a user may have written one.
+    is_port = found.isascii() and found.isdigit() and len(found) <= MAX_PORT_DIGITS and int(found) <= MAX_PORT
+    return int(found) if is_port else None
 
 
 class Endpoint(msgspec.Struct, frozen=True):

@@ -157,6 +157,60 @@ def test_a_sound_patch_may_leave(operations: tuple[Operation, ...]) -> None:
     prove(pod(**copy.deepcopy(FULL_POD)), operations)
 
 
+CONTAINER: Final = {"name": "new"}
+VALUES: Final[dict[tuple[str | int, ...], object]] = {
+    ("metadata", "labels"): {"x": "y"},
+    ("metadata", "labels", "x"): "y",
+    ("metadata", "labels", "x", "y"): "z",
+    ("metadata", "annotations", "0"): "y",
+    ("spec", "containers"): [CONTAINER],
+    ("spec", "containers", 0): CONTAINER,
+    ("spec", "containers", 2): CONTAINER,
+    ("spec", "containers", 3): CONTAINER,
+    ("spec", "containers", "-"): CONTAINER,
+    ("spec", "containers", "x"): CONTAINER,
+    ("spec", "containers", 1, "command"): ["x"],
+    ("spec", "containers", 1, "command", 0): "x",
+    ("spec", "containers", 1, "command", "-"): "x",
+    ("spec", "containers", "-", "command"): ["x"],
+    ("spec", "initContainers"): [],
+    ("spec", "initContainers", 1): CONTAINER,
+    ("spec", "initContainers", 1, "restartPolicy"): "Always",
+}
+"""Places, and what may be added there."""
+
+ADDITIONS: Final = st.sampled_from([add(value, *place) for place, value in VALUES.items()])
+REMOVALS: Final = st.sampled_from([remove(*place) for place in VALUES if place != ("spec", "containers")])
+MOVES: Final = st.builds(
+    move,
+    st.tuples(st.just("spec"), st.sampled_from(["containers", "initContainers"]), st.integers(0, 3) | st.just("-")),
+    st.just("spec"),
+    st.just("initContainers"),
+    st.integers(0, 3) | st.just("-"),
+)
+
+
+@given(st.lists(ADDITIONS | REMOVALS | MOVES, max_size=4))
+def test_a_patch_applies_where_it_applies_by_the_library(operations: list[Operation]) -> None:
+    """The short cuts of the proof included."""
+    before = pod(annotations={"a": "b"}, spec=FULL_POD["spec"])
+    document = {"metadata": {"labels": {"a": "b"}, "annotations": {"a": "b"}}, "spec": FULL_POD["spec"]}
+    written = copy.deepcopy(operations)
+    try:
+        jsonpatch.apply_patch(document, copy.deepcopy(operations))
+        error = ""
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as problem:
+        error = f"the patch does not apply: {type(problem).__name__}"
+
+    try:
+        prove(before, tuple(operations))
+        found = ""
+    except UnsoundPatchError as unsound:
+        found = str(unsound) if str(unsound).startswith("the patch does not apply") else ""
+    assert found == error
+    assert operations == written, "the operations are sent as they are"
+
+
 BREAKING: Final[dict[str, tuple[tuple[Operation, ...], str]]] = {
     "a moved sidecar that is no native one": (MOVED[:1], "init container istio-proxy has a field for native sidecars only"),
     "a volume of a name that is there": ((add({"name": "v"}, "spec", "volumes", "-"),), "two volumes have the same name"),
