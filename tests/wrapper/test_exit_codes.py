@@ -4,15 +4,18 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
+
 from demo.stand_in_istio_agent import Behaviour, StandInIstioAgent
 from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS
 from tests.wrapper.main_container import MainContainer, container, python
 from tests.wrapper.messages import NOTHING_TO_RUN
 from tests.wrapper.requirements import require_program
+from tests.wrapper.shell_image import busybox, dash_alone, dash_and_bash
 from tests.wrapper.sidecars import istio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from tests.wrapper.fake_sidecar import FakeSidecar
@@ -29,11 +32,23 @@ def run_each(where: MainContainer, tasks: Iterable[list[str]]) -> list[Ended]:
         return list(pool.map(where.run, tasks))
 
 
-def test_the_container_ends_with_every_exit_code_of_its_task(shell: ShellImage) -> None:
+def check_codes(image: ShellImage, codes: Sequence[int]) -> None:
+    """The container ends with each of these codes, in silence, where its task does."""
     dash = str(require_program("dash"))
-    ended = run_each(container(shell), ([dash, "-c", f"exit {code}"] for code in range(256)))
-    assert [run.code for run in ended] == list(range(256))
+    ended = run_each(container(image), ([dash, "-c", f"exit {code}"] for code in codes))
+    assert [run.code for run in ended] == list(codes)
     assert {run.stdout + run.stderr for run in ended} == {b""}
+
+
+@pytest.mark.parametrize("make", [dash_and_bash, dash_alone, busybox])
+def test_the_container_ends_with_every_exit_code_of_its_task(make: Callable[[Path], ShellImage], tmp_path: Path) -> None:
+    """In bash, dash and busybox; in every other image the wrapper runs in one of them."""
+    check_codes(make(tmp_path / "bin"), range(256))
+
+
+def test_the_container_ends_with_an_exit_code_that_has_a_meaning(shell: ShellImage) -> None:
+    """To the wrapper, a shell, the kubelet or Airflow."""
+    check_codes(shell, (0, 1, 2, 3, 69, 71, 99, 100, 125, 126, 127, 128, 129, 130, 137, 143, 159, 192, 254, 255))
 
 
 def test_a_task_that_is_killed_by_a_signal_gives_128_plus_its_number(shell: ShellImage) -> None:
