@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TYPES := $(BIN)/mypy --no-error-summary .
 
-.PHONY: help demo test explore e2e mutants attacks soak check format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
+.PHONY: help demo test explore e2e mutants attacks soak check style types format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,10 +21,14 @@ $(VENV)/ready: requirements/dev.txt pyproject.toml
 demo: $(VENV)/ready ## a real Airflow pod in, the patch out, the patched command run to its end beside a proxy
 	@$(BIN)/python -m demo
 
-# Some 400 processes of Python, each of which would compile the webhook again.
+# The tests start some 400 programs in Python, which would each compile the webhook again.
 test: export PYTHONDONTWRITEBYTECODE =
-test: check ## style, types, import rules and the fast tests: what to run before each commit
-	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
+test: style ## style, types, import rules and the fast tests: what to run before each commit
+	@# The tests also wait, so the types are checked beside them. Errors in types are shown at the end.
+	@$(TYPES) >$(VENV)/types.txt 2>&1 & types=$$!; \
+	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal; tests=$$?; \
+	wait $$types || { cat $(VENV)/types.txt; exit 1; }; \
+	exit $$tests
 
 explore: SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 explore: $(VENV)/ready ## search for failures: the property tests with random examples, five times as many; SEED=n repeats a search
@@ -39,11 +44,15 @@ e2e: $(VENV)/ready ## the tests on a real API server, node, mesh and Airflow; bu
 mutants: $(VENV)/ready ## change the rules and the certificate authority in each place, and see that a test notices; MODULE=certs.rotation alone; EVERY=10: a sample
 	$(BIN)/python -m tests.mutation --every $(or $(EVERY),1) $(MODULE)
 
-check: $(VENV)/ready ## style, types and import rules, without changing anything
+check: style types ## style, types and import rules, without changing anything
+
+style: $(VENV)/ready
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy --no-error-summary .
 	$(BIN)/lint-imports --no-cache --verbose > /dev/null || $(BIN)/lint-imports --no-cache
+
+types: $(VENV)/ready
+	$(TYPES)
 
 format: $(VENV)/ready ## format the code and apply safe fixes
 	$(BIN)/ruff format .
