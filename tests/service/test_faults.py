@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.json_object import JSONObject
+    from webhook.core.catalogue import Catalogue
     from webhook.core.cluster import Cluster
     from webhook.core.policy import Policy
-    from webhook.core.sidecar import Catalogue
 
 KE_DEFAULT = "admission-simulated/airflow-3.3.2-provider-10.25.0/ke_default.json"
 

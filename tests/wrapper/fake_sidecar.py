@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from testbed.wait import until
-from webhook.core.sidecar import Endpoint, FoundSidecar
+from webhook.core.catalogue import FoundSidecar
+from webhook.core.sidecar import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

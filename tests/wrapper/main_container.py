@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tests.wrapper.shell_image import ShellImage
-    from webhook.core.sidecar import FoundSidecar
+    from webhook.core.catalogue import FoundSidecar
 
 ROOT: Final = Path(__file__).parents[2]
 SOURCE: Final = (ROOT / "webhook/data/wrapper.sh").read_text("utf-8")

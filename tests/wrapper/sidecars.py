@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webhook.core.sidecar import Endpoint, FoundSidecar
+from webhook.core.catalogue import FoundSidecar
+from webhook.core.sidecar import Endpoint
 
 if TYPE_CHECKING:
     from demo.stand_in_istio_agent import StandInIstioAgent

@@ -16,7 +16,8 @@ from tests.wrapper.main_container import container, end_of, exits_with, wait_for
 from tests.wrapper.messages import not_ready, quit_not_accepted_on, signal_before_the_task
 from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.requirements import require_program
-from webhook.core.sidecar import Endpoint, FoundSidecar
+from webhook.core.catalogue import FoundSidecar
+from webhook.core.sidecar import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

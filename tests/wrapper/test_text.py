@@ -11,8 +11,9 @@ import pytest
 from tests.support.oracles.kubelet_expansion import container_argv
 from tests.wrapper.main_container import SCRIPT, SOURCE
 from tests.wrapper.requirements import require_program
+from webhook.core.catalogue import FoundSidecar
 from webhook.core.pod_options import WhenNotReady
-from webhook.core.sidecar import Endpoint, FoundSidecar
+from webhook.core.sidecar import Endpoint
 from webhook.core.wrapper import Entrypoint, EntrypointSource, Wrap, wrapped_command
 
 CODE: Final = [line for line in SOURCE.splitlines() if not line.lstrip().startswith("#")]

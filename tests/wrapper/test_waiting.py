@@ -14,8 +14,9 @@ from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.requirements import require_program, require_root
 from tests.wrapper.shell_image import dash_alone
 from tests.wrapper.sidecars import istio
+from webhook.core.catalogue import FoundSidecar
 from webhook.core.pod_options import WhenNotReady
-from webhook.core.sidecar import Endpoint, FoundSidecar
+from webhook.core.sidecar import Endpoint
 
 if TYPE_CHECKING:
     from tests.wrapper.shell_image import ShellImage

@@ -52,6 +52,7 @@ from __future__ import annotations
 
 from webhook.core.admission import Outcome, admit, treat
 from webhook.core.built_in import built_in_entrypoints, built_in_script, built_in_sidecars, default_policy
+from webhook.core.catalogue import Catalogue, FoundSidecar
 from webhook.core.cluster import (
     DEFAULT_MINIMUM_KUBELET,
     GATE_LOCKED,
@@ -85,7 +86,7 @@ from webhook.core.remedy import PodNames, Remedy
 from webhook.core.remedy_line import LinePlace, RemedyLine
 from webhook.core.review import API_VERSION, KIND, ReviewRequest, parse_review, render_review
 from webhook.core.short_name import ShortNamePolicy, ShortNameValue, is_label_value
-from webhook.core.sidecar import Catalogue, Endpoint, FoundSidecar, Sidecar, parse_sidecars
+from webhook.core.sidecar import Endpoint, Sidecar, parse_sidecars
 from webhook.core.status import Status, cluster_at_admission
 from webhook.core.version import Version, read_version
 from webhook.core.wrapper import EntrypointSource

@@ -16,9 +16,10 @@ from webhook.core.condition import any_holds, glob
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from webhook.core.catalogue import Catalogue, Injectors
     from webhook.core.facts import Facts
     from webhook.core.pod import Pod
-    from webhook.core.sidecar import Catalogue, Injectors, Sidecar
+    from webhook.core.sidecar import Sidecar
 
 
 class BlockedInit(msgspec.Struct, frozen=True):

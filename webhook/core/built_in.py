@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from webhook.core.catalogue import Catalogue
 from webhook.core.entrypoint import EntrypointTable, parse_entrypoints
 from webhook.core.policy import Policy
-from webhook.core.sidecar import Catalogue, Sidecar, parse_sidecars
+from webhook.core.sidecar import Sidecar, parse_sidecars
 from webhook.core.wrapper import wrapper_script
 
 if TYPE_CHECKING:

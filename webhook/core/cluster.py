@@ -22,8 +22,8 @@ from webhook.core.version import Version, read_version
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from webhook.core.catalogue import Catalogue
     from webhook.core.pod import PodSpec
-    from webhook.core.sidecar import Catalogue
 
 NATIVE_SERVER: Final = Version(1, 29)
 """Where SidecarContainers is on by default (kubernetes pkg/features/kube_features.go: alpha 1.28, beta 1.29, GA 1.33)."""

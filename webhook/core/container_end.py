@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from webhook.core.catalogue import FoundSidecar
     from webhook.core.facts import Facts
-    from webhook.core.sidecar import FoundSidecar
 
 
 class ContainerEnd(StrEnum):

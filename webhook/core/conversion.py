@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from webhook.core.catalogue import locate
 from webhook.core.cluster import NAMED_PORTS_SEEN
 from webhook.core.condition import any_holds, glob
 from webhook.core.lifecycle import edited_lifecycle_hooks, is_post_start_known
@@ -17,16 +18,17 @@ from webhook.core.names import HELPER_CONTAINER
 from webhook.core.pod import ABSENT
 from webhook.core.pod_options import DescribedSidecar
 from webhook.core.reasons import NotConvertedReason
-from webhook.core.sidecar import MESH_QUIT_ORDER, QUICK_STARTUP, locate
+from webhook.core.sidecar import MESH_QUIT_ORDER, QUICK_STARTUP
 from webhook.core.version import Version, read_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from webhook.core.catalogue import FoundSidecar
     from webhook.core.cluster import Cluster
     from webhook.core.facts import Facts
     from webhook.core.pod import Container
-    from webhook.core.sidecar import Convert, FoundSidecar, Sidecar
+    from webhook.core.sidecar import Convert, Sidecar
 
 RESIZE_POLICY_TAKEN: Final = Version(1, 33)
 """Older servers refuse resizePolicy on an init container (validation.go validateInitContainers; KEP-1287 for sidecars is of 1.33)."""

@@ -27,6 +27,7 @@ import msgspec
 
 from webhook.core import names
 from webhook.core.blocked_init import BlockedInit, blocked_inits
+from webhook.core.catalogue import Injectors
 from webhook.core.cluster import NativeSupport
 from webhook.core.condition import is_word
 from webhook.core.container_end import ContainerEnd, container_ends, no_two_wait
@@ -39,15 +40,15 @@ from webhook.core.placement import names_virtual_node, names_windows
 from webhook.core.pod_options import Mode, ShellSource
 from webhook.core.reasons import NotConvertedReason, Reason, SkipReason
 from webhook.core.short_name import short_name_labels
-from webhook.core.sidecar import MAX_NAME_CHARACTERS, Injectors
+from webhook.core.sidecar import MAX_NAME_CHARACTERS
 from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, EntrypointSource, Wrap
 
 if TYPE_CHECKING:
+    from webhook.core.catalogue import Catalogue
     from webhook.core.cluster import Cluster
     from webhook.core.facts import Facts
     from webhook.core.pod import Pod, PodSpec
     from webhook.core.policy import Policy
-    from webhook.core.sidecar import Catalogue
 
 SHELLS: Final = MappingProxyType({"sh": (), "bash": (), "ash": (), "dash": (), "busybox": ("sh",)})
 """Programs that a command may start with and the wrapper can start with too, and the words after them that make them a shell."""

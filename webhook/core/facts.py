@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webhook.core import names
+from webhook.core.catalogue import FoundSidecar, locate
 from webhook.core.earlier_status import EarlierStatus, read_earlier_status
 from webhook.core.main_container import find_task_containers
 from webhook.core.origin import PodOrigin, pod_origin
 from webhook.core.pod import Container, Pod
 from webhook.core.pod_options import InvalidAnnotations, PodOptions, read_pod_options
-from webhook.core.sidecar import FoundSidecar, Sidecar, locate
+from webhook.core.sidecar import Sidecar
 from webhook.core.wrapper import Argv, original_argv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from webhook.core.sidecar import Catalogue
+    from webhook.core.catalogue import Catalogue
 
 
 class Facts(msgspec.Struct, frozen=True):

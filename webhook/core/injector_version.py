@@ -15,8 +15,9 @@ from webhook.core.version import Version, image_version, read_version
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from webhook.core.catalogue import Catalogue
     from webhook.core.pod import Container, Pod
-    from webhook.core.sidecar import Catalogue, Sidecar
+    from webhook.core.sidecar import Sidecar
 
 
 def suggested_versions(pod: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Version]:

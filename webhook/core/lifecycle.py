@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from webhook.core.version import image_version, read_version
 
 if TYPE_CHECKING:
+    from webhook.core.catalogue import FoundSidecar
     from webhook.core.pod import Container
-    from webhook.core.sidecar import Convert, FoundSidecar
+    from webhook.core.sidecar import Convert
 
 QUIT_PROGRAMS: Final = frozenset({"kill", "pkill", "killall"})
 QUIT_WORD: Final = "quitquitquit"

@@ -9,8 +9,8 @@ from webhook.core.pod_options import Mode, WhenNotReady
 from webhook.core.short_name import ShortNamePolicy
 
 if TYPE_CHECKING:
+    from webhook.core.catalogue import Catalogue
     from webhook.core.entrypoint import EntrypointTable
-    from webhook.core.sidecar import Catalogue
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from webhook.core import names
+from webhook.core.catalogue import FoundSidecar
 from webhook.core.earlier_status import EarlierStatus, read_earlier_status
 from webhook.core.errors import MalformedPodError
 from webhook.core.facts import read_facts
 from webhook.core.origin import PodOrigin
 from webhook.core.pod import read_pod
-from webhook.core.sidecar import FoundSidecar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from webhook.core.catalogue import Catalogue
     from webhook.core.facts import Facts
     from webhook.core.pod import Container
-    from webhook.core.sidecar import Catalogue
 
 
 class ContainerKind(StrEnum):

@@ -1,15 +1,18 @@
-"""A sidecar as the catalogue describes it, and the endpoints of one given container."""
+"""The language of the catalogue: what a row says of a sidecar, and how that is read in one given container.
+
+A row says how its container is identified, where its endpoints are, what its injector needs, and how it becomes native.
+`webhook.core.catalogue` searches a pod by these rows.
+"""
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
 from webhook.core.cached_property import CachedProperty
-from webhook.core.condition import MAX_IMAGE_CHARACTERS, Condition, all_hold, any_holds, glob, image_matches, is_word
+from webhook.core.condition import Condition, all_hold, any_holds, glob, image_matches, is_word
 from webhook.core.pod import MAX_PORT
 
 if TYPE_CHECKING:
@@ -429,131 +432,6 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def has_any_name(self) -> bool:
         """Whether its image or its program identifies it under any name: people write such a container themselves."""
         return self.match is not None and not self.match.names
-
-
-class FoundSidecar(msgspec.Struct, frozen=True):
-    """A sidecar in a pod, with its endpoints resolved.
-
-    Args:
-        name: The container's name.
-        id: The row of the catalogue.
-        ready: Answers 2xx when the task may start; None: the task does not wait for it.
-        alive: Answers anything while the process is up; None: it serves no status.
-        quit: Ends it with exit code 0; None: it has no quit request, or it is not enabled.
-        quit_order: See `Sidecar`.
-        ends_by_itself: See `Sidecar`; also where it is a one-time form.
-        is_one_time: Whether it does its work once and ends.
-
-    """
-
-    name: str
-    id: str
-    ready: Endpoint | None
-    alive: Endpoint | None
-    quit: Endpoint | None
-    quit_order: int
-    ends_by_itself: bool
-    is_one_time: bool = False
-
-
-def locate(sidecar: Sidecar, pod: Pod, container: Container) -> FoundSidecar:
-    """The endpoints of a sidecar in the container that its row identifies.
-
-    Where the process serves no status at all (Istio's status port "0"), its readiness can only be a 503, so it is not waited for.
-    A one-time form has none: it may have ended before anything is sent.
-    """
-    if sidecar.is_one_time(pod, container):
-        return FoundSidecar(container.name, sidecar.id, None, None, None, sidecar.quit_order, ends_by_itself=True, is_one_time=True)
-    alive = None if sidecar.alive is None else sidecar.alive.locate(pod, container)
-    is_mute = sidecar.alive is not None and alive is None
-    return FoundSidecar(
-        name=container.name,
-        id=sidecar.id,
-        ready=None if is_mute or sidecar.ready is None else sidecar.ready.locate(pod, container),
-        alive=alive,
-        quit=None if sidecar.quit is None else sidecar.quit.locate(pod, container),
-        quit_order=sidecar.quit_order,
-        ends_by_itself=sidecar.ends_by_itself and (sidecar.match is None or sidecar.match.has_name(container.name)),
-    )
-
-
-class Injectors(msgspec.Struct, frozen=True):
-    """The injectors of a cluster, by the ids of their rows.
-
-    Args:
-        everywhere: Those that handle every pod of the opted-in namespaces.
-        installed: Those whose webhook is installed.
-
-    """
-
-    everywhere: frozenset[str] = frozenset()
-    installed: frozenset[str] = frozenset()
-
-    def are_in_play(self, sidecar: Sidecar, hint: InjectorHint, pod: Pod) -> bool:
-        """Whether the injector of this row will handle this pod."""
-        is_installed = sidecar.id in self.everywhere or (hint.when_installed and sidecar.id in self.installed)
-        return hint.is_in_play(pod, is_installed=is_installed)
-
-
-class Catalogue:
-    """All known sidecars; the first row that matches wins, and an admin's own rows come before the built-in ones."""
-
-    def __init__(self, sidecars: tuple[Sidecar, ...]) -> None:
-        """Index the rows. Few names and images occur again and again, so the possible rows of each are cached."""
-        self.sidecars = sidecars
-        self.with_hints = tuple([one for one in sidecars if one.hint or (one.native and one.native.hint)])
-        self.with_native_hint = tuple([(one, one.native.hint) for one in sidecars if one.native and one.native.hint])
-        self.with_init_first = tuple([one for one in sidecars if one.init_first])
-        self.with_quit_hint = tuple([(one, one.hint) for one in sidecars if one.hint])
-        self._installed_with_quit_hint = frozenset([one.id for one, hint in self.with_quit_hint if hint.when_installed])
-        self._annotations_of_quit_hints = _annotations_of([hint for _one, hint in self.with_quit_hint])
-        self.injected = tuple(sidecar for sidecar in sidecars if sidecar.injected_by)
-        self._rows = lru_cache(maxsize=4096)(self._possible_rows)
-
-    def find(self, pod: Pod, container: Container) -> Sidecar | None:
-        """The row that identifies this container, or None."""
-        image = container.image or ""
-        is_usual = len(container.name) + len(image) <= MAX_IMAGE_CHARACTERS
-        for sidecar, match in self._rows(container.name, image) if is_usual else self._possible_rows(container.name, image):
-            if match.fits(pod, container):
-                return sidecar
-        return None
-
-    @property
-    def native_annotations(self) -> dict[str, str]:
-        """All annotations that make some injector render native sidecars."""
-        return {key: value for _, hint in self.with_native_hint for key, value in hint.annotations.items()}
-
-    def native_hints(self, pod: Pod, injectors: Injectors) -> list[InjectorHint]:
-        """The annotations that make the injectors of this pod render native sidecars."""
-        return [hint for sidecar, hint in self.with_native_hint if injectors.are_in_play(sidecar, hint, pod)]
-
-    def quit_hints(self, pod: Pod, injectors: Injectors, *, beside_native: bool) -> list[InjectorHint]:
-        """The annotations that make the injectors of this pod enable quit requests.
-
-        ``beside_native``: only where one may be needed although the cluster has native sidecars.
-        """
-        keys = self._annotations_of_quit_hints
-        is_installed = injectors.everywhere or not injectors.installed.isdisjoint(self._installed_with_quit_hint)
-        if keys is not None and not is_installed and keys.isdisjoint(pod.annotations.keys()):
-            # Nearly every pod.
-            return []
-        in_play = [(sidecar, hint) for sidecar, hint in self.with_quit_hint if injectors.are_in_play(sidecar, hint, pod)]
-        return [hint for sidecar, hint in in_play if not beside_native or sidecar.wants_quit_hint(pod)]
-
-    def _possible_rows(self, name: str, image: str) -> tuple[tuple[Sidecar, Match], ...]:
-        rows = [(sidecar, sidecar.match.narrowed(name, image)) for sidecar in self.sidecars if sidecar.match is not None]
-        return tuple([(sidecar, match) for sidecar, match in rows if match is not None])
-
-
-def _annotations_of(hints: list[InjectorHint]) -> frozenset[str] | None:
-    """All annotations that show that an injector of one of these handles a pod; None where anything else does."""
-    found: frozenset[str] = frozenset()
-    for hint in hints:
-        if hint.annotations_of_when is None:
-            return None
-        found |= hint.annotations_of_when
-    return found
 
 
 def parse_sidecars(document: object) -> tuple[Sidecar, ...]:

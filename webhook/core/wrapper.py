@@ -24,14 +24,17 @@ argv of the pod, ``|`` before its args       the original, ``|`` before its args
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from webhook.core.catalogue import FoundSidecar
 from webhook.core.names import HELPER_BUSYBOX, PREFIX
 from webhook.core.pod_options import ShellSource, WhenNotReady
 from webhook.core.pre_encoded import PreEncoded
-from webhook.core.sidecar import Endpoint, FoundSidecar
+
+if TYPE_CHECKING:
+    from webhook.core.sidecar import Endpoint
 
 IMAGE_SHELL: Final = ("/bin/sh",)
 HELPER_SHELL: Final = (HELPER_BUSYBOX, "sh")

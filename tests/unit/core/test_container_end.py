@@ -10,8 +10,9 @@ import pytest
 
 from demo.simulated_injectors import inject_istio
 from tests.support.pods import ABLE_CLUSTER, admitted, container, load
+from webhook.core.catalogue import Catalogue
 from webhook.core.names import MAIN_CONTAINER_ANNOTATION, OUTLIVES_TASK_ANNOTATION, PREFIX
-from webhook.core.sidecar import Catalogue, parse_sidecars
+from webhook.core.sidecar import parse_sidecars
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.support.task_pods import after_conversion, inits_of, native, not_converted, task_pod
+from webhook.core.catalogue import Catalogue
 from webhook.core.cluster import Cluster, NativeSupport
 from webhook.core.reasons import NotConvertedReason
-from webhook.core.sidecar import Catalogue, parse_sidecars
+from webhook.core.sidecar import parse_sidecars
 from webhook.core.version import Version
 
 if TYPE_CHECKING:

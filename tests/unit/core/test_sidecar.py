@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.core.built_in import built_in_sidecars
+from webhook.core.catalogue import Catalogue, FoundSidecar, locate
 from webhook.core.pod import Pod
-from webhook.core.sidecar import Catalogue, Endpoint, FoundSidecar, Injectors, locate, parse_sidecars
+from webhook.core.sidecar import Endpoint, parse_sidecars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -191,17 +192,6 @@ def test_gos_words_for_true_enable_a_quit(word: str) -> None:
         Endpoint(9091, "/quitquitquit", "POST"),
         Endpoint(9091, "/quitquitquit", "POST"),
     ]
-
-
-@pytest.mark.parametrize("word", ["true", "True", "TRUE", "t", "T", "1"])
-def test_gos_words_for_true_request_an_injection(word: str) -> None:
-    """So that Vault's injector gets the annotation for its quit."""
-    pod = msgspec.json.decode(
-        msgspec.json.encode({"metadata": {"annotations": {"vault.hashicorp.com/agent-inject": word}}, "spec": {"containers": []}}), type=Pod
-    )
-
-    hints = CATALOGUE.quit_hints(pod, Injectors(), beside_native=False)
-    assert [hint.annotations for hint in hints] == [{"vault.hashicorp.com/agent-enable-quit": "true"}]
 
 
 def test_two_rows_with_one_id_are_refused() -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.oracles.kubelet_expansion import expand
+from webhook.core.catalogue import FoundSidecar
 from webhook.core.pod_options import WhenNotReady
-from webhook.core.sidecar import Endpoint, FoundSidecar
+from webhook.core.sidecar import Endpoint
 from webhook.core.wrapper import (
     HELPER_SHELL,
     Argv,

@@ -11,8 +11,8 @@ from webhook.core.cluster import DEFAULT_MINIMUM_KUBELET, NativeSwitch
 from webhook.kube.view import ClusterView
 
 if TYPE_CHECKING:
+    from webhook.core.catalogue import Catalogue
     from webhook.core.policy import Policy
-    from webhook.core.sidecar import Catalogue
 
 
 @pytest.fixture

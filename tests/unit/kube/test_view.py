@@ -13,7 +13,7 @@ from webhook.kube.nodes import Nodes, make_node
 from webhook.kube.view import ClusterView
 
 if TYPE_CHECKING:
-    from webhook.core.sidecar import Catalogue
+    from webhook.core.catalogue import Catalogue
 
 
 def server_of(*version: int) -> ServerVersion:
