@@ -64,28 +64,34 @@ class _JoinedWrites:
     It is the transport of one request. What is written before the response has begun (100 Continue) is no head.
     """
 
-    __slots__ = ("_cycle", "_has_begun", "_head", "_transport", "is_closing")
+    __slots__ = ("_cycle", "_head", "_transport", "is_closing")
 
     def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
-        self._transport, self._cycle = transport, cycle
-        self._head: bytes | None = None
-        self._has_begun = False
+        self._transport = transport
+        # It holds this object, so it is let go as soon as the response has begun: else both would wait for the garbage collector.
+        self._cycle: RequestResponseCycle | None = cycle
+        self._head = b""
         self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
         """Write; the head waits for what comes next."""
-        if self._has_begun or not self._cycle.response_started:
+        if self._cycle is None or not self._cycle.response_started:
             self._transport.write(data)
-        elif self._head is None:
+        elif not self._head:
             self._head = data
         else:
-            head, self._head, self._has_begun = self._head, None, True
-            self._transport.write(head + data)
+            self.end()
+            self._transport.write(self._head + data)
+            self._head = b""
 
     def flush(self) -> None:
         """Write a head that nothing follows: the response to HEAD."""
-        if self._head is not None:
+        if self._head:
             self.write(b"")
+
+    def end(self) -> None:
+        """Hold back nothing from here on."""
+        self._cycle = None
 
     def close(self) -> None:
         """Close the connection when everything is written."""
@@ -156,7 +162,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._reads.stop(self)
         self._idle.stop(self)
         self._is_unread = False
+        if self._writes is not None:
+            self._writes.end()
         super().connection_lost(exc)
+        # Requests that are never served hold this protocol, which holds them and the buffers of TLS.
+        self.pipeline.clear()
+        self.cycle = None  # type: ignore[assignment]
 
     def data_received(self, data: bytes | memoryview) -> None:
         """Feed the parser, which copies what it passes on; then check the limits of what is incomplete."""

@@ -9,7 +9,7 @@ One buffer is enough for all: the event loop fills it, and the protocol parses i
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
     from webhook.server.protocol import BoundedProtocol
@@ -21,16 +21,27 @@ _BUFFER: Final = memoryview(bytearray(BUFFER_BYTES))
 
 
 class SharedReadBuffer(asyncio.BufferedProtocol):
-    """Passes the events of a transport on to the protocol of one connection."""
+    """Passes the events of a transport on to the protocol of one connection.
+
+    It lets go of the protocol at the end of the connection. uvloop's TLS holds the methods of this object even then, so it would hold the
+    protocol, which holds the TLS: only a full garbage collection, minutes later, would free their buffers of 100 KiB and more.
+    """
 
     def __init__(self, protocol: BoundedProtocol) -> None:
         """Pass them on to this protocol."""
-        self.connection_made = protocol.connection_made  # type: ignore[assignment]
-        self.connection_lost = protocol.connection_lost  # type: ignore[method-assign]
-        self.eof_received = protocol.eof_received  # type: ignore[method-assign]
-        self.pause_writing = protocol.pause_writing  # type: ignore[method-assign]
-        self.resume_writing = protocol.resume_writing  # type: ignore[method-assign]
-        self._data_received = protocol.data_received
+        self._protocol: BoundedProtocol | None = protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is open, after its handshake."""
+        if self._protocol is not None:
+            # uvloop's transports have the methods of this class, and are not derived from it.
+            self._protocol.connection_made(cast("asyncio.Transport", transport))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        protocol, self._protocol = self._protocol, None
+        if protocol is not None:
+            protocol.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """The buffer for the next read, whatever its size."""
@@ -39,4 +50,15 @@ class SharedReadBuffer(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes were read."""
-        self._data_received(_BUFFER[:nbytes])
+        if self._protocol is not None:
+            self._protocol.data_received(_BUFFER[:nbytes])
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        if self._protocol is not None:
+            self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The transport's buffer is empty enough."""
+        if self._protocol is not None:
+            self._protocol.resume_writing()
