@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import sys
 from typing import Any, Final
 
 import jsonpatch
+import jsonpointer
 import msgspec
 import pytest
 from hypothesis import given
@@ -84,6 +86,10 @@ UNSOUND: Final[dict[str, tuple[tuple[Operation, ...], str]]] = {
         (add({"name": "v", "mountPath": "/dev/a"}, "spec", "containers", 0, "volumeMounts", "-"),), f"{INVALID}container base has a mountPath twice"),
     "a variable whose name is none": (
         (move(("spec", "containers", 0), "spec", "initContainers", 0), add([{"name": "1=2"}], "spec", "initContainers", 0, "env")),
+        f"{INVALID}container base has a variable with an invalid name",
+    ),
+    "a variable whose name is not ASCII": (
+        (move(("spec", "containers", 0), "spec", "initContainers", 0), add([{"name": "\u00e4"}], "spec", "initContainers", 0, "env")),
         f"{INVALID}container base has a variable with an invalid name",
     ),
     "a probe on a plain init container": (
@@ -209,6 +215,42 @@ def test_a_patch_applies_where_it_applies_by_the_library(operations: list[Operat
         found = str(unsound) if str(unsound).startswith("the patch does not apply") else ""
     assert found == error
     assert operations == written, "the operations are sent as they are"
+
+
+def test_the_operations_are_sent_as_they_are_whatever_a_later_one_changes() -> None:
+    operations = (
+        add({"x": "y"}, "metadata", "annotations"),
+        add("changed", "metadata", "annotations", "x"),
+        add([], "spec", "initContainers"),
+        move(("spec", "containers", 1), "spec", "initContainers", 0),
+    )
+    prove(pod(annotations=None, spec={"initContainers": None}), operations)
+
+    assert (operations[0]["value"], operations[2]["value"]) == ({"x": "y"}, [])
+
+
+USUAL: Final = (
+    add("x", "metadata", "labels", "b"),
+    add("x", "metadata", "annotations", "b"),
+    add(["sh"], "spec", "containers", 0, "command"),
+    move(("spec", "containers", 1), "spec", "initContainers", 2),
+    add("Always", "spec", "initContainers", 2, "restartPolicy"),
+)
+
+
+def test_the_usual_operations_take_none_of_the_librarys_slower_code() -> None:
+    before = pod(**copy.deepcopy(FULL_POD))
+    prove(before, USUAL)
+    files: set[str] = set()
+    profile = sys.getprofile()
+    sys.setprofile(lambda frame, _event, _argument: files.add(frame.f_code.co_filename))
+    try:
+        prove(before, USUAL)
+    finally:
+        sys.setprofile(profile)
+
+    assert prove.__code__.co_filename in files
+    assert files.isdisjoint({jsonpatch.__file__, jsonpointer.__file__})
 
 
 BREAKING: Final[dict[str, tuple[tuple[Operation, ...], str]]] = {
