@@ -1,10 +1,8 @@
-"""One connection: what is read of it, what is written to it, and what it leaves behind."""
+"""One connection: what is read of it, and what is written to it."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import weakref
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -245,27 +243,5 @@ def test_a_body_that_is_read_into_the_shared_buffer_arrives_as_it_is(size: int) 
                 buffer[: len(part)] = b"\0" * len(part)
             await app.answer()
             assert app.bodies == [body[:size]]
-
-    asyncio.run(scenario())
-
-
-def test_a_connection_leaves_nothing_behind_however_it_ends() -> None:
-    async def scenario() -> None:
-        app = _Reviews()
-        port = _Port(app)
-        gone = []
-        for error in (None, ConnectionResetError()):
-            for requests in (0, 1):
-                protocol, _transport = port.connect()
-                if requests:
-                    protocol.data_received(REQUEST)
-                    await app.answer()
-                protocol.connection_lost(error)
-                gone.append(weakref.ref(protocol))
-                del protocol, _transport
-        await asyncio.sleep(0)
-        gc.collect()
-        assert [one() for one in gone] == [None] * 4, "no timer holds one until it would have been idle for too long"
-        assert len(port.connections) == 0
 
     asyncio.run(scenario())
