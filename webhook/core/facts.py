@@ -112,14 +112,12 @@ def _found(pod: Pod, known: dict[str, Sidecar], main: int | None, placeholders: 
         if row is None or row.must_outlive_task or row.works_after_task or position == main or container.name in placeholders:
             continue
         found.append(locate(row, pod, container))
-    if len(found) > 1:
-        found.sort(key=lambda one: (one.quit_order, one.name))
+    found.sort(key=lambda one: (one.quit_order, one.name))
     return tuple(found)
 
 
 def _native(pod: Pod, options: PodOptions, catalogue: Catalogue) -> dict[str, Sidecar]:
-    natives = [one for one in pod.init_containers if one.is_native_sidecar]
-    return _known(pod, natives, options, catalogue) if natives else {}
+    return _known(pod, [one for one in pod.init_containers if one.is_native_sidecar], options, catalogue)
 
 
 def _unmarked(pod: Pod, options: PodOptions, catalogue: Catalogue, before: EarlierStatus) -> dict[str, Sidecar]:

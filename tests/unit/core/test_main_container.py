@@ -13,6 +13,7 @@ from demo.simulated_injectors import inject_istio
 from tests.support.pods import ABLE_CLUSTER, admitted, container, load
 from webhook.core.catalogue import Catalogue
 from webhook.core.names import MAIN_CONTAINER_ANNOTATION, OUTLIVES_TASK_ANNOTATION, PREFIX, STATUS_ANNOTATION
+from webhook.core.pod_options import MAX_NAMED
 from webhook.core.sidecar import parse_sidecars
 
 if TYPE_CHECKING:
@@ -51,6 +52,16 @@ def with_status(pod: JSONObject, status: str) -> JSONObject:
     pod = copy.deepcopy(pod)
     pod["metadata"]["annotations"][STATUS_ANNOTATION] = status
     return pod
+
+
+def test_a_name_of_no_container_is_reported_beside_all_other_invalid_annotations(policy: Policy) -> None:
+    pod = operator_pod()
+    unknown = {f"{PREFIX}/x{number}": "" for number in range(MAX_NAMED + 2)}
+    pod["metadata"]["annotations"] = {**unknown, MAIN_CONTAINER_ANNOTATION: "nowhere"}
+    invalid = admitted(pod, policy)[0].invalid_annotations
+
+    assert [one.key for one in invalid.named] == [*list(unknown)[:MAX_NAMED], MAIN_CONTAINER_ANNOTATION]
+    assert invalid.more == 2
 
 
 def test_the_first_of_several_unknown_containers_is_not_taken_for_the_task(policy: Policy) -> None:
