@@ -33,6 +33,7 @@ LEFT_OUT: Final = (
     "tests/unit/core/test_cost.py",
     "tests/unit/core/test_face.py",
     "tests/unit/core/test_properties.py",
+    "tests/unit/core/test_never_worse.py",
     "tests/unit/core/test_real_pods.py",
     "tests/unit/certs/test_manager_hostile.py",
     "tests/unit/certs/test_rotation_interleaved.py",

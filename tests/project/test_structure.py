@@ -22,6 +22,7 @@ FOLDERS: Final = {
 """Folders of `tests/unit` whose modules do not stand in the folder of that name in `webhook`."""
 
 THEMES: Final = {
+    "core/test_never_worse.py": "the law that no pod is worse off",
     "core/test_properties.py": "laws that hold for any pod, whatever module keeps them",
     "core/test_real_pods.py": "what becomes of each pod that Airflow sends",
     "core/test_cost.py": "what a review costs, whatever is in the pod",

@@ -13,8 +13,8 @@ import msgspec
 from webhook.core.catalogue import locate
 from webhook.core.cluster import NAMED_PORTS_SEEN
 from webhook.core.condition import any_holds, glob
+from webhook.core.helper import is_helper
 from webhook.core.lifecycle import edited_lifecycle_hooks, is_post_start_known
-from webhook.core.names import HELPER_CONTAINER
 from webhook.core.pod import ABSENT
 from webhook.core.pod_options import DescribedSidecar
 from webhook.core.reasons import NotConvertedReason
@@ -131,7 +131,7 @@ def convert(facts: Facts, cluster: Cluster) -> Conversion:
     containers = {container.name: container for container in facts.pod.spec.containers}
     if not facts.sidecars or (facts.main is None and not facts.others) or len(containers) < len(facts.pod.spec.containers):
         return Conversion(completions=completions) if completions else NO_CONVERSION
-    duplicates = tuple([sidecar.name for sidecar in facts.sidecars if sidecar.name in facts.native_sidecars])
+    duplicates = tuple([sidecar.name for sidecar in facts.sidecars if sidecar.name in (*facts.native_sidecars, *facts.unmarked)])
     not_converted: dict[str, NotConvertedReason] = {}
     moved: list[FoundSidecar] = []
     for sidecar in facts.sidecars:
@@ -313,7 +313,7 @@ def _name_of(entry: object) -> object:
 def _order(facts: Facts, moved: list[Container]) -> Iterator[str]:
     """The wrapper's helper, which needs nothing; each mesh proxy after its own init containers; then the rest, see `Needs`."""
     inits = [container.name for container in facts.pod.init_containers]
-    first = [name for name in inits if name == HELPER_CONTAINER]
+    first = [container.name for container in facts.pod.init_containers if is_helper(container)]
     others: list[Container] = []
     last: list[str] = []
     for container in sorted(moved, key=lambda one: (-facts.rows[one.name].quit_order, one.name)):

@@ -44,7 +44,7 @@ from webhook.core.sidecar import MAX_NAME_CHARACTERS
 from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, EntrypointSource, Wrap
 
 if TYPE_CHECKING:
-    from webhook.core.catalogue import Catalogue
+    from webhook.core.catalogue import Catalogue, FoundSidecar
     from webhook.core.cluster import Cluster
     from webhook.core.facts import Facts
     from webhook.core.pod import Pod, PodSpec
@@ -170,13 +170,16 @@ def skip_unread(pod: Pod) -> SkipReason | None:
 
 
 def _has_duplicate_names(spec: PodSpec, names: list[str]) -> bool:
-    """Whether two containers or two volumes have one name. A native sidecar may: what its injector has added again is removed."""
+    """Whether two containers or two volumes have one name.
+
+    A native sidecar may, and one from which another webhook has removed what makes it native: what its injector has added again is removed.
+    """
     if spec.volumes and len({volume.name for volume in spec.volumes}) < len(spec.volumes):
         return True
     if len(set(names)) == len(names):
         return False
     regular, inits = spec.container_names, spec.initContainers or []
-    plain = {init.name for init in inits if not init.is_native_sidecar}
+    plain = {init.name for init in inits if not (init.is_native_sidecar or init.has_native_fields)}
     return len(set(regular)) < len(regular) or len(spec.init_container_names) < len(inits) or not plain.isdisjoint(regular)
 
 
@@ -270,12 +273,27 @@ def _wrap(facts: Facts, policy: Policy) -> Wrap | Reason:
     options = facts.options
     return Wrap(
         entrypoint=entrypoint,
-        sidecars=tuple([sidecar for sidecar in facts.sidecars if sidecar.quit or sidecar.ready]),
+        sidecars=tuple([sidecar for sidecar in _startable(facts) if sidecar.quit or sidecar.ready]),
         wait_seconds=policy.wait_seconds if options.wait_seconds is None else options.wait_seconds,
         when_not_ready=options.when_not_ready or policy.when_not_ready,
         only_after_success=_restart_policy(facts) == "OnFailure",
         shell=shell,
     )
+
+
+def _startable(facts: Facts) -> tuple[FoundSidecar, ...]:
+    """The sidecars, where the task may wait for each one without a readiness check of those that may start only after it.
+
+    The kubelet starts a container once the postStart hooks of those before it have ended, and a hook may wait for the task itself. The hook
+    of a known sidecar waits for that sidecar.
+    """
+    order, main = facts.pod.spec.containers, facts.main
+    hooks = [place for place, one in enumerate(order) if one.has_post_start and (place == main or one.name not in facts.rows)]
+    held_up = next((place for place in hooks if main is not None and place >= main), None)
+    if held_up is None:
+        return facts.sidecars
+    late = {container.name for container in order[held_up + 1 :]}
+    return tuple([msgspec.structs.replace(one, ready=None, alive=None) if one.name in late else one for one in facts.sidecars])
 
 
 def _entrypoint(facts: Facts, policy: Policy) -> Entrypoint | None:

@@ -49,13 +49,18 @@ def helper_mount() -> dict[str, Any]:
     return {"name": HELPER_VOLUME, "mountPath": HELPER_MOUNT_PATH, "readOnly": True}
 
 
+def is_helper(init: Container) -> bool:
+    """Whether this init container is the helper, and not another one of that name."""
+    return init.name == HELPER_CONTAINER and init.command == _COMMAND
+
+
 def is_helper_place_taken(pod: Pod, main: Container | None) -> bool:
     """Whether the pod has something of its own with a name or at a path that the helper needs; what an earlier review added is not that."""
     inits = [init for init in pod.init_containers if init.name == HELPER_CONTAINER]
     volumes = [volume for volume in pod.spec.volumes or () if volume.name == HELPER_VOLUME]
     return (
         HELPER_CONTAINER in pod.spec.container_names
-        or any(init.command != _COMMAND for init in inits)
+        or not all(map(is_helper, inits))
         or any(volume.emptyDir == ABSENT for volume in volumes)
         or (main is not None and _is_path_taken(main))
     )

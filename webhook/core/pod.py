@@ -203,6 +203,11 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         """Its lifecycle hooks: ``postStart`` and ``preStop``."""
         return _read(_OBJECT, self.lifecycle, "lifecycle") or {}
 
+    @property
+    def has_post_start(self) -> bool:
+        """Whether containers behind it start only after its postStart hook has ended."""
+        return self.lifecycle != ABSENT and bool(self.lifecycle_hooks.get("postStart"))
+
     @CachedProperty
     def readiness(self) -> dict[str, Any]:
         """Its readiness probe."""

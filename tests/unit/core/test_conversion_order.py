@@ -288,3 +288,10 @@ def test_a_daprd_behind_a_mesh_gets_no_probe_since_the_mesh_may_refuse_the_kubel
 
     for injected in (mesh(inject_dapr(pod)), mesh(inject_dapr(admitted(pod, policy, ABLE_CLUSTER)[1]))):
         assert "startupProbe" not in native(after_conversion(injected, policy), "daprd")
+
+
+def test_an_init_container_of_the_users_own_with_the_helpers_name_stays_where_it_is(policy: Policy) -> None:
+    own = {"name": "airflow-sidecar-webhook-helper", "image": "busybox"}
+    after = after_conversion(task_pod(FLUENT_BIT, inits=(USER_INIT, own)), policy)
+
+    assert inits_of(after) == ["logs", "prepare", "airflow-sidecar-webhook-helper"]

@@ -10,7 +10,7 @@ import pytest
 
 from demo.simulated_injectors import inject_istio_native
 from tests.support.pods import ABLE_CLUSTER, admitted
-from tests.support.task_pods import FLUENT_BIT, after_conversion, annotated, istio_pod, status_of, task_pod
+from tests.support.task_pods import FLUENT_BIT, after_conversion, annotated, istio_pod, native, regular_of, status_of, task_pod
 from webhook.core import names
 from webhook.core.admission import treat
 from webhook.core.cluster import UNKNOWN_CLUSTER
@@ -98,10 +98,19 @@ def test_what_is_no_status_of_the_webhooks_counts_for_nothing(text: str, policy:
     assert "restartPolicy" not in after["spec"]["initContainers"][0]
 
 
-def test_a_duplicate_of_a_proxy_whose_mark_was_removed_is_left_to_the_api_server(policy: Policy) -> None:
-    """Two containers of one name: it refuses the pod, and names them."""
+def test_a_duplicate_of_a_proxy_whose_mark_was_removed_goes_and_the_proxy_is_native_again(policy: Policy) -> None:
+    """Its injector searched the regular containers only, and another one dropped the mark of the native proxy."""
     pod = with_old_types(after_conversion(istio_pod(), policy))
     pod["spec"]["containers"].append(istio_pod()["spec"]["containers"][-1])
+    after = after_conversion(pod, policy)
+
+    assert regular_of(after) == ["base"]
+    assert native(after, "istio-proxy")["startupProbe"]
+
+
+def test_a_duplicate_of_a_plain_init_container_is_left_to_the_api_server(policy: Policy) -> None:
+    """Two containers of one name: it refuses the pod, and names them."""
+    pod = istio_pod(inits=({"name": "istio-proxy", "image": "busybox"},))
 
     assert str(treat(pod, policy, ABLE_CLUSTER).reason) == "duplicate-names"
 
