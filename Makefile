@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TYPES := $(BIN)/mypy --no-error-summary .
 
-.PHONY: help demo test explore e2e mutants attacks soak check style types format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher docs requirements clean
+.PHONY: help demo test explore e2e mutants attacks soak check style types format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper docs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ benchmark-cluster: $(VENV)/ready ## time from a task's end to its pod's end, on 
 
 benchmark-watcher: $(VENV)/ready ## what watching a cluster costs the service, on a real API server; needs wrk, and Go once
 	@$(BIN)/python -m benchmarks.watcher
+
+benchmark-wrapper: $(VENV)/ready ## what the wrapper adds to a task, in each shell
+	@$(BIN)/python -m benchmarks.overhead
 
 attacks: $(VENV)/ready ## attack a running service, and measure an honest client beside it: docs/attacks.md
 	@$(BIN)/python -m tests.attacks

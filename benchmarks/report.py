@@ -71,14 +71,15 @@ class BenchmarkReport:
         return path
 
 
-def middle(values: Sequence[float]) -> str:
-    """Return the median, and between which two of the values that of all there could be lies, with 95 %.
+def middle(values: Sequence[float], digits: int = 3) -> str:
+    """Return the median to so many digits, and between which two of the values that of all there could be lies, with 95 %.
 
     By the number of values below it, which is binomial whatever their distribution; the normal approximation to that.
     """
     ordered, half = sorted(values), len(values) / 2
     lowest = max(0, math.floor(half - CONFIDENCE * math.sqrt(half / 2)))
-    return f"{median(ordered):.3f} ({ordered[lowest]:.3f} to {ordered[-1 - lowest]:.3f})"
+    shown, low, high = (f"{it:.{digits}f}" for it in (median(ordered), ordered[lowest], ordered[-1 - lowest]))
+    return f"{shown} ({low} to {high})"
 
 
 def heading(plan: Plan, review_bytes: int) -> str:

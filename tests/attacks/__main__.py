@@ -1,6 +1,7 @@
 """Runs each attack beside an honest client, and prints what it costs: ``python -m tests.attacks [ATTACK…]``.
 
-Without names a second table has the cost of each hostile pod. Every process that runs beside it lengthens the times.
+Without names a second table has the cost of each hostile pod, and a third the attacks on the wrapper, whose tests run then.
+Every process that runs beside it lengthens the times. Exit status: not 0 where a test of the wrapper fails.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tests.attacks.attackers import attacked_by
 from tests.attacks.catalogue import ATTACKS
 from tests.attacks.honest import send_reviews
 from tests.attacks.target import Target
+from tests.attacks.wrapper import table, try_again
 from tests.service.running_service import RunningService, running_service
 from tests.support.hostile_pods import HOSTILE_PODS
 from tests.support.pods import ABLE_CLUSTER, review_of
@@ -173,3 +175,5 @@ if __name__ == "__main__":
     if not sys.argv[1:]:
         print()
         show_pods()
+        print(f"\n{table()}", flush=True)
+        sys.exit(try_again())

@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from docs.generate import REFERENCE, STATUS_MEMBERS, reference
+from tests.attacks.wrapper import TESTS, WRAPPER_ATTACKS, table
 from webhook.core import names
 from webhook.core.cluster import NativeSupport
 from webhook.core.origin import ORIGIN_LABELS
@@ -65,6 +66,15 @@ def section(page: str, heading: str) -> str:
     """What is below a heading of the second level, up to the next one."""
     text = (ROOT / page).read_text("utf-8")
     return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_the_attacks_on_the_wrapper_are_those_of_the_page_and_each_is_a_test() -> None:
+    assert table() in section("docs/attacks.md", "Sidecars and tasks that work against the wrapper"), (
+        "it is table() of tests/attacks/wrapper.py"
+    )
+    for name in (name for attack in WRAPPER_ATTACKS for name in attack.tests):
+        file, _, function = name.partition("::")
+        assert f"\ndef {function}(" in (TESTS / f"{file}.py").read_text("utf-8"), name
 
 
 def test_the_readme_shows_every_pod_option_and_every_label_of_an_origin() -> None:

@@ -8,13 +8,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.wrapper.differences import KILLED_PARENT
-from tests.wrapper.main_container import container, end_of, python
-from tests.wrapper.messages import CODE_UNKNOWN
+from tests.wrapper.differences import DIFFERENCES, KILLED_PARENT
+from tests.wrapper.fake_sidecar import FakeSidecar, Reaction, full_accept_queue, wait_for_a_connect
+from tests.wrapper.fake_uptime import MOUNTS
+from tests.wrapper.main_container import container, end_of, exits_with, python
+from tests.wrapper.messages import (
+    CODE_UNKNOWN,
+    FEW_FILES,
+    NOT_EXECUTED,
+    not_ready,
+    quit_not_accepted_on,
+    signal_before_the_task,
+    signal_not_sent,
+)
+from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.requirements import require_program, require_root
+from tests.wrapper.test_capabilities import ENDS_BY_TERM_OR_LINE, USER, as_another_user
+from tests.wrapper.test_hostile_sidecars import listening_at
+from tests.wrapper.test_signals import EVERY_STOP_SIGNAL, PRINTS_EVERY_SIGNAL
+from tests.wrapper.test_transparency import FUNCTIONS, ODD_VARIABLES, differing, environments
 
 if TYPE_CHECKING:
-    from tests.wrapper.fake_sidecar import FakeSidecar
     from tests.wrapper.main_container import MainContainer
     from tests.wrapper.shell_image import ShellImage
 
@@ -55,7 +69,7 @@ while True:
 def as_pid_one(where: MainContainer) -> MainContainer:
     require_root()
     unshare = str(require_program("unshare"))
-    return replace(where, before=(unshare, "--pid", "--fork", "--kill-child", "--mount-proc"))
+    return replace(where, before=(unshare, "--pid", "--fork", "--kill-child", "--mount-proc", *where.before))
 
 
 def child_of(pid: int) -> int:
@@ -103,3 +117,90 @@ def test_a_task_that_kills_all_other_processes_runs_to_its_end(shell: ShellImage
     assert ended.stdout == b"alone\n"
     assert (ended.code, ended.lines) == ((137, [CODE_UNKNOWN]) if shell.is_bash else (8, [])), KILLED_PARENT
     assert ready_sidecar.requests[-1] == "POST /quit"
+
+
+def test_process_one_is_as_transparent_as_any_other_wrapper(shell: ShellImage) -> None:
+    """With variables and exported functions that are named like what the wrapper uses, and control characters."""
+    functions = {f"BASH_FUNC_{name}%%".encode(): b"() {  echo captured\n}" for name in FUNCTIONS}
+    where = as_pid_one(replace(container(shell), env=ODD_VARIABLES | functions | {b"FUNCNEST": b"1"}))
+    unwrapped, wrapped = environments(where)
+    assert wrapped == unwrapped
+    assert differing(where) == set(DIFFERENCES[shell.name])
+
+
+def test_process_one_gives_up_a_quit_whose_connection_is_never_established(shells: list[ShellImage]) -> None:
+    def check(shell: ShellImage) -> None:
+        with full_accept_queue() as port:
+            ended = as_pid_one(container(shell, listening_at(port), wait_seconds=0)).run(exits_with(3))
+            assert (ended.code, ended.lines) == (3, [quit_not_accepted_on(port, "no answer")])
+
+    check_in_parallel(check, shells)
+
+
+def test_a_term_ends_the_wait_of_process_one_for_such_a_connection(shells: list[ShellImage]) -> None:
+    def check(shell: ShellImage) -> None:
+        with full_accept_queue() as port:
+            where = as_pid_one(container(shell, listening_at(port, quit_path=None)))
+            with where.started(exits_with(0)) as process:
+                wait_for_a_connect(port)
+                os.kill(child_of(process.pid), signal.SIGTERM)
+                ended = end_of(process)
+            assert (ended.code, ended.lines) == (143, [signal_before_the_task("SIGTERM")])
+
+    check_in_parallel(check, shells)
+
+
+def test_process_one_forwards_every_signal_that_an_image_may_stop_by(shell: ShellImage) -> None:
+    with as_pid_one(container(shell)).started(python(PRINTS_EVERY_SIGNAL)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        for number in (number for number in EVERY_STOP_SIGNAL if number != signal.SIGTERM):
+            os.kill(child_of(process.pid), number)
+            assert process.stdout.readline() == f"{int(number)}\n".encode()
+        os.kill(child_of(process.pid), signal.SIGTERM)
+        ended = end_of(process)
+    assert (ended.code, ended.stderr) == (7, b"")
+
+
+def test_process_one_without_the_capability_kill_reports_a_signal_that_it_cannot_send(shell: ShellImage) -> None:
+    """The kernel does not deliver a signal of process 1 to a task of another user either."""
+    without_kill = (str(require_program("setpriv")), "--bounding-set=-kill", "--")
+    with as_pid_one(replace(container(shell), before=without_kill)).started(as_another_user(ENDS_BY_TERM_OR_LINE)) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"up\n"
+        os.kill(child_of(process.pid), signal.SIGTERM)
+        line = process.stderr.readline().decode()
+        process.stdin.write(b".")
+        process.stdin.flush()
+        ended = end_of(process)
+    assert (line, ended.code, ended.stderr) == (f"{signal_not_sent(signal.SIGTERM, USER)}\n", 8, b"")
+
+
+def test_process_one_that_cannot_work_ends_with_a_code_and_a_line(shell: ShellImage) -> None:
+    """With noexec in SHELLOPTS, which only a bash that runs as sh obeys, and with few files."""
+    task = [str(require_program("dash")), "-c", "echo ran; exit 7"]
+    noexec = as_pid_one(container(shell).with_env(SHELLOPTS="noexec")).run(task)
+    if shell.name == "bash-as-sh":
+        assert (noexec.code, noexec.stdout, NOT_EXECUTED in noexec.lines[-1]) == (2, b"", True)
+    else:
+        assert (noexec.code, noexec.stdout, noexec.stderr) == (7, b"ran\n", b"")
+    few = (str(require_program("bash")), "-c", 'ulimit -n 12; exec "$@"', "bash")
+    ended = as_pid_one(replace(container(shell), before=few)).run(task)
+    assert (ended.code, ended.stdout, len(ended.lines), FEW_FILES in ended.lines[0]) == (71, b"", 1, True)
+
+
+def test_without_a_readable_uptime_process_one_measures_its_times_by_another_clock(shells: list[ShellImage], tmp_path: Path) -> None:
+    (tmp_path / "uptime").touch()
+    bash, mount = (str(require_program(name)) for name in ("bash", "mount"))
+
+    def check(shell: ShellImage) -> None:
+        with FakeSidecar({"GET /ready": [503], "POST /quit": [Reaction.STOP]}) as fake:
+            where = replace(
+                container(shell, fake.as_sidecar(), wait_seconds=1), before=(bash, "-c", MOUNTS, mount, str(tmp_path / "uptime"))
+            )
+            ended = as_pid_one(where).run(exits_with(0))
+            assert (ended.code, ended.lines) == (69, [not_ready("fake", 1)])
+
+    check_in_parallel(check, shells)

@@ -1,0 +1,167 @@
+"""The attacks on the wrapper. Each is a test of tests/wrapper: what was tried, what bounds it, and the tests that try it again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+TESTS: Final = Path(__file__).parents[1] / "wrapper"
+
+
+@dataclass(frozen=True, slots=True)
+class WrapperAttack:
+    """An attack by a sidecar, a task or the pod's environment.
+
+    Args:
+        tried: What was tried.
+        bound: What bounds it.
+        tests: The tests, as ``FILE::FUNCTION`` without ``.py``.
+
+    """
+
+    tried: str
+    bound: str
+    tests: tuple[str, ...]
+
+
+WRAPPER_ATTACKS: Final = (
+    WrapperAttack(
+        "a sidecar with a full accept queue; an answer that comes byte by byte, or whose head or body never ends",
+        "each request ends after 2 s; without the bound of a connect, bash waited for minutes",
+        (
+            "test_hostile_sidecars::test_a_request_without_an_answer_is_given_up_after_2_s",
+            "test_pid_one::test_process_one_gives_up_a_quit_whose_connection_is_never_established",
+        ),
+    ),
+    WrapperAttack(
+        "a TERM while a connection is never established",
+        "the process that connects is killed before the wrapper ends; it would have run for two minutes, with the descriptors of the wrapper",
+        (
+            "test_hostile_sidecars::test_a_term_ends_the_wait_for_a_connection_that_is_never_established",
+            "test_pid_one::test_a_term_ends_the_wait_of_process_one_for_such_a_connection",
+        ),
+    ),
+    WrapperAttack(
+        "a status line without a reason phrase, answers of 100 to 199 before the 200, an endless body, a redirect",
+        "a 200 is a 200; a redirect is an answer that is not 2xx",
+        (
+            "test_hostile_sidecars::test_an_unusual_answer_of_200_is_a_200",
+            "test_hostile_sidecars::test_a_redirect_is_not_ready",
+        ),
+    ),
+    WrapperAttack(
+        "a head with fields that never end, to the wget of busybox, which prints each",
+        "the first 9,999 bytes of its output are read",
+        ("test_hostile_sidecars::test_a_head_that_never_ends_takes_no_memory",),
+    ),
+    WrapperAttack(
+        "a task that leaves processes behind until no other can be started (podPidsLimit)",
+        "as process 1 the wrapper ends them; its exit code is the task's, whatever fails. Where it is not process 1, bash tries for 15 s,"
+        " and one line says what was not sent",
+        (
+            "test_limits::test_leftovers_that_fill_the_limit_of_processes_are_ended_and_the_sidecars_quit",
+            "test_limits::test_where_no_process_can_be_started_the_exit_code_is_the_tasks_and_one_line_says_so",
+        ),
+    ),
+    WrapperAttack(
+        "root without CAP_KILL, and a task of another user",
+        "a process of that user sends the signal; else one line",
+        (
+            "test_capabilities::test_a_process_of_the_tasks_user_sends_the_signal",
+            "test_capabilities::test_a_signal_that_cannot_be_sent_is_reported_in_one_line",
+            "test_pid_one::test_process_one_without_the_capability_kill_reports_a_signal_that_it_cannot_send",
+        ),
+    ),
+    WrapperAttack(
+        "every signal that an image can stop by (WINCH, PWR, ALRM, CONT, RTMIN+3, …)",
+        "it reaches the task; before the task HUP, INT, QUIT and TERM end the wrapper, and the others are ignored",
+        (
+            "test_signals::test_every_signal_that_an_image_may_stop_by_reaches_the_task",
+            "test_signals::test_signals_that_do_not_end_a_process_one_do_not_end_the_wait",
+            "test_pid_one::test_process_one_forwards_every_signal_that_an_image_may_stop_by",
+        ),
+    ),
+    WrapperAttack(
+        "signals at any moment: a burst, as the task ends, as it starts, before the wrapper knows its sidecars and its HTTP client",
+        "no code is lost; a signal waits until the sidecars are known, and until the child has reset its traps",
+        (
+            "test_signals::test_a_burst_of_signals_never_hides_the_exit_code",
+            "test_signals::test_a_term_that_comes_as_the_task_ends_does_not_hide_its_code",
+            "test_signals::test_term_at_any_moment_of_the_start_ends_the_container",
+            "test_signals::test_a_signal_while_the_wrapper_is_set_up_ends_it_and_the_sidecars_quit",
+        ),
+    ),
+    WrapperAttack(
+        "a task that kills all other processes",
+        "it runs to its end; in bash its exit code is lost: 137 and a line",
+        ("test_pid_one::test_a_task_that_kills_all_other_processes_runs_to_its_end",),
+    ),
+    WrapperAttack(
+        "fewer than 16 open files; `noexec` in SHELLOPTS",
+        "the wrapper ends with 71 and a line; bash that runs as sh ends with 2 and a line for `noexec`",
+        (
+            "test_limits::test_with_a_low_limit_of_open_files_the_task_runs_or_a_code_and_a_line_say_that_it_does_not",
+            "test_transparency::test_noexec_in_the_environment_is_never_taken_for_a_success",
+            "test_pid_one::test_process_one_that_cannot_work_ends_with_a_code_and_a_line",
+        ),
+    ),
+    WrapperAttack(
+        "an unreadable `/proc/uptime`",
+        "bash's `SECONDS`, `date +%s`, or counted pauses",
+        (
+            "test_waiting::test_without_a_readable_uptime_the_wait_ends_by_another_clock",
+            "test_pid_one::test_without_a_readable_uptime_process_one_measures_its_times_by_another_clock",
+        ),
+    ),
+    WrapperAttack(
+        "exported functions named as the wrapper's commands, control characters in variables",
+        "`bash -p` takes no functions; the environment comes from `/proc`",
+        (
+            "test_transparency::test_exported_functions_of_any_name_change_nothing",
+            "test_transparency::test_odd_names_and_values_arrive_byte_by_byte",
+            "test_transparency::test_control_characters_and_line_breaks_in_one_value_arrive",
+            "test_pid_one::test_process_one_is_as_transparent_as_any_other_wrapper",
+        ),
+    ),
+    WrapperAttack(
+        "`FUNCNEST`, `keyword` in SHELLOPTS, variables named like the wrapper's",
+        "FUNCNEST is unset for the wrapper; the task gets its own values",
+        (
+            "test_transparency::test_limits_and_options_of_bash_in_the_environment_change_nothing",
+            "test_transparency::test_every_variable_that_a_shell_interprets_keeps_its_value",
+        ),
+    ),
+    WrapperAttack(
+        "a locale that the image does not have",
+        "stderr is closed while bash starts; where sh is bash, it warns before the wrapper begins",
+        ("test_transparency::test_a_locale_that_the_image_does_not_have_prints_no_warning",),
+    ),
+    WrapperAttack(
+        "a proxy in the environment, in `.curlrc` or `.wgetrc`; modules named as Python's own, and `sitecustomize`",
+        "`-q`, `--noproxy`, `no_proxy`, `-I -S`",
+        (
+            "test_quitting::test_proxies_in_the_environment_are_not_used",
+            "test_http_tools::test_no_file_of_settings_or_module_of_the_task_changes_a_request",
+        ),
+    ),
+    WrapperAttack(
+        "descriptors that a program before the wrapper has opened",
+        "the wrapper uses two that are not open",
+        ("test_transparency::test_descriptors_that_a_launcher_leaves_open_reach_the_task",),
+    ),
+)
+
+
+def table() -> str:
+    """The attacks as a table of docs/attacks.md."""
+    rows = [f"| {it.tried} | {it.bound} | {', '.join(f'`{name}`' for name in it.tests)} |" for it in WRAPPER_ATTACKS]
+    return "\n".join(["| what was tried | what bounds it | tests |", "|---|---|---|", *rows])
+
+
+def try_again() -> int:
+    """Run the tests; the exit status of pytest."""
+    names = [f"{TESTS}/{name.replace('::', '.py::')}" for attack in WRAPPER_ATTACKS for name in attack.tests]
+    return subprocess.run([sys.executable, "-m", "pytest", "--quiet", *names], check=False).returncode
