@@ -88,8 +88,10 @@ def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:
 
 def _conversion(facts: Facts, mutate: Mutate) -> list[Operation]:
     """``move`` takes the whole container, with every field that is unknown here."""
-    regular = [container.name for container in facts.pod.spec.containers]
     operations: list[Operation] = []
+    if not mutate.conversion.duplicates and not mutate.conversion.moves:
+        return operations
+    regular = [container.name for container in facts.pod.spec.containers]
     for name in mutate.conversion.duplicates:
         operations.append(remove("spec", "containers", regular.index(name)))
         regular.remove(name)
