@@ -142,10 +142,10 @@ def test_a_handshake_that_does_not_begin_or_end_is_cut_off_in_time(attacked: Run
     assert eventually(lambda: attacked.metric("connections", port="https") == 0)
 
 
-def client_hello(service: RunningService) -> bytes:
-    """The first message of a client, in one record."""
+def client_hello(service: RunningService, name: str = NAMES[0]) -> bytes:
+    """The first message of a client, in one record, with this server name."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = service.context.wrap_bio(incoming, outgoing, server_hostname=NAMES[0])
+    client = service.context.wrap_bio(incoming, outgoing, server_hostname=name)
     with suppress(ssl.SSLWantReadError):
         client.do_handshake()
     return outgoing.read()
@@ -172,6 +172,15 @@ def test_a_client_hello_in_two_records_is_closed(attacked: RunningService) -> No
     with attacked.tcp() as stream:
         send_all(stream, b"".join(records))
         assert read_to_end(stream) == b""
+
+
+def test_a_server_name_that_is_not_ascii_is_answered_and_appears_in_no_log(attacked: RunningService) -> None:
+    hello = client_hello(attacked, "a" * 63).replace(b"a" * 63, b"\xff{secret}\n".ljust(63, b"\xfe"))
+    with attacked.tcp() as stream:
+        stream.sendall(hello)
+        assert answers_hello(stream)
+    is_answered(attacked)
+    assert (attacked.stderr, "secret" in attacked.text) == ("", False)
 
 
 @pytest.mark.parametrize("handshakes", [True, False])

@@ -70,14 +70,8 @@ class ReloadableCertificate:
         return self._loaded.not_after
 
     def context(self) -> ssl.SSLContext:
-        """The context for the listener. Every handshake, with or without a server name, gets the newest certificate."""
-
-        def newest(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-            connection.context = self._loaded.context
-
-        context = self._loaded.context
-        context.sni_callback = newest
-        return context
+        """The context for the next handshake, with or without a server name."""
+        return self._loaded.context
 
     def reload(self) -> ReloadResult:
         """Read the files again. Serve a changed pair if it can be loaded; otherwise keep the old one and set ``problem``.

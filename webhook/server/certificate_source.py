@@ -18,7 +18,7 @@ class CertificateSource(Protocol):
         """Stop following changes."""
 
     def context(self) -> ssl.SSLContext:
-        """The context for the listener. Every handshake gets the newest certificate; open connections keep theirs."""
+        """The context for the next handshake, with the newest certificate. Open connections keep theirs."""
 
     @property
     def unready_reason(self) -> str:

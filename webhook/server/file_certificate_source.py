@@ -38,7 +38,7 @@ class FileCertificateSource:
             self._task.cancel()
 
     def context(self) -> ssl.SSLContext:
-        """The context for the listener."""
+        """The context for the next handshake."""
         return self._certificate.context()
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 import traceback
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from webhook.server.log_output import LogOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+LOG: Final = logging.getLogger("webhook")
 
 MAX_LINE_BYTES: Final = 16 * 1024
 """containerd splits a longer line in two (its setting max_container_log_line_size), and the halves are no JSON."""
@@ -113,3 +116,16 @@ def log_to_stdout(level: str, dropped: Callable[[], None]) -> JsonLog:
     for name in ("uvicorn.error", "asyncio", "urllib3", "kubernetes"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
     return log
+
+
+def log_uncaught() -> None:
+    """Log the errors that nobody catches: of a thread, of a destructor, of a function that C calls.
+
+    Python would write them to stderr, with the values of a pod or of a connection, and wait for its reader.
+    """
+    sys.unraisablehook = _log_error
+    threading.excepthook = _log_error
+
+
+def _log_error(uncaught: sys.UnraisableHookArgs | threading.ExceptHookArgs) -> None:
+    LOG.error("uncaught error", exc_info=uncaught.exc_value)

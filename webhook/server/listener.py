@@ -51,7 +51,7 @@ class Listener:
         connections: Connections,
         make_protocol: Callable[[OpenConnection], BoundedProtocol],
         read_seconds: float,
-        context: ssl.SSLContext | None,
+        newest_context: Callable[[], ssl.SSLContext] | None,
     ) -> None:
         """Accept nothing before `start`.
 
@@ -59,14 +59,15 @@ class Listener:
             connections: Counts them.
             make_protocol: Makes the protocol of a connection.
             read_seconds: For the ClientHello, then for the rest of a handshake; and for the other side to take what was sent to it.
-            context: For TLS; None: without it.
+            newest_context: For TLS: the context of the next handshake; None: without TLS. It is not an `ssl.SSLContext.sni_callback`, since
+                Python writes a server name that is not ASCII to stderr before it calls one.
 
         """
         self._connections = connections
         self._make_protocol = make_protocol
         self._tasks: set[asyncio.Task[None]] = set()
         self._read_seconds = read_seconds
-        self._context = context
+        self._newest_context = newest_context
         self._turns = Turns(HANDSHAKE_PAUSE_SECONDS)
 
     def start(self, bound: socket.socket) -> None:
@@ -118,7 +119,7 @@ class Listener:
         """Shake hands, and hand the connection to its protocol, which counts it from then on."""
         is_connected = False
         try:
-            if self._context is None or await self._may_shake_hands(accepted, connection.peer):
+            if self._newest_context is None or await self._may_shake_hands(accepted, connection.peer):
                 is_connected = await self._connect(accepted, connection)
         finally:
             if not is_connected:
@@ -150,9 +151,9 @@ class Listener:
         return protocol.is_connected
 
     def _tls_arguments(self) -> dict[str, Any]:
-        if self._context is None:
+        if self._newest_context is None:
             return {}
-        return {"ssl": self._context, "ssl_handshake_timeout": self._read_seconds, "ssl_shutdown_timeout": CLOSE_SECONDS}
+        return {"ssl": self._newest_context(), "ssl_handshake_timeout": self._read_seconds, "ssl_shutdown_timeout": CLOSE_SECONDS}
 
 
 def _shut_down(accepted: socket.socket) -> None:

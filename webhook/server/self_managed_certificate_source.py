@@ -51,7 +51,7 @@ class SelfManagedCertificateSource:
         names = ObjectNames(settings.service_namespace, settings.ca_secret, settings.configuration)
         served_names = service_names(settings.service_name, settings.service_namespace)
         self._metrics = metrics
-        self._newest: ssl.SSLContext | None = None
+        self._newest = server_context()
         self._problem = ""
         self._is_immutable = False
         self._immutable_problem = immutable_problem(names)
@@ -69,15 +69,8 @@ class SelfManagedCertificateSource:
         self._thread.stop()
 
     def context(self) -> ssl.SSLContext:
-        """The context for the listener. Handshakes fail as long as there is no certificate."""
-
-        def newest(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-            if self._newest is not None:
-                connection.context = self._newest
-
-        context = server_context()
-        context.sni_callback = newest
-        return context
+        """The context for the next handshake. It fails as long as there is no certificate."""
+        return self._newest
 
     @property
     def unready_reason(self) -> str:

@@ -22,7 +22,7 @@ from webhook.server.drain import Drain
 from webhook.server.file_certificate_source import FileCertificateSource
 from webhook.server.health import create_health_app
 from webhook.server.heap import freeze_heap, return_freed_memory
-from webhook.server.json_log import log_to_stdout
+from webhook.server.json_log import log_to_stdout, log_uncaught
 from webhook.server.listener import Listener
 from webhook.server.metrics import Metrics
 from webhook.server.observation import Observation
@@ -34,7 +34,7 @@ from webhook.settings import SettingsError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp
 
@@ -68,12 +68,18 @@ HEALTH_KEEP_ALIVE_SECONDS: Final = 5
 class _UvicornServer(uvicorn.Server):
     """A uvicorn server without signal handlers: two servers run in one process, and uvicorn would signal only one of them."""
 
-    def __init__(self, config: uvicorn.Config, connections: Connections, read_seconds: float, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        connections: Connections,
+        read_seconds: float,
+        newest_context: Callable[[], ssl.SSLContext] | None,
+    ) -> None:
         super().__init__(config)
         self._connections = connections
         self._deadlines = ProtocolDeadlines(Deadlines(read_seconds), Deadlines(config.timeout_keep_alive))
-        self._is_tls = context is not None
-        self._listener = Listener(connections, self._make_protocol, read_seconds, context)
+        self._is_tls = newest_context is not None
+        self._listener = Listener(connections, self._make_protocol, read_seconds, newest_context)
 
     def _make_protocol(self, connection: OpenConnection) -> BoundedProtocol:
         return BoundedProtocol(
@@ -113,6 +119,7 @@ def serve(settings: Settings) -> None:
     return_freed_memory()
     metrics = Metrics(has_self_managed_certificate=settings.certificates == "self-managed")
     log = log_to_stdout(settings.log_level, metrics.log_lines_dropped.inc)
+    log_uncaught()
     service = _Service(settings, metrics, log)
     freeze_heap()
     uvicorn_loop = service.webhook.config.get_loop_factory()
@@ -196,7 +203,7 @@ class _Service:
         self.metrics.in_flight.set_function(lambda: limited.in_flight)
         self.drain = Drain(PartTurns(limited))
         config = self._config(self.drain, settings.keep_alive_seconds)
-        return _UvicornServer(config, connections, settings.read_seconds, self.certificate.context())
+        return _UvicornServer(config, connections, settings.read_seconds, self.certificate.context)
 
     def _health_server(self, limits: ConnectionLimits) -> _UvicornServer:
         app = create_health_app(self.metrics, self._unready_reason)

@@ -63,7 +63,7 @@ class _Port:
         self._state = ServerState()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificates.certificate_file, certificates.private_key_file)
-        self._listener = Listener(self._connections, self._make_protocol, SECONDS, context)
+        self._listener = Listener(self._connections, self._make_protocol, SECONDS, lambda: context)
 
     def start(self, bound: socket.socket) -> None:
         """Listen."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
+import threading
 from typing import Any
 
 import pytest
 
-from webhook.server.json_log import MAX_FRAMES, MAX_LINE_BYTES, JsonFormatter, json_line
+from webhook.server.json_log import MAX_FRAMES, MAX_LINE_BYTES, JsonFormatter, json_line, log_uncaught
 
 LARGE: dict[str, Any] = {
     "a text": "x" * 1_000_000,
@@ -16,6 +18,9 @@ LARGE: dict[str, Any] = {
     "a list of texts": ["x" * 1000] * 1000,
     "a tuple": ("x" * 1000,) * 1000,
 }
+
+
+QUOTED = "token-of-the-task"
 
 
 @pytest.mark.parametrize("value", LARGE.values(), ids=LARGE)
@@ -64,3 +69,28 @@ def test_the_line_of_a_fault_has_a_largest_size_and_shows_the_innermost_frames()
     kind, *frames = json.loads(JsonFormatter().format(record))["traceback"]
     assert (kind, len(frames)) == ("ValueError", MAX_FRAMES)
     assert frames[-1].endswith(" _recurse")
+
+
+class _FailsAtItsEnd:
+    def __del__(self) -> None:
+        raise ValueError(QUOTED)
+
+
+def _fail() -> None:
+    raise ValueError(QUOTED)
+
+
+def test_what_nobody_catches_is_logged_and_not_written_to_stderr(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    log_uncaught()
+    _FailsAtItsEnd()
+    thread = threading.Thread(target=_fail)
+    thread.start()
+    thread.join()
+    lines = [JsonFormatter().format(record) for record in caplog.records]
+    assert [json.loads(line)["event"] for line in lines] == ["uncaught error"] * 2
+    assert QUOTED not in "".join(lines)
+    assert capfd.readouterr().err == ""
