@@ -53,7 +53,7 @@ class MeasuredShell:
         return [it for it in (self.name, *self.programs) if shutil.which(it) is None]
 
 
-COREUTILS: Final = ("date", "env", "expr", "sleep", "tr")
+COREUTILS: Final = ("cat", "date", "env", "head", "sleep", "timeout", "tr")
 SHELLS: Final = (
     MeasuredShell("bash", ("/bin/bash",), ("bash", *COREUTILS)),
     MeasuredShell("dash", ("/bin/dash",), ("curl", *COREUTILS)),

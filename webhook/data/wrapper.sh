@@ -236,10 +236,12 @@ asw_choose_http() {
       *) asw_http=bash ;;
     esac
   fi
-  # busybox before 1.30 has another form of timeout.
-  for asw_limit in "timeout -s KILL 2" "timeout -t 2 -s KILL" ""; do
-    (asw_limited ${asw_busybox:+"$asw_busybox"} sleep 0) 2>/dev/null && break
-  done
+  # Only wget has no limit for all of a request. busybox before 1.30 has another form of timeout.
+  if [ "$asw_http" = wget ]; then
+    for asw_limit in "timeout -s KILL 2" "timeout -t 2 -s KILL" ""; do
+      (asw_limited ${asw_busybox:+"$asw_busybox"} sleep 0) 2>/dev/null && break
+    done
+  fi
   if [ "$asw_http" = none ]; then
     asw_log "this image has no bash, curl, wget or python3: the task does not wait for its sidecars, and they may keep the pod Running." \
       "Set the annotation $0/shell to helper"
