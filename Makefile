@@ -27,7 +27,7 @@ test: style ## style, types, import rules and the fast tests: what to run before
 	@# The tests also wait, so the types are checked beside them. Errors in types are shown at the end.
 	@$(TYPES) >$(VENV)/types.txt 2>&1 & types=$$!; \
 	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal; tests=$$?; \
-	wait $$types || { cat $(VENV)/types.txt; exit 1; }; \
+	wait $$types || { echo "$(TYPES)"; cat $(VENV)/types.txt; exit 1; }; \
 	exit $$tests
 
 explore: SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')

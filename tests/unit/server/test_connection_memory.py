@@ -51,7 +51,7 @@ async def _reviewing(_scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": BODY})
 
 
-class _Port:
+class _WatchedPort:
     """A port of the service in this process. It notes each protocol without holding it."""
 
     def __init__(self, certificates: Certificates) -> None:
@@ -139,7 +139,7 @@ def test_an_ended_connection_is_free_at_once(tmp_path: Path, use: Callable[[ssl.
             stream.close()
 
     async def scenario() -> None:
-        port = _Port(certificates)
+        port = _WatchedPort(certificates)
         with socket.create_server(("127.0.0.1", 0)) as bound, _without_garbage_collection():
             port.start(bound)
             await asyncio.to_thread(come_and_go, bound.getsockname()[1])
