@@ -142,7 +142,7 @@ class Settings(BaseModel):
         ge=16,
         le=65536,
         description="Maximum number of open connections to the TLS port. Beyond it the oldest idle connection of the address with the "
-        "most connections is closed. 1024 idle ones take about 50 MiB.",
+        "most connections is closed. 1024 take 30 MiB before their first request, and up to 120 MiB after large ones.",
     )
     max_connections_per_peer: int = Field(
         640,

@@ -106,6 +106,35 @@ def large_answers_unread(target: Target) -> None:
     _hold_requests(target, request_bytes(review_of(large)) * 2)
 
 
+def small_answers_unread(target: Target) -> None:
+    """Ordinary reviews, pipelined over as many connections as possible, whose answers nobody reads."""
+    context = target.context()
+    requests = request_bytes(injected_review()) * 40
+
+    def send(source: str) -> socket.socket:
+        stream = target.tls(source, seconds=0.2, context=context)
+        with suppress(OSError):
+            stream.sendall(requests)
+        return stream
+
+    _hold(send)
+
+
+def idle_connections_with_large_buffers(target: Target) -> None:
+    """Connections that are idle after a review of 60 KB, whose answer of 100 KB nobody reads."""
+    context = target.context()
+    large = injected_pod()
+    large["spec"]["containers"][0]["command"] = ["x" * 50_000]
+    request = request_bytes(review_of(large))
+
+    def send(source: str) -> socket.socket:
+        stream = target.tls(source, seconds=1, context=context)
+        stream.sendall(request)
+        return stream
+
+    _hold(send)
+
+
 def large_bodies(target: Target) -> None:
     """Reviews of almost the largest size, one after the other over each of forty connections."""
     review = injected_review()
@@ -149,6 +178,8 @@ ATTACKS: Final[Mapping[str, Callable[[Target], None]]] = {
         bodies_that_stop_short,
         large_bodies,
         large_answers_unread,
+        small_answers_unread,
+        idle_connections_with_large_buffers,
         small_reviews_without_pause,
         unknown_annotations,
         hostile_pods,

@@ -264,6 +264,24 @@ def test_of_connections_that_read_no_response_the_oldest_of_the_address_with_the
         assert is_open(honest)
 
 
+def test_where_the_buffers_of_all_connections_are_too_large_the_address_that_takes_the_most_pays(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with (
+        running_service(tmp_path_factory.mktemp("buffers"), max_connections=16, max_connections_per_peer=16, read_seconds=30) as service,
+        ExitStack() as streams,
+    ):
+        honest = streams.enter_context(idle(service, "127.0.0.1"))
+        pod = injected_pod()
+        pod["spec"]["containers"][0]["command"] = ["x" * 50_000]
+        for _ in range(15):
+            stream = streams.enter_context(service.tls(source="127.0.0.2"))
+            stream.sendall(request_bytes(review_of(pod, uid=new_uid())))
+            assert read_reply(stream).status == 200
+        assert eventually(lambda: service.metric("displaced_connections_total", port="https") > 0)
+        assert is_open(honest)
+
+
 def test_a_large_response_comes_whole(attacked: RunningService) -> None:
     pod = injected_pod()
     pod["spec"]["containers"][0]["command"] = ["x" * 3_000_000]

@@ -26,12 +26,14 @@ class ConnectionLimits:
         total: All its connections.
         per_peer: Those from one address.
         unread: Those whose client has not read a response.
+        buffer_bytes: The sum of `OpenConnection.buffer_bytes`.
 
     """
 
     total: int
     per_peer: int
     unread: int
+    buffer_bytes: int
 
 
 @dataclass(slots=True, eq=False)
@@ -42,12 +44,21 @@ class OpenConnection:
         peer: The address of the other side, without its port.
         close: Closes it at once.
         is_busy: Whether a review or its response is under way.
+        largest_read: The most bytes that were read at once.
+        largest_response: The most bytes of one response.
 
     """
 
     peer: str
     close: Callable[[], object]
     is_busy: bool = False
+    largest_read: int = 0
+    largest_response: int = 0
+
+    @property
+    def buffer_bytes(self) -> int:
+        """What its buffers grew to. uvloop and OpenSSL keep them as long as the connection, and take one and a half times as much."""
+        return self.largest_read + self.largest_response
 
 
 class Connections:
@@ -59,6 +70,7 @@ class Connections:
         self._displaced = displaced
         self._by_peer: dict[str, dict[OpenConnection, None]] = {}
         self._unread: dict[OpenConnection, None] = {}
+        self._buffer_bytes: Counter[str] = Counter()
         self._total = 0
 
     def __len__(self) -> int:
@@ -87,9 +99,11 @@ class Connections:
             return
         del of_peer[connection]
         self._unread.pop(connection, None)
+        self._buffer_bytes[connection.peer] -= connection.buffer_bytes
         self._total -= 1
         if not of_peer:
             del self._by_peer[connection.peer]
+            del self._buffer_bytes[connection.peer]
 
     def idle(self, connection: OpenConnection) -> None:
         """A connection has become idle, and is the newest of the idle ones."""
@@ -109,6 +123,27 @@ class Connections:
     def was_read(self, connection: OpenConnection) -> None:
         """The client of a connection has read its response after all."""
         self._unread.pop(connection, None)
+
+    def has_read(self, connection: OpenConnection, size: int) -> None:
+        """A connection has read so much at once, more than before."""
+        grown, connection.largest_read = size - connection.largest_read, size
+        self._grow(connection, grown)
+
+    def has_responded(self, connection: OpenConnection, size: int) -> None:
+        """A response of a connection has this size, more than those before."""
+        grown, connection.largest_response = size - connection.largest_response, size
+        self._grow(connection, grown)
+
+    def _grow(self, connection: OpenConnection, size: int) -> None:
+        """Where all buffers together are too large, close idle connections of the peers that take no less than this one's."""
+        if connection not in self._by_peer.get(connection.peer, {}):
+            return
+        self._buffer_bytes[connection.peer] += size
+        while self._buffer_bytes.total() > self.limits.buffer_bytes:
+            own = self._buffer_bytes[connection.peer]
+            larger = [peer for peer, taken in self._buffer_bytes.most_common() if taken >= own]
+            if not any(self._displace([one for one in self._by_peer[peer] if one.buffer_bytes]) for peer in larger):
+                return
 
     def _make_room(self, peer: str) -> bool:
         of_peer = self._by_peer.get(peer, {})

@@ -64,7 +64,7 @@ class _JoinedWrites:
     It is the transport of one request. What is written before the response has begun (100 Continue) is no head.
     """
 
-    __slots__ = ("_cycle", "_head", "_transport", "is_closing")
+    __slots__ = ("_cycle", "_head", "_transport", "is_closing", "size")
 
     def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
         self._transport = transport
@@ -72,9 +72,11 @@ class _JoinedWrites:
         self._cycle: RequestResponseCycle | None = cycle
         self._head = b""
         self.is_closing = transport.is_closing
+        self.size = 0
 
     def write(self, data: bytes) -> None:
         """Write; the head waits for what comes next."""
+        self.size += len(data)
         if self._cycle is None or not self._cycle.response_started:
             self._transport.write(data)
         elif not self._head:
@@ -177,6 +179,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._idle.stop(self)
             self._begin_head()
         self._bytes_without_body += len(data)
+        if len(data) > self._connection.largest_read:
+            self._connections.has_read(self._connection, len(data))
         super().data_received(data)  # type: ignore[arg-type]
         if not self._message_is_open:
             return
@@ -226,6 +230,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self._writes is not None:
             self._writes.flush()
+            if self._writes.size > self._connection.largest_response:
+                self._connections.has_responded(self._connection, self._writes.size)
         if not self.pipeline:
             self._connections.idle(self._connection)
         if self.transport.is_closing():

@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -52,7 +53,10 @@ SHUTDOWN_SECONDS: Final = 10
 REVIEW_SECONDS: Final = 10.0
 """The same for a review with the wait for its turn; and for a scrape, by Prometheus's default."""
 
-MAX_HEALTH_CONNECTIONS: Final = ConnectionLimits(total=64, per_peer=16, unread=16)
+CONNECTION_BYTES: Final = 56 * 1024
+"""What a connection may read and respond at once, on average of as many as there may be. That of an API server has some 40 KB."""
+
+MAX_HEALTH_CONNECTIONS: Final = ConnectionLimits(total=64, per_peer=16, unread=16, buffer_bytes=64 * CONNECTION_BYTES)
 """The kubelet opens one for each probe, and Prometheus keeps one."""
 
 HEALTH_BODIES: Final = BodyLimits(max_bytes=1024, max_buffered_bytes=8 * 1024 * 1024, read_seconds=5.0, review_seconds=REVIEW_SECONDS)
@@ -183,8 +187,13 @@ class _Service:
         if webhook < settings.max_connections:
             LOG.warning("few descriptors", extra={"fields": {"max_connections": webhook, "wanted": settings.max_connections}})
         return (
-            ConnectionLimits(webhook, min(settings.max_connections_per_peer, webhook), settings.max_buffered_bytes // UNREAD_BYTES),
-            ConnectionLimits(health, min(MAX_HEALTH_CONNECTIONS.per_peer, health), MAX_HEALTH_CONNECTIONS.unread),
+            ConnectionLimits(
+                total=webhook,
+                per_peer=min(settings.max_connections_per_peer, webhook),
+                unread=settings.max_buffered_bytes // UNREAD_BYTES,
+                buffer_bytes=webhook * CONNECTION_BYTES,
+            ),
+            replace(MAX_HEALTH_CONNECTIONS, total=health, per_peer=min(MAX_HEALTH_CONNECTIONS.per_peer, health)),
         )
 
     def _connections(self, limits: ConnectionLimits, port: str) -> Connections:

@@ -56,7 +56,7 @@ class _WatchedPort:
 
     def __init__(self, certificates: Certificates) -> None:
         self.protocols: list[weakref.ref[BoundedProtocol]] = []
-        self._connections = Connections(ConnectionLimits(64, 64, UNREAD), lambda: None)
+        self._connections = Connections(ConnectionLimits(64, 64, UNREAD, 64 * len(BODY)), lambda: None)
         self._deadlines = ProtocolDeadlines(Deadlines(LONGER_SECONDS), Deadlines(LONGER_SECONDS))
         self._config = uvicorn.Config(_reviewing, lifespan="off", log_config=None)
         self._config.load()

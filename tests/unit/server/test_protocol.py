@@ -90,7 +90,7 @@ class _Port:
     """A port with one address, and the deadlines of its connections."""
 
     def __init__(self, app: ASGIApp, *, read_seconds: float = LONG_SECONDS, unread: int = 8) -> None:
-        self.connections = Connections(ConnectionLimits(8, 8, unread), lambda: None)
+        self.connections = Connections(ConnectionLimits(8, 8, unread, 1000_000), lambda: None)
         self.deadlines = ProtocolDeadlines(Deadlines(read_seconds), Deadlines(LONG_SECONDS))
         self._config = uvicorn.Config(app, lifespan="off", log_config=None)
         self._config.load()
