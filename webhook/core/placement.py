@@ -2,8 +2,8 @@
 
 A pod names nodes by its node selector, its node affinity and its tolerations. Behind a virtual kubelet there is no kubelet whose version
 says what it supports: virtual-kubelet/azure-aci drops ``restartPolicy`` of an init container, and refuses its probes and resources
-(getInitContainers, #204, #229). Windows may be named so instead of in ``spec.os``
-(https://kubernetes.io/docs/concepts/windows/user-guide/).
+(getInitContainers, #204, #229). Windows may be named so instead of in ``spec.os``, or by a runtime class or a user that only Windows has
+(https://kubernetes.io/docs/concepts/windows/user-guide/, https://kubernetes.io/docs/tasks/configure-pod-container/configure-runasusername/).
 """
 
 from __future__ import annotations
@@ -15,13 +15,18 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from webhook.core.pod import NodeRequirement, NodeTerm, PodSpec
+    from webhook.core.pod import Container, NodeRequirement, NodeTerm, PodSpec
 
-VIRTUAL_KUBELET_LABELS: Final = MappingProxyType({"type": "virtual-kubelet", "liqo.io/type": "virtual-node"})
-"""Labels of nodes behind a virtual kubelet (virtual-kubelet/node-cli; liqotech/liqo)."""
+VIRTUAL_KUBELET_LABELS: Final = MappingProxyType(
+    {"type": "virtual-kubelet", "liqo.io/type": "virtual-node", "node.kubernetes.io/instance-type": "eklet"}
+)
+"""Labels of nodes behind a virtual kubelet (virtual-kubelet/node-cli; liqotech/liqo; Tencent's super nodes)."""
 
 VIRTUAL_KUBELET_TAINTS: Final = frozenset(
-    {"virtual-kubelet.io/provider", "azure.com/aci", "virtual-node.liqo.io/not-allowed", "virtual-node.interlink/no-schedule"}
+    {
+        *("virtual-kubelet.io/provider", "azure.com/aci", "eks.tke.cloud.tencent.com/eklet"),
+        *("virtual-node.liqo.io/not-allowed", "virtual-node.interlink/no-schedule"),
+    }
 )
 """Keys of the taints of such nodes; a pod that tolerates one of them by its key is meant for them."""
 
@@ -33,7 +38,11 @@ OS_LABELS: Final = frozenset({"kubernetes.io/os", "beta.kubernetes.io/os"})
 WINDOWS_BUILD: Final = "node.kubernetes.io/windows-build"
 """A label that only nodes with Windows have."""
 
+WINDOWS_VERSION_LABELS: Final = frozenset({"kubernetes.azure.com/os-sku", "cloud.google.com/gke-os-distribution"})
+"""Labels by which AKS and GKE name a node's system with its version; that of Windows begins with its name."""
+
 _VIRTUAL: Final = re.compile("|".join(map(re.escape, (*VIRTUAL_KUBELET_LABELS.values(), *VIRTUAL_KUBELET_TAINTS, *USUAL_NAMES))).encode())
+_WINDOWS_OPTIONS: Final = re.compile(b"windowsOptions")
 _WINDOWS: Final = re.compile(b"windows|beta\\.kubernetes\\.io/os|kubernetes\\.io/os")
 """What stands in an affinity or in tolerations that name such nodes: the others are not decoded, since nearly every pod has some."""
 
@@ -78,11 +87,28 @@ def names_windows(spec: PodSpec) -> bool:
     """Whether the pod runs on Windows, as it says itself."""
     if spec.os is not None and spec.os.name == "windows":
         return True
-    selected = spec.nodeSelector
-    if selected and (WINDOWS_BUILD in selected or any(selected.get(label) == "windows" for label in OS_LABELS)):
+    if (spec.nodeSelector and _selects_windows(spec.nodeSelector)) or "windows" in (spec.runtimeClassName or ""):
         return True
+    if _has_windows_options(spec) or any(map(_has_windows_options, spec.containers)):
+        return not _names_linux(spec)
     # A term is an alternative, but an image runs on one system only.
     return _WINDOWS.search(spec.affinity) is not None and any(map(_wants_windows, spec.node_affinity.required))
+
+
+def _selects_windows(selected: dict[str, str]) -> bool:
+    if WINDOWS_BUILD in selected or any(selected.get(label) == "windows" for label in OS_LABELS):
+        return True
+    return any(selected.get(label, "").lower().startswith("windows") for label in WINDOWS_VERSION_LABELS)
+
+
+def _names_linux(spec: PodSpec) -> bool:
+    selected = spec.nodeSelector or {}
+    return (spec.os is not None and spec.os.name == "linux") or any(selected.get(label) == "linux" for label in OS_LABELS)
+
+
+def _has_windows_options(part: PodSpec | Container) -> bool:
+    """Whether a security context has options that only Windows has; a pod may have them for the case that it runs there."""
+    return _WINDOWS_OPTIONS.search(part.securityContext) is not None and bool(part.security.get("windowsOptions"))
 
 
 def _wants_windows(term: NodeTerm) -> bool:

@@ -309,6 +309,7 @@ class PodSpec(msgspec.Struct, frozen=True, dict=True):
     os: OperatingSystem | None = None
     nodeName: str | None = None  # noqa: N815
     nodeSelector: dict[str, str] | None = None  # noqa: N815
+    runtimeClassName: str | None = None  # noqa: N815
     affinity: msgspec.Raw = ABSENT
     tolerations: msgspec.Raw = ABSENT
 

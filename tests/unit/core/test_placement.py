@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from demo.simulated_injectors import inject_dapr, inject_linkerd
-from tests.support.pods import ABLE_CLUSTER, admitted
+from tests.support.pods import ABLE_CLUSTER, admitted, container
 from tests.support.task_pods import FLUENT_BIT, LINKERD_MARK, after_conversion, inits_of, istio_pod, regular_of, status_of, task_pod
 from webhook.core.admission import treat
 from webhook.core.cluster import Cluster, NativeSupport
@@ -41,6 +41,8 @@ VIRTUAL: Final[dict[str, JSONObject]] = {
     "a preferred affinity": affinity("preferred", "type", "In", "virtual-kubelet", "other"),
     "a toleration": tolerating(key="virtual-kubelet.io/provider", operator="Exists"),
     "a toleration of Azure": tolerating(key="azure.com/aci", effect="NoSchedule"),
+    "a toleration of Tencent's super nodes": tolerating(key="eks.tke.cloud.tencent.com/eklet", operator="Exists", effect="NoSchedule"),
+    "a node selector of Tencent's super nodes": {"nodeSelector": {"node.kubernetes.io/instance-type": "eklet"}},
     "its node": {"nodeName": "aci"},
     "its node, by its usual name": {"nodeName": "virtual-node-aci-linux"},
     "a node selector with a node's name": {"nodeSelector": {"kubernetes.io/hostname": "aci"}},
@@ -121,6 +123,10 @@ WINDOWS: Final[dict[str, JSONObject]] = {
     "a required affinity": affinity("required", "kubernetes.io/os", "In", "windows"),
     "a required affinity by the build": affinity("required", "node.kubernetes.io/windows-build", "Exists"),
     "a required affinity that excludes Linux": affinity("required", "kubernetes.io/os", "NotIn", "linux"),
+    "a node selector by AKS's version": {"nodeSelector": {"kubernetes.azure.com/os-sku": "Windows2022"}},
+    "a node selector by GKE's version": {"nodeSelector": {"cloud.google.com/gke-os-distribution": "windows_ltsc"}},
+    "a runtime class": {"runtimeClassName": "windows-2019"},
+    "a user of Windows": {"securityContext": {"windowsOptions": {"runAsUserName": "ContainerUser"}}},
 }
 
 NOT_WINDOWS: Final[dict[str, JSONObject]] = {
@@ -130,6 +136,13 @@ NOT_WINDOWS: Final[dict[str, JSONObject]] = {
     "an affinity that excludes Windows": affinity("required", "kubernetes.io/os", "NotIn", "windows"),
     "a preferred affinity": affinity("preferred", "kubernetes.io/os", "In", "windows"),
     "a toleration alone": tolerating(key="os", operator="Equal", value="windows"),
+    "a version of Linux": {"nodeSelector": {"kubernetes.azure.com/os-sku": "AzureLinux"}},
+    "another runtime class": {"runtimeClassName": "gvisor"},
+    "empty options": {"securityContext": {"windowsOptions": {}, "runAsUser": 1000}},
+    "a user of Windows, beside Linux by a node selector": {
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "securityContext": {"windowsOptions": {"runAsUserName": "ContainerUser"}},
+    },
 }
 
 
@@ -139,6 +152,13 @@ def test_a_pod_on_windows_is_not_wrapped(fields: JSONObject, policy: Policy) -> 
 
     assert (status_of(after)["treatment"], status_of(after)["reason"]) == ("left", "windows")
     assert after["spec"]["containers"] == istio_pod()["spec"]["containers"]
+
+
+def test_options_for_windows_in_a_container_say_so_too(policy: Policy) -> None:
+    pod = istio_pod()
+    container(pod, "base")["securityContext"] = {"windowsOptions": {"hostProcess": True}}
+
+    assert status_of(after_conversion(pod, policy, Cluster()))["reason"] == "windows"
 
 
 @pytest.mark.parametrize("fields", NOT_WINDOWS.values(), ids=NOT_WINDOWS)
