@@ -332,7 +332,7 @@ class InitFirst(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         container: The init container, which needs the network.
         annotation: The pod's annotation that does it.
         value: What that has to be.
-        unless: Conditions; where one holds, it is first already, or there is none.
+        unless: Conditions; where one holds, it is first already, it needs no mesh, or there is none.
 
     """
 

@@ -51,6 +51,14 @@ def test_so_it_is_before_the_injection_where_the_mesh_is_known_to_inject(policy:
 FINE: Final[dict[str, tuple[JSONObject, Cluster]]] = {
     "Vault's comes first": (inject_istio(inject_vault(vault_task())), UNKNOWN_CLUSTER),
     "the user has put it first": (inject_vault(inject_istio(vault_task(**{INIT_FIRST: "1"}))), UNKNOWN_CLUSTER),
+    "its requests pass Istio's proxy by": (
+        inject_vault(inject_istio(vault_task(**{"traffic.sidecar.istio.io/excludeOutboundPorts": "8200"}))),
+        UNKNOWN_CLUSTER,
+    ),
+    "its requests pass Linkerd's proxy by": (
+        inject_vault(inject_linkerd(vault_task(**{"config.linkerd.io/skip-outbound-ports": "8200"}))),
+        UNKNOWN_CLUSTER,
+    ),
     "there is no mesh": (inject_vault(vault_task()), UNKNOWN_CLUSTER),
     "the proxy is native": (inject_vault(inject_istio_native(vault_task())), UNKNOWN_CLUSTER),
     "the proxy becomes native": (inject_vault(inject_istio(vault_task())), ABLE_CLUSTER),
