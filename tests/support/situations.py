@@ -45,11 +45,26 @@ REAL: Final = (
     "helm-chart/chart-1.19.0-kubernetes/pod-of-job-prod-run-airflow-migrations.json",
     "helm-chart/chart-1.19.0-kubernetes/pod-of-cronjob-prod-cleanup.json",
 )
-TASKS: Final = {"first-container-unknown": "main", "fluid-first": "etl", "two-candidates": "worker", "inject-False": "create-user"}
-"""The task's container in the cases in which it is not called base."""
+TASKS: Final = {
+    "first-container-unknown": "main", "fluid-first": "etl", "two-candidates": "worker", "inject-False": "create-user",
+}  # fmt: skip
+"""The task's container in the cases in which it is not called base, and is not the only one."""
 
-UNTREATED: Final = frozenset({"helper", "uploader", "warmup", "airflow-xcom-sidecar", "wait", "fetch"})
-PLACEHOLDERS: Final = frozenset({"gcsfuse-placeholder", "istio-placeholder"})
+OWN: Final = frozenset({"helper", "uploader", "warmup", "airflow-xcom-sidecar", "wait", "fetch"})
+"""Containers of the real pods that nobody knows, or must not touch."""
+
+OWN_IN_CASES: Final = {
+    "bank-vaults-own-agent": frozenset({"vault-agent"}),
+    "first-container-unknown": frozenset({"fluid-fuse-0"}),
+    "gcsfuse-placeholder": frozenset({"gke-gcsfuse-sidecar"}),
+    "istio-placeholder": frozenset({"istio-proxy"}),
+    "vendor-entrypoint": frozenset({"vector"}),
+}
+
+VIRTUAL: Final = SimulatedNode(is_virtual=True)
+WINDOWS: Final = SimulatedNode("windows")
+NODES: Final = {"virtual-node-tencent": VIRTUAL, "windows-by-node-selector": WINDOWS, "windows-by-user": WINDOWS}
+"""Where the pods of the cases run, if not on Linux."""
 
 
 @dataclass
@@ -135,22 +150,19 @@ class Situation:
 @lru_cache(maxsize=1)
 def real_situations() -> tuple[Situation, ...]:
     """The real pods, and those of the cases."""
-    found = [_situation(load(path), "base", is_placeholder=False) for path in REAL]
-    for path in sorted(CASES.glob("*.yaml")):
-        if not path.stem.endswith(".expected"):
-            pod = yaml.safe_load(path.read_text("utf-8"))
-            found.append(_situation(pod, TASKS.get(path.stem, "base"), is_placeholder=path.stem in PLACEHOLDERS))
-    return tuple(found)
+    cases = [path for path in sorted(CASES.glob("*.yaml")) if not path.stem.endswith(".expected")]
+    return (
+        *(_situation(load(path)) for path in REAL),
+        *(_situation(yaml.safe_load(path.read_text("utf-8")), path.stem) for path in cases),
+    )
 
 
-def _situation(pod: JSONObject, task: str, is_placeholder: bool) -> Situation:
+def _situation(pod: JSONObject, case: str = "") -> Situation:
     names = [one["name"] for one in pod["spec"]["containers"]]
-    task = task if task in names else names[0]
+    task = TASKS.get(case, "base" if "base" in names else names[0])
     natives = {one["name"] for one in pod["spec"].get("initContainers") or () if one.get("restartPolicy") == "Always"}
-    unknown = {"fluid-fuse-0"} if task == "main" else set()
-    sidecars = set() if is_placeholder else set(names) - {task} - UNTREATED - unknown
-    is_windows = "kubernetes.io/os" in (pod["spec"].get("nodeSelector") or {})
-    return Situation(pod, task, sidecars, natives, node=SimulatedNode("windows" if is_windows else "linux"), is_bound=is_windows)
+    sidecars = set(names) - {task} - OWN - OWN_IN_CASES.get(case, frozenset())
+    return Situation(pod, task, sidecars, natives, node=NODES.get(case, SimulatedNode()), is_bound=case in NODES)
 
 
 # --- containers
@@ -358,8 +370,6 @@ def required(**expression: Any) -> JSONObject:
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
 
 
-VIRTUAL: Final = SimulatedNode(is_virtual=True)
-WINDOWS: Final = SimulatedNode("windows")
 DAPR_POD: Final = {"dapr.io/enabled": "true", "dapr.io/app-id": "a"}
 
 CHANGES: Final[tuple[dict[str, Change], ...]] = (
@@ -489,6 +499,8 @@ CHANGES: Final[tuple[dict[str, Change], ...]] = (
         "Windows by old selector": on_node(WINDOWS, nodeSelector={"beta.kubernetes.io/os": "windows"}),
         "Windows by affinity": on_node(WINDOWS, affinity=required(key="kubernetes.io/os", operator="In", values=["windows"])),
         "Windows by exclusion": on_node(WINDOWS, affinity=required(key="kubernetes.io/os", operator="NotIn", values=["linux"])),
+        "Windows by its user": on_node(WINDOWS, securityContext={"windowsOptions": {"runAsUserName": "ContainerUser"}}),
+        "virtual node of Tencent's": on_node(VIRTUAL, tolerations=[{"key": "eks.tke.cloud.tencent.com/eklet", "operator": "Exists"}]),
         "Windows by its field": on_node(WINDOWS, os={"name": "windows"}),
         "Linux by selector": on_node(SimulatedNode(), nodeSelector={"kubernetes.io/os": "linux"}),
     },
