@@ -1,11 +1,13 @@
 """The open connections of one port, and which of them is closed where there are too many.
 
-A connection is busy from the end of a request's body until the end of its response. All others are idle, whatever they wait for: the
-handshake, a request, the rest of one. A new connection beyond a limit takes the place of an idle one, so that nobody can occupy a port by
-opening connections and keeping them. A busy connection never pays for a new one.
+A connection is busy from the end of a request's body until the end of its response, unless another request waits behind it. All others are
+idle, whatever they wait for: the handshake, a request, the rest of one. A new connection beyond a limit takes the place of an idle one, so
+that nobody can occupy a port by opening connections and keeping them.
 
 Beyond the limit of a peer address, that peer's own oldest idle connection is closed. Beyond the limit of all, it is the oldest idle one of
-the peer with the most connections, and never one of a peer with fewer than the new one's: API servers have few, and keep them.
+the peer with the most connections. Only a peer that is left with at least as many as the new one's pays: API servers have few, and keep
+them. Where all connections of such peers are busy, the peer with the most loses its oldest one all the same: otherwise a few peers that are
+always busy would keep all others out.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class OpenConnection:
     Args:
         peer: The address of the other side, without its port.
         close: Closes it at once.
-        is_busy: Whether a review or its response is under way.
+        is_busy: Whether a review or its response is under way, and no request waits behind it.
         largest_read: The most bytes that were read at once.
         largest_response: The most bytes of one response.
 
@@ -83,7 +85,7 @@ class Connections:
         return len(self._by_peer)
 
     def add(self, peer: str) -> OpenConnection | None:
-        """Count a new connection; close an idle one where there is no room. None: all are busy, and the new one has to be closed."""
+        """Count a new connection, and close another one where there is no room. None: no other one pays, so close the new one."""
         if not self._make_room(peer):
             self._displaced()
             return None
@@ -152,8 +154,14 @@ class Connections:
         if self._total < self.limits.total:
             return True
         # A peer with fewer than this one does not pay for its next: API servers have few, and others must not drive them out.
-        larger = [connections for connections in self._by_peer.values() if len(connections) > len(of_peer) or connections is of_peer]
-        return any(self._displace(connections) for connections in sorted(larger, key=len, reverse=True))
+        paying = [connections for connections in self._by_peer.values() if len(connections) > len(of_peer) + 1 or connections is of_peer]
+        paying.sort(key=len, reverse=True)
+        if any(self._displace(connections) for connections in paying):
+            return True
+        if not paying or paying[0] is of_peer:
+            return False
+        self._close(next(iter(paying[0])))
+        return True
 
     def _displace(self, connections: Iterable[OpenConnection]) -> bool:
         """Close the first idle one of these; whether there is one."""

@@ -210,6 +210,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bytes_without_body = 0
         self._reads.stop(self)
         super().on_headers_complete()
+        if self.pipeline:
+            self._connection.is_busy = False
         if len(self.pipeline) > MAX_PIPELINED:
             self._refuse()
 
@@ -219,9 +221,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """A request is complete: from here on its connection is busy."""
+        """A request is complete: from here on its connection is busy, unless it sends the next one before it has the response."""
         self._message_is_open = False
-        if not self.cycle.response_complete:
+        if not self.cycle.response_complete and not self.pipeline:
             self._connection.is_busy = True
         super().on_message_complete()
 

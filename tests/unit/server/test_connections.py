@@ -79,13 +79,20 @@ def test_where_all_of_an_address_are_busy_its_next_is_refused() -> None:
     assert port.connections.add("b")
 
 
-def test_where_all_of_the_largest_address_are_busy_another_pays() -> None:
-    port = CrowdedPort()
-    for name in ("a1", "a2", "a3"):
-        port.open(name).is_busy = True
-    port.open("b1")
-    port.open("c1")
-    assert port.closed == ["b1"]
+def test_an_idle_connection_of_a_smaller_address_goes_before_a_busy_one_of_the_largest() -> None:
+    connections = Connections(ConnectionLimits(total=5, per_peer=3, unread=2, buffer_bytes=100), lambda: None)
+    busy = [connections.add("a") for _ in range(3)]
+    for connection in busy:
+        assert connection
+        connection.is_busy = True
+    for _ in range(2):
+        assert connections.add("b")
+    assert connections.add("c")
+    left = [connections.peers, len(connections)]
+    for connection in busy:
+        assert connection
+        connections.remove(connection)
+    assert (left, len(connections)) == ([3, 5], 2), "one of b and the one of c"
 
 
 def test_an_address_with_fewer_does_not_pay_for_one_with_more() -> None:
@@ -106,12 +113,20 @@ def test_an_address_beyond_the_limit_of_all_pays_itself_where_no_other_has_more(
     assert port.closed == ["a2"]
 
 
-def test_where_all_are_busy_nobody_gets_in() -> None:
+def test_where_all_are_busy_an_address_with_more_than_the_new_one_loses_its_oldest() -> None:
     port = CrowdedPort()
-    for name in ("a1", "a2", "b1", "b2"):
+    for name in ("b1", "a1", "a2", "a3"):
         port.open(name).is_busy = True
-    assert port.connections.add("c") is None
-    assert port.closed == []
+    port.open("c1")
+    assert (port.closed, port.displaced, len(port.connections)) == (["a1"], 1, 4)
+
+
+def test_an_address_does_not_pay_for_one_that_would_then_have_more() -> None:
+    port = CrowdedPort()
+    for name in ("a1", "b1", "c1", "d1"):
+        port.open(name)
+    assert port.connections.add("e") is None
+    assert (port.closed, port.displaced, len(port.connections)) == ([], 1, 4)
 
 
 def test_an_ended_connection_leaves_its_room() -> None:
