@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 ONE_MIB: Final = 1024 * 1024
 LIMITS: Final = BodyLimits(max_bytes=4 * ONE_MIB, max_buffered_bytes=32 * ONE_MIB, read_seconds=5.0, review_seconds=10.0)
 SLOW: Final = b"," * (LARGE_BYTES + 1)
-REVIEW_SECONDS: Final = 0.005
+REVIEW_SECONDS: Final = 0.05
+"""The pause after it is some 2.5 s: longer than a busy machine takes for what shall happen in it."""
 
 
 async def _reviewing(_scope: Scope, receive: Receive, send: Send) -> None:
