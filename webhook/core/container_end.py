@@ -46,7 +46,7 @@ def container_ends(after: Facts, *, is_wrapped: bool) -> dict[str, ContainerEnd]
     for sidecar in after.sidecars:
         ends[sidecar.name] = ContainerEnd.QUIT
     staying = [sidecar for sidecar in after.sidecars if not (is_wrapped and sidecar.quit)]
-    all_others_end = not after.others and no_two_wait(staying)
+    all_others_end = bool(staying) and not after.others and no_two_wait(staying)
     for sidecar in staying:
         is_ending = sidecar.is_one_time or (sidecar.ends_by_itself and all_others_end)
         ends[sidecar.name] = ContainerEnd.ENDS_BY_ITSELF if is_ending else ContainerEnd.KEEPS_RUNNING

@@ -287,12 +287,12 @@ def _startable(facts: Facts) -> tuple[FoundSidecar, ...]:
     The kubelet starts a container once the postStart hooks of those before it have ended, and a hook may wait for the task itself. The hook
     of a known sidecar waits for that sidecar.
     """
-    order, main = facts.pod.spec.containers, facts.main
-    hooks = [place for place, one in enumerate(order) if one.has_post_start and (place == main or one.name not in facts.rows)]
-    held_up = next((place for place in hooks if main is not None and place >= main), None)
-    if held_up is None:
+    order, main = facts.pod.spec.containers, facts.main or 0
+    from_main = [(place, one) for place, one in enumerate(order) if place >= main and one.has_post_start]
+    hooks = [place for place, one in from_main if place == main or one.name not in facts.rows]
+    if not hooks:
         return facts.sidecars
-    late = {container.name for container in order[held_up + 1 :]}
+    late = {container.name for container in order[hooks[0] + 1 :]}
     return tuple([msgspec.structs.replace(one, ready=None, alive=None) if one.name in late else one for one in facts.sidecars])
 
 

@@ -17,8 +17,6 @@ from webhook.core.sidecar import Sidecar
 from webhook.core.wrapper import Argv, original_argv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from webhook.core.catalogue import Catalogue
 
 
@@ -64,7 +62,7 @@ class Facts(msgspec.Struct, frozen=True):
 def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
     """Read a pod."""
     options, bad = read_pod_options(pod.annotations)
-    known = _known(pod, pod.spec.containers, options, catalogue)
+    known = {one.name: row for one in pod.spec.containers if (row := _sidecar_of(pod, one, options, catalogue)) is not None}
     task = find_task_containers(pod, options, known)
     container = None if task.main is None else pod.spec.containers[task.main]
     before = read_earlier_status(pod.annotations)
@@ -90,11 +88,6 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
     )
 
 
-def _known(pod: Pod, containers: Iterable[Container], options: PodOptions, catalogue: Catalogue) -> dict[str, Sidecar]:
-    """The catalogue's row of each known one of these containers, by its name."""
-    return {one.name: row for one in containers if (row := _sidecar_of(pod, one, options, catalogue)) is not None}
-
-
 def _sidecar_of(pod: Pod, container: Container, options: PodOptions, catalogue: Catalogue) -> Sidecar | None:
     if container.name == names.BASE_CONTAINER:
         # Airflow's own name for the task, whatever image it runs.
@@ -117,7 +110,11 @@ def _found(pod: Pod, known: dict[str, Sidecar], main: int | None, placeholders: 
 
 
 def _native(pod: Pod, options: PodOptions, catalogue: Catalogue) -> dict[str, Sidecar]:
-    return _known(pod, [one for one in pod.init_containers if one.is_native_sidecar], options, catalogue)
+    return {
+        one.name: row
+        for one in pod.init_containers
+        if one.is_native_sidecar and (row := _sidecar_of(pod, one, options, catalogue)) is not None
+    }
 
 
 def _unmarked(pod: Pod, options: PodOptions, catalogue: Catalogue, before: EarlierStatus) -> dict[str, Sidecar]:

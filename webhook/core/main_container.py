@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.core.condition import any_holds
 from webhook.core.earlier_status import read_earlier_status
 from webhook.core.names import BASE_CONTAINER, MAIN_CONTAINER_ANNOTATION, OUTLIVES_TASK_ANNOTATION, XCOM_CONTAINER
 from webhook.core.origin import PodOrigin, pod_origin
@@ -134,7 +133,7 @@ def _main_of(pod: Pod, possible: list[Container], rows: dict[str, Sidecar]) -> s
 
 def _is_possible(pod: Pod, container: Container, row: Sidecar | None) -> bool:
     """Whether a container may be the task's: one that is not known, or a known one that does its work once and ends, as a task does."""
-    return container.name != XCOM_CONTAINER and (row is None or any_holds(row.one_time, pod, container))
+    return container.name != XCOM_CONTAINER and (row is None or row.is_one_time(pod, container))
 
 
 def _has_wrapper(_pod: Pod, container: Container) -> bool:

@@ -419,7 +419,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def is_one_time(self, pod: Pod, container: Container) -> bool:
         """Whether this container, which the row identifies, does its work once and ends."""
-        return any_holds(self.one_time, pod, container)
+        return bool(self.one_time) and any_holds(self.one_time, pod, container)
 
     def wants_quit_hint(self, pod: Pod) -> bool:
         """Whether the quit request of its sidecar may be needed on a cluster with native sidecars."""
