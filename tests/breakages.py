@@ -95,7 +95,7 @@ BREAKAGES: Final = (
     Breakage(
         "placeholder-treated", (Edit("webhook/core/sidecar.py", "        if not self.left_by_injector:\n", "        if True:\n"),), (LAW,)
     ),
-    Breakage("hook-holds-task-up", (Edit("webhook/core/decision.py", "    if held_up is None:\n", "    if True:\n"),), (LAW,)),
+    Breakage("hook-holds-task-up", (Edit("webhook/core/decision.py", "    if not hooks:\n", "    if True:\n"),), (LAW,)),
 )
 
 
