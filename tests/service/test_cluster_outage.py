@@ -20,6 +20,7 @@ from tests.support.oracles.admission import verify
 from tests.support.scripted_api_server import ScriptedApiServer, scripted_api_server
 from webhook.kube.client import CONNECT_SECONDS
 from webhook.kube.credentials import NO_CREDENTIALS
+from webhook.kube.view import ClusterResource
 from webhook.kube.watcher import FIRST_SYNC_SECONDS
 
 if TYPE_CHECKING:
@@ -111,8 +112,10 @@ def test_an_api_server_that_never_answers_delays_no_review_and_no_shutdown(tmp_p
 
 def test_an_api_server_that_is_down_delays_neither_readiness_nor_reviews(tmp_path_factory: pytest.TempPathFactory) -> None:
     with refusal() as server, watching(tmp_path_factory, server) as service:
+        lines = {resource: service.log(event="cannot read the cluster's state", resource=resource) for resource in ClusterResource}
         assert eventually(lambda: service.health("/readyz").status == 200, FIRST_SYNC_SECONDS - 1)
-        line = service.log(event="cannot read the cluster's state", resource="nodes", level="warning")
+        line = lines[ClusterResource.NODES]
+        assert line["level"] == "warning"
         assert "Connection refused" in line["problem"]
         assert eventually(lambda: service.metric("cluster_errors_total", resource="nodes") > 2)
         assert answers_at_once(service)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -108,11 +109,13 @@ def test_the_line_says_what_was_done_and_why(service: RunningService) -> None:
     uid = new_uid()
     pod = injected_pod()
     pod["metadata"]["annotations"]["airflow-sidecar-webhook/wait-seconds"] = "soon"
+    began = time.monotonic()
     reply = service.post(review_of(pod, uid=uid))
+    seconds = time.monotonic() - began
     line = service.log(uid=uid)
     assert (line["result"], line["reason"], line["operations"]) == ("wrapped", "sidecars-quit", len(patch_of(reply)))
     assert line["invalid_annotations"] == ["airflow-sidecar-webhook/wait-seconds"]
-    assert 0 < line["duration_seconds"] < 1
+    assert 0 < line["duration_seconds"] < seconds
 
 
 def test_a_refused_request_is_one_warning_without_any_of_its_bytes(service: RunningService) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SOON_SECONDS = SHUTDOWN_SECONDS - 1
-"""Without waiting for a connection until the shutdown time is over."""
+"""From the signal to the end, without waiting for a connection until the shutdown time is over."""
 
 LATE_SECONDS = SHUTDOWN_SECONDS + 30
 """After the shutdown time, on a busy machine; the connections would stay open for longer."""
@@ -36,12 +37,18 @@ def patient_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
         yield service
 
 
+def _seconds_to_stop(service: RunningService) -> float:
+    """By its log: the end of the interpreter takes its time on a busy machine."""
+    stopping, stopped = (datetime.fromisoformat(service.log(event=event)["time"]) for event in ("stopping", "stopped"))
+    return (stopped - stopping).total_seconds()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_soon_with_code_0(own_service: RunningService, number: signal.Signals) -> None:
     is_answered(own_service)
     own_service.process.send_signal(number)
-    assert own_service.process.wait(SOON_SECONDS) == 0
-    own_service.log(event="stopped")
+    assert own_service.process.wait(LATE_SECONDS) == 0
+    assert _seconds_to_stop(own_service) < SOON_SECONDS
     assert [line["event"] for line in own_service.logs][-2:] == ["stopping", "stopped"]
     assert own_service.stderr == ""
 
@@ -78,7 +85,8 @@ def test_idle_connections_are_announced_and_closed(own_service: RunningService) 
         assert isinstance(client.sock, socket.socket)
         assert client.sock.recv(1) == b""
         client.close()
-    assert own_service.process.wait(SOON_SECONDS) == 0
+    assert own_service.process.wait(LATE_SECONDS) == 0
+    assert _seconds_to_stop(own_service) < SOON_SECONDS
 
 
 def test_clients_that_neither_speak_nor_close_cannot_hold_it_beyond_its_time(own_service: RunningService) -> None:
