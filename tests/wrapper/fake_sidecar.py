@@ -262,18 +262,20 @@ def full_accept_queue() -> Iterator[int]:
         with suppress(TimeoutError):
             while True:
                 held.enter_context(socket.create_connection(address, timeout=FULL_AFTER_SECONDS))
+        # The last socket is closed, but a child that another thread has just forked has it until its exec.
+        until(lambda: not is_connecting(address[1]), "the connect that filled the queue is over", TIMEOUT_SECONDS)
         yield address[1]
 
 
 def wait_for_a_connect(port: int) -> None:
-    """Wait until a process is connecting to this port and has no answer: a socket in the state SYN_SENT (proc_pid_net(5), net/tcp_states.h)."""
-    remote = f"0100007F:{port:04X}"
+    """Wait until a process is connecting to this port."""
+    until(lambda: is_connecting(port), f"a process connects to port {port}", TIMEOUT_SECONDS)
 
-    def is_connecting() -> bool:
-        lines = Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]
-        return any(line.split()[2:4] == [remote, "02"] for line in lines)
 
-    until(is_connecting, f"a process connects to port {port}", TIMEOUT_SECONDS)
+def is_connecting(port: int) -> bool:
+    """Whether a connect to this port has no answer: a socket in the state SYN_SENT (proc_pid_net(5), net/tcp_states.h)."""
+    lines = Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]
+    return any(line.split()[2:4] == [f"0100007F:{port:04X}", "02"] for line in lines)
 
 
 FULL_AFTER_SECONDS: Final = 0.2
