@@ -28,8 +28,8 @@ SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "busybox"})
 OPTION_VALUES: Final = {"--wait-seconds": 1, "--when-not-ready": 1, "--quit": 1, "--entrypoint-source": 1, "--busybox": 1, "--sidecar": 4}
 """The options of the wrapper and the number of their values; ``--try-entrypoint`` ends with ``--end-try``."""
 
-WAITS_FOR_TASK: Final = {"exec": {"command": ["sh", "-c", "until test -e /tmp/task-runs; do sleep 1; done"]}}
-"""A hook that ends once the program of its own container runs."""
+WAITS_FOR_TASK: Final = {"exec": {"command": ["sh", "-c", "until curl -sf http://127.0.0.1:8080/warm; do sleep 1; done"]}}
+"""A hook that ends once the program of its own container runs; the one of ``tests/cases/task-hook.yaml``."""
 
 
 @dataclass(frozen=True)
