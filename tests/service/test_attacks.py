@@ -304,11 +304,10 @@ def test_a_large_response_comes_whole(attacked: RunningService) -> None:
 
 def test_peers_that_send_small_reviews_at_once_are_all_answered(attacked: RunningService) -> None:
     with ExitStack() as streams:
-        waiting = [
-            streams.enter_context(attacked.tls(source=source)) for source in ("127.0.0.1", "127.0.0.2", "127.0.0.3") for _ in range(20)
-        ]
-        for stream in waiting:
-            stream.sendall(request_bytes(injected_review()) * 3)
+        waiting = []
+        for source in ("127.0.0.1", "127.0.0.2", "127.0.0.3") * 20:
+            waiting.append(streams.enter_context(attacked.tls(source=source)))
+            waiting[-1].sendall(request_bytes(injected_review()) * 3)
         for stream in waiting:
             assert [read_reply(stream).status] == [200]
 
