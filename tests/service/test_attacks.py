@@ -23,12 +23,15 @@ from tests.service.running_service import (
     running_service,
     send_all,
 )
+from tests.support.key_updates import KeyUpdatingClient
 from tests.support.oracles.admission import verify
 from tests.support.pods import review_of
 from webhook.server.serve import UNREAD_BYTES
+from webhook.server.tls_records import MAX_RECORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 CHUNKED = request_bytes(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
 MEBIBYTE = 1024 * 1024
@@ -181,6 +184,19 @@ def test_a_server_name_that_is_not_ascii_is_answered_and_appears_in_no_log(attac
         assert answers_hello(stream)
     is_answered(attacked)
     assert (attacked.stderr, "secret" in attacked.text) == ("", False)
+
+
+def test_key_updates_end_their_connection_before_they_take_time(attacked: RunningService, tmp_path: Path) -> None:
+    context = attacked.certificates.client_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.keylog_filename = str(tmp_path / "secrets")
+    client = KeyUpdatingClient(attacked.tls(context), tmp_path / "secrets")
+    with client.socket as stream:
+        stream.sendall(client.key_update() + client.record(request_bytes(injected_review())))
+        assert stream.recv(1) == b"\x17", "one is answered, and so is the review behind it"
+        send_all(stream, b"".join(client.key_update() for _ in range(MAX_RECORDS * 2)))
+        assert eventually(lambda: attacked.metric("connections", port="https") == 0)
+    is_answered(attacked)
 
 
 @pytest.mark.parametrize("handshakes", [True, False])

@@ -11,14 +11,16 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from uvloop.loop import SSLProtocol  # type: ignore[attr-defined] # its stub lacks it
+
 from webhook.server.client_hello import has_client_hello
 from webhook.server.shared_read_buffer import SharedReadBuffer
+from webhook.server.tls_records import TlsRecords
 from webhook.server.turns import Turns
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
-    from typing import Any
 
     from webhook.server.connections import Connections, OpenConnection
     from webhook.server.protocol import BoundedProtocol
@@ -147,13 +149,27 @@ class Listener:
         protocol = self._make_protocol(connection)
         # Whatever the other side sends instead of a handshake, and if it sends nothing, uvloop closes the connection and says so here.
         with suppress(OSError):
-            await self._loop.connect_accepted_socket(lambda: SharedReadBuffer(protocol), accepted, **self._tls_arguments())
+            await self._attach(accepted, SharedReadBuffer(protocol))
         return protocol.is_connected
 
-    def _tls_arguments(self) -> dict[str, Any]:
+    async def _attach(self, accepted: socket.socket, plain: SharedReadBuffer) -> None:
+        """Make the transport, and wait for the end of the handshake."""
         if self._newest_context is None:
-            return {}
-        return {"ssl": self._newest_context(), "ssl_handshake_timeout": self._read_seconds, "ssl_shutdown_timeout": CLOSE_SECONDS}
+            await self._loop.connect_accepted_socket(lambda: plain, accepted)
+            return
+        shaken: asyncio.Future[None] = self._loop.create_future()
+        # What uvloop itself makes for a TLS connection; here it is not the protocol of the socket, but behind one.
+        tls = SSLProtocol(
+            self._loop,
+            plain,
+            self._newest_context(),
+            shaken,
+            server_side=True,
+            ssl_handshake_timeout=self._read_seconds,
+            ssl_shutdown_timeout=CLOSE_SECONDS,
+        )
+        await self._loop.connect_accepted_socket(lambda: TlsRecords(tls, plain), accepted)
+        await shaken
 
 
 def _shut_down(accepted: socket.socket) -> None:

@@ -28,8 +28,9 @@ class SharedReadBuffer(asyncio.BufferedProtocol):
     """
 
     def __init__(self, protocol: BoundedProtocol) -> None:
-        """Pass them on to this protocol."""
+        """Pass them on to this protocol, and count the reads and their bytes."""
         self._protocol: BoundedProtocol | None = protocol
+        self.reads = self.size = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open, after its handshake."""
@@ -50,6 +51,8 @@ class SharedReadBuffer(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes were read."""
+        self.reads += 1
+        self.size += nbytes
         if self._protocol is not None:
             self._protocol.data_received(_BUFFER[:nbytes])
 

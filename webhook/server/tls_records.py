@@ -1,0 +1,100 @@
+"""Counts the records of a TLS connection before OpenSSL reads them, and closes one that sends many and little within them.
+
+A client may send any number of TLS 1.3's KeyUpdate messages (https://www.rfc-editor.org/rfc/rfc8446#section-4.6.3). OpenSSL computes new
+keys for each of 27 bytes, all within the call that reads what has arrived: 64 KiB of them would stop the event loop for 40 ms. Nothing of
+it reaches the HTTP protocol. Empty records, and attempts to renegotiate, are of the same kind.
+
+So a connection has a budget of records, which what it sends within them fills up again. Record headers are readable without the keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from webhook.server.shared_read_buffer import SharedReadBuffer
+
+HEADER_BYTES: Final = 5
+"""Type, version and length (https://www.rfc-editor.org/rfc/rfc8446#section-5.1)."""
+
+MAX_RECORDS: Final = 128
+"""The budget. A handshake has about five records, and what is read at once of a large body some fifty."""
+
+RECORDS_A_READ: Final = 4
+"""For each read that had data: the head and the body of a request, in records of their own."""
+
+BYTES_A_RECORD: Final = 256
+"""For data beyond that. Go's client has records of more than a thousand bytes."""
+
+
+class TlsRecords(asyncio.BufferedProtocol):
+    """Passes the events of a TCP connection on to uvloop's TLS, as long as the budget lasts."""
+
+    def __init__(self, tls: asyncio.BufferedProtocol, plain: SharedReadBuffer) -> None:
+        """Pass them on to ``tls``, which passes data on to ``plain``."""
+        self._tls = tls
+        self._plain = plain
+        self._budget = MAX_RECORDS
+        self._seen = (0, 0)
+        self._until_header = 0
+        self._header = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is open."""
+        self._transport = transport
+        self._tls.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        self._tls.connection_lost(exc)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """The buffer for the next read is that of TLS."""
+        self._buffer = memoryview(self._tls.get_buffer(sizehint))
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes were read: count the records that begin in them."""
+        self._budget -= self._count(self._buffer[:nbytes])
+        if self._budget < 0:
+            self._transport.abort()  # type: ignore[attr-defined] # uvloop's transports are not derived from asyncio's.
+            return
+        self._tls.buffer_updated(nbytes)
+        reads, size = self._seen
+        self._seen = self._plain.reads, self._plain.size
+        if self._seen[0] != reads:
+            earned = (self._seen[0] - reads) * RECORDS_A_READ + (self._seen[1] - size) // BYTES_A_RECORD
+            self._budget = min(MAX_RECORDS, self._budget + earned)
+
+    def eof_received(self) -> bool | None:
+        """The other side sends no more."""
+        return self._tls.eof_received()
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        self._tls.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The transport's buffer is empty enough."""
+        self._tls.resume_writing()
+
+    def _count(self, data: memoryview) -> int:
+        """How many headers are complete with this data."""
+        at, records, size = self._until_header, 0, len(data)
+        if self._header:
+            missing = HEADER_BYTES - len(self._header)
+            self._header += bytes(data[:missing])
+            if len(self._header) < HEADER_BYTES:
+                return 0
+            at, records = missing + _length(self._header), 1
+        while at + HEADER_BYTES <= size:
+            at += HEADER_BYTES + _length(data[at : at + HEADER_BYTES])
+            records += 1
+        self._header = bytes(data[at:])
+        self._until_header = max(0, at - size)
+        return records
+
+
+def _length(header: bytes | memoryview) -> int:
+    return header[3] << 8 | header[4]
