@@ -155,6 +155,7 @@ class _LimitedRequest:
         """Count it no more."""
         self.let_go()
         self._is_interrupted = False
+        self._refusal = None
         self._limit.reads.stop(self)
         self._limit.reviews.stop(self)
 

@@ -1,0 +1,82 @@
+"""What is left of a body that was refused."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from webhook.server.body_limit import BodyLimit, BodyLimits
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Scope, Send
+
+SIZE: Final = 1000
+
+
+class StoppingClient:
+    """A client that sends a part of its body and then nothing, and reads the response."""
+
+    def __init__(self, size: int) -> None:
+        """Send so many bytes."""
+        self.size = size
+        self.statuses: list[int] = []
+
+    async def receive(self) -> Message:
+        """The part, then nothing."""
+        if not self.size:
+            await asyncio.Event().wait()
+        part, self.size = b"x" * self.size, 0
+        return {"type": "http.request", "body": part, "more_body": True}
+
+    async def send(self, message: Message) -> None:
+        """Read the response."""
+        if message["type"] == "http.response.start":
+            self.statuses.append(message["status"])
+
+
+async def _never_called(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    pytest.fail("no body arrives completely")
+
+
+async def _serve(limit: BodyLimit, size: int, statuses: list[int]) -> weakref.ref[StoppingClient]:
+    """Send so many bytes; what is returned is alive as long as anything of the request is."""
+    client = StoppingClient(size)
+    client.statuses = statuses
+    with suppress(asyncio.CancelledError):
+        await limit({"type": "http", "headers": []}, client.receive, client.send)
+    return weakref.ref(client)
+
+
+@pytest.mark.parametrize(
+    ("limits", "sizes", "status"),
+    [
+        (BodyLimits(SIZE, SIZE, 60, 60), [SIZE, SIZE - 1], 503),
+        (BodyLimits(SIZE, 10 * SIZE, 60, 60), [SIZE + 1], 413),
+        (BodyLimits(SIZE, 10 * SIZE, 0.01, 60), [SIZE], 408),
+    ],
+    ids=["too much in all", "too large", "too late"],
+)
+def test_a_refused_body_is_free_without_the_garbage_collector(limits: BodyLimits, sizes: list[int], status: int) -> None:
+    async def scenario() -> None:
+        limit, statuses = BodyLimit(_never_called, limits, lambda _status, _problem: None), list[int]()
+        tasks = [asyncio.create_task(_serve(limit, size, statuses)) for size in sizes]
+        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        assert statuses == [status]
+        [refused] = [task.result() for task in done]
+        assert refused() is None
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert limit.buffered == limit.in_flight == 0
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(scenario())
+    finally:
+        gc.enable()
