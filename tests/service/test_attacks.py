@@ -177,6 +177,13 @@ def test_a_client_hello_in_two_records_is_closed(attacked: RunningService) -> No
         assert read_to_end(stream) == b""
 
 
+def test_a_client_hello_larger_than_any_client_sends_is_closed(attacked: RunningService) -> None:
+    context = attacked.certificates.client_context()
+    context.set_alpn_protocols(["x" * 200] * 20)
+    with pytest.raises(OSError), attacked.tcp() as stream:  # noqa: PT011 - closed or reset, whichever comes first
+        context.wrap_socket(stream, server_hostname=NAMES[0])
+
+
 def test_a_server_name_that_is_not_ascii_is_answered_and_appears_in_no_log(attacked: RunningService) -> None:
     hello = client_hello(attacked, "a" * 63).replace(b"a" * 63, b"\xff{secret}\n".ljust(63, b"\xfe"))
     with attacked.tcp() as stream:

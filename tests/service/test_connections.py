@@ -90,6 +90,14 @@ def test_tls_1_2_and_1_3_are_spoken_with_forward_secrecy_and_authenticated_encry
         verify(review, read_reply(stream).body)
 
 
+@pytest.mark.parametrize("group", ["secp384r1", "secp521r1", "ffdhe2048", "ffdhe8192"])
+def test_a_client_that_offers_only_a_costly_group_is_refused(service: RunningService, group: str) -> None:
+    context = service.certificates.client_context()
+    context.set_ecdh_curve(group)
+    with pytest.raises(ssl.SSLError, match=REFUSED_BY_THE_OTHER_SIDE):
+        service.tls(context)
+
+
 def test_tls_1_1_is_refused_by_the_service(service: RunningService) -> None:
     context = service.certificates.client_context()
     context.set_ciphers("DEFAULT@SECLEVEL=0")  # Without it this client would not even try.

@@ -39,7 +39,10 @@ BUFFER_BYTES: Final = 32 * 1024
 server are some 20 KB. It also bounds what is read at once: uvloop and OpenSSL keep buffers of that size as long as the connection."""
 
 HANDSHAKE_PAUSE_SECONDS: Final = 0.002
-"""Between two handshakes, of which each takes some 0.7 ms: so they take a quarter of the time, and reviews have the rest."""
+"""Between two steps of handshakes, of which each takes some 0.5 ms: so they take a quarter of the time, and reviews have the rest."""
+
+HANDSHAKE_PAUSE_FACTOR: Final = 3.0
+"""The same for steps that take longer, as with an RSA key of 4,096 bits: the pause as a multiple of the duration."""
 
 CLOSE_SECONDS: Final = 5.0
 """For the other side to take the rest of a response and to answer the end of TLS. uvloop's default is 30 s."""
@@ -70,7 +73,7 @@ class Listener:
         self._tasks: set[asyncio.Task[None]] = set()
         self._read_seconds = read_seconds
         self._newest_context = newest_context
-        self._turns = Turns(HANDSHAKE_PAUSE_SECONDS)
+        self._turns = Turns(HANDSHAKE_PAUSE_SECONDS, HANDSHAKE_PAUSE_FACTOR)
 
     def start(self, bound: socket.socket) -> None:
         """Listen on a socket that is bound, in the running event loop."""
@@ -149,10 +152,10 @@ class Listener:
         protocol = self._make_protocol(connection)
         # Whatever the other side sends instead of a handshake, and if it sends nothing, uvloop closes the connection and says so here.
         with suppress(OSError):
-            await self._attach(accepted, SharedReadBuffer(protocol))
+            await self._attach(accepted, SharedReadBuffer(protocol), connection.peer)
         return protocol.is_connected
 
-    async def _attach(self, accepted: socket.socket, plain: SharedReadBuffer) -> None:
+    async def _attach(self, accepted: socket.socket, plain: SharedReadBuffer, peer: str) -> None:
         """Make the transport, and wait for the end of the handshake."""
         if self._newest_context is None:
             await self._loop.connect_accepted_socket(lambda: plain, accepted)
@@ -168,7 +171,7 @@ class Listener:
             ssl_handshake_timeout=self._read_seconds,
             ssl_shutdown_timeout=CLOSE_SECONDS,
         )
-        await self._loop.connect_accepted_socket(lambda: TlsRecords(tls, plain), accepted)
+        await self._loop.connect_accepted_socket(lambda: TlsRecords(tls, plain, self._turns, peer), accepted)
         await shaken
 
 

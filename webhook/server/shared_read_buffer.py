@@ -31,9 +31,11 @@ class SharedReadBuffer(asyncio.BufferedProtocol):
         """Pass them on to this protocol, and count the reads and their bytes."""
         self._protocol: BoundedProtocol | None = protocol
         self.reads = self.size = 0
+        self.is_open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open, after its handshake."""
+        self.is_open = True
         if self._protocol is not None:
             # uvloop's transports have the methods of this class, and are not derived from it.
             self._protocol.connection_made(cast("asyncio.Transport", transport))

@@ -1,19 +1,24 @@
-"""Counts the records of a TLS connection before OpenSSL reads them, and closes one that sends many and little within them.
+"""Stands in front of OpenSSL: its handshakes take turns, and a connection that sends many records and little within them is closed.
 
 A client may send any number of TLS 1.3's KeyUpdate messages (https://www.rfc-editor.org/rfc/rfc8446#section-4.6.3). OpenSSL computes new
 keys for each of 27 bytes, all within the call that reads what has arrived: 64 KiB of them would stop the event loop for 40 ms. Nothing of
 it reaches the HTTP protocol. Empty records, and attempts to renegotiate, are of the same kind.
 
 So a connection has a budget of records, which what it sends within them fills up again. Record headers are readable without the keys.
+
+Before the handshake has ended, OpenSSL may have to compute keys for whatever arrives: in TLS 1.3 for a second ClientHello, in TLS 1.2 for
+the client's key. So all that arrives after the first ClientHello waits for a turn as well. A long turn has a long pause after it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from webhook.server.shared_read_buffer import SharedReadBuffer
+    from webhook.server.turns import Turns
 
 HEADER_BYTES: Final = 5
 """Type, version and length (https://www.rfc-editor.org/rfc/rfc8446#section-5.1)."""
@@ -31,10 +36,21 @@ BYTES_A_RECORD: Final = 256
 class TlsRecords(asyncio.BufferedProtocol):
     """Passes the events of a TCP connection on to uvloop's TLS, as long as the budget lasts."""
 
-    def __init__(self, tls: asyncio.BufferedProtocol, plain: SharedReadBuffer) -> None:
-        """Pass them on to ``tls``, which passes data on to ``plain``."""
+    def __init__(self, tls: asyncio.BufferedProtocol, plain: SharedReadBuffer, turns: Turns, peer: str) -> None:
+        """Stand in front of one connection, whose first turn has come.
+
+        Args:
+            tls: What arrives is passed on to it.
+            plain: It passes data on to this.
+            turns: Of handshakes.
+            peer: The address whose turns it has.
+
+        """
         self._tls = tls
         self._plain = plain
+        self._turns, self._peer = turns, peer
+        self._has_begun = False
+        self._waiting: asyncio.Task[None] | None = None
         self._budget = MAX_RECORDS
         self._seen = (0, 0)
         self._until_header = 0
@@ -47,6 +63,8 @@ class TlsRecords(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
+        if self._waiting is not None:
+            self._waiting.cancel()
         self._tls.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -55,12 +73,22 @@ class TlsRecords(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """So many bytes were read: count the records that begin in them."""
+        """So many bytes were read: count the records that begin in them, and pass them on, in a turn where there may be keys to compute."""
         self._budget -= self._count(self._buffer[:nbytes])
         if self._budget < 0:
             self._transport.abort()  # type: ignore[attr-defined] # uvloop's transports are not derived from asyncio's.
             return
-        self._tls.buffer_updated(nbytes)
+        if self._plain.is_open:
+            self._tls.buffer_updated(nbytes)
+            self._earn()
+        elif not self._has_begun:
+            self._has_begun = True
+            self._shake_hands(nbytes)
+        else:
+            self._transport.pause_reading()  # type: ignore[attr-defined]
+            self._waiting = asyncio.get_running_loop().create_task(self._shake_hands_in_turn(bytes(self._buffer[:nbytes])))
+
+    def _earn(self) -> None:
         reads, size = self._seen
         self._seen = self._plain.reads, self._plain.size
         if self._seen[0] != reads:
@@ -78,6 +106,19 @@ class TlsRecords(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """The transport's buffer is empty enough."""
         self._tls.resume_writing()
+
+    def _shake_hands(self, nbytes: int) -> None:
+        began = time.perf_counter()
+        self._tls.buffer_updated(nbytes)
+        self._turns.took(time.perf_counter() - began)
+
+    async def _shake_hands_in_turn(self, data: bytes) -> None:
+        await self._turns.next(self._peer)
+        self._waiting = None
+        # First, since TLS may pause it again.
+        self._transport.resume_reading()  # type: ignore[attr-defined]
+        self.get_buffer(len(data))[: len(data)] = data
+        self._shake_hands(len(data))
 
     def _count(self, data: memoryview) -> int:
         """How many headers are complete with this data."""

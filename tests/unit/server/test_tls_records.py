@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook.server.tls_records import MAX_RECORDS, RECORDS_A_READ, TlsRecords
+from webhook.server.turns import Turns
 
 if TYPE_CHECKING:
     from webhook.server.shared_read_buffer import SharedReadBuffer
@@ -29,10 +30,19 @@ class FakeTls(asyncio.BufferedProtocol):
         self.buffer = bytearray(64 * 1024)
         self.taken = b""
         self.reads = self.size = 0
-        self.aborted = False
+        self.is_open = True
+        self.aborted = self.is_paused = False
+        self.resumed = asyncio.Event()
 
     def abort(self) -> None:
         self.aborted = True
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+        self.resumed.set()
 
     def get_buffer(self, sizehint: int) -> bytearray:
         del sizehint
@@ -47,7 +57,7 @@ class Connection:
 
     def __init__(self) -> None:
         self.tls = FakeTls()
-        self.records = TlsRecords(self.tls, cast("SharedReadBuffer", self.tls))
+        self.records = TlsRecords(self.tls, cast("SharedReadBuffer", self.tls), Turns(0.0), "10.0.0.1")
         self.records.connection_made(cast("asyncio.BaseTransport", self.tls))
 
     def send(self, data: bytes, *, decrypted: int = 0) -> None:
@@ -102,3 +112,44 @@ def test_records_are_counted_wherever_a_read_ends(sizes: list[int], reads: list[
     assert not connection.tls.aborted
     connection.send(EMPTY)
     assert connection.tls.aborted
+
+
+def test_what_follows_the_first_message_of_a_handshake_waits_for_a_turn_and_is_given_up_with_its_connection() -> None:
+    async def scenario() -> None:
+        first, second = Connection(), Connection()
+        for connection in (first, second):
+            connection.tls.is_open = False
+            connection.send(record(100))
+            connection.send(record(50))
+        assert [one.tls.taken for one in (first, second)] == [record(100)] * 2
+        assert first.tls.is_paused, "nothing more is read meanwhile"
+        second.records.connection_lost(None)
+        await asyncio.wait_for(first.tls.resumed.wait(), 60)
+        await asyncio.sleep(0)
+        assert [one.tls.taken for one in (first, second)] == [record(100) + record(50), record(100)]
+
+    asyncio.run(scenario())
+
+
+class NotedTurns(Turns):
+    """Notes how long each turn took."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+        self.durations: list[float] = []
+
+    def took(self, seconds: float) -> None:
+        self.durations.append(seconds)
+
+
+def test_how_long_a_step_of_a_handshake_took_decides_on_the_pause_after_it() -> None:
+    async def scenario() -> None:
+        turns, tls = NotedTurns(), FakeTls()
+        tls.is_open = False
+        records = TlsRecords(tls, cast("SharedReadBuffer", tls), turns, "10.0.0.1")
+        records.connection_made(cast("asyncio.BaseTransport", tls))
+        records.get_buffer(-1)
+        records.buffer_updated(0)
+        assert len(turns.durations) == 1
+
+    asyncio.run(scenario())
