@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from webhook.command.errors import UnusableError
-from webhook.command.terminal import Style
+from webhook.command.terminal import Style, printable
 from webhook.doctor.checks import run_checks
 from webhook.doctor.collector import CheckedWebhook, collect
 from webhook.doctor.finding import Severity
@@ -64,14 +64,14 @@ class DoctorReport:
         lines = [f"{place} on {self.context.server} (context {self.context.name})"]
         for finding in self.findings:
             severity = palette.paint(f"{finding.severity:<{WIDTH}}", STYLES[finding.severity])
-            lines.append(f"{severity} {finding.sentence} {palette.paint(f'[{finding.id}]', Style.DIM)}")
+            lines.append(f"{severity} {printable(finding.sentence)} {palette.paint(f'[{finding.id}]', Style.DIM)}")
             lines += [f"{'':<{WIDTH}} {line}" for line in _advice(finding, palette)]
         return "\n".join(lines) + "\n"
 
 
 def _advice(finding: Finding, palette: Palette) -> Iterator[str]:
     if finding.remedy:
-        yield f"-> {finding.remedy}"
+        yield f"-> {printable(finding.remedy)}"
         yield palette.paint(f"see: {finding.id.location}", Style.DIM)
 
 

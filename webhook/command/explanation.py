@@ -12,7 +12,7 @@ import yaml
 
 from webhook.command import assumed_cluster
 from webhook.command.pod_file import full_name
-from webhook.command.terminal import Style
+from webhook.command.terminal import Style, printable
 from webhook.core import UNKNOWN_CLUSTER, Cluster, NativeSupport, Outcome, cluster_at_admission, treat
 
 if TYPE_CHECKING:
@@ -70,14 +70,14 @@ class Explanation:
         """For people: result, reason, status, what to do, warnings and a diff."""
         outcome = self.outcome
         lines = [
-            palette.paint(self.full_name, Style.BOLD),
+            palette.paint(printable(self.full_name), Style.BOLD),
             f"  {palette.paint(outcome.result, Style.BOLD)} ({outcome.reason}): {outcome.reason.sentence}",
         ]
         members = [("cluster", self.about_cluster)] if self.about_cluster else []
         members += [(key, _as_text(value)) for key, value in self.status.items() if key not in {"treatment", "reason"}]
         from_remedies = {warning for remedy in outcome.remedies for warning in remedy.warnings}
         members += [("warning", warning) for warning in outcome.warnings if warning not in from_remedies]
-        lines += [f"  {palette.paint(f'{key:<12}', Style.DIM)} {text}" for key, text in members]
+        lines += [f"  {palette.paint(f'{key:<12}', Style.DIM)} {printable(text)}" for key, text in members]
         lines += [line for remedy in outcome.remedies for line in self._remedy(remedy, palette)]
         lines += [f"  {palette.paint(line, DIFF_STYLES.get(line[:1]))}" for line in self._diff()]
         return "\n".join(lines)
@@ -85,14 +85,14 @@ class Explanation:
     def _remedy(self, remedy: Remedy, palette: Palette) -> Iterator[str]:
         """What holds, if it was not said before, what to do, and the line to paste on a line of its own."""
         what = remedy.text if remedy.reason == self.outcome.reason else f"{remedy.sentence} {remedy.text}"
-        yield f"  {palette.paint('what to do  ', Style.DIM)} {remedy.subject}: {what}"
+        yield f"  {palette.paint('what to do  ', Style.DIM)} {printable(f'{remedy.subject}: {what}')}"
         if remedy.line:
             yield f"  {'':12} {remedy.verb.capitalize()} {remedy.where}:"
             yield f"  {'':12}   {palette.paint(remedy.line, Style.BOLD)}"
 
     def _diff(self) -> Iterator[str]:
         before, after = (self._as_yaml(pod) for pod in (self.pod, self.outcome.patched(self.pod)))
-        return (line.rstrip("\n") for line in difflib.unified_diff(before, after, "pod as created", "pod as patched", n=2))
+        return (printable(line.rstrip("\n")) for line in difflib.unified_diff(before, after, "pod as created", "pod as patched", n=2))
 
     def _as_yaml(self, pod: dict[str, Any]) -> list[str]:
         text = yaml.safe_dump(_shown(pod, self.script), sort_keys=False, width=140, allow_unicode=True)

@@ -13,6 +13,7 @@ from webhook.command import doctor, explain, patch, serve
 from webhook.command.command import PROGRAM, exit_codes
 from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
+from webhook.command.terminal import printable
 from webhook.core import RulesError
 from webhook.settings import CONFIG, SettingsError, read_settings
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say(problem: Exception, code: ExitCode) -> ExitCode:
     for line in str(problem).splitlines():
-        sys.stderr.write(f"{PROGRAM}: {line}\n")
+        sys.stderr.write(f"{PROGRAM}: {printable(line)}\n")
     return code
 
 

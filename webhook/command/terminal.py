@@ -1,4 +1,4 @@
-"""Colours on a terminal."""
+"""Text on a terminal."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ class Palette:
     def paint(self, text: str, style: Style | None) -> str:
         """The text in this style; as it is where there are no colours, or no style."""
         return f"{style}{text}{RESET}" if self.is_coloured and style else text
+
+
+def printable(text: str) -> str:
+    """A line in which each character that is not printable is written as Python's escape.
+
+    Names of a stranger's pod hold whatever he likes: sequences that clear the screen, line breaks before an invented line of a report,
+    characters that reverse the text. kubectl escapes them as well (CVE-2021-25743).
+    """
+    return text if text.isprintable() else "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def stdout_palette() -> Palette:

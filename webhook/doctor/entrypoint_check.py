@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Final
 
 from webhook.core import EntrypointSource, Reason
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 MAX_IMAGES: Final = 8
 """Images in one finding; of the others only the number is reported."""
+
+NAME: Final = re.compile(r"[\w./:@-]+", re.ASCII)
+"""A reference to an image (github.com/distribution/reference). The API server takes any text, and a row's image may have wildcards."""
 
 AIRFLOW_ENTRYPOINT: Final = ("/usr/bin/dumb-init", "--", "/entrypoint")
 """What an image built from apache/airflow runs that sets no ENTRYPOINT of its own (apache/airflow Dockerfile)."""
@@ -37,7 +41,7 @@ def _listed(images: list[str]) -> str:
 
 def _rows(images: list[str]) -> str:
     """The rows as a value of the chart: JSON, which is YAML in one line."""
-    names = dict.fromkeys(_without_tag(image) for image in images[:MAX_IMAGES])
+    names = dict.fromkeys(_without_tag(image) for image in images[:MAX_IMAGES] if NAME.fullmatch(image))
     rows = [{"image": name, "entrypoint": AIRFLOW_ENTRYPOINT, "cmd": (), "shell": True} for name in names]
     return f'entrypoints: {{"images": {json.dumps(rows)}}}'
 

@@ -12,6 +12,10 @@ import pytest
 
 from tests.support.kubeconfigs import kubeconfig_for
 from tests.support.scripted_api_server import scripted_api_server
+from webhook.command.doctor_report import DoctorReport
+from webhook.command.terminal import Palette
+from webhook.doctor.finding import FindingId, found
+from webhook.kube.kubeconfig import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +130,14 @@ def test_the_text_has_a_finding_in_a_line_with_what_to_do_and_where_to_read_more
         "        see: docs/findings.md#webhook-not-installed\n"
     ) in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_the_text_has_only_printable_characters_whatever_an_image_is_called() -> None:
+    hostile = "\x1b[2J\nok      all is well"
+    finding = found(FindingId.ENTRYPOINTS_UNKNOWN, images=hostile, rows=hostile)
+    text = DoctorReport(Context("here", "airflow", "https://127.0.0.1"), "airflow", (finding,)).as_text(Palette(is_coloured=False))
+    assert text.count("\\x1b[2J\\nok      all is well") == 2
+    assert all(line.isprintable() for line in text.split("\n"))
 
 
 def test_the_json_has_the_members_that_the_page_names(server: ScriptedApiServer, tmp_path: Path) -> None:

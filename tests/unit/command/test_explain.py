@@ -30,6 +30,17 @@ def test_the_text_has_result_reason_status_and_the_change_as_a_diff(program: InP
     assert "\x1b" not in text
 
 
+def test_the_text_has_only_printable_characters_whatever_a_pod_is_called(program: InProcessProgram) -> None:
+    hostile = "\x1b[2J\x1b]0;owned\x07\u202e\nok everything"
+    pod = json.loads(INJECTED)
+    pod["metadata"] |= {"name": hostile, "namespace": hostile}
+    pod["metadata"]["annotations"] |= {"airflow-sidecar-webhook/mode": hostile, f"airflow-sidecar-webhook/{hostile}": hostile}
+    pod["spec"]["containers"] += [{"name": hostile, "image": hostile}]
+    text = program("explain", "-", stdin=json.dumps(pod))
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert not any(line.startswith("ok") for line in text.split("\n"))
+
+
 def test_the_text_of_the_wrapper_is_not_shown(program: InProcessProgram) -> None:
     assert "asw_" not in program("explain", "-", stdin=INJECTED)
 

@@ -50,3 +50,9 @@ def test_an_image_whose_entrypoint_is_known_or_not_needed_is_not_named(status: J
 
 def test_a_pod_without_an_image_names_none() -> None:
     assert "entrypoints-guessed" not in found(recorded(None, GUESSED))
+
+
+def test_what_is_no_name_of_an_image_has_no_row() -> None:
+    finding = found(*(recorded(image, UNKNOWN) for image in ("*", "a\nb", "team/airflow:1")))["entrypoints-unknown"]
+    table = parse_entrypoints(yaml.safe_load(finding.remedy[finding.remedy.index("entrypoints: ") :].removesuffix("."))["entrypoints"])
+    assert [row.image for row in table.images] == ["team/airflow"]
