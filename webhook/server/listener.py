@@ -152,10 +152,10 @@ class Listener:
         protocol = self._make_protocol(connection)
         # Whatever the other side sends instead of a handshake, and if it sends nothing, uvloop closes the connection and says so here.
         with suppress(OSError):
-            await self._attach(accepted, SharedReadBuffer(protocol), connection.peer)
+            await self._attach(accepted, SharedReadBuffer(protocol), connection)
         return protocol.is_connected
 
-    async def _attach(self, accepted: socket.socket, plain: SharedReadBuffer, peer: str) -> None:
+    async def _attach(self, accepted: socket.socket, plain: SharedReadBuffer, connection: OpenConnection) -> None:
         """Make the transport, and wait for the end of the handshake."""
         if self._newest_context is None:
             await self._loop.connect_accepted_socket(lambda: plain, accepted)
@@ -171,7 +171,7 @@ class Listener:
             ssl_handshake_timeout=self._read_seconds,
             ssl_shutdown_timeout=CLOSE_SECONDS,
         )
-        await self._loop.connect_accepted_socket(lambda: TlsRecords(tls, plain, self._turns, peer), accepted)
+        await self._loop.connect_accepted_socket(lambda: TlsRecords(tls, plain, self._turns, connection), accepted)
         await shaken
 
 

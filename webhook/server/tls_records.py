@@ -17,11 +17,15 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from webhook.server.connections import OpenConnection
     from webhook.server.shared_read_buffer import SharedReadBuffer
     from webhook.server.turns import Turns
 
 HEADER_BYTES: Final = 5
 """Type, version and length (https://www.rfc-editor.org/rfc/rfc8446#section-5.1)."""
+
+STEP_BYTES: Final = 8192
+"""One step of a handshake: `client_hello` lets half of it pass, and without certificates of clients the others are smaller."""
 
 MAX_RECORDS: Final = 128
 """The budget. A handshake has about five records, and what is read at once of a large body some fifty."""
@@ -36,19 +40,19 @@ BYTES_A_RECORD: Final = 256
 class TlsRecords(asyncio.BufferedProtocol):
     """Passes the events of a TCP connection on to uvloop's TLS, as long as the budget lasts."""
 
-    def __init__(self, tls: asyncio.BufferedProtocol, plain: SharedReadBuffer, turns: Turns, peer: str) -> None:
+    def __init__(self, tls: asyncio.BufferedProtocol, plain: SharedReadBuffer, turns: Turns, connection: OpenConnection) -> None:
         """Stand in front of one connection, whose first turn has come.
 
         Args:
             tls: What arrives is passed on to it.
             plain: It passes data on to this.
             turns: Of handshakes.
-            peer: The address whose turns it has.
+            connection: It has the turns of its address, and is closed at once where it has to go in the middle of the handshake.
 
         """
         self._tls = tls
         self._plain = plain
-        self._turns, self._peer = turns, peer
+        self._turns, self._connection = turns, connection
         self._has_begun = False
         self._waiting: asyncio.Task[None] | None = None
         self._budget = MAX_RECORDS
@@ -59,6 +63,7 @@ class TlsRecords(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
         self._transport = transport
+        self._connection.close = transport.abort  # type: ignore[attr-defined] # uvloop's transports are not derived from asyncio's.
         self._tls.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -68,15 +73,15 @@ class TlsRecords(asyncio.BufferedProtocol):
         self._tls.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """The buffer for the next read is that of TLS."""
+        """The buffer for the next read is that of TLS; of a handshake one step is read, which may have to wait for its turn."""
         self._buffer = memoryview(self._tls.get_buffer(sizehint))
-        return self._buffer
+        return self._buffer if self._plain.is_open else self._buffer[:STEP_BYTES]
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes were read: count the records that begin in them, and pass them on, in a turn where there may be keys to compute."""
         self._budget -= self._count(self._buffer[:nbytes])
         if self._budget < 0:
-            self._transport.abort()  # type: ignore[attr-defined] # uvloop's transports are not derived from asyncio's.
+            self._transport.abort()  # type: ignore[attr-defined]
             return
         if self._plain.is_open:
             self._tls.buffer_updated(nbytes)
@@ -113,11 +118,11 @@ class TlsRecords(asyncio.BufferedProtocol):
         self._turns.took(time.perf_counter() - began)
 
     async def _shake_hands_in_turn(self, data: bytes) -> None:
-        await self._turns.next(self._peer)
+        await self._turns.next(self._connection.peer)
         self._waiting = None
         # First, since TLS may pause it again.
         self._transport.resume_reading()  # type: ignore[attr-defined]
-        self.get_buffer(len(data))[: len(data)] = data
+        memoryview(self._tls.get_buffer(len(data)))[: len(data)] = data
         self._shake_hands(len(data))
 
     def _count(self, data: memoryview) -> int:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.server.tls_records import MAX_RECORDS, RECORDS_A_READ, TlsRecords
+from webhook.server.connections import OpenConnection
+from webhook.server.tls_records import MAX_RECORDS, RECORDS_A_READ, STEP_BYTES, TlsRecords
 from webhook.server.turns import Turns
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Connection:
 
     def __init__(self) -> None:
         self.tls = FakeTls()
-        self.records = TlsRecords(self.tls, cast("SharedReadBuffer", self.tls), Turns(0.0), "10.0.0.1")
+        self.connection = OpenConnection("10.0.0.1", lambda: None)
+        self.records = TlsRecords(self.tls, cast("SharedReadBuffer", self.tls), Turns(0.0), self.connection)
         self.records.connection_made(cast("asyncio.BaseTransport", self.tls))
 
     def send(self, data: bytes, *, decrypted: int = 0) -> None:
@@ -123,12 +125,22 @@ def test_what_follows_the_first_message_of_a_handshake_waits_for_a_turn_and_is_g
             connection.send(record(50))
         assert [one.tls.taken for one in (first, second)] == [record(100)] * 2
         assert first.tls.is_paused, "nothing more is read meanwhile"
+        second.connection.close()
+        assert second.tls.aborted, "it may have to go for another one"
         second.records.connection_lost(None)
         await asyncio.wait_for(first.tls.resumed.wait(), 60)
         await asyncio.sleep(0)
         assert [one.tls.taken for one in (first, second)] == [record(100) + record(50), record(100)]
 
     asyncio.run(scenario())
+
+
+def test_of_a_handshake_only_a_step_is_read_at_once() -> None:
+    connection = Connection()
+    connection.tls.is_open = False
+    assert len(connection.records.get_buffer(-1)) == STEP_BYTES
+    connection.tls.is_open = True
+    assert len(connection.records.get_buffer(-1)) == len(connection.tls.buffer)
 
 
 class NotedTurns(Turns):
@@ -146,7 +158,7 @@ def test_how_long_a_step_of_a_handshake_took_decides_on_the_pause_after_it() -> 
     async def scenario() -> None:
         turns, tls = NotedTurns(), FakeTls()
         tls.is_open = False
-        records = TlsRecords(tls, cast("SharedReadBuffer", tls), turns, "10.0.0.1")
+        records = TlsRecords(tls, cast("SharedReadBuffer", tls), turns, OpenConnection("10.0.0.1", lambda: None))
         records.connection_made(cast("asyncio.BaseTransport", tls))
         records.get_buffer(-1)
         records.buffer_updated(0)
