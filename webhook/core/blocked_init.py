@@ -14,7 +14,7 @@ import msgspec
 from webhook.core.condition import any_holds, glob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from webhook.core.catalogue import Catalogue, Injectors
     from webhook.core.facts import Facts
@@ -47,13 +47,15 @@ class BlockedInit(msgspec.Struct, frozen=True):
         )
 
 
-def blocked_inits(after: Facts, catalogue: Catalogue, injectors: Injectors, *, uses_native: bool) -> Iterator[BlockedInit]:
-    """Those of a pod; ``after``: the pod after its conversion."""
+def blocked_inits(
+    after: Facts, order: Sequence[str], catalogue: Catalogue, injectors: Injectors, *, uses_native: bool
+) -> Iterator[BlockedInit]:
+    """Those of a pod; ``after``: the pod after its conversion; ``order``: names of its init containers then."""
     for agent in catalogue.with_init_first:
         rule = agent.init_first
         if rule is None or not _is_shown(agent, after.pod) or any_holds(rule.unless, after.pod, None):
             continue
-        mesh = _redirecting(agent, after, catalogue, injectors, uses_native=uses_native)
+        mesh = _redirecting(agent, after, order, catalogue, injectors, uses_native=uses_native)
         if mesh is not None:
             yield BlockedInit(rule.container, mesh.title, rule.annotation, rule.value)
 
@@ -64,13 +66,16 @@ def _is_shown(agent: Sidecar, pod: Pod) -> bool:
     return keys is None or not keys.isdisjoint(pod.annotations)
 
 
-def _redirecting(agent: Sidecar, after: Facts, catalogue: Catalogue, injectors: Injectors, *, uses_native: bool) -> Sidecar | None:
+def _redirecting(
+    agent: Sidecar, after: Facts, order: Sequence[str], catalogue: Catalogue, injectors: Injectors, *, uses_native: bool
+) -> Sidecar | None:
     """The mesh that redirects the traffic before the agent's init container runs; None: there is none."""
     rule = agent.init_first
-    inits = [container.name for container in after.pod.init_containers]
-    if rule is not None and rule.container in inits:
-        before = inits[: inits.index(rule.container)]
-        meshes = [after.rows[one.name] for one in after.sidecars if _is_mesh(after.rows[one.name])]
+    if rule is not None and rule.container in order:
+        place = order.index(rule.container)
+        before = order[:place]
+        later = [*(one.name for one in after.sidecars), *(name for name in after.native_sidecars if name in order[place:])]
+        meshes = [after.rows[name] for name in later if _is_mesh(after.rows[name])]
         return next((mesh for mesh in meshes if _has_redirected(mesh, before)), None)
     if uses_native or agent.hint is None or not injectors.are_in_play(agent, agent.hint, after.pod):
         return None
@@ -82,6 +87,6 @@ def _is_mesh(row: Sidecar) -> bool:
     return row.native is not None and row.native.convert is not None and row.native.convert.starts_first
 
 
-def _has_redirected(mesh: Sidecar, before: list[str]) -> bool:
+def _has_redirected(mesh: Sidecar, before: Sequence[str]) -> bool:
     """Whether the first of the mesh's init containers, which redirects, is among these; a CNI plugin needs none."""
     return any(glob(pattern).match(name) for pattern in mesh.init_containers[:1] for name in before)

@@ -6,10 +6,12 @@ that Istio's injector renders natively (istio pkg/kube/inject/webhook.go reorder
 
 from __future__ import annotations
 
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from webhook.core.aggregate import Aggregate, has_amounts
 from webhook.core.catalogue import locate
 from webhook.core.cluster import NAMED_PORTS_SEEN
 from webhook.core.condition import any_holds, glob
@@ -22,7 +24,7 @@ from webhook.core.sidecar import MESH_QUIT_ORDER, QUICK_STARTUP
 from webhook.core.version import Version, read_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from webhook.core.catalogue import FoundSidecar
     from webhook.core.cluster import Cluster
@@ -146,7 +148,7 @@ def convert(facts: Facts, cluster: Cluster) -> Conversion:
         return Conversion(duplicates=duplicates, not_converted=not_converted, completions=completions)
     return Conversion(
         moves=tuple([_move(one, containers[one.name], facts, cluster) for one in moved]),
-        order=tuple(_order(facts, [containers[one.name] for one in moved])),
+        order=tuple(_order(facts, [containers[one.name] for one in moved], duplicates)),
         annotations=_annotations(facts, moved),
         duplicates=duplicates,
         not_converted=not_converted,
@@ -310,32 +312,68 @@ def _name_of(entry: object) -> object:
     return entry.get("name") if isinstance(entry, dict) else entry
 
 
-def _order(facts: Facts, moved: list[Container]) -> Iterator[str]:
-    """The wrapper's helper, which needs nothing; each mesh proxy after its own init containers; then the rest, see `Needs`."""
+def _order(facts: Facts, moved: list[Container], duplicates: tuple[str, ...]) -> Sequence[str]:
+    """The first order that does not raise the pod's aggregate requests or limits, by which the API server may refuse it.
+
+    The last one never does: there each sidecar starts after all init containers, as a regular container does.
+    """
+    usual, meshes_first, last = _orders(facts, sorted(moved, key=lambda one: (-facts.rows[one.name].quit_order, one.name)))
+    names = {container.name for container in moved}
+    inits = facts.pod.init_containers
+    if not _has_amounts_behind(inits, usual, names):
+        return usual
+    native = {container.name for container in inits if container.is_native_sidecar}.union(facts.unmarked)
+    try:
+        before = Aggregate([one for one in facts.pod.spec.containers if one.name not in duplicates], inits, native)
+    except ValueError:
+        return last
+    return next((order for order in (usual, meshes_first) if not before.is_raised(order, names)), last)
+
+
+def _has_amounts_behind(inits: list[Container], order: Sequence[str], moved: set[str]) -> bool:
+    """Whether an init container behind the first sidecar that is moved has requests or limits; in most pods none has."""
+    containers = {container.name: container for container in inits}
+    behind = dropwhile(lambda name: name not in moved, order)
+    return any(has_amounts(containers[name]) for name in behind if name not in moved)
+
+
+def _orders(facts: Facts, moved: list[Container]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Places as early as can be; mesh proxies as early, the others after all init containers; all after all init containers."""
     inits = [container.name for container in facts.pod.init_containers]
-    first = [container.name for container in facts.pod.init_containers if is_helper(container)]
-    others: list[Container] = []
-    last: list[str] = []
-    for container in sorted(moved, key=lambda one: (-facts.rows[one.name].quit_order, one.name)):
-        row = facts.rows[container.name]
-        if _rule(row).starts_first:
-            block = [*_matching(row.init_containers, inits), container.name, *_matching(_rule(row).next_init_containers, inits)]
-            first += [name for name in block if name not in first]
-        elif _rule(row).starts_last:
-            last.append(container.name)
-        else:
-            others.append(container)
+    meshes = [container for container in moved if _rule(facts.rows[container.name]).starts_first]
+    others = [container for container in moved if not _rule(facts.rows[container.name]).starts_first]
+    late = [container.name for container in others if _rule(facts.rows[container.name]).starts_last]
+    early = [container for container in others if container.name not in late]
+    first = _first(facts, meshes, inits)
     rest = [name for name in inits if name not in first]
+    behind = [*(container.name for container in early), *late]
+    return (
+        [*first, *_in_places(facts, early, rest), *late],
+        [*first, *rest, *behind],
+        [*inits, *(container.name for container in meshes), *behind],
+    )
+
+
+def _first(facts: Facts, meshes: list[Container], inits: list[str]) -> list[str]:
+    """The wrapper's helper, which needs nothing, and each mesh proxy after its own init containers."""
+    first = [container.name for container in facts.pod.init_containers if is_helper(container)]
+    for container in meshes:
+        row = facts.rows[container.name]
+        block = [*_matching(row.init_containers, inits), container.name, *_matching(_rule(row).next_init_containers, inits)]
+        first += [name for name in block if name not in first]
+    return first
+
+
+def _in_places(facts: Facts, moved: list[Container], rest: list[str]) -> Iterator[str]:
+    """Each behind the init containers that it needs, see `Needs`."""
     slots: dict[int, list[str]] = {}
     needs = Needs(facts, rest) if rest else None
-    for container in others:
+    for container in moved:
         slots.setdefault(needs.of(container) if needs else 0, []).append(container.name)
-    yield from first
     yield from slots.get(0, ())
     for place, name in enumerate(rest, start=1):
         yield name
         yield from slots.get(place, ())
-    yield from last
 
 
 def _matching(patterns: tuple[str, ...], names: Iterable[str]) -> list[str]:

@@ -123,6 +123,7 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
         return Skip(skip)
     conversion = convert(facts, cluster) if uses_native else NO_CONVERSION
     after = conversion.after_conversion(facts)
+    inits = conversion.order or [container.name for container in facts.pod.init_containers]
     result = _why_not_wrapped(after, mode) or _wrap(after, policy)
     wrap = result if isinstance(result, Wrap) else None
     ends = container_ends(after, is_wrapped=wrap is not None)
@@ -137,7 +138,7 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
         uses_native=uses_native,
         may_wrap=wrap is not None or _may_wrap(facts, mode),
         restored=after.restored,
-        blocked=tuple(blocked_inits(after, policy.catalogue, injectors, uses_native=uses_native)),
+        blocked=tuple(blocked_inits(after, inits, policy.catalogue, injectors, uses_native=uses_native)),
     )
 
 

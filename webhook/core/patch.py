@@ -21,6 +21,7 @@ no restartPolicyRules beside Always                 a sidecar is moved          
 names of ports are unique in their container        a sidecar is moved            its ports move with it
 no two containers have the same hostPort            a sidecar is moved            ``host-port``
 resizePolicy on an init container                   a sidecar is moved            it is removed before 1.33
+aggregate requests within spec.resources, quotas    a sidecar is moved            an order that does not raise them: `Aggregate`
 names of variables are valid; two may be the same   a sidecar's variables         `prove`
 keys and values of labels are valid                 short name                    `prove`
 keys of annotations are valid                       status, hints, conversion     `prove`
