@@ -231,13 +231,13 @@ def test_beyond_the_limit_of_all_the_address_with_the_most_connections_pays(smal
 @pytest.mark.parametrize("behind", [request_bytes(b"{}"), CHUNKED, request_bytes(b"{}") * 20])
 def test_connections_with_a_request_behind_another_one_leave_room_for_other_addresses(small: RunningService, behind: bytes) -> None:
     with ExitStack() as streams:
-        kept = streams.enter_context(idle(small, "127.0.0.1"))
+        earlier = streams.enter_context(idle(small, "127.0.0.1"))
         for source in ("127.0.0.2", "127.0.0.3"):
             for _ in range(8):
                 stream = streams.enter_context(small.tls(source=source))
                 stream.sendall(request_bytes(injected_review()) + behind + CHUNKED)
         assert is_open(streams.enter_context(idle(small, "127.0.0.4")))
-        assert is_open(kept), "its address has as few as the new one"
+        assert is_open(earlier), "its address has as few as the new one"
 
 
 def test_a_review_under_way_does_not_pay_for_new_connections(small: RunningService) -> None:

@@ -240,7 +240,7 @@ def annotate(**entries: str) -> Change:
 
 
 def copied(*claims: str, **fields: dict[str, str]) -> Change:
-    """Evidence of an injection, copied from another pod: a container of that name beside it cannot be told from an injected one."""
+    """Evidence of an injection, copied from another pod: a container of that name beside it cannot be distinguished from an injected one."""
 
     def change(situation: Situation) -> None:
         situation.claims |= set(claims)

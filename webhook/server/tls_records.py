@@ -16,16 +16,15 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
+from webhook.server.client_hello import MAX_CLIENT_HELLO, RECORD_HEAD
+
 if TYPE_CHECKING:
     from webhook.server.connections import OpenConnection
     from webhook.server.shared_read_buffer import SharedReadBuffer
     from webhook.server.turns import Turns
 
-HEADER_BYTES: Final = 5
-"""Type, version and length (https://www.rfc-editor.org/rfc/rfc8446#section-5.1)."""
-
-STEP_BYTES: Final = 8192
-"""One step of a handshake: `client_hello` lets half of it pass, and without certificates of clients the others are smaller."""
+STEP_BYTES: Final = 2 * MAX_CLIENT_HELLO
+"""One step of a handshake: without certificates of clients the others are smaller than the ClientHello."""
 
 MAX_RECORDS: Final = 128
 """The budget. A handshake has about five records, and what is read at once of a large body some fifty."""
@@ -129,13 +128,13 @@ class TlsRecords(asyncio.BufferedProtocol):
         """How many headers are complete with this data."""
         at, records, size = self._until_header, 0, len(data)
         if self._header:
-            missing = HEADER_BYTES - len(self._header)
+            missing = RECORD_HEAD - len(self._header)
             self._header += bytes(data[:missing])
-            if len(self._header) < HEADER_BYTES:
+            if len(self._header) < RECORD_HEAD:
                 return 0
             at, records = missing + _length(self._header), 1
-        while at + HEADER_BYTES <= size:
-            at += HEADER_BYTES + _length(data[at : at + HEADER_BYTES])
+        while at + RECORD_HEAD <= size:
+            at += RECORD_HEAD + _length(data[at : at + RECORD_HEAD])
             records += 1
         self._header = bytes(data[at:])
         self._until_header = max(0, at - size)
