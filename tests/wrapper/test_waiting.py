@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -144,6 +146,7 @@ def test_a_sidecar_has_stopped_when_it_has_refused_for_a_second_however_many_ref
             where = container(shell, gone.as_sidecar(), alive.as_sidecar(), wait_seconds=LONG_SECONDS)
             with uptime.seen_by(where).started(exits_with(0)) as process:
                 gone.wait_for("GET /ready", 2)
+                wait_until_refused(gone.port)
                 for _ in range(2):
                     alive.wait_for("GET /ready", alive.requests.count("GET /ready") + rounds)
                     assert process.poll() is None
@@ -152,6 +155,14 @@ def test_a_sidecar_has_stopped_when_it_has_refused_for_a_second_however_many_ref
             assert (ended.code, ended.lines) == (69, [stopped("gone")])
 
     check_in_parallel(check, [*((shell, 12) for shell in shells), (fast, 12), (slow, 3)])
+
+
+def wait_until_refused(port: int) -> None:
+    """Until then a process that was started at the same time may hold the socket, and connections wait there instead of being refused."""
+    with suppress(ConnectionRefusedError):
+        while True:
+            with suppress(TimeoutError, ConnectionResetError):
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
 
 
 def without_pause(image: ShellImage) -> ShellImage:
