@@ -79,8 +79,8 @@ attacks: $(VENV)/ready ## attack a running service, and measure an honest client
 soak: $(VENV)/ready ## an hour of honest and hostile load through a real API server; MINUTES=5 for less; needs Go, once
 	@$(BIN)/python -m tests.attacks.soak $(MINUTES)
 
-benchmark: $(VENV)/ready ## the service and the wrapper against their peers; needs wrk, and Go for one of them
-	$(BIN)/python -m benchmarks
+benchmark: $(VENV)/ready ## the service and the wrapper against their peers; BESIDE=../before: and a checkout of an earlier commit; needs wrk, and Go for one of them
+	$(BIN)/python -m benchmarks $(if $(BESIDE),--beside $(BESIDE))
 
 docs: $(VENV)/ready ## write the generated pages and manifests again; needs Helm, or Go to build it once
 	$(BIN)/python -m docs.generate

@@ -1,6 +1,7 @@
 """Benchmarks of the webhook beside its peers: `python -m benchmarks`, under six minutes.
 
 Needs two cores, `taskset` and `wrk`, and Go for one of the peers. All traffic stays on 127.0.0.1.
+`--beside CHECKOUT` adds the service of an earlier commit, with the environment in its `.venv`.
 Exit status: 0 when every target was met, 1 when one was missed, 2 when there are no figures, 130
 after Ctrl-C.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from benchmarks import contestants, load, memory, report, verdicts, wrapper
-from benchmarks.comparison import agree, compare
+from benchmarks.comparison import OptionalContestants, agree, compare
 from benchmarks.material import Material, prepare
 from benchmarks.rounds import Plan
 from benchmarks.server import ServerError, running
@@ -35,16 +36,16 @@ INTERRUPTED: Final = 130
 
 def main() -> int:
     """Measure, print the report, write it as JSON, and return the exit status."""
-    plan = read_plan()
+    plan, beside = read_command_line()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     RESULTS.mkdir(exist_ok=True)
     try:
         load.require_machine()
-        go_peer = go_peer_or_none()
+        optional = OptionalContestants(go_peer_or_none(), beside)
         os.sched_setaffinity(0, {load.LOAD_CORE})
         with tempfile.TemporaryDirectory(dir=RESULTS) as directory:
-            return measure_all(plan, prepare(Path(directory)), go_peer)
+            return measure_all(plan, prepare(Path(directory)), optional)
     except KeyboardInterrupt:
         progress("interrupted; all servers have been stopped")
         return INTERRUPTED
@@ -53,14 +54,16 @@ def main() -> int:
         return NO_FIGURES
 
 
-def read_plan() -> Plan:
-    """Read the command line."""
+def read_command_line() -> tuple[Plan, Path | None]:
+    """Return the plan and, where one is given, the checkout of an earlier commit."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds (5)")
     parser.add_argument("--seconds", type=int, default=3, help="seconds of each run (3)")
     parser.add_argument("--connections", default="1,16,64", help="numbers of connections (1,16,64)")
+    parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="a checkout of an earlier commit, after `make .venv/ready` in it")
     given = parser.parse_args()
-    return Plan(given.rounds, given.seconds, [int(it) for it in given.connections.split(",")])
+    plan = Plan(given.rounds, given.seconds, [int(it) for it in given.connections.split(",")])
+    return plan, given.beside and given.beside.absolute()
 
 
 def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -78,11 +81,11 @@ def go_peer_or_none() -> Path | None:
         return None
 
 
-def measure_all(plan: Plan, material: Material, go_peer: Path | None) -> int:
+def measure_all(plan: Plan, material: Material, optional: OptionalContestants) -> int:
     """Make all measurements in a directory of their own, and report them."""
     readings, treatment = measure_webhook_alone(material)
     trials = try_wrapper(treatment, material)
-    results = compare(plan, material, go_peer, progress)
+    results = compare(plan, material, optional, progress)
     verdicts_found = verdicts.rates(results) + verdicts.tail(results) + verdicts.memory(readings)
     verdicts_found += verdicts.wrapper(trials)
     size = material.review.stat().st_size

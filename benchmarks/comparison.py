@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks import contestants, rounds
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
     from benchmarks.server import Contestant, RunningServer
 
 
-def compare(plan: rounds.Plan, material: Material, go_peer: Path | None, progress: Callable[[str], None]) -> rounds.Results:
+@dataclass(frozen=True)
+class OptionalContestants:
+    """Where the contestants are that not every machine has, or None: the Go peer's binary, and a checkout of an earlier commit."""
+
+    go_peer: Path | None
+    earlier: Path | None
+
+
+def compare(plan: rounds.Plan, material: Material, optional: OptionalContestants, progress: Callable[[str], None]) -> rounds.Results:
     """Measure the webhook and its peers by the plan, once the treatment is written down.
 
     Raises:
@@ -38,19 +47,24 @@ def compare(plan: rounds.Plan, material: Material, go_peer: Path | None, progres
         def start(contestant: Contestant) -> RunningServer:
             return stack.enter_context(running(contestant, material.output(contestant.name)))
 
-        started = [start(it) for it in contestants_of(material, go_peer)]
+        started = [start(it) for it in contestants_of(material, optional)]
         for server in started:
-            check(server, material)
+            if server.name == contestants.EARLIER:
+                check_patched(server, material)
+            else:
+                check(server, material)
         progress("comparing the webhook with its peers")
         return rounds.run(plan, started, material.review, progress)
 
 
-def contestants_of(material: Material, go_peer: Path | None) -> Iterator[Contestant]:
-    """Yield the webhook and the peers that this machine can run."""
+def contestants_of(material: Material, optional: OptionalContestants) -> Iterator[Contestant]:
+    """Yield the webhook and those whom it is compared with."""
     yield contestants.webhook(material)
+    if optional.earlier is not None:
+        yield contestants.earlier(material, optional.earlier)
     yield contestants.constant(material)
-    if go_peer is not None:
-        yield contestants.controller_runtime(material, go_peer)
+    if optional.go_peer is not None:
+        yield contestants.controller_runtime(material, optional.go_peer)
     yield contestants.naive(material)
 
 
@@ -79,3 +93,15 @@ def check(server: RunningServer, material: Material) -> None:
     after = treated_pod(server.name, review, answer)
     treatment = ObservedTreatment.read(material.treatment)
     check_treatment(server.name, review["request"]["object"], after, treatment)
+
+
+def check_patched(server: RunningServer, material: Material) -> None:
+    """Send an earlier commit one review; its patch may differ from today's.
+
+    Raises:
+        AnswerError: The answer has no patch that applies.
+
+    """
+    body = material.review.read_bytes()
+    answer = send_review(server, body, material.certificates.authority)
+    treated_pod(server.name, json.loads(body), answer)

@@ -1,4 +1,4 @@
-"""Who is compared: the webhook, and the three peers that make the same change to the same pod."""
+"""Who is compared: the webhook, an earlier commit of it, and the three peers that make the same change to the same pod."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.material import Material
 
 WEBHOOK: Final = "webhook"
+EARLIER: Final = "earlier commit"
 CONSTANT: Final = "constant"
 CONTROLLER_RUNTIME: Final = "controller-runtime"
 NAIVE: Final = "naive"
@@ -34,6 +35,13 @@ def webhook(material: Material) -> Contestant:
     port = free_port()
     command = [sys.executable, "-m", "webhook", "serve"]
     return Contestant(WEBHOOK, command, settings(material, port), port)
+
+
+def earlier(material: Material, checkout: Path) -> Contestant:
+    """Return the product of another checkout, with the environment that `make` gave that checkout."""
+    port = free_port()
+    command = [str(checkout / ".venv/bin/python"), "-m", "webhook", "serve"]
+    return Contestant(EARLIER, command, settings(material, port), port, checkout)
 
 
 def constant(material: Material) -> Contestant:

@@ -27,7 +27,7 @@ class ServerError(Exception):
 
 @dataclass(frozen=True)
 class Contestant:
-    """How a server is started: its name in the report, its argv, its environment and its port.
+    """How a server is started: its name in the report, its argv, environment, port and directory.
 
     It serves `POST /mutate` over TLS on 127.0.0.1.
     """
@@ -36,6 +36,7 @@ class Contestant:
     command: Sequence[str]
     environment: Mapping[str, str]
     port: int
+    directory: Path = REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def running(contestant: Contestant, output: Path) -> Iterator[RunningServer]:
     with output.open("wb") as sink:
         process = subprocess.Popen(
             ["taskset", "-c", str(SERVER_CORE), *contestant.command],
-            cwd=REPOSITORY,
+            cwd=contestant.directory,
             env={**os.environ, **contestant.environment},
             stdin=subprocess.DEVNULL,
             stdout=sink,
