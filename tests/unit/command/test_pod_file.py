@@ -54,8 +54,8 @@ def test_a_pod_is_named_with_its_namespace_or_the_one_of_the_command_line(
 
 UNUSABLE: Final = {
     "no such file": (["patch", "none.yaml"], b"", "none.yaml: cannot be read: No such file or directory"),
-    "not YAML": (["explain", "-"], b"a: [", "stdin: is neither YAML nor JSON: "),
-    "not UTF-8": (["explain", "-"], b"\xff", "stdin: is neither YAML nor JSON: "),
+    "not YAML": (["explain", "-"], b"a: [", "stdin: cannot be read as YAML or JSON: "),
+    "not UTF-8": (["explain", "-"], b"\xff", "stdin: cannot be read as YAML or JSON: "),
     "empty": (
         ["explain", "-"],
         b"",
@@ -63,8 +63,34 @@ UNUSABLE: Final = {
     ),
     "another kind": (["explain", "-"], b'[{"kind":"Pod"},{"kind":"Job"}]', "stdin: document 1[1]: kind is Job; allowed are a Pod, "),
     "a scalar": (["explain", "-"], b"hello", "stdin: document 1: there is no kind; allowed are a Pod, "),
-    "too deep": (["explain", "-"], b"[" * 100_000, "stdin: is neither YAML nor JSON: "),
+    "too deep": (["explain", "-"], b"[" * 100_000, "stdin: cannot be read as YAML or JSON: "),
+    "an alias that contains itself": (
+        ["explain", "-"],
+        b"kind: Pod\nmetadata: &all\n  annotations: *all\n",
+        "stdin: cannot be read as YAML or JSON: it is nested more than 200 levels deep, as when an alias contains itself",
+    ),
+    "aliases that double at each line": (
+        ["explain", "-"],
+        b"kind: Pod\na0: &a0 [x]\n" + b"".join(b"a%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 40)),
+        "stdin: cannot be read as YAML or JSON: its aliases make more than 2,000,000 values of it",
+    ),
 }
+
+
+def test_yaml_is_read_as_kubectl_reads_it_with_times_and_keys_as_text(program: InProcessProgram) -> None:
+    given = b"""
+        kind: Pod
+        metadata:
+          creationTimestamp: 2026-11-24T10:00:00Z
+          labels: {kubernetes_executor: "True", dag_id: a, task_id: b, on: a, 3: b, 2026-01-01: c, 1.5: d}
+        spec:
+          restartPolicy: Never
+          containers:
+            - {name: base, image: "apache/airflow:2.10.0", args: [airflow, tasks, run]}
+    """
+    (one,) = json.loads(program("explain", "-o", "json", "-", stdin=given))
+
+    assert one["result"] == "labelled", one["sentence"]
 
 
 @pytest.mark.parametrize(("arguments", "given", "problem"), UNUSABLE.values(), ids=UNUSABLE)
