@@ -49,11 +49,12 @@ def test_a_number_of_a_manifest_is_a_quantity(value: float, billionths: int) -> 
         None,
         {},
         [],
+        Decimal(1),
     ],
     ids=repr,
 )
 def test_anything_else_is_none(value: object) -> None:
-    with pytest.raises(ValueError, match="a resource quantity cannot be read"):
+    with pytest.raises(ValueError, match=r"^a resource quantity cannot be read$"):
         read_quantity(value)
 
 
