@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from webhook.core.catalogue import Catalogue
-    from webhook.core.pod import PodSpec
+    from webhook.core.pod import Pod
 
 NATIVE_SERVER: Final = Version(1, 29)
 """Where SidecarContainers is on by default (kubernetes pkg/features/kube_features.go: alpha 1.28, beta 1.29, GA 1.33)."""
@@ -109,7 +109,8 @@ class NativeSupport(ExplainedWord):
     )
     VIRTUAL_NODE = NativeSupportRow(
         "virtual-node",
-        "The pod names virtual nodes by its node, node selector, affinity or tolerations, and no version says what those support.",
+        "The pod names virtual nodes by its node, node selector, affinity, tolerations, labels or annotations, "
+        "and no version says what those support.",
         "Remove what names them, if the pod is not meant for them.",
         is_native=False,
         line=REMOVE,
@@ -179,9 +180,9 @@ class Cluster(msgspec.Struct, frozen=True):
         """Whether native sidecars are used."""
         return self.support.row.is_native
 
-    def for_pod(self, spec: PodSpec) -> Cluster:
+    def for_pod(self, pod: Pod) -> Cluster:
         """The cluster as it is for a pod: without native sidecars for one that names virtual nodes."""
-        if self.is_native and names_virtual_node(spec, self.virtual_nodes):
+        if self.is_native and names_virtual_node(pod, self.virtual_nodes):
             return msgspec.structs.replace(self, support=NativeSupport.VIRTUAL_NODE)
         return self
 

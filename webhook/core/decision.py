@@ -112,7 +112,7 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     """Decide about one pod."""
     mode = facts.options.mode or policy.mode
     may_convert = mode in MAY_CONVERT
-    cluster = cluster.for_pod(facts.pod.spec)
+    cluster = cluster.for_pod(facts.pod)
     is_native = cluster.is_native
     uses_native = may_convert and is_native
     injectors = Injectors(policy.injectors, cluster.injectors)
@@ -322,7 +322,7 @@ def _shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[str, .
     if known is not None or option is ShellSource.IMAGE:
         return known or IMAGE_SHELL
     # virtual-kubelet/azure-aci refuses an init container with resources, which the helper has where the task has.
-    return HELPER_SHELL if policy.helper_image and not names_virtual_node(facts.pod.spec, frozenset()) else None
+    return HELPER_SHELL if policy.helper_image and not names_virtual_node(facts.pod, frozenset()) else None
 
 
 def _known_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[str, ...] | None:

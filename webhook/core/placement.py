@@ -1,6 +1,7 @@
 """Which nodes a pod names: virtual ones, about which the cluster's answer says nothing, and ones with Windows.
 
-A pod names nodes by its node selector, its node affinity and its tolerations. Behind a virtual kubelet there is no kubelet whose version
+A pod names nodes by its node selector, its node affinity and its tolerations; where a cloud's own admission webhook or scheduler adds
+these, by a label or an annotation. Behind a virtual kubelet there is no kubelet whose version
 says what it supports: virtual-kubelet/azure-aci drops ``restartPolicy`` of an init container, and refuses its probes and resources
 (getInitContainers, #204, #229). Windows may be named so instead of in ``spec.os``, or by a runtime class or a user that only Windows has
 (https://kubernetes.io/docs/concepts/windows/user-guide/, https://kubernetes.io/docs/tasks/configure-pod-container/configure-runasusername/).
@@ -15,20 +16,38 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from webhook.core.pod import Container, NodeRequirement, NodeTerm, PodSpec
+    from webhook.core.pod import Container, NodeRequirement, NodeTerm, Pod, PodSpec
 
 VIRTUAL_KUBELET_LABELS: Final = MappingProxyType(
-    {"type": "virtual-kubelet", "liqo.io/type": "virtual-node", "node.kubernetes.io/instance-type": "eklet"}
+    {
+        "type": "virtual-kubelet",
+        "liqo.io/type": "virtual-node",
+        "node.kubernetes.io/instance-type": "eklet",
+        "k8s.aliyun.com/vnode": "true",
+        "vci.vke.volcengine.com/node-type": "vci",
+    }
 )
-"""Labels of nodes behind a virtual kubelet (virtual-kubelet/node-cli; liqotech/liqo; Tencent's super nodes)."""
+"""Labels of nodes behind a virtual kubelet: virtual-kubelet/node-cli, liqotech/liqo, the nodes of Tencent, Alibaba and Volcengine."""
 
 VIRTUAL_KUBELET_TAINTS: Final = frozenset(
     {
         *("virtual-kubelet.io/provider", "azure.com/aci", "eks.tke.cloud.tencent.com/eklet"),
         *("virtual-node.liqo.io/not-allowed", "virtual-node.interlink/no-schedule"),
+        *("k8s.aliyun.com/vnode", "vci.vke.volcengine.com/node-type"),
     }
 )
 """Keys of the taints of such nodes; a pod that tolerates one of them by its key is meant for them."""
+
+POD_MARKS: Final = frozenset(
+    {
+        *("alibabacloud.com/eci", "alibabacloud.com/acs", "alibabacloud.com/burst-resource"),
+        *("virtual-kubelet.io/burst-to-cci", "bursting.cci.io/burst-to-cci", "vke.volcengine.com/burst-to-vci"),
+    }
+)
+"""Keys of labels and annotations that send a pod to such nodes, with any value but `NO_MARKS`, without a word in its spec (Alibaba's help
+pages on virtual nodes; Huawei's on CCE and CCI; volcengine/vci-admission)."""
+
+NO_MARKS: Final = frozenset({"", "false", "off"})
 
 USUAL_NAMES: Final = ("virtual-node-", "virtual-kubelet-")
 """How the names of such nodes begin, in AKS and in Alibaba's clusters: for whoever does not know the cluster's nodes."""
@@ -47,8 +66,20 @@ _WINDOWS: Final = re.compile(b"windows|beta\\.kubernetes\\.io/os|kubernetes\\.io
 """What stands in an affinity or in tolerations that name such nodes: the others are not decoded, since nearly every pod has some."""
 
 
-def names_virtual_node(spec: PodSpec, virtual_nodes: frozenset[str]) -> bool:
+def names_virtual_node(pod: Pod, virtual_nodes: frozenset[str]) -> bool:
     """Whether the pod may run on a virtual node, as it says itself; ``virtual_nodes`` are the names of those in the cluster."""
+    return bool(marks_in(pod.labels) or marks_in(pod.annotations)) or spec_names_virtual_node(pod.spec, virtual_nodes)
+
+
+def marks_in(entries: dict[str, str]) -> list[str]:
+    """Those of a pod's labels or annotations that send it to a virtual node."""
+    if POD_MARKS.isdisjoint(entries):
+        return []
+    return [key for key, value in entries.items() if key in POD_MARKS and value not in NO_MARKS]
+
+
+def spec_names_virtual_node(spec: PodSpec, virtual_nodes: frozenset[str]) -> bool:
+    """Whether a pod's spec names virtual nodes; ``virtual_nodes`` as in `names_virtual_node`."""
     if spec.nodeName is not None and _is_name(spec.nodeName, virtual_nodes):
         return True
     if spec.nodeSelector and selects_virtual(spec.nodeSelector, virtual_nodes):

@@ -194,7 +194,7 @@ def _of_support(support: NativeSupport | None) -> tuple[Remedy, ...]:
 
 
 def _of_virtual_node(facts: Facts, cluster: Cluster) -> tuple[Remedy, ...]:
-    removal = placement_removal(facts.pod.spec, cluster.virtual_nodes)
+    removal = placement_removal(facts.pod, cluster.virtual_nodes)
     remedy = _filled(NativeSupport.VIRTUAL_NODE, (), _names_of((), removal=removal), facts.origin)
     return () if remedy is None else (remedy,)
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from webhook.core.placement import VIRTUAL_KUBELET_TAINTS, names_virtual_node, selects_virtual
+from webhook.core.placement import VIRTUAL_KUBELET_TAINTS, marks_in, selects_virtual, spec_names_virtual_node
 from webhook.core.pod import ABSENT
 from webhook.core.reasons import NotConvertedReason
 
 if TYPE_CHECKING:
-    from webhook.core.pod import Container, PodSpec
+    from webhook.core.pod import Container, Pod, PodSpec
     from webhook.core.sidecar import Sidecar
 
 
@@ -51,10 +51,20 @@ def _ports(container: Container, removed: dict[int | None, dict[str, Any]]) -> d
     return {"ports": [{"containerPort": number, **change} for number, change in removed.items()]}
 
 
-def placement_removal(spec: PodSpec, virtual_nodes: frozenset[str]) -> dict[str, Any] | None:
+def placement_removal(pod: Pod, virtual_nodes: frozenset[str]) -> dict[str, Any] | None:
     """The patch that removes what names virtual nodes; None: an affinity does, whose other terms nobody but its author can keep."""
+    left = msgspec.structs.replace(pod.spec, nodeName=None, nodeSelector=None, tolerations=ABSENT)
+    if spec_names_virtual_node(left, virtual_nodes):
+        return None
+    marks = {"labels": marks_in(pod.labels), "annotations": marks_in(pod.annotations)}
+    metadata = {field: dict.fromkeys(keys) for field, keys in marks.items() if keys}
+    removed = {"metadata": metadata, "spec": _spec_removal(pod.spec, virtual_nodes)}
+    return {field: change for field, change in removed.items() if change} or None
+
+
+def _spec_removal(spec: PodSpec, virtual_nodes: frozenset[str]) -> dict[str, Any]:
     removed: dict[str, Any] = {}
-    if names_virtual_node(msgspec.structs.replace(spec, nodeSelector=None, tolerations=ABSENT, affinity=ABSENT), virtual_nodes):
+    if spec_names_virtual_node(msgspec.structs.replace(spec, nodeSelector=None, tolerations=ABSENT, affinity=ABSENT), virtual_nodes):
         removed["nodeName"] = None
     selected = {key: None for key, value in (spec.nodeSelector or {}).items() if selects_virtual({key: value}, virtual_nodes)}
     if selected:
@@ -62,5 +72,4 @@ def placement_removal(spec: PodSpec, virtual_nodes: frozenset[str]) -> dict[str,
     if any(one.key in VIRTUAL_KUBELET_TAINTS for one in spec.tolerated):
         # A list without a merge key is replaced as a whole.
         removed["tolerations"] = [one for one in msgspec.json.decode(spec.tolerations) if one.get("key") not in VIRTUAL_KUBELET_TAINTS]
-    left = msgspec.structs.replace(spec, nodeName=None, nodeSelector=None, tolerations=ABSENT)
-    return {"spec": removed} if removed and not names_virtual_node(left, virtual_nodes) else None
+    return removed

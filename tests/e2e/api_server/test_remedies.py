@@ -71,6 +71,7 @@ def remedy_of(pod: JSONObject, cluster: Cluster, reason: str) -> Remedy:
 def test_kubectl_removes_from_a_manifest_what_the_printed_command_says_and_nothing_else(reason: str, tmp_path: Path) -> None:
     pod = beside_cache(**REMOVED.get(reason, {}))
     if reason == "virtual-node":
+        pod["metadata"]["labels"] |= {"alibabacloud.com/eci": "true"}
         pod["spec"] |= {
             "nodeName": "virtual-node-1",
             "nodeSelector": {"type": "virtual-kubelet", "disk": "ssd"},

@@ -48,6 +48,33 @@ VIRTUAL: Final[dict[str, JSONObject]] = {
     "a node selector with a node's name": {"nodeSelector": {"kubernetes.io/hostname": "aci"}},
     "a node selector with a usual name": {"nodeSelector": {"kubernetes.io/hostname": "virtual-kubelet-cn-hangzhou-1"}},
     "an affinity to a usual name": affinity("required", "kubernetes.io/hostname", "In", "virtual-node-aci-linux"),
+    "a node selector of Alibaba's VNodes": {"nodeSelector": {"k8s.aliyun.com/vnode": "true"}},
+    "a toleration of Alibaba's VNodes": tolerating(key="k8s.aliyun.com/vnode", operator="Equal", value="true", effect="NoSchedule"),
+    "an affinity to Alibaba's VNodes": affinity("required", "k8s.aliyun.com/vnode", "In", "true"),
+    "a toleration of Volcengine": tolerating(key="vci.vke.volcengine.com/node-type", operator="Equal", value="vci"),
+    "a preferred affinity to Volcengine's nodes": affinity("preferred", "vci.vke.volcengine.com/node-type", "In", "vci"),
+}
+
+MARKED: Final[dict[str, JSONObject]] = {
+    "Alibaba's ECI, by a label": {"labels": {"alibabacloud.com/eci": "true"}},
+    "Alibaba's ACS, by a label": {"labels": {"alibabacloud.com/acs": "true"}},
+    "Alibaba's ECI, by an annotation": {"annotations": {"alibabacloud.com/burst-resource": "eci_only"}},
+    "Alibaba's ECI where no other node has room": {"annotations": {"alibabacloud.com/burst-resource": "eci"}},
+    "Huawei's CCI": {"labels": {"virtual-kubelet.io/burst-to-cci": "enforce"}},
+    "Huawei's CCI where no other node has room": {"labels": {"virtual-kubelet.io/burst-to-cci": "auto"}},
+    "Huawei's CCI, by an annotation": {"annotations": {"virtual-kubelet.io/burst-to-cci": "true"}},
+    "Huawei's CCI of its second version": {"labels": {"bursting.cci.io/burst-to-cci": "enforce"}},
+    "Volcengine's VCI": {"annotations": {"vke.volcengine.com/burst-to-vci": "enforce"}},
+    "Volcengine's VCI from another cluster": {"labels": {"vke.volcengine.com/burst-to-vci": "enforce"}},
+}
+"""Labels and annotations that send a pod to virtual nodes."""
+
+NOT_MARKED: Final[dict[str, JSONObject]] = {
+    "false": {"labels": {"alibabacloud.com/eci": "false"}},
+    "off": {"labels": {"virtual-kubelet.io/burst-to-cci": "off"}},
+    "nothing": {"annotations": {"alibabacloud.com/burst-resource": ""}},
+    "another key of the same cloud": {"annotations": {"k8s.aliyun.com/eci-use-specs": "2-4Gi"}},
+    "the key as a value": {"annotations": {"owner": "alibabacloud.com/eci"}},
 }
 
 NOT_VIRTUAL: Final[dict[str, JSONObject]] = {
@@ -72,12 +99,35 @@ def placed(pod: JSONObject, fields: dict[str, Any]) -> JSONObject:
     return pod
 
 
+def marked(pod: JSONObject, metadata: JSONObject) -> JSONObject:
+    """The pod with these labels or annotations beside its own."""
+    for field, entries in metadata.items():
+        pod["metadata"][field] = pod["metadata"].get(field, {}) | entries
+    return pod
+
+
 @pytest.mark.parametrize("fields", VIRTUAL.values(), ids=VIRTUAL)
 def test_a_pod_that_names_virtual_nodes_is_not_converted_but_wrapped(fields: JSONObject, policy: Policy) -> None:
     after = after_conversion(placed(istio_pod(), fields), policy, CLUSTER)
 
     assert (status_of(after)["treatment"], status_of(after)["no_native"]) == ("wrapped", "virtual-node")
     assert regular_of(after) == ["base", "istio-proxy"]
+
+
+@pytest.mark.parametrize("metadata", MARKED.values(), ids=MARKED)
+def test_a_pod_that_its_labels_or_annotations_send_there_is_not_converted_but_wrapped(metadata: JSONObject, policy: Policy) -> None:
+    after = after_conversion(marked(istio_pod(), metadata), policy, CLUSTER)
+
+    assert (status_of(after)["treatment"], status_of(after)["no_native"]) == ("wrapped", "virtual-node")
+    assert regular_of(after) == ["base", "istio-proxy"]
+
+
+@pytest.mark.parametrize("metadata", NOT_MARKED.values(), ids=NOT_MARKED)
+def test_a_pod_that_they_send_nowhere_is_converted(metadata: JSONObject, policy: Policy) -> None:
+    after = after_conversion(marked(istio_pod(), metadata), policy, CLUSTER)
+
+    assert status_of(after)["treatment"] == "native"
+    assert inits_of(after) == ["istio-init", "istio-proxy"]
 
 
 @pytest.mark.parametrize("fields", NOT_VIRTUAL.values(), ids=NOT_VIRTUAL)
@@ -122,11 +172,17 @@ WINDOWS: Final[dict[str, JSONObject]] = {
     "a node selector by the build": {"nodeSelector": {"node.kubernetes.io/windows-build": "10.0.20348"}},
     "a required affinity": affinity("required", "kubernetes.io/os", "In", "windows"),
     "a required affinity by the build": affinity("required", "node.kubernetes.io/windows-build", "Exists"),
+    "a required affinity to one build": affinity("required", "node.kubernetes.io/windows-build", "In", "10.0.20348"),
+    "a required affinity to later builds": affinity("required", "node.kubernetes.io/windows-build", "Gt", "17763"),
     "a required affinity that excludes Linux": affinity("required", "kubernetes.io/os", "NotIn", "linux"),
     "a node selector by AKS's version": {"nodeSelector": {"kubernetes.azure.com/os-sku": "Windows2022"}},
     "a node selector by GKE's version": {"nodeSelector": {"cloud.google.com/gke-os-distribution": "windows_ltsc"}},
     "a runtime class": {"runtimeClassName": "windows-2019"},
     "a user of Windows": {"securityContext": {"windowsOptions": {"runAsUserName": "ContainerUser"}}},
+    "a user of Windows, beside another label": {
+        "nodeSelector": {"disk": "ssd"},
+        "securityContext": {"windowsOptions": {"runAsUserName": "ContainerUser"}},
+    },
 }
 
 NOT_WINDOWS: Final[dict[str, JSONObject]] = {
@@ -138,6 +194,12 @@ NOT_WINDOWS: Final[dict[str, JSONObject]] = {
     "a toleration alone": tolerating(key="os", operator="Equal", value="windows"),
     "a version of Linux": {"nodeSelector": {"kubernetes.azure.com/os-sku": "AzureLinux"}},
     "another runtime class": {"runtimeClassName": "gvisor"},
+    "another label with that value": affinity("required", "team", "In", "windows"),
+    "a required affinity without a build": affinity("required", "node.kubernetes.io/windows-build", "DoesNotExist"),
+    "a user of Windows, beside Linux by spec.os": {
+        "os": {"name": "linux"},
+        "securityContext": {"windowsOptions": {"runAsUserName": "ContainerUser"}},
+    },
     "empty options": {"securityContext": {"windowsOptions": {}, "runAsUser": 1000}},
     "a user of Windows, beside Linux by a node selector": {
         "nodeSelector": {"kubernetes.io/os": "linux"},

@@ -127,7 +127,10 @@ def on_virtual_node() -> JSONObject:
     """A task in a mesh that names virtual nodes in every way that can be removed."""
     tolerations = [{"key": "virtual-kubelet.io/provider", "operator": "Exists"}, {"key": "spot", "operator": "Exists"}]
     selected = {"type": "virtual-kubelet", "disk": "ssd"}
-    return in_mesh(operator_pod(), nodeName="virtual-node-aci", nodeSelector=selected, tolerations=tolerations)
+    pod = in_mesh(operator_pod(), nodeName="virtual-node-aci", nodeSelector=selected, tolerations=tolerations)
+    pod["metadata"]["labels"] |= {"alibabacloud.com/eci": "true", "team": "etl"}
+    pod["metadata"]["annotations"] |= {"alibabacloud.com/burst-resource": "eci", "owner": "etl"}
+    return pod
 
 
 class PasteCase(NamedTuple):
@@ -329,8 +332,12 @@ def test_what_is_removed_is_all_that_the_pod_loses() -> None:
 def test_a_pod_off_virtual_nodes_keeps_what_names_other_nodes() -> None:
     pod = on_virtual_node()
     (remedy,) = remedies(treat(pod, POLICY, ABLE_CLUSTER), NativeSupport.VIRTUAL_NODE)
-    spec = pasted(pod, remedy)["spec"]
+    after = pasted(pod, remedy)
+    spec = after["spec"]
 
+    assert after["metadata"]["labels"] == {key: value for key, value in pod["metadata"]["labels"].items() if key != "alibabacloud.com/eci"}
+    assert "alibabacloud.com/burst-resource" not in after["metadata"]["annotations"]
+    assert after["metadata"]["annotations"]["owner"] == "etl"
     assert "nodeName" not in spec
     assert spec["nodeSelector"] == {"disk": "ssd"}
     assert spec["tolerations"] == [{"key": "spot", "operator": "Exists"}]
