@@ -85,13 +85,16 @@ WRAPPER_ATTACKS: Final = (
         ),
     ),
     WrapperAttack(
-        "signals at any moment: a burst, as the task ends, as it starts, before the wrapper knows its sidecars and its HTTP client",
-        "no code is lost; a signal waits until the sidecars are known, and until the child has reset its traps",
+        "signals at any moment: a burst, as the task ends, as it starts, before the wrapper knows its sidecars and its HTTP client, an INT"
+        " before it has any trap",
+        "no code is lost; a signal waits until the sidecars are known, and until the child has reset its traps; as process 1 the wrapper"
+        " ignores an INT before that, as the kernel does without it",
         (
             "test_signals::test_a_burst_of_signals_never_hides_the_exit_code",
             "test_signals::test_a_term_that_comes_as_the_task_ends_does_not_hide_its_code",
             "test_signals::test_term_at_any_moment_of_the_start_ends_the_container",
             "test_signals::test_a_signal_while_the_wrapper_is_set_up_ends_it_and_the_sidecars_quit",
+            "test_pid_one::test_an_int_while_process_one_is_set_up_changes_nothing",
         ),
     ),
     WrapperAttack(
@@ -133,6 +136,17 @@ WRAPPER_ATTACKS: Final = (
             "test_transparency::test_limits_and_options_of_bash_in_the_environment_change_nothing",
             "test_transparency::test_every_variable_that_a_shell_interprets_keeps_its_value",
         ),
+    ),
+    WrapperAttack(
+        "`TMOUT` in the environment, bash's timeout for each read",
+        "it is unset for a request; the task gets its own value",
+        ("test_transparency::test_a_timeout_for_read_in_the_environment_shortens_no_request",),
+    ),
+    WrapperAttack(
+        "`OPTIND` with another value than a number",
+        "**not bounded**: dash ends with 2 before it reads the script, so the task does not run and the sidecars keep running; bash and"
+        " busybox ignore it",
+        ("test_transparency::test_a_dash_that_refuses_the_environments_optind_ends_before_the_wrapper_begins",),
     ),
     WrapperAttack(
         "a locale that the image does not have",

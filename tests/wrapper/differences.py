@@ -29,6 +29,7 @@ CLOSED_STDIN: Final = "A task whose stdin was closed gets /dev/null as stdin: a 
 EQUALS_SIGN: Final = (
     "A program with = in its name gets the environment that the shell exports, since env would take the name for a variable."
 )
+OPTIND: Final = "A dash whose environment has an OPTIND that is no number ends with 2 before it reads the script."
 NO_ENV: Final = (
     "Without env or tr in PATH the task gets the environment that the shell exports: variables whose names are not identifiers are lost,"
     " and PWD and the like are added."

@@ -165,9 +165,12 @@ class FakeSidecar:
 
     def wait_for(self, line: str, times: int = 1) -> None:
         """Wait until a request has come that often."""
+        assert self.gets(line, times, TIMEOUT_SECONDS), f"{self.name} got {self.requests[-5:]}, not {times} times {line}"
+
+    def gets(self, line: str, times: int, seconds: float) -> bool:
+        """Whether a request has come that often, or comes within this time."""
         with self._changed:
-            arrived = self._changed.wait_for(lambda: self.requests.count(line) >= times, TIMEOUT_SECONDS)
-        assert arrived, f"{self.name} got {self.requests[-5:]}, not {times} times {line}"
+            return self._changed.wait_for(lambda: self.requests.count(line) >= times, seconds)
 
     def _start(self, thread: threading.Thread) -> None:
         self._threads.append(thread)

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.wrapper.differences import DIFFERENCES, KILLED_PARENT
 from tests.wrapper.fake_sidecar import FakeSidecar, Reaction, full_accept_queue, wait_for_a_connect
 from tests.wrapper.fake_uptime import MOUNTS
@@ -23,12 +25,15 @@ from tests.wrapper.messages import (
 )
 from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.requirements import require_program, require_root
+from tests.wrapper.shell_image import bash_as_sh, dash_alone, dash_and_bash
 from tests.wrapper.test_capabilities import ENDS_BY_TERM_OR_LINE, USER, as_another_user
 from tests.wrapper.test_hostile_sidecars import listening_at
 from tests.wrapper.test_signals import EVERY_STOP_SIGNAL, PRINTS_EVERY_SIGNAL
 from tests.wrapper.test_transparency import FUNCTIONS, ODD_VARIABLES, differing, environments
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.wrapper.main_container import MainContainer
     from tests.wrapper.shell_image import ShellImage
 
@@ -160,6 +165,19 @@ def test_process_one_forwards_every_signal_that_an_image_may_stop_by(shell: Shel
         os.kill(child_of(process.pid), signal.SIGTERM)
         ended = end_of(process)
     assert (ended.code, ended.stderr) == (7, b"")
+
+
+@pytest.mark.parametrize("make", [dash_alone, dash_and_bash, bash_as_sh])
+def test_an_int_while_process_one_is_set_up_changes_nothing(make: Callable[[Path], ShellImage], tmp_path: Path) -> None:
+    """The first program that the wrapper uses sends it. Unwrapped, the kernel ignores it where process 1 has no handler."""
+    image = make(tmp_path / "bin")
+    sends_int = tmp_path / "bin/tr"
+    real = sends_int.resolve()
+    sends_int.unlink()
+    sends_int.write_text(f'#!{require_program("dash")}\nkill -INT 1\nexec {real} "$@"\n', "utf-8")
+    sends_int.chmod(0o755)
+    ended = as_pid_one(container(image)).run(exits_with(3))
+    assert (ended.code, ended.stderr) == (3, b"")
 
 
 def test_process_one_without_the_capability_kill_reports_a_signal_that_it_cannot_send(shell: ShellImage) -> None:

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.wrapper.differences import CLOSED_STDIN, DIFFERENCES, LOCALE_WARNING, NO_ENV
-from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS
-from tests.wrapper.main_container import PYTHON, container
+from tests.wrapper.differences import CLOSED_STDIN, DIFFERENCES, LOCALE_WARNING, NO_ENV, OPTIND
+from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS, FakeSidecar, Reaction
+from tests.wrapper.main_container import PYTHON, container, end_of
 from tests.wrapper.messages import NOT_EXECUTED
 from tests.wrapper.requirements import require_program, require_root
 from tests.wrapper.shell_image import COREUTILS, bash_alone, bash_as_sh, dash_alone, dash_and_bash
 
 if TYPE_CHECKING:
-    from tests.wrapper.fake_sidecar import FakeSidecar
     from tests.wrapper.main_container import Ended, MainContainer
     from tests.wrapper.shell_image import ShellImage
 
@@ -210,6 +209,25 @@ def test_limits_and_options_of_bash_in_the_environment_change_nothing(
     unwrapped, wrapped = environments(container(shell, ready_sidecar.as_sidecar()).with_env(**variables))
     assert wrapped == unwrapped
     assert ready_sidecar.requests == ["GET /ready", "POST /quit"]
+
+
+def test_a_timeout_for_read_in_the_environment_shortens_no_request(shell: ShellImage) -> None:
+    """TMOUT of bash. The sidecar answers after 20 times that time, and after a small part of the 2 s that a request has."""
+    with FakeSidecar({"GET /ready": [Reaction.ANSWER_LATER], "POST /quit": [Reaction.STOP]}) as fake:
+        where = container(shell, fake.as_sidecar()).with_env(TMOUT="0.01")
+        with where.started([*PYTHON, "-c", "import os; print(os.environ['TMOUT'])"]) as process:
+            fake.wait_for("GET /ready")
+            assert not fake.gets("GET /ready", 2, seconds=0.2)
+            fake.release.set()
+            ended = end_of(process)
+        assert (ended.code, ended.stdout, ended.stderr) == (0, b"0.01\n", b"")
+
+
+def test_a_dash_that_refuses_the_environments_optind_ends_before_the_wrapper_begins(tmp_path: Path) -> None:
+    """The wrapper can do nothing about it. The documentation says so; bash and busybox ignore the value."""
+    ended = container(dash_alone(tmp_path / "bin")).with_env(OPTIND="x").run([*PYTHON, "-c", "print('ran')"])
+    assert (ended.code, ended.stdout, len(ended.lines)) == (2, b"", 1), OPTIND
+    assert ended.lines[0].endswith(": Illegal number: x")
 
 
 def test_noexec_in_the_environment_is_never_taken_for_a_success(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:

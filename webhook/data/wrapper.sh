@@ -16,6 +16,9 @@
 # those in command and args. Nothing on stdout. Every variable starts with asw_, since any other name could be a variable of the task.
 # Full-line comments are removed before the text goes into a pod.
 
+# Until there are traps, an INT ends dash and busybox also as process 1, where the kernel ignores every other signal without a handler.
+case ${$} in 1) trap : 2 ;; esac
+
 # A bash takes options (SHELLOPTS) and functions from the environment: undo both. In POSIX mode, which this variable starts, no function is
 # called instead of unset, set, eval or exec. The others are those that are used until bash -p starts, which takes no functions.
 POSIXLY_CORRECT=1
@@ -297,6 +300,8 @@ asw_end_request() {
 asw_http_bash() {
   # A sidecar that closes the connection must not kill this process.
   trap "" PIPE
+  # A bash takes a timeout for read from the environment.
+  unset TMOUT
   asw_answer=refused asw_host=${2#\[}
   if exec 8<>"/dev/tcp/${asw_host%\]}/$3"; then
     printf "%s %s HTTP/1.1\r\nHost: localhost:%s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" "$1" "$4" "$3" >&8
