@@ -44,6 +44,7 @@ SUBJECTS: Final = (
     "env",
     "flag",
     "argument",
+    "property",
     "image",
     "probe",
     "mount",

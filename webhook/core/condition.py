@@ -90,6 +90,8 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
         flag: A flag in the container's command or args, or in a script there, as ``--flag``, ``--flag=value`` or ``--flag value``. Without
             ``value``, one that is switched off, as ``--flag=false``, does not count.
         argument: A whole element of the container's command or args.
+        property: The key, in small letters, of a ``key=value`` in the container's command or args, or in a script there: in any case, and
+            also behind ``-p`` and ``--prop=``, as Fluent Bit takes it.
         image: A glob on the container's image without tag, or on the end of it after any ``/``.
         probe: A probe of the container with an HTTP request to a port that it gives by number, which is the value.
         mount: The name of a volume that the container mounts.
@@ -108,6 +110,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     env: str | None = None
     flag: str | None = None
     argument: str | None = None
+    property: str | None = None
     image: str | None = None
     probe: Literal["readiness"] | None = None
     mount: str | None = None
@@ -200,6 +203,14 @@ def _argument(argument: str, _pod: Pod, container: Container | None) -> str | No
     return argument if container is not None and argument in container.argv else None
 
 
+def _property(key: str, _pod: Pod, container: Container | None) -> str | None:
+    for word in () if container is None else container.words:
+        before, equals, value = word.rpartition("=")
+        if equals and before.rpartition("=")[2].removeprefix("-p").lower() == key:
+            return value
+    return None
+
+
 def _image(pattern: str, _pod: Pod, container: Container | None) -> str | None:
     return container.image if container is not None and image_matches(container.image or "", pattern) else None
 
@@ -226,6 +237,7 @@ SUBJECTS: Final = MappingProxyType(
         "env": _env,
         "flag": _flag,
         "argument": _argument,
+        "property": _property,
         "image": _image,
         "probe": _probe,
         "mount": _mount,

@@ -14,7 +14,10 @@ CONTAINER: Final = {
     "name": "sidecar",
     "image": "registry.example.com/mirror/istio/proxyv2:1.24.0",
     "command": ["/usr/bin/agent", "--bare", "--port=15020"],
-    "args": ["--name", "value", "proxy", "--off=false", "--on=true", "--zero=0"],
+    "args": [
+        *("--name", "value", "proxy", "--off=false", "--on=true", "--zero=0"),
+        *("-p", "Exit_On_Eof=On", "-pglued=1", "--prop=Long=yes", "twice=first", "twice=second", "bare", "-c", "run in_script=true; end"),
+    ],
     "readinessProbe": {"httpGet": {"path": "/ready", "port": 9902}},
     "env": [{"name": "MODE", "value": "sidecar"}, {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
 }
@@ -75,6 +78,18 @@ CONDITIONS: Final[tuple[tuple[dict[str, Any], bool], ...]] = (
     ({"argument": "proxy"}, True),
     ({"argument": "proxy", "value": "proxy"}, True),
     ({"argument": "--port"}, False),
+    ({"property": "exit_on_eof"}, True),
+    ({"property": "exit_on_eof", "value": "On"}, True),
+    ({"property": "exit_on_eof", "one_of": ["on"], "any_case": True}, True),
+    ({"property": "exit_on_eof", "one_of": ["on"]}, False),
+    ({"property": "glued", "value": "1"}, True),
+    ({"property": "long", "value": "yes"}, True),
+    ({"property": "twice", "value": "first"}, True),
+    ({"property": "twice", "value": "second"}, False),
+    ({"property": "in_script", "value": "true"}, True),
+    ({"property": "bare"}, False),
+    ({"property": "eof"}, False),
+    ({"property": "other"}, False),
     ({"image": "istio/proxyv2"}, True),
     ({"image": "proxyv2"}, True),
     ({"image": "registry.example.com/*"}, True),
@@ -106,7 +121,7 @@ def test_in_a_pod_that_has_nothing_but_a_name_no_condition_holds(condition: dict
 @pytest.mark.parametrize("subjects", [{}, {"annotation": "a", "label": "b"}, {"value": "x"}], ids=str)
 def test_a_condition_has_exactly_one_subject(subjects: dict[str, Any]) -> None:
     with pytest.raises(
-        ValueError, match="names exactly one of annotation, label, volume, init_container, container, env, flag, argument, image"
+        ValueError, match="names exactly one of annotation, label, volume, init_container, container, env, flag, argument, property, image"
     ):
         Condition(**subjects)
 

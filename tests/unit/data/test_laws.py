@@ -80,7 +80,7 @@ def test_nothing_is_done_for_a_product_without_a_container(row: Sidecar) -> None
 @each_row
 def test_the_container_itself_says_that_it_runs_once(row: Sidecar) -> None:
     """An annotation or a label is the whole pod's, and an image has no one-time form only."""
-    assert all(one.flag or one.argument or one.env for one in row.one_time)
+    assert all(one.flag or one.argument or one.property or one.env for one in row.one_time)
 
 
 @each_row
