@@ -14,6 +14,8 @@ from webhook.core.condition import MAX_IMAGE_CHARACTERS
 from webhook.core.sidecar import Endpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from webhook.core.pod import Container, Pod
     from webhook.core.sidecar import InjectorHint, Match, Sidecar
 
@@ -111,14 +113,18 @@ class Catalogue:
         """All annotations that make some injector render native sidecars."""
         return {key: value for _, hint in self.with_native_hint for key, value in hint.annotations.items()}
 
-    def native_hints(self, pod: Pod, injectors: Injectors) -> list[InjectorHint]:
-        """The annotations that make the injectors of this pod render native sidecars."""
-        return [hint for sidecar, hint in self.with_native_hint if injectors.are_in_play(sidecar, hint, pod)]
+    def native_hints(self, pod: Pod, injectors: Injectors, regular: AbstractSet[str] = frozenset()) -> list[InjectorHint]:
+        """The annotations that make the injectors of this pod render native sidecars, but for those with the names in ``regular``."""
+        in_play = [(sidecar, hint) for sidecar, hint in self.with_native_hint if injectors.are_in_play(sidecar, hint, pod)]
+        return [hint for sidecar, hint in in_play if not regular or not sidecar.has_name_of(regular)]
 
-    def quit_hints(self, pod: Pod, injectors: Injectors, *, beside_native: bool) -> list[InjectorHint]:
+    def quit_hints(
+        self, pod: Pod, injectors: Injectors, *, beside_native: bool, regular: AbstractSet[str] = frozenset()
+    ) -> list[InjectorHint]:
         """The annotations that make the injectors of this pod enable quit requests.
 
-        ``beside_native``: only where one may be needed although the cluster has native sidecars.
+        ``beside_native``: only where one may be needed although the cluster has native sidecars. ``regular``: names of sidecars that the
+        pod describes as not native, so that theirs are needed.
         """
         keys = self._annotations_of_quit_hints
         is_installed = injectors.everywhere or not injectors.installed.isdisjoint(self._installed_with_quit_hint)
@@ -126,7 +132,7 @@ class Catalogue:
             # Nearly every pod.
             return []
         in_play = [(sidecar, hint) for sidecar, hint in self.with_quit_hint if injectors.are_in_play(sidecar, hint, pod)]
-        return [hint for sidecar, hint in in_play if not beside_native or sidecar.wants_quit_hint(pod)]
+        return [hint for sidecar, hint in in_play if not beside_native or sidecar.has_name_of(regular) or sidecar.wants_quit_hint(pod)]
 
     def _possible_rows(self, name: str, image: str) -> tuple[tuple[Sidecar, Match], ...]:
         rows = [(sidecar, sidecar.match.narrowed(name, image)) for sidecar in self.sidecars if sidecar.match is not None]

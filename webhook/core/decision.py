@@ -345,8 +345,9 @@ def _injector_annotations(facts: Facts, mode: Mode, catalogue: Catalogue, inject
     """
     if mode in LABELS_AT_MOST or facts.pod.spec.hostNetwork is True:
         return {}
-    hints = catalogue.native_hints(facts.pod, injectors) if uses_native else []
-    quit_hints = catalogue.quit_hints(facts.pod, injectors, beside_native=uses_native)
+    regular = frozenset([sidecar.id for sidecar in facts.options.sidecars if sidecar.native is None])
+    hints = catalogue.native_hints(facts.pod, injectors, regular) if uses_native else []
+    quit_hints = catalogue.quit_hints(facts.pod, injectors, beside_native=uses_native, regular=regular)
     if quit_hints and mode is not Mode.NATIVE and facts.origin is not PodOrigin.SPARK and not names_windows(facts.pod.spec):
         hints += quit_hints
     annotations: dict[str, str] = {}

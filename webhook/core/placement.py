@@ -53,6 +53,9 @@ USUAL_NAMES: Final = ("virtual-node-", "virtual-kubelet-")
 """How the names of such nodes begin, in AKS and in Alibaba's clusters: for whoever does not know the cluster's nodes."""
 
 HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
+NAME_FIELD: Final = "metadata.name"
+"""The one field of a node that an affinity may name (validation.go ValidateNodeFieldSelectorRequirement)."""
+
 OS_LABELS: Final = frozenset({"kubernetes.io/os", "beta.kubernetes.io/os"})
 WINDOWS_BUILD: Final = "node.kubernetes.io/windows-build"
 """A label that only nodes with Windows have."""
@@ -61,6 +64,7 @@ WINDOWS_VERSION_LABELS: Final = frozenset({"kubernetes.azure.com/os-sku", "cloud
 """Labels by which AKS and GKE name a node's system with its version; that of Windows begins with its name."""
 
 _VIRTUAL: Final = re.compile("|".join(map(re.escape, (*VIRTUAL_KUBELET_LABELS.values(), *VIRTUAL_KUBELET_TAINTS, *USUAL_NAMES))).encode())
+_BY_NAME: Final = re.compile(b"kubernetes\\.io/hostname|metadata\\.name")
 _WINDOWS_OPTIONS: Final = re.compile(b"windowsOptions")
 _WINDOWS: Final = re.compile(b"windows|beta\\.kubernetes\\.io/os|kubernetes\\.io/os")
 """What stands in an affinity or in tolerations that name such nodes: the others are not decoded, since nearly every pod has some."""
@@ -86,7 +90,9 @@ def spec_names_virtual_node(spec: PodSpec, virtual_nodes: frozenset[str]) -> boo
         return True
     if _VIRTUAL.search(spec.tolerations) and any(one.key in VIRTUAL_KUBELET_TAINTS for one in spec.tolerated):
         return True
-    return _VIRTUAL.search(spec.affinity) is not None and any(map(_wants_virtual, _requirements(spec)))
+    if _VIRTUAL.search(spec.affinity) is None and (not virtual_nodes or _BY_NAME.search(spec.affinity) is None):
+        return False
+    return any(_wants_virtual(requirement, virtual_nodes) for requirement in _requirements(spec))
 
 
 def _is_name(name: str, virtual_nodes: frozenset[str]) -> bool:
@@ -99,12 +105,12 @@ def selects_virtual(selected: dict[str, str], virtual_nodes: frozenset[str]) -> 
     return by_label or _is_name(selected.get(HOSTNAME_LABEL, ""), virtual_nodes)
 
 
-def _wants_virtual(requirement: NodeRequirement) -> bool:
+def _wants_virtual(requirement: NodeRequirement, virtual_nodes: frozenset[str]) -> bool:
     if requirement.operator != "In":
         return False
     values = requirement.values or []
-    if requirement.key == HOSTNAME_LABEL:
-        return any(value.startswith(USUAL_NAMES) for value in values)
+    if requirement.key in {HOSTNAME_LABEL, NAME_FIELD}:
+        return any(_is_name(value, virtual_nodes) for value in values)
     return VIRTUAL_KUBELET_LABELS.get(requirement.key) in values
 
 
@@ -112,6 +118,7 @@ def _requirements(spec: PodSpec) -> Iterator[NodeRequirement]:
     affinity = spec.node_affinity
     for term in (*affinity.required, *affinity.preferred):
         yield from term.matchExpressions or ()
+        yield from term.matchFields or ()
 
 
 def names_windows(spec: PodSpec) -> bool:

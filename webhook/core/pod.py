@@ -259,6 +259,7 @@ class NodeTerm(msgspec.Struct, frozen=True):
     """One term of a node affinity."""
 
     matchExpressions: list[NodeRequirement] | None = None  # noqa: N815
+    matchFields: list[NodeRequirement] | None = None  # noqa: N815
 
 
 class _NodeSelector(msgspec.Struct, frozen=True):

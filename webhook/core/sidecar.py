@@ -16,6 +16,8 @@ from webhook.core.condition import Condition, all_hold, any_holds, glob, image_m
 from webhook.core.pod import MAX_PORT
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from webhook.core.pod import Container, Pod
 
 MAX_PORT_DIGITS = 5
@@ -427,6 +429,10 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.hint is None or self.hint.with_native or native is None or not (native.hint or native.convert):
             return self.hint is not None
         return native.is_refused(pod)
+
+    def has_name_of(self, names: AbstractSet[str]) -> bool:
+        """Whether its container has one of these names."""
+        return self.match is not None and not names.isdisjoint(self.match.names)
 
     @property
     def has_any_name(self) -> bool:

@@ -5,6 +5,7 @@ The pods have the shape that the injectors' sources give them, as far as a rule 
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -268,3 +269,46 @@ def test_an_annotation_that_an_injector_would_read_after_the_last_review_is_not_
     assert status_of(late)["not_converted"] == status_of(in_time)["not_converted"] == {"istio-proxy": NotConvertedReason.REINJECTION}
     assert switch not in late["metadata"]["annotations"]
     assert in_time["metadata"]["annotations"][switch] == "true"
+
+
+def describing(name: str, **fields: object) -> dict[str, str]:
+    """The annotation that describes a sidecar of this name."""
+    return {names.SIDECARS_ANNOTATION: json.dumps([{"name": name, "quit": {"port": 8200, "path": "/agent/v1/quit"}, **fields}])}
+
+
+@pytest.mark.parametrize(
+    ("described", "added"),
+    [
+        ({"native": False}, {"vault.hashicorp.com/agent-enable-quit"}),
+        ({}, {"vault.hashicorp.com/agent-enable-quit"}),
+        ({"native": True}, set()),
+    ],
+    ids=str,
+)
+def test_a_quit_request_is_enabled_for_a_sidecar_that_the_pod_describes_as_not_native(
+    described: dict[str, bool], added: set[str], policy: Policy
+) -> None:
+    """Before the injection, since after it the annotation comes too late."""
+    pod = task_pod(annotations={"vault.hashicorp.com/agent-inject": "true", **describing("vault-agent", **described)})
+    after = admitted(pod, policy, ABLE_CLUSTER)[1]["metadata"]["annotations"]
+
+    assert after.keys() - pod["metadata"]["annotations"].keys() - {names.STATUS_ANNOTATION} == added
+
+
+@pytest.mark.parametrize(("described", "switches"), [({"native": False}, set()), ({}, set()), ({"native": True}, SWITCHES)], ids=str)
+def test_no_injector_is_annotated_for_native_against_the_pods_own_description(
+    described: dict[str, bool], switches: set[str], policy: Policy
+) -> None:
+    rows = [{"name": name, **described} for name in ("istio-proxy", "consul-dataplane", "daprd")]
+
+    assert injector_annotations(task_pod(annotations={**EVERYBODY, names.SIDECARS_ANNOTATION: json.dumps(rows)}), policy) == switches
+    assert injector_annotations(task_pod(annotations={**EVERYBODY, **describing("other", **described)}), policy) == SWITCHES
+
+
+def test_a_sidecar_that_the_pod_describes_as_not_native_is_wrapped_in_both_orders(policy: Policy) -> None:
+    pod = task_pod(annotations=describing("istio-proxy", quit={"port": 15020, "path": "/quitquitquit"}))
+    first = after_conversion(inject_istio(admitted(pod, policy, ABLE_CLUSTER)[1]), policy, ABLE_CLUSTER)
+    second = after_conversion(inject_istio(pod), policy, ABLE_CLUSTER)
+
+    assert status_of(first)["sidecars"] == status_of(second)["sidecars"] == {"istio-proxy": "quit"}
+    assert first["spec"] == second["spec"]

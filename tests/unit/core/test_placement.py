@@ -28,6 +28,12 @@ def affinity(kind: str, key: str, operator: str, *values: str) -> JSONObject:
     return {"affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": term}]}}}
 
 
+def named(operator: str, *nodes: str) -> JSONObject:
+    """A spec whose node affinity names nodes by their field, as a DaemonSet's pods do."""
+    term = {"matchFields": [{"key": "metadata.name", "operator": operator, "values": list(nodes)}]}
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}}
+
+
 def tolerating(**toleration: str) -> JSONObject:
     """A spec with this toleration beside those that the API server adds."""
     added = {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
@@ -48,6 +54,9 @@ VIRTUAL: Final[dict[str, JSONObject]] = {
     "a node selector with a node's name": {"nodeSelector": {"kubernetes.io/hostname": "aci"}},
     "a node selector with a usual name": {"nodeSelector": {"kubernetes.io/hostname": "virtual-kubelet-cn-hangzhou-1"}},
     "an affinity to a usual name": affinity("required", "kubernetes.io/hostname", "In", "virtual-node-aci-linux"),
+    "an affinity to a node's name": affinity("required", "kubernetes.io/hostname", "In", "worker-1", "aci"),
+    "an affinity to a node by its field": named("In", "aci"),
+    "an affinity to a node by its field, by its usual name": named("In", "virtual-kubelet-1"),
     "a node selector of Alibaba's VNodes": {"nodeSelector": {"k8s.aliyun.com/vnode": "true"}},
     "a toleration of Alibaba's VNodes": tolerating(key="k8s.aliyun.com/vnode", operator="Equal", value="true", effect="NoSchedule"),
     "an affinity to Alibaba's VNodes": affinity("required", "k8s.aliyun.com/vnode", "In", "true"),
@@ -86,6 +95,10 @@ NOT_VIRTUAL: Final[dict[str, JSONObject]] = {
     "another node": {"nodeName": "worker-1"},
     "a node selector with another node's name": {"nodeSelector": {"kubernetes.io/hostname": "worker-1"}},
     "an affinity that avoids a node by its usual name": affinity("required", "kubernetes.io/hostname", "NotIn", "virtual-node-aci-linux"),
+    "an affinity to another node by its field": named("In", "worker-1"),
+    "an affinity that avoids a node by its field": named("NotIn", "aci"),
+    "an affinity to another node's name": affinity("required", "kubernetes.io/hostname", "In", "worker-1"),
+    "a label with a node's name": affinity("required", "team", "In", "aci", "kubernetes.io/hostname"),
     "no affinity to nodes": {"affinity": {"podAffinity": {}}},
     "an empty affinity": {"affinity": {"nodeAffinity": None}},
 }
