@@ -1,9 +1,9 @@
 """Which nodes a pod names: virtual ones, about which the cluster's answer says nothing, and ones with Windows.
 
 A pod names nodes by its node selector, its node affinity and its tolerations; where a cloud's own admission webhook or scheduler adds
-these, by a label or an annotation. Behind a virtual kubelet there is no kubelet whose version
-says what it supports: virtual-kubelet/azure-aci drops ``restartPolicy`` of an init container, and refuses its probes and resources
-(getInitContainers, #204, #229). Windows may be named so instead of in ``spec.os``, or by a runtime class or a user that only Windows has
+these, by a label or an annotation. Behind a virtual kubelet there is no kubelet whose version says what it supports:
+virtual-kubelet/azure-aci drops ``restartPolicy`` of an init container, and refuses its probes and resources (getInitContainers, #204,
+#229). Windows may be named so instead of in ``spec.os``, or by a runtime class, a user or an image that only Windows has
 (https://kubernetes.io/docs/concepts/windows/user-guide/, https://kubernetes.io/docs/tasks/configure-pod-container/configure-runasusername/).
 """
 
@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+
+from webhook.core.condition import MAX_IMAGE_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +68,9 @@ WINDOWS_VERSION_LABELS: Final = frozenset({"kubernetes.azure.com/os-sku", "cloud
 _VIRTUAL: Final = re.compile("|".join(map(re.escape, (*VIRTUAL_KUBELET_LABELS.values(), *VIRTUAL_KUBELET_TAINTS, *USUAL_NAMES))).encode())
 _BY_NAME: Final = re.compile(b"kubernetes\\.io/hostname|metadata\\.name")
 _WINDOWS_OPTIONS: Final = re.compile(b"windowsOptions")
+_WINDOWS_IMAGE: Final = re.compile(r"(?:^|/)windows/(?:nanoserver|server|servercore)(?:[:@]|\Z)|[:-](?:nanoserver|windowsservercore)-")
+"""Microsoft's base images, and the tags of images that are built on them (docker-library/official-images)."""
+
 _WINDOWS: Final = re.compile(b"windows|beta\\.kubernetes\\.io/os|kubernetes\\.io/os")
 """What stands in an affinity or in tolerations that name such nodes: the others are not decoded, since nearly every pod has some."""
 
@@ -127,7 +132,7 @@ def names_windows(spec: PodSpec) -> bool:
         return True
     if (spec.nodeSelector and _selects_windows(spec.nodeSelector)) or "windows" in (spec.runtimeClassName or ""):
         return True
-    if _has_windows_options(spec) or any(map(_has_windows_options, spec.containers)):
+    if _has_windows_options(spec) or any(map(_is_of_windows, spec.containers)):
         return not _names_linux(spec)
     # A term is an alternative, but an image runs on one system only.
     return _WINDOWS.search(spec.affinity) is not None and any(map(_wants_windows, spec.node_affinity.required))
@@ -147,6 +152,11 @@ def _names_linux(spec: PodSpec) -> bool:
 def _has_windows_options(part: PodSpec | Container) -> bool:
     """Whether a security context has options that only Windows has; a pod may have them for the case that it runs there."""
     return _WINDOWS_OPTIONS.search(part.securityContext) is not None and bool(part.security.get("windowsOptions"))
+
+
+def _is_of_windows(container: Container) -> bool:
+    image = container.image or ""
+    return _has_windows_options(container) or (len(image) <= MAX_IMAGE_CHARACTERS and _WINDOWS_IMAGE.search(image) is not None)
 
 
 def _wants_windows(term: NodeTerm) -> bool:

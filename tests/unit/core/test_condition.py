@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from webhook.core.condition import MAX_IMAGE_CHARACTERS, MAX_IMAGE_SLASHES, MAX_VALUE_CHARACTERS, Condition, image_matches
+from webhook.core.condition import MAX_IMAGE_CHARACTERS, MAX_IMAGE_SLASHES, MAX_VALUE_CHARACTERS, Condition, all_hold, image_matches
 from webhook.core.pod import Pod
 
 CONTAINER: Final = {
@@ -18,6 +18,8 @@ CONTAINER: Final = {
         *("--name", "value", "proxy", "--off=false", "--on=true", "--zero=0"),
         *("-p", "Exit_On_Eof=On", "-pglued=1", "--prop=Long=yes", "twice=first", "twice=second", "bare", "-c", "run in_script=true; end"),
     ],
+    "volumeMounts": [{"name": "certs", "mountPath": "/certs"}],
+    "securityContext": {"runAsUser": 1337},
     "readinessProbe": {"httpGet": {"path": "/ready", "port": 9902}},
     "env": [{"name": "MODE", "value": "sidecar"}, {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
 }
@@ -90,6 +92,10 @@ CONDITIONS: Final[tuple[tuple[dict[str, Any], bool], ...]] = (
     ({"property": "bare"}, False),
     ({"property": "eof"}, False),
     ({"property": "other"}, False),
+    ({"mount": "certs"}, True),
+    ({"mount": "other"}, False),
+    ({"user": "1337"}, True),
+    ({"user": "0"}, False),
     ({"image": "istio/proxyv2"}, True),
     ({"image": "proxyv2"}, True),
     ({"image": "registry.example.com/*"}, True),
@@ -124,6 +130,26 @@ def test_a_condition_has_exactly_one_subject(subjects: dict[str, Any]) -> None:
         ValueError, match="names exactly one of annotation, label, volume, init_container, container, env, flag, argument, property, image"
     ):
         Condition(**subjects)
+
+
+@pytest.mark.parametrize("first", ["value", "one_of", "none_of"])
+@pytest.mark.parametrize("second", ["value", "one_of", "none_of"])
+def test_a_condition_checks_its_value_in_one_way(first: str, second: str) -> None:
+    checks: dict[str, Any] = {key: "x" if key == "value" else ["x"] for key in (first, second)}
+    if first == second:
+        Condition(annotation="a", **checks)
+        return
+    with pytest.raises(ValueError, match=r"^a condition has at most one of value, one_of, none_of$"):
+        Condition(annotation="a", **checks)
+
+
+def test_all_of_several_conditions_hold_only_where_each_does() -> None:
+    holds, fails = Condition(annotation="inject"), Condition(annotation="other")
+
+    assert all_hold((holds, holds), POD, None)
+    assert all_hold((), POD, None)
+    assert not all_hold((holds, fails), POD, None)
+    assert not all_hold((fails, holds), POD, None)
 
 
 @pytest.mark.parametrize(

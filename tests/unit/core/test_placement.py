@@ -236,6 +236,53 @@ def test_options_for_windows_in_a_container_say_so_too(policy: Policy) -> None:
     assert status_of(after_conversion(pod, policy, Cluster()))["reason"] == "windows"
 
 
+OF_WINDOWS: Final = (
+    "mcr.microsoft.com/windows/servercore:ltsc2022",
+    "mcr.microsoft.com/windows/nanoserver@sha256:00",
+    "mcr.microsoft.com/windows/server",
+    "windows/servercore:ltsc2022",
+    "registry.example.com/mirror/windows/servercore:ltsc2022",
+    "python:3.12-windowsservercore-ltsc2022",
+    "openjdk:21-nanoserver-1809",
+    "openjdk:nanoserver-1809",
+)
+NOT_OF_WINDOWS: Final = (
+    "registry.example.com/windows/etl:1",
+    "registry.example.com/windows/servercore-report:1",
+    "registry.example.com/sliding-windows/server:1",
+    "registry.example.com/etl:windows",
+    "registry.example.com/etl:nanoserver",
+    "registry.example.com/etl:mynanoserver-1",
+)
+
+
+@pytest.mark.parametrize("image", OF_WINDOWS)
+def test_an_image_of_windows_says_so_unless_the_pod_names_linux(image: str) -> None:
+    """A helper image would not make it one of Linux."""
+    pod = istio_pod()
+    container(pod, "base").update(image=image, command=["powershell"])
+    with_helper = build_policy(Settings(helper_image="helper:1"))
+
+    assert status_of(after_conversion(pod, with_helper, Cluster()))["reason"] == "windows"
+    assert status_of(after_conversion(placed(pod, {"os": {"name": "linux"}}), with_helper, Cluster()))["treatment"] == "wrapped"
+
+
+@pytest.mark.parametrize("image", NOT_OF_WINDOWS)
+def test_another_image_does_not(image: str, policy: Policy) -> None:
+    pod = istio_pod()
+    container(pod, "base").update(image=image, command=["/bin/sh"])
+
+    assert status_of(after_conversion(pod, policy, Cluster()))["treatment"] == "wrapped"
+
+
+@pytest.mark.parametrize(("characters", "reason"), [(1024, "windows"), (1025, "sidecars-quit")])
+def test_no_image_of_a_registry_is_longer(characters: int, reason: str, policy: Policy) -> None:
+    pod = istio_pod()
+    container(pod, "base").update(image="mcr.microsoft.com/windows/server:".ljust(characters, "1"), command=["/bin/sh"])
+
+    assert status_of(after_conversion(pod, policy, Cluster()))["reason"] == reason
+
+
 @pytest.mark.parametrize("fields", NOT_WINDOWS.values(), ids=NOT_WINDOWS)
 def test_a_pod_that_may_run_on_linux_is_wrapped(fields: JSONObject, policy: Policy) -> None:
     assert status_of(after_conversion(placed(istio_pod(), fields), policy, Cluster()))["treatment"] == "wrapped"
