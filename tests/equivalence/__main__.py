@@ -43,13 +43,7 @@ def main(commit: str) -> int:
     with TemporaryDirectory() as folder:
         pods, before, today = (Path(folder) / name for name in ("pods.json", "before", "today"))
         pods.write_text(json.dumps(list(subjects())), "utf-8")
-        tree = Path(folder) / "tree"
-        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit], check=True)
-        try:
-            script = Path(__file__).with_name("decide_before.py")
-            subprocess.run([sys.executable, str(script), str(pods), str(before)], cwd=tree, check=True)
-        finally:
-            subprocess.run(["git", "worktree", "remove", "--force", str(tree)], check=True)
+        decided_at(commit, pods, before)
         decide_today.main(pods, today)
         differing = list(_differing(before.read_text("utf-8"), today.read_text("utf-8")))
         count = len(today.read_text("utf-8").splitlines())
@@ -57,6 +51,17 @@ def main(commit: str) -> int:
         print(one)
     print(f"{count} decisions compared with {commit}: {len(differing)} differ")
     return 1 if differing else 0
+
+
+def decided_at(commit: str, pods: Path, results: Path, *policies: str) -> None:
+    """Have an earlier commit decide about these pods; ``policies``: names of the only ones of `decide_before` to decide by."""
+    tree = results.with_name("tree")
+    subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit], check=True)
+    try:
+        script = Path(__file__).with_name("decide_before.py")
+        subprocess.run([sys.executable, str(script), str(pods), str(results), *policies], cwd=tree, check=True)
+    finally:
+        subprocess.run(["git", "worktree", "remove", "--force", str(tree)], check=True)
 
 
 def _differing(before: str, today: str) -> Iterator[str]:

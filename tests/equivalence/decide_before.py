@@ -1,4 +1,4 @@
-"""Decides about pods with the rules of commit 48dd41b, from before they had a public face. Run there, as a script: PODS RESULTS."""
+"""Decides about pods with the rules of commit 48dd41b, from before they had a public face. Run there, as a script: PODS RESULTS [POLICY...]."""
 # mypy: ignore-errors
 
 import json
@@ -33,7 +33,8 @@ POLICIES = {
 lines = []
 for name, pod in json.loads(Path(sys.argv[1]).read_text("utf-8")):
     for cluster_name, cluster in CLUSTERS.items():
-        for policy_name, policy in POLICIES.items():
+        for policy_name in sys.argv[3:] or POLICIES:
+            policy = POLICIES[policy_name]
             outcome = admit(as_request(pod, "airflow"), policy, cluster)
             patch = json.dumps([dict(one) for one in outcome.operations]).replace(json.dumps(str(policy.script)), '"<wrapper>"')
             found = [str(outcome.result), str(outcome.reason), json.loads(patch), len(outcome.warnings)]

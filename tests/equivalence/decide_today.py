@@ -6,6 +6,8 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from webhook.core import (
     UNKNOWN_CLUSTER,
@@ -20,6 +22,11 @@ from webhook.core import (
     to_json,
     treat,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from webhook.core import Policy
 
 _EVERYBODY = frozenset({"istio", "linkerd", "vault", "dapr", "consul"})
 _REINVOKED = frozenset({"istio", "dapr"})
@@ -41,12 +48,12 @@ POLICIES = {
 }
 
 
-def main(pods: Path, results: Path) -> None:
+def main(pods: Path, results: Path, policies: Mapping[str, Policy] = MappingProxyType(POLICIES)) -> None:
     """Write result, reason, patch and number of warnings for each pod, cluster and policy."""
     lines = []
     for name, pod in json.loads(pods.read_text("utf-8")):
         for cluster_name, cluster in CLUSTERS.items():
-            for policy_name, policy in POLICIES.items():
+            for policy_name, policy in policies.items():
                 outcome = treat(pod, policy, cluster)
                 patch = to_json(outcome.operations).decode().replace(json.dumps(policy.script), '"<wrapper>"')
                 found = [str(outcome.result), str(outcome.reason), json.loads(patch), len(outcome.warnings)]

@@ -41,6 +41,13 @@ GENERATED: Final = 1500
 
 def subjects() -> Iterator[tuple[str, JSONObject]]:
     """(name, pod) of each."""
+    yield from known_pods()
+    for number, pod in enumerate(_generated()):
+        yield f"generated {number}", pod
+
+
+def known_pods() -> Iterator[tuple[str, JSONObject]]:
+    """(name, pod) of each that is not generated."""
     for path, pod in pods_in("."):
         yield path, pod
         for inject, requested in INJECTORS:
@@ -50,8 +57,6 @@ def subjects() -> Iterator[tuple[str, JSONObject]]:
             yield f"{inject.__name__} {path}", inject(wanted)
     for example in EXAMPLES:
         yield f"example {example}", example.pod
-    for number, pod in enumerate(_generated()):
-        yield f"generated {number}", pod
 
 
 def _generated() -> list[JSONObject]:
