@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from webhook.core.condition import MAX_IMAGE_CHARACTERS
+from webhook.core.decision import MAX_CONTAINERS
+from webhook.core.lifecycle import MAX_CHARACTERS_READ
 from webhook.core.names import PREFIX
 from webhook.core.pod import MAX_COMMAS
 
@@ -18,6 +21,21 @@ WRAPPER: Final = ("/bin/sh", "-c", "SCRIPT", PREFIX)
 CLOUD_SQL: Final = "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.18.0"
 MOST: Final = MAX_COMMAS - 2_000
 """Items of a list in a pod that is just not too large."""
+
+SIDECARS: Final = MAX_CONTAINERS - 1
+"""As many as there may be beside the task."""
+
+HALF: Final = SIDECARS // 2
+"""Sidecars of a pod that has as many init containers."""
+
+LONG_HOOK: Final = {"preStop": {"exec": {"command": ["sh", "-c", ":1" * (MAX_CHARACTERS_READ // 2)]}}}
+"""A hook in which nearly every character may begin a request."""
+
+
+def long_image(number: int, end: str) -> str:
+    """An image's name of the most characters, in whose parts patterns begin to match."""
+    start = f"r{number}/" + "bitnami/" * 20
+    return start + "a" * (MAX_IMAGE_CHARACTERS - len(start) - len(end)) + end
 
 
 def pod(*sidecars: JSONObject, main: JSONObject | None = None, metadata: JSONObject | None = None, **spec: Any) -> JSONObject:
@@ -78,10 +96,12 @@ HOSTILE_PODS: Final[dict[str, Callable[[], JSONObject]]] = {
     "YAML of keys": lambda: proxy_config("statusPort: 1\n" + "?\n" * 2000),
     "YAML of dashes": lambda: proxy_config("statusPort:\n" + "-\n" * 2000),
     "YAML of anchors": lambda: proxy_config("statusPort: [&a b" + ",*a" * 1300 + "]"),
-    "image names of slashes": lambda: pod(*({"name": f"c{number}", "image": f"{number}{'/' * 1000}"} for number in range(95))),
-    "image names of parts": lambda: pod(*({"name": f"c{number}", "image": f"{number}/{'a/' * 30}proxyv2"} for number in range(95))),
-    "image names that almost match": lambda: pod(*({"name": f"c{number}", "image": f"{number}{'proxyv' * 160}"} for number in range(95))),
-    "names that almost match": lambda: pod(*({"name": f"{'a-' * 28}{number}", "image": "a"} for number in range(95))),
+    "image names of slashes": lambda: pod(*({"name": f"c{number}", "image": f"{number}{'/' * 500}"} for number in range(SIDECARS))),
+    "image names of parts": lambda: pod(*({"name": f"c{number}", "image": long_image(number, "/proxy")} for number in range(SIDECARS))),
+    "image names that almost match": lambda: pod(
+        *({"name": f"c{number}", "image": f"{number}{'proxyv' * 80}"} for number in range(SIDECARS))
+    ),
+    "names that almost match": lambda: pod(*({"name": f"{'a-' * 28}{number}", "image": "a"} for number in range(SIDECARS))),
     "candidates in a wrapper": lambda: pod(
         istio(), main={"command": [*WRAPPER, *["--try-entrypoint", "--end-try"] * (MOST // 2), "--", "x"]}
     ),
@@ -90,19 +110,19 @@ HOSTILE_PODS: Final[dict[str, Callable[[], JSONObject]]] = {
     "marks of a wrapper in args": lambda: pod(istio(), main={"args": ["-c", "x", PREFIX] * (MOST // 3)}),
     "words in a wrapped command": lambda: pod(istio(), main={"command": [*WRAPPER, "--entrypoint-source", "command", "--", *["x"] * MOST]}),
     "args of a sidecar": lambda: pod(cloud_sql(0, args=["--a"] * MOST)),
-    "args of many sidecars": lambda: pod(*(cloud_sql(number, args=["--a"] * 500) for number in range(95))),
+    "args of many sidecars": lambda: pod(*(cloud_sql(number, args=["--a"] * 750) for number in range(SIDECARS))),
     "a script": lambda: pod(cloud_sql(0, command=["sh", "-c", "a " * 500_000])),
-    "many scripts": lambda: pod(*(cloud_sql(number, command=["-c", "a " * 80] * 120) for number in range(95))),
-    "volumes": lambda: pod(*map(logs, range(95)), volumes=numbered(MOST)),
-    "inline volumes": lambda: pod(*map(logs, range(95)), volumes=numbered(MOST // 2, csi={"driver": "gcsfuse.csi.storage.gke.io"})),
+    "many scripts": lambda: pod(*(cloud_sql(number, command=["-c", "a " * 80] * 180) for number in range(SIDECARS))),
+    "volumes": lambda: pod(*map(logs, range(SIDECARS)), volumes=numbered(MOST)),
+    "inline volumes": lambda: pod(*map(logs, range(SIDECARS)), volumes=numbered(MOST // 2, csi={"driver": "gcsfuse.csi.storage.gke.io"})),
     "mounts of sidecars and init containers": lambda: pod(
-        *(logs(number, volumeMounts=numbered(110, mountPath="/a")) for number in range(95)),
-        initContainers=[{"name": f"i{number}", "volumeMounts": numbered(110, mountPath="/a")} for number in range(95)],
+        *(logs(number, volumeMounts=numbered(340, mountPath="/a")) for number in range(HALF)),
+        initContainers=[{"name": f"i{number}", "volumeMounts": numbered(340, mountPath="/a")} for number in range(HALF)],
         volumes=numbered(200),
     ),
     "ports of sidecars and init containers": lambda: pod(
-        *(logs(number, ports=[{"containerPort": port} for port in range(1, 230)]) for number in range(95)),
-        initContainers=[{"name": f"i{number}", "ports": [{"containerPort": port} for port in range(300, 530)]} for number in range(95)],
+        *(logs(number, ports=[{"containerPort": port} for port in range(1, 700)]) for number in range(HALF)),
+        initContainers=[{"name": f"i{number}", "ports": [{"containerPort": port} for port in range(800, 1500)]} for number in range(HALF)],
     ),
     "mounts of the task": lambda: foreign(istio(), volumeMounts=numbered(MOST // 2, mountPath="/a")),
     "variables": lambda: pod(istio(env=numbered(MOST))),
@@ -131,11 +151,28 @@ HOSTILE_PODS: Final[dict[str, Callable[[], JSONObject]]] = {
     ),
     "lifecycle hooks of words": lambda: pod(istio(lifecycle={"preStop": {"exec": {"command": ["a/b"] * MOST}}})),
     "a lifecycle hook that is long": lambda: pod(istio(lifecycle={"preStop": {"exec": {"command": ["sh", "-c", "a:1/" * 900_000]}}})),
+    "lifecycle hooks of many sidecars": lambda: pod(*(logs(number, lifecycle=LONG_HOOK) for number in range(SIDECARS))),
+    "variables of many sidecars": lambda: pod(
+        *(logs(number, env=[{"name": f"{variable}-"} for variable in range(MOST // SIDECARS)]) for number in range(SIDECARS))
+    ),
+    "all of these in many sidecars": lambda: pod(
+        *(
+            {
+                "name": f"sql-{number}",
+                "image": long_image(number, "/cloud-sql-proxy"),
+                "command": ["sh", "-c", "--a=b;" * 2500],
+                "lifecycle": LONG_HOOK,
+                "env": [{"name": f"{variable}-"} for variable in range(MOST // SIDECARS // 2)],
+            }
+            for number in range(SIDECARS)
+        ),
+        volumes=numbered(MOST // 4, csi={"driver": "gcsfuse.csi.storage.gke.io"}),
+    ),
     "a probe": lambda: pod(logs(0, readinessProbe={f"k{number}": number for number in range(MOST)})),
     "resources": lambda: foreign(istio(), resources={"requests": {f"k{number}": "1" for number in range(MOST)}}),
     "a text that becomes a label": lambda: pod(istio(), metadata={"annotations": {"dag_id": "é/" * 600_000, "task_id": "t"}}),
-    "sidecars": lambda: pod(*map(logs, range(150))),
+    "sidecars": lambda: pod(*map(logs, range(SIDECARS))),
     "sidecars and init containers": lambda: pod(
-        *map(logs, range(90)), initContainers=[logs(n, restartPolicy="Always") for n in range(90, 180)]
+        *map(logs, range(HALF)), initContainers=[logs(n, restartPolicy="Always") for n in range(HALF, 2 * HALF)]
     ),
 }

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from webhook.core.pod import Container, Pod
 
 
-MAX_IMAGE_CHARACTERS: Final = 1024
-"""A longer name is no valid image, and must not fill the caches."""
+MAX_IMAGE_CHARACTERS: Final = 512
+"""A longer name is no valid image (a name has 255 characters, a tag 128, a digest 71), and must not fill the caches."""
 
-MAX_IMAGE_SLASHES: Final = 32
+MAX_IMAGE_SLASHES: Final = 24
 """A name with more parts is no image of a registry; a pattern is tried at each of them."""
 
 MAX_VALUE_CHARACTERS: Final = 4096

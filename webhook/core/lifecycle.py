@@ -17,17 +17,19 @@ if TYPE_CHECKING:
     from webhook.core.pod import Container
     from webhook.core.sidecar import Convert
 
-QUIT_PROGRAMS: Final = frozenset({"kill", "pkill", "killall"})
 QUIT_WORD: Final = "quitquitquit"
-"""A hook that contains one of these words ends the process."""
+"""A hook that contains this word ends the process."""
+
+_QUIT_PROGRAM: Final = re.compile(r"(?<![\w.-])(?:kill|pkill|killall)(?![\w./-])")
+"""So does one that runs one of these programs, by its name or by its path."""
 
 QUIT_PATHS: Final = ("/shutdown", "/graceful_shutdown", "/agent/v1/quit")
 """Ends of the paths of quit requests: of Linkerd and Dapr, Consul, Vault."""
 
-_REQUESTED: Final = re.compile(r"(?::(?:\d+|\$\{?\w+\}?)|\w://[^\s/'\"]+|\b(?:localhost|127\.0\.0\.1)|\b(?:GET|POST|PUT)\s+)(/[^\s'\"?#]*)")
+_REQUESTED: Final = re.compile(
+    r"(?::(?:\d++|\$\{?\w+\}?)|\w://[^\s/'\"]++|\b(?:localhost|127\.0\.0\.1|(?:GET|POST|PUT)\s++))(/[^\s'\"?#]*)"
+)
 """The path of an HTTP request in a command: it follows a port, a host or a method. Any other path is a file's."""
-
-_WORD: Final = re.compile(r"[\w./-]+")
 
 MAX_CHARACTERS_READ: Final = 2048
 """The part of a preStop hook's command that is searched for a quit request."""
@@ -80,7 +82,6 @@ def _is_quit(hook: Any) -> bool:
     request = hook.get("httpGet") if isinstance(hook, dict) else None
     path = str(request.get("path")) if isinstance(request, dict) else ""
     text = " ".join([*words, path])[:MAX_CHARACTERS_READ]
-    programs = {word.rpartition("/")[2] for word in _WORD.findall(text)}
     paths = [f"/{path.partition('?')[0]}", *_REQUESTED.findall(text)]
     is_request = any(one.rstrip("/").endswith(QUIT_PATHS) for one in paths)
-    return is_request or QUIT_WORD in text or not QUIT_PROGRAMS.isdisjoint(programs)
+    return is_request or QUIT_WORD in text or _QUIT_PROGRAM.search(text) is not None

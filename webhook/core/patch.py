@@ -32,7 +32,7 @@ annotations have 256 KiB at most                    status, hints, conversion   
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict
 
 import jsonpatch
@@ -195,7 +195,8 @@ def _part(pod: Pod, operations: tuple[Operation, ...]) -> dict[str, Any]:
     """The part of the pod that these operations can name, and that they can break; null and absent are the same to ``add``."""
     metadata, spec = pod.metadata, pod.spec
     places = " ".join([operation["path"] for operation in operations])
-    shown = _moved_container if "move" in [operation["op"] for operation in operations] else _container
+    moves = "move" in [operation["op"] for operation in operations]
+    shown = partial(_moved_container, variables="/env" in places) if moves else _container
     mounts = "/volumeMounts" in places
     part: dict[str, Any] = {"metadata": {}, "spec": {"containers": [shown(container, mounts=mounts) for container in spec.containers]}}
     if metadata.labels:
@@ -224,12 +225,12 @@ def _container(container: Container, *, mounts: bool) -> dict[str, Any]:
     return part
 
 
-def _moved_container(container: Container, *, mounts: bool) -> dict[str, Any]:
+def _moved_container(container: Container, *, mounts: bool, variables: bool) -> dict[str, Any]:
     """With what changes in a container on its way to the init containers, and what only some of those may have."""
     part = _container(container, mounts=mounts)
     if container.lifecycle_hooks:
         part["lifecycle"] = container.lifecycle_hooks.copy()
-    if container.env != ABSENT:
+    if variables and container.env != ABSENT:
         part["env"] = [{"name": name} for name in container.environment]
     for field in _PROBES_AND_RESIZE:
         if getattr(container, field) != ABSENT:
@@ -277,10 +278,10 @@ def _violations_of_container(container: dict[str, Any]) -> Iterator[str]:
     paths = [mount["mountPath"] for mount in container.get("volumeMounts", ())]
     if paths and _has_twice([*paths, *{device["devicePath"] for device in container.get("volumeDevices", ())}]):
         yield f"container {container['name']} has a mountPath twice"
-    for name in [variable["name"] for variable in container.get("env", ())]:
-        # Nearly every name is an identifier, which is found out faster.
-        if not (name.isidentifier() and name.isascii()) and not _VARIABLE.fullmatch(name):
-            yield f"container {container['name']} has a variable with an invalid name"
+    # Nearly every name is an identifier, which is found out faster.
+    names = [variable["name"] for variable in container.get("env", ())]
+    if any(not (name.isidentifier() and name.isascii()) and not _VARIABLE.fullmatch(name) for name in names):
+        yield f"container {container['name']} has a variable with an invalid name"
 
 
 def _violations_of_spec(spec: dict[str, Any]) -> Iterator[str]:

@@ -24,7 +24,7 @@ PAUSE_FACTOR: Final = 3.0
 
 SLOW_BYTES: Final = 1024 * 1024
 SLOW_COMMAS: Final = 5000
-"""A larger body, or one with more commas, may take more than 5 ms, up to 35 ms. etcd takes no pod of much more than 1 MiB."""
+"""A larger body, or one with more commas, may take up to 50 ms, others up to 20 ms. etcd takes no pod of much more than 1 MiB."""
 
 SLOW_PAUSE_FACTOR: Final = 120.0
 """The same for these: so they take a hundredth of the time, and of a hundred small reviews one meets one of them."""
