@@ -295,7 +295,11 @@ def test_a_quit_request_is_enabled_for_a_sidecar_that_the_pod_describes_as_not_n
     assert after.keys() - pod["metadata"]["annotations"].keys() - {names.STATUS_ANNOTATION} == added
 
 
-@pytest.mark.parametrize(("described", "switches"), [({"native": False}, set()), ({}, set()), ({"native": True}, SWITCHES)], ids=str)
+@pytest.mark.parametrize(
+    ("described", "switches"),
+    [({"native": False}, set()), ({}, set()), ({"native": True}, SWITCHES)],
+    ids=["as a regular container", "with nothing more", "as native"],
+)
 def test_no_injector_is_annotated_for_native_against_the_pods_own_description(
     described: dict[str, bool], switches: set[str], policy: Policy
 ) -> None:
