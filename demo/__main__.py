@@ -10,11 +10,9 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from typing import Any
 import jsonpatch
 
 from demo.simulated_injectors import inject_istio
-from demo.stand_in_istio_agent import StandInIstioAgent
+from demo.stand_in_istio_agent import StandInIstioAgent, held_ports
 from demo.webhook import ENTRYPOINTS, DemoWebhook
 from webhook.command.explanation import explain
 from webhook.command.terminal import Style, stdout_palette
@@ -75,7 +73,13 @@ def main() -> int:
 def demonstrate(demo_pod: DemoPod, webhook: DemoWebhook) -> bool:
     """Send one pod to the webhook, show the patch, and run the patched command; whether it ended as the task did."""
     heading(demo_pod.title)
-    status_port, ready_port = free_ports(2)
+    # Not 15020 and 15021, which may be in use on this machine.
+    with held_ports(2) as (status_port, ready_port):
+        return demonstrate_with_ports(demo_pod, webhook, status_port, ready_port)
+
+
+def demonstrate_with_ports(demo_pod: DemoPod, webhook: DemoWebhook, status_port: int, ready_port: int) -> bool:
+    """The same, with the ports of the pod's proxy."""
     review = json.loads((PODS / demo_pod.file).read_text("utf-8"))
     pod = review["request"]["object"] = with_proxy_ports(inject_istio(review["request"]["object"]), status_port, ready_port)
     answer = webhook.review(json.dumps(review).encode())["response"]
@@ -92,13 +96,6 @@ def demonstrate(demo_pod: DemoPod, webhook: DemoWebhook) -> bool:
     say(f"The webhook logged: result {line['result']}, reason {line['reason']}, {line['duration_seconds'] * 1000:.1f} ms.")
     with StandInIstioAgent(ready_after_seconds=READY_AFTER_SECONDS, status_port=status_port, ready_port=ready_port) as agent:
         return run(demo_pod, jsonpatch.apply_patch(pod, patch), agent)
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports of the loopback that nothing listens on now: 15020 and 15021 may be in use on this machine."""
-    with ExitStack() as sockets:
-        held = [sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [one.getsockname()[1] for one in held]
 
 
 def with_proxy_ports(pod: dict[str, Any], status_port: int, ready_port: int) -> dict[str, Any]:

@@ -32,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from http import HTTPStatus
@@ -39,7 +40,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 # The queue of connections not yet accepted; Go takes the kernel's maximum, often 4096.
 BACKLOG = 128
@@ -349,6 +350,16 @@ def _port(bound: socket.socket) -> int:
     return port
 
 
+@contextmanager
+def held_ports(number: int, host: str = "127.0.0.1") -> Iterator[list[int]]:
+    """Free ports of an address that nobody else gets until the block ends.
+
+    None of the sockets that hold them listens, so a stand-in can (socket(7), SO_REUSEADDR), and without it connections are refused.
+    """
+    with ExitStack() as sockets:
+        yield [_port(sockets.enter_context(_bind(host, 0))) for _ in range(number)]
+
+
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
@@ -395,12 +406,13 @@ class StandInIstioAgent:
         status_port: int = 0,
         ready_port: int = 0,
     ) -> None:
-        """Prepare the process, which starts with the block. Port 0 takes a free one."""
+        """Prepare the process, which starts with the block. Port 0 takes a free one, which nobody else gets until the block ends."""
         self._argv = [
             *(sys.executable, "-I", __file__, f"--behaviour={behaviour.value}", f"--host={host}"),
-            *(f"--status-port={status_port}", f"--ready-port={ready_port}"),
             f"--ready-after={ready_after_seconds}",
         ]
+        self._host = host
+        self._held = ExitStack()
         self._process: subprocess.Popen[str] | None = None
         self._event_file = Path()
         self._said = ""
@@ -412,17 +424,21 @@ class StandInIstioAgent:
 
         Raises RuntimeError with the process's output where it does not get them.
         """
+        free_status_port, free_ready_port = self._held.enter_context(held_ports(2, self._host))
+        self.status_port, self.ready_port = self.status_port or free_status_port, self.ready_port or free_ready_port
+        ports = [f"--status-port={self.status_port}", f"--ready-port={self.ready_port}"]
         descriptor, name = tempfile.mkstemp(prefix="stand-in-istio-agent-", suffix=".jsonl")
         self._event_file = Path(name)
         with open(descriptor, "w") as said:  # noqa: PTH123 - a descriptor has no path
-            self._process = subprocess.Popen(self._argv, stdout=subprocess.PIPE, stderr=said, text=True)
-        self._read_ports()
+            self._process = subprocess.Popen([*self._argv, *ports], stdout=subprocess.PIPE, stderr=said, text=True)
+        self._wait_for_ports()
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the process if it still runs."""
         self.process.kill()
         self.process.communicate()
+        self._held.close()
         self._said = self._event_file.read_text()
         self._event_file.unlink()
 
@@ -456,14 +472,11 @@ class StandInIstioAgent:
         """
         return self.process.wait(timeout_seconds)
 
-    def _read_ports(self) -> None:
-        line = next(iter(self.process.stdout or ()), "")
-        if not line:
+    def _wait_for_ports(self) -> None:
+        if not next(iter(self.process.stdout or ()), ""):
             self.__exit__()
             message = f"the stand-in did not start: {self._said}"
             raise RuntimeError(message)
-        ports: dict[str, int] = json.loads(line)
-        self.status_port, self.ready_port = ports["status_port"], ports["ready_port"]
 
 
 if __name__ == "__main__":

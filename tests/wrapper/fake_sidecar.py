@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import socket
 import struct
 import threading
@@ -45,7 +47,7 @@ class Reaction(Enum):
     """Reset the connection and refuse connections from then on."""
 
     STOP_LATER = auto()
-    """Answer 200 and refuse connections after three more requests."""
+    """Answer 200, and refuse connections from the third request after this one on."""
 
     NO_REASON = auto()
     """Answer 200 with a status line that has no reason phrase (RFC 9112, section 4: it is optional)."""
@@ -74,8 +76,9 @@ class Reaction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
-    """A request: `at` in seconds of the monotonic clock, `line` as "METHOD /path", `head` up to the empty line."""
+    """A request: `connection` counts from 0, `at` is in seconds of the monotonic clock, `line` as "METHOD /path", `head` up to the empty line."""
 
+    connection: int
     at: float
     line: str
     head: str
@@ -83,6 +86,8 @@ class ReceivedRequest:
 
 class FakeSidecar:
     """A listener that gives the answers of a route one after the other, and repeats the last one.
+
+    What a test sees of a request is over: it stands in the order of the connections, and a fake that stops with it has stopped.
 
     A fake cannot show that a real sidecar has these endpoints or these answers (webhook/data/sidecars names the sources), nor
     anything else of a real one: traffic, drain, exit codes. It is a thread of the test, so it cannot show that a container ends.
@@ -99,8 +104,10 @@ class FakeSidecar:
     ) -> None:
         """Take a free port. The keys of `routes` are "METHOD /path"; any other request gets 404. Without `listens` the port refuses connections."""
         self._answers = {route: list(answers) for route, answers in routes.items()}
-        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        self._socket.bind((host, 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._holder = bound_socket(family, (host, 0))
+        self.port: int = self._holder.getsockname()[1]
+        self._socket = bound_socket(family, (host, self.port))
         self._listens = listens
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
@@ -110,7 +117,6 @@ class FakeSidecar:
         self.received: list[ReceivedRequest] = []
         self.name = name
         self.order = order
-        self.port: int = self._socket.getsockname()[1]
 
     def __enter__(self) -> Self:
         """Listen, unless the test does it later."""
@@ -125,6 +131,7 @@ class FakeSidecar:
         self.stop()
         for thread in self._threads:
             thread.join(TIMEOUT_SECONDS)
+        self._holder.close()
 
     def as_sidecar(
         self, *, ready: str | None = "ready", alive: str | None = None, quit_by: Literal["GET", "POST"] | None = "POST"
@@ -161,7 +168,8 @@ class FakeSidecar:
     @property
     def requests(self) -> list[str]:
         """The requests so far, as "METHOD /path"."""
-        return [request.line for request in self.received]
+        with self._changed:
+            return [request.line for request in self.received]
 
     def wait_for(self, line: str, times: int = 1) -> None:
         """Wait until a request has come that often."""
@@ -177,26 +185,27 @@ class FakeSidecar:
         thread.start()
 
     def _accept(self) -> None:
-        while True:
+        for number in itertools.count():
             try:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            self._start(threading.Thread(target=self._serve, args=(connection,)))
+            self._start(threading.Thread(target=self._serve, args=(connection, number)))
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket, number: int) -> None:
         with connection:
             head = _head(connection)
             if not head:
                 return
             line = head.partition(" HTTP/")[0]
-            self._record(ReceivedRequest(time.monotonic(), line, head))
-            self._reply(connection, self._next(line))
-            self._count_down()
+            answer = self._next(line)
+            self._stop_with(answer)
+            self._record(ReceivedRequest(number, time.monotonic(), line, head))
+            self._reply(connection, answer)
 
     def _record(self, request: ReceivedRequest) -> None:
         with self._changed:
-            self.received.append(request)
+            bisect.insort(self.received, request, key=lambda received: received.connection)
             self._changed.notify_all()
 
     def _next(self, line: str) -> int | Reaction:
@@ -204,10 +213,6 @@ class FakeSidecar:
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
     def _reply(self, connection: socket.socket, answer: int | Reaction) -> None:
-        if answer in {Reaction.STOP, Reaction.RESET_AND_STOP}:
-            self.stop()
-        elif answer is Reaction.STOP_LATER:
-            self._requests_left = REQUESTS_BEFORE_STOP + 1
         if answer in {Reaction.RESET, Reaction.RESET_AND_STOP}:
             _reset(connection)
         elif answer is Reaction.HANG:
@@ -232,11 +237,14 @@ class FakeSidecar:
         except OSError:
             return
 
-    def _count_down(self) -> None:
+    def _stop_with(self, answer: int | Reaction) -> None:
+        """Stop, if it is time to, before anybody learns of this request."""
         if self._requests_left is not None:
             self._requests_left -= 1
-            if self._requests_left == 0:
-                self.stop()
+        elif answer is Reaction.STOP_LATER:
+            self._requests_left = REQUESTS_BEFORE_STOP
+        if self._requests_left == 0 or answer in {Reaction.STOP, Reaction.RESET_AND_STOP}:
+            self.stop()
 
 
 _END: Final = b"Content-Length: 2\r\nConnection: close\r\n\r\nOK"
@@ -283,6 +291,14 @@ def is_connecting(port: int) -> bool:
 
 FULL_AFTER_SECONDS: Final = 0.2
 """A connect over loopback that takes so long is not going to succeed."""
+
+
+def bound_socket(family: socket.AddressFamily, address: tuple[str, int]) -> socket.socket:
+    """A socket on this address. Several of these may have one port, of which one listens; nobody else gets it while one is open (socket(7))."""
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(address)
+    return bound
 
 
 def _head(connection: socket.socket) -> str:

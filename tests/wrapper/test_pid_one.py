@@ -124,6 +124,19 @@ def test_a_task_that_kills_all_other_processes_runs_to_its_end(shell: ShellImage
     assert ready_sidecar.requests[-1] == "POST /quit"
 
 
+def test_a_task_that_kills_a_program_of_the_wrapper_is_not_reported(tmp_path: Path) -> None:
+    """As the task starts, the wrapper reads its state with cat. Here cat ends only by the kill, for which the task waits until cat runs."""
+    image = dash_alone(tmp_path / "bin")
+    hangs = tmp_path / "bin/cat"
+    real = hangs.resolve()
+    hangs.unlink()
+    dash, runs = str(require_program("dash")), tmp_path / "runs"
+    hangs.write_text(f'#!{dash}\ncase $1 in */status) : >{runs}; exec sleep 3600 ;; esac\nexec {real} "$@"\n', "utf-8")
+    hangs.chmod(0o755)
+    ended = as_pid_one(container(image)).run([dash, "-c", f"until [ -e {runs} ]; do :; done; kill -KILL -1; exit 8"])
+    assert (ended.code, ended.stderr) == (8, b"")
+
+
 def test_process_one_is_as_transparent_as_any_other_wrapper(shell: ShellImage) -> None:
     """With variables and exported functions that are named like what the wrapper uses, and control characters."""
     functions = {f"BASH_FUNC_{name}%%".encode(): b"() {  echo captured\n}" for name in FUNCTIONS}

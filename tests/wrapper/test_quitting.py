@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.stand_in_istio_agent import Behaviour, StandInIstioAgent
+from demo.stand_in_istio_agent import StandInIstioAgent, held_ports
 from testbed.wait import until
 from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS, FakeSidecar, Reaction
 from tests.wrapper.fake_uptime import FakeUptime
@@ -85,14 +85,16 @@ def test_a_sidecar_that_stopped_during_the_task_is_no_failure_and_delays_nothing
 
 def test_the_quit_is_repeated_until_the_sidecar_listens(shells: list[ShellImage]) -> None:
     """The stand-in opens its port after the end of the task: a short task that did not wait."""
-    task = python("import os, time; os.write(1, str(time.monotonic()).encode()); os._exit(3)")
 
     def check(shell: ShellImage) -> None:
-        with StandInIstioAgent(Behaviour.LATE_LISTENER, ready_after_seconds=1.5) as agent:
-            ended = container(shell, istio(agent), wait_seconds=0).run(task)
-            assert (ended.code, ended.stderr) == (3, b"")
-            assert agent.wait_exit(TIMEOUT_SECONDS) == 0
-            assert next(event.at for event in agent.events if event.name == "ready") > float(ended.stdout)
+        with held_ports(2) as (status_port, ready_port):
+            agent = StandInIstioAgent(status_port=status_port, ready_port=ready_port)
+            with container(shell, istio(agent), wait_seconds=0).started(PRINTS_ITS_ID) as process:
+                wait_for_end_of_task(process)
+                with agent:
+                    ended = end_of(process)
+                    assert (ended.code, ended.stderr) == (3, b"")
+                    assert agent.wait_exit(TIMEOUT_SECONDS) == 0
 
     check_in_parallel(check, shells)
 
@@ -113,19 +115,26 @@ def test_a_sidecar_that_starts_long_after_the_task_quits(shell: ShellImage, tmp_
 
 def test_a_sidecar_that_never_starts_is_given_up_soon_after_a_term_and_the_code_is_the_tasks(shells: list[ShellImage]) -> None:
     """Without a TERM it is tried for 60 s."""
-    task = python("import os; print(os.getpid(), flush=True); os._exit(3)")
 
     def check(shell: ShellImage) -> None:
-        with FakeSidecar({}, listens=False) as absent, container(shell, absent.as_sidecar(ready=None)).started(task) as process:
-            assert process.stdout
-            ended_task = Path(f"/proc/{int(process.stdout.readline())}")
-            until(lambda: not ended_task.exists(), "the task has ended", TIMEOUT_SECONDS)
+        with FakeSidecar({}, listens=False) as absent, container(shell, absent.as_sidecar(ready=None)).started(PRINTS_ITS_ID) as process:
+            wait_for_end_of_task(process)
             until(lambda: ended_after(process, signal.SIGTERM), "the wrapper ends", TIMEOUT_SECONDS)
             ended = end_of(process)
             assert ended.code == 3
             assert ended.lines == [quit_not_accepted(absent, "refused")]
 
     check_in_parallel(check, shells)
+
+
+PRINTS_ITS_ID = python("import os; print(os.getpid(), flush=True); os._exit(3)")
+
+
+def wait_for_end_of_task(process: subprocess.Popen[bytes]) -> None:
+    """Wait until this task is gone, while its wrapper still runs."""
+    assert process.stdout
+    task = Path(f"/proc/{int(process.stdout.readline())}")
+    until(lambda: not task.exists(), "the task has ended", TIMEOUT_SECONDS)
 
 
 def ended_after(process: subprocess.Popen[bytes], number: signal.Signals) -> bool:

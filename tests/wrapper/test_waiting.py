@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import socket
-from contextlib import suppress
+import signal
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from demo.stand_in_istio_agent import Behaviour, StandInIstioAgent
+from testbed.wait import until
 from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS, FakeSidecar, Reaction
 from tests.wrapper.fake_uptime import MOUNTS, FakeUptime
 from tests.wrapper.main_container import container, end_of, exits_with, python
@@ -85,11 +85,12 @@ def test_a_readiness_request_that_hangs_does_not_delay_the_timeout(shells: list[
 
 
 def test_a_sidecar_that_never_listens_has_a_minute_until_it_is_given_up(shell: ShellImage, tmp_path: Path) -> None:
+    """Another sidecar shows when the wait has begun."""
     uptime = FakeUptime(tmp_path)
-    with FakeSidecar({}, listens=False) as absent:
-        where = uptime.seen_by(container(shell, absent.as_sidecar(), wait_seconds=1))
+    with FakeSidecar({"GET /ready": [503]}, name="other") as other, FakeSidecar({}, listens=False) as absent:
+        where = uptime.seen_by(container(shell, other.as_sidecar(quit_by=None), absent.as_sidecar(), wait_seconds=1))
         with where.started(exits_with(0)) as process:
-            uptime.wait_until_seen()
+            other.wait_for("GET /ready")
             uptime.advance(2)
             assert process.stderr is not None
             assert process.stderr.readline().decode() == f"{not_ready('fake', 1)}\n"
@@ -106,8 +107,11 @@ def test_a_proxy_that_stops_before_it_is_ready_is_noticed_long_before_the_timeou
     """The stand-in exits as the agent does when Envoy crashes; with restartPolicy Never nothing starts it again."""
 
     def check(shell: ShellImage) -> None:
-        with StandInIstioAgent(Behaviour.DIES_BEFORE_READY, ready_after_seconds=0.5) as agent:
-            ended = container(shell, istio(agent), wait_seconds=LONG_SECONDS).run(exits_with(0))
+        with StandInIstioAgent(Behaviour.DIES_ON_SIGNAL, ready_after_seconds=LONG_SECONDS) as agent:
+            with container(shell, istio(agent), wait_seconds=LONG_SECONDS).started(exits_with(0)) as process:
+                until(lambda: len(agent.requests) > 1, "the wrapper has an answer of the agent", TIMEOUT_SECONDS)
+                agent.process.send_signal(signal.SIGUSR1)
+                ended = end_of(process)
             assert ended.code == 69
             assert ended.lines == [stopped("istio-proxy")]
 
@@ -146,7 +150,6 @@ def test_a_sidecar_has_stopped_when_it_has_refused_for_a_second_however_many_ref
             where = container(shell, gone.as_sidecar(), alive.as_sidecar(), wait_seconds=LONG_SECONDS)
             with uptime.seen_by(where).started(exits_with(0)) as process:
                 gone.wait_for("GET /ready", 2)
-                wait_until_refused(gone.port)
                 for _ in range(2):
                     alive.wait_for("GET /ready", alive.requests.count("GET /ready") + rounds)
                     assert process.poll() is None
@@ -155,14 +158,6 @@ def test_a_sidecar_has_stopped_when_it_has_refused_for_a_second_however_many_ref
             assert (ended.code, ended.lines) == (69, [stopped("gone")])
 
     check_in_parallel(check, [*((shell, 12) for shell in shells), (fast, 12), (slow, 3)])
-
-
-def wait_until_refused(port: int) -> None:
-    """Until then a process that was started at the same time may hold the socket, and connections wait there instead of being refused."""
-    with suppress(ConnectionRefusedError):
-        while True:
-            with suppress(TimeoutError, ConnectionResetError):
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
 
 
 def without_pause(image: ShellImage) -> ShellImage:

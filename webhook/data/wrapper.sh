@@ -584,8 +584,8 @@ asw_supervise() {
 # and the last is 64. By the executable, since another program may catch that signal too; a task that is such a shell is the rare case
 # for which the caller counts. SigCgt (proc_pid_status(5)) has a bit for each signal that is caught, from 64 to 1.
 asw_has_traps() {
-  [ "/proc/$asw_child/exe" -ef "/proc/${$}/exe" ] 2>/dev/null || return 1
-  case `asw_tool cat "/proc/$asw_child/status" 2>/dev/null` in *SigCgt:?[89a-f]*) ;; *) return 1 ;; esac
+  [ "/proc/$asw_child/exe" -ef "/proc/${$}/exe" ] || return 1
+  case `asw_tool cat "/proc/$asw_child/status"` in *SigCgt:?[89a-f]*) ;; *) return 1 ;; esac
 }
 
 asw_start() {
@@ -601,7 +601,8 @@ asw_start() {
     asw_start_task "$@"
     asw_waited=$! asw_child=$!
     asw_rest=0
-    while asw_has_traps && [ "$asw_rest" -lt 200 ]; do eval "asw_rest=\$""((asw_rest + 1))"; done
+    # Without stderr: the task may kill cat, which shells report there. A trap writes nothing yet.
+    while asw_has_traps && [ "$asw_rest" -lt 200 ]; do eval "asw_rest=\$""((asw_rest + 1))"; done 2>/dev/null
   fi
   asw_finished=$!
   eval "exec $asw_free<&-"
