@@ -46,6 +46,10 @@ FAULTY_PODS: Final[dict[str, tuple[JSONObject, str]]] = {
     "two containers of one name": (with_more(injected_pod(), "containers", {"name": "istio-proxy", "image": "a"}), "duplicate-names"),
     "two init containers of one name": (with_more(injected_pod(), "initContainers", {"name": "i"}, {"name": "i"}), "duplicate-names"),
     "an init container called like the task": (with_more(injected_pod(), "initContainers", {"name": "base"}), "duplicate-names"),
+    "a native sidecar that is unknown, called like a known one": (
+        with_more(
+            with_more(injected_pod(), "containers", {"name": "x", "image": "fluent/fluent-bit:4.0.0"}),
+            "initContainers", {"name": "x", "image": "a", "restartPolicy": "Always"}), "duplicate-names"),
     "two volumes of one name": (with_more(injected_pod(), "volumes", {"name": "v"}, {"name": "v"}), "duplicate-names"),
     "a name that no container may have": (with_more(injected_pod(), "containers", {"name": "a" * 64}), "malformed-pod"),
     "a name that no init container may have": (with_more(injected_pod(), "initContainers", {"name": "a" * 64}), "malformed-pod"),

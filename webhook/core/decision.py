@@ -191,7 +191,15 @@ def _skip_reason(facts: Facts, mode: Mode, *, may_be_injected: bool) -> SkipReas
         return SkipReason.SWITCHED_OFF
     if not (may_be_injected or facts.sidecars or facts.native_sidecars or facts.unmarked):
         return SkipReason.NOT_IN_MESH
-    return None
+    return SkipReason.DUPLICATE_NAMES if _has_foreign_namesake(facts) else None
+
+
+def _has_foreign_namesake(facts: Facts) -> bool:
+    """Whether a sidecar has the name of an init container that is no known sidecar, so that it is not the same one added twice."""
+    if not facts.pod.spec.initContainers:
+        return False
+    foreign = facts.pod.spec.init_container_names.difference(facts.native_sidecars, facts.unmarked)
+    return any(sidecar.name in foreign for sidecar in facts.sidecars)
 
 
 def _in_time(annotations: dict[str, str], conversion: Conversion, facts: Facts) -> dict[str, str]:
