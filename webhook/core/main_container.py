@@ -117,10 +117,13 @@ def _outlasting(names: list[str], wanted: frozenset[str], main: str | None) -> t
 
 
 def _main_of(pod: Pod, possible: list[Container], rows: dict[str, Sidecar]) -> str | None:
-    """The one that is identified; None: none is. A container of a sidecar's own image is the task only where a mark says so."""
+    """The one that is identified; None: none is. A container of a sidecar's own image is the task only where a mark says so.
+
+    In a wrapped container the flag that shows that it does its work once may be behind the words that are read.
+    """
     names = [container.name for container in possible]
     known = [name for name, row in rows.items() if row.has_any_name and name not in names]
-    markable = [container for container in pod.spec.containers if container.name in (*names, *known)]
+    markable = [container for container in pod.spec.containers if container.name in (*names, *known) or _has_wrapper(pod, container)]
     for mark in MARKS:
         marked = [container.name for container in markable if mark(pod, container)]
         if len(marked) == 1:

@@ -279,3 +279,14 @@ def test_without_any_sidecar_the_status_names_every_container_that_may_be_the_ta
 
     assert (outcome.result, outcome.reason) == ("labelled", "no-sidecar")
     assert status_of(outcome).sidecars == {"mounter": "unknown", "worker": "unknown"}
+
+
+def test_a_wrapped_task_that_does_the_work_of_a_sidecar_once_is_found_again(policy: Policy) -> None:
+    """By its wrapper: behind that its flag is not among the words that are read."""
+    pod = inject_istio(operator_pod(name="vault-agent", image="python:3.12", args=["agent", "-exit-after-auth"]))
+    pod["metadata"]["annotations"]["vault.hashicorp.com/agent-inject-status"] = "injected"
+    outcome, after = admitted(pod, policy)
+    again, _ = admitted(after, policy)
+
+    assert (outcome.result, status_of(outcome).main) == ("wrapped", "vault-agent")
+    assert (again.result, again.status) == ("unchanged", outcome.status)
