@@ -7,7 +7,8 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from tests.attacks.catalogue import ATTACKS
+from tests.attacks.catalogue import ATTACKS, CONNECTIONS
+from webhook.server.descriptors import descriptors_for_connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,5 +43,7 @@ def attacked_by(target: Target, names: Sequence[str]) -> Iterator[None]:
 
 def _attack(name: str, target: Target, begun: Event) -> None:
     os.nice(LOWER_PRIORITY)
+    descriptors_for_connections(CONNECTIONS)
+    attack = ATTACKS[name](target)
     begun.set()
-    ATTACKS[name](target)
+    attack()

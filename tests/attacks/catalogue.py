@@ -1,10 +1,14 @@
-"""The attacks. Each runs in a process of its own until it is ended, from loopback addresses that the honest client does not use."""
+"""The attacks. Each runs in a process of its own until it is ended, from loopback addresses that the honest client does not use.
+
+An attack prepares what it needs, and returns what is then run.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from contextlib import ExitStack, suppress
+from functools import partial
 from http.client import HTTPException
 from itertools import cycle
 from typing import TYPE_CHECKING, Final
@@ -15,6 +19,7 @@ from tests.service.running_service import read_reply, request_bytes
 from tests.support.hostile_pods import HOSTILE_PODS, istio, options, pod
 from tests.support.pods import review_of
 from webhook.core.pod import MAX_COMMAS
+from webhook.settings import Settings
 
 if TYPE_CHECKING:
     import socket
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 SOURCES: Final = ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
 CONNECTIONS: Final = 1500
 MEBIBYTE: Final = 1024 * 1024
+PREPARATION_SECONDS: Final = 25.0
 PAUSE_SECONDS: Final = 0.05
 """After a refusal: an attack measures the service, not how fast this process burns the processor beside it."""
 
@@ -72,15 +78,7 @@ def silent_connections(target: Target) -> None:
 
 def idle_connections(target: Target) -> None:
     """Connections to the TLS port that are idle after one request."""
-    context = target.context()
-
-    def idle(source: str) -> socket.socket:
-        stream = target.tls(source, seconds=1, context=context)
-        stream.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        stream.recv(65536)
-        return stream
-
-    _hold(idle)
+    _hold(partial(_idle, target, target.context()))
 
 
 def handshakes_without_end(target: Target) -> None:
@@ -97,6 +95,33 @@ def bodies_that_stop_short(target: Target) -> None:
     """Bodies of the largest size that stop before their last byte, as many as the buffer takes and more."""
     request = request_bytes(b" " * 4 * MEBIBYTE)[:-1]
     _hold_requests(target, request)
+
+
+def bodies_that_stop_short_over_all_connections(target: Target) -> Callable[[], None]:
+    """As many connections as there may be, from two addresses, that all send 200 KB of a body at the same moment, and stop."""
+    context = target.context()
+    part = request_bytes(b" " * 4 * MEBIBYTE)[:200_000]
+    until = time.monotonic() + PREPARATION_SECONDS
+    limits = Settings()
+    sources = [SOURCES[0]] * limits.max_connections_per_peer + [SOURCES[1]] * limits.max_connections_per_peer
+    streams = []
+    for source in sources[: limits.max_connections]:
+        if time.monotonic() < until:
+            with suppress(OSError):
+                streams.append(_idle(target, context, source))
+
+    def send(stream: socket.socket) -> socket.socket:
+        stream.settimeout(0.05)
+        with suppress(OSError):
+            stream.sendall(part)
+        return stream
+
+    def send_over_all() -> None:
+        for stream in streams:
+            send(stream)
+        _hold(lambda source: send(_idle(target, context, source)))
+
+    return send_over_all
 
 
 def large_answers_unread(target: Target) -> None:
@@ -163,8 +188,14 @@ def hostile_pods_from_the_honest_address(target: Target) -> None:
     _exchange(_connections(target, 1, (HONEST_SOURCE,)), _hostile_requests())
 
 
-ATTACKS: Final[Mapping[str, Callable[[Target], None]]] = {
-    attack.__name__: attack
+def _unprepared(attack: Callable[[Target], None]) -> Callable[[Target], Callable[[], None]]:
+    return lambda target: partial(attack, target)
+
+
+ATTACKS: Final[Mapping[str, Callable[[Target], Callable[[], None]]]] = {
+    bodies_that_stop_short_over_all_connections.__name__: bodies_that_stop_short_over_all_connections
+} | {
+    attack.__name__: _unprepared(attack)
     for attack in (
         health_head_without_end,
         health_answers_unread,
@@ -186,6 +217,14 @@ ATTACKS: Final[Mapping[str, Callable[[Target], None]]] = {
         hostile_pods_from_the_honest_address,
     )
 }
+
+
+def _idle(target: Target, context: ssl.SSLContext, source: str) -> socket.socket:
+    """A connection to the TLS port that is idle after one request."""
+    stream = target.tls(source, seconds=1, context=context)
+    stream.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    stream.recv(65536)
+    return stream
 
 
 def _hostile_requests() -> list[bytes]:

@@ -317,6 +317,24 @@ def test_where_the_buffers_of_all_connections_are_too_large_the_address_that_tak
         assert is_open(honest)
 
 
+def test_a_body_under_way_does_not_pay_for_those_of_other_addresses_that_stop_short(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with (
+        running_service(tmp_path_factory.mktemp("short"), max_body_bytes=MEBIBYTE, max_buffered_bytes=MEBIBYTE, read_seconds=30) as service,
+        ExitStack() as streams,
+    ):
+        review = injected_review()
+        honest = streams.enter_context(service.tls(source="127.0.0.1"))
+        honest.sendall((request_bytes(review + b" " * (200_000 - len(review))))[:-1])
+        assert eventually(lambda: service.metric("requests_in_flight") == 1)
+        for source in ("127.0.0.2", "127.0.0.3"):
+            for _ in range(8):
+                stream = streams.enter_context(service.tls(source=source))
+                send_all(stream, request_bytes(b" " * 100_000)[:-1])
+        assert eventually(lambda: service.metric("refused_requests_total", status="503") == 8), "although each is smaller"
+        honest.sendall(b" ")
+        assert read_reply(honest).status == 200
+
+
 def test_a_large_response_comes_whole(attacked: RunningService) -> None:
     pod = injected_pod()
     pod["spec"]["containers"][0]["command"] = ["x" * 3_000_000]

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.buffered import counted
 from webhook.server.body_limit import BodyLimit, BodyLimits
+from webhook.server.buffered_bodies import BufferedBodies, BufferedBody
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.types import Message, Receive, Scope, Send
 
-LIMITS = BodyLimits(max_bytes=10, max_buffered_bytes=15, read_seconds=0.05, review_seconds=0.05)
+LIMITS = BodyLimits(max_bytes=10, read_seconds=0.05, review_seconds=0.05)
+MAX_BUFFERED_BYTES = 150
 GONE: Message = {"type": "http.disconnect"}
 
 
@@ -31,6 +34,7 @@ class Application:
     later: list[Message] = field(default_factory=list)
     held: list[tuple[int, int]] = field(default_factory=list)
     limit: BodyLimit | None = None
+    buffered: BufferedBodies = field(default_factory=lambda: BufferedBodies(MAX_BUFFERED_BYTES))
     fails: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +46,7 @@ class Application:
         self.bodies.append(message["body"])
         self.later.append(await receive())
         if self.limit:
-            self.held.append((self.limit.buffered, self.limit.in_flight))
+            self.held.append((self.buffered.size, self.limit.in_flight))
         if self.fails:
             raise RuntimeError
         await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -71,8 +75,8 @@ class Exchange:
         async def send(message: Message) -> None:
             self.sent.append(message)
 
-        scope = {"type": kind, "method": "POST", "headers": list(headers)}
-        await self.limit(scope, receive, send)
+        scope, receive_counted = counted(self.application.buffered, {"type": kind, "method": "POST", "headers": list(headers)}, receive)
+        await self.limit(scope, receive_counted, send)
 
     @property
     def status(self) -> int | None:
@@ -81,7 +85,7 @@ class Exchange:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is held any more."""
-        return (self.limit.buffered, self.limit.in_flight) == (0, 0)
+        return (self.application.buffered.size, self.limit.in_flight) == (0, 0)
 
 
 @pytest.mark.parametrize("parts", [[b""], [b"0123456789"], [b"01234", b"56789"], [b"", b"0123456789", b""]], ids=repr)
@@ -146,11 +150,13 @@ def test_an_answer_that_nobody_takes_is_given_up_and_lets_the_body_go() -> None:
 
 def test_what_others_hold_counts_and_the_refused_body_does_not_stay() -> None:
     exchange = Exchange()
-    exchange.limit.buffered = 6
+    others = [BufferedBody(exchange.application.buffered, f"10.0.1.{number}") for number in range(16)]
+    for other in others:
+        other.has_read(bytearray(), 9)
     exchange.run([_part(b"0123456789", last=True)])
     assert exchange.refused == [(503, "too many requests at once")]
     assert {(b"connection", b"close"), (b"retry-after", b"1")} <= set(exchange.sent[0]["headers"])
-    assert exchange.limit.buffered == 6
+    assert exchange.application.buffered.size == sum(other.size for other in others) == 144
 
 
 def test_an_application_that_fails_leaves_nothing_behind() -> None:

@@ -1,4 +1,4 @@
-"""Reads a request's body before the application runs, with limits on its size, its duration, and the size of all bodies together."""
+"""Reads a request's body before the application runs, with limits on its size and its duration. The server counts what it reads of it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import PlainTextResponse
 
+from webhook.server.buffered_bodies import BUFFERED
 from webhook.server.deadlines import Deadlines
 from webhook.server.protocol import ABORT
-from webhook.server.request_head import content_length
+from webhook.server.request_head import content_length, peer_of
+from webhook.server.turns import Turns
 from webhook.server.whole_body import WholeBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from webhook.server.buffered_bodies import BufferedBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +29,20 @@ class BodyLimits:
 
     Args:
         max_bytes: The size of one body.
-        max_buffered_bytes: The size of all buffered bodies and large responses.
         read_seconds: The time for a body to arrive, and again for its response to be sent.
         review_seconds: The time between the two, with the wait for its turn.
 
     """
 
     max_bytes: int
-    max_buffered_bytes: int
     read_seconds: float
     review_seconds: float
 
 
 TOO_MANY: Final = "too many requests at once"
+
+REFUSAL_PAUSE_SECONDS: Final = 0.001
+"""Between two refusals: a thousand bodies may be displaced, or expire, at the same moment."""
 
 PART_BYTES: Final = 32 * 1024
 """A larger response is sent in parts of this size, each when the client has read enough of those before."""
@@ -62,8 +67,8 @@ class RefusedBodyError(Exception):
 class BodyLimit:
     """ASGI middleware: passes on a body that has arrived completely, or answers with 408, 413 or 503 itself.
 
-    Where all bodies together are too large, the largest one that waits for its client, or for its turn, is refused. So a few clients that
-    send large bodies slowly, or do not read their responses, cannot occupy the buffer: the usual review is a hundredth of theirs.
+    A body that is displaced (`webhook.server.buffered_bodies`) is refused, whether it waits for its client or for its turn. A large
+    response counts in the place of its body.
     """
 
     def __init__(self, app: ASGIApp, limits: BodyLimits, refused: Callable[[int, str], None]) -> None:
@@ -73,13 +78,9 @@ class BodyLimit:
         self.refused = refused
         self.reads = Deadlines(limits.read_seconds)
         self.reviews = Deadlines(limits.review_seconds)
-        self.buffered = 0
-        self._requests: set[_LimitedRequest] = set()
-
-    @property
-    def in_flight(self) -> int:
+        self.refusals = Turns(REFUSAL_PAUSE_SECONDS)
+        self.in_flight = 0
         """The requests that are being received or answered."""
-        return len(self._requests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -87,7 +88,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         request = _LimitedRequest(self, scope, send)
-        self._requests.add(request)
+        self.in_flight += 1
         try:
             await request.serve(receive)
         except RefusedBodyError as refusal:
@@ -95,30 +96,20 @@ class BodyLimit:
             await request.refuse(refusal, receive)
         finally:
             request.end()
-            self._requests.discard(request)
-
-    def make_room(self) -> None:
-        """Refuse the largest bodies until the others fit.
-
-        No review of a usual body can be among them: it is a hundredth of theirs.
-        """
-        while self.buffered > self.limits.max_buffered_bytes:
-            largest = max(self._requests, key=lambda request: request.held)
-            if not largest.held:
-                return
-            largest.displace()
+            self.in_flight -= 1
 
 
 class _LimitedRequest:
     """One request, from its first byte to the end of its response."""
 
     def __init__(self, limit: BodyLimit, scope: Scope, send: Send) -> None:
-        self.held = 0
         self._limit, self._scope, self._send = limit, scope, send
+        self._body: BufferedBody = scope["extensions"][BUFFERED]["body"]
+        self._body.when_displaced = self.displace
         self._task = asyncio.current_task()
         self._has_arrived = False
         self._has_response = False
-        self._is_interrupted = False
+        self._interruption: asyncio.Handle | None = None
         self._refusal: RefusedBodyError | None = None
 
     async def serve(self, receive: Receive) -> None:
@@ -138,13 +129,14 @@ class _LimitedRequest:
 
     async def refuse(self, refusal: RefusedBodyError, receive: Receive) -> None:
         """Answer with the refusal. A response that has begun is cut short instead, and its connection closed."""
-        self.let_go()
-        self._is_interrupted = False
+        self._body.drop()
+        self._end_interruption()
         if self._has_response:
             self._abort()
             return
         self._has_arrived = True
         try:
+            await self._limit.refusals.next(peer_of(self._scope))
             await _response(refusal)(self._scope, receive, self.send)
         except asyncio.CancelledError:
             if not self._is_own_interruption():
@@ -153,8 +145,8 @@ class _LimitedRequest:
 
     def end(self) -> None:
         """Count it no more."""
-        self.let_go()
-        self._is_interrupted = False
+        self._body.drop()
+        self._end_interruption()
         self._refusal = None
         self._limit.reads.stop(self)
         self._limit.reviews.stop(self)
@@ -169,21 +161,13 @@ class _LimitedRequest:
         if len(content) <= PART_BYTES:
             await self._send(message)
             return
-        # The bytes of the request's body are needed no more.
-        self.let_go()
-        self._count(len(content))
+        self._body.replace(len(content))
         for start in range(0, len(content), PART_BYTES):
             end = start + PART_BYTES
             await self._send({"type": message["type"], "body": content[start:end], "more_body": end < len(content)})
 
-    def let_go(self) -> None:
-        """Count its bytes no more."""
-        self._limit.buffered -= self.held
-        self.held = 0
-
     def displace(self) -> None:
         """Give up what its client delays, the rest of the body or the response, or a body that waits for its turn."""
-        self.let_go()
         self._interrupt(RefusedBodyError(503, TOO_MANY))
 
     def expire(self) -> None:
@@ -195,42 +179,38 @@ class _LimitedRequest:
         """Wait for the whole body; None where the client disconnected."""
         if (content_length(self._scope) or 0) > self._limit.limits.max_bytes:
             raise self._too_large()
-        chunks: list[bytes] = []
+        size = 0
         while True:
             message = await receive()
+            if not self._body.is_wanted:
+                # Displaced, maybe before it was served; a part of it is missing.
+                raise RefusedBodyError(503, TOO_MANY)
             if message["type"] != "http.request":
                 return None
-            chunk = message.get("body", b"")
-            self._hold(len(chunk))
-            chunks.append(chunk)
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._limit.limits.max_bytes:
+                raise self._too_large()
+            self._body.has_received(part)
             if not message.get("more_body", False):
-                return WholeBody(chunks[0] if len(chunks) == 1 else b"".join(chunks), receive)
-
-    def _hold(self, size: int) -> None:
-        if self.held + size > self._limit.limits.max_bytes:
-            raise self._too_large()
-        self._count(size)
-        if self._refusal is not None:
-            raise self._refusal
-
-    def _count(self, size: int) -> None:
-        self.held += size
-        self._limit.buffered += size
-        if self._limit.buffered > self._limit.limits.max_buffered_bytes:
-            self._limit.make_room()
+                return WholeBody(self._body.join(), receive)
+            # A displaced body is free at once.
+            del message, part
 
     def _interrupt(self, refusal: RefusedBodyError | None) -> None:
         """End whatever it waits for, and refuse it. Not at once, since it may be this request itself that is running."""
-        self._is_interrupted, self._refusal = True, refusal
-        asyncio.get_running_loop().call_soon(self._cancel)
+        if self._interruption is None and self._task is not None:
+            self._refusal = refusal
+            self._interruption = asyncio.get_running_loop().call_soon(self._task.cancel)
 
-    def _cancel(self) -> None:
-        if self._is_interrupted and self._task is not None:
-            self._task.cancel()
+    def _end_interruption(self) -> None:
+        if self._interruption is not None:
+            self._interruption.cancel()
+            self._interruption = None
 
     def _is_own_interruption(self) -> bool:
         """Whether its task was cancelled here, and by nobody else."""
-        return self._is_interrupted and self._task is not None and not self._task.uncancel()
+        return self._interruption is not None and self._task is not None and not self._task.uncancel()
 
     def _end_interrupted(self) -> None:
         """Refuse the request, or close its connection where it is too late for a refusal."""

@@ -28,7 +28,8 @@ class ConnectionLimits:
         total: All its connections.
         per_peer: Those from one address.
         unread: Those whose client has not read a response.
-        buffer_bytes: The sum of `OpenConnection.buffer_bytes`.
+        buffer_bytes: The sum of `OpenConnection.buffer_bytes`. Where it is reached, connections are read in small parts, and a larger
+            response displaces an idle connection.
 
     """
 
@@ -46,7 +47,7 @@ class OpenConnection:
         peer: The address of the other side, without its port.
         close: Closes it at once.
         is_busy: Whether a review or its response is under way, and no request waits behind it.
-        largest_read: The most bytes that were read at once.
+        largest_read: The most bytes that were read at once; 0 for no more than any connection may read.
         largest_response: The most bytes of one response.
 
     """
@@ -59,8 +60,8 @@ class OpenConnection:
 
     @property
     def buffer_bytes(self) -> int:
-        """What its buffers grew to. uvloop and OpenSSL keep them as long as the connection, and take one and a half times as much."""
-        return self.largest_read + self.largest_response
+        """What its buffers grew to, which uvloop and OpenSSL keep as long as the connection. What is read is in both."""
+        return 2 * self.largest_read + self.largest_response
 
 
 class Connections:
@@ -74,6 +75,8 @@ class Connections:
         self._unread: dict[OpenConnection, None] = {}
         self._buffer_bytes: Counter[str] = Counter()
         self._total = 0
+        self.room = limits.buffer_bytes
+        """For larger buffers; negative where there is none."""
 
     def __len__(self) -> int:
         """How many are open."""
@@ -102,6 +105,7 @@ class Connections:
         del of_peer[connection]
         self._unread.pop(connection, None)
         self._buffer_bytes[connection.peer] -= connection.buffer_bytes
+        self.room += connection.buffer_bytes
         self._total -= 1
         if not of_peer:
             del self._by_peer[connection.peer]
@@ -127,25 +131,27 @@ class Connections:
         self._unread.pop(connection, None)
 
     def has_read(self, connection: OpenConnection, size: int) -> None:
-        """A connection has read so much at once, more than before."""
-        grown, connection.largest_read = size - connection.largest_read, size
-        self._grow(connection, grown)
+        """A TLS connection has read so much at once, more than before."""
+        before, connection.largest_read = connection.buffer_bytes, size
+        self._grow(connection, connection.buffer_bytes - before)
 
     def has_responded(self, connection: OpenConnection, size: int) -> None:
-        """A response of a connection has this size, more than those before."""
-        grown, connection.largest_response = size - connection.largest_response, size
-        self._grow(connection, grown)
+        """A response of a connection has this size, more than those before.
 
-    def _grow(self, connection: OpenConnection, size: int) -> None:
-        """Where all buffers together are too large, close idle connections of the peers that take no less than this one's."""
-        if connection not in self._by_peer.get(connection.peer, {}):
-            return
-        self._buffer_bytes[connection.peer] += size
-        while self._buffer_bytes.total() > self.limits.buffer_bytes:
+        Where there is no room for it, close idle connections of the peers whose buffers take no less than this one's.
+        """
+        before, connection.largest_response = connection.buffer_bytes, size
+        self._grow(connection, connection.buffer_bytes - before)
+        while self.room < 0:
             own = self._buffer_bytes[connection.peer]
             larger = [peer for peer, taken in self._buffer_bytes.most_common() if taken >= own]
             if not any(self._displace([one for one in self._by_peer[peer] if one.buffer_bytes]) for peer in larger):
                 return
+
+    def _grow(self, connection: OpenConnection, size: int) -> None:
+        if connection in self._by_peer.get(connection.peer, {}):
+            self._buffer_bytes[connection.peer] += size
+            self.room -= size
 
     def _make_room(self, peer: str) -> bool:
         of_peer = self._by_peer.get(peer, {})

@@ -36,7 +36,7 @@ PAUSE_SECONDS: Final = 0.1
 
 BUFFER_BYTES: Final = 32 * 1024
 """Of the kernel, in each direction of a connection: it keeps this for its own data as well, so twice as much. Bodies and answers of an API
-server are some 20 KB. It also bounds what is read at once: uvloop and OpenSSL keep buffers of that size as long as the connection."""
+server are some 20 KB."""
 
 HANDSHAKE_PAUSE_SECONDS: Final = 0.002
 """Between two steps of handshakes, of which each takes some 0.5 ms: so they take a quarter of the time, and reviews have the rest."""
@@ -171,7 +171,7 @@ class Listener:
             ssl_handshake_timeout=self._read_seconds,
             ssl_shutdown_timeout=CLOSE_SECONDS,
         )
-        await self._loop.connect_accepted_socket(lambda: TlsRecords(tls, plain, self._turns, connection), accepted)
+        await self._loop.connect_accepted_socket(lambda: TlsRecords(tls, plain, self._turns, self._connections, connection), accepted)
         await shaken
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from webhook.server.buffered_bodies import BUFFERED, BufferedBody
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sized
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+    from webhook.server.buffered_bodies import BufferedBodies
     from webhook.server.connections import Connections, OpenConnection
     from webhook.server.deadlines import Deadlines
 
@@ -28,9 +31,13 @@ MAX_PIPELINED: Final = 32
 """Requests that wait in one connection. Go's client, which the API server uses, sends one at a time."""
 
 
-TLS_BUFFER_BYTES: Final = 32 * 1024
-"""What uvloop holds of a connection, in each direction, before it stops reading or before the application waits; its default is 512 KiB.
-An idle connection keeps buffers of about the largest size that they had."""
+WRITE_BUFFER_BYTES: Final = 32 * 1024
+"""What uvloop holds of the responses of a connection before the application waits; its default is 512 KiB. An idle connection keeps
+buffers of about the largest size that they had."""
+
+READ_BUFFER_BYTES: Final = 1
+"""What uvloop's TLS holds of a connection that the protocol does not read before it stops reading: one read (`webhook.server.tls_records`).
+0 would start and stop it in turn."""
 
 ABORT: Final = "airflow-sidecar-webhook.abort"
 """The extension of the ASGI scope with a function that closes the connection at once, without sending what waits."""
@@ -124,11 +131,14 @@ class BoundedProtocol(HttpToolsProtocol):
     The deadline of the first head starts with the connection. uvicorn's own keep-alive timer, one for each response, is not used.
     """
 
-    def __init__(self, connections: Connections, connection: OpenConnection, deadlines: ProtocolDeadlines, **uvicorns: Any) -> None:
-        """Expect the first head of this connection. The first three arguments are those of its port; the rest is uvicorn's."""
+    def __init__(
+        self, connections: Connections, connection: OpenConnection, bodies: BufferedBodies, deadlines: ProtocolDeadlines, **uvicorns: Any
+    ) -> None:
+        """Expect the first head of this connection. Its port has the connections, the bodies and the deadlines; the rest is uvicorn's."""
         super().__init__(**uvicorns)
         self._connections = connections
         self._connection = connection
+        self._bodies = bodies
         self._reads, self._idle = deadlines.reads, deadlines.idle
         self.is_connected = False
         self._answered: RequestResponseCycle | None = None
@@ -139,19 +149,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self._message_is_open = True
         self._bytes_without_body = 0
         self._fields = 0
-        self._extensions: dict[str, dict[object, object]] = {}
+        self._abort: dict[object, object] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the deadline of the first head."""
         self.is_connected = True
         self._connection.close = transport.abort
-        self._extensions = {ABORT: {"call": transport.abort}}
+        self._abort = {"call": transport.abort}
         super().connection_made(transport)
         self.flow = _FlowControl(transport, self.pipeline)
-        transport.set_write_buffer_limits(TLS_BUFFER_BYTES)
+        transport.set_write_buffer_limits(WRITE_BUFFER_BYTES)
         if self.scheme == "https":
             # Only uvloop's TLS has a buffer for what it reads.
-            transport.set_read_buffer_limits(TLS_BUFFER_BYTES)  # type: ignore[attr-defined]
+            transport.set_read_buffer_limits(READ_BUFFER_BYTES)  # type: ignore[attr-defined]
         self._reads.start(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -168,6 +178,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._writes.end()
         super().connection_lost(exc)
         # Requests that are never served hold this protocol, which holds them and the buffers of TLS.
+        for cycle, _app in self.pipeline:
+            cycle.scope["extensions"][BUFFERED]["body"].drop()  # type: ignore[attr-defined]
         self.pipeline.clear()
         self.cycle = None  # type: ignore[assignment]
 
@@ -179,8 +191,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._idle.stop(self)
             self._begin_head()
         self._bytes_without_body += len(data)
-        if len(data) > self._connection.largest_read:
-            self._connections.has_read(self._connection, len(data))
         super().data_received(data)  # type: ignore[arg-type]
         if not self._message_is_open:
             return
@@ -192,7 +202,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head starts."""
         super().on_message_begin()
-        self.scope["extensions"] = self._extensions
         self._fields = 0
         self._begin_head()
 
@@ -210,6 +219,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bytes_without_body = 0
         self._reads.stop(self)
         super().on_headers_complete()
+        self._body = BufferedBody(self._bodies, self._connection.peer)
+        self.scope["extensions"] = {ABORT: self._abort, BUFFERED: {"body": self._body}}
         if self.pipeline:
             self._connection.is_busy = False
         if len(self.pipeline) > MAX_PIPELINED:
@@ -218,7 +229,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of a body. What comes after it counts anew: the length of a chunk, or the trailers."""
         self._bytes_without_body = 0
+        if not self._body.is_wanted:
+            # The rest stays in the kernel until the response.
+            self.flow.pause_reading()
+            return
         super().on_body(body)
+        self._body.has_read(self.cycle.body, len(body))
 
     def on_message_complete(self) -> None:
         """A request is complete: from here on its connection is busy, unless it sends the next one before it has the response."""

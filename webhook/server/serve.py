@@ -15,6 +15,7 @@ import uvicorn
 from webhook.policy_files import build_policy
 from webhook.server.app import create_app
 from webhook.server.body_limit import BodyLimit, BodyLimits
+from webhook.server.buffered_bodies import BufferedBodies
 from webhook.server.cluster_watch import ClusterWatch
 from webhook.server.connections import ConnectionLimits, Connections
 from webhook.server.deadlines import Deadlines
@@ -53,14 +54,17 @@ SHUTDOWN_SECONDS: Final = 10
 REVIEW_SECONDS: Final = 10.0
 """The same for a review with the wait for its turn; and for a scrape, by Prometheus's default."""
 
-CONNECTION_BYTES: Final = 56 * 1024
-"""What a connection may read and respond at once, on average of as many as there may be. That of an API server has some 40 KB."""
+CONNECTION_BYTES: Final = 32 * 1024
+"""The buffers of a connection, on average of as many as there may be. That of an API server has some 60 KB."""
 
 MAX_HEALTH_CONNECTIONS: Final = ConnectionLimits(total=64, per_peer=16, unread=16, buffer_bytes=64 * CONNECTION_BYTES)
 """The kubelet opens one for each probe, and Prometheus keeps one."""
 
-HEALTH_BODIES: Final = BodyLimits(max_bytes=1024, max_buffered_bytes=8 * 1024 * 1024, read_seconds=5.0, review_seconds=REVIEW_SECONDS)
-"""No request to the health port needs a body; the buffer is for the responses."""
+HEALTH_BODIES: Final = BodyLimits(max_bytes=1024, read_seconds=5.0, review_seconds=REVIEW_SECONDS)
+"""No request to the health port needs a body."""
+
+HEALTH_BUFFERED_BYTES: Final = 8 * 1024 * 1024
+"""For the responses of the health port."""
 
 UNREAD_BYTES: Final = 256 * 1024
 """What a connection takes whose client does not read: the share of `max_buffered_bytes` that decides how many there may be."""
@@ -76,11 +80,13 @@ class _UvicornServer(uvicorn.Server):
         self,
         config: uvicorn.Config,
         connections: Connections,
+        bodies: BufferedBodies,
         read_seconds: float,
         newest_context: Callable[[], ssl.SSLContext] | None,
     ) -> None:
         super().__init__(config)
         self._connections = connections
+        self._bodies = bodies
         self._deadlines = ProtocolDeadlines(Deadlines(read_seconds), Deadlines(config.timeout_keep_alive))
         self._is_tls = newest_context is not None
         self._listener = Listener(connections, self._make_protocol, read_seconds, newest_context)
@@ -89,6 +95,7 @@ class _UvicornServer(uvicorn.Server):
         return BoundedProtocol(
             self._connections,
             connection,
+            self._bodies,
             self._deadlines,
             config=self.config,
             server_state=self.server_state,
@@ -207,12 +214,14 @@ class _Service:
         view = self.cluster.view
         app = create_app(policy, lambda: view.current, observation, settings.on_fault)
         connections = self._connections(limits, "https")
-        bodies = BodyLimits(settings.max_body_bytes, settings.max_buffered_bytes, settings.read_seconds, REVIEW_SECONDS)
-        limited = BodyLimit(ReviewTurns(app, lambda: connections.peers), bodies, observation.refused)
+        limits_of_bodies = BodyLimits(settings.max_body_bytes, settings.read_seconds, REVIEW_SECONDS)
+        limited = BodyLimit(ReviewTurns(app, lambda: connections.peers), limits_of_bodies, observation.refused)
         self.metrics.in_flight.set_function(lambda: limited.in_flight)
         self.drain = Drain(PartTurns(limited))
         config = self._config(self.drain, settings.keep_alive_seconds)
-        return _UvicornServer(config, connections, settings.read_seconds, self.certificate.context)
+        return _UvicornServer(
+            config, connections, BufferedBodies(settings.max_buffered_bytes), settings.read_seconds, self.certificate.context
+        )
 
     def _health_server(self, limits: ConnectionLimits) -> _UvicornServer:
         app = create_health_app(self.metrics, self._unready_reason)
@@ -221,7 +230,7 @@ class _Service:
         turns = ReviewTurns(app, lambda: connections.peers)
         limited = BodyLimit(turns, HEALTH_BODIES, lambda status, _problem: refused.labels(str(status)).inc())
         config = self._config(limited, HEALTH_KEEP_ALIVE_SECONDS)
-        return _UvicornServer(config, connections, HEALTH_BODIES.read_seconds, None)
+        return _UvicornServer(config, connections, BufferedBodies(HEALTH_BUFFERED_BYTES), HEALTH_BODIES.read_seconds, None)
 
     @staticmethod
     def _config(app: ASGIApp, keep_alive_seconds: int) -> uvicorn.Config:

@@ -6,6 +6,9 @@ it reaches the HTTP protocol. Empty records, and attempts to renegotiate, are of
 
 So a connection has a budget of records, which what it sends within them fills up again. Record headers are readable without the keys.
 
+Buffers in uvloop and in OpenSSL grow to what is read at once of a connection, and stay. So that is bounded, and is small where the buffers
+of all connections together have no room to grow. What is larger stays in the kernel until the next read.
+
 Before the handshake has ended, OpenSSL may have to compute keys for whatever arrives: in TLS 1.3 for a second ClientHello, in TLS 1.2 for
 the client's key. So all that arrives after the first ClientHello waits for a turn as well. A long turn has a long pause after it.
 """
@@ -19,15 +22,18 @@ from typing import TYPE_CHECKING, Final
 from webhook.server.client_hello import MAX_CLIENT_HELLO, RECORD_HEAD
 
 if TYPE_CHECKING:
-    from webhook.server.connections import OpenConnection
+    from webhook.server.connections import Connections, OpenConnection
     from webhook.server.shared_read_buffer import SharedReadBuffer
     from webhook.server.turns import Turns
 
 STEP_BYTES: Final = 2 * MAX_CLIENT_HELLO
-"""One step of a handshake: without certificates of clients the others are smaller than the ClientHello."""
+"""One step of a handshake: without certificates of clients the others are smaller than the ClientHello. So much can always be read."""
+
+READ_BYTES: Final = 24 * 1024
+"""One read after the handshake, where there is room: the usual review, of some 20 KB, as a whole."""
 
 MAX_RECORDS: Final = 128
-"""The budget. A handshake has about five records, and what is read at once of a large body some fifty."""
+"""The budget. A handshake has about five records, and what is read at once of a large body some twenty."""
 
 RECORDS_A_READ: Final = 4
 """For each read that had data: the head and the body of a request, in records of their own."""
@@ -39,19 +45,22 @@ BYTES_A_RECORD: Final = 256
 class TlsRecords(asyncio.BufferedProtocol):
     """Passes the events of a TCP connection on to uvloop's TLS, as long as the budget lasts."""
 
-    def __init__(self, tls: asyncio.BufferedProtocol, plain: SharedReadBuffer, turns: Turns, connection: OpenConnection) -> None:
+    def __init__(
+        self, tls: asyncio.BufferedProtocol, plain: SharedReadBuffer, turns: Turns, connections: Connections, connection: OpenConnection
+    ) -> None:
         """Stand in front of one connection, whose first turn has come.
 
         Args:
             tls: What arrives is passed on to it.
             plain: It passes data on to this.
             turns: Of handshakes.
+            connections: Have the room for larger buffers.
             connection: It has the turns of its address, and is closed at once where it has to go in the middle of the handshake.
 
         """
         self._tls = tls
         self._plain = plain
-        self._turns, self._connection = turns, connection
+        self._turns, self._connections, self._connection = turns, connections, connection
         self._has_begun = False
         self._waiting: asyncio.Task[None] | None = None
         self._budget = MAX_RECORDS
@@ -72,19 +81,24 @@ class TlsRecords(asyncio.BufferedProtocol):
         self._tls.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """The buffer for the next read is that of TLS; of a handshake one step is read, which may have to wait for its turn."""
-        self._buffer = memoryview(self._tls.get_buffer(sizehint))
-        return self._buffer if self._plain.is_open else self._buffer[:STEP_BYTES]
+        """A part of the buffer of TLS; of a handshake one step is read, which may have to wait for its turn."""
+        size = max(STEP_BYTES, self._connection.largest_read)
+        if size < READ_BYTES and self._plain.is_open and self._connections.room > 2 * READ_BYTES:
+            size = READ_BYTES
+        self._buffer = memoryview(self._tls.get_buffer(sizehint))[:size]
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes were read: count the records that begin in them, and pass them on, in a turn where there may be keys to compute."""
+        self._earn()
         self._budget -= self._count(self._buffer[:nbytes])
         if self._budget < 0:
             self._transport.abort()  # type: ignore[attr-defined]
             return
         if self._plain.is_open:
+            if nbytes > STEP_BYTES and nbytes > self._connection.largest_read:
+                self._connections.has_read(self._connection, nbytes)
             self._tls.buffer_updated(nbytes)
-            self._earn()
         elif not self._has_begun:
             self._has_begun = True
             self._shake_hands(nbytes)
@@ -93,6 +107,7 @@ class TlsRecords(asyncio.BufferedProtocol):
             self._waiting = asyncio.get_running_loop().create_task(self._shake_hands_in_turn(bytes(self._buffer[:nbytes])))
 
     def _earn(self) -> None:
+        """Fill up the budget for the data that was read since the last time."""
         reads, size = self._seen
         self._seen = self._plain.reads, self._plain.size
         if self._seen[0] != reads:

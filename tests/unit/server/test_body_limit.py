@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.support.buffered import counted
 from webhook.server.body_limit import BodyLimit, BodyLimits
+from webhook.server.buffered_bodies import BufferedBodies
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -43,28 +45,30 @@ async def _never_called(_scope: Scope, _receive: Receive, _send: Send) -> None:
     pytest.fail("no body arrives completely")
 
 
-async def _serve(limit: BodyLimit, size: int, statuses: list[int]) -> weakref.ref[StoppingClient]:
+async def _serve(limit: BodyLimit, bodies: BufferedBodies, size: int, statuses: list[int]) -> weakref.ref[StoppingClient]:
     """Send so many bytes; what is returned is alive as long as anything of the request is."""
     client = StoppingClient(size)
     client.statuses = statuses
     with suppress(asyncio.CancelledError):
-        await limit({"type": "http", "headers": []}, client.receive, client.send)
+        scope, receive = counted(bodies, {"type": "http", "headers": []}, client.receive)
+        await limit(scope, receive, client.send)
     return weakref.ref(client)
 
 
 @pytest.mark.parametrize(
-    ("limits", "sizes", "status"),
+    ("limits", "in_all", "sizes", "status"),
     [
-        (BodyLimits(SIZE, SIZE, 60, 60), [SIZE, SIZE - 1], 503),
-        (BodyLimits(SIZE, 10 * SIZE, 60, 60), [SIZE + 1], 413),
-        (BodyLimits(SIZE, 10 * SIZE, 0.01, 60), [SIZE], 408),
+        (BodyLimits(SIZE, 60, 60), SIZE, [SIZE, SIZE - 1], 503),
+        (BodyLimits(SIZE, 60, 60), 10 * SIZE, [SIZE + 1], 413),
+        (BodyLimits(SIZE, 0.01, 60), 10 * SIZE, [SIZE], 408),
     ],
     ids=["too much in all", "too large", "too late"],
 )
-def test_a_refused_body_is_free_without_the_garbage_collector(limits: BodyLimits, sizes: list[int], status: int) -> None:
+def test_a_refused_body_is_free_without_the_garbage_collector(limits: BodyLimits, in_all: int, sizes: list[int], status: int) -> None:
     async def scenario() -> None:
+        bodies = BufferedBodies(in_all)
         limit, statuses = BodyLimit(_never_called, limits, lambda _status, _problem: None), list[int]()
-        tasks = [asyncio.create_task(_serve(limit, size, statuses)) for size in sizes]
+        tasks = [asyncio.create_task(_serve(limit, bodies, size, statuses)) for size in sizes]
         done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         assert statuses == [status]
         [refused] = [task.result() for task in done]
@@ -72,7 +76,7 @@ def test_a_refused_body_is_free_without_the_garbage_collector(limits: BodyLimits
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-        assert limit.buffered == limit.in_flight == 0
+        assert bodies.size == limit.in_flight == 0
 
     gc.collect()
     gc.disable()

@@ -16,19 +16,22 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import uvicorn
 import uvloop
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
 from tests.service.running_service import NAMES, Certificates, eventually, read_reply, request_bytes
+from webhook.server.buffered_bodies import BufferedBodies
 from webhook.server.connections import ConnectionLimits, Connections
 from webhook.server.deadlines import Deadlines
 from webhook.server.listener import Listener
 from webhook.server.protocol import BoundedProtocol, ProtocolDeadlines
+from webhook.server.tls_records import READ_BYTES, TlsRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from webhook.server.connections import OpenConnection
 
@@ -51,14 +54,19 @@ async def _reviewing(_scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": BODY})
 
 
+async def _receiving_nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    await asyncio.Event().wait()
+
+
 class _WatchedPort:
     """A port of the service in this process. It notes each protocol without holding it."""
 
-    def __init__(self, certificates: Certificates) -> None:
+    def __init__(self, certificates: Certificates, app: ASGIApp) -> None:
         self.protocols: list[weakref.ref[BoundedProtocol]] = []
         self._connections = Connections(ConnectionLimits(64, 64, UNREAD, 64 * len(BODY)), lambda: None)
+        self._bodies = BufferedBodies(64 * len(BODY))
         self._deadlines = ProtocolDeadlines(Deadlines(LONGER_SECONDS), Deadlines(LONGER_SECONDS))
-        self._config = uvicorn.Config(_reviewing, lifespan="off", log_config=None)
+        self._config = uvicorn.Config(app, lifespan="off", log_config=None)
         self._config.load()
         self._state = ServerState()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -80,7 +88,7 @@ class _WatchedPort:
 
     def _make_protocol(self, connection: OpenConnection) -> BoundedProtocol:
         arguments = {"config": self._config, "server_state": self._state, "app_state": {}}
-        protocol = BoundedProtocol(self._connections, connection, self._deadlines, **arguments)
+        protocol = BoundedProtocol(self._connections, connection, self._bodies, self._deadlines, **arguments)
         self.protocols.append(weakref.ref(protocol))
         return protocol
 
@@ -139,7 +147,7 @@ def test_an_ended_connection_is_free_at_once(tmp_path: Path, use: Callable[[ssl.
             stream.close()
 
     async def scenario() -> None:
-        port = _WatchedPort(certificates)
+        port = _WatchedPort(certificates, _reviewing)
         with socket.create_server(("127.0.0.1", 0)) as bound, _without_garbage_collection():
             port.start(bound)
             await asyncio.to_thread(come_and_go, bound.getsockname()[1])
@@ -148,3 +156,36 @@ def test_an_ended_connection_is_free_at_once(tmp_path: Path, use: Callable[[ssl.
             port.close()
 
     uvloop.run(scenario())
+
+
+def test_of_a_body_that_the_application_does_not_receive_one_part_more_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificates = Certificates(tmp_path)
+    trusting = certificates.client_context()
+    reads: list[int] = []
+    buffer_updated = TlsRecords.buffer_updated
+
+    def note(records: TlsRecords, nbytes: int) -> None:
+        reads.append(nbytes)
+        buffer_updated(records, nbytes)
+
+    monkeypatch.setattr(TlsRecords, "buffer_updated", note)
+
+    def send_more_than_is_read(port: int) -> None:
+        with trusting.wrap_socket(socket.create_connection(("127.0.0.1", port), SECONDS), server_hostname=NAMES[0]) as stream:
+            stream.sendall(request_bytes(b"").replace(b"Content-Length: 0", b"Content-Length: 4000000"))
+            while sum(reads) <= HIGH_WATER_LIMIT:
+                stream.send(b"x" * 4096)
+            stream.settimeout(0.2)
+            with suppress(OSError):
+                stream.sendall(b"x" * 4_000_000)
+
+    async def scenario() -> None:
+        port = _WatchedPort(certificates, _receiving_nothing)
+        with socket.create_server(("127.0.0.1", 0)) as bound:
+            port.start(bound)
+            await asyncio.to_thread(send_more_than_is_read, bound.getsockname()[1])
+            port.close()
+
+    uvloop.run(scenario())
+    assert max(reads) <= READ_BYTES
+    assert sum(reads) < HIGH_WATER_LIMIT + 2 * READ_BYTES + 4096, "the part that reached the limit, one more, and the handshake"

@@ -161,18 +161,24 @@ def test_a_connection_that_is_read_after_all_or_has_ended_is_no_longer_one_that_
     assert port.closed == []
 
 
-def test_where_the_buffers_together_are_too_large_the_address_that_takes_the_most_pays_with_its_oldest() -> None:
+def test_where_there_is_no_room_for_a_response_the_address_that_takes_the_most_pays_with_its_oldest() -> None:
     port = CrowdedPort()
     first, second, other = port.open("a1"), port.open("a2"), port.open("b1")
-    port.connections.has_read(other, 20)
-    port.connections.has_read(first, 30)
+    port.connections.has_responded(other, 20)
+    port.connections.has_read(first, 15)
     port.connections.has_responded(second, 30)
     port.connections.has_responded(second, 50)
-    assert port.closed == [], "100 in all"
-    port.connections.has_read(other, 21)
+    assert (port.closed, port.connections.room) == ([], 0)
+    port.connections.has_responded(other, 21)
     assert (port.closed, port.displaced, len(port.connections)) == (["a1"], 1, 2)
-    port.connections.has_responded(other, 25)
+    port.connections.has_responded(other, 45)
     assert port.closed == ["a1"], "what has ended is counted no more"
+
+
+def test_a_read_closes_no_connection_and_what_is_read_is_in_two_buffers() -> None:
+    port = CrowdedPort()
+    port.connections.has_read(port.open("a1"), 51)
+    assert (port.closed, port.connections.room) == ([], -2)
 
 
 def test_a_connection_whose_buffers_are_small_or_that_is_busy_does_not_pay_for_large_ones() -> None:
@@ -180,9 +186,9 @@ def test_a_connection_whose_buffers_are_small_or_that_is_busy_does_not_pay_for_l
     port.open("a1")
     busy, large, small = port.open("a2"), port.open("a3"), port.open("b1")
     busy.is_busy = True
-    port.connections.has_read(busy, 50)
-    port.connections.has_read(small, 10)
-    port.connections.has_read(large, 60)
+    port.connections.has_responded(busy, 50)
+    port.connections.has_responded(small, 10)
+    port.connections.has_responded(large, 60)
     assert port.closed == ["a3"]
 
 
@@ -190,11 +196,11 @@ def test_an_address_that_takes_less_does_not_pay_for_one_that_takes_more() -> No
     port = CrowdedPort()
     few, many = port.open("b1"), port.open("a1")
     many.is_busy = True
-    port.connections.has_read(few, 40)
-    port.connections.has_read(many, 90)
+    port.connections.has_responded(few, 40)
+    port.connections.has_responded(many, 90)
     assert port.closed == [], "the only one that would have to is busy"
     port.connections.idle(many)
-    port.connections.has_read(few, 41)
+    port.connections.has_responded(few, 41)
     assert port.closed == ["a1"]
 
 
@@ -203,5 +209,6 @@ def test_a_connection_that_has_ended_does_not_grow() -> None:
     ended, other = port.open("a1"), port.open("a2")
     port.connections.remove(ended)
     port.connections.has_read(ended, 1000)
-    port.connections.has_read(other, 100)
-    assert port.closed == []
+    port.connections.has_responded(ended, 1000)
+    port.connections.has_responded(other, 100)
+    assert (port.closed, port.connections.room) == ([], 0)

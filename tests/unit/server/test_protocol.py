@@ -10,6 +10,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from webhook.server.body_limit import BodyLimit, BodyLimits
+from webhook.server.buffered_bodies import BufferedBodies
 from webhook.server.connections import ConnectionLimits, Connections
 from webhook.server.deadlines import Deadlines
 from webhook.server.protocol import BoundedProtocol, ProtocolDeadlines
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+HEAD: Final = b"POST /mutate HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n"
 REQUEST: Final = b"POST /mutate HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
 LONG_SECONDS: Final = 60.0
 
@@ -89,8 +92,9 @@ class _Reviews:
 class _Port:
     """A port with one address, and the deadlines of its connections."""
 
-    def __init__(self, app: ASGIApp, *, read_seconds: float = LONG_SECONDS, unread: int = 8) -> None:
+    def __init__(self, app: ASGIApp, *, read_seconds: float = LONG_SECONDS, unread: int = 8, max_buffered_bytes: int = 1000_000) -> None:
         self.connections = Connections(ConnectionLimits(8, 8, unread, 1000_000), lambda: None)
+        self.bodies = BufferedBodies(max_buffered_bytes)
         self.deadlines = ProtocolDeadlines(Deadlines(read_seconds), Deadlines(LONG_SECONDS))
         self._config = uvicorn.Config(app, lifespan="off", log_config=None)
         self._config.load()
@@ -101,7 +105,8 @@ class _Port:
         assert connection is not None
         state = ServerState()
         state.default_headers = []
-        protocol = BoundedProtocol(self.connections, connection, self.deadlines, config=self._config, server_state=state, app_state={})
+        uvicorns = {"config": self._config, "server_state": state, "app_state": {}}
+        protocol = BoundedProtocol(self.connections, connection, self.bodies, self.deadlines, **uvicorns)
         transport = _Transport()
         protocol.connection_made(transport)
         return protocol, transport
@@ -172,6 +177,31 @@ def test_a_continue_is_written_at_once() -> None:
             protocol.data_received(b"abc")
             await app.answer()
             assert transport.written[1].endswith(b"\r\n\r\nreviewed")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("before", [b"", REQUEST], ids=["first", "behind another one"])
+def test_bodies_count_from_when_they_are_read_also_before_their_requests_are_served(before: bytes) -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        limit = BodyLimit(app, BodyLimits(100_000, LONG_SECONDS, LONG_SECONDS), lambda _status, _problem: None)
+        port = _Port(limit, max_buffered_bytes=200_000)
+        opened = [port.connect() for _ in range(8)]
+        for protocol, _transport in opened:
+            protocol.data_received(before + HEAD + b"x" * 60_000)
+        held = [len(protocol.cycle.body) for protocol, _transport in opened]
+        assert sorted(held) == [0] * 5 + [60_000] * 3
+        for _ in range(len(opened) * bool(before)):
+            await app.answer()
+        for (_protocol, transport), size in zip(opened, held, strict=True):
+            for _ in range(bool(before) + (not size)):
+                await transport.was_written.acquire()
+            assert (b" 503 " in b"".join(transport.written), transport.end) == ((False, "") if size else (True, "closed"))
+        for protocol, _transport in opened:
+            protocol.connection_lost(None)
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+        assert port.bodies.size == limit.in_flight == 0
 
     asyncio.run(scenario())
 

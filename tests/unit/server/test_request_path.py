@@ -79,7 +79,9 @@ def calls():
 APP: Final = f"""{PREPARED}{COUNTED}
 import asyncio, json
 from webhook.server.app import create_app
+from tests.support.buffered import counted
 from webhook.server.body_limit import BodyLimit, BodyLimits
+from webhook.server.buffered_bodies import BufferedBodies
 from webhook.server.part_turns import PartTurns
 from webhook.server.review_turns import ReviewTurns
 from webhook.server.json_log import log_to_stdout
@@ -106,11 +108,12 @@ async def post(body, cluster, path, headers):
             statuses.append(message["status"])
         answered += b'"patch"' in message.get("body", b"")
     app = ReviewTurns(create_app(policy, lambda: cluster, observation, "allow"), lambda: 1)
-    app = PartTurns(BodyLimit(app, BodyLimits(65536, 65536, 5.0, 5.0), observation.refused))
+    app = PartTurns(BodyLimit(app, BodyLimits(65536, 5.0, 5.0), observation.refused))
     scope = dict(type="http", http_version="1.1", method="POST", path=path, query_string=b"timeout=10s", headers=list(headers))
+    scope, counted_receive = counted(BufferedBodies(2 * 65536), scope, receive)
     watching = True
     try:
-        await app(scope, receive, send)
+        await app(scope, counted_receive, send)
     finally:
         watching = False
 

@@ -7,8 +7,10 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from tests.support.buffered import counted
 from webhook.server import review_turns
 from webhook.server.body_limit import BodyLimit, BodyLimits
+from webhook.server.buffered_bodies import BufferedBodies
 from webhook.server.review_turns import ReviewTurns
 from webhook.server.turns import LARGE_BYTES
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
 ONE_MIB: Final = 1024 * 1024
-LIMITS: Final = BodyLimits(max_bytes=4 * ONE_MIB, max_buffered_bytes=32 * ONE_MIB, read_seconds=5.0, review_seconds=10.0)
+LIMITS: Final = BodyLimits(max_bytes=4 * ONE_MIB, read_seconds=5.0, review_seconds=10.0)
 SLOW: Final = b"," * (LARGE_BYTES + 1)
 REVIEW_SECONDS: Final = 0.05
 """The pause after it is some 2.5 s: longer than a busy machine takes for what shall happen in it."""
@@ -37,7 +39,7 @@ def _limit() -> BodyLimit:
     return BodyLimit(ReviewTurns(_reviewing, lambda: 2), LIMITS, lambda _status, _problem: None)
 
 
-async def _status_of(limit: BodyLimit, peer: str, body: bytes) -> int:
+async def _status_of(limit: BodyLimit, bodies: BufferedBodies, peer: str, body: bytes) -> int:
     """The status of the response."""
     statuses: list[int] = []
 
@@ -48,7 +50,8 @@ async def _status_of(limit: BodyLimit, peer: str, body: bytes) -> int:
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 
-    await limit({"type": "http", "headers": [], "client": (peer, 1)}, receive, send)
+    scope, receive_counted = counted(bodies, {"type": "http", "headers": [], "client": (peer, 1)}, receive, peer)
+    await limit(scope, receive_counted, send)
     return statuses[0]
 
 
@@ -56,34 +59,34 @@ def test_a_slow_review_that_is_refused_does_not_end_the_pause_after_another_one(
     monkeypatch.setattr(review_turns, "WAIT_SECONDS", 2 * REVIEW_SECONDS)
 
     async def scenario() -> None:
-        limit = _limit()
-        statuses = await asyncio.gather(*(_status_of(limit, "10.0.0.1", SLOW) for _ in range(20)))
+        limit, bodies = _limit(), BufferedBodies(32 * ONE_MIB)
+        statuses = await asyncio.gather(*(_status_of(limit, bodies, "10.0.0.1", SLOW) for _ in range(20)))
         assert Counter(statuses) == {200: 1, 503: 19}, "the pause after the first is 49 times as long as its review"
-        assert await _status_of(limit, "10.0.0.2", SLOW) == 503, "also for whoever comes next"
-        assert limit.buffered == limit.in_flight == 0
+        assert await _status_of(limit, bodies, "10.0.0.2", SLOW) == 503, "also for whoever comes next"
+        assert bodies.size == limit.in_flight == 0
 
     asyncio.run(scenario())
 
 
 def test_small_bodies_that_wait_for_their_share_are_refused_where_all_are_too_large_and_no_smaller_one_is() -> None:
     async def scenario() -> None:
-        limit = _limit()
-        hostile = [_status_of(limit, "10.0.0.1", b" " * LARGE_BYTES) for _ in range(600)]
-        *statuses, honest = await asyncio.gather(*hostile, _status_of(limit, "10.0.0.2", b" " * 20_000))
+        limit, bodies = _limit(), BufferedBodies(32 * ONE_MIB)
+        hostile = [_status_of(limit, bodies, "10.0.0.1", b" " * LARGE_BYTES) for _ in range(600)]
+        *statuses, honest = await asyncio.gather(*hostile, _status_of(limit, bodies, "10.0.0.2", b" " * 20_000))
         assert honest == 200
         assert set(statuses) == {200, 503}
-        assert limit.buffered == limit.in_flight == 0
+        assert bodies.size == limit.in_flight == 0
 
     asyncio.run(scenario())
 
 
 def test_a_small_body_does_not_wait_for_the_turns_of_large_ones() -> None:
     async def scenario() -> None:
-        limit = _limit()
-        assert await _status_of(limit, "10.0.0.1", SLOW) == 200
-        slow = asyncio.create_task(_status_of(limit, "10.0.0.1", SLOW))
+        limit, bodies = _limit(), BufferedBodies(32 * ONE_MIB)
+        assert await _status_of(limit, bodies, "10.0.0.1", SLOW) == 200
+        slow = asyncio.create_task(_status_of(limit, bodies, "10.0.0.1", SLOW))
         await asyncio.sleep(0)
-        assert await _status_of(limit, "10.0.0.1", b" ") == 200
+        assert await _status_of(limit, bodies, "10.0.0.1", b" ") == 200
         assert not slow.done()
         slow.cancel()
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.server.connections import OpenConnection
-from webhook.server.tls_records import MAX_RECORDS, RECORDS_A_READ, STEP_BYTES, TlsRecords
+from webhook.server.connections import ConnectionLimits, Connections, OpenConnection
+from webhook.server.tls_records import MAX_RECORDS, READ_BYTES, RECORDS_A_READ, STEP_BYTES, TlsRecords
 from webhook.server.turns import Turns
 
 if TYPE_CHECKING:
@@ -56,10 +56,13 @@ class FakeTls(asyncio.BufferedProtocol):
 class Connection:
     """A connection, and what became of what it sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 1000_000) -> None:
         self.tls = FakeTls()
-        self.connection = OpenConnection("10.0.0.1", lambda: None)
-        self.records = TlsRecords(self.tls, cast("SharedReadBuffer", self.tls), Turns(0.0), self.connection)
+        self.connections = Connections(ConnectionLimits(8, 8, 8, room), lambda: None)
+        connection = self.connections.add("10.0.0.1")
+        assert connection
+        self.connection = connection
+        self.records = TlsRecords(self.tls, cast("SharedReadBuffer", self.tls), Turns(0.0), self.connections, connection)
         self.records.connection_made(cast("asyncio.BaseTransport", self.tls))
 
     def send(self, data: bytes, *, decrypted: int = 0) -> None:
@@ -97,7 +100,7 @@ def test_one_byte_of_data_does_not_pay_for_many_records() -> None:
 def test_a_large_body_in_records_of_a_thousand_bytes_goes_through() -> None:
     connection = Connection()
     for _ in range(50):
-        connection.send(record(1200) * 50, decrypted=50 * 1180)
+        connection.send(record(1200) * 20, decrypted=20 * 1180)
     assert not connection.tls.aborted
 
 
@@ -140,7 +143,22 @@ def test_of_a_handshake_only_a_step_is_read_at_once() -> None:
     connection.tls.is_open = False
     assert len(connection.records.get_buffer(-1)) == STEP_BYTES
     connection.tls.is_open = True
-    assert len(connection.records.get_buffer(-1)) == len(connection.tls.buffer)
+    assert len(connection.records.get_buffer(-1)) == READ_BYTES
+
+
+def test_where_the_buffers_of_all_connections_have_no_room_one_is_read_in_parts_that_are_no_larger_than_before() -> None:
+    connection = Connection(room=4 * READ_BYTES)
+    connection.send(record(READ_BYTES - 5))
+    assert connection.connections.room == 2 * READ_BYTES, "it is in the buffers of uvloop and of OpenSSL"
+    other = connection.connections.add("10.0.0.2")
+    assert other
+    records = TlsRecords(connection.tls, cast("SharedReadBuffer", connection.tls), Turns(0.0), connection.connections, other)
+    assert len(records.get_buffer(-1)) == STEP_BYTES
+    other.largest_read = STEP_BYTES + 1
+    assert len(records.get_buffer(-1)) == STEP_BYTES + 1
+    assert len(connection.records.get_buffer(-1)) == READ_BYTES
+    connection.connections.remove(connection.connection)
+    assert len(records.get_buffer(-1)) == READ_BYTES
 
 
 class NotedTurns(Turns):
@@ -158,7 +176,8 @@ def test_how_long_a_step_of_a_handshake_took_decides_on_the_pause_after_it() -> 
     async def scenario() -> None:
         turns, tls = NotedTurns(), FakeTls()
         tls.is_open = False
-        records = TlsRecords(tls, cast("SharedReadBuffer", tls), turns, OpenConnection("10.0.0.1", lambda: None))
+        connections = Connections(ConnectionLimits(8, 8, 8, 0), lambda: None)
+        records = TlsRecords(tls, cast("SharedReadBuffer", tls), turns, connections, OpenConnection("10.0.0.1", lambda: None))
         records.connection_made(cast("asyncio.BaseTransport", tls))
         records.get_buffer(-1)
         records.buffer_updated(0)
