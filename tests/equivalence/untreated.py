@@ -37,7 +37,7 @@ TREATMENTS: Final = frozenset({"wrapped", "native"})
 ENDS_BY_ITSELF: Final = "ends-by-itself"
 
 
-class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TreatmentRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why pods that were treated are not any more.
 
     Args:
@@ -85,7 +85,7 @@ def main(commit: str) -> int:
         decided_at(commit, pods, before, POLICY)
         decide_today.main(pods, today, {POLICY: decide_today.POLICIES[POLICY]})
         then, now = (dict(_decisions(path.read_text("utf-8").splitlines(), found)) for path in (before, today))
-    rules = msgspec.yaml.decode(FILE.read_bytes(), type=list[Rule])
+    rules = msgspec.yaml.decode(FILE.read_bytes(), type=list[TreatmentRule])
     for cluster in CLUSTERS:
         _print(cluster, then, now, rules)
     problems = list(_problems(then, now, rules))
@@ -107,7 +107,7 @@ def _has_others(pod: JSONObject, patch: list[dict[str, Any]]) -> bool:
     return len(jsonpatch.apply_patch(pod, patch)["spec"]["containers"]) > 1
 
 
-def _print(cluster: str, then: Decisions, now: Decisions, rules: list[Rule]) -> None:
+def _print(cluster: str, then: Decisions, now: Decisions, rules: list[TreatmentRule]) -> None:
     names = [name for at, name in now if at == cluster]
     left = [[name for name in names if decisions[cluster, name].is_untreated] for decisions in (then, now)]
     print(f"\nCluster {cluster}: of {len(names)} pods, untreated then {len(left[0])}, untreated today {len(left[1])}")
@@ -132,11 +132,11 @@ def _kind(then: Decision, now: Decision) -> str:
     return LOST if now.is_untreated else "untreated then, treated today"
 
 
-def _why(rules: list[Rule], name: str, cluster: str, words: str) -> str:
+def _why(rules: list[TreatmentRule], name: str, cluster: str, words: str) -> str:
     return "".join(f": {rule.why}" for rule in rules if rule.is_about(name, cluster, words))
 
 
-def _problems(then: Decisions, now: Decisions, rules: list[Rule]) -> Iterator[str]:
+def _problems(then: Decisions, now: Decisions, rules: list[TreatmentRule]) -> Iterator[str]:
     lost = [(name, cluster, today.words) for (cluster, name), today in now.items() if _kind(then[cluster, name], today) == LOST]
     for one in lost:
         if not any(rule.is_about(*one) for rule in rules):

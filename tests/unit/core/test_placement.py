@@ -275,7 +275,7 @@ def test_another_image_does_not(image: str, policy: Policy) -> None:
     assert status_of(after_conversion(pod, policy, Cluster()))["treatment"] == "wrapped"
 
 
-@pytest.mark.parametrize(("characters", "reason"), [(1024, "windows"), (1025, "sidecars-quit")])
+@pytest.mark.parametrize(("characters", "reason"), [(512, "windows"), (513, "sidecars-quit")])
 def test_no_image_of_a_registry_is_longer(characters: int, reason: str, policy: Policy) -> None:
     pod = istio_pod()
     container(pod, "base").update(image="mcr.microsoft.com/windows/server:".ljust(characters, "1"), command=["/bin/sh"])
