@@ -69,12 +69,17 @@ def make_authority(now: datetime, name: str = NAME, life: timedelta = CA_LIFE) -
     """
     key = ec.generate_private_key(ec.SECP256R1())
     serial = x509.random_serial_number()
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{_TITLE.format(name)}{serial:x}"[:64])])
-    builder = _builder(subject, subject, key, serial).not_valid_before(now - BACKDATED).not_valid_after(now + life)
+    title = f"{_TITLE.format(name)}{serial:x}"[:64]
+    return Issued(_authority_certificate(key, title, serial, now - BACKDATED, now + life), key)
+
+
+def _authority_certificate(key: ec.EllipticCurvePrivateKey, title: str, serial: int, since: datetime, until: datetime) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
+    builder = _builder(subject, subject, key, serial).not_valid_before(since).not_valid_after(until)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    return Issued(builder.sign(key, hashes.SHA256()), key)
+    return builder.sign(key, hashes.SHA256())
 
 
 def sign_leaf(authority: Issued, names: Sequence[str], now: datetime, life: timedelta = LEAF_LIFE) -> Issued:
@@ -97,15 +102,27 @@ def can_sign(authority: Issued) -> bool:
     """Whether a verifier that trusts the certificate accepts a leaf that is signed with the key.
 
     Anybody may have written both. The key may belong to another certificate, and the certificate may be no authority, be limited to other
-    names, or have a key that no API server accepts. So a leaf is signed and verified.
+    names, or have a key that no API server accepts. So a leaf is signed and verified, and the certificate must have the form of one that
+    `make_authority` makes: API servers do not verify as this library does, and not the name of the leaf that is signed here.
     """
     try:
+        if not _has_own_form(authority):
+            return False
         made = authority.certificate.not_valid_before_utc + BACKDATED
         verifier = PolicyBuilder().store(Store([authority.certificate])).time(made).build_server_verifier(x509.DNSName(_PROBE))
         verifier.verify(sign_leaf(authority, (_PROBE,), made).certificate, [])
     except Exception:  # noqa: BLE001  VerificationError, ValueError, OverflowError and UnsupportedAlgorithm were seen
         return False
     return True
+
+
+def _has_own_form(authority: Issued) -> bool:
+    """Whether the certificate, made again with the key, is the same but for its signature."""
+    certificate = authority.certificate
+    (title,) = certificate.subject
+    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    again = _authority_certificate(authority.key, str(title.value), certificate.serial_number, since, until)
+    return isinstance(authority.key.curve, ec.SECP256R1) and again.tbs_certificate_bytes == certificate.tbs_certificate_bytes
 
 
 def renewal_time(certificate: x509.Certificate) -> datetime:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from certs.authority import is_own_authority, is_valid_at, renewal_time
+from certs.authority import BACKDATED, is_own_authority, is_valid_at, renewal_time
 from certs.keyring import MAX_AUTHORITIES, Authority
 
 if TYPE_CHECKING:
@@ -132,7 +132,11 @@ def updated_keyring(state: AuthorityState) -> Keyring:
 
 
 def _needs_new(keyring: Keyring, now: datetime) -> bool:
-    return not keyring.with_key or renewal_time(keyring.with_key[-1].certificate) <= now
+    """Whether the youngest authority is due, or lives longer than the webhook makes one: somebody else made it, and may have its key."""
+    if not keyring.with_key:
+        return True
+    youngest = keyring.with_key[-1].certificate
+    return renewal_time(youngest) <= now or youngest.not_valid_after_utc - now > keyring.lifetimes.authority + BACKDATED
 
 
 def _timed(authority: Authority, state: AuthorityState) -> Authority:

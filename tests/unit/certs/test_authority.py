@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
@@ -94,6 +95,23 @@ def test_an_authority_can_sign() -> None:
 )
 def test_what_no_verifier_accepts_leaves_of_cannot_sign(pair: Issued) -> None:
     assert not can_sign(pair)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [x509.NameConstraints([x509.DNSName("probe.svc")], None), x509.NameConstraints(None, [x509.DNSName(NAMES[0])])],
+    ids=["to the name with which this is tried", "to all but the service's"],
+)
+def test_an_authority_that_is_limited_to_some_names_cannot_sign(limits: x509.NameConstraints) -> None:
+    own, key = AUTHORITY.certificate, AUTHORITY.key
+    builder = x509.CertificateBuilder(
+        own.issuer, own.subject, key.public_key(), own.serial_number, own.not_valid_before_utc, own.not_valid_after_utc
+    )
+    for extension in own.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+
+    assert can_sign(Issued(builder.sign(key, hashes.SHA256()), key))
+    assert not can_sign(Issued(builder.add_extension(limits, critical=True).sign(key, hashes.SHA256()), key))
 
 
 def test_the_leaf_is_for_servers_alone_with_an_elliptic_key() -> None:

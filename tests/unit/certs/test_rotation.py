@@ -21,6 +21,7 @@ ONE: Final = make_authority(NOW)
 DUE: Final = renewal_time(ONE.certificate)
 TWO: Final = make_authority(DUE)
 STRANGER: Final = make_authority(NOW, "stranger")
+LONG_LIVED: Final = make_authority(NOW, life=10 * DEFAULT_LIFETIMES.authority)
 SECOND: Final = timedelta(seconds=1)
 
 
@@ -52,6 +53,11 @@ ROTATION: Final = [
         state(DUE, (authority(ONE, LONG_TRUSTED),), (ONE,)),
         AddAuthority(Keyring((authority(ONE, LONG_TRUSTED),))),
         id="the first is due for renewal",
+    ),
+    pytest.param(
+        state(NOW, (authority(LONG_LIVED, LONG_TRUSTED),), (LONG_LIVED,)),
+        AddAuthority(Keyring((authority(LONG_LIVED, LONG_TRUSTED),))),
+        id="the first lives longer than the webhook makes one",
     ),
     pytest.param(
         state(DUE, (authority(ONE, LONG_TRUSTED), authority(TWO)), (ONE,)),
