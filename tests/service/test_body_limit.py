@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
-LIMITS = BodyLimits(max_bytes=10, read_seconds=0.05, review_seconds=0.05)
+LIMITS = BodyLimits(max_bytes=10, read_seconds=60, review_seconds=60)
+SOON_OVER = BodyLimits(max_bytes=10, read_seconds=0.05, review_seconds=0.05)
 MAX_BUFFERED_BYTES = 150
 GONE: Message = {"type": "http.disconnect"}
 
@@ -60,9 +61,10 @@ class Exchange:
     application: Application = field(default_factory=Application)
     refused: list[tuple[int, str]] = field(default_factory=list)
     sent: list[Message] = field(default_factory=list)
+    limits: BodyLimits = LIMITS
 
     def __post_init__(self) -> None:
-        self.limit = BodyLimit(self.application, LIMITS, lambda status, problem: self.refused.append((status, problem)))
+        self.limit = BodyLimit(self.application, self.limits, lambda status, problem: self.refused.append((status, problem)))
         self.application.limit = self.limit
 
     def run(self, messages: Sequence[Message], headers: Sequence[tuple[bytes, bytes]] = (), kind: str = "http") -> None:
@@ -135,7 +137,7 @@ def test_a_length_is_believed_only_where_it_is_a_number_that_is_too_large(length
 
 
 def test_a_body_that_stops_coming_is_408() -> None:
-    exchange = Exchange()
+    exchange = Exchange(limits=SOON_OVER)
     exchange.run([_part(b"a")])
     assert exchange.refused == [(408, "the body did not arrive within 0.05 s")]
     assert (b"connection", b"close") in exchange.sent[0]["headers"]
@@ -143,7 +145,7 @@ def test_a_body_that_stops_coming_is_408() -> None:
 
 
 def test_an_answer_that_nobody_takes_is_given_up_and_lets_the_body_go() -> None:
-    exchange = Exchange()
+    exchange = Exchange(limits=SOON_OVER)
     exchange.run([_part(b"a", last=True)])
     assert (exchange.application.bodies, exchange.sent, exchange.is_empty) == ([b"a"], [], True)
 

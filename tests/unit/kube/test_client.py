@@ -104,7 +104,7 @@ def test_requests_one_after_the_other_use_one_connection() -> None:
 def test_a_stream_that_goes_silent_is_given_up() -> None:
     with scripted_api_server() as server:
         server.events = [b"one\ntwo\nthr"]
-        lines = KubernetesClient(Configuration(host=server.url)).lines(NODES_PATH, 1.0, watch="true", resourceVersion="1")
+        lines = KubernetesClient(Configuration(host=server.url)).lines(NODES_PATH, 5.0, watch="true", resourceVersion="1")
 
         assert [next(lines), next(lines), next(lines)] == [b"", b"one", b"two"]
         with pytest.raises(UnreachableError, match="timed out"):
