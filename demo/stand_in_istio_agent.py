@@ -68,7 +68,7 @@ class Behaviour(StrEnum):
     """Never gets ready, as without a control plane; a quit works."""
 
     DIES_BEFORE_READY = "dies-before-ready"
-    """Exits 0 when it would get ready, as the agent does when Envoy crashes."""
+    """Never gets ready, and exits 0 at the second request for its readiness, as the agent does when Envoy crashes."""
 
     DIES_ON_SIGNAL = "dies-on-signal"
     """Gets ready and exits 0 on SIGUSR1, without a quit: a proxy that stops during the task."""
@@ -82,7 +82,6 @@ class ReadyTime(Enum):
 
     READY = auto()
     STILL_WAITING = auto()
-    EXIT = auto()
 
 
 class Opening(Enum):
@@ -110,6 +109,8 @@ class Conduct:
     status_opens: Opening = Opening.AT_START
     quit_answer: QuitAnswer = QuitAnswer.OK_AND_EXIT
     exit_signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT)
+    unready_answers: int | None = None
+    """It exits at the first request for its readiness after so many that it has answered with 503."""
 
 
 CONDUCTS: dict[Behaviour, Conduct] = {
@@ -119,7 +120,7 @@ CONDUCTS: dict[Behaviour, Conduct] = {
     Behaviour.QUIT_HANGS: Conduct(quit_answer=QuitAnswer.SILENCE),
     Behaviour.QUIT_FAILS: Conduct(quit_answer=QuitAnswer.FAILURE),
     Behaviour.NEVER_READY: Conduct(at_ready_time=ReadyTime.STILL_WAITING),
-    Behaviour.DIES_BEFORE_READY: Conduct(at_ready_time=ReadyTime.EXIT),
+    Behaviour.DIES_BEFORE_READY: Conduct(at_ready_time=ReadyTime.STILL_WAITING, unready_answers=1),
     Behaviour.DIES_ON_SIGNAL: Conduct(exit_signals=(signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)),
     Behaviour.LATE_LISTENER: Conduct(status_opens=Opening.WHEN_READY),
 }
@@ -231,6 +232,7 @@ class Agent:
         self._status_socket = status_socket
         self._ready_socket = ready_socket
         self._ready = False
+        self._unready_answers = 0
         self._ended = asyncio.Event()
 
     async def live(self, ready_after_seconds: float) -> None:
@@ -249,8 +251,6 @@ class Agent:
         match self._conduct.at_ready_time:
             case ReadyTime.READY:
                 await self._get_ready()
-            case ReadyTime.EXIT:
-                self._ended.set()
             case ReadyTime.STILL_WAITING:
                 report("still-waiting")
 
@@ -263,9 +263,11 @@ class Agent:
 
     async def _status(self, request: Request, connection: ClientConnection) -> None:
         match request.path:
+            case "/healthz/ready" if self._unready_answers == self._conduct.unready_answers:
+                self._ended.set()
             case "/healthz/ready":
-                ready = HTTPStatus.OK if self._ready else HTTPStatus.SERVICE_UNAVAILABLE
-                await connection.reply(ready)
+                self._unready_answers += not self._ready
+                await connection.reply(HTTPStatus.OK if self._ready else HTTPStatus.SERVICE_UNAVAILABLE)
             case "/quitquitquit":
                 await self._quit(request, connection)
             case _:

@@ -25,7 +25,6 @@ ROOT = Path(__file__).parents[2]
 NOT_IN_THIS_TEST = 3600.0
 # A bound on what takes milliseconds, on a busy machine; only a failing test reaches it.
 PATIENCE_SECONDS = 60.0
-SHORT_SECONDS = 0.05
 
 Answer = tuple[int, str]
 
@@ -289,10 +288,15 @@ def test_one_that_never_gets_ready_says_so_and_takes_a_quit() -> None:
         assert agent.wait_exit(PATIENCE_SECONDS) == 0
 
 
-def test_one_that_dies_before_ready_exits_0_unready() -> None:
-    with StandInIstioAgent(Behaviour.DIES_BEFORE_READY, ready_after_seconds=SHORT_SECONDS) as agent:
+def test_one_that_dies_before_ready_answers_that_it_is_not_and_exits_0_at_the_next_request() -> None:
+    with StandInIstioAgent(Behaviour.DIES_BEFORE_READY) as agent:
+        assert ready(agent.status_port) == (503, "")
+        assert runs(agent)
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+            ready(agent.status_port)
         assert agent.wait_exit(PATIENCE_SECONDS) == 0
-    assert agent.events == []
+        assert_refused(agent.ready_port)
+    assert "ready" not in [event.name for event in agent.events]
 
 
 def test_one_that_dies_on_a_signal_exits_0_without_a_quit() -> None:
@@ -362,12 +366,15 @@ def test_there_is_no_process_before_the_block() -> None:
 
 
 def test_the_module_runs_as_a_script_and_prints_its_ports_in_one_line() -> None:
-    argv = [sys.executable, "-m", "demo.stand_in_istio_agent", "--behaviour", "dies-before-ready"]
+    argv = [sys.executable, "-m", "demo.stand_in_istio_agent", "--behaviour", "never-ready"]
     argv += ["--status-port", "0", "--ready-port", "0"]
-    ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as script:
+        assert script.stdout is not None
+        line = script.stdout.readline()
+        ports = json.loads(line)
+        assert quit_agent(ports["status_port"]) == (200, "OK")
+        assert (script.stdout.read(), script.wait(PATIENCE_SECONDS)) == ("", 0)
 
-    ports = json.loads(ended.stdout)
-    assert ended.stdout.count("\n") == 1
     assert ports.keys() == {"status_port", "ready_port"}
     assert 0 not in ports.values()
 

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import signal
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from demo.stand_in_istio_agent import Behaviour, StandInIstioAgent
-from testbed.wait import until
 from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS, FakeSidecar, Reaction
 from tests.wrapper.fake_uptime import MOUNTS, FakeUptime
 from tests.wrapper.main_container import container, end_of, exits_with, python
@@ -107,11 +105,8 @@ def test_a_proxy_that_stops_before_it_is_ready_is_noticed_long_before_the_timeou
     """The stand-in exits as the agent does when Envoy crashes; with restartPolicy Never nothing starts it again."""
 
     def check(shell: ShellImage) -> None:
-        with StandInIstioAgent(Behaviour.DIES_ON_SIGNAL, ready_after_seconds=LONG_SECONDS) as agent:
-            with container(shell, istio(agent), wait_seconds=LONG_SECONDS).started(exits_with(0)) as process:
-                until(lambda: len(agent.requests) > 1, "the wrapper has an answer of the agent", TIMEOUT_SECONDS)
-                agent.process.send_signal(signal.SIGUSR1)
-                ended = end_of(process)
+        with StandInIstioAgent(Behaviour.DIES_BEFORE_READY) as agent:
+            ended = container(shell, istio(agent), wait_seconds=LONG_SECONDS).run(exits_with(0))
             assert ended.code == 69
             assert ended.lines == [stopped("istio-proxy")]
 

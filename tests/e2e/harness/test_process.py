@@ -10,6 +10,7 @@ import pytest
 
 from testbed.machine import ProcessInside
 from testbed.process import Process
+from testbed.wait import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,9 @@ def test_a_component_in_a_machine_may_end_while_its_process_id_is_read(tmp_path:
     ("script", "message"), [("echo why >&2; exit 4", "crasher ended with 4\n"), ("echo why; sleep 600", "crasher is ready\n")]
 )
 def test_a_start_that_fails_says_why(tmp_path: Path, script: str, message: str) -> None:
-    process = Process("crasher", ["sh", "-c", script], tmp_path / "crasher.log")
+    log = tmp_path / "crasher.log"
+    process = Process("crasher", ["sh", "-c", script], log)
+    until(lambda: "why" in log.read_text("utf-8"), "it has said why", 60)
     with pytest.raises(RuntimeError) as failed:
         process.ready(lambda: False, "is ready", 1)
     process.end(signal.SIGKILL)

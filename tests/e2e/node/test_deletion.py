@@ -17,19 +17,19 @@ SHORT_SECONDS = 3
 
 
 class DeletionCase(NamedTuple):
-    """A task that runs until its pod is deleted with this grace period, and its exit code: in a wrapped pod, and in an unpatched one."""
+    """A task that runs until its pod is deleted, and its exit code: in a wrapped pod, and in an unpatched one."""
 
     script: str
-    grace_seconds: int
     code: int
     code_alone: int
 
 
+KILLED = 137
 CASES = {
-    "handles": DeletionCase("trap 'echo ended by TERM; exit 7' TERM; echo up; sleep 600 & wait", LONG_SECONDS, 7, 7),
-    "ignores": DeletionCase("trap '' TERM; echo up; sleep 600", SHORT_SECONDS, 137, 137),
+    "handles": DeletionCase("trap 'echo ended by TERM; exit 7' TERM; echo up; sleep 600 & wait", 7, 7),
+    "ignores": DeletionCase("trap '' TERM; echo up; sleep 600", KILLED, KILLED),
     # Unpatched, it is PID 1, which only the signals that it handles end.
-    "does-not-care": DeletionCase("echo up; exec sleep 600", SHORT_SECONDS, 143, 137),
+    "does-not-care": DeletionCase("echo up; exec sleep 600", 143, KILLED),
 }
 WAITING = "waits-for-its-sidecar"
 
@@ -44,9 +44,10 @@ def _deleted(namespace: PodNamespace, bystander: PodNamespace, task_image: str, 
     never = stand_in_proxy(agent_image, Behaviour.NEVER_READY)
     namespace.create(operator_pod(namespace.name, WAITING, shell(task_image, "echo up"), never))
     for name, case in CASES.items():
-        for place in (namespace, bystander):
+        for place, code in ((namespace, case.code), (bystander, case.code_alone)):
             place.wait_for_log(name, "up")
-            place.delete(name, case.grace_seconds)
+            # Only a task that the kubelet has to kill takes all of its grace period.
+            place.delete(name, SHORT_SECONDS if code == KILLED else LONG_SECONDS)
     namespace.wait_for_log(WAITING, "/healthz/ready", "istio-proxy")
     namespace.delete(WAITING, LONG_SECONDS)
 

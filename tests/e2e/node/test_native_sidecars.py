@@ -40,8 +40,6 @@ ON_TERM: Final = "trap 'exit {code}' TERM; while :; do sleep 0.1; done"
 DEAF: Final = "trap '' TERM; while :; do sleep 0.1; done"
 """A script that only SIGKILL ends."""
 
-GRACE: JSONObject = {"terminationGracePeriodSeconds": 1}
-
 
 class NativeCase(NamedTuple):
     """How a sidecar and its task end."""
@@ -53,6 +51,11 @@ class NativeCase(NamedTuple):
     def script(self) -> str:
         """The sidecar's."""
         return DEAF if self.sidecar == KILLED else ON_TERM.format(code=self.sidecar)
+
+    @property
+    def grace(self) -> JSONObject:
+        """Of its pod: only a sidecar that has to be killed takes all of it."""
+        return {"terminationGracePeriodSeconds": 1 if self.sidecar == KILLED else 60}
 
 
 CASES: Final = {f"sidecar-{sidecar}-task-{task}": NativeCase(sidecar, task) for sidecar in (0, 1, 143, KILLED) for task in (0, 3)}
@@ -79,7 +82,7 @@ def _ends(able: PodNamespace, bystander: PodNamespace, task_image: str) -> None:
     """Every case as a pod, all at once; and an unpatched one with a regular sidecar."""
     for name, case in CASES.items():
         agent = {"name": "agent", **shell(task_image, case.script)}
-        able.create(operator_pod(able.name, name, shell(task_image, f"exit {case.task}"), agent, **GRACE))
+        able.create(operator_pod(able.name, name, shell(task_image, f"exit {case.task}"), agent, **case.grace))
     agent = {"name": "agent", **shell(task_image, "exit 143")}
     bystander.create(operator_pod(bystander.name, "regular", shell(task_image, "exit 0"), agent))
 

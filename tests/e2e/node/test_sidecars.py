@@ -21,8 +21,6 @@ BRIEFLY = {WAIT_SECONDS_ANNOTATION: "5"}
 """Long enough for the proxy's container to start on a busy machine: before that, it cannot take a quit request."""
 
 RUN = {WHEN_NOT_READY_ANNOTATION: "run"}
-ALIVE_SECONDS = 3.0
-"""The lifetime of a proxy that dies before it is ready: long enough for the wrapper, which polls every 50 ms, to find it up."""
 
 
 class SidecarCase(NamedTuple):
@@ -56,14 +54,12 @@ ENDING = {
         69,
         "stopped before it was ready (it refuses connections): the task was not started. Read the log of container istio-proxy",
         ran=False,
-        ready_after_seconds=ALIVE_SECONDS,
     ),
     "dies-before-run": SidecarCase(
         Behaviour.DIES_BEFORE_READY,
         RUN,
         3,
         "stopped before it was ready (it refuses connections): the task runs anyway. Read the log of container istio-proxy",
-        ready_after_seconds=ALIVE_SECONDS,
     ),
 }
 NOT_ACCEPTED = "did not accept POST http://localhost:15020/quitquitquit ({}), so the pod may stay Running until it is deleted"
