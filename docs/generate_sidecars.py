@@ -60,7 +60,8 @@ For operators and contributors: which sidecars the webhook knows, how each is id
 and ended, and how to add one.
 Every fact has its source, in the section of the sidecar.
 
-- **Identified by**: the container's name matches, one of the markers holds and no exception does.
+- **Identified by**: the container has one of the names, if there are any, and one of the markers
+  (an annotation, a label, its image, …), and no exception holds.
   A name alone identifies nothing.
 - **Ready**: the task starts when this request is answered with 2xx.
   Nothing: the task does not wait for this sidecar.
@@ -80,9 +81,10 @@ What becomes of each sidecar, with native sidecars and without, is a pair of pod
 What the webhook does not do:
 
 - It never moves, wraps or ends a container that no row identifies and nobody has described.
-  Such a container is `unknown` in the status, and the pod stays Running until it ends.
+  Such a container is `unknown` in the status, and the pod stays Running until the container ends.
   The remedy has a line that [describes it](#a-sidecar-of-your-own).
-- It leaves a placeholder alone, until its injector has filled it.
+- It leaves a placeholder alone until its injector has filled it: a container by which a user
+  customises what the injector will add.
 - It leaves a sidecar alone that can be neither native nor sent a quit request:
   it is `keeps-running` in the status, and a warning names it.
 - It sends no request to a sidecar that ends by itself, and none to `airflow-xcom-sidecar`,
@@ -219,7 +221,7 @@ def section(sidecar: Sidecar) -> str:
     """Everything that is known of one sidecar."""
     lines = [
         *(identified(sidecar.match) if sidecar.match else ()),
-        *(line("Injected, and no placeholder, with", (" and ".join(conditions(entry)) for entry in sidecar.left_by_injector))),
+        *(line("Injected, and not a placeholder, with", (" and ".join(conditions(entry)) for entry in sidecar.left_by_injector))),
         *(line("Init containers that come with it", map(code, sidecar.init_containers))),
         *(put_first(sidecar.init_first) if sidecar.init_first else ()),
         *(reached("Ready", "GET", sidecar.ready) if sidecar.ready else ()),
@@ -279,7 +281,7 @@ def hinting(hint: InjectorHint, purpose: str) -> Iterable[str]:
     wanted = (f"annotation {code(f'{key}: {value}')}" for key, value in hint.annotations.items())
     installed = ["its injector is installed"] if hint.when_installed else []
     yield from line(f"{purpose}set before injection", wanted)
-    yield from line(f"{purpose}the user's own word stays", [words(hint.yes_words, any_case=hint.any_case)] if hint.yes_words else ())
+    yield from line(f"{purpose}values that count as yes", [words(hint.yes_words, any_case=hint.any_case)] if hint.yes_words else ())
     yield from line(f"{purpose}set when", conditions(hint.when) + installed)
     yield from line(f"{purpose}not set when", conditions(hint.unless))
     yield from line(f"{purpose}understood since", filter(None, [hint.since]))
@@ -309,17 +311,19 @@ def converting(rule: Convert) -> Iterable[str]:
         place = "before all others, right behind its own init containers"
     yield f"- Converted: starts {place}."
     yield from line("Converted, followed by", map(code, rule.next_init_containers))
-    yield from line("Converted, without a lifecycle hook that runs", (code(" ".join(words)) for words in rule.drops_lifecycle_hooks))
+    yield from line("Converted, a lifecycle hook is removed if it runs", (code(" ".join(words)) for words in rule.drops_lifecycle_hooks))
     yield from line("Converted, with the preStop hook", [stopping(rule)] if rule.pre_stop else ())
     yield from line("Converted, with the startupProbe", starting(rule))
     yield from line("Converted, with the environment variable", (code(f"{name}={value}") for name, value in rule.env.items()))
     yield from line("Converted, with the pod's annotation", (code(f"{key}: {value}") for key, value in rule.annotations.items()))
-    yield from line("Understood by its injector since", filter(None, [rule.annotations_since]))
-    yield from line("Not understood with", conditions(rule.annotations_unless))
+    yield from line("That annotation is understood by its injector since", filter(None, [rule.annotations_since]))
+    yield from line("That annotation is not understood with", conditions(rule.annotations_unless))
     yield from line(
         "Its name moves to the init containers within", [f"annotation {code(rule.status_annotation)}"] if rule.status_annotation else ()
     )
-    yield from line("Ports that no Service refers to", map(code, rule.ports_without_service))
+    yield from line(
+        "Named ports that do not prevent the conversion, since no Service refers to them", map(code, rule.ports_without_service)
+    )
     yield from line("Not converted with", conditions(rule.unless))
 
 
