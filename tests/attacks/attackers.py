@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 PROCESSES: Final = multiprocessing.get_context("spawn")
 START_SECONDS: Final = 30.0
-LOWER_PRIORITY: Final = 10
-"""Added to the niceness of an attack's process: it shares the cores of the service and its honest client, and a real attacker has its own."""
+LOWEST_PRIORITY: Final = 19
+"""Niceness of an attack's process: it gets what the service and its honest client leave of their cores, and a real attacker has its own."""
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def attacked_by(target: Target, names: Sequence[str]) -> Iterator[None]:
 
 
 def _attack(name: str, target: Target, begun: Event) -> None:
-    os.nice(LOWER_PRIORITY)
+    os.nice(LOWEST_PRIORITY)
     descriptors_for_connections(CONNECTIONS)
     attack = ATTACKS[name](target)
     begun.set()
