@@ -100,7 +100,9 @@ OWN: Final = """\
 For one pod, its author sets the annotation `airflow-sidecar-webhook/sidecars`, a JSON list with an
 element for each container.
 `ready` and `quit` are optional, and `method` is `POST` or `GET`, by default `POST`.
-With `"native": true` it is converted on a cluster with native sidecars:
+With `"native": true` it is converted on a cluster with native sidecars.
+Without, it stays regular: its injector is not annotated to make it native,
+but to enable its quit request, where it has such an annotation:
 
 ```yaml
 metadata:
