@@ -15,6 +15,7 @@ import msgspec
 from webhook.core.cached_property import CachedProperty
 from webhook.core.document import Documents
 from webhook.core.errors import MalformedPodError
+from webhook.core.pre_encoded import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -450,10 +451,10 @@ def encode_pod(pod: Mapping[str, Any]) -> bytes:
 
     """
     try:
-        return msgspec.json.encode(pod)
+        return to_json(pod)
     except _NOT_JSON as problem:
         raise MalformedPodError(_NOT_JSON_MESSAGE) from problem
 
 
-_NOT_JSON: Final = (msgspec.MsgspecError, TypeError, ValueError, RecursionError)
+_NOT_JSON: Final = (msgspec.MsgspecError, TypeError, ValueError, RecursionError, NotImplementedError)
 _NOT_JSON_MESSAGE: Final = "the pod is not JSON, or is nested deeper than any pod"

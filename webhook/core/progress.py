@@ -17,7 +17,7 @@ from webhook.core.earlier_status import EarlierStatus, read_earlier_status
 from webhook.core.errors import MalformedPodError
 from webhook.core.facts import read_facts
 from webhook.core.origin import PodOrigin
-from webhook.core.pod import read_pod
+from webhook.core.pod import encode_pod, read_pod
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -166,7 +166,7 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         MalformedPodError: It is no pod by the Pod API's types.
 
     """
-    data = pod if isinstance(pod, bytes) else msgspec.json.encode(pod)
+    data = pod if isinstance(pod, bytes) else encode_pod(pod)
     facts = read_facts(read_pod(data), catalogue)
     if facts.origin is None or facts.pod.spec.restartPolicy in {None, "Always"}:
         return None
@@ -198,7 +198,7 @@ def may_be_held_up(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> bool
         MalformedPodError: It is no pod by the Pod API's types.
 
     """
-    data = pod if isinstance(pod, bytes) else msgspec.json.encode(pod)
+    data = pod if isinstance(pod, bytes) else encode_pod(pod)
     try:
         phase = _WITH_STATUS.decode(data).status.phase
     except msgspec.ValidationError as problem:

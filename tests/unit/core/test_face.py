@@ -10,6 +10,9 @@ from types import ModuleType
 import pytest
 
 import webhook.core
+from demo.simulated_injectors import inject_istio
+from tests.support.pods import load
+from webhook.core import UNKNOWN_CLUSTER, default_policy, may_be_held_up, read_progress, treat
 
 FRAMEWORKS = ("pydantic", "fastapi", "kubernetes", "prometheus_client", "cryptography")
 
@@ -29,3 +32,20 @@ def test_the_rules_are_used_without(framework: str) -> None:
     """A consumer such as Airflow's own process has none of them, or another version."""
     program = f"import sys; sys.modules[{framework!r}] = None; import webhook.core; webhook.core.default_policy()"
     assert subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).stderr == b""
+
+
+def test_a_pod_that_was_treated_is_taken_as_it_is_in_memory() -> None:
+    """The wrapper in it is a text that is put into JSON once, for all pods."""
+    states = [{"name": "base", "state": {"terminated": {"exitCode": 0}}}, {"name": "istio-proxy", "state": {"running": {}}}]
+    pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_default.json")) | {
+        "status": {"phase": "Running", "containerStatuses": states}
+    }
+    policy = default_policy()
+    outcome = treat(pod, policy, UNKNOWN_CLUSTER)
+    treated = outcome.patched(pod)
+    progress = read_progress(treated, policy.catalogue)
+
+    assert (outcome.result, treat(treated, policy, UNKNOWN_CLUSTER).result) == ("wrapped", "unchanged")
+    assert progress is not None
+    assert [one.name for one in progress.unfinished] == ["istio-proxy"]
+    assert may_be_held_up(treated, policy.catalogue)
