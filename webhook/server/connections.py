@@ -67,10 +67,17 @@ class OpenConnection:
 class Connections:
     """The open connections, from the one that has been idle for the longest time to the newest."""
 
-    def __init__(self, limits: ConnectionLimits, displaced: Callable[[], None]) -> None:
-        """Hold none; ``displaced`` is called for each connection that is closed because of a limit."""
+    def __init__(self, limits: ConnectionLimits, displaced: Callable[[], None], ended: Callable[[], None] = lambda: None) -> None:
+        """Hold none.
+
+        Args:
+            limits: Those of the port.
+            displaced: Is called for each connection that is closed because of a limit.
+            ended: Is called for each connection that has ended, whatever the reason.
+
+        """
         self.limits = limits
-        self._displaced = displaced
+        self._displaced, self._ended = displaced, ended
         self._by_peer: dict[str, dict[OpenConnection, None]] = {}
         self._unread: dict[OpenConnection, None] = {}
         self._buffer_bytes: Counter[str] = Counter()
@@ -103,6 +110,7 @@ class Connections:
         if connection not in of_peer:
             return
         del of_peer[connection]
+        self._ended()
         self._unread.pop(connection, None)
         self._buffer_bytes[connection.peer] -= connection.buffer_bytes
         self.room += connection.buffer_bytes

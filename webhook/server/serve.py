@@ -23,7 +23,7 @@ from webhook.server.descriptors import descriptors_for_connections
 from webhook.server.drain import Drain
 from webhook.server.file_certificate_source import FileCertificateSource
 from webhook.server.health import create_health_app
-from webhook.server.heap import freeze_heap, return_freed_memory
+from webhook.server.heap import HeapTrim, freeze_heap, return_freed_memory
 from webhook.server.json_log import log_to_stdout, log_uncaught
 from webhook.server.listener import Listener
 from webhook.server.metrics import Metrics
@@ -166,6 +166,7 @@ class _Service:
         self.metrics = metrics
         self.log = log
         self.certificate = _certificate_source(settings, self.metrics)
+        self.heap = HeapTrim()
         for_webhook, for_health = self._connection_limits()
         policy = build_policy(settings)
         self_test(policy)
@@ -204,7 +205,7 @@ class _Service:
         )
 
     def _connections(self, limits: ConnectionLimits, port: str) -> Connections:
-        connections = Connections(limits, self.metrics.displaced_connections.labels(port).inc)
+        connections = Connections(limits, self.metrics.displaced_connections.labels(port).inc, self.heap.connection_ended)
         self.metrics.connections.labels(port).set_function(lambda: len(connections))
         return connections
 

@@ -140,6 +140,17 @@ def test_an_ended_connection_leaves_its_room() -> None:
     assert len(port.connections) == 3
 
 
+def test_every_end_of_a_connection_is_reported_once_whatever_its_reason() -> None:
+    ended: list[None] = []
+    connections = Connections(ConnectionLimits(total=4, per_peer=1, unread=2, buffer_bytes=100), lambda: None, lambda: ended.append(None))
+    first, second = connections.add("a"), connections.add("a")
+    assert first
+    assert second
+    for connection in (first, second, second):
+        connections.remove(connection)
+    assert len(ended) == 2
+
+
 def test_of_connections_that_are_not_read_the_oldest_of_the_address_with_the_most_is_closed_where_there_are_too_many() -> None:
     port = CrowdedPort()
     opened = {name: port.open(name) for name in ("b1", "a1", "a2")}
