@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from certs.authority import Issued, make_authority, renewal_time
+from certs.authority import BACKDATED, Issued, make_authority, renewal_time
 from certs.keyring import MAX_AUTHORITIES, Authority, Keyring
 from certs.lifetimes import DEFAULT_LIFETIMES
 from certs.rotation import AddAuthority, AuthorityState, Done, PublishBundle, SaveKeyring, is_in_sync, next_action, updated_keyring
@@ -21,8 +21,9 @@ ONE: Final = make_authority(NOW)
 DUE: Final = renewal_time(ONE.certificate)
 TWO: Final = make_authority(DUE)
 STRANGER: Final = make_authority(NOW, "stranger")
-LONG_LIVED: Final = make_authority(NOW, life=10 * DEFAULT_LIFETIMES.authority)
 SECOND: Final = timedelta(seconds=1)
+LONGEST: Final = make_authority(NOW, life=DEFAULT_LIFETIMES.authority + BACKDATED)
+TOO_LONG: Final = make_authority(NOW, life=DEFAULT_LIFETIMES.authority + BACKDATED + SECOND)
 
 
 def authority(issued: Issued, trusted_since: datetime | None = None) -> Authority:
@@ -55,10 +56,11 @@ ROTATION: Final = [
         id="the first is due for renewal",
     ),
     pytest.param(
-        state(NOW, (authority(LONG_LIVED, LONG_TRUSTED),), (LONG_LIVED,)),
-        AddAuthority(Keyring((authority(LONG_LIVED, LONG_TRUSTED),))),
-        id="the first lives longer than the webhook makes one",
+        state(NOW, (authority(TOO_LONG, LONG_TRUSTED),), (TOO_LONG,)),
+        AddAuthority(Keyring((authority(TOO_LONG, LONG_TRUSTED),))),
+        id="the first lives longer than one that a clock an hour ahead makes",
     ),
+    pytest.param(state(NOW, (authority(LONGEST, LONG_TRUSTED),), (LONGEST,)), Done(), id="the first was made by a clock an hour ahead"),
     pytest.param(
         state(DUE, (authority(ONE, LONG_TRUSTED), authority(TWO)), (ONE,)),
         PublishBundle(certificates(ONE, TWO)),
