@@ -44,6 +44,9 @@ UNREAD: Final = 1
 """Connections that read no response, of which there may be one."""
 
 BODY: Final = b"y" * 20_000
+SMALL_PART: Final = b"x" * 1000
+"""In a TLS record of its own, so that little of one that is incomplete is read."""
+
 RESET: Final = b"\1\0\0\0\0\0\0\0"
 """With linger 0 a close is a reset."""
 
@@ -174,10 +177,11 @@ def test_of_a_body_that_the_application_does_not_receive_one_part_more_is_read(t
         with trusting.wrap_socket(socket.create_connection(("127.0.0.1", port), SECONDS), server_hostname=NAMES[0]) as stream:
             stream.sendall(request_bytes(b"").replace(b"Content-Length: 0", b"Content-Length: 4000000"))
             while sum(reads) <= HIGH_WATER_LIMIT:
-                stream.send(b"x" * 4096)
+                stream.send(SMALL_PART)
             stream.settimeout(0.2)
             with suppress(OSError):
-                stream.sendall(b"x" * 4_000_000)
+                for _ in range(4000):
+                    stream.send(SMALL_PART)
 
     async def scenario() -> None:
         port = _WatchedPort(certificates, _receiving_nothing)
@@ -188,4 +192,5 @@ def test_of_a_body_that_the_application_does_not_receive_one_part_more_is_read(t
 
     uvloop.run(scenario())
     assert max(reads) <= READ_BYTES
-    assert sum(reads) < HIGH_WATER_LIMIT + 2 * READ_BYTES + 4096, "the part that reached the limit, one more, and the handshake"
+    most = HIGH_WATER_LIMIT + 2 * READ_BYTES
+    assert sum(reads) < most * 1.05, "the part that reached the limit, and one more; the rest is TLS's own bytes and a record's beginning"
