@@ -23,6 +23,7 @@ from tests.service.running_service import (
 )
 from tests.support.oracles.admission import verify
 from tests.support.pods import review_of
+from webhook.server.protocol import MAX_PIPELINED
 
 if TYPE_CHECKING:
     from tests.service.running_service import RunningService
@@ -184,7 +185,7 @@ def test_a_half_closed_connection_is_answered_or_closed(attacked: RunningService
 
 
 def test_pipelined_requests_are_answered_in_their_order(attacked: RunningService) -> None:
-    reviews = [injected_review() for _ in range(20)]
+    reviews = [injected_review() for _ in range(MAX_PIPELINED + 1)]
     with attacked.tls() as stream:
         stream.sendall(b"".join(map(request_bytes, reviews)))
         with stream.makefile("rb") as replies:

@@ -1,4 +1,8 @@
-"""uvicorn's HTTP protocol, with limits that it lacks: on the head of a request, its framing and its trailers, and on pipelining."""
+"""uvicorn's HTTP protocol, with limits that it lacks: on the head of a request, its framing and its trailers, and on pipelining.
+
+A head is in memory until its request is answered and the next one begins, in many objects that no other limit counts. So what one may have
+is small enough for all connections at the same time.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +25,17 @@ if TYPE_CHECKING:
     from webhook.server.connections import Connections, OpenConnection
     from webhook.server.deadlines import Deadlines
 
-MAX_HEAD_BYTES: Final = 64 * 1024
-"""The API server sends a few hundred bytes of headers, more with tracing."""
+MAX_HEAD_BYTES: Final = 16 * 1024
+"""The API server sends a few hundred bytes of headers, and with tracing a `baggage` of up to 8,192 (https://www.w3.org/TR/baggage/)."""
 
-MAX_FIELDS: Final = 256
-"""Headers and trailers of one request. The API server sends about ten."""
+MAX_FIELDS: Final = 64
+"""Headers and trailers of one request. The API server sends about ten. Each takes some 100 bytes more than it has."""
 
-MAX_PIPELINED: Final = 32
+MAX_TARGET_BYTES: Final = 1024
+"""Path and query. uvicorn holds the path three times, once as a text, in which one emoji makes four bytes of each character. The API
+server's has the path and the timeout."""
+
+MAX_PIPELINED: Final = 4
 """Requests that wait in one connection. Go's client, which the API server uses, sends one at a time."""
 
 
@@ -44,7 +52,7 @@ ABORT: Final = "airflow-sidecar-webhook.abort"
 
 
 class ExcessError(Exception):
-    """A request has too many fields, or too many requests wait in one connection, which is closed already.
+    """A request has too large a head or trailers, or too many requests wait in one connection, which is closed already.
 
     The parser stops at it. Otherwise it would go on to the end of the data, which may hold thousands of fields or requests.
     """
@@ -148,7 +156,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_is_open = True
         self._message_is_open = True
         self._bytes_without_body = 0
-        self._fields = 0
+        self._fields = self._field_bytes = 0
         self._abort: dict[object, object] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -202,13 +210,20 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head starts."""
         super().on_message_begin()
-        self._fields = 0
+        self._fields = self._field_bytes = 0
         self._begin_head()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the target, or all of it."""
+        if len(self.url) + len(url) > MAX_TARGET_BYTES:
+            self._refuse()
+        super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer, which is ignored: uvicorn would add it to the headers that the application reads."""
         self._fields += 1
-        if self._fields > MAX_FIELDS:
+        self._field_bytes += len(name) + len(value)
+        if self._fields > MAX_FIELDS or self._field_bytes > MAX_HEAD_BYTES:
             self._refuse()
         if self._head_is_open:
             super().on_header(name, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from webhook.server.body_limit import BodyLimit, BodyLimits
 from webhook.server.buffered_bodies import BufferedBodies
 from webhook.server.connections import ConnectionLimits, Connections
 from webhook.server.deadlines import Deadlines
-from webhook.server.protocol import BoundedProtocol, ProtocolDeadlines
+from webhook.server.protocol import MAX_FIELDS, MAX_HEAD_BYTES, MAX_PIPELINED, MAX_TARGET_BYTES, BoundedProtocol, ProtocolDeadlines
 from webhook.server.shared_read_buffer import SharedReadBuffer
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 HEAD: Final = b"POST /mutate HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n"
 REQUEST: Final = b"POST /mutate HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
 LONG_SECONDS: Final = 60.0
+EMOJI: Final = b"%F0%9F%98%80"
 
 
 class _Transport(asyncio.Transport):
@@ -273,5 +275,63 @@ def test_a_body_that_is_read_into_the_shared_buffer_arrives_as_it_is(size: int) 
                 buffer[: len(part)] = b"\0" * len(part)
             await app.answer()
             assert app.bodies == [body[:size]]
+
+    asyncio.run(scenario())
+
+
+def _head(target: bytes = b"/", fields: bytes = b"", more: bytes = b"") -> bytes:
+    return b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n" + more
+
+
+def _fields(count: int, size: int) -> bytes:
+    """So many fields, each with so many bytes of name and value."""
+    return b"".join(b"x-%02d: " % number + b"y" * (size - 4) + b"\r\n" for number in range(count))
+
+
+TOO_LARGE_HEADS: Final = {
+    "a target": _head(b"/" + b"a" * MAX_TARGET_BYTES),
+    "a query": _head(b"/?" + b"a" * MAX_TARGET_BYTES),
+    "one field": _head(fields=_fields(1, MAX_HEAD_BYTES)),
+    "several fields": _head(fields=_fields(16, MAX_HEAD_BYTES // 16)),
+    "many fields": _head(fields=_fields(MAX_FIELDS, 4)),
+    "many requests": _head() * (MAX_PIPELINED + 2),
+}
+
+
+@pytest.mark.parametrize("head", TOO_LARGE_HEADS.values(), ids=TOO_LARGE_HEADS.keys())
+def test_a_head_that_is_too_large_ends_its_connection_also_where_it_is_read_at_once(head: bytes) -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        async with _connected(app) as (protocol, transport):
+            protocol.data_received(head)
+            assert transport.end == "aborted"
+
+    asyncio.run(scenario())
+
+
+LARGEST_TARGET: Final = b"/" + b"a" * (MAX_TARGET_BYTES - len(EMOJI) - 1) + EMOJI
+
+LARGEST_HEADS: Final = {
+    "a target": _head(LARGEST_TARGET),
+    "fields": _head(fields=_fields(MAX_FIELDS - 1, MAX_HEAD_BYTES // MAX_FIELDS)),
+    "a body that stops": _head(LARGEST_TARGET, _fields(MAX_FIELDS - 2, MAX_HEAD_BYTES // MAX_FIELDS) + b"Content-Length: 9\r\n", b"x"),
+    "requests that wait": _head(LARGEST_TARGET, _fields(MAX_FIELDS - 1, 6)) * (MAX_PIPELINED + 1),
+}
+
+
+@pytest.mark.parametrize("head", LARGEST_HEADS.values(), ids=LARGEST_HEADS.keys())
+def test_the_heads_of_a_thousand_connections_take_less_than_a_hundred_mebibytes(head: bytes) -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        async with _connected(app) as (protocol, transport):
+            await asyncio.sleep(0)
+            tracemalloc.start()
+            try:
+                protocol.data_received(head)
+                taken, _peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert transport.end == ""
+            assert taken < 100 * 1024, "of one"
 
     asyncio.run(scenario())
