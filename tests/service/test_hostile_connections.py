@@ -141,6 +141,15 @@ def test_garbage_instead_of_http_is_400_or_closed(attacked: RunningService, garb
         assert read_to_end(stream)[:12] in {b"", b"HTTP/1.1 400", b"HTTP/1.1 404"}
 
 
+def test_what_is_no_http_is_counted_as_refused(attacked: RunningService) -> None:
+    before = attacked.metric("refused_requests_total", status="400")
+    for stream in (attacked.tls(), attacked.plain()):
+        with stream:
+            stream.sendall(GARBAGE["no method"])
+            read_to_end(stream)
+    assert attacked.metric("refused_requests_total", status="400") == before + 2
+
+
 @pytest.mark.parametrize("upgrade", ["websocket", "h2c"])
 def test_an_offer_to_upgrade_is_answered_without_one(attacked: RunningService, upgrade: str) -> None:
     with attacked.tls() as stream:

@@ -40,6 +40,7 @@ class BodyLimits:
 
 
 TOO_MANY: Final = "too many requests at once"
+SHUTTING_DOWN: Final = "the webhook is shutting down"
 
 REFUSAL_PAUSE_SECONDS: Final = 0.001
 """Between two refusals: a thousand bodies may be displaced, or expire, at the same moment."""
@@ -122,10 +123,14 @@ class _LimitedRequest:
                 self._has_arrived = True
                 self._limit.reviews.start(self)
                 await self._limit.app(self._scope, whole, self.send)
-        except asyncio.CancelledError:
-            if not self._is_own_interruption():
+        except asyncio.CancelledError as cancelled:
+            if self._is_own_interruption():
+                self._end_interrupted()
+            elif self._has_arrived:
                 raise
-            self._end_interrupted()
+            else:
+                # By the server, at the end of its shutdown.
+                raise RefusedBodyError(503, SHUTTING_DOWN) from cancelled
 
     async def refuse(self, refusal: RefusedBodyError, receive: Receive) -> None:
         """Answer with the refusal. A response that has begun is cut short instead, and its connection closed."""

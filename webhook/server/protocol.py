@@ -16,7 +16,7 @@ from webhook.server.buffered_bodies import BUFFERED, BufferedBody
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sized
+    from collections.abc import Callable, Sized
 
     from uvicorn._types import ASGI3Application
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -140,13 +140,30 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     def __init__(
-        self, connections: Connections, connection: OpenConnection, bodies: BufferedBodies, deadlines: ProtocolDeadlines, **uvicorns: Any
+        self,
+        connections: Connections,
+        connection: OpenConnection,
+        bodies: BufferedBodies,
+        deadlines: ProtocolDeadlines,
+        malformed: Callable[[], object],
+        **uvicorns: Any,
     ) -> None:
-        """Expect the first head of this connection. Its port has the connections, the bodies and the deadlines; the rest is uvicorn's."""
+        """Expect the first head of this connection.
+
+        Args:
+            connections: All those of the port.
+            connection: This one.
+            bodies: Those of all requests to the port.
+            deadlines: Those of all connections of the port.
+            malformed: Is called for each request that uvicorn itself answers with 400, since it is no HTTP.
+            uvicorns: uvicorn's own arguments.
+
+        """
         super().__init__(**uvicorns)
         self._connections = connections
         self._connection = connection
         self._bodies = bodies
+        self._malformed = malformed
         self._reads, self._idle = deadlines.reads, deadlines.idle
         self.is_connected = False
         self._answered: RequestResponseCycle | None = None
@@ -257,6 +274,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self.cycle.response_complete and not self.pipeline:
             self._connection.is_busy = True
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP; a connection that is closed already gets no answer."""
+        if not self.transport.is_closing():
+            self._malformed()
+        super().send_400_response(msg)
 
     def on_response_complete(self) -> None:
         """A response is written: the connection is idle, unless another request waits in it."""

@@ -83,8 +83,10 @@ class _UvicornServer(uvicorn.Server):
         bodies: BufferedBodies,
         read_seconds: float,
         newest_context: Callable[[], ssl.SSLContext] | None,
+        malformed: Callable[[], object],
     ) -> None:
         super().__init__(config)
+        self._malformed = malformed
         self._connections = connections
         self._bodies = bodies
         self._deadlines = ProtocolDeadlines(Deadlines(read_seconds), Deadlines(config.timeout_keep_alive))
@@ -97,6 +99,7 @@ class _UvicornServer(uvicorn.Server):
             connection,
             self._bodies,
             self._deadlines,
+            self._malformed,
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
@@ -220,9 +223,8 @@ class _Service:
         self.metrics.in_flight.set_function(lambda: limited.in_flight)
         self.drain = Drain(PartTurns(limited))
         config = self._config(self.drain, settings.keep_alive_seconds)
-        return _UvicornServer(
-            config, connections, BufferedBodies(settings.max_buffered_bytes), settings.read_seconds, self.certificate.context
-        )
+        bodies = BufferedBodies(settings.max_buffered_bytes)
+        return _UvicornServer(config, connections, bodies, settings.read_seconds, self.certificate.context, self._malformed)
 
     def _health_server(self, limits: ConnectionLimits) -> _UvicornServer:
         app = create_health_app(self.metrics, self._unready_reason)
@@ -231,7 +233,11 @@ class _Service:
         turns = ReviewTurns(app, lambda: connections.peers)
         limited = BodyLimit(turns, HEALTH_BODIES, lambda status, _problem: refused.labels(str(status)).inc())
         config = self._config(limited, HEALTH_KEEP_ALIVE_SECONDS)
-        return _UvicornServer(config, connections, BufferedBodies(HEALTH_BUFFERED_BYTES), HEALTH_BODIES.read_seconds, None)
+        bodies = BufferedBodies(HEALTH_BUFFERED_BYTES)
+        return _UvicornServer(config, connections, bodies, HEALTH_BODIES.read_seconds, None, self._malformed)
+
+    def _malformed(self) -> None:
+        self.metrics.refused.labels("400").inc()
 
     @staticmethod
     def _config(app: ASGIApp, keep_alive_seconds: int) -> uvicorn.Config:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.buffered import counted
 from webhook.server.body_limit import BodyLimit, BodyLimits
-from webhook.server.buffered_bodies import BufferedBodies
+from webhook.server.buffered_bodies import BUFFERED, BufferedBodies
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -27,10 +27,12 @@ class StoppingClient:
         """Send so many bytes."""
         self.size = size
         self.statuses: list[int] = []
+        self.has_stopped = asyncio.Event()
 
     async def receive(self) -> Message:
         """The part, then nothing."""
         if not self.size:
+            self.has_stopped.set()
             await asyncio.Event().wait()
         part, self.size = b"x" * self.size, 0
         return {"type": "http.request", "body": part, "more_body": True}
@@ -53,6 +55,37 @@ async def _serve(limit: BodyLimit, bodies: BufferedBodies, size: int, statuses: 
         scope, receive = counted(bodies, {"type": "http", "headers": []}, client.receive)
         await limit(scope, receive, client.send)
     return weakref.ref(client)
+
+
+def test_a_body_that_has_not_arrived_when_the_server_ends_is_503() -> None:
+    async def scenario() -> None:
+        limit = BodyLimit(_never_called, BodyLimits(SIZE, 60, 60), lambda _status, _problem: None)
+        client = StoppingClient(SIZE)
+        scope, receive = counted(BufferedBodies(SIZE), {"type": "http", "headers": []}, client.receive)
+        task = asyncio.create_task(limit(scope, receive, client.send))
+        await client.has_stopped.wait()
+        task.cancel()
+        await task
+        assert client.statuses == [503]
+
+    asyncio.run(scenario())
+
+
+def test_a_body_that_is_displaced_and_expires_in_the_same_turn_is_refused_once() -> None:
+    async def scenario() -> None:
+        limit, bodies = BodyLimit(_never_called, BodyLimits(SIZE, 60, 60), lambda _status, _problem: None), BufferedBodies(SIZE)
+        client = StoppingClient(SIZE)
+        scope, receive = counted(bodies, {"type": "http", "headers": []}, client.receive)
+        task = asyncio.create_task(limit(scope, receive, client.send))
+        await client.has_stopped.wait()
+        body = scope["extensions"][BUFFERED]["body"]
+        request = body.when_displaced.__self__
+        body.displace()
+        request.expire()
+        await task
+        assert client.statuses == [503]
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(

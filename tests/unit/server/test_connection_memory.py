@@ -91,7 +91,7 @@ class _WatchedPort:
 
     def _make_protocol(self, connection: OpenConnection) -> BoundedProtocol:
         arguments = {"config": self._config, "server_state": self._state, "app_state": {}}
-        protocol = BoundedProtocol(self._connections, connection, self._bodies, self._deadlines, **arguments)
+        protocol = BoundedProtocol(self._connections, connection, self._bodies, self._deadlines, lambda: None, **arguments)
         self.protocols.append(weakref.ref(protocol))
         return protocol
 

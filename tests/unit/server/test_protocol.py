@@ -108,7 +108,7 @@ class _Port:
         state = ServerState()
         state.default_headers = []
         uvicorns = {"config": self._config, "server_state": state, "app_state": {}}
-        protocol = BoundedProtocol(self.connections, connection, self.bodies, self.deadlines, **uvicorns)
+        protocol = BoundedProtocol(self.connections, connection, self.bodies, self.deadlines, lambda: None, **uvicorns)
         transport = _Transport()
         protocol.connection_made(transport)
         return protocol, transport
