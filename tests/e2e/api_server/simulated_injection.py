@@ -92,6 +92,15 @@ NEW_ISTIO: Final = SimulatedIstio("1.26.8", is_obeying=True)
 OLD_ISTIO: Final = SimulatedIstio("1.20.8", is_obeying=False)
 
 
+def inject_with_own_template(pod: JSONObject) -> JSONObject:
+    """Istio with a template of the mesh's own that names istio-proxy under ``containers``: a native one stands in both lists (istio#56455)."""
+    after = copy.deepcopy(NEW_ISTIO(pod))
+    containers = after["spec"]["containers"]
+    if PROXY not in [container["name"] for container in containers]:
+        containers.append({"name": PROXY, "image": "registry.example.com/own:1"})
+    return after
+
+
 def annotated_for_vault(pod: JSONObject) -> JSONObject:
     """A copy of a pod, with the annotation for Vault's agent."""
     metadata = pod["metadata"]

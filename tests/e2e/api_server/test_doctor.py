@@ -21,6 +21,7 @@ from tests.e2e.api_server.doctor import (
 from tests.e2e.api_server.old_types import inject
 from tests.e2e.api_server.own_webhook import own_webhook
 from tests.e2e.api_server.scripted_webhook import allowed
+from tests.e2e.api_server.simulated_injection import inject_with_own_template, injecting
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.objects import created
 from tests.e2e.registration import registered, task_pod
@@ -132,6 +133,18 @@ def test_a_webhook_with_old_types_is_no_problem_where_no_native_sidecar_is_used(
 
     assert (run.code, run.worst) == (NO_PROBLEM, {})
     assert "webhook-drops-native-unused" in run.findings
+
+
+def test_a_template_of_the_mesh_that_adds_its_proxy_twice_is_found_by_the_dry_run(api_server: Level, namespace: str) -> None:
+    """No pod names such a template where it is one of Istio's default templates."""
+    with other_webhook(api_server.api, *ISTIO, only(namespace), injecting(inject_with_own_template)):
+        run = diagnose(api_server, namespace)
+        unused = diagnose(api_server, namespace, NATIVE_SIDECARS="off")
+
+    assert (run.code, run.findings["injected-twice"]["severity"]) == (PROBLEM, "problem")
+    assert "Duplicate value" in run.sentence("injected-twice")
+    assert f"It is one of these: {'/'.join(ISTIO)}." in run.sentence("injected-twice")
+    assert "injected-twice" not in unused.findings
 
 
 def test_a_webhook_of_another_namespace_is_no_suspect(api_server: Level, namespace: str) -> None:

@@ -15,7 +15,17 @@ import pytest
 from tests.e2e.api_server import old_types
 from tests.e2e.api_server.native_webhook import names, native_webhook, status_of, treated_by
 from tests.e2e.api_server.scripted_webhook import ScriptedWebhook
-from tests.e2e.api_server.simulated_injection import ISTIO, NEW_ISTIO, OLD_ISTIO, PROXY, STATUS, configuration, injecting, injector_webhook
+from tests.e2e.api_server.simulated_injection import (
+    ISTIO,
+    NEW_ISTIO,
+    OLD_ISTIO,
+    PROXY,
+    STATUS,
+    configuration,
+    inject_with_own_template,
+    injecting,
+    injector_webhook,
+)
 from tests.e2e.api_server.submission import stored
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import registered, task_pod
@@ -112,3 +122,69 @@ def test_a_users_placeholder_is_accepted_and_treated_once_its_injector_has_fille
     assert status_of(treated)["treatment"] == treatment
     assert [one["image"] for one in (*spec["containers"], *spec["initContainers"]) if one["name"] == PROXY] == [own]
     assert (PROXY in names(spec["initContainers"])) == (treatment == "native")
+
+
+@pytest.mark.parametrize("native_sidecars", ["auto", "off"])
+def test_a_container_that_an_injector_puts_first_between_two_reviews_is_not_taken_for_the_task(
+    api_server: Level, native_sidecars: str
+) -> None:
+    """Wrapped as the task, it would wait for a proxy that starts only after its hook has ended."""
+    labels = {LABEL: f"{next(_numbers)}"}
+    with (
+        other_webhook(api_server, f"others-1-mount-{labels[LABEL]}", injecting(mounting), labels, "Never"),
+        other_webhook(api_server, f"others-2-istio-{labels[LABEL]}", injecting(OLD_ISTIO), labels, "Never"),
+        native_webhook(api_server, {"NATIVE_SIDECARS": native_sidecars}) as webhook,
+        treated_by(webhook, api_server.api, **labels) as namespace,
+    ):
+        pod = task_pod(namespace)
+        task = {**pod["spec"]["containers"][0], "name": "main", "command": ["/bin/sh", "-c", "exit 3"]}
+        pod["spec"]["containers"] = [task]
+        treated = stored(api_server.api, pod, namespace)
+
+    status = status_of(treated)
+    mount, main = treated["spec"]["containers"][:2]
+    assert (status["treatment"], status["main"], status["sidecars"][MOUNT["name"]]) == (
+        "native" if native_sidecars == "auto" else "wrapped",
+        "main",
+        "unknown",
+    )
+    assert (mount["name"], mount["command"]) == (MOUNT["name"], MOUNT["command"])
+    assert (main["command"] == task["command"]) is (native_sidecars == "auto")
+
+
+MOUNT: Final = {
+    "name": "mount-0",
+    "image": "registry.example.com/mount:1",
+    "command": ["/mount"],
+    "lifecycle": {"postStart": {"exec": {"command": ["/wait"]}}},
+}
+"""A container of an injector that nobody knows, as Fluid and JuiceFS have them."""
+
+
+def mounting(pod: JSONObject) -> JSONObject:
+    """The pod with that container before all others."""
+    spec = pod["spec"]
+    is_there = MOUNT["name"] in names(spec["containers"])
+    return pod if is_there else {**pod, "spec": {**spec, "containers": [MOUNT, *spec["containers"]]}}
+
+
+def test_a_pod_that_names_a_template_of_the_meshs_own_is_accepted_since_nothing_makes_istio_add_its_proxy_twice(api_server: Level) -> None:
+    labels = {LABEL: f"{next(_numbers)}"}
+    templates = {"inject.istio.io/templates": "sidecar,own"}
+    with (
+        other_webhook(api_server, f"others-1-istio-{labels[LABEL]}", injecting(inject_with_own_template), labels, "Never"),
+        native_webhook(api_server) as webhook,
+    ):
+        with new_namespace(api_server.api, LABEL, **NOT_OPTED_IN, **labels) as alone:
+            annotated = task_pod(alone)
+            annotated["metadata"]["annotations"] = {**templates, "sidecar.istio.io/nativeSidecar": "true"}
+            refusal = created(api_server, alone, annotated)
+        with treated_by(webhook, api_server.api, **labels) as namespace:
+            pod = task_pod(namespace)
+            pod["metadata"]["annotations"] = templates
+            treated = stored(api_server.api, pod, namespace)
+
+    spec = treated["spec"]
+    assert f'Duplicate value: "{PROXY}"' in refusal.json()["message"]
+    assert names([*spec["containers"], *spec["initContainers"]]).count(PROXY) == 1
+    assert status_of(treated)["treatment"] == "native"
