@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 MOUNTS: Final = '"$0" --bind "$1" /proc/uptime && shift && exec "$@"'
 START_SECONDS: Final = 1000
+MOST_SECONDS_LATE: Final = 20
 
 
 class FakeUptime:
@@ -48,6 +51,22 @@ class FakeUptime:
             os.pwrite(descriptor, f"{self._seconds}.00 {self._seconds}.00\n".encode(), 0)
         finally:
             os.close(descriptor)
+
+    def pass_until_end(self, process: subprocess.Popen[bytes]) -> None:
+        """Let a second pass again and again until a process ends, which is due now.
+
+        On a busy machine a request may take more than 2 s, after which the wrapper may set its deadline anew.
+        """
+        latest = self._seconds + MOST_SECONDS_LATE
+        until(lambda: self._has_ended(process), "the wrapper ends", TIMEOUT_SECONDS)
+        assert self._seconds <= latest
+
+    def _has_ended(self, process: subprocess.Popen[bytes]) -> bool:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+            return True
+        self.advance(1)
+        return False
 
     def wait_until_seen(self) -> None:
         """Wait until the wrapper has acted on the present time: it has read the clock at least twice, and cat reads a file in two calls."""

@@ -31,8 +31,9 @@ def test_a_sidecar_gets_its_quit_only_after_the_previous_one_has_stopped(shell: 
         where = FakeUptime(tmp_path).seen_by(container(shell, agent.as_sidecar(), proxy.as_sidecar()))
         ended = where.run(exits_with(3))
         assert (ended.code, ended.stderr) == (3, b"")
-        assert agent.requests == ["GET /ready", "POST /quit", "GET /", "GET /", "GET /"]
-        assert proxy.requests == ["GET /ready", "POST /quit"]
+        # A request that takes more than 2 s, on a busy machine, is sent again.
+        assert list(dict.fromkeys(agent.requests)) == ["GET /ready", "POST /quit", "GET /"]
+        assert list(dict.fromkeys(proxy.requests)) == ["GET /ready", "POST /quit"]
         assert proxy.received[-1].at > agent.received[-1].at
 
 
@@ -44,11 +45,11 @@ def test_a_sidecar_that_does_not_stop_after_its_quit_delays_the_next_one_by_5_s_
             agent.wait_for("GET /", 2)
             uptime.advance(5)
             agent.wait_for("GET /", agent.requests.count("GET /") + 2)
-            assert proxy.requests == ["GET /ready"]
+            assert "POST /quit" not in proxy.requests
             uptime.advance(1)
             ended = end_of(process)
         assert (ended.code, ended.stderr) == (3, b"")
-        assert proxy.requests == ["GET /ready", "POST /quit"]
+        assert proxy.requests[-1] == "POST /quit"
 
 
 @pytest.mark.parametrize("status", [404, 405])

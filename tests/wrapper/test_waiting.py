@@ -97,6 +97,7 @@ def test_a_sidecar_that_never_listens_has_a_minute_until_it_is_given_up(shell: S
             uptime.wait_until_seen()
             assert process.poll() is None, "it is tried for 60 s from the start of the wrapper"
             uptime.advance(1)
+            uptime.pass_until_end(process)
             ended = end_of(process)
     assert (ended.code, ended.lines) == (69, [quit_not_accepted(absent, "refused")])
 
@@ -129,7 +130,7 @@ def test_a_sidecar_has_stopped_when_it_has_refused_for_a_second_however_many_ref
 ) -> None:
     """And whatever the pause between two of them: bash needs no sleep, dash does.
 
-    Another sidecar counts the rounds. The clock counts whole seconds, so a second is over at the second tick.
+    Another sidecar counts the rounds. The clock counts whole seconds, so a second is over at the second tick at the earliest.
     """
     fast = without_pause(dash_alone(tmp_path / "fast"))
     slow = with_pause_of_a_second(dash_alone(tmp_path / "slow"))
@@ -149,6 +150,7 @@ def test_a_sidecar_has_stopped_when_it_has_refused_for_a_second_however_many_ref
                     alive.wait_for("GET /ready", alive.requests.count("GET /ready") + rounds)
                     assert process.poll() is None
                     uptime.advance(1)
+                uptime.pass_until_end(process)
                 ended = end_of(process)
             assert (ended.code, ended.lines) == (69, [stopped("gone")])
 
