@@ -13,6 +13,7 @@ import pytest
 from tests.service.reviews import injected_pod, injected_review, is_answered, new_uid
 from tests.service.running_service import (
     DEADLINE_SECONDS,
+    LONGEST_READ_SECONDS,
     NAMES,
     READ_SECONDS,
     RunningService,
@@ -50,7 +51,9 @@ def grows_less_than(service: RunningService, size: int) -> bool:
 @pytest.fixture
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A service with room for sixteen connections, eight of them from one address."""
-    with running_service(tmp_path_factory.mktemp("small"), max_connections=16, max_connections_per_peer=8, read_seconds=30) as service:
+    with running_service(
+        tmp_path_factory.mktemp("small"), max_connections=16, max_connections_per_peer=8, read_seconds=LONGEST_READ_SECONDS
+    ) as service:
         yield service
 
 
@@ -246,7 +249,7 @@ def test_a_review_under_way_does_not_pay_for_new_connections(small: RunningServi
     with ExitStack() as streams:
         busy = socket.socket()
         busy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        busy.settimeout(30)
+        busy.settimeout(DEADLINE_SECONDS)
         busy.connect(("127.0.0.1", small.port))
         stream = streams.enter_context(small.context.wrap_socket(busy, server_hostname="airflow-sidecar-webhook"))
         stream.sendall(request_bytes(review_of(pod, uid=new_uid())))
@@ -262,7 +265,7 @@ def test_one_response_that_nobody_reads_ends_its_connection_in_time(attacked: Ru
     pod["spec"]["containers"][0]["command"] = ["x" * 3_000_000]
     with socket.socket() as small:
         small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        small.settimeout(30)
+        small.settimeout(DEADLINE_SECONDS)
         small.connect(("127.0.0.1", attacked.port))
         with attacked.context.wrap_socket(small, server_hostname=NAMES[0]) as stream:
             stream.sendall(request_bytes(review_of(pod, uid=new_uid())))
@@ -287,7 +290,10 @@ def unread(service: RunningService, source: str, requests: bytes) -> socket.sock
 def test_of_connections_that_read_no_response_the_oldest_of_the_address_with_the_most_pay(tmp_path_factory: pytest.TempPathFactory) -> None:
     with (
         running_service(
-            tmp_path_factory.mktemp("unread"), max_body_bytes=MEBIBYTE, max_buffered_bytes=4 * UNREAD_BYTES, read_seconds=30
+            tmp_path_factory.mktemp("unread"),
+            max_body_bytes=MEBIBYTE,
+            max_buffered_bytes=4 * UNREAD_BYTES,
+            read_seconds=LONGEST_READ_SECONDS,
         ) as service,
         ExitStack() as streams,
     ):
@@ -303,7 +309,9 @@ def test_where_the_buffers_of_all_connections_are_too_large_the_address_that_tak
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with (
-        running_service(tmp_path_factory.mktemp("buffers"), max_connections=16, max_connections_per_peer=16, read_seconds=30) as service,
+        running_service(
+            tmp_path_factory.mktemp("buffers"), max_connections=16, max_connections_per_peer=16, read_seconds=LONGEST_READ_SECONDS
+        ) as service,
         ExitStack() as streams,
     ):
         honest = streams.enter_context(idle(service, "127.0.0.1"))
@@ -319,7 +327,9 @@ def test_where_the_buffers_of_all_connections_are_too_large_the_address_that_tak
 
 def test_a_body_under_way_does_not_pay_for_those_of_other_addresses_that_stop_short(tmp_path_factory: pytest.TempPathFactory) -> None:
     with (
-        running_service(tmp_path_factory.mktemp("short"), max_body_bytes=MEBIBYTE, max_buffered_bytes=MEBIBYTE, read_seconds=30) as service,
+        running_service(
+            tmp_path_factory.mktemp("short"), max_body_bytes=MEBIBYTE, max_buffered_bytes=MEBIBYTE, read_seconds=LONGEST_READ_SECONDS
+        ) as service,
         ExitStack() as streams,
     ):
         review = injected_review()
@@ -354,7 +364,10 @@ def test_peers_that_send_small_reviews_at_once_are_all_answered(attacked: Runnin
 
 
 def test_silent_connections_do_not_take_the_descriptors_of_reviews(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with running_service(tmp_path_factory.mktemp("few"), descriptors=64, read_seconds=30) as service, ExitStack() as streams:
+    with (
+        running_service(tmp_path_factory.mktemp("few"), descriptors=64, read_seconds=LONGEST_READ_SECONDS) as service,
+        ExitStack() as streams,
+    ):
         assert service.log(event="few descriptors")["max_connections"] == 18
         for _ in range(100):
             streams.enter_context(service.plain())

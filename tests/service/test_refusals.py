@@ -12,6 +12,7 @@ import pytest
 from tests.service.reviews import injected_pod, injected_review, new_uid
 from tests.service.running_service import (
     DEADLINE_SECONDS,
+    LONGEST_READ_SECONDS,
     READ_SECONDS,
     Reply,
     RunningService,
@@ -141,7 +142,7 @@ def test_a_body_that_does_not_arrive_is_408_and_the_connection_is_closed(service
 
 def test_too_much_at_once_is_503_and_the_api_server_retries(tmp_path_factory: pytest.TempPathFactory) -> None:
     directory = tmp_path_factory.mktemp("small")
-    with running_service(directory, max_body_bytes=900_000, max_buffered_bytes=1024 * 1024, read_seconds=30) as service:
+    with running_service(directory, max_body_bytes=900_000, max_buffered_bytes=1024 * 1024, read_seconds=LONGEST_READ_SECONDS) as service:
         review = injected_review()
         padded = review + b" " * (890_000 - len(review))
         with service.tls() as one, service.tls() as other:
@@ -161,7 +162,7 @@ def test_too_much_at_once_is_503_and_the_api_server_retries(tmp_path_factory: py
 
 def test_a_large_body_that_does_not_end_is_503_when_another_needs_its_room(tmp_path_factory: pytest.TempPathFactory) -> None:
     directory = tmp_path_factory.mktemp("small")
-    with running_service(directory, max_body_bytes=900_000, max_buffered_bytes=1024 * 1024, read_seconds=30) as service:
+    with running_service(directory, max_body_bytes=900_000, max_buffered_bytes=1024 * 1024, read_seconds=LONGEST_READ_SECONDS) as service:
         review = injected_review()
         padded = review + b" " * (850_000 - len(review))
         with service.tls() as slow:

@@ -13,6 +13,7 @@ import uvicorn
 from tests.service.reviews import injected_review, is_answered
 from tests.service.running_service import (
     DEADLINE_SECONDS,
+    LONGEST_READ_SECONDS,
     RunningService,
     eventually,
     read_reply,
@@ -43,7 +44,7 @@ def own_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSer
 @pytest.fixture
 def patient_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A service that waits for the rest of a body as long as a busy machine takes."""
-    with running_service(tmp_path_factory.mktemp("shutdown"), read_seconds=30) as service:
+    with running_service(tmp_path_factory.mktemp("shutdown"), read_seconds=LONGEST_READ_SECONDS) as service:
         yield service
 
 

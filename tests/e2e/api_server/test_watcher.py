@@ -80,11 +80,9 @@ class Watching:
         return next(value for name, given, value in self._samples() if name == metric and given == labels)
 
     def becomes(self, support: str, seconds: float = WAIT_SECONDS) -> JSONObject:
-        """Wait for this support; the log line that reports it."""
+        """Wait for this support; the log line that reports it, which comes after the metric."""
         until(lambda: self.support == support, f"native sidecars are {support}", seconds)
-        line = [line for line in self.webhook.log if line["event"] == "native sidecars"][-1]
-        assert line["support"] == support
-        return line
+        return until(lambda: self._last_change(support), f"the log says that native sidecars are {support}", WAIT_SECONDS)
 
     def problem(self, resource: ClusterResource) -> str:
         """The first problem that it logs about a resource."""
@@ -94,6 +92,10 @@ class Watching:
     def is_ready(self) -> bool:
         """Whether it reports ready."""
         return httpx.get(self.webhook.ready_url, trust_env=False).is_success
+
+    def _last_change(self, support: str) -> JSONObject | None:
+        lines = [line for line in self.webhook.log if line["event"] == "native sidecars"]
+        return lines[-1] if lines and lines[-1]["support"] == support else None
 
     def _problems(self) -> list[JSONObject]:
         return [line for line in self.webhook.log if line["event"] == "cannot read the cluster's state"]
@@ -212,6 +214,11 @@ def installed(here: Watching) -> list[list[str]]:
     return [line["installed"] for line in here.webhook.log if line["event"] == "injectors"]
 
 
+def recovered(here: Watching) -> list[str]:
+    """The resources that can be read again, by its log."""
+    return [line["resource"] for line in here.webhook.log if line["event"] == "reading the cluster's state again"]
+
+
 def test_what_is_known_outlives_the_api_server_and_is_put_right_when_it_is_back() -> None:
     with api_server_level("API server that is killed", ()) as level, nodes(level.api, a=NEW), watching(level) as here:
         level.server.stop(signal.SIGKILL)
@@ -223,9 +230,9 @@ def test_what_is_known_outlives_the_api_server_and_is_put_right_when_it_is_back(
         make_node(level.api, "b", OLD)
         here.becomes("old-kubelet", RECOVERY_SECONDS)
         until(lambda: max(ages(here).values()) < SOON_SECONDS, "all is fresh", RECOVERY_SECONDS)
-        recovered = [line["resource"] for line in here.webhook.log if line["event"] == "reading the cluster's state again"]
+        until(lambda: len(recovered(here)) == len(ClusterResource), "the log says so", WAIT_SECONDS)
 
-        assert sorted(recovered) == sorted(ClusterResource)
+        assert sorted(recovered(here)) == sorted(ClusterResource)
 
 
 def test_an_api_server_that_freezes_changes_nothing_and_holds_up_no_end() -> None:
