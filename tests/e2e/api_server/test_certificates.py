@@ -33,6 +33,7 @@ from tests.e2e.api_server.scripted_webhook import ADDRESS
 from tests.e2e.api_server.self_managed_webhook import connect, self_managed_webhook
 from tests.e2e.levels import api_server_level
 from tests.e2e.objects import created
+from tests.e2e.rights import wait_until_in_force
 from tests.support.interleaving import trusts_any_own_authority
 
 if TYPE_CHECKING:
@@ -347,7 +348,7 @@ def roles(webhook: SelfManagedWebhook) -> list[JSONObject]:
 
 @contextmanager
 def granted(level: Level, found: Sequence[JSONObject]) -> Iterator[None]:
-    """Grant these roles to the user."""
+    """Grant these roles to the user, and wait until the API server's authorizer knows them."""
     with ExitStack() as ends:
         for role in found:
             binding = {
@@ -359,6 +360,8 @@ def granted(level: Level, found: Sequence[JSONObject]) -> Iterator[None]:
             }
             ends.enter_context(created(level.api, role))
             ends.enter_context(created(level.api, binding))
+        for role in found:
+            wait_until_in_force(level.api, USER, role["rules"], role["metadata"].get("namespace", ""))
         yield
 
 
