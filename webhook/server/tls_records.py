@@ -10,7 +10,9 @@ Buffers in uvloop and in OpenSSL grow to what is read at once of a connection, a
 of all connections together have no room to grow. What is larger stays in the kernel until the next read.
 
 Before the handshake has ended, OpenSSL may have to compute keys for whatever arrives: in TLS 1.3 for a second ClientHello, in TLS 1.2 for
-the client's key. So all that arrives after the first ClientHello waits for a turn as well. A long turn has a long pause after it.
+the client's key. Both are handshake records that are not encrypted, so each of these waits for a turn as well. A long turn has a long
+pause after it. The usual end of a handshake in TLS 1.3 is encrypted and costs a hash: it waits for nothing, and neither does the request
+that a client sends right after it.
 """
 
 from __future__ import annotations
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from webhook.server.connections import Connections, OpenConnection
     from webhook.server.shared_read_buffer import SharedReadBuffer
     from webhook.server.turns import Turns
+
+KEYLESS: Final = frozenset({20, 21, 23})
+"""Types of records for which no key is computed: change_cipher_spec, alert and whatever is encrypted
+(https://www.rfc-editor.org/rfc/rfc8446#section-5.1)."""
 
 STEP_BYTES: Final = 2 * MAX_CLIENT_HELLO
 """One step of a handshake: without certificates of clients the others are smaller than the ClientHello. So much can always be read."""
@@ -91,6 +97,7 @@ class TlsRecords(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes were read: count the records that begin in them, and pass them on, in a turn where there may be keys to compute."""
         self._earn()
+        begins_record = not self._until_header and not self._header
         self._budget -= self._count(self._buffer[:nbytes])
         if self._budget < 0:
             self._transport.abort()  # type: ignore[attr-defined]
@@ -102,6 +109,8 @@ class TlsRecords(asyncio.BufferedProtocol):
         elif not self._has_begun:
             self._has_begun = True
             self._shake_hands(nbytes)
+        elif begins_record and _is_keyless(self._buffer[:nbytes]):
+            self._tls.buffer_updated(nbytes)
         else:
             self._transport.pause_reading()  # type: ignore[attr-defined]
             self._waiting = asyncio.get_running_loop().create_task(self._shake_hands_in_turn(bytes(self._buffer[:nbytes])))
@@ -158,3 +167,11 @@ class TlsRecords(asyncio.BufferedProtocol):
 
 def _length(header: bytes | memoryview) -> int:
     return header[3] << 8 | header[4]
+
+
+def _is_keyless(records: memoryview) -> bool:
+    """Whether these records, the last of which may be incomplete, need no key to be computed."""
+    at = 0
+    while at + RECORD_HEAD <= len(records) and records[at] in KEYLESS:
+        at += RECORD_HEAD + _length(records[at : at + RECORD_HEAD])
+    return at >= len(records)

@@ -119,21 +119,50 @@ def test_records_are_counted_wherever_a_read_ends(sizes: list[int], reads: list[
     assert connection.tls.aborted
 
 
+HANDSHAKE_RECORD = b"\x16\x03\x03\x00\x02xx"
+CHANGE_CIPHER_SPEC = b"\x14\x03\x03\x00\x01\x01"
+
+
+@pytest.mark.parametrize("last", [record(50), CHANGE_CIPHER_SPEC + record(50) + record(300), CHANGE_CIPHER_SPEC + record(5000)[:4000]])
+def test_the_end_of_a_handshake_for_which_no_key_is_computed_waits_for_no_turn(last: bytes) -> None:
+    async def scenario() -> None:
+        connection = Connection()
+        connection.tls.is_open = False
+        connection.send(HANDSHAKE_RECORD)
+        connection.send(last)
+        assert connection.tls.taken == HANDSHAKE_RECORD + last
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("others", [b"", CHANGE_CIPHER_SPEC, record(50)])
+def test_a_second_open_handshake_record_waits_for_a_turn_behind_whatever_it_comes(others: bytes) -> None:
+    async def scenario() -> None:
+        connection = Connection()
+        connection.tls.is_open = False
+        connection.send(HANDSHAKE_RECORD)
+        connection.send(others + HANDSHAKE_RECORD)
+        assert (connection.tls.taken, connection.tls.is_paused) == (HANDSHAKE_RECORD, True)
+        connection.records.connection_lost(None)
+
+    asyncio.run(scenario())
+
+
 def test_what_follows_the_first_message_of_a_handshake_waits_for_a_turn_and_is_given_up_with_its_connection() -> None:
     async def scenario() -> None:
         first, second = Connection(), Connection()
         for connection in (first, second):
             connection.tls.is_open = False
-            connection.send(record(100))
-            connection.send(record(50))
-        assert [one.tls.taken for one in (first, second)] == [record(100)] * 2
+            connection.send(HANDSHAKE_RECORD)
+            connection.send(HANDSHAKE_RECORD)
+        assert [one.tls.taken for one in (first, second)] == [HANDSHAKE_RECORD] * 2
         assert first.tls.is_paused, "nothing more is read meanwhile"
         second.connection.close()
         assert second.tls.aborted, "it may have to go for another one"
         second.records.connection_lost(None)
         await asyncio.wait_for(first.tls.resumed.wait(), 60)
         await asyncio.sleep(0)
-        assert [one.tls.taken for one in (first, second)] == [record(100) + record(50), record(100)]
+        assert [one.tls.taken for one in (first, second)] == [HANDSHAKE_RECORD * 2, HANDSHAKE_RECORD]
 
     asyncio.run(scenario())
 
