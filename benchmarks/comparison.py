@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from benchmarks.material import Material
     from benchmarks.server import Contestant, RunningServer
+    from tests.support.json_object import JSONObject
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,7 @@ def compare(plan: rounds.Plan, material: Material, optional: OptionalContestants
 
         started = [start(it) for it in contestants_of(material, optional)]
         for server in started:
-            if server.name == contestants.EARLIER:
-                check_patched(server, material)
-            else:
-                check(server, material)
+            check(server, material)
         progress("comparing the webhook with its peers")
         return rounds.run(plan, started, material.review, progress)
 
@@ -70,38 +68,28 @@ def contestants_of(material: Material, optional: OptionalContestants) -> Iterato
 
 def agree(webhook: RunningServer, material: Material) -> ObservedTreatment:
     """Send the webhook one review, and write its answer and its change of the pod to the files that the peers read."""
-    body = material.review.read_bytes()
-    answer = send_review(webhook, body, material.certificates.authority)
+    answer, before, after = answered(webhook, material)
     material.answer.write_bytes(answer)
-    review = json.loads(body)
-    after = treated_pod(webhook.name, review, answer)
-    treatment = treatment_of(review["request"]["object"], after)
+    treatment = treatment_of(before, after)
     treatment.write(material.treatment)
     return treatment
 
 
 def check(server: RunningServer, material: Material) -> None:
-    """Send a contestant one review and check its answer.
+    """Send a contestant one review and check its answer. The patch of an earlier commit may differ from today's.
 
     Raises:
-        AnswerError: The pod did not get the treatment.
+        AnswerError: The answer has no patch that applies, or the pod did not get the treatment.
 
     """
+    _, before, after = answered(server, material)
+    if server.name != contestants.EARLIER:
+        check_treatment(server.name, before, after, ObservedTreatment.read(material.treatment))
+
+
+def answered(server: RunningServer, material: Material) -> tuple[bytes, JSONObject, JSONObject]:
+    """The answer to one review, and the pod before and after its patch. AnswerError: it has none that applies."""
     body = material.review.read_bytes()
     answer = send_review(server, body, material.certificates.authority)
     review = json.loads(body)
-    after = treated_pod(server.name, review, answer)
-    treatment = ObservedTreatment.read(material.treatment)
-    check_treatment(server.name, review["request"]["object"], after, treatment)
-
-
-def check_patched(server: RunningServer, material: Material) -> None:
-    """Send an earlier commit one review; its patch may differ from today's.
-
-    Raises:
-        AnswerError: The answer has no patch that applies.
-
-    """
-    body = material.review.read_bytes()
-    answer = send_review(server, body, material.certificates.authority)
-    treated_pod(server.name, json.loads(body), answer)
+    return answer, review["request"]["object"], treated_pod(server.name, review, answer)

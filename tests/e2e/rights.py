@@ -45,7 +45,7 @@ def user_who_may(server: ApiServer, name: str, *rules: JSONObject) -> Iterator[s
 def wait_until_in_force(api: ApiClient, user: str, rules: Iterable[JSONObject], namespace: str = "") -> None:
     """Wait until the API server allows a user all of these rules, in a namespace or in the whole cluster. TimeoutError."""
     needed = [one for rule in rules for one in _attributes(rule, namespace)]
-    until(lambda: all(_is_allowed(api, user, one) for one in needed), f"the rights of {user} are in force", IN_FORCE_SECONDS)
+    until(lambda: all(is_allowed(api, user, one) for one in needed), f"the rights of {user} are in force", IN_FORCE_SECONDS)
 
 
 def _attributes(rule: JSONObject, namespace: str) -> Iterator[JSONObject]:
@@ -55,11 +55,12 @@ def _attributes(rule: JSONObject, namespace: str) -> Iterator[JSONObject]:
             yield {"verb": verb, "group": rule["apiGroups"][0], "resource": resource, "name": name, "namespace": namespace}
 
 
-def _is_allowed(api: ApiClient, user: str, attributes: JSONObject) -> bool:
+def is_allowed(api: ApiClient, user: str, attributes: JSONObject, *groups: str) -> bool:
+    """Whether the API server would let a user of these groups do it."""
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
         "metadata": {},
-        "spec": {"user": user, "resourceAttributes": attributes},
+        "spec": {"user": user, "groups": groups, "resourceAttributes": attributes},
     }
     return bool(api.create(review)["status"]["allowed"])

@@ -116,7 +116,7 @@ class Catalogue:
     def native_hints(self, pod: Pod, injectors: Injectors, regular: AbstractSet[str] = frozenset()) -> list[InjectorHint]:
         """The annotations that make the injectors of this pod render native sidecars, but for those with the names in ``regular``."""
         in_play = [(sidecar, hint) for sidecar, hint in self.with_native_hint if injectors.are_in_play(sidecar, hint, pod)]
-        return [hint for sidecar, hint in in_play if not regular or not sidecar.has_name_of(regular)]
+        return [hint for sidecar, hint in in_play if not sidecar.has_name_of(regular)]
 
     def quit_hints(
         self, pod: Pod, injectors: Injectors, *, beside_native: bool, regular: AbstractSet[str] = frozenset()

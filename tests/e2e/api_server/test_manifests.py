@@ -28,6 +28,7 @@ from tests.e2e.api_server.self_managed_webhook import Serving, connect
 from tests.e2e.levels import require
 from tests.e2e.namespaces import new_namespace
 from tests.e2e.registration import task_pod
+from tests.e2e.rights import is_allowed
 from webhook.core.names import MODE_ANNOTATION, STATUS_ANNOTATION
 
 if TYPE_CHECKING:
@@ -282,13 +283,7 @@ def review(api: ApiClient, user: str, verb: str, resource: str, name: str, names
     """Whether the API server would let a user do it."""
     group = "" if resource in {"nodes", "pods", "secrets", "configmaps"} else "admissionregistration.k8s.io"
     attributes = {"group": group, "resource": resource, "verb": verb, "name": name, "namespace": namespace}
-    document = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SubjectAccessReview",
-        "metadata": {},
-        "spec": {"user": user, "groups": ["system:serviceaccounts", "system:authenticated"], "resourceAttributes": attributes},
-    }
-    return bool(api.create(document)["status"]["allowed"])
+    return is_allowed(api, user, attributes, "system:serviceaccounts", "system:authenticated")
 
 
 def test_the_service_may_do_what_it_does_and_no_more(release: Release) -> None:
