@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args, get_origin
 
-from docs import generate_findings, generate_sidecars
+from docs import generate_findings, generate_reaper, generate_sidecars
 from webhook.core import (
     POD_OPTIONS,
     ContainerEnd,
@@ -207,3 +207,4 @@ if __name__ == "__main__":
     NATIVE_PAGE.write_text(NOT_CONVERTED_TABLE.sub("\n".join(not_converted_reasons()), NATIVE_PAGE.read_text("utf-8")), "utf-8")
     generate_sidecars.main([])
     generate_findings.main()
+    generate_reaper.main()

@@ -20,6 +20,7 @@ from webhook.core.policy import Policy
 from webhook.core.reasons import NotConvertedReason, Reason, SkipReason
 from webhook.core.wrapper import Wrap
 from webhook.doctor.finding import FindingId
+from webhook.reaper.reason import ReaperReason
 from webhook.server.metrics import Metrics
 from webhook.settings import Settings
 
@@ -67,7 +68,10 @@ def test_every_command_is_listed() -> None:
     assert modules == {command.name for command in COMMANDS}
 
 
-@pytest.mark.parametrize(("words", "folder"), [(Reason, "core"), (SkipReason, "core"), (NotConvertedReason, "core"), (FindingId, "doctor")])
+@pytest.mark.parametrize(
+    ("words", "folder"),
+    [(Reason, "core"), (SkipReason, "core"), (NotConvertedReason, "core"), (FindingId, "doctor"), (ReaperReason, "reaper")],
+)
 def test_every_reason_and_every_finding_is_given(words: type[StrEnum], folder: str) -> None:
     assert set(words.__members__) - names_after(words.__name__, folder) == set()
 

@@ -1,6 +1,7 @@
 """How far a task pod has come: whether its task has ended, and which containers keep the pod Running since.
 
 A pod without a status has not begun. Times are the kubelet's, in whole seconds; what they are compared with is the caller's clock.
+Native sidecars are not read: the kubelet ends them after the last regular container.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from webhook.core.errors import MalformedPodError
 from webhook.core.facts import read_facts
 from webhook.core.origin import PodOrigin
 from webhook.core.pod import encode_pod, read_pod
+from webhook.core.pod_options import Mode
+from webhook.core.restart import is_started_again
+from webhook.core.sidecar import StopSignal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,6 +70,9 @@ class RunningContainer(msgspec.Struct, frozen=True):
         kind: What it is.
         started_at: When it started; None where the kubelet does not say.
         sidecar: Its endpoints, where it is a known sidecar.
+        id: The container's id: one that is started again has another.
+        stop_signal: The signal that ends it, where it is a known sidecar.
+        is_started_again: Whether the kubelet starts it again after exit code 0.
 
     """
 
@@ -73,6 +80,9 @@ class RunningContainer(msgspec.Struct, frozen=True):
     kind: ContainerKind
     started_at: datetime | None
     sidecar: FoundSidecar | None = None
+    id: str = ""
+    stop_signal: StopSignal | None = None
+    is_started_again: bool = False
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -90,7 +100,18 @@ class Progress(msgspec.Struct, frozen=True):
         main: The container that holds the task; None: it could not be identified.
         main_image: Its image; empty where it is not known.
         task_end: How the task ended; None: it has not, or its container is to be started again.
+        is_task_restarted: Whether the kubelet starts the task's container, or one that may be it, again.
         running: The regular containers beside the task's that run, in the pod's order.
+        waiting: Names of the regular containers that wait until the kubelet starts them, for the first time or again.
+        without_status: Names of the regular containers whose state the kubelet has not reported.
+        debug_containers: Names of the ephemeral containers that have not ended: somebody looks at the pod.
+        work_ended_at: When the last of the containers that are no sidecars ended; None: one has not, or the kubelet does not say.
+        started_at: When the kubelet accepted the pod; None: it has not.
+        active_deadline_seconds: The pod's ``activeDeadlineSeconds``, counted from `started_at`.
+        restart_policy: The pod's.
+        uses_host_network: Whether its loopback is the node's.
+        shares_processes: Whether process 1 of its containers is not their own.
+        mode: What the pod's own annotation says; None: nothing.
 
     """
 
@@ -105,7 +126,18 @@ class Progress(msgspec.Struct, frozen=True):
     main: str | None
     main_image: str
     task_end: TaskEnd | None
+    is_task_restarted: bool
     running: tuple[RunningContainer, ...]
+    waiting: tuple[str, ...]
+    without_status: tuple[str, ...]
+    debug_containers: tuple[str, ...]
+    work_ended_at: datetime | None
+    started_at: datetime | None
+    active_deadline_seconds: int | None
+    restart_policy: str
+    uses_host_network: bool
+    shares_processes: bool
+    mode: Mode | None
 
     @property
     def unfinished(self) -> tuple[RunningContainer, ...]:
@@ -132,11 +164,19 @@ class _ContainerState(msgspec.Struct):
 class _ContainerStatus(msgspec.Struct):
     name: str
     state: _ContainerState = msgspec.field(default_factory=_ContainerState)
+    containerID: str = ""  # noqa: N815  the API's own name
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the kubelet has yet to start it; a state without a member means that, too."""
+        return self.state.running is None and self.state.terminated is None
 
 
 class _PodStatus(msgspec.Struct):
     phase: str = ""
+    startTime: datetime | None = None  # noqa: N815  the API's own name
     containerStatuses: tuple[_ContainerStatus, ...] | None = None  # noqa: N815  the API's own name
+    ephemeralContainerStatuses: tuple[_ContainerStatus, ...] | None = None  # noqa: N815  the API's own name
 
 
 class _ObjectMetadata(msgspec.Struct):
@@ -144,13 +184,29 @@ class _ObjectMetadata(msgspec.Struct):
     deletionTimestamp: str | None = None  # noqa: N815  the API's own name
 
 
+class _EphemeralContainer(msgspec.Struct):
+    name: str
+
+
+class _LiveSpec(msgspec.Struct):
+    activeDeadlineSeconds: int | None = None  # noqa: N815  the API's own name
+    shareProcessNamespace: bool | None = None  # noqa: N815  the API's own name
+    ephemeralContainers: tuple[_EphemeralContainer, ...] | None = None  # noqa: N815  the API's own name
+
+
 class _PodWithStatus(msgspec.Struct):
     metadata: _ObjectMetadata
+    spec: _LiveSpec = msgspec.field(default_factory=_LiveSpec)
     status: _PodStatus = msgspec.field(default_factory=_PodStatus)
 
-    def states(self) -> dict[str, _ContainerState]:
-        """The state of each regular container, by name."""
-        return {one.name: one.state for one in self.status.containerStatuses or ()}
+    def statuses(self) -> dict[str, _ContainerStatus]:
+        """The status of each regular container, by name."""
+        return {one.name: one for one in self.status.containerStatuses or ()}
+
+    def debug_containers(self) -> tuple[str, ...]:
+        """Names of the ephemeral containers that have not ended."""
+        ended = {one.name for one in self.status.ephemeralContainerStatuses or () if one.state.terminated is not None}
+        return tuple([one.name for one in self.spec.ephemeralContainers or () if one.name not in ended])
 
 
 ENDED_PHASES: Final = frozenset({"Succeeded", "Failed"})
@@ -174,7 +230,7 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         live = _WITH_STATUS.decode(data)
     except msgspec.ValidationError as problem:
         raise MalformedPodError(str(problem)) from problem
-    main, states = facts.main_container, live.states()
+    main, spec, statuses = facts.main_container, facts.pod.spec, live.statuses()
     return Progress(
         namespace=facts.pod.metadata.namespace or "",
         name=facts.pod.shown_name,
@@ -186,8 +242,19 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         recorded=read_earlier_status(facts.pod.annotations),
         main=main.name if main else None,
         main_image=(main.image if main else None) or "",
-        task_end=_task_end(facts, states),
-        running=tuple(_running(facts, states)),
+        task_end=_task_end(facts, statuses),
+        is_task_restarted=any(_is_restarted(container, facts, statuses) for container in _possible_mains(facts)),
+        running=tuple(_running(facts, statuses)),
+        waiting=tuple([name for name in spec.container_names if name in statuses and statuses[name].is_waiting]),
+        without_status=tuple([name for name in spec.container_names if name not in statuses]),
+        debug_containers=live.debug_containers(),
+        work_ended_at=_work_ended_at(facts, statuses),
+        started_at=live.status.startTime,
+        active_deadline_seconds=live.spec.activeDeadlineSeconds,
+        restart_policy=spec.restartPolicy or "",
+        uses_host_network=spec.hostNetwork is True,
+        shares_processes=live.spec.shareProcessNamespace is True,
+        mode=facts.options.mode,
     )
 
 
@@ -206,37 +273,68 @@ def may_be_held_up(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> bool
     return phase not in ENDED_PHASES and bool(read_facts(read_pod(data), catalogue).sidecars)
 
 
-def _task_end(facts: Facts, states: dict[str, _ContainerState]) -> TaskEnd | None:
+def _task_end(facts: Facts, statuses: dict[str, _ContainerStatus]) -> TaskEnd | None:
     """The end of the main container; where several may be it, their end once all of them have ended: the failed one's, else the last."""
-    main = facts.main_container
-    possible = [main] if main else [container for container in facts.pod.spec.containers if container.name in facts.others]
-    ends = [_end_of(container, facts, states) for container in possible]
+    ends = [_end_of(container, facts, statuses) for container in _possible_mains(facts)]
     known = [end for end in ends if end is not None]
     if not known or len(known) < len(ends):
         return None
     worst = next((end for end in known if end.exit_code != 0), known[0])
-    times = [end.finished_at for end in known if end.finished_at is not None]
-    return TaskEnd(worst.exit_code, worst.reason, max(times) if len(times) == len(known) else None)
+    return TaskEnd(worst.exit_code, worst.reason, _latest([end.finished_at for end in known]))
 
 
-def _end_of(container: Container, facts: Facts, states: dict[str, _ContainerState]) -> TaskEnd | None:
-    state = states.get(container.name)
-    if state is None or state.terminated is None:
+def _possible_mains(facts: Facts) -> list[Container]:
+    """The main container; where it could not be identified, each that may be it."""
+    main = facts.main_container
+    return [main] if main else [container for container in facts.pod.spec.containers if container.name in facts.others]
+
+
+def _is_restarted(container: Container, facts: Facts, statuses: dict[str, _ContainerStatus]) -> bool:
+    """Whether it is not running, and not at its end: the pod's phase says whether it has run before."""
+    status = statuses.get(container.name)
+    return status is not None and status.state.running is None and _end_of(container, facts, statuses) is None
+
+
+def _end_of(container: Container, facts: Facts, statuses: dict[str, _ContainerStatus]) -> TaskEnd | None:
+    status = statuses.get(container.name)
+    if status is None or status.state.terminated is None:
         return None
-    ended = state.terminated
-    is_restarted = ended.exitCode != 0 and (container.restartPolicy or facts.pod.spec.restartPolicy) == "OnFailure"
-    return None if is_restarted else TaskEnd(ended.exitCode, ended.reason, ended.finishedAt)
+    ended = status.state.terminated
+    if is_started_again(container, facts.pod.spec.restartPolicy, ended.exitCode):
+        return None
+    return TaskEnd(ended.exitCode, ended.reason, ended.finishedAt)
 
 
-def _running(facts: Facts, states: dict[str, _ContainerState]) -> Iterator[RunningContainer]:
+def _work_ended_at(facts: Facts, statuses: dict[str, _ContainerStatus]) -> datetime | None:
+    sidecars = {sidecar.name for sidecar in facts.sidecars if not sidecar.is_one_time}
+    work = [container for container in facts.pod.spec.containers if container.name not in sidecars]
+    ends = [_end_of(container, facts, statuses) for container in work]
+    return _latest([None if end is None else end.finished_at for end in ends])
+
+
+def _latest(times: list[datetime | None]) -> datetime | None:
+    """The latest of these; None: one of them is not known."""
+    known = [time for time in times if time is not None]
+    return max(known) if known and len(known) == len(times) else None
+
+
+def _running(facts: Facts, statuses: dict[str, _ContainerStatus]) -> Iterator[RunningContainer]:
     sidecars = {sidecar.name: sidecar for sidecar in facts.sidecars}
     main = facts.main_container
     for container in facts.pod.spec.containers:
-        state = states.get(container.name)
-        if container is main or state is None or state.running is None:
+        status = statuses.get(container.name)
+        if container is main or status is None or status.state.running is None:
             continue
-        sidecar = sidecars.get(container.name)
-        yield RunningContainer(container.name, _kind(facts, container.name), state.running.startedAt, sidecar)
+        row = facts.rows.get(container.name)
+        yield RunningContainer(
+            name=container.name,
+            kind=_kind(facts, container.name),
+            started_at=status.state.running.startedAt,
+            sidecar=sidecars.get(container.name),
+            id=status.containerID,
+            stop_signal=row.stop_signal if row else None,
+            is_started_again=is_started_again(container, facts.pod.spec.restartPolicy, 0),
+        )
 
 
 def _kind(facts: Facts, name: str) -> ContainerKind:

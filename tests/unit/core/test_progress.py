@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from webhook.core import ContainerKind, Endpoint, MalformedPodError, default_policy, read_progress
+from webhook.core import ContainerKind, Endpoint, MalformedPodError, Mode, default_policy, read_progress
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -162,3 +162,58 @@ def test_what_is_no_pod_is_refused_without_a_value_of_it(document: JSONObject) -
 def test_what_is_no_json_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedPodError, match="not JSON, or is nested deeper"):
         read_progress(data, CATALOGUE)
+
+
+def test_a_task_that_the_kubelet_starts_again_has_not_ended() -> None:
+    progress = read(pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO, restartPolicy="OnFailure"))
+    assert (progress.task_end, progress.is_task_restarted) == (None, True)
+    assert not read(pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO)).is_task_restarted
+    assert not read(pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO)).is_task_restarted
+
+
+def test_the_work_of_a_pod_has_ended_once_every_container_but_its_sidecars_has() -> None:
+    later = {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T10:05:00Z"}}
+    states = {"base": ENDED, "istio-proxy": RUNNING, "airflow-xcom-sidecar": later}
+
+    assert read(pod(states, ISTIO, XCOM)).work_ended_at == datetime(2026, 1, 1, 10, 5, tzinfo=UTC)
+    assert read(pod(states | {"airflow-xcom-sidecar": RUNNING}, ISTIO, XCOM)).work_ended_at is None
+    assert read(pod(states, ISTIO, XCOM, UNKNOWN)).work_ended_at is None
+    assert read(pod(states | {"uploader": {"terminated": {"exitCode": 0}}}, ISTIO, XCOM, UNKNOWN)).work_ended_at is None
+
+
+def test_containers_that_wait_and_those_without_a_state_are_named() -> None:
+    waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+    progress = read(pod({"base": ENDED, "istio-proxy": waiting}, ISTIO, UNKNOWN))
+    assert (progress.waiting, progress.without_status) == (("istio-proxy",), ("uploader",))
+
+
+def test_an_ephemeral_container_counts_until_it_has_ended() -> None:
+    document = pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO, ephemeralContainers=[{"name": "debugger", "image": "busybox"}])
+    assert read(document).debug_containers == ("debugger",)
+    document["status"]["ephemeralContainerStatuses"] = [{"name": "debugger", "state": RUNNING}]
+    assert read(document).debug_containers == ("debugger",)
+    document["status"]["ephemeralContainerStatuses"] = [{"name": "debugger", "state": ENDED}]
+    assert read(document).debug_containers == ()
+
+
+def test_what_runs_has_its_id_its_signal_and_whether_it_is_started_again() -> None:
+    document = pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO | {"restartPolicy": "Always"})
+    document["status"]["containerStatuses"][1]["containerID"] = "containerd://7"
+    (proxy,) = read(document).unfinished
+
+    assert (proxy.id, proxy.is_started_again) == ("containerd://7", True)
+    assert proxy.stop_signal is not None
+    assert (proxy.stop_signal.name, proxy.stop_signal.exit_code, proxy.stop_signal.drain_seconds) == ("SIGTERM", 0, 5)
+
+
+def test_what_decides_how_a_pod_may_be_ended_is_read() -> None:
+    document = pod({"base": ENDED}, hostNetwork=True, shareProcessNamespace=True, activeDeadlineSeconds=60)
+    document["status"]["startTime"] = "2026-01-01T09:00:00Z"
+    document["metadata"]["annotations"]["airflow-sidecar-webhook/mode"] = "off"
+    progress = read(document)
+
+    assert (progress.uses_host_network, progress.shares_processes, progress.active_deadline_seconds) == (True, True, 60)
+    assert (progress.started_at, progress.restart_policy, progress.mode) == (datetime(2026, 1, 1, 9, tzinfo=UTC), "Never", Mode.OFF)
+    plain = read(pod({"base": ENDED}))
+    assert (plain.uses_host_network, plain.shares_processes, plain.active_deadline_seconds) == (False, False, None)
+    assert (plain.started_at, plain.mode) == (None, None)
