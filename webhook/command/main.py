@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from webhook import __version__
-from webhook.command import doctor, explain, patch, serve
+from webhook.command import doctor, explain, patch, reaper, serve
 from webhook.command.command import PROGRAM, exit_codes
 from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
@@ -20,7 +20,7 @@ from webhook.settings import CONFIG, SettingsError, read_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = (serve.COMMAND, explain.COMMAND, patch.COMMAND, doctor.COMMAND)
+COMMANDS: Final = (serve.COMMAND, explain.COMMAND, patch.COMMAND, doctor.COMMAND, reaper.COMMAND)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -92,6 +92,7 @@ class Progress(msgspec.Struct, frozen=True):
         namespace: Its namespace.
         name: Its name.
         uid: Its uid: a pod of the same name that is created later has another.
+        resource_version: Of the pod as it was read.
         origin: What of Airflow's created it.
         phase: The phase in its status.
         is_being_deleted: Whether somebody has deleted it already.
@@ -118,6 +119,7 @@ class Progress(msgspec.Struct, frozen=True):
     namespace: str
     name: str
     uid: str
+    resource_version: str
     origin: PodOrigin
     phase: str
     is_being_deleted: bool
@@ -181,6 +183,7 @@ class _PodStatus(msgspec.Struct):
 
 class _ObjectMetadata(msgspec.Struct):
     uid: str = ""
+    resourceVersion: str = ""  # noqa: N815  the API's own name
     deletionTimestamp: str | None = None  # noqa: N815  the API's own name
 
 
@@ -235,6 +238,7 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         namespace=facts.pod.metadata.namespace or "",
         name=facts.pod.shown_name,
         uid=live.metadata.uid,
+        resource_version=live.metadata.resourceVersion,
         origin=facts.origin,
         phase=live.status.phase,
         is_being_deleted=live.metadata.deletionTimestamp is not None,

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException, load_incluster_config
 from urllib3.exceptions import HTTPError
 
 from webhook import __version__
-from webhook.kube.errors import MAX_MESSAGE_CHARACTERS, RefusedError, UnreachableError
+from webhook.kube.errors import MAX_MESSAGE_CHARACTERS, UnreachableError, refusal
 from webhook.kube.kubeconfig import use_kubeconfig
+from webhook.kube.pod_channels import open_channels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from urllib3 import HTTPResponse
 
     from webhook.kube.kubeconfig import Context
+    from webhook.kube.pod_channels import PodChannels
 
 JSON: Final = "application/json"
 
@@ -69,6 +70,7 @@ class KubernetesClient:
         """Connect with the first request."""
         # The callers retry, with a back-off; urllib3 would retry three times at once.
         configuration.retries = False
+        self._configuration = configuration
         self._client = ApiClient(configuration)
         self._client.user_agent = f"airflow-sidecar-webhook/{__version__}"
 
@@ -109,7 +111,7 @@ class KubernetesClient:
         """
         response = self.request("GET", path, read_seconds=READ_SECONDS, **parameters)
         if response.status != OK:
-            raise _refusal(response.status, response.body)
+            raise refusal(response.status, response.body)
         return response.body
 
     def create(self, path: str, body: object, **parameters: str) -> Response:
@@ -124,11 +126,24 @@ class KubernetesClient:
         rest = b""
         with self._open("GET", path, None, JSON, read_seconds, parameters) as response:
             if response.status != OK:
-                raise _refusal(response.status, response.read())
+                raise refusal(response.status, response.read())
             yield b""
             for chunk in response.stream(CHUNK_BYTES):
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from lines
+
+    @contextmanager
+    def connect_to_pod(self, path: str, *parameters: tuple[str, str]) -> Iterator[PodChannels]:
+        """The channels of a pod's subresource ``portforward`` or ``exec``, by its path and query; closed at the end of the block.
+
+        Raises:
+            UnreachableError: No connection.
+            RefusedError: The API server answered with an error.
+
+        """
+        _, url, headers, *_ = self._client.param_serialize("GET", path, auth_settings=["BearerToken"])
+        with open_channels(self._configuration, url, headers, parameters) as channels:
+            yield channels
 
     @contextmanager
     def _open(
@@ -179,19 +194,6 @@ def connect_by_context(context: str | None) -> tuple[KubernetesClient, Context]:
     configuration = Configuration()
     used = use_kubeconfig(configuration, context)
     return KubernetesClient(configuration), used
-
-
-class _ErrorBody(msgspec.Struct):
-    message: str = ""
-
-
-def _refusal(status: int, body: bytes) -> RefusedError:
-    """The error, with the message of the Status in the body, else with the beginning of the body."""
-    try:
-        text = msgspec.json.decode(body, type=_ErrorBody).message
-    except msgspec.DecodeError:
-        text = body.decode("utf-8", "replace")
-    return RefusedError(status, " ".join(text.split())[:MAX_MESSAGE_CHARACTERS])
 
 
 def _date(headers: Mapping[str, str]) -> datetime | None:

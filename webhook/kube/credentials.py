@@ -29,7 +29,7 @@ NO_CREDENTIALS: Final = "found neither a service account token nor a kubeconfig"
 
 def find_client(environ: Mapping[str, str]) -> Callable[[], KubernetesClient] | None:
     """A function that makes a client from the credentials found here, and may raise ClusterError; None where there are none."""
-    if environ.get(SERVICE_HOST) and TOKEN_FILE.is_file():
+    if is_in_pod(environ):
         from webhook.kube.client import connect_in_pod  # noqa: PLC0415  see the module's docstring
 
         return connect_in_pod
@@ -38,6 +38,11 @@ def find_client(environ: Mapping[str, str]) -> Callable[[], KubernetesClient] | 
 
         return connect_by_kubeconfig
     return None
+
+
+def is_in_pod(environ: Mapping[str, str]) -> bool:
+    """Whether this is a container with a service account's token."""
+    return bool(environ.get(SERVICE_HOST)) and TOKEN_FILE.is_file()
 
 
 def has_kubeconfig(environ: Mapping[str, str]) -> bool:

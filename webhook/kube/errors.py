@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 MAX_MESSAGE_CHARACTERS: Final = 300
 """A message from elsewhere is cut to this length."""
 
@@ -44,3 +46,16 @@ class RefusedError(ClusterError):
         """Store the status; the text is both."""
         self.status = status
         super().__init__(f"{status} {message}")
+
+
+class _ErrorBody(msgspec.Struct):
+    message: str = ""
+
+
+def refusal(status: int, body: bytes) -> RefusedError:
+    """The error of a response, with the message of the Status in its body, else with the beginning of the body."""
+    try:
+        text = msgspec.json.decode(body, type=_ErrorBody).message
+    except msgspec.DecodeError:
+        text = body.decode("utf-8", "replace")
+    return RefusedError(status, " ".join(text.split())[:MAX_MESSAGE_CHARACTERS])

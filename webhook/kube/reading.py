@@ -28,8 +28,8 @@ PAGE: Final = 500
 WATCH_SECONDS: Final = 60
 """How long one watch lasts. The next one continues where it ended, and costs one request."""
 
-SILENCE_SECONDS: Final = WATCH_SECONDS + 15.0
-"""A watch without a byte for this time is given up: the API server ends a watch in time, and sends bookmarks in between."""
+SILENCE_SECONDS: Final = 15.0
+"""A watch that sends nothing for this time longer than it lasts is given up: the API server ends a watch in time."""
 
 
 class ApiReader(Protocol):
@@ -178,15 +178,24 @@ def watch_nodes(reader: ApiReader, resource_version: str) -> Iterator[NodeEvent]
             yield NodeEvent(None, is_gone=False, resource_version=resource_version)
 
 
-def watch(reader: ApiReader, path: str, resource_version: str) -> Iterator[WatchEvent | None]:
-    """The events of a collection after this resourceVersion, for `WATCH_SECONDS`. None: the watch was accepted, or is still open.
+def watch(
+    reader: ApiReader, path: str, resource_version: str, seconds: int = WATCH_SECONDS, **selectors: str
+) -> Iterator[WatchEvent | None]:
+    """The events of a collection after this resourceVersion. None: the watch was accepted, or is still open.
+
+    Args:
+        reader: Reads from the API server.
+        path: The collection's.
+        resource_version: From which the watch continues.
+        seconds: How long it lasts.
+        selectors: More query parameters, such as ``fieldSelector``.
 
     Raises:
         ClusterError: The watch broke off; a RefusedError where watching is forbidden, or the resourceVersion is too old (410).
 
     """
-    parameters = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_SECONDS)}
-    for line in reader.lines(path, SILENCE_SECONDS, resourceVersion=resource_version, **parameters):
+    parameters = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds), **selectors}
+    for line in reader.lines(path, seconds + SILENCE_SECONDS, resourceVersion=resource_version, **parameters):
         yield _read_event(line) if line.strip() else None
 
 
@@ -198,11 +207,11 @@ def _read_event(line: bytes) -> WatchEvent:
     return event
 
 
-def pages(reader: ApiReader, path: str) -> Iterator[Page]:
-    """The pages of a list. ClusterError."""
+def pages(reader: ApiReader, path: str, **selectors: str) -> Iterator[Page]:
+    """The pages of a list; ``selectors`` are more query parameters, such as ``fieldSelector``. ClusterError."""
     following = ""
     while True:
-        parameters = {"limit": str(PAGE), **({"continue": following} if following else {})}
+        parameters = {"limit": str(PAGE), **({"continue": following} if following else {}), **selectors}
         page = decode(reader.get(path, **parameters), Page)
         yield page
         following = page.metadata.following

@@ -58,9 +58,9 @@ class ExecAct(msgspec.Struct, frozen=True):
     signal: str
 
     @property
-    def command(self) -> tuple[str, ...]:
-        """What runs in the container: ``kill`` is built into every POSIX shell."""
-        return ("/bin/sh", "-c", f"kill -{self.signal.removeprefix('SIG')} 1")
+    def command(self) -> str:
+        """What a shell runs in the container: ``kill`` is built into every POSIX shell."""
+        return f"kill -{self.signal.removeprefix('SIG')} 1"
 
 
 class DeadlineAct(msgspec.Struct, frozen=True):

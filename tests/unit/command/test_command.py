@@ -44,7 +44,8 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     kubectl.chmod(0o755)
     with scripted_api_server() as server:
         server.objects["/api/v1/namespaces/airflow"] = {"metadata": {"name": "airflow"}}
-        server.objects["/api/v1/namespaces/airflow/pods"] = {"metadata": {}, "items": []}
+        for namespace in ("airflow", "data"):
+            server.objects[f"/api/v1/namespaces/{namespace}/pods"] = {"metadata": {}, "items": []}
         (tmp_path / "kubeconfig").write_text(kubeconfig_for(server.url, "here", "staging"), "utf-8")
         yield {"PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}", "KUBECONFIG": str(tmp_path / "kubeconfig")}
 

@@ -252,7 +252,7 @@ def test_a_sidecar_without_a_quit_request_gets_the_signal_on_which_it_exits_0_on
     decision = decided(pod, EXEC)
     assert decision == PodDecision(ReaperReason.SIGNAL_SENT, ("logs",), ExecAct("logs", "containerd://logs", "SIGTERM"))
     assert isinstance(decision.act, ExecAct)
-    assert decision.act.command == ("/bin/sh", "-c", "kill -TERM 1")
+    assert decision.act.command == "kill -TERM 1"
 
 
 def test_the_signal_follows_a_quit_request_that_was_refused() -> None:

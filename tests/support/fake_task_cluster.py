@@ -1,0 +1,285 @@
+"""A fake API server with task pods that a reaper may end. It shows nothing about a real one: what kubelets do is scripted."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from tests.support.live_pods import ended
+from tests.support.web_socket_frames import accept_key, read_message, write_close, write_message
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+
+    from tests.support.json_object import JSONObject
+
+PAGE: Final = 2
+"""Pods in a page, whatever the client asks for."""
+
+POLL_SECONDS: Final = 0.01
+"""How soon the server notices that it is to end."""
+
+Change = Callable[["JSONObject"], None]
+
+
+def end_of(container: str, code: int = 0) -> Change:
+    """The container ends; with the last one the pod does."""
+
+    def change(pod: JSONObject) -> None:
+        states = pod["status"]["containerStatuses"]
+        for status in states:
+            if status["name"] == container:
+                status["state"] = ended(code)
+        if all("terminated" in status["state"] for status in states):
+            has_failed = any(status["state"]["terminated"]["exitCode"] for status in states)
+            pod["status"]["phase"] = "Failed" if has_failed else "Succeeded"
+
+    return change
+
+
+def nothing(_: JSONObject) -> None:
+    """Nothing changes."""
+
+
+@dataclass
+class PortListener:
+    """What answers on a port of a pod's loopback.
+
+    Args:
+        status: Of its response; None: it closes the connection without one.
+        change: What then becomes of the pod.
+
+    """
+
+    status: int | None = 200
+    change: Change = nothing
+
+
+@dataclass
+class FakeTaskCluster:
+    """The cluster.
+
+    Args:
+        pods: The pods, by namespace and name.
+        listeners: What listens, by the pod's name and the port.
+        shells: What a command in a container does to its pod, by the names of both; other images have no shell.
+        refusals: The response instead, by the method and the last word of the path.
+        before: What happens once, when a connection to a pod has been opened or a patch arrives, by the pod's name.
+        requests: Of every request the method and the path with its query.
+        tokens: The credentials of each request that has some.
+        quits: Every request that reached a listener: the pod's uid, and its first line.
+
+    """
+
+    pods: dict[tuple[str, str], JSONObject] = field(default_factory=dict)
+    listeners: dict[tuple[str, int], PortListener] = field(default_factory=dict)
+    shells: dict[tuple[str, str], Change] = field(default_factory=dict)
+    refusals: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    before: dict[str, Callable[[], None]] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+    quits: list[tuple[str, str]] = field(default_factory=list)
+    version: int = 100
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    is_over: bool = False
+    url: str = ""
+
+    def add(self, pod: JSONObject, name: str = "", namespace: str = "airflow", uid: str = "") -> None:
+        """Add a pod."""
+        name = name or pod["metadata"]["name"]
+        pod["metadata"] |= {"name": name, "namespace": namespace, "uid": uid or f"uid-of-{name}", "resourceVersion": "100"}
+        self.pods[namespace, name] = pod
+
+    def change(self, key: tuple[str, str], change: Change) -> None:
+        """Change a pod, as a kubelet does."""
+        with self.changed:
+            self.version += 1
+            change(self.pods[key])
+            self.pods[key]["metadata"]["resourceVersion"] = str(self.version)
+            self.changed.notify_all()
+
+    def happen(self, name: str) -> None:
+        """Let happen what happens before the next request to this pod."""
+        self.before.pop(name, lambda: None)()
+
+    def phase(self, name: str, namespace: str = "airflow") -> str:
+        """The phase of a pod."""
+        return str(self.pods[namespace, name]["status"]["phase"])
+
+    def patch(self, key: tuple[str, str], patch: JSONObject) -> int:
+        """Set what a merge patch sets in the spec; the status of the response."""
+        self.happen(key[1])
+        metadata = self.pods[key]["metadata"]
+        if any(metadata[name] != value for name, value in patch.pop("metadata").items()):
+            return 409
+        seconds = patch["spec"]["activeDeadlineSeconds"]
+
+        def end(pod: JSONObject) -> None:
+            pod["spec"]["activeDeadlineSeconds"] = seconds
+            for status in list(pod["status"]["containerStatuses"]):
+                if "running" in status["state"]:
+                    end_of(status["name"], 143)(pod)
+
+        self.change(key, end)
+        return 200
+
+
+class TaskClusterServer(ThreadingHTTPServer):
+    """The HTTP server of a fake cluster."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that breaks off is no news."""
+
+    def __init__(self, cluster: FakeTaskCluster) -> None:
+        super().__init__(("127.0.0.1", 0), TaskClusterHandler)
+        self.cluster = cluster
+
+
+class TaskClusterHandler(BaseHTTPRequestHandler):
+    """Answers one connection."""
+
+    server: TaskClusterServer
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Not on the test's stderr."""
+
+    def do_GET(self) -> None:
+        url, words = self._received()
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if self._is_refused(words[-1] if "watch" not in query else "watch"):
+            return
+        if words[-1] == "portforward":
+            self._forward(words[3], words[5], int(query["ports"]))
+        elif words[-1] == "exec":
+            self._execute(words[3], words[5], query["container"])
+        elif words[-1] != "pods":
+            pod = self.server.cluster.pods.get((words[3], words[5]))
+            self._answer(200, pod) if pod else self._answer(404, {"message": "there is no such pod"})
+        elif "watch" in query:
+            self._watch(
+                words[3],
+                query["fieldSelector"].removeprefix("metadata.name="),
+                int(query["resourceVersion"]),
+                int(query["timeoutSeconds"]),
+            )
+        else:
+            self._list(words[3], int(query.get("continue", "0")))
+
+    def do_PATCH(self) -> None:
+        _, words = self._received()
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if not self._is_refused(words[-1]):
+            self._answer(self.server.cluster.patch((words[3], words[5]), body), {"message": "patched, or in conflict"})
+
+    def _received(self) -> tuple[Any, list[str]]:
+        self.server.cluster.requests.append(f"{self.command} {self.path}")
+        self.server.cluster.tokens += self.headers.get_all("Authorization", [])
+        url = urlsplit(self.path)
+        return url, url.path.strip("/").split("/")
+
+    def _is_refused(self, word: str) -> bool:
+        refusal = self.server.cluster.refusals.get((self.command, word))
+        if refusal is not None:
+            self._answer(refusal[0], {"kind": "Status", "message": refusal[1]})
+        return refusal is not None
+
+    def _answer(self, status: int, body: JSONObject) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _list(self, namespace: str, begin: int) -> None:
+        found = [pod for (place, _), pod in self.server.cluster.pods.items() if place == namespace and pod["status"]["phase"] == "Running"]
+        following = str(begin + PAGE) if len(found) > begin + PAGE else ""
+        self._answer(200, {"metadata": {"resourceVersion": "100", "continue": following}, "items": found[begin : begin + PAGE]})
+
+    def _watch(self, namespace: str, name: str, version: int, seconds: int) -> None:
+        self.send_response(200)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.flush()
+        uid = self.server.cluster.pods.get((namespace, name), {"metadata": {"uid": ""}})["metadata"]["uid"]
+        with self.server.cluster.changed:
+            self.server.cluster.changed.wait_for(
+                lambda: self.server.cluster.is_over or self._event(namespace, name, uid, version) is not None, seconds
+            )
+            event = self._event(namespace, name, uid, version)
+        if event is not None:
+            self.wfile.write(json.dumps(event).encode() + b"\n")
+        self.close_connection = True
+
+    def _event(self, namespace: str, name: str, uid: str, version: int) -> JSONObject | None:
+        pod = self.server.cluster.pods.get((namespace, name))
+        if pod is None or pod["metadata"]["uid"] != uid:
+            return {"type": "DELETED", "object": {"metadata": {"name": name}}}
+        return {"type": "MODIFIED", "object": pod} if int(pod["metadata"]["resourceVersion"]) > version else None
+
+    def _upgrade(self, name: str) -> None:
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", accept_key(self.headers["Sec-WebSocket-Key"]))
+        self.send_header("Sec-WebSocket-Protocol", "v4.channel.k8s.io")
+        self.end_headers()
+        self.wfile.flush()
+        self.close_connection = True
+        self.server.cluster.happen(name)
+
+    def _forward(self, namespace: str, name: str, port: int) -> None:
+        uid = self.server.cluster.pods[namespace, name]["metadata"]["uid"]
+        self._upgrade(name)
+        for channel in (0, 1):
+            write_message(self.wfile, channel, port.to_bytes(2, "little"))
+        listener = self.server.cluster.listeners.get((name, port))
+        if listener is None:
+            write_message(self.wfile, 1, f"an error occurred forwarding {port}: connection refused".encode())
+        message = read_message(self.rfile)
+        if listener is None or message is None:
+            return
+        self.server.cluster.quits.append((uid, message[1].decode().partition("\r\n")[0]))
+        if listener.status is not None:
+            write_message(self.wfile, 0, f"HTTP/1.1 {listener.status} Whatever\r\nContent-Length: 0\r\n\r\n".encode())
+        self.server.cluster.change((namespace, name), listener.change)
+        write_close(self.wfile)
+
+    def _execute(self, namespace: str, name: str, container: str) -> None:
+        self._upgrade(name)
+        change = self.server.cluster.shells.get((name, container))
+        message = None if change is None else read_message(self.rfile)
+        if change is None:
+            write_message(self.wfile, 3, b'{"status":"Failure","message":"/bin/sh: no such file or directory"}')
+        elif message is not None:
+            self.server.cluster.change((namespace, name), change)
+            write_message(self.wfile, 3, b'{"status":"Success"}')
+        write_close(self.wfile)
+
+
+@contextmanager
+def fake_task_cluster(tls: ssl.SSLContext | None = None) -> Iterator[FakeTaskCluster]:
+    """One that ends with the block; with ``tls`` it serves HTTPS."""
+    cluster = FakeTaskCluster()
+    server = TaskClusterServer(cluster)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
+    cluster.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield cluster
+    finally:
+        with cluster.changed:
+            cluster.is_over = True
+            cluster.changed.notify_all()
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,125 @@
+"""How a pass goes on after an act: what it waits for, repeats and gives up, on a clock that the test sets. `tests/unit/command` has the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.fake_pod_api import FakePodApi
+from tests.support.fake_task_cluster import end_of
+from tests.support.live_pods import GCSFUSE, ISTIO, RUNNING, ended, live_pod
+from webhook.core import default_policy
+from webhook.kube.errors import RefusedError, UnreachableError
+from webhook.reaper.act import ActOutcome, Method
+from webhook.reaper.decision import ReaperPolicy
+from webhook.reaper.reason import ReaperReason
+from webhook.reaper.sweep import PodReport, Sweep, SweepReport
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+
+CATALOGUE: Final = default_policy().catalogue
+ISTIO_ENDS: Final = end_of("istio-proxy")
+UNREACHABLE: Final = UnreachableError("connection refused")
+EXPIRED: Final = RefusedError(410, "the continue parameter is too old")
+QUIT_ONLY: Final = ReaperPolicy(methods=frozenset({Method.QUIT}))
+
+
+def stuck(code: int = 0) -> JSONObject:
+    return live_pod({"base": ended(code), "istio-proxy": RUNNING}, ISTIO)
+
+
+def swept(api: FakePodApi, policy: ReaperPolicy = QUIT_ONLY) -> SweepReport:
+    return Sweep(api, CATALOGUE, policy, now=api.clock).run(["airflow"])
+
+
+def pod_of(report: SweepReport) -> PodReport:
+    (pod,) = report.pods
+    return pod
+
+
+def outcomes(report: SweepReport) -> list[tuple[Method, ActOutcome]]:
+    return [(act.method, act.outcome) for act in pod_of(report).acts]
+
+
+def test_a_sidecar_that_drains_is_waited_for_and_gets_no_second_request() -> None:
+    api = FakePodApi(stuck(), later=(timedelta(seconds=4), ISTIO_ENDS))
+    began = api.now
+    report = swept(api)
+
+    assert (pod_of(report).pod.phase, len(api.sent)) == ("Succeeded", 1)
+    assert api.now - began == timedelta(seconds=4)
+
+
+def test_a_sidecar_that_hangs_is_given_its_drain_and_then_the_next_method() -> None:
+    api = FakePodApi(stuck(1))
+    began = api.now
+    report = swept(api, ReaperPolicy())
+
+    assert outcomes(report) == [(Method.QUIT, ActOutcome.ACCEPTED), (Method.DEADLINE, ActOutcome.ACCEPTED)]
+    assert api.now - began == timedelta(seconds=10)
+    assert pod_of(report).pod.phase == "Failed"
+
+
+def test_a_connection_that_fails_is_tried_again_after_a_pause() -> None:
+    api = FakePodApi(stuck(), [UNREACHABLE, UNREACHABLE, 200], ISTIO_ENDS)
+    began = api.now
+    report = swept(api)
+
+    assert [at - began for at in api.sent] == [timedelta(0), timedelta(seconds=10), timedelta(seconds=30)]
+    assert [outcome for _, outcome in outcomes(report)] == [ActOutcome.FAILED, ActOutcome.FAILED, ActOutcome.ACCEPTED]
+    assert pod_of(report).pod.phase == "Succeeded"
+
+
+def test_a_connection_that_always_fails_is_given_up_after_three_attempts() -> None:
+    report = swept(FakePodApi(stuck(), [UNREACHABLE]))
+
+    assert [outcome for _, outcome in outcomes(report)] == [ActOutcome.FAILED] * 3
+    assert pod_of(report).decision.reason is ReaperReason.METHODS_SPENT
+    assert pod_of(report).acts[0].detail == "connection refused"
+
+
+def test_a_pod_that_disappears_meanwhile_is_gone() -> None:
+    api = FakePodApi(stuck())
+
+    def disappear(_: JSONObject) -> None:
+        api.pod = None
+
+    api.change = disappear
+    assert pod_of(swept(api)).is_gone
+
+
+@pytest.mark.parametrize("error", [UNREACHABLE, EXPIRED], ids=["broken off", "too old"])
+def test_a_watch_that_breaks_off_is_followed_by_a_read(error: Exception) -> None:
+    api = FakePodApi(stuck(), later=(timedelta(seconds=4), ISTIO_ENDS), watches=[error])
+    assert pod_of(swept(api)).pod.phase == "Succeeded"
+
+
+def test_a_list_whose_page_has_expired_is_read_again() -> None:
+    report = swept(FakePodApi(stuck(), change=ISTIO_ENDS, lists=[EXPIRED]))
+    assert (pod_of(report).pod.phase, report.problems) == ("Succeeded", ())
+
+
+def test_a_list_that_fails_ends_the_pass() -> None:
+    with pytest.raises(UnreachableError):
+        swept(FakePodApi(stuck(), lists=[UNREACHABLE]))
+
+
+def test_the_last_sidecar_that_ends_by_itself_is_waited_for_a_minute() -> None:
+    pod = live_pod({"base": ended(), "istio-proxy": RUNNING, "gke-gcsfuse-sidecar": RUNNING}, ISTIO, GCSFUSE)
+    api = FakePodApi(pod, change=ISTIO_ENDS)
+    began = api.now
+    report = swept(api)
+
+    assert pod_of(report).decision.reason is ReaperReason.ENDS_BY_ITSELF
+    assert api.now - began == timedelta(seconds=60)
+
+
+def test_a_dry_run_connects_to_no_pod() -> None:
+    api = FakePodApi(stuck())
+    report = replace(Sweep(api, CATALOGUE, QUIT_ONLY, now=api.clock), is_dry=True).run(["airflow"])
+
+    assert (api.sent, pod_of(report).decision.reason, report.counts) == ([], ReaperReason.QUIT_SENT, {ReaperReason.QUIT_SENT: 1})

@@ -1,0 +1,73 @@
+"""A command in a container of a pod, which runs once it is released.
+
+The right: ``get`` and ``create`` of ``pods/exec``, as in `webhook.kube.port_forward`.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from webhook.kube.errors import MAX_MESSAGE_CHARACTERS, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from webhook.kube.pod_channels import PodChannels, PodConnector
+
+STDIN: Final = 0
+RESULT: Final = 3
+
+SUCCESS: Final = "Success"
+
+
+class _Result(msgspec.Struct):
+    status: str = ""
+    message: str = ""
+
+
+class HeldCommand:
+    """A shell that waits for a line on its stdin, and then runs the command."""
+
+    def __init__(self, channels: PodChannels) -> None:
+        """Take over the channels of the shell."""
+        self._channels = channels
+
+    def release(self) -> str:
+        """Let it run, and return why it failed; empty: it succeeded.
+
+        Raises:
+            UnreachableError: No result came, as when the command ends its own container.
+
+        """
+        self._channels.send(STDIN, b"\n")
+        for channel, data in self._channels.messages():
+            if channel == RESULT:
+                return _failure(data)
+        message = "the connection was closed without a result"
+        raise UnreachableError(message)
+
+
+@contextmanager
+def held_command(connector: PodConnector, pod_path: str, container: str, command: str) -> Iterator[HeldCommand]:
+    """A POSIX shell command in a container; where the block ends without a release, it does not run.
+
+    Raises:
+        UnreachableError: No connection.
+        RefusedError: The API server answered with an error.
+
+    """
+    words = ("/bin/sh", "-c", f"read -r _ && {command}")
+    query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true"), *(("command", word) for word in words)]
+    with connector.connect_to_pod(f"{pod_path}/exec", *query) as channels:
+        yield HeldCommand(channels)
+
+
+def _failure(data: bytes) -> str:
+    try:
+        result = msgspec.json.decode(data, type=_Result)
+    except msgspec.DecodeError:
+        result = _Result(message=data.decode("utf-8", "replace"))
+    return "" if result.status == SUCCESS else (" ".join(result.message.split()) or "unknown")[:MAX_MESSAGE_CHARACTERS]

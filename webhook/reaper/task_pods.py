@@ -1,0 +1,102 @@
+"""The task pods of a cluster, as the reaper reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import quote
+
+from webhook.core import MalformedPodError, read_progress
+from webhook.kube.errors import RefusedError, UnreachableError
+from webhook.kube.pod_channels import PodConnector
+from webhook.kube.reading import ApiReader, pages, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import msgspec
+
+    from webhook.core import Catalogue, Progress
+    from webhook.kube.client import Response
+
+NOT_FOUND: Final = 404
+GONE: Final = 410
+
+
+class PodApi(ApiReader, PodConnector, Protocol):
+    """The part of `webhook.kube.client.KubernetesClient` that the reaper uses."""
+
+    def request(self, method: str, path: str, body: object = None, media_type: str = "application/json") -> Response:
+        """The response to a request, whatever its status. UnreachableError."""
+
+
+def pods_path(namespace: str) -> str:
+    """The path of a namespace's pods on the API server."""
+    return f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
+
+
+def pod_path(pod: Progress) -> str:
+    """The path of a pod on the API server."""
+    return f"{pods_path(pod.namespace)}/{quote(pod.name, safe='')}"
+
+
+class TaskPods:
+    """Reads task pods; every other pod is left out."""
+
+    def __init__(self, api: PodApi, catalogue: Catalogue) -> None:
+        """Read nothing yet."""
+        self._api, self._catalogue = api, catalogue
+
+    def running(self, namespace: str) -> Iterator[Progress]:
+        """The Running task pods of a namespace, page by page; a pod may come twice, where a page has expired. ClusterError."""
+        path = pods_path(namespace)
+        try:
+            yield from self._listed(path)
+        except RefusedError as error:
+            if error.status != GONE:
+                raise
+            yield from self._listed(path)
+
+    def _listed(self, path: str) -> Iterator[Progress]:
+        for page in pages(self._api, path, fieldSelector="status.phase=Running"):
+            for item in page.items or ():
+                progress = self._progress(item)
+                if progress is not None:
+                    yield progress
+
+    def again(self, pod: Progress) -> Progress | None:
+        """The same pod as it is now; None: it is gone, whether or not there is another of its name. ClusterError."""
+        try:
+            body = self._api.get(pod_path(pod))
+        except RefusedError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+        return self._same(pod, body)
+
+    def changed(self, pod: Progress, seconds: int) -> Progress | None:
+        """The same pod after its next change, or after so many seconds; None: it is gone. ClusterError."""
+        try:
+            events = watch(self._api, pods_path(pod.namespace), pod.resource_version, seconds, fieldSelector=f"metadata.name={pod.name}")
+            for event in events:
+                if event is not None and event.type == "DELETED":
+                    return None
+                if event is not None and event.type != "BOOKMARK":
+                    return self._same(pod, event.object)
+        except UnreachableError:
+            # The watch broke off: what has happened meanwhile is read below.
+            pass
+        except RefusedError as error:
+            if error.status != GONE:
+                raise
+        return self.again(pod)
+
+    def _same(self, pod: Progress, data: bytes | msgspec.Raw) -> Progress | None:
+        progress = self._progress(data)
+        return progress if progress is not None and progress.uid == pod.uid else None
+
+    def _progress(self, data: bytes | msgspec.Raw) -> Progress | None:
+        try:
+            return read_progress(bytes(data), self._catalogue)
+        except MalformedPodError:
+            # Of a type that this version does not know: nothing is known of it, so nothing is done about it.
+            return None
