@@ -227,6 +227,8 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
         return {"type": "MODIFIED", "object": pod} if int(pod["metadata"]["resourceVersion"]) > version else None
 
     def _upgrade(self, name: str) -> None:
+        # Before the response, so that the client's next request comes after it.
+        self.server.cluster.happen(name)
         self.send_response(101)
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
@@ -235,7 +237,6 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.flush()
         self.close_connection = True
-        self.server.cluster.happen(name)
 
     def _forward(self, namespace: str, name: str, port: int) -> None:
         uid = self.server.cluster.pods[namespace, name]["metadata"]["uid"]

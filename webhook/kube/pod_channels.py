@@ -1,7 +1,8 @@
 """A connection to a pod through the API server: numbered channels in one WebSocket, by the protocol ``v4.channel.k8s.io``.
 
-It serves port-forward and exec; the API server passes it on to the kubelet. The first byte of a message is its channel. The package's own `kubernetes.stream.portforward` needs its models, which take 20 MiB, connects without a time limit, and runs a
-thread that raises where nobody catches it.
+It serves port-forward and exec; the API server passes it on to the kubelet. The first byte of a message is its channel. The package's own
+`kubernetes.stream.portforward` needs its models, which take 20 MiB, connects without a time limit, and runs a thread that raises where
+nobody catches it.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def test_an_api_server_that_closes_the_connection_is_unreachable() -> None:
 
 
 def test_an_api_server_that_is_not_there_is_unreachable() -> None:
-    with pytest.raises(UnreachableError, match="refused"), port_forward(client_of(closed_port()), PATH, 15020):
+    with closed_port() as port, pytest.raises(UnreachableError, match="refused"), port_forward(client_of(port), PATH, 15020):
         pass
 
 
