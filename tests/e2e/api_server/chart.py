@@ -70,6 +70,21 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "no-network-policy": {"networkPolicy": {"enabled": False}},
     "service-monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
     "policy": {"policy": {"enabled": True}},
+    "reaper-observing": {"reaper": {"enabled": True, "namespaces": ["default"]}},
+    "reaper-acting": {
+        "sidecars": [SIDECAR],
+        "reaper": {
+            "enabled": True,
+            "mode": "act",
+            "namespaces": ["default", "kube-public"],
+            "schedule": "@hourly",
+            "methods": ["quit", "exec", "deadline"],
+            "graceSeconds": 60,
+            "unmarked": True,
+            "endSuccessful": True,
+            "resources": {"limits": {"memory": "512Mi"}},
+        },
+    },
 }
 """Values for every option of the chart."""
 

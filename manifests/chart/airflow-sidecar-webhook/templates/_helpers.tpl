@@ -122,3 +122,31 @@ entrypoints_file: /etc/airflow-sidecar-webhook/rules/entrypoints.yaml
 {{- else }}{{ toJson . }}
 {{- end }}
 {{- end }}
+
+{{/* Labels of the reaper's pods: others than the service's, which its Service selects. */}}
+{{- define "webhook.reaperSelector" -}}
+app.kubernetes.io/name: airflow-sidecar-webhook-reaper
+app.kubernetes.io/instance: {{ .Values.name }}
+{{- end }}
+
+{{/* The reaper's methods, as a JSON list. Before Kubernetes 1.30 no policy could limit the right of the method deadline. */}}
+{{- define "webhook.reaperMethods" -}}
+{{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}
+{{- toJson .Values.reaper.methods }}
+{{- else }}
+{{- without .Values.reaper.methods "deadline" | toJson }}
+{{- end }}
+{{- end }}
+
+{{/* Every field of a pod's spec but activeDeadlineSeconds. A test compares the list with the API server's schema. */}}
+{{- define "webhook.podFields" -}}
+{{- range list
+  "affinity" "automountServiceAccountToken" "containers" "dnsConfig" "dnsPolicy" "enableServiceLinks" "ephemeralContainers"
+  "evictionResponders" "hostAliases" "hostIPC" "hostNetwork" "hostPID" "hostUsers" "hostname" "hostnameOverride"
+  "imagePullSecrets" "initContainers" "nodeName" "nodeSelector" "os" "overhead" "preemptionPolicy" "priority" "priorityClassName"
+  "readinessGates" "resourceClaims" "resources" "restartPolicy" "runtimeClassName" "schedulerName" "schedulingGates"
+  "schedulingGroup" "securityContext" "serviceAccount" "serviceAccountName" "setHostnameAsFQDN" "shareProcessNamespace"
+  "subdomain" "terminationGracePeriodSeconds" "tolerations" "topologySpreadConstraints" "volumes" }}
+- {{ . }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,224 @@
+"""The reaper's rights on a real API server: what each is for, and what the policy leaves of the right to patch, field by field."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import yaml
+
+from manifests.generate import POLICY_KUBERNETES
+from manifests.rendering import NAME, render
+from testbed import binaries
+from testbed.api import path_of
+from testbed.wait import until
+from tests.e2e.api_server.chart import only
+from tests.e2e.api_server.self_managed_webhook import connect
+from tests.e2e.levels import require
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
+from tests.e2e.objects import created
+from tests.e2e.reaping import pods_of, reap
+from tests.e2e.registration import task_pod
+from tests.e2e.rights import rule, user_who_may
+from webhook.command.main import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from certs.api import ApiResponse
+    from testbed.levels import Level
+    from tests.support.json_object import JSONObject
+
+RELEASE: Final = "a-reaping"
+ITSELF: Final = f"system:serviceaccount:{NAME}:{RELEASE}-reaper"
+MERGE: Final = "application/merge-patch+json"
+DEADLINE: Final[JSONObject] = {"spec": {"activeDeadlineSeconds": 60}}
+SECONDS: Final = 60
+OK: Final = 200
+REFUSED: Final = 422
+FAILED: Final[JSONObject] = {"terminated": {"exitCode": 1, "finishedAt": "2026-01-01T10:10:00Z", "startedAt": "2026-01-01T10:00:00Z"}}
+SUCCEEDED: Final[JSONObject] = {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T10:10:00Z", "startedAt": "2026-01-01T10:00:00Z"}}
+RUNNING: Final[JSONObject] = {"running": {"startedAt": "2026-01-01T10:00:00Z"}}
+PROXY: Final[JSONObject] = {"name": "istio-proxy", "image": "istio/proxyv2:1.20.0"}
+ADDED: Final = {"key": "added", "operator": "Exists", "effect": "NoExecute"}
+
+
+def rendered(**reaper: object) -> list[JSONObject]:
+    """The objects of the reaper, as the chart renders them."""
+    require(binaries.HELM)
+    values = {"name": RELEASE, "reaper": {"enabled": True, "mode": "act", "namespaces": ["airflow"], **reaper}}
+    return [one for one in yaml.safe_load_all(render(values, POLICY_KUBERNETES, only="reaper.yaml")) if one]
+
+
+@pytest.fixture(scope="module", params=["api_server", "newest_api_server"])
+def level(request: pytest.FixtureRequest) -> Level:
+    """The pinned Kubernetes, and the newest."""
+    found: Level = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="module")
+def namespace(level: Level) -> Iterator[str]:
+    """A namespace under the policy, in which the reaper's identity and another one may patch pods."""
+    objects = rendered()
+    may_patch = rule("get patch update create", "pods pods/ephemeralcontainers pods/resize pods/status")
+    with (
+        new_namespace(level.api, "reaping", **NOT_OPTED_IN) as namespace,
+        created(level.api, only("ValidatingAdmissionPolicy", objects)),
+        created(level.api, only("ValidatingAdmissionPolicyBinding", objects)),
+        user_who_may(level.server, ITSELF, may_patch),
+        user_who_may(level.server, "somebody", may_patch),
+    ):
+        pod = ended_pod(level, namespace, "probe", FAILED)
+        labels = {"metadata": {"labels": {"a": "b"}}}
+        until(lambda: patched(level, ITSELF, pod, labels).status == REFUSED, "the policy is in force", SECONDS)
+        yield namespace
+
+
+def ended_pod(level: Level, namespace: str, name: str, base: JSONObject, *, is_airflows: bool = True, phase: str = "Running") -> JSONObject:
+    """A pod with a proxy that runs on, its status written by the test."""
+    pod = task_pod(namespace, name)
+    pod["spec"]["containers"].append(copy.deepcopy(PROXY))
+    pod["metadata"]["annotations"] = {"sidecar.istio.io/status": "{}", "airflow-sidecar-webhook/status": "{}"}
+    if not is_airflows:
+        pod["metadata"]["labels"] = {"app": "web"}
+    made = level.api.create(pod)
+    states = [
+        {"name": one, "state": state, "image": "", "imageID": "", "ready": False, "restartCount": 0, "containerID": f"containerd://{one}"}
+        for one, state in (("base", base), ("istio-proxy", RUNNING))
+    ]
+    status = {"phase": phase, "startTime": "2026-01-01T10:00:00Z", "containerStatuses": states}
+    return level.api.patch(f"{path_of(made)}/status", {"status": status})
+
+
+def kubeconfig_of(level: Level, user: str) -> Path:
+    kubeconfig = level.server.credentials.kubeconfig(level.server.server, user)
+    # To the Kubernetes client the colons of the name would be between the paths of several files.
+    return kubeconfig.replace(kubeconfig.with_name(f"{user.rpartition(':')[2]}.kubeconfig"))
+
+
+def patched(level: Level, user: str, pod: JSONObject, change: JSONObject, subresource: str = "") -> ApiResponse:
+    """The response to a merge patch as a dry run."""
+    return connect(kubeconfig_of(level, user)).request("PATCH", path_of(pod) + subresource, change, MERGE, dryRun="All")
+
+
+def test_the_reaper_sets_the_deadline_of_a_failed_task(level: Level, namespace: str) -> None:
+    pod = ended_pod(level, namespace, "failed", FAILED)
+    response = patched(level, ITSELF, pod, {"metadata": {"uid": pod["metadata"]["uid"]}} | DEADLINE)
+    assert response.status == OK, response.body
+
+
+CHANGES: Final[dict[str, tuple[JSONObject, str]]] = {
+    "an image": ({"spec": {"containers": [{"name": "base", "image": "evil"}, PROXY]}}, ""),
+    "a toleration": ({"spec": {"tolerations": [ADDED]}}, ""),
+    "a label": ({"metadata": {"labels": {"a": "b"}}}, ""),
+    "an annotation": ({"metadata": {"annotations": {"a": "b"}}}, ""),
+    "a finalizer": ({"metadata": {"finalizers": ["example.com/for-ever"]}}, ""),
+    "an owner": ({"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": "gone", "uid": "gone"}]}}, ""),
+    "its status": ({"status": {"phase": "Succeeded"}}, "/status"),
+    "a debug container": ({"spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox"}]}}, "/ephemeralcontainers"),
+    "its resources": ({"spec": {"containers": [{"name": "base", "resources": {"limits": {"cpu": "9"}}}, PROXY]}}, "/resize"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_the_reaper_changes_nothing_else_of_such_a_pod(what: str, level: Level, namespace: str) -> None:
+    change, subresource = CHANGES[what]
+    pod = level.api.get(f"/api/v1/namespaces/{namespace}/pods/probe")
+    if "tolerations" in change.get("spec", {}):
+        change = {"spec": {"tolerations": [*pod["spec"]["tolerations"], ADDED]}}
+    refused = patched(level, ITSELF, pod, change, subresource)
+
+    assert refused.status == REFUSED, refused.body
+    assert f"{RELEASE}-reaper" in refused.body["message"]
+
+
+@pytest.mark.parametrize("what", ["an image", "a label", "a finalizer", "its status"])
+def test_the_policy_is_for_the_reaper_alone(what: str, level: Level, namespace: str) -> None:
+    change, subresource = CHANGES[what]
+    pod = level.api.get(f"/api/v1/namespaces/{namespace}/pods/probe")
+    assert patched(level, "somebody", pod, change, subresource).status == OK
+
+
+def test_the_reaper_sets_no_deadline_of_another_pod(level: Level, namespace: str) -> None:
+    others = {
+        "foreign": ended_pod(level, namespace, "foreign", FAILED, is_airflows=False),
+        "successful": ended_pod(level, namespace, "successful", SUCCEEDED),
+        "at work": ended_pod(level, namespace, "at-work", RUNNING),
+        "pending": ended_pod(level, namespace, "pending", FAILED, phase="Pending"),
+    }
+    assert {name: patched(level, ITSELF, pod, DEADLINE).status for name, pod in others.items()} == dict.fromkeys(others, REFUSED)
+
+
+def test_the_policy_lists_every_field_that_the_api_server_knows(level: Level, namespace: str) -> None:
+    del namespace
+    schemas = level.api.get("/openapi/v3/api/v1")["components"]["schemas"]
+    (policy,) = [one for one in rendered() if one["kind"] == "ValidatingAdmissionPolicy"]
+    (expression,) = [one["expression"] for one in policy["spec"]["validations"] if "no field of a pod" in one["message"]]
+
+    missing = [field for field in schemas["io.k8s.api.core.v1.PodSpec"]["properties"] if f"object.spec.?{field} ==" not in expression]
+    assert missing == ["activeDeadlineSeconds"]
+
+
+ROLE: Final = {"pods": "get list watch patch", "pods/portforward": "get create"}
+"""What the chart grants by default; the test below compares."""
+
+
+def test_the_role_has_the_rights_that_the_methods_need_and_no_others() -> None:
+    def rights(**reaper: object) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for one in only("Role", rendered(**reaper))["rules"]:
+            for resource in one["resources"]:
+                found.setdefault(resource, set()).update(one["verbs"])
+        return found
+
+    assert rights() == {resource: set(verbs.split()) for resource, verbs in ROLE.items()}
+    assert rights(mode="observe") == {"pods": {"list"}}
+    assert rights(methods=["quit"]) == {"pods": {"get", "list", "watch"}, "pods/portforward": {"get", "create"}}
+    assert rights(methods=["exec"]) == {"pods": {"get", "list", "watch"}, "pods/exec": {"get", "create"}}
+
+
+def test_the_cron_job_has_a_command_line_that_the_program_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    everything = {"methods": ["quit", "exec"], "graceSeconds": 60, "unmarked": True, "endSuccessful": True, "namespaces": ["a", "b"]}
+    (container,) = only("CronJob", rendered(**everything))["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
+
+    # Code 2, as there is no cluster; a wrong argument would end the process.
+    assert main(container["args"]) == 2
+
+
+MISSING: Final = {
+    "list pods": rule("get watch patch", "pods"),
+    "get pods": rule("list watch patch", "pods"),
+}
+
+
+@pytest.mark.parametrize("right", MISSING)
+def test_a_missing_right_to_read_is_named(right: str, level: Level, namespace: str) -> None:
+    ended_pod(level, namespace, f"without-{right.replace(' ', '-')}", FAILED)
+    with user_who_may(level.server, "reader", MISSING[right], rule("get create", "pods/portforward")):
+        kubeconfig = kubeconfig_of(level, "reader")
+        until(lambda: right in [one["right"] for one in reap(kubeconfig, "-n", namespace)["problems"]], f"{right} is missing", SECONDS)
+
+
+def test_a_port_forward_needs_get_and_on_the_newest_server_create(level: Level, namespace: str, request: pytest.FixtureRequest) -> None:
+    pod = ended_pod(level, namespace, "forwarded", SUCCEEDED)
+    is_newest = request.node.callspec.params["level"] == "newest_api_server"
+    # There is no kubelet: with the right the connection fails, and without it it is forbidden.
+    expected = {"get": "forbidden" if is_newest else "failed", "create": "forbidden", "get create": "failed"}
+    found = {}
+    for number, verbs in enumerate(expected):
+        user = f"forwarder-{number}"
+        with user_who_may(level.server, user, rule("get list watch", "pods"), rule(verbs, "pods/portforward")):
+            kubeconfig = kubeconfig_of(level, user)
+            until(lambda: pods_of(reap(kubeconfig, "--dry-run", "-n", namespace)), "the rights are in force", SECONDS)  # noqa: B023
+            found[verbs] = first_outcome(kubeconfig, namespace, pod["metadata"]["name"])
+    assert found == expected
+
+
+def first_outcome(kubeconfig: Path, namespace: str, pod: str) -> str:
+    """The outcome of the first act on a pod."""
+    return str(pods_of(reap(kubeconfig, "-n", namespace, "--methods", "quit"))[pod]["acts"][0]["outcome"])
