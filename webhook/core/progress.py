@@ -103,7 +103,7 @@ class Progress(msgspec.Struct, frozen=True):
         task_end: How the task ended; None: it has not, or its container is to be started again.
         is_task_restarted: Whether the kubelet starts the task's container, or one that may be it, again.
         running: The regular containers beside the task's that run, in the pod's order.
-        waiting: Names of the regular containers that wait until the kubelet starts them, for the first time or again.
+        waiting: Names of the regular containers that the kubelet has yet to start, for the first time or again.
         without_status: Names of the regular containers whose state the kubelet has not reported.
         debug_containers: Names of the ephemeral containers that have not ended: somebody looks at the pod.
         work_ended_at: When the last of the containers that are no sidecars ended; None: one has not, or the kubelet does not say.
@@ -167,11 +167,6 @@ class _ContainerStatus(msgspec.Struct):
     name: str
     state: _ContainerState = msgspec.field(default_factory=_ContainerState)
     containerID: str = ""  # noqa: N815  the API's own name
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the kubelet has yet to start it; a state without a member means that, too."""
-        return self.state.running is None and self.state.terminated is None
 
 
 class _PodStatus(msgspec.Struct):
@@ -247,9 +242,9 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         main=main.name if main else None,
         main_image=(main.image if main else None) or "",
         task_end=_task_end(facts, statuses),
-        is_task_restarted=any(_is_restarted(container, facts, statuses) for container in _possible_mains(facts)),
+        is_task_restarted=any(_is_awaited(container, facts, statuses) for container in _possible_mains(facts)),
         running=tuple(_running(facts, statuses)),
-        waiting=tuple([name for name in spec.container_names if name in statuses and statuses[name].is_waiting]),
+        waiting=tuple([container.name for container in spec.containers if _is_awaited(container, facts, statuses)]),
         without_status=tuple([name for name in spec.container_names if name not in statuses]),
         debug_containers=live.debug_containers(),
         work_ended_at=_work_ended_at(facts, statuses),
@@ -293,8 +288,8 @@ def _possible_mains(facts: Facts) -> list[Container]:
     return [main] if main else [container for container in facts.pod.spec.containers if container.name in facts.others]
 
 
-def _is_restarted(container: Container, facts: Facts, statuses: dict[str, _ContainerStatus]) -> bool:
-    """Whether it is not running, and not at its end: the pod's phase says whether it has run before."""
+def _is_awaited(container: Container, facts: Facts, statuses: dict[str, _ContainerStatus]) -> bool:
+    """Whether it neither runs nor has ended for good: the kubelet starts it, for the first time or again."""
     status = statuses.get(container.name)
     return status is not None and status.state.running is None and _end_of(container, facts, statuses) is None
 

@@ -187,6 +187,13 @@ def test_containers_that_wait_and_those_without_a_state_are_named() -> None:
     assert (progress.waiting, progress.without_status) == (("istio-proxy",), ("uploader",))
 
 
+def test_a_container_that_failed_and_is_started_again_waits_for_that() -> None:
+    succeeded = {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T10:00:00Z"}}
+    states = {"base": succeeded, "istio-proxy": ENDED, "uploader": ENDED}
+    assert read(pod(states, ISTIO, UNKNOWN, restartPolicy="OnFailure")).waiting == ("istio-proxy", "uploader")
+    assert read(pod(states, ISTIO, UNKNOWN)).waiting == ()
+
+
 def test_an_ephemeral_container_counts_until_it_has_ended() -> None:
     document = pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO, ephemeralContainers=[{"name": "debugger", "image": "busybox"}])
     assert read(document).debug_containers == ("debugger",)

@@ -131,6 +131,10 @@ UNTOUCHED: Final[dict[str, tuple[JSONObject, str]]] = {
     "a container that nobody knows runs": (live_pod(TASK_ENDED | {"uploader": RUNNING}, ISTIO, UPLOADER), "unknown-container-running"),
     "a sidecar waits to be started": (live_pod({"base": ended(), "istio-proxy": WAITING}, ISTIO), "container-waiting"),
     "a container that nobody knows waits": (live_pod(TASK_ENDED | {"uploader": WAITING}, ISTIO, UPLOADER), "container-waiting"),
+    "a container that nobody knows failed and is started again": (
+        live_pod(TASK_ENDED | {"uploader": ended(1)}, ISTIO, UPLOADER, restartPolicy="OnFailure"),
+        "container-waiting",
+    ),
     "every container has ended": (live_pod({"base": ended(), "istio-proxy": ended()}, ISTIO), "nothing-runs"),
     "the kubelet does not say when its task ended": (
         live_pod({"base": ended(137, at=None), "istio-proxy": RUNNING}, ISTIO),
