@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from webhook.core import ContainerKind, Endpoint, MalformedPodError, Mode, default_policy, read_progress
+from webhook.core import (
+    Catalogue,
+    ContainerKind,
+    Endpoint,
+    MalformedPodError,
+    Mode,
+    PodOrigin,
+    default_policy,
+    parse_sidecars,
+    read_progress,
+)
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -127,6 +137,26 @@ def test_a_pod_that_somebody_has_deleted_is_not_held() -> None:
     document = pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO)
     document["metadata"]["deletionTimestamp"] = "2026-01-01T11:00:00Z"
     assert (read(document).is_being_deleted, read(document).unfinished) == (True, ())
+
+
+@pytest.mark.parametrize("field", ["works_after_task", "must_outlive_task"])
+def test_a_container_whose_row_says_that_it_outlives_the_task_is_of_that_kind(field: str) -> None:
+    row = {"id": "uploader", "title": "Uploader", "match": {"markers": [{"image": "acme/uploader"}]}, "sources": ["here"], field: True}
+    progress = read_progress(pod({"base": ENDED, "uploader": RUNNING}, UNKNOWN), Catalogue(parse_sidecars([row])))
+    assert progress is not None
+    assert [one.kind for one in progress.unfinished] == [ContainerKind.OUTLIVES_TASK]
+
+
+def test_a_task_that_runs_is_none_of_the_containers_beside_it() -> None:
+    progress = read(pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO))
+    assert [one.name for one in progress.running] == ["istio-proxy"]
+
+
+def test_what_identifies_a_pod_is_read() -> None:
+    document = pod({"base": ENDED})
+    document["metadata"]["resourceVersion"] = "7"
+    progress = read(document)
+    assert (progress.resource_version, progress.origin, progress.phase) == ("7", PodOrigin.KUBERNETES_EXECUTOR, "Running")
 
 
 def test_the_status_of_the_webhook_marks_a_pod() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.live_pods import (
+    BEGAN,
     CLOUD_SQL,
     ENDED_AT,
     FLUENT_BIT,
@@ -94,67 +95,87 @@ def with_rules(pod: JSONObject, container: int, fields: JSONObject) -> JSONObjec
     return pod
 
 
-UNTOUCHED: Final[dict[str, tuple[JSONObject, str]]] = {
-    "it has not started": (live_pod(TASK_ENDED, ISTIO) | {"status": {"phase": "Pending"}}, "not-running"),
-    "it has ended": (live_pod(TASK_ENDED, ISTIO) | {"status": {"phase": "Failed"}}, "not-running"),
-    "somebody has deleted it": (deleted(live_pod(TASK_ENDED, ISTIO)), "deleting"),
-    "its user switched the webhook off": (annotated(live_pod(TASK_ENDED, ISTIO), mode="off"), "switched-off"),
-    "the webhook has not seen it": (annotated(live_pod(TASK_ENDED, ISTIO), status=None), "no-status"),
-    "the state of its sidecar is missing": (without(live_pod(TASK_ENDED, ISTIO), "istio-proxy"), "statuses-missing"),
-    "the state of its task is missing": (without(live_pod(TASK_ENDED, ISTIO), "base"), "statuses-missing"),
-    "somebody debugs it": (with_debugger(live_pod(TASK_ENDED, ISTIO), RUNNING), "debug-container"),
-    "somebody is about to debug it": (with_debugger(live_pod(TASK_ENDED, ISTIO), WAITING), "debug-container"),
-    "its task runs": (live_pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO), "task-running"),
-    "its failed task is started again": (live_pod(TASK_FAILED, ISTIO, restartPolicy="OnFailure"), "task-restarts"),
+UNTOUCHED: Final[dict[str, tuple[JSONObject, str, tuple[str, ...]]]] = {
+    "it has not started": (live_pod(TASK_ENDED, ISTIO) | {"status": {"phase": "Pending"}}, "not-running", ()),
+    "it has ended": (live_pod(TASK_ENDED, ISTIO) | {"status": {"phase": "Failed"}}, "not-running", ()),
+    "somebody has deleted it": (deleted(live_pod(TASK_ENDED, ISTIO)), "deleting", ()),
+    "its user switched the webhook off": (annotated(live_pod(TASK_ENDED, ISTIO), mode="off"), "switched-off", ()),
+    "the webhook has not seen it": (annotated(live_pod(TASK_ENDED, ISTIO), status=None), "no-status", ()),
+    "the state of its sidecar is missing": (without(live_pod(TASK_ENDED, ISTIO), "istio-proxy"), "statuses-missing", ("istio-proxy",)),
+    "the state of its task is missing": (without(live_pod(TASK_ENDED, ISTIO), "base"), "statuses-missing", ("base",)),
+    "somebody debugs it": (with_debugger(live_pod(TASK_ENDED, ISTIO), RUNNING), "debug-container", ("debugger-1",)),
+    "somebody is about to debug it": (with_debugger(live_pod(TASK_ENDED, ISTIO), WAITING), "debug-container", ("debugger-1",)),
+    "its task runs": (live_pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO), "task-running", ()),
+    "its failed task is started again": (live_pod(TASK_FAILED, ISTIO, restartPolicy="OnFailure"), "task-restarts", ()),
     "its task waits to be started again": (
         live_pod({"base": WAITING, "istio-proxy": RUNNING}, ISTIO, restartPolicy="OnFailure"),
         "task-restarts",
+        (),
     ),
     "a rule of its task's starts it again": (
         with_rules(live_pod({"base": ended(3), "istio-proxy": RUNNING}, ISTIO), 0, RESTARTS_ON_3),
         "task-restarts",
+        (),
     ),
     "its task is always started again": (
         with_rules(live_pod(TASK_ENDED, ISTIO), 0, {"restartPolicy": "Always"}),
         "task-restarts",
+        (),
     ),
     "one of two containers that may be its task runs": (
         nameless(live_pod({"base": ended(), "uploader": RUNNING, "istio-proxy": RUNNING}, UPLOADER, ISTIO)),
         "task-unknown",
+        (),
     ),
-    "Airflow has not read the result": (live_pod(TASK_ENDED | {"airflow-xcom-sidecar": RUNNING}, ISTIO, XCOM), "xcom-not-taken"),
+    "Airflow has not read the result": (
+        live_pod(TASK_ENDED | {"airflow-xcom-sidecar": RUNNING}, ISTIO, XCOM),
+        "xcom-not-taken",
+        ("airflow-xcom-sidecar",),
+    ),
     "a container works on after its task": (
         annotated(live_pod(TASK_ENDED | {"uploader": RUNNING}, ISTIO, UPLOADER), outlives_task="uploader"),
         "still-working",
+        ("uploader",),
     ),
-    "a container does its work once": (live_pod(TASK_ENDED | {"sync": RUNNING}, ISTIO, GIT_SYNC_ONCE), "still-working"),
-    "a container that nobody knows runs": (live_pod(TASK_ENDED | {"uploader": RUNNING}, ISTIO, UPLOADER), "unknown-container-running"),
-    "a sidecar waits to be started": (live_pod({"base": ended(), "istio-proxy": WAITING}, ISTIO), "container-waiting"),
-    "a container that nobody knows waits": (live_pod(TASK_ENDED | {"uploader": WAITING}, ISTIO, UPLOADER), "container-waiting"),
+    "a container does its work once": (live_pod(TASK_ENDED | {"sync": RUNNING}, ISTIO, GIT_SYNC_ONCE), "still-working", ("sync",)),
+    "a container that nobody knows runs": (
+        live_pod(TASK_ENDED | {"uploader": RUNNING}, ISTIO, UPLOADER),
+        "unknown-container-running",
+        ("uploader",),
+    ),
+    "a sidecar waits to be started": (live_pod({"base": ended(), "istio-proxy": WAITING}, ISTIO), "container-waiting", ("istio-proxy",)),
+    "a container that nobody knows waits": (
+        live_pod(TASK_ENDED | {"uploader": WAITING}, ISTIO, UPLOADER),
+        "container-waiting",
+        ("uploader",),
+    ),
     "a container that nobody knows failed and is started again": (
         live_pod(TASK_ENDED | {"uploader": ended(1)}, ISTIO, UPLOADER, restartPolicy="OnFailure"),
         "container-waiting",
+        ("uploader",),
     ),
-    "every container has ended": (live_pod({"base": ended(), "istio-proxy": ended()}, ISTIO), "nothing-runs"),
+    "every container has ended": (live_pod({"base": ended(), "istio-proxy": ended()}, ISTIO), "nothing-runs", ()),
     "the kubelet does not say when its task ended": (
         live_pod({"base": ended(137, at=None), "istio-proxy": RUNNING}, ISTIO),
         "end-time-unknown",
+        (),
     ),
-    "its task ended a moment ago": (live_pod({"base": ended(at=LATER), "istio-proxy": RUNNING}, ISTIO), "grace"),
+    "its task ended a moment ago": (live_pod({"base": ended(at=LATER), "istio-proxy": RUNNING}, ISTIO), "grace", ("istio-proxy",)),
     "Airflow read the result a moment ago": (
         live_pod(TASK_ENDED | {"airflow-xcom-sidecar": ended(at=LATER)}, ISTIO, XCOM),
         "grace",
+        ("istio-proxy",),
     ),
-    "its uploader ended a moment ago": (live_pod(TASK_ENDED | {"uploader": ended(at=LATER)}, ISTIO, UPLOADER), "grace"),
-    "its deadline has passed": (live_pod(TASK_FAILED, ISTIO, activeDeadlineSeconds=600), "deadline-passed"),
+    "its uploader ended a moment ago": (live_pod(TASK_ENDED | {"uploader": ended(at=LATER)}, ISTIO, UPLOADER), "grace", ("istio-proxy",)),
+    "its deadline has passed": (live_pod(TASK_FAILED, ISTIO, activeDeadlineSeconds=600), "deadline-passed", ("istio-proxy",)),
 }
 
 
-@pytest.mark.parametrize(("pod", "reason"), UNTOUCHED.values(), ids=UNTOUCHED)
-def test_nothing_is_done_about_a_pod_while(pod: JSONObject, reason: str) -> None:
+@pytest.mark.parametrize(("pod", "reason", "containers"), UNTOUCHED.values(), ids=UNTOUCHED)
+def test_nothing_is_done_about_a_pod_while(pod: JSONObject, reason: str, containers: tuple[str, ...]) -> None:
     decision = decided(pod)
 
-    assert decision.reason == reason
+    assert (decision.reason, decision.containers) == (reason, containers)
     assert decision.act is None
     assert decision.reason.verdict is not Verdict.ACT
 
@@ -214,7 +235,7 @@ def test_an_accepted_request_is_not_repeated_and_its_sidecar_has_its_time_to_dra
     decision = decided(pod, past=asked)
 
     # Istio drains for 5 s, and the kubelet's report takes its time.
-    assert (decision.reason, decision.again_at) == (ReaperReason.ENDING, LATER + timedelta(seconds=10))
+    assert decision == PodDecision(ReaperReason.ENDING, ("istio-proxy",), again_at=LATER + timedelta(seconds=10))
     assert decided(pod, past=asked, now=LATER + timedelta(seconds=10)).act == DeadlineAct(600)
 
 
@@ -229,9 +250,9 @@ def test_an_attempt_without_an_answer_is_repeated_after_pauses_that_double_and_t
     for pause in (10, 20):
         failed.append(past(Method.QUIT, "istio-proxy", ActOutcome.FAILED, now))
         waiting = decided(pod, past=failed, now=now)
-        assert (waiting.reason, waiting.again_at) == (ReaperReason.PAUSE, now + timedelta(seconds=pause))
+        assert waiting == PodDecision(ReaperReason.PAUSE, ("istio-proxy",), again_at=now + timedelta(seconds=pause))
         now += timedelta(seconds=pause)
-        assert decided(pod, past=failed, now=now).act == QUIT_ISTIO
+        assert decided(pod, past=failed, now=now) == PodDecision(ReaperReason.QUIT_SENT, ("istio-proxy",), QUIT_ISTIO)
     failed.append(past(Method.QUIT, "istio-proxy", ActOutcome.FAILED, now))
 
     assert len(failed) == MOST_ATTEMPTS
@@ -282,6 +303,10 @@ def test_a_failed_task_whose_sidecar_nothing_ends_gets_the_time_that_has_passed_
 def test_the_deadline_is_at_least_a_second_where_the_kubelet_does_not_say_how_long_the_task_ran() -> None:
     pod = live_pod({"base": ended(1, at=None), "db": RUNNING}, CLOUD_SQL)
     assert decided(pod, ended_at=ENDED_AT).act == DeadlineAct(1)
+
+
+def test_the_deadline_of_a_task_that_failed_within_a_second_is_a_second() -> None:
+    assert decided(live_pod({"base": ended(1, at=BEGAN), "db": RUNNING}, CLOUD_SQL)).act == DeadlineAct(1)
 
 
 def test_a_deadline_that_lies_ahead_is_shortened() -> None:
