@@ -30,6 +30,7 @@ class FakePodApi:
         change: What an accepted request does to the pod.
         later: What happens to the pod so long after an accepted request.
         lists: Errors of the lists, in turn; then they succeed.
+        patches: The statuses of refused patches, in turn; then they succeed.
         watches: Errors of the watches, in turn; then they succeed.
         now: The time.
         sent: When each request reached the pod.
@@ -41,6 +42,7 @@ class FakePodApi:
     change: Change = lambda _: None
     later: tuple[timedelta, Change] | None = None
     lists: list[Exception] = field(default_factory=list)
+    patches: list[int] = field(default_factory=list)
     watches: list[Exception] = field(default_factory=list)
     now: datetime = ENDED_AT + timedelta(minutes=1)
     sent: list[datetime] = field(default_factory=list)
@@ -83,6 +85,8 @@ class FakePodApi:
         assert (method, path.endswith("/pods/sales"), media_type) == ("PATCH", True, "application/merge-patch+json")
         assert self.pod is not None
         assert isinstance(body, dict)
+        if self.patches:
+            return Response(self.patches.pop(0), b'{"message": "no"}', None)
         self.pod["spec"] |= body["spec"]
         for status in list(self.pod["status"]["containerStatuses"]):
             if "running" in status["state"]:

@@ -5,7 +5,7 @@ The right: ``get`` and ``create`` of ``pods/exec``, as in `webhook.kube.port_for
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -42,9 +42,12 @@ class HeldCommand:
             UnreachableError: No result came, as when the command ends its own container.
 
         """
-        self._channels.send(STDIN, b"\n")
+        # Where the shell could not start, the connection may be closed, and what it says is still to be read.
+        with suppress(UnreachableError):
+            self._channels.send(STDIN, b"\n")
         for channel, data in self._channels.messages():
-            if channel == RESULT:
+            # An empty message says that a channel is open.
+            if channel == RESULT and data:
                 return _failure(data)
         message = "the connection was closed without a result"
         raise UnreachableError(message)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.kube.errors import ClusterError, RefusedError, UnreachableError, refusal
+from webhook.kube.errors import ClusterError, RefusedError, refusal
 from webhook.kube.exec import held_command
 from webhook.kube.port_forward import port_forward
 from webhook.reaper.act import Act, ActOutcome, DeadlineAct, ExecAct, Method, QuitAct
@@ -23,6 +23,8 @@ MERGE: Final = "application/merge-patch+json"
 
 FORBIDDEN: Final = 403
 CONFLICT: Final = 409
+TOO_MANY_REQUESTS: Final = 429
+INTERNAL_ERROR: Final = 500
 OK: Final = range(200, 300)
 
 RIGHTS: Final = MappingProxyType(
@@ -62,6 +64,7 @@ def carry_out(api: PodApi, pod: Progress, act: Act, is_still_due: Callable[[], b
             return _signal(api, pod, act, is_still_due)
         return _set_deadline(api, pod, act)
     except RefusedError as error:
+        # Of a connection: the API server may be unable to reach the kubelet, which passes.
         return ActResult(ActOutcome.FORBIDDEN if error.status == FORBIDDEN else ActOutcome.FAILED, str(error))
     except ClusterError as error:
         return ActResult(ActOutcome.FAILED, str(error))
@@ -79,11 +82,7 @@ def _signal(api: PodApi, pod: Progress, act: ExecAct, is_still_due: Callable[[],
     with held_command(api, pod_path(pod), act.container, act.command) as command:
         if not is_still_due():
             return None
-        try:
-            failure = command.release()
-        except UnreachableError:
-            # The container may have ended, and the shell with it; the pod's next status shows whether it has.
-            failure = ""
+        failure = command.release()
     return ActResult(ActOutcome.REFUSED if failure else ActOutcome.ACCEPTED, failure or f"{act.signal} sent")
 
 
@@ -95,5 +94,11 @@ def _set_deadline(api: PodApi, pod: Progress, act: DeadlineAct) -> ActResult | N
         return None
     if response.status in OK:
         return ActResult(ActOutcome.ACCEPTED, f"activeDeadlineSeconds: {act.seconds}")
-    error = refusal(response.status, response.body)
-    return ActResult(ActOutcome.FORBIDDEN if response.status == FORBIDDEN else ActOutcome.REFUSED, str(error))
+    return ActResult(_refused_as(response.status), str(refusal(response.status, response.body)))
+
+
+def _refused_as(status: int) -> ActOutcome:
+    """What a refusal of the API server means; one that is overloaded or broken may accept the same later."""
+    if status == FORBIDDEN:
+        return ActOutcome.FORBIDDEN
+    return ActOutcome.FAILED if status == TOO_MANY_REQUESTS or status >= INTERNAL_ERROR else ActOutcome.REFUSED

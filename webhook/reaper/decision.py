@@ -247,13 +247,14 @@ class _End:
 
     def _forced_end(self, staying: Sequence[PodDecision]) -> PodDecision:
         """The deadline where it may be set, else why the pod is left."""
+        first = staying[0]
+        reason = first.reason if first.reason.verdict is _LEAVE else ReaperReason.NO_CLEAN_END
         seconds = self._deadline_seconds()
         if seconds is not None:
             step = self._attempt(DeadlineAct(seconds), None)
             if step is not None:
                 return step
-        first = staying[0]
-        reason = first.reason if first.reason.verdict is _LEAVE else ReaperReason.NO_CLEAN_END
+            reason = ReaperReason.METHODS_SPENT
         names = tuple([name for step in staying for name in step.containers])
         return PodDecision(reason, names, again_at=self._again_at(staying))
 

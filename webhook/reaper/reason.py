@@ -116,7 +116,7 @@ class ReaperReason(ExplainedWord):
 
     NO_CLEAN_END = ReaperRow(
         "no-clean-end",
-        "Nothing that is allowed ends this sidecar with exit code 0, so ending it would turn a successful task into a failed pod.",
+        "Nothing that is allowed ends this sidecar so that the pod keeps the result of its task.",
         "Make the sidecar native, or enable its quit request: explain pod/NAME says how. If your Airflow does not mind a failed pod, run "
         "the reaper with --end-successful.",
         LEAVE,

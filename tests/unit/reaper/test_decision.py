@@ -385,4 +385,5 @@ def test_a_deadline_that_was_set_is_not_set_again() -> None:
 
 def test_a_deadline_that_was_forbidden_leaves_the_pod() -> None:
     pod = live_pod({"base": ended(1), "db": RUNNING}, CLOUD_SQL)
-    assert decided(pod, past=[past(Method.DEADLINE, outcome=ActOutcome.FORBIDDEN)]).reason is ReaperReason.NO_CLEAN_END
+    decision = decided(pod, past=[past(Method.DEADLINE, outcome=ActOutcome.FORBIDDEN)])
+    assert decision == PodDecision(ReaperReason.METHODS_SPENT, ("db",), again_at=LATER + FORGET_AFTER)

@@ -82,6 +82,22 @@ def test_a_connection_that_always_fails_is_given_up_after_three_attempts() -> No
     assert pod_of(report).acts[0].detail == "connection refused"
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_patch_that_an_api_server_in_trouble_refuses_is_tried_again(status: int) -> None:
+    api = FakePodApi(stuck(1), patches=[status])
+    report = swept(api, ReaperPolicy(methods=frozenset({Method.DEADLINE})))
+
+    assert [outcome for _, outcome in outcomes(report)] == [ActOutcome.FAILED, ActOutcome.ACCEPTED]
+    assert pod_of(report).pod.phase == "Failed"
+
+
+def test_a_patch_that_a_policy_refuses_is_not_tried_again() -> None:
+    report = swept(FakePodApi(stuck(1), patches=[422]), ReaperPolicy(methods=frozenset({Method.DEADLINE})))
+
+    assert [(act.outcome, act.detail) for act in pod_of(report).acts] == [(ActOutcome.REFUSED, "422 no")]
+    assert pod_of(report).decision.reason is ReaperReason.METHODS_SPENT
+
+
 def test_a_pod_that_disappears_meanwhile_is_gone() -> None:
     api = FakePodApi(stuck())
 
