@@ -107,6 +107,7 @@ class Progress(msgspec.Struct, frozen=True):
         without_status: Names of the regular containers whose state the kubelet has not reported.
         debug_containers: Names of the ephemeral containers that have not ended: somebody looks at the pod.
         work_ended_at: When the last of the containers that are no sidecars ended; None: one has not, or the kubelet does not say.
+        reported_at: When the kubelet last wrote the pod's status, on the API server's clock; None: ``managedFields`` do not say.
         started_at: When the kubelet accepted the pod; None: it has not.
         active_deadline_seconds: The pod's ``activeDeadlineSeconds``, counted from `started_at`.
         restart_policy: The pod's.
@@ -134,6 +135,7 @@ class Progress(msgspec.Struct, frozen=True):
     without_status: tuple[str, ...]
     debug_containers: tuple[str, ...]
     work_ended_at: datetime | None
+    reported_at: datetime | None
     started_at: datetime | None
     active_deadline_seconds: int | None
     restart_policy: str
@@ -176,10 +178,17 @@ class _PodStatus(msgspec.Struct):
     ephemeralContainerStatuses: tuple[_ContainerStatus, ...] | None = None  # noqa: N815  the API's own name
 
 
+class _FieldsManager(msgspec.Struct):
+    manager: str = ""
+    subresource: str = ""
+    time: datetime | None = None
+
+
 class _ObjectMetadata(msgspec.Struct):
     uid: str = ""
     resourceVersion: str = ""  # noqa: N815  the API's own name
     deletionTimestamp: str | None = None  # noqa: N815  the API's own name
+    managedFields: tuple[_FieldsManager, ...] | None = None  # noqa: N815  the API's own name
 
 
 class _EphemeralContainer(msgspec.Struct):
@@ -200,6 +209,11 @@ class _PodWithStatus(msgspec.Struct):
     def statuses(self) -> dict[str, _ContainerStatus]:
         """The status of each regular container, by name."""
         return {one.name: one for one in self.status.containerStatuses or ()}
+
+    def reported_at(self) -> datetime | None:
+        """When the kubelet last wrote the status."""
+        writers = [one for one in self.metadata.managedFields or () if (one.manager, one.subresource) == ("kubelet", "status")]
+        return max((one.time for one in writers if one.time is not None), default=None)
 
     def debug_containers(self) -> tuple[str, ...]:
         """Names of the ephemeral containers that have not ended."""
@@ -248,6 +262,7 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         without_status=tuple([name for name in spec.container_names if name not in statuses]),
         debug_containers=live.debug_containers(),
         work_ended_at=_work_ended_at(facts, statuses),
+        reported_at=live.reported_at(),
         started_at=live.status.startTime,
         active_deadline_seconds=live.spec.activeDeadlineSeconds,
         restart_policy=spec.restartPolicy or "",

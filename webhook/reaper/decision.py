@@ -109,7 +109,8 @@ def decide(
     early = _skipped(pod, policy) or _at_work(pod)
     if early is not None:
         return early
-    ended_at = ended_at or pod.work_ended_at
+    # A report of the kubelet that shows the end was written after it.
+    ended_at = ended_at or pod.work_ended_at or pod.reported_at
     if ended_at is None:
         return PodDecision(ReaperReason.END_TIME_UNKNOWN)
     if now < ended_at + policy.grace:

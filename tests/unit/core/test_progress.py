@@ -243,6 +243,19 @@ def test_what_runs_has_its_id_its_signal_and_whether_it_is_started_again() -> No
     assert (proxy.stop_signal.name, proxy.stop_signal.exit_code, proxy.stop_signal.drain_seconds) == ("SIGTERM", 0, 5)
 
 
+def test_the_last_report_of_the_kubelet_is_that_of_the_status_and_of_no_other_manager() -> None:
+    document = pod({"base": ENDED})
+    assert read(document).reported_at is None
+    document["metadata"]["managedFields"] = [
+        {"manager": "kubelet", "subresource": "status", "time": "2026-01-01T10:00:00Z"},
+        {"manager": "kubelet", "subresource": "status", "time": "2026-01-01T10:01:00Z"},
+        {"manager": "kubelet", "subresource": "status"},
+        {"manager": "kubelet", "time": "2026-01-01T10:02:00Z"},
+        {"manager": "airflow", "subresource": "status", "time": "2026-01-01T10:03:00Z"},
+    ]
+    assert read(document).reported_at == datetime(2026, 1, 1, 10, 1, tzinfo=UTC)
+
+
 def test_what_decides_how_a_pod_may_be_ended_is_read() -> None:
     document = pod({"base": ENDED}, hostNetwork=True, shareProcessNamespace=True, activeDeadlineSeconds=60)
     document["status"]["startTime"] = "2026-01-01T09:00:00Z"

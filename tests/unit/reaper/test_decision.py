@@ -214,6 +214,14 @@ def test_what_the_reaper_itself_saw_counts_more_than_a_nodes_clock() -> None:
         assert decided(pod, ended_at=LATER - timedelta(seconds=30)).act == QUIT_ISTIO
 
 
+def test_where_the_kubelet_does_not_say_when_the_task_ended_its_last_report_counts() -> None:
+    pod = live_pod({"base": ended(137, at=None), "istio-proxy": RUNNING}, ISTIO)
+    pod["metadata"]["managedFields"] = [{"manager": "kubelet", "subresource": "status", "time": ENDED_AT.isoformat()}]
+
+    assert decided(pod, now=ENDED_AT + timedelta(seconds=29)).reason is ReaperReason.GRACE
+    assert decided(pod, now=ENDED_AT + timedelta(seconds=30)).act == QUIT_ISTIO
+
+
 def test_sidecars_end_one_after_the_other_agents_before_the_proxy() -> None:
     pod = live_pod(TASK_ENDED | {"vault-agent": RUNNING}, ISTIO, VAULT)
     first = decided(pod)

@@ -1,0 +1,132 @@
+"""What a pass of the reaper over many pods costs: `python -m benchmarks.reaper`, against a real API server.
+
+The pods have no node: this program writes their statuses. One in a hundred has a task that ended while its proxy runs on; the pass is a dry
+run, since no kubelet could end them. Needs the API server of the cluster's tests. Exit status: 0 with figures, 2 without any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.watcher import api_server
+from demo.simulated_injectors import inject_istio
+from testbed.api import path_of
+from testbed.binaries import NoGoError
+from testbed.namespace import make_namespace
+from tests.support.pods import load
+
+if TYPE_CHECKING:
+    from testbed.api_server import ApiServer
+    from tests.support.json_object import JSONObject
+
+NO_FIGURES: Final = 2
+CLIENTS: Final = 8
+MEBIBYTE: Final = 1024
+"""In the kibibytes of ``ru_maxrss``."""
+
+STUCK_EVERY: Final = 100
+BEGAN: Final = "2026-01-01T10:00:00Z"
+ENDED: Final = "2026-01-01T10:10:00Z"
+
+
+@dataclass(frozen=True)
+class PassCost:
+    """What one pass took.
+
+    Args:
+        seconds: From the start of the process to its end.
+        processor_seconds: Of the process.
+        peak_mebibytes: Its largest resident memory.
+        due: Pods that it would have ended.
+
+    """
+
+    seconds: float
+    processor_seconds: float
+    peak_mebibytes: float
+    due: int
+
+
+def main() -> int:
+    """Read the command line, measure, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reaper", description=__doc__)
+    parser.add_argument("--pods", type=int, default=10_000, help="pods (10000)")
+    parser.add_argument("--namespaces", type=int, default=50, help="namespaces (50)")
+    parser.add_argument("--passes", type=int, default=3, help="passes (3)")
+    given = parser.parse_args()
+    try:
+        with api_server() as server:
+            namespaces = [f"tasks-{number}" for number in range(given.namespaces)]
+            make_pods(server, namespaces, given.pods)
+            costs = [one_pass(server, namespaces) for _ in range(given.passes)]
+    except (NoGoError, TimeoutError, RuntimeError) as error:
+        sys.stderr.write(f"no figures: {error}\n")
+        return NO_FIGURES
+    print(f"{given.pods} pods in {given.namespaces} namespaces, {costs[0].due} of them due; the median of {given.passes} passes:")
+    print(f"  {median(one.seconds for one in costs):.1f} s, {median(one.processor_seconds for one in costs):.1f} s of a processor")
+    print(f"  {max(one.peak_mebibytes for one in costs):.0f} MiB at most")
+    return 0
+
+
+def make_pods(server: ApiServer, namespaces: list[str], count: int) -> None:
+    """Create the pods, and write their statuses."""
+    for namespace in namespaces:
+        make_namespace(server.api, namespace, {})
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        for _ in clients.map(lambda number: make_pod(server, namespaces[number % len(namespaces)], number), range(count)):
+            pass
+
+
+def make_pod(server: ApiServer, namespace: str, number: int) -> None:
+    """A pod that Airflow's executor created and Istio injected into, Running."""
+    pod = copy.deepcopy(inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_default.json")))
+    pod["metadata"] |= {"name": f"task-{number}", "namespace": namespace}
+    pod["metadata"]["annotations"]["airflow-sidecar-webhook/status"] = "{}"
+    made = server.api.create({"apiVersion": "v1", "kind": "Pod", **pod})
+    is_stuck = number % STUCK_EVERY == 0
+    states = [status_of(one["name"], is_ended=is_stuck and one["name"] == "base") for one in made["spec"]["containers"]]
+    server.api.patch(f"{path_of(made)}/status", {"status": {"phase": "Running", "startTime": BEGAN, "containerStatuses": states}})
+
+
+def status_of(name: str, *, is_ended: bool) -> JSONObject:
+    """The status of a container."""
+    ended = {"terminated": {"exitCode": 0, "startedAt": BEGAN, "finishedAt": ENDED, "reason": "Completed"}}
+    state = ended if is_ended else {"running": {"startedAt": BEGAN}}
+    return {
+        "name": name,
+        "state": state,
+        "image": "i",
+        "imageID": "i",
+        "ready": not is_ended,
+        "restartCount": 0,
+        "containerID": f"containerd://{name}",
+    }
+
+
+def one_pass(server: ApiServer, namespaces: list[str]) -> PassCost:
+    """Run the command as a process of its own."""
+    command = [sys.executable, "-m", "webhook", "reaper", "--once", "--dry-run", "-o", "json", *(f"-n{name}" for name in namespaces)]
+    began = time.monotonic()
+    with tempfile.TemporaryFile() as output:
+        with subprocess.Popen(command, stdout=output, env={**os.environ, "KUBECONFIG": str(server.kubeconfig)}) as process:
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        report = json.load(output)
+    seconds = time.monotonic() - began
+    return PassCost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / MEBIBYTE, len(report["pods"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
