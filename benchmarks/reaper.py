@@ -7,7 +7,6 @@ run, since no kubelet could end them. Needs the API server of the cluster's test
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import os
 import subprocess
@@ -90,7 +89,9 @@ def make_pods(server: ApiServer, namespaces: list[str], count: int) -> None:
 
 def make_pod(server: ApiServer, namespace: str, number: int) -> None:
     """A pod that Airflow's executor created and Istio injected into, Running."""
-    pod = copy.deepcopy(inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_default.json")))
+    pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_default.json"))
+    # The chart's template was rendered without a release.
+    pod = json.loads(json.dumps(pod).replace("RELEASE-NAME", "prod"))
     pod["metadata"] |= {"name": f"task-{number}", "namespace": namespace}
     pod["metadata"]["annotations"]["airflow-sidecar-webhook/status"] = "{}"
     made = server.api.create({"apiVersion": "v1", "kind": "Pod", **pod})
