@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections.abc import Callable
@@ -74,6 +75,7 @@ class FakeTaskCluster:
         before: What happens once, when a connection to a pod has been opened or a patch arrives, by the pod's name.
         requests: Of every request the method and the path with its query.
         tokens: The credentials of each request that has some.
+        snapshots: What the current list of each namespace shows.
         quits: Every request that reached a listener: the pod's uid, and its first line.
 
     """
@@ -86,6 +88,7 @@ class FakeTaskCluster:
     requests: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     quits: list[tuple[str, str]] = field(default_factory=list)
+    snapshots: dict[str, list[JSONObject]] = field(default_factory=dict)
     version: int = 100
     changed: threading.Condition = field(default_factory=threading.Condition)
     is_over: bool = False
@@ -108,6 +111,12 @@ class FakeTaskCluster:
     def happen(self, name: str) -> None:
         """Let happen what happens before the next request to this pod."""
         self.before.pop(name, lambda: None)()
+
+    def take_snapshot(self, namespace: str) -> None:
+        """Take the Running pods of a namespace, of which a list shows page after page, whatever happens meanwhile."""
+        with self.changed:
+            running = [pod for (place, _), pod in self.pods.items() if place == namespace and pod["status"]["phase"] == "Running"]
+            self.snapshots[namespace] = copy.deepcopy(running)
 
     def phase(self, name: str, namespace: str = "airflow") -> str:
         """The phase of a pod."""
@@ -201,7 +210,9 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _list(self, namespace: str, begin: int) -> None:
-        found = [pod for (place, _), pod in self.server.cluster.pods.items() if place == namespace and pod["status"]["phase"] == "Running"]
+        if begin == 0:
+            self.server.cluster.take_snapshot(namespace)
+        found = self.server.cluster.snapshots[namespace]
         following = str(begin + PAGE) if len(found) > begin + PAGE else ""
         self._answer(200, {"metadata": {"resourceVersion": "100", "continue": following}, "items": found[begin : begin + PAGE]})
 
