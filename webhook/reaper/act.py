@@ -85,6 +85,9 @@ Act: TypeAlias = QuitAct | ExecAct | DeadlineAct
 class ActOutcome(StrEnum):
     """What became of an act, as far as its own answer says."""
 
+    BEGUN = "begun"
+    """Nothing is known yet: it is under way, or the reaper ended before there was an answer."""
+
     ACCEPTED = "accepted"
     """The sidecar, or the API server, accepted it."""
 

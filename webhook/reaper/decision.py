@@ -118,6 +118,11 @@ def decide(
     return _End(pod, policy, now, past, ended_at).decide()
 
 
+def has_work(pod: Progress) -> bool:
+    """Whether anything of the pod but its sidecars is at work, or may be."""
+    return _at_work(pod) is not None
+
+
 def _skipped(pod: Progress, policy: ReaperPolicy) -> PodDecision | None:
     if pod.phase != "Running":
         return PodDecision(ReaperReason.NOT_RUNNING)
@@ -238,10 +243,10 @@ class _End:
         if not done:
             return PodDecision(_REASONS[act.method], names, act)
         last = done[-1]
-        if last.outcome is ActOutcome.ACCEPTED:
-            until = last.at + _drain(container)
-            return PodDecision(ReaperReason.ENDING, names, again_at=until) if self.now < until else None
-        if last.outcome is not ActOutcome.FAILED or len(done) >= MOST_ATTEMPTS:
+        drained_at = last.at + _drain(container)
+        if last.outcome in _MAY_TAKE_EFFECT and self.now < drained_at:
+            return PodDecision(ReaperReason.ENDING, names, again_at=drained_at)
+        if last.outcome not in _WITHOUT_ANSWER or len(done) >= MOST_ATTEMPTS:
             return None
         until = last.at + FIRST_PAUSE * 2 ** (len(done) - 1)
         return PodDecision(ReaperReason.PAUSE, names, again_at=until) if self.now < until else PodDecision(_REASONS[act.method], names, act)
@@ -286,6 +291,8 @@ class _End:
 
 
 _LEAVE: Final = ReaperReason.NO_CLEAN_END.verdict
+_MAY_TAKE_EFFECT: Final = frozenset({ActOutcome.ACCEPTED, ActOutcome.BEGUN})
+_WITHOUT_ANSWER: Final = frozenset({ActOutcome.FAILED, ActOutcome.BEGUN})
 _REASONS: Final = {
     Method.QUIT: ReaperReason.QUIT_SENT,
     Method.EXEC: ReaperReason.SIGNAL_SENT,

@@ -99,7 +99,7 @@ class ReaperReason(ExplainedWord):
     )
     GRACE = ReaperRow("grace", "The task ended a moment ago: its sidecars have their grace to end by themselves.", "", WAIT)
     DEADLINE_PASSED = ReaperRow("deadline-passed", "The pod's activeDeadlineSeconds have passed: the kubelet ends it.", "", WAIT)
-    ENDING = ReaperRow("ending", "A sidecar has accepted its end, and has its time to drain.", "", WAIT)
+    ENDING = ReaperRow("ending", "A sidecar was requested to end, and has its time to drain.", "", WAIT)
     PAUSE = ReaperRow("pause", "The last attempt had no answer: the next one follows after a pause.", "", WAIT)
     ENDS_BY_ITSELF = ReaperRow("ends-by-itself", "The last sidecar ends by itself once every other container has ended.", "", WAIT)
 

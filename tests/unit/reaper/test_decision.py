@@ -267,6 +267,14 @@ def test_an_attempt_without_an_answer_is_repeated_after_pauses_that_double_and_t
     assert decided(pod, past=failed, now=now).reason is ReaperReason.METHODS_SPENT
 
 
+def test_an_act_that_was_begun_and_has_no_outcome_has_its_time_to_take_effect_and_is_then_repeated() -> None:
+    pod = live_pod(TASK_ENDED, ISTIO)
+    begun = [past(Method.QUIT, "istio-proxy", ActOutcome.BEGUN)]
+    waiting = decided(pod, past=begun)
+    assert (waiting.reason, waiting.again_at) == (ReaperReason.ENDING, LATER + timedelta(seconds=10))
+    assert decided(pod, now=LATER + timedelta(seconds=10), past=begun).act == QUIT_ISTIO
+
+
 @pytest.mark.parametrize("outcome", [ActOutcome.REFUSED, ActOutcome.FORBIDDEN])
 def test_what_was_refused_is_not_repeated_until_it_is_forgotten(outcome: ActOutcome) -> None:
     pod = live_pod(TASK_ENDED, ISTIO)

@@ -1,0 +1,76 @@
+"""What the reaper tells about a pod, as a value: the controller makes an Event, a log line and a count of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webhook.core import Progress
+from webhook.reaper.act import Method
+
+if TYPE_CHECKING:
+    from webhook.reaper.act import Act
+    from webhook.reaper.decision import PodDecision
+
+
+class NoticeKind(StrEnum):
+    """What has happened, by the reason of its Event."""
+
+    SIDECAR_QUIT = "SidecarQuit"
+    """A sidecar accepted its quit request, or its signal was sent."""
+
+    SIDECAR_STUCK = "SidecarStuck"
+    """The pod stays Running, and a person has to decide; or the reaper only observes."""
+
+    DEADLINE_SET = "TaskPodDeadlineSet"
+    """The kubelet ends the pod, whose task has failed."""
+
+    TASK_POD_ENDED = "TaskPodEnded"
+    """A pod that the reaper acted on no longer runs."""
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether a person has to do something."""
+        return self is NoticeKind.SIDECAR_STUCK
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Something to tell about a pod.
+
+    Args:
+        kind: What has happened.
+        pod: The pod, as it was read last.
+        note: The same in words, without the pod's name.
+
+    """
+
+    kind: NoticeKind
+    pod: Progress
+    note: str
+
+
+def of_decision(pod: Progress, decision: PodDecision, is_observing: bool) -> Notice:  # noqa: FBT001  a fact about the notice
+    """The pod stays as it is; ``is_observing``: because the reaper was told to do nothing."""
+    containers = f" Containers: {', '.join(decision.containers)}." if decision.containers else ""
+    remedy = f" {decision.reason.remedy}" if decision.reason.remedy else ""
+    observing = " The reaper only observes, and does nothing." if is_observing else ""
+    return Notice(NoticeKind.SIDECAR_STUCK, pod, f"{decision.reason.sentence}{containers}{remedy}{observing}")
+
+
+def of_act(pod: Progress, act: Act, detail: str) -> Notice:
+    """An act was accepted; ``detail`` is the answer to it."""
+    if act.method is Method.DEADLINE:
+        code = "" if pod.task_end is None else f", which exited with {pod.task_end.exit_code},"
+        return Notice(NoticeKind.DEADLINE_SET, pod, f"A sidecar ran on after the task{code} and nothing else ends it: {detail}.")
+    return Notice(
+        NoticeKind.SIDECAR_QUIT, pod, f"The sidecar {act.container} ran on after the task, and was ended by {act.method}: {detail}."
+    )
+
+
+def of_end(pod: Progress) -> Notice:
+    """The pod no longer runs."""
+    end = pod.task_end
+    task = "" if end is None else f" Its task's container exited with {end.exit_code}{f' ({end.reason})' if end.reason else ''}."
+    return Notice(NoticeKind.TASK_POD_ENDED, pod, f"The pod no longer runs.{task}")
