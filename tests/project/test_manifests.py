@@ -22,7 +22,7 @@ from webhook.core.reasons import Reason, Treatment
 from webhook.core.status import Status
 from webhook.doctor.registration import OWN_WEBHOOK
 from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH
-from webhook.server.serve import SHUTDOWN_SECONDS
+from webhook.server.limited_server import SHUTDOWN_SECONDS
 from webhook.settings import PREFIX, Settings
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from tests.service.running_service import (
     send,
 )
 from tests.support.oracles.admission import verify
-from webhook.server.serve import SHUTDOWN_SECONDS
+from webhook.server.limited_server import SHUTDOWN_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,26 +14,35 @@ from starlette.routing import Route
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from prometheus_client import CollectorRegistry
     from starlette.requests import Request
 
-    from webhook.server.metrics import Metrics
 
+def create_health_app(registry: CollectorRegistry, unready_reason: Callable[[], str], dead_reason: Callable[[], str]) -> Starlette:
+    """The application.
 
-def create_health_app(metrics: Metrics, unready_reason: Callable[[], str]) -> Starlette:
-    """The application. ``unready_reason`` says why no API server should call this replica; it returns "" where the replica is ready."""
+    Args:
+        registry: The metrics.
+        unready_reason: Why nobody should rely on this replica; "" where it is ready.
+        dead_reason: Why this replica should be started again; "" where it is alive.
+
+    """
 
     async def healthz(_request: Request) -> Response:
-        return PlainTextResponse("ok\n")
+        return _state(dead_reason())
 
     async def readyz(_request: Request) -> Response:
-        reason = unready_reason()
-        return PlainTextResponse(f"{reason or 'ok'}\n", 503 if reason else 200)
+        return _state(unready_reason())
 
     async def show_metrics(_request: Request) -> Response:
         return Response(await rendered.get(), media_type=CONTENT_TYPE_LATEST)
 
-    rendered = RenderedMetrics(metrics)
+    rendered = RenderedMetrics(registry)
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", show_metrics)])
+
+
+def _state(reason: str) -> Response:
+    return PlainTextResponse(f"{reason or 'ok'}\n", 503 if reason else 200)
 
 
 PAUSE_FACTOR: Final = 9.0
@@ -43,9 +52,9 @@ PAUSE_FACTOR: Final = 9.0
 class RenderedMetrics:
     """Renders the metrics once for all requests that wait at the same time: it takes as long as several reviews."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
         """Render these metrics."""
-        self._metrics = metrics
+        self._registry = registry
         self._rendering: asyncio.Task[bytes] | None = None
         self._next_at = 0.0
 
@@ -59,7 +68,7 @@ class RenderedMetrics:
         await asyncio.sleep(self._next_at - time.monotonic())
         self._rendering = None
         began = time.monotonic()
-        rendered = generate_latest(self._metrics.registry)
+        rendered = generate_latest(self._registry)
         ended = time.monotonic()
         self._next_at = ended + (ended - began) * PAUSE_FACTOR
         return rendered
