@@ -20,6 +20,7 @@ from webhook.core.policy import Policy
 from webhook.core.reasons import NotConvertedReason, Reason, SkipReason
 from webhook.core.wrapper import Wrap
 from webhook.doctor.finding import FindingId
+from webhook.reaper.metrics import ReaperMetrics
 from webhook.reaper.reason import ReaperReason
 from webhook.server.metrics import Metrics
 from webhook.settings import Settings
@@ -80,6 +81,12 @@ def test_every_metric_is_measured() -> None:
     declared = {name for name in vars(Metrics()) if not name.startswith("_")}
     set_at_once = {"build"}
     assert declared - names_after("metrics", "server") == set_at_once
+
+
+def test_every_metric_of_the_reaper_is_measured() -> None:
+    declared = {name for name in vars(ReaperMetrics()) if not name.startswith("_")}
+    set_by_the_set_itself = {"build", "registry", "stuck_pods", "watch_age"}
+    assert declared - names_after("metrics", "reaper") - names_after("metrics", "command") == set_by_the_set_itself - {"registry"}
 
 
 def test_every_value_of_the_chart_is_used_in_a_template_and_every_used_one_has_a_default() -> None:

@@ -1,4 +1,4 @@
-"""The page of the reaper has the reasons of the code."""
+"""The page of the reaper has the reasons and the metrics of the code."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from docs import generate_reaper
 from webhook.reaper.reason import ReaperReason, Verdict
 
 
-def test_the_page_has_every_reason_as_the_code_says_it() -> None:
+def test_the_page_has_every_reason_and_every_metric_as_the_code_says_it() -> None:
     page = generate_reaper.PAGE.read_text("utf-8")
 
     assert generate_reaper.reasons() in page, "run: make docs"
-    assert generate_reaper.with_reasons(page) == page
+    assert generate_reaper.metrics() in page, "run: make docs"
+    assert generate_reaper.with_tables(page) == page
 
 
 @pytest.mark.parametrize("reason", ReaperReason)

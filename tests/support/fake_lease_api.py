@@ -18,6 +18,8 @@ class FakeLeaseApi:
     """The API server.
 
     Args:
+        namespace: Of the Lease.
+        name: Of the Lease.
         stored: The Lease; None: there is none.
         problems: What becomes of the next requests instead: an error, or a response; an empty list: nothing.
         requests: The methods of the requests.
@@ -25,6 +27,8 @@ class FakeLeaseApi:
 
     """
 
+    namespace: str = "infra"
+    name: str = "reaper"
     stored: JSONObject | None = None
     problems: list[Exception | Response] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -45,8 +49,8 @@ class FakeLeaseApi:
             if isinstance(problem, Exception):
                 raise problem
             return problem
-        collection = "/apis/coordination.k8s.io/v1/namespaces/infra/leases"
-        assert path == (collection if method == "POST" else f"{collection}/reaper")
+        collection = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases"
+        assert path == (collection if method == "POST" else f"{collection}/{self.name}")
         return self._answer(method, body)
 
     def _answer(self, method: str, body: Any) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import threading
+import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support.fake_lease_api import FakeLeaseApi
 from tests.support.live_pods import ended
 from tests.support.web_socket_frames import accept_key, read_message, write_close, write_message
 
@@ -76,7 +78,14 @@ class FakeTaskCluster:
         requests: Of every request the method and the path with its query.
         tokens: The credentials of each request that has some.
         snapshots: What the current list of each namespace shows.
+        snapshot_versions: The resourceVersion of each of them.
         quits: Every request that reached a listener: the pod's uid, and its first line.
+        lease: The Lease of the reapers that watch.
+        events: The Events that were created, by their names.
+        counted: How often an Event was counted once more.
+        watchers: How many watches are open.
+        too_old: Watches from an earlier resourceVersion than this are refused with 410.
+        broken: How often every watch was ended.
 
     """
 
@@ -89,6 +98,13 @@ class FakeTaskCluster:
     tokens: list[str] = field(default_factory=list)
     quits: list[tuple[str, str]] = field(default_factory=list)
     snapshots: dict[str, list[JSONObject]] = field(default_factory=dict)
+    snapshot_versions: dict[str, int] = field(default_factory=dict)
+    lease: FakeLeaseApi = field(default_factory=FakeLeaseApi)
+    events: dict[str, JSONObject] = field(default_factory=dict)
+    counted: int = 0
+    watchers: int = 0
+    too_old: int = 0
+    broken: int = 0
     version: int = 100
     changed: threading.Condition = field(default_factory=threading.Condition)
     is_over: bool = False
@@ -99,6 +115,7 @@ class FakeTaskCluster:
         name = name or pod["metadata"]["name"]
         pod["metadata"] |= {"name": name, "namespace": namespace, "uid": uid or f"uid-of-{name}", "resourceVersion": "100"}
         self.pods[namespace, name] = pod
+        self.change((namespace, name), nothing)
 
     def change(self, key: tuple[str, str], change: Change) -> None:
         """Change a pod, as a kubelet does."""
@@ -106,6 +123,14 @@ class FakeTaskCluster:
             self.version += 1
             change(self.pods[key])
             self.pods[key]["metadata"]["resourceVersion"] = str(self.version)
+            self.changed.notify_all()
+
+    def break_watches(self, *, lose: bool = False) -> None:
+        """End every open watch; ``lose``: and let no watch continue where one ended."""
+        with self.changed:
+            self.broken += 1
+            self.version += 1
+            self.too_old = self.version if lose else self.too_old
             self.changed.notify_all()
 
     def happen(self, name: str) -> None:
@@ -117,6 +142,7 @@ class FakeTaskCluster:
         with self.changed:
             running = [pod for (place, _), pod in self.pods.items() if place == namespace and pod["status"]["phase"] == "Running"]
             self.snapshots[namespace] = copy.deepcopy(running)
+            self.snapshot_versions[namespace] = self.version
 
     def phase(self, name: str, namespace: str = "airflow") -> str:
         """The phase of a pod."""
@@ -167,7 +193,9 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         if self._is_refused(words[-1] if "watch" not in query else "watch"):
             return
-        if words[-1] == "portforward":
+        if words[1] == "coordination.k8s.io":
+            self._lease("GET", url.path)
+        elif words[-1] == "portforward":
             self._forward(words[3], words[5], int(query["ports"]))
         elif words[-1] == "exec":
             self._execute(words[3], words[5], query["container"])
@@ -175,20 +203,51 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
             pod = self.server.cluster.pods.get((words[3], words[5]))
             self._answer(200, pod) if pod else self._answer(404, {"message": "there is no such pod"})
         elif "watch" in query:
-            self._watch(
-                words[3],
-                query["fieldSelector"].removeprefix("metadata.name="),
-                int(query["resourceVersion"]),
-                int(query["timeoutSeconds"]),
-            )
+            what, _, name = query["fieldSelector"].partition("=")
+            version, seconds = int(query["resourceVersion"]), int(query["timeoutSeconds"])
+            if what == "status.phase":
+                self._watch_running(words[3], version, seconds)
+            else:
+                self._watch(words[3], name, version, seconds)
         else:
             self._list(words[3], int(query.get("continue", "0")))
 
+    def do_POST(self) -> None:
+        url, words = self._received()
+        body = self._body()
+        if self._is_refused(words[-1]):
+            return
+        if words[1] == "coordination.k8s.io":
+            self._lease("POST", url.path, body)
+        else:
+            is_new = body["metadata"]["name"] not in self.server.cluster.events
+            self.server.cluster.events.setdefault(body["metadata"]["name"], body)
+            self._answer(201 if is_new else 409, body if is_new else {"message": "it exists already"})
+
+    def do_PUT(self) -> None:
+        url, words = self._received()
+        body = self._body()
+        if not self._is_refused(words[-2]):
+            self._lease("PUT", url.path, body)
+
     def do_PATCH(self) -> None:
         _, words = self._received()
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if not self._is_refused(words[-1]):
+        body = self._body()
+        if words[-2] == "events":
+            self.server.cluster.events[words[-1]] |= body
+            self.server.cluster.counted += 1
+            self._answer(200, {})
+        elif not self._is_refused(words[-1]):
             self._answer(self.server.cluster.patch((words[3], words[5]), body), {"message": "patched, or in conflict"})
+
+    def _body(self) -> JSONObject:
+        body: JSONObject = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        return body
+
+    def _lease(self, method: str, path: str, body: JSONObject | None = None) -> None:
+        with self.server.cluster.changed:
+            response = self.server.cluster.lease.request(method, path, body, read_seconds=1.0)
+        self._answer(response.status, json.loads(response.body))
 
     def _received(self) -> tuple[Any, list[str]]:
         self.server.cluster.requests.append(f"{self.command} {self.path}")
@@ -214,7 +273,43 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
             self.server.cluster.take_snapshot(namespace)
         found = self.server.cluster.snapshots[namespace]
         following = str(begin + PAGE) if len(found) > begin + PAGE else ""
-        self._answer(200, {"metadata": {"resourceVersion": "100", "continue": following}, "items": found[begin : begin + PAGE]})
+        metadata = {"resourceVersion": str(self.server.cluster.snapshot_versions[namespace]), "continue": following}
+        self._answer(200, {"metadata": metadata, "items": found[begin : begin + PAGE]})
+
+    def _watch_running(self, namespace: str, version: int, seconds: int) -> None:
+        """Send what happens to the Running pods of a namespace; one that no longer runs was deleted, as to a real watch with a selector."""
+        cluster = self.server.cluster
+        self.send_response(200)
+        # In chunks, which the client reads as they come.
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with cluster.changed:
+            broken, until = cluster.broken, time.monotonic() + seconds
+            if version < cluster.too_old:
+                self._send({"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}})
+                until = 0.0
+            cluster.watchers += 1
+            try:
+                while not cluster.is_over and cluster.broken == broken and time.monotonic() < until:
+                    for pod in self._newer(namespace, version):
+                        version = max(version, int(pod["metadata"]["resourceVersion"]))
+                        self._send({"type": "MODIFIED" if pod["status"]["phase"] == "Running" else "DELETED", "object": pod})
+                    cluster.changed.wait(POLL_SECONDS)
+            finally:
+                cluster.watchers -= 1
+        self._send_chunk(b"")
+
+    def _newer(self, namespace: str, version: int) -> list[JSONObject]:
+        """The pods of a namespace that have changed since, in the order of their changes."""
+        pods = [pod for (place, _), pod in self.server.cluster.pods.items() if place == namespace]
+        versions = [(int(pod["metadata"]["resourceVersion"]), pod) for pod in pods]
+        return [pod for at, pod in sorted(versions, key=lambda one: one[0]) if at > version]
+
+    def _send(self, event: JSONObject) -> None:
+        self._send_chunk(json.dumps(event).encode() + b"\n")
+
+    def _send_chunk(self, data: bytes) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
     def _watch(self, namespace: str, name: str, version: int, seconds: int) -> None:
         self.send_response(200)

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from webhook.settings import Settings
 
 MAX_GRACE_SECONDS: Final = 3600
+DEFAULT_LEASE: Final = "airflow-sidecar-webhook-reaper"
 DEFAULT_METHODS: Final = ",".join(method for method in Method if method in ReaperPolicy().methods)
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--once", action="store_true", required=True, help="make one pass over the pods, and end")
+    parser.add_argument("--once", action="store_true", help="make one pass over the pods, and end; without it, watch them until SIGTERM")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument(
         "-n",
@@ -60,10 +61,19 @@ def _add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="also set the deadline of a pod whose task succeeded; the pod is Failed then, which your Airflow must not mind",
     )
+    parser.add_argument(
+        "--lease",
+        default=DEFAULT_LEASE,
+        metavar="NAME",
+        help="without --once: the Lease of the replica that acts, in the namespace of the pod or the context (default: %(default)s)",
+    )
     add_output_argument(parser)
 
 
 def _run(options: Namespace, settings: Settings) -> ExitCode:
+    if not options.once:
+        _watch(options, settings)
+        return ExitCode.DONE
     report = _sweep(options, settings)
     if options.output == "json":
         write_json(report.as_json())
@@ -81,13 +91,27 @@ def _sweep(options: Namespace, settings: Settings) -> ReaperReport:
 
     connection = connect(os.environ, options.context)
     namespaces = options.namespace or [connection.namespace]
-    policy = ReaperPolicy(options.grace, options.unmarked, options.methods, options.end_successful)
-    sweep = Sweep(connection.client, build_policy(settings).catalogue, policy, options.dry_run)
+    sweep = Sweep(connection.client, build_policy(settings).catalogue, _policy(options), options.dry_run)
     try:
         return ReaperReport(sweep.run(dict.fromkeys(namespaces)), options.dry_run)
     except ClusterError as error:
         message = f"cannot read from the API server {connection.server}: {error}"
         raise UnusableError(message) from error
+
+
+def _watch(options: Namespace, settings: Settings) -> None:
+    from webhook.command.cluster_client import connect  # noqa: PLC0415
+    from webhook.command.reaper_service import LeasePlace, run_controller  # noqa: PLC0415
+    from webhook.reaper.controller import ReaperScope  # noqa: PLC0415
+
+    connection = connect(os.environ, options.context)
+    namespaces = tuple(dict.fromkeys(options.namespace or [connection.namespace]))
+    scope = ReaperScope(namespaces, build_policy(settings).catalogue, _policy(options), options.dry_run)
+    run_controller(connection.client, scope, LeasePlace(connection.namespace, options.lease), settings)
+
+
+def _policy(options: Namespace) -> ReaperPolicy:
+    return ReaperPolicy(options.grace, options.unmarked, options.methods, options.end_successful)
 
 
 def _methods(text: str) -> frozenset[Method]:
@@ -110,15 +134,16 @@ COMMAND: Final = Command(
     summary="end pods whose task has ended and whose sidecars run on",
     description="Reads the Running task pods of the namespaces, and ends those whose task has ended while sidecars keep them Running: by "
     "the sidecar's quit request over a port-forward, or, where the task has failed and nothing else ends a sidecar, by the pod's "
-    "activeDeadlineSeconds. It waits until each pod has ended, and says what it did and why (docs/reaper.md). Give it the settings of "
+    "activeDeadlineSeconds. It says what it did and why (docs/reaper.md). With --once it makes one pass, waits until each pod has ended, "
+    "and prints a report. Without it, it watches the pods until SIGTERM, and writes log lines, Events and metrics. Give it the settings of "
     "serve, for the sidecars that your own rows describe.",
     examples=(
         HelpExample("What it would do in the namespace of your task pods:", "airflow-sidecar-webhook reaper --once --dry-run -n airflow"),
-        HelpExample("Do it, in two namespaces:", "airflow-sidecar-webhook reaper --once -n airflow -n data"),
         HelpExample(
-            "Also pods from before the webhook was installed, as JSON:",
-            "airflow-sidecar-webhook reaper --once --unmarked -n airflow -o json",
+            "Do it, in two namespaces, also for pods from before the webhook was installed:",
+            "airflow-sidecar-webhook reaper --once --unmarked -n airflow -n data",
         ),
+        HelpExample("Watch the pods, and only tell what would be done:", "airflow-sidecar-webhook reaper --dry-run -n airflow"),
     ),
     add_arguments=_add_arguments,
     run=_run,

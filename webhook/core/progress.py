@@ -94,6 +94,8 @@ class Progress(msgspec.Struct, frozen=True):
         uid: Its uid: a pod of the same name that is created later has another.
         resource_version: Of the pod as it was read.
         origin: What of Airflow's created it.
+        dag: The id of its DAG, as Airflow wrote it on the pod; empty where it did not.
+        task: The id of its task, likewise.
         phase: The phase in its status.
         is_being_deleted: Whether somebody has deleted it already.
         is_marked: Whether it carries this webhook's status.
@@ -122,6 +124,8 @@ class Progress(msgspec.Struct, frozen=True):
     uid: str
     resource_version: str
     origin: PodOrigin
+    dag: str
+    task: str
     phase: str
     is_being_deleted: bool
     is_marked: bool
@@ -249,6 +253,8 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         uid=live.metadata.uid,
         resource_version=live.metadata.resourceVersion,
         origin=facts.origin,
+        dag=_written(facts, "dag_id"),
+        task=_written(facts, "task_id"),
         phase=live.status.phase,
         is_being_deleted=live.metadata.deletionTimestamp is not None,
         is_marked=names.STATUS_ANNOTATION in facts.pod.annotations,
@@ -270,6 +276,11 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         shares_processes=live.spec.shareProcessNamespace is True,
         mode=facts.options.mode,
     )
+
+
+def _written(facts: Facts, key: str) -> str:
+    """What Airflow wrote on the pod: the annotation has the whole id, the label what a label may have of it."""
+    return facts.pod.annotations.get(key) or facts.pod.labels.get(key) or ""
 
 
 def may_be_held_up(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> bool:

@@ -101,6 +101,19 @@ class ActOutcome(StrEnum):
     """There was no answer: the connection failed, or nothing listens."""
 
 
+class ActResult(msgspec.Struct, frozen=True):
+    """What became of an act.
+
+    Args:
+        outcome: As far as the answer says.
+        detail: The answer, or why there was none, for people.
+
+    """
+
+    outcome: ActOutcome
+    detail: str
+
+
 class PastAct(msgspec.Struct, frozen=True):
     """An act on one pod, remembered.
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from webhook.core import Progress
 from webhook.reaper import notice
 from webhook.reaper.act import Act, ActOutcome, PastAct
-from webhook.reaper.decision import FORGET_AFTER, PodDecision, ReaperPolicy, decide, has_work
+from webhook.reaper.decision import FORGET_AFTER, MAY_TAKE_EFFECT, PodDecision, ReaperPolicy, decide, has_work
 from webhook.reaper.reason import ReaperReason, Verdict
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ class Agenda:
 
     def see(self, pod: Progress, now: datetime) -> TrackedPod | None:
         """Take a pod as it is now; a pod that has thereby left the agenda is returned."""
+        if pod.is_being_deleted:
+            return self._pods.pop(pod.uid, None)
         if not pod.unfinished:
             return self.forget(pod.uid)
         known = self._pods.get(pod.uid)
@@ -190,9 +192,13 @@ class Agenda:
         return dict(self._past)
 
     def adopt(self, memory: Mapping[str, tuple[PastAct, ...]], now: datetime) -> None:
-        """Take over the memory of whoever acted before, and decide about every pod again; an act that is under way stays remembered."""
+        """Take over the memory of whoever acted before, and decide about every pod again; an act that is under way stays remembered.
+
+        What may still take effect counts as done now: the clock of the other may differ.
+        """
         under_way = {uid: self._past.get(uid, ()) for uid, one in self._pods.items() if one.act is not None}
-        self._past = {**memory, **under_way}
+        taken_over = {uid: tuple([_no_earlier(one, now) for one in past]) for uid, past in memory.items()}
+        self._past = {**taken_over, **under_way}
         for uid, one in self._pods.items():
             if one.act is None:
                 self._pods[uid] = replace(one, decide_at=now, decision=None, is_told=False)
@@ -201,6 +207,11 @@ class Agenda:
         """What is to be told, once."""
         notices, self._notices = self._notices, []
         yield from notices
+
+
+def _no_earlier(act: PastAct, now: datetime) -> PastAct:
+    """An act of another replica, as if its drain began now."""
+    return replace(act, at=now) if act.outcome in MAY_TAKE_EFFECT or act.at > now else act
 
 
 def _waits_for_somebody(decision: PodDecision) -> bool:

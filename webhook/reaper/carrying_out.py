@@ -5,12 +5,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from webhook.kube.errors import ClusterError, RefusedError, refusal
 from webhook.kube.exec import held_command
 from webhook.kube.port_forward import port_forward
-from webhook.reaper.act import Act, ActOutcome, DeadlineAct, ExecAct, Method, QuitAct
+from webhook.reaper.act import Act, ActOutcome, ActResult, DeadlineAct, ExecAct, Method, QuitAct
 from webhook.reaper.task_pods import pod_path
 
 if TYPE_CHECKING:
@@ -31,19 +29,6 @@ RIGHTS: Final = MappingProxyType(
     {Method.QUIT: "get and create pods/portforward", Method.EXEC: "get and create pods/exec", Method.DEADLINE: "patch pods"}
 )
 """What each method needs in the namespace of the pod."""
-
-
-class ActResult(msgspec.Struct, frozen=True):
-    """What became of an act.
-
-    Args:
-        outcome: As far as the answer says.
-        detail: The answer, or why there was none, for people.
-
-    """
-
-    outcome: ActOutcome
-    detail: str
 
 
 def carry_out(api: PodApi, pod: Progress, act: Act, is_still_due: Callable[[], bool]) -> ActResult | None:

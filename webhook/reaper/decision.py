@@ -57,6 +57,9 @@ SELF_END: Final = timedelta(minutes=5)
 FORGET_AFTER: Final = timedelta(minutes=15)
 """An older act no longer counts: what was refused may have been repaired since."""
 
+MAY_TAKE_EFFECT: Final = frozenset({ActOutcome.ACCEPTED, ActOutcome.BEGUN})
+"""Outcomes after which a sidecar has its time to drain."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReaperPolicy:
@@ -244,7 +247,7 @@ class _End:
             return PodDecision(_REASONS[act.method], names, act)
         last = done[-1]
         drained_at = last.at + _drain(container)
-        if last.outcome in _MAY_TAKE_EFFECT and self.now < drained_at:
+        if last.outcome in MAY_TAKE_EFFECT and self.now < drained_at:
             return PodDecision(ReaperReason.ENDING, names, again_at=drained_at)
         if last.outcome not in _WITHOUT_ANSWER or len(done) >= MOST_ATTEMPTS:
             return None
@@ -291,7 +294,6 @@ class _End:
 
 
 _LEAVE: Final = ReaperReason.NO_CLEAN_END.verdict
-_MAY_TAKE_EFFECT: Final = frozenset({ActOutcome.ACCEPTED, ActOutcome.BEGUN})
 _WITHOUT_ANSWER: Final = frozenset({ActOutcome.FAILED, ActOutcome.BEGUN})
 _REASONS: Final = {
     Method.QUIT: ReaperReason.QUIT_SENT,

@@ -22,11 +22,15 @@ NOT_FOUND: Final = 404
 GONE: Final = 410
 
 
-class PodApi(ApiReader, PodConnector, Protocol):
-    """The part of `webhook.kube.client.KubernetesClient` that the reaper uses."""
+class ApiWriter(Protocol):
+    """The part of `webhook.kube.client.KubernetesClient` that writes."""
 
     def request(self, method: str, path: str, body: object = None, media_type: str = "application/json") -> Response:
         """The response to a request, whatever its status. UnreachableError."""
+
+
+class PodApi(ApiReader, ApiWriter, PodConnector, Protocol):
+    """The part of `webhook.kube.client.KubernetesClient` that the reaper uses."""
 
 
 def pods_path(namespace: str) -> str:
@@ -42,7 +46,7 @@ def pod_path(pod: Progress) -> str:
 class TaskPods:
     """Reads task pods; every other pod is left out."""
 
-    def __init__(self, api: PodApi, catalogue: Catalogue) -> None:
+    def __init__(self, api: ApiReader, catalogue: Catalogue) -> None:
         """Read nothing yet."""
         self._api, self._catalogue = api, catalogue
 
@@ -59,7 +63,7 @@ class TaskPods:
     def _listed(self, path: str) -> Iterator[Progress]:
         for page in pages(self._api, path, fieldSelector="status.phase=Running"):
             for item in page.items or ():
-                progress = self._progress(item)
+                progress = self.read(item)
                 if progress is not None:
                     yield progress
 
@@ -91,10 +95,11 @@ class TaskPods:
         return self.again(pod)
 
     def _same(self, pod: Progress, data: bytes | msgspec.Raw) -> Progress | None:
-        progress = self._progress(data)
+        progress = self.read(data)
         return progress if progress is not None and progress.uid == pod.uid else None
 
-    def _progress(self, data: bytes | msgspec.Raw) -> Progress | None:
+    def read(self, data: bytes | msgspec.Raw) -> Progress | None:
+        """A pod as the API server returns it; None: it is no task pod."""
         try:
             return read_progress(bytes(data), self._catalogue)
         except MalformedPodError:

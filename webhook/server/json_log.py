@@ -113,7 +113,7 @@ def log_to_stdout(level: str, dropped: Callable[[], None]) -> JsonLog:
     """
     log = JsonLog(LogOutput(sys.stdout.fileno(), dropped))
     logging.basicConfig(level=level.upper(), handlers=[log], force=True)
-    for name in ("uvicorn.error", "asyncio", "urllib3", "kubernetes"):
+    for name in ("uvicorn.error", "asyncio", "urllib3", "kubernetes", "leaderelection"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
     return log
 

@@ -267,3 +267,12 @@ def test_what_decides_how_a_pod_may_be_ended_is_read() -> None:
     plain = read(pod({"base": ENDED}))
     assert (plain.uses_host_network, plain.shares_processes, plain.active_deadline_seconds) == (False, False, None)
     assert (plain.started_at, plain.mode) == (None, None)
+
+
+def test_dag_and_task_are_those_that_airflow_wrote_in_full_where_it_did() -> None:
+    document = pod({"base": ENDED})
+    document["metadata"]["labels"] |= {"dag_id": "sales.daily_1", "task_id": "load"}
+    document["metadata"]["annotations"]["dag_id"] = "sales.daily"
+    assert (read(document).dag, read(document).task) == ("sales.daily", "load")
+    del document["metadata"]["labels"]["task_id"]
+    assert read(document).task == ""

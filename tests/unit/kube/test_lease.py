@@ -22,19 +22,19 @@ DEADLINE_SECONDS = 60
 
 
 @dataclass
-class Clock:
+class ReplicaClock:
     """The time of one replica, in seconds."""
 
     seconds: float = 1000.0
 
 
 @dataclass
-class Replica:
+class LeaseCandidate:
     """A replica, whose election makes one attempt at a time."""
 
     api: FakeLeaseApi
     identity: str
-    clock: Clock
+    clock: ReplicaClock
     taken: list[tuple[int, str]] = field(default_factory=list)
     problems: list[Exception] = field(default_factory=list)
 
@@ -55,8 +55,8 @@ class Replica:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> ReplicaClock:
+    clock = ReplicaClock()
     monkeypatch.setattr("kubernetes.leaderelection.leaderelection.time.time", lambda: clock.seconds)
     return clock
 
@@ -67,22 +67,22 @@ def api() -> FakeLeaseApi:
 
 
 @pytest.fixture
-def one(api: FakeLeaseApi, clock: Clock) -> Replica:
-    return Replica(api, "one", clock)
+def one(api: FakeLeaseApi, clock: ReplicaClock) -> LeaseCandidate:
+    return LeaseCandidate(api, "one", clock)
 
 
 @pytest.fixture
-def other(api: FakeLeaseApi, clock: Clock) -> Replica:
-    return Replica(api, "other", clock)
+def other(api: FakeLeaseApi, clock: ReplicaClock) -> LeaseCandidate:
+    return LeaseCandidate(api, "other", clock)
 
 
-def test_the_first_replica_holds_the_lease_and_the_other_waits(api: FakeLeaseApi, one: Replica, other: Replica) -> None:
+def test_the_first_replica_holds_the_lease_and_the_other_waits(api: FakeLeaseApi, one: LeaseCandidate, other: LeaseCandidate) -> None:
     assert (one.attempt(), other.attempt()) == (True, False)
     assert (one.lease.is_held, other.lease.is_held, api.holder) == (True, False, "one")
     assert (one.taken, other.taken) == ([(1, "")], [])
 
 
-def test_a_holder_that_renews_it_keeps_it(api: FakeLeaseApi, one: Replica, other: Replica, clock: Clock) -> None:
+def test_a_holder_that_renews_it_keeps_it(api: FakeLeaseApi, one: LeaseCandidate, other: LeaseCandidate, clock: ReplicaClock) -> None:
     one.attempt()
     for _ in range(20):
         clock.seconds += 2
@@ -91,7 +91,7 @@ def test_a_holder_that_renews_it_keeps_it(api: FakeLeaseApi, one: Replica, other
 
 
 def test_a_holder_that_does_not_renew_it_stops_before_another_takes_it(
-    api: FakeLeaseApi, one: Replica, other: Replica, clock: Clock
+    api: FakeLeaseApi, one: LeaseCandidate, other: LeaseCandidate, clock: ReplicaClock
 ) -> None:
     one.attempt()
     other.attempt()
@@ -104,7 +104,9 @@ def test_a_holder_that_does_not_renew_it_stops_before_another_takes_it(
     assert api.stored["spec"]["leaseTransitions"] == 1
 
 
-def test_who_takes_it_over_gets_the_note_of_the_holder_before(api: FakeLeaseApi, one: Replica, other: Replica, clock: Clock) -> None:
+def test_who_takes_it_over_gets_the_note_of_the_holder_before(
+    api: FakeLeaseApi, one: LeaseCandidate, other: LeaseCandidate, clock: ReplicaClock
+) -> None:
     one.attempt()
     one.lease.put_note(1, "quit sent to sales")
     assert one.lease.write_note(1)
@@ -117,7 +119,7 @@ def test_who_takes_it_over_gets_the_note_of_the_holder_before(api: FakeLeaseApi,
     assert api.stored["metadata"]["annotations"] == {NOTE_ANNOTATION: "quit sent to sales"}
 
 
-def test_a_note_that_is_written_already_costs_no_request(api: FakeLeaseApi, one: Replica) -> None:
+def test_a_note_that_is_written_already_costs_no_request(api: FakeLeaseApi, one: LeaseCandidate) -> None:
     one.attempt()
     one.lease.put_note(1, "a")
     one.lease.write_note(1)
@@ -126,7 +128,7 @@ def test_a_note_that_is_written_already_costs_no_request(api: FakeLeaseApi, one:
     assert len(api.requests) == before
 
 
-def test_a_renewal_writes_the_note_too(api: FakeLeaseApi, one: Replica) -> None:
+def test_a_renewal_writes_the_note_too(api: FakeLeaseApi, one: LeaseCandidate) -> None:
     one.attempt()
     one.lease.put_note(1, "a")
     one.attempt()
@@ -135,7 +137,7 @@ def test_a_renewal_writes_the_note_too(api: FakeLeaseApi, one: Replica) -> None:
 
 
 def test_a_holder_that_was_replaced_writes_no_note_whatever_its_clock_shows(
-    api: FakeLeaseApi, one: Replica, other: Replica, monkeypatch: pytest.MonkeyPatch
+    api: FakeLeaseApi, one: LeaseCandidate, other: LeaseCandidate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one.attempt()
     other.attempt()
@@ -149,7 +151,7 @@ def test_a_holder_that_was_replaced_writes_no_note_whatever_its_clock_shows(
     assert (one.lease.is_held, api.holder) == (False, "other")
 
 
-def test_a_note_of_an_earlier_term_is_ignored(one: Replica, other: Replica, clock: Clock) -> None:
+def test_a_note_of_an_earlier_term_is_ignored(one: LeaseCandidate, other: LeaseCandidate, clock: ReplicaClock) -> None:
     one.attempt()
     clock.seconds += RENEW_SECONDS
     assert not one.lease.is_held
@@ -162,7 +164,9 @@ def test_a_note_of_an_earlier_term_is_ignored(one: Replica, other: Replica, cloc
     del other
 
 
-def test_a_released_lease_is_taken_at_once_and_not_again_by_who_released_it(api: FakeLeaseApi, one: Replica, other: Replica) -> None:
+def test_a_released_lease_is_taken_at_once_and_not_again_by_who_released_it(
+    api: FakeLeaseApi, one: LeaseCandidate, other: LeaseCandidate
+) -> None:
     one.attempt()
     other.attempt()
     one.leadership.stop()
@@ -171,7 +175,7 @@ def test_a_released_lease_is_taken_at_once_and_not_again_by_who_released_it(api:
     assert api.holder == "other"
 
 
-def test_who_never_held_it_releases_nothing(api: FakeLeaseApi, one: Replica, other: Replica) -> None:
+def test_who_never_held_it_releases_nothing(api: FakeLeaseApi, one: LeaseCandidate, other: LeaseCandidate) -> None:
     one.attempt()
     other.leadership.stop()
     assert api.holder == "one"
@@ -186,7 +190,7 @@ def test_who_never_held_it_releases_nothing(api: FakeLeaseApi, one: Replica, oth
     ],
 )
 def test_a_lease_that_cannot_be_read_is_told_and_tried_again(
-    problem: Exception | Response, message: str, api: FakeLeaseApi, one: Replica
+    problem: Exception | Response, message: str, api: FakeLeaseApi, one: LeaseCandidate
 ) -> None:
     api.problems.append(problem)
     assert not one.attempt()
@@ -195,14 +199,14 @@ def test_a_lease_that_cannot_be_read_is_told_and_tried_again(
     assert one.attempt()
 
 
-def test_a_lease_that_somebody_else_edits_is_given_up(api: FakeLeaseApi, one: Replica) -> None:
+def test_a_lease_that_somebody_else_edits_is_given_up(api: FakeLeaseApi, one: LeaseCandidate) -> None:
     one.attempt()
     assert api.stored is not None
     api.stored["spec"]["holderIdentity"] = "somebody"
     assert (one.attempt(), one.lease.is_held) == (False, False)
 
 
-def test_two_that_create_it_at_the_same_time_do_not_both_hold_it(api: FakeLeaseApi, one: Replica, other: Replica) -> None:
+def test_two_that_create_it_at_the_same_time_do_not_both_hold_it(api: FakeLeaseApi, one: LeaseCandidate, other: LeaseCandidate) -> None:
     api.problems.append(Response(404, b"{}", None))
     one.attempt()
     api.problems.append(Response(404, b"{}", None))
@@ -211,7 +215,7 @@ def test_two_that_create_it_at_the_same_time_do_not_both_hold_it(api: FakeLeaseA
 
 
 def test_the_thread_takes_the_lease_and_releases_it_at_the_end(api: FakeLeaseApi) -> None:
-    replica = Replica(api, "one", Clock())
+    replica = LeaseCandidate(api, "one", ReplicaClock())
     replica.leadership.start()
     wait.until(lambda: replica.lease.is_held, "the thread takes the Lease", DEADLINE_SECONDS)
     replica.leadership.stop()

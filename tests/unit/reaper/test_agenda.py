@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from tests.support.live_pods import CLOUD_SQL, ENDED_AT, ISTIO, RUNNING, UPLOADER, annotated, ended, live_pod, with_debugger
 from webhook.core import default_policy, read_progress
 from webhook.reaper.act import ActOutcome, DeadlineAct, Method, PastAct
@@ -115,6 +117,13 @@ def test_who_takes_over_the_memory_of_an_act_without_an_outcome_repeats_nothing_
     assert only_due(other, DUE + timedelta(seconds=10)).act.method is Method.QUIT
 
 
+@pytest.mark.parametrize("skew", [timedelta(minutes=-2), timedelta(minutes=2)])
+def test_the_time_to_take_effect_counts_anew_for_who_takes_over_whatever_the_clock_of_the_other_shows(skew: timedelta) -> None:
+    agenda = agenda_with(STUCK)
+    agenda.adopt({"uid-1": (PastAct(Method.QUIT, "containerd://istio-proxy", DUE + skew, ActOutcome.ACCEPTED),)}, DUE)
+    assert (agenda.due(DUE), agenda.next_at) == ([], DUE + timedelta(seconds=10))
+
+
 def test_an_act_that_is_under_way_survives_the_memory_of_another() -> None:
     agenda = agenda_with(STUCK)
     only_due(agenda, DUE)
@@ -157,6 +166,15 @@ def test_a_pod_that_ended_by_itself_is_not_told() -> None:
     agenda = agenda_with(STUCK)
     assert agenda.forget("uid-1") is not None
     assert (kinds(agenda), agenda.forget("uid-1")) == ([], None)
+
+
+def test_a_pod_that_somebody_deletes_leaves_the_agenda_and_is_not_told() -> None:
+    agenda = agenda_with(STUCK)
+    agenda.end(only_due(agenda, DUE), ActOutcome.REFUSED, "HTTP 403", DUE)
+    deleted = live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)
+    deleted["metadata"]["deletionTimestamp"] = "2026-01-01T11:00:00Z"
+    assert agenda.see(progress(deleted), DUE) is not None
+    assert (kinds(agenda), agenda.next_at) == ([], None)
 
 
 def test_a_pod_that_a_list_no_longer_shows_leaves_the_agenda() -> None:

@@ -1,0 +1,364 @@
+"""The controller on a fake API server over HTTP: what it does, tells and remembers while things happen to pods, watches and the Lease.
+
+No test depends on a time: the grace is none, and each waits until what it claims has come. `test_agenda.py` has the times.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from kubernetes.client import Configuration
+
+from testbed import wait
+from tests.support.fake_task_cluster import FakeTaskCluster, PortListener, end_of, fake_task_cluster
+from tests.support.live_pods import CLOUD_SQL, ISTIO, RUNNING, ended, live_pod
+from webhook.core import default_policy
+from webhook.kube.client import KubernetesClient
+from webhook.kube.leadership import Leadership
+from webhook.kube.lease import NOTE_ANNOTATION, Lease
+from webhook.reaper.agenda import Agenda
+from webhook.reaper.controller import Controller, ReaperScope
+from webhook.reaper.decision import ReaperPolicy
+from webhook.reaper.metrics import PREFIX, ReaperMetrics
+from webhook.reaper.telemetry import ReaperTelemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.json_object import JSONObject
+    from webhook.reaper.agenda import DueAct
+
+CATALOGUE: Final = default_policy().catalogue
+POLICY: Final = ReaperPolicy(grace=timedelta(0))
+STATES: Final = {"base": ended(), "istio-proxy": RUNNING}
+SALES: Final = ("airflow", "sales")
+DEADLINE_SECONDS: Final = 60
+"""Longer than a busy machine takes; only a failing test reaches it."""
+
+
+def until(holds: Callable[[], object], what: str) -> None:
+    wait.until(holds, what, DEADLINE_SECONDS)
+
+
+@dataclass
+class ReaperReplica:
+    """A controller with its Lease, and the time that its clock shows."""
+
+    cluster: FakeTaskCluster
+    name: str = "one"
+    is_observing: bool = False
+    namespaces: tuple[str, ...] = ("airflow",)
+    skew: timedelta = timedelta(0)
+    metrics: ReaperMetrics = field(default_factory=ReaperMetrics)
+
+    def start(self) -> ReaperReplica:
+        """Start it."""
+        client = KubernetesClient(Configuration(host=self.cluster.url))
+        scope = ReaperScope(self.namespaces, CATALOGUE, POLICY, self.is_observing)
+        telemetry = ReaperTelemetry(self.metrics, scope.namespaces)
+        self.controller = Controller(client, scope, telemetry, self.name, lambda: datetime.now(UTC) + self.skew)
+        self.lease = Lease(client, "infra", "reaper", self.name, self.controller)
+        self.controller.start(self.lease, Leadership(self.lease, self.controller))
+        return self
+
+    def value(self, metric: str, **labels: str) -> float:
+        """Of a metric; 0 where there is none."""
+        return self.metrics.registry.get_sample_value(f"{PREFIX}_{metric}", labels) or 0.0
+
+
+@pytest.fixture
+def cluster() -> Iterator[FakeTaskCluster]:
+    with fake_task_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def replicas(cluster: FakeTaskCluster) -> Iterator[Callable[..., ReaperReplica]]:
+    """Starts replicas, which end with the test."""
+    started: list[ReaperReplica] = []
+
+    def start(**options: Any) -> ReaperReplica:
+        started.append(ReaperReplica(cluster, **options).start())
+        return started[-1]
+
+    yield start
+    for replica in started:
+        replica.controller.stop()
+
+
+def stuck(name: str = "sales") -> JSONObject:
+    pod = live_pod(STATES, ISTIO)
+    pod["metadata"]["name"] = name
+    return pod
+
+
+def add_stuck(cluster: FakeTaskCluster, name: str = "sales", status: int | None = 200, namespace: str = "airflow") -> None:
+    """Add a pod whose proxy runs on, and ends when it is requested to."""
+    cluster.listeners[name, 15020] = PortListener(status, end_of("istio-proxy"))
+    cluster.add(stuck(name), namespace=namespace)
+
+
+def reasons(cluster: FakeTaskCluster) -> list[str]:
+    """The reasons of the Events on the pod, in the order in which they were created."""
+    return [event["reason"] for event in cluster.events.values()]
+
+
+def is_in(cluster: FakeTaskCluster, phase: str, key: tuple[str, str] = SALES) -> Callable[[], bool]:
+    return lambda: bool(cluster.pods[key]["status"]["phase"] == phase)
+
+
+def test_a_pod_that_is_there_at_the_start_ends_and_that_is_told(cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]) -> None:
+    add_stuck(cluster)
+    replica = replicas()
+    until(is_in(cluster, "Succeeded"), "the pod ends")
+    until(lambda: len(cluster.events) == 2, "both Events are written")
+
+    assert cluster.quits == [("uid-of-sales", "POST /quitquitquit HTTP/1.1")]
+    assert sorted(reasons(cluster)) == ["SidecarQuit", "TaskPodEnded"]
+    (event, _) = sorted(cluster.events.values(), key=lambda one: one["reason"])
+    assert (event["involvedObject"]["uid"], event["type"], event["count"]) == ("uid-of-sales", "Normal", 1)
+    assert event["message"] == "The sidecar istio-proxy ran on after the task, and was ended by quit: HTTP 200."
+    assert replica.value("acts_total", sidecar="istio", method="quit", outcome="accepted") == 1
+    assert replica.value("kept_seconds_count") == 1
+
+
+def test_a_pod_whose_task_ends_later_ends_then(cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]) -> None:
+    cluster.listeners["sales", 15020] = PortListener(200, end_of("istio-proxy"))
+    cluster.add(live_pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO))
+    replicas()
+    until(lambda: cluster.watchers, "the pods are watched")
+    assert cluster.quits == []
+    cluster.change(SALES, end_of("base", 1))
+    until(is_in(cluster, "Failed"), "the pod ends")
+
+
+def test_who_observes_tells_what_it_would_do_and_does_nothing(cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]) -> None:
+    add_stuck(cluster)
+    replica = replicas(is_observing=True)
+    until(lambda: cluster.events, "an Event is written")
+
+    (event,) = cluster.events.values()
+    assert (event["reason"], event["type"]) == ("SidecarStuck", "Warning")
+    assert event["message"].endswith("The reaper only observes, and does nothing.")
+    until(lambda: replica.value("stuck_pods", namespace="airflow", reason="quit") == 1, "the pod is counted")
+    connections = [line for line in cluster.requests if "portforward" in line or "exec" in line or line.startswith("PATCH")]
+    assert (connections, cluster.quits) == ([], [])
+
+
+def test_a_pod_that_nothing_ends_is_told_with_the_remedy_and_counted(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    cluster.add(live_pod({"base": ended(), "db": RUNNING}, CLOUD_SQL))
+    replica = replicas()
+    until(lambda: replica.value("stuck_pods", namespace="airflow", reason="no-clean-end") == 1, "the pod is counted")
+    until(lambda: cluster.events, "an Event is written")
+    (event,) = cluster.events.values()
+    assert (event["reason"], "--end-successful" in event["message"]) == ("SidecarStuck", True)
+
+
+def test_a_watch_that_breaks_off_loses_nothing(cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]) -> None:
+    cluster.listeners["sales", 15020] = PortListener(200, end_of("istio-proxy"))
+    cluster.add(live_pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO))
+    replicas()
+    until(lambda: cluster.watchers, "the pods are watched")
+    cluster.break_watches()
+    cluster.change(SALES, end_of("base"))
+    until(is_in(cluster, "Succeeded"), "the pod ends")
+
+
+def test_a_watch_that_is_too_old_to_continue_is_followed_by_a_list(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    cluster.listeners["sales", 15020] = PortListener(200, end_of("istio-proxy"))
+    cluster.add(live_pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO))
+    replica = replicas()
+    until(lambda: cluster.watchers, "the pods are watched")
+    with cluster.changed:
+        # Nobody watches meanwhile.
+        cluster.break_watches(lose=True)
+        end_of("base")(cluster.pods[SALES])
+    until(is_in(cluster, "Succeeded"), "the pod ends")
+    assert replica.value("errors_total", of="pods") == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_list_that_fails_is_repeated_and_the_other_namespaces_are_looked_after_meanwhile(
+    status: int, cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    add_stuck(cluster)
+    cluster.refusals["GET", "pods"] = (status, "the API server is overloaded")
+    replica = replicas()
+    until(lambda: replica.value("errors_total", of="pods"), "the failure is counted")
+    assert replica.controller.unready_reason == ""
+    del cluster.refusals["GET", "pods"]
+    until(is_in(cluster, "Succeeded"), "the pod ends")
+
+
+def test_without_the_right_to_watch_the_pods_are_listed_again_and_again(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    cluster.refusals["GET", "watch"] = (403, "pods is forbidden: cannot watch")
+    replica = replicas()
+    until(lambda: replica.value("errors_total", of="pods"), "the failure is counted")
+    add_stuck(cluster)
+    until(is_in(cluster, "Succeeded"), "the pod ends")
+
+
+def test_nobody_acts_without_the_lease(cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]) -> None:
+    cluster.refusals["POST", "leases"] = (403, "leases is forbidden")
+    add_stuck(cluster)
+    replica = replicas()
+    until(lambda: replica.value("errors_total", of="lease") >= 2, "the Lease was tried twice")
+    until(lambda: cluster.watchers, "the pods are watched")
+    assert (cluster.quits, cluster.events, replica.value("is_leader")) == ([], {}, 0.0)
+    del cluster.refusals["POST", "leases"]
+    until(is_in(cluster, "Succeeded"), "the pod ends")
+
+
+def test_nothing_is_done_that_cannot_be_remembered(cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]) -> None:
+    replica = replicas()
+    until(lambda: replica.value("is_leader") and cluster.watchers, "the replica acts")
+    cluster.refusals["PUT", "leases"] = (500, "etcd is gone")
+    add_stuck(cluster)
+    until(lambda: replica.value("errors_total", of="lease"), "the memory was not written")
+    assert cluster.quits == []
+    del cluster.refusals["PUT", "leases"]
+    until(is_in(cluster, "Succeeded"), "the pod ends")
+    assert len(cluster.quits) == 1
+
+
+def test_of_two_replicas_one_acts_and_the_other_goes_on_when_it_ends(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    one, other = replicas(name="one"), replicas(name="other")
+    until(lambda: one.lease.is_held or other.lease.is_held, "one holds the Lease")
+    until(lambda: cluster.watchers == 2, "both watch")
+    add_stuck(cluster, "first")
+    until(is_in(cluster, "Succeeded", ("airflow", "first")), "the first pod ends")
+    (one if one.lease.is_held else other).controller.stop()
+    add_stuck(cluster, "second")
+    until(is_in(cluster, "Succeeded", ("airflow", "second")), "the second pod ends")
+    assert [uid for uid, _ in cluster.quits] == ["uid-of-first", "uid-of-second"]
+
+
+@pytest.mark.parametrize("skew", [timedelta(minutes=-2), timedelta(0), timedelta(minutes=2)], ids=["behind", "right", "ahead"])
+def test_who_takes_over_does_not_repeat_what_was_begun(
+    skew: timedelta, cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    """The leader was killed between act and verification: its Lease says what it did, on a clock that may differ."""
+    act = {"method": "quit", "container_id": "containerd://istio-proxy", "at": datetime.now(UTC).isoformat(), "outcome": "begun"}
+    cluster.lease.stored = {
+        "metadata": {
+            "name": "reaper",
+            "namespace": "infra",
+            "resourceVersion": "0",
+            "annotations": {NOTE_ANNOTATION: json.dumps({"uid-of-sales": [act]})},
+        },
+        "spec": {"holderIdentity": "", "leaseDurationSeconds": 1},
+    }
+    add_stuck(cluster)
+    replica = replicas(skew=skew)
+    until(lambda: replica.value("stuck_pods", namespace="airflow", reason="ending") == 1, "it waits for what was begun")
+    assert cluster.quits == []
+
+
+def test_the_lease_says_what_was_done(cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]) -> None:
+    cluster.listeners["sales", 15020] = PortListener(403)
+    cluster.add(stuck())
+    replica = replicas()
+    until(lambda: replica.value("acts_total", sidecar="istio", method="quit", outcome="refused") == 1, "the request was refused")
+    replica.controller.stop()
+
+    assert cluster.lease.stored is not None
+    memory = json.loads(cluster.lease.stored["metadata"]["annotations"][NOTE_ANNOTATION])
+    assert [(one["method"], one["outcome"]) for one in memory["uid-of-sales"]] == [("quit", "refused")]
+
+
+def test_a_note_that_cannot_be_read_is_told_and_nothing_else_is_lost(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    metadata = {"name": "reaper", "namespace": "infra", "resourceVersion": "0", "annotations": {NOTE_ANNOTATION: "{"}}
+    cluster.lease.stored = {"metadata": metadata, "spec": {"holderIdentity": ""}}
+    add_stuck(cluster)
+    replica = replicas()
+    until(is_in(cluster, "Succeeded"), "the pod ends")
+    assert replica.value("errors_total", of="lease") == 1
+
+
+def test_events_that_are_forbidden_are_told_and_the_pod_ends_all_the_same(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster.refusals["POST", "events"] = (403, "events is forbidden")
+    add_stuck(cluster)
+    with caplog.at_level(logging.INFO, "webhook.reaper"):
+        replica = replicas()
+        until(is_in(cluster, "Succeeded"), "the pod ends")
+        until(lambda: replica.value("errors_total", of="event"), "the failure is counted")
+    assert [record.fields["problem"] for record in caplog.records if getattr(record, "fields", {}).get("what") == "event"] == [  # type: ignore[attr-defined]
+        "403 events is forbidden"
+    ]
+
+
+def test_an_act_has_one_log_line_with_dag_and_task(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], caplog: pytest.LogCaptureFixture
+) -> None:
+    add_stuck(cluster)
+    with caplog.at_level(logging.INFO, "webhook.reaper"):
+        replicas()
+        until(lambda: "TaskPodEnded" in reasons(cluster), "the end is told")
+    (fields,) = [record.fields for record in caplog.records if record.message == "act"]  # type: ignore[attr-defined]
+    assert fields == {
+        "namespace": "airflow",
+        "pod": "sales",
+        "uid": "uid-of-sales",
+        "dag": "sales",
+        "task": "load",
+        "method": "quit",
+        "container": "istio-proxy",
+        "outcome": "accepted",
+        "detail": "HTTP 200",
+    }
+
+
+def test_a_fault_in_an_act_is_counted_and_the_act_has_failed(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bool:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Controller, "_is_still_due", fail)
+    add_stuck(cluster)
+    replica = replicas()
+    until(lambda: replica.value("acts_total", sidecar="istio", method="quit", outcome="failed") == 1, "the act has an outcome")
+    assert (replica.value("errors_total", of="bug"), replica.value("acts_under_way"), cluster.quits) == (1, 0, [])
+
+
+def test_a_fault_in_a_turn_ends_no_thread(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due, faults = Agenda.due, [ZeroDivisionError()]
+
+    def fail_once(agenda: Agenda, now: datetime) -> list[DueAct]:
+        if faults:
+            raise faults.pop()
+        return due(agenda, now)
+
+    monkeypatch.setattr(Agenda, "due", fail_once)
+    add_stuck(cluster)
+    replica = replicas()
+    until(is_in(cluster, "Succeeded"), "the next turn ends the pod")
+    assert (replica.value("errors_total", of="bug"), replica.controller.is_alive) == (1, True)
+
+
+def test_each_namespace_is_watched(cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]) -> None:
+    add_stuck(cluster, "one")
+    add_stuck(cluster, "two", namespace="data")
+    replica = replicas(namespaces=("airflow", "data"))
+    until(is_in(cluster, "Succeeded", ("airflow", "one")), "the pod in the first namespace ends")
+    until(is_in(cluster, "Succeeded", ("data", "two")), "the pod in the second namespace ends")
+    assert replica.value("watch_age_seconds", namespace="data") < DEADLINE_SECONDS

@@ -1,0 +1,101 @@
+"""The Events on pods: what each says, and how it is counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import pytest
+
+from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
+from webhook.core import default_policy, read_progress
+from webhook.kube.client import Response
+from webhook.kube.errors import RefusedError
+from webhook.reaper.notice import Notice, NoticeKind
+from webhook.reaper.pod_event import MAX_MESSAGE, PodEvents, event_of
+
+NOW: Final = datetime(2026, 1, 1, 12, 0, 5, tzinfo=UTC)
+
+
+@dataclass
+class AnsweringApi:
+    """An API server that answers each request with the next of these statuses."""
+
+    statuses: list[int]
+    requests: list[tuple[str, str, Any, str]] = field(default_factory=list)
+
+    def request(self, method: str, path: str, body: object = None, media_type: str = "application/json") -> Response:
+        self.requests.append((method, path, body, media_type))
+        return Response(self.statuses.pop(0), b'{"message": "the API server says so"}', None)
+
+
+def notice(kind: NoticeKind = NoticeKind.SIDECAR_STUCK, note: str = "It runs on.", name: str = "sales") -> Notice:
+    pod = live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)
+    pod["metadata"]["name"] = name
+    progress = read_progress(pod, default_policy().catalogue)
+    assert progress is not None
+    return Notice(kind, progress, note)
+
+
+def told(*statuses: int, times: int = 1) -> AnsweringApi:
+    api = AnsweringApi([*statuses])
+    events = PodEvents(api, "replica-1")
+    for _ in range(times):
+        events.tell(notice(), NOW)
+    return api
+
+
+def test_an_event_says_what_happened_to_which_pod() -> None:
+    api = told(201)
+    ((method, path, body, _),) = api.requests
+    assert (method, path) == ("POST", "/api/v1/namespaces/airflow/events")
+    assert body == {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": body["metadata"]["name"], "namespace": "airflow"},
+        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": "airflow", "name": "sales", "uid": "uid-1"},
+        "type": "Warning",
+        "reason": "SidecarStuck",
+        "message": "It runs on.",
+        "source": {"component": "airflow-sidecar-webhook-reaper"},
+        "reportingComponent": "airflow-sidecar-webhook-reaper",
+        "reportingInstance": "replica-1",
+        "firstTimestamp": "2026-01-01T12:00:05Z",
+        "lastTimestamp": "2026-01-01T12:00:05Z",
+        "count": 1,
+    }
+    assert body["metadata"]["name"].startswith("sales.")
+
+
+def test_what_is_told_again_is_counted_on_the_same_event() -> None:
+    api = told(201, 409, 200, 409, 200, times=3)
+    (name,) = {body["metadata"]["name"] for method, _, body, _ in api.requests if method == "POST"}
+    patches = [request for request in api.requests if request[0] == "PATCH"]
+    assert [(path, body["count"], media_type) for _, path, body, media_type in patches] == [
+        (f"/api/v1/namespaces/airflow/events/{name}", 2, "application/merge-patch+json"),
+        (f"/api/v1/namespaces/airflow/events/{name}", 3, "application/merge-patch+json"),
+    ]
+
+
+def test_what_differs_is_another_event() -> None:
+    names = {
+        event_of(one, "r", NOW)["metadata"]["name"]
+        for one in (notice(), notice(NoticeKind.SIDECAR_QUIT), notice(note="It has ended."), notice(name="other"))
+    }
+    assert len(names) == 4
+
+
+def test_an_event_that_expires_meanwhile_is_not_missed() -> None:
+    assert len(told(409, 404).requests) == 2
+
+
+@pytest.mark.parametrize("statuses", [(403,), (409, 500)])
+def test_a_refusal_is_an_error(statuses: tuple[int, ...]) -> None:
+    with pytest.raises(RefusedError, match="the API server says so"):
+        told(*statuses)
+
+
+def test_name_and_message_are_as_long_as_the_api_allows() -> None:
+    event = event_of(notice(note="x" * 5000, name="p" * 253), "r", NOW)
+    assert (len(event["message"]), len(event["metadata"]["name"]) <= 253) == (MAX_MESSAGE, True)

@@ -1,0 +1,302 @@
+"""The controller: watches the task pods of some namespaces, and ends each that is due, as long as it holds the Lease.
+
+One thread decides. Watches, the Lease and finished acts leave in its inbox what has happened; workers carry out the acts and write the
+Events. So the agenda belongs to one thread, and an act that waits for a sidecar holds up nothing.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from webhook.kube.errors import ClusterError, UnreadableError
+from webhook.reaper.act import ActOutcome, ActResult, PastAct
+from webhook.reaper.agenda import Agenda
+from webhook.reaper.carrying_out import carry_out
+from webhook.reaper.decision import decide
+from webhook.reaper.pod_event import PodEvents
+from webhook.reaper.pod_watch import PodWatch
+from webhook.reaper.task_pods import TaskPods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from webhook.core import Catalogue, Progress
+    from webhook.kube.leadership import Leadership
+    from webhook.kube.lease import Lease
+    from webhook.reaper.agenda import DueAct, TrackedPod
+    from webhook.reaper.decision import ReaperPolicy
+    from webhook.reaper.notice import Notice
+    from webhook.reaper.task_pods import PodApi
+    from webhook.reaper.telemetry import ReaperTelemetry
+
+WORKERS: Final = 8
+"""Acts at once: each waits for a pod nearly all of the time."""
+
+EVENT_WORKERS: Final = 2
+"""Events at once, beside the acts: an API server that is slow with Events holds up no act."""
+
+MOST_EVENTS: Final = 1000
+"""Events that wait to be written: more are logged alone."""
+
+LONGEST_TURN_SECONDS: Final = 5.0
+"""Between two turns: the Lease may be lost without a word."""
+
+FAULT_PAUSE_SECONDS: Final = 1.0
+"""After a turn that failed: the next one may fail, too."""
+
+LAST_ACTS_SECONDS: Final = 15.0
+"""For the acts under way when the controller is to end; the kubelet waits 30 s by default."""
+
+HUNG_SECONDS: Final = 60.0
+"""Without a turn for so long, the controller is not alive."""
+
+
+class MonotonicClock:
+    """The time, from a start on the clock of the machine: it never jumps, whatever becomes of that clock."""
+
+    def __init__(self) -> None:
+        """Start now."""
+        self._began, self._began_at = datetime.now(UTC), time.monotonic()
+
+    def __call__(self) -> datetime:
+        """The time."""
+        return self._began + timedelta(seconds=time.monotonic() - self._began_at)
+
+
+@dataclass(frozen=True, slots=True)
+class ReaperScope:
+    """What a controller looks after, and how.
+
+    Args:
+        namespaces: Of the task pods.
+        catalogue: The known sidecars.
+        policy: What is allowed.
+        is_observing: Whether nothing is done, and what would be is told.
+
+    """
+
+    namespaces: tuple[str, ...]
+    catalogue: Catalogue
+    policy: ReaperPolicy
+    is_observing: bool = False
+
+
+class Controller:
+    """The controller. It is the listener of its watches and of its Lease."""
+
+    def __init__(
+        self, api: PodApi, scope: ReaperScope, telemetry: ReaperTelemetry, instance: str, now: Callable[[], datetime] | None = None
+    ) -> None:
+        """Nothing is requested before `start`; ``instance`` is the name of this replica, and ``now`` its clock."""
+        self._api, self._scope, self._telemetry, self._now = api, scope, telemetry, now or MonotonicClock()
+        self._agenda = Agenda(scope.policy, is_observing=scope.is_observing)
+        self._task_pods = TaskPods(api, scope.catalogue)
+        self._events = PodEvents(api, instance)
+        self._watches = [PodWatch(api, scope.catalogue, namespace, self) for namespace in scope.namespaces]
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._acts = ThreadPoolExecutor(WORKERS, thread_name_prefix="act")
+        self._told = ThreadPoolExecutor(EVENT_WORKERS, thread_name_prefix="event")
+        self._untold = threading.BoundedSemaphore(MOST_EVENTS)
+        self._unread = set(scope.namespaces)
+        self._term: int | None = None
+        self._turned_at = time.monotonic()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
+
+    def start(self, lease: Lease, leadership: Leadership) -> None:
+        """Start to watch, and to act once the Lease is held."""
+        self._lease, self._leadership = lease, leadership
+        self._thread.start()
+        for watch in self._watches:
+            watch.start()
+        leadership.start()
+
+    def stop(self) -> None:
+        """Begin no further act, wait for those under way, and let another replica go on."""
+        self._stopped.set()
+        for watch in self._watches:
+            watch.stop()
+        self._inbox.put(_nothing)
+        self._thread.join(LAST_ACTS_SECONDS + LONGEST_TURN_SECONDS)
+        self._leadership.stop()
+        self._acts.shutdown(wait=False, cancel_futures=True)
+        self._told.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def unready_reason(self) -> str:
+        """Why this replica cannot act yet; "" where it can."""
+        return f"the pods of {', '.join(sorted(self._unread))} have not been read yet" if self._unread else ""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the deciding thread makes its turns."""
+        return time.monotonic() < self._turned_at + HUNG_SECONDS
+
+    def pods_listed(self, namespace: str, pods: Iterable[Progress]) -> None:
+        """See `webhook.reaper.pod_watch.PodListener`."""
+        self._inbox.put(partial(self._take_list, namespace, tuple(pods)))
+
+    def pod_seen(self, pod: Progress) -> None:
+        """See `webhook.reaper.pod_watch.PodListener`."""
+        self._inbox.put(partial(self._see, pod))
+
+    def pod_gone(self, uid: str) -> None:
+        """See `webhook.reaper.pod_watch.PodListener`."""
+        self._inbox.put(partial(self._forget, uid))
+
+    def pods_read(self, namespace: str) -> None:
+        """See `webhook.reaper.pod_watch.PodListener`."""
+        self._unread.discard(namespace)
+        self._telemetry.pods_read(namespace)
+
+    def pods_failed(self, namespace: str, problem: Exception) -> None:
+        """See `webhook.reaper.pod_watch.PodListener`."""
+        # A namespace that cannot be read must not keep the replica from looking after the others.
+        self._unread.discard(namespace)
+        self._telemetry.pods_failed(namespace, problem)
+
+    def lease_taken(self, term: int, note: str) -> None:
+        """See `webhook.kube.lease.LeaseListener`."""
+        self._inbox.put(partial(self._lead, term, note))
+
+    def lease_failed(self, problem: Exception) -> None:
+        """See `webhook.kube.lease.LeaseListener`."""
+        self._telemetry.lease_failed(problem)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            self._turn(self._seconds_to_wait())
+        until = time.monotonic() + LAST_ACTS_SECONDS
+        while self._agenda.under_way and time.monotonic() < until:
+            self._take_inbox(until - time.monotonic())
+        for notice in self._agenda.take_notices():
+            self._tell(notice)
+
+    def _turn(self, seconds: float) -> None:
+        """Take what has happened, waiting at most so long for it, and do what is due."""
+        try:
+            self._take_inbox(seconds)
+            is_leading = self._is_leading()
+            if is_leading:
+                self._act_on(self._agenda.due(self._now()))
+            for notice in self._agenda.take_notices():
+                if is_leading:
+                    self._tell(notice)
+            self._telemetry.turned(self._agenda, is_leading=is_leading)
+        except Exception as problem:  # noqa: BLE001  a thread that ended would leave every pod
+            self._telemetry.bug(problem)
+            self._stopped.wait(FAULT_PAUSE_SECONDS)
+        self._turned_at = time.monotonic()
+
+    def _seconds_to_wait(self) -> float:
+        next_at = self._agenda.next_at if self._term is not None else None
+        if next_at is None:
+            return LONGEST_TURN_SECONDS
+        return min(LONGEST_TURN_SECONDS, max(0.0, (next_at - self._now()).total_seconds()))
+
+    def _take_inbox(self, seconds: float) -> None:
+        try:
+            happened = self._inbox.get(timeout=max(seconds, 0.0))
+            while True:
+                happened()
+                happened = self._inbox.get_nowait()
+        except queue.Empty:
+            return
+
+    def _is_leading(self) -> bool:
+        if self._term is not None and not self._lease.is_held:
+            self._term = None
+            self._telemetry.lease_lost()
+        return self._term is not None
+
+    def _lead(self, term: int, note: str) -> None:
+        try:
+            memory = msgspec.json.decode(note, type=dict[str, tuple[PastAct, ...]]) if note else {}
+        except msgspec.DecodeError:
+            memory = {}
+            self._telemetry.memory_lost(UnreadableError("the note on the Lease cannot be decoded"))
+        self._agenda.adopt(memory, self._now())
+        self._term = term
+        self._telemetry.lease_held(term)
+
+    def _take_list(self, namespace: str, pods: tuple[Progress, ...]) -> None:
+        for gone in self._agenda.keep_only(namespace, {pod.uid for pod in pods}):
+            self._left(gone)
+        for pod in pods:
+            self._see(pod)
+
+    def _see(self, pod: Progress) -> None:
+        self._left(self._agenda.see(pod, self._now()))
+
+    def _forget(self, uid: str) -> None:
+        self._left(self._agenda.forget(uid))
+
+    def _left(self, gone: TrackedPod | None) -> None:
+        """A pod has left the agenda; the replica that acts counts it."""
+        if gone is not None and self._term is not None:
+            self._telemetry.left((self._now() - gone.since).total_seconds())
+
+    def _act_on(self, due: list[DueAct]) -> None:
+        if due and self._term is not None:
+            self._remember()
+            for one in due:
+                self._acts.submit(self._carry_out, one, self._term)
+
+    def _remember(self) -> None:
+        """Leave the memory on the Lease, with its next write."""
+        if self._term is not None:
+            self._lease.put_note(self._term, msgspec.json.encode(self._agenda.memory(self._now())).decode())
+
+    def _carry_out(self, due: DueAct, term: int) -> None:
+        """In a worker: nothing is done that is not remembered."""
+        result: ActResult | None = None
+        try:
+            if self._lease.write_note(term):
+                result = carry_out(self._api, due.pod, due.act, partial(self._is_still_due, due))
+        except Exception as problem:  # noqa: BLE001  an act without an outcome would be under way for ever
+            self._telemetry.bug(problem)
+            result = ActResult(ActOutcome.FAILED, type(problem).__name__)
+        self._inbox.put(partial(self._take_result, due, result))
+
+    def _is_still_due(self, due: DueAct) -> bool:
+        pod = self._task_pods.again(due.pod)
+        if pod is None or not self._lease.is_held:
+            return False
+        return decide(pod, self._scope.policy, self._now(), due.past, due.work_ended_at).act == due.act
+
+    def _take_result(self, due: DueAct, result: ActResult | None) -> None:
+        if result is None:
+            self._agenda.postpone(due, self._now())
+        else:
+            self._agenda.end(due, result.outcome, result.detail, self._now())
+            self._telemetry.acted(due, result)
+        self._remember()
+
+    def _tell(self, notice: Notice) -> None:
+        self._telemetry.told(notice)
+        if self._untold.acquire(blocking=False):
+            self._told.submit(self._write_event, notice)
+
+    def _write_event(self, notice: Notice) -> None:
+        try:
+            self._events.tell(notice, self._now())
+            self._telemetry.event_written()
+        except ClusterError as problem:
+            self._telemetry.event_failed(problem)
+        except Exception as problem:  # noqa: BLE001  the executor would keep it for nobody
+            self._telemetry.bug(problem)
+        finally:
+            self._untold.release()
+
+
+def _nothing() -> None:
+    """Ends the wait for what happens."""

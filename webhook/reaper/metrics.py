@@ -1,0 +1,82 @@
+"""The metrics of the reaper. Label values come from closed sets and from the namespaces it is given, so the number of series is bounded."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+
+from webhook import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIX: Final = "airflow_sidecar_webhook_reaper"
+
+KEPT_BUCKETS: Final = (5, 15, 30, 45, 60, 120, 300, 900, 3600, 14400, 86400)
+"""Seconds. The default grace is 30; a pod that nobody ends may stay for days."""
+
+
+class ReaperMetrics:
+    """One set for one process, on a registry of its own."""
+
+    def __init__(self) -> None:
+        """Create all metrics."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self.stuck_pods = Gauge(
+            f"{PREFIX}_stuck_pods",
+            "Running pods whose task has ended and whose grace is over, by namespace and reason. Only the replica that acts has any.",
+            ("namespace", "reason"),
+            registry=self.registry,
+        )
+        self.kept_seconds = Histogram(
+            f"{PREFIX}_kept_seconds",
+            "Seconds for which pods stayed Running after their task had ended, of pods that no longer run.",
+            buckets=KEPT_BUCKETS,
+            registry=self.registry,
+        )
+        self.acts = Counter(
+            f"{PREFIX}_acts",
+            "Acts on pods, by the catalogue's row of the sidecar (empty: the whole pod), method and outcome.",
+            ("sidecar", "method", "outcome"),
+            registry=self.registry,
+        )
+        self.under_way = Gauge(f"{PREFIX}_acts_under_way", "Acts that were begun and have no outcome yet.", registry=self.registry)
+        self.is_leader = Gauge(
+            f"{PREFIX}_is_leader", "1 on the replica that holds the Lease, and acts; 0 on the others.", registry=self.registry
+        )
+        self.watch_age = Gauge(
+            f"{PREFIX}_watch_age_seconds",
+            "Seconds since the pods of a namespace were last read, by namespace (normally at most about 60).",
+            ("namespace",),
+            registry=self.registry,
+        )
+        self.errors = Counter(
+            f"{PREFIX}_errors",
+            "Requests to the Kubernetes API that failed, by what they were for (pods, lease, event), and faults of the reaper (bug).",
+            ("of",),
+            registry=self.registry,
+        )
+        self.log_lines_dropped = Counter(
+            f"{PREFIX}_log_lines_dropped", "Log lines lost because stdout was not read in time.", registry=self.registry
+        )
+        self.build = Gauge(
+            f"{PREFIX}_build_info", "Always 1; its label is the version of the reaper.", ("version",), registry=self.registry
+        )
+        self.build.labels(__version__).set(1)
+        for of in ("pods", "lease", "event", "bug"):
+            self.errors.labels(of)
+        ProcessCollector(registry=self.registry)
+
+    def show_age(self, namespace: str, read_at: dict[str, float]) -> None:
+        """Expose, from now on, how long ago a namespace was read; ``read_at`` has the monotonic time of each."""
+        read_at[namespace] = time.monotonic()
+        self.watch_age.labels(namespace).set_function(lambda: time.monotonic() - read_at[namespace])
+
+    def show_stuck(self, counts: Iterable[tuple[str, str, int]]) -> None:
+        """Set the number of stuck pods, by namespace and reason; there are no others."""
+        self.stuck_pods.clear()
+        for namespace, reason, count in counts:
+            self.stuck_pods.labels(namespace, reason).set(count)

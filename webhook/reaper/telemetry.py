@@ -1,0 +1,119 @@
+"""What the reaper logs and counts: one line for each act and for each notice, and for a failure when it begins and when it is over."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from webhook.kube.errors import ClusterError
+
+if TYPE_CHECKING:
+    from webhook.core import Progress
+    from webhook.reaper.act import ActResult
+    from webhook.reaper.agenda import Agenda, DueAct
+    from webhook.reaper.metrics import ReaperMetrics
+    from webhook.reaper.notice import Notice
+
+LOG: Final = logging.getLogger("webhook.reaper")
+
+
+class ReaperTelemetry:
+    """Logs, and sets the metrics. Threads may share it."""
+
+    def __init__(self, metrics: ReaperMetrics, namespaces: tuple[str, ...]) -> None:
+        """Nothing has been read yet."""
+        self._metrics = metrics
+        self._problems: dict[str, str] = {}
+        self._read_at: dict[str, float] = {}
+        self._shown: object = None
+        for namespace in namespaces:
+            metrics.show_age(namespace, self._read_at)
+
+    def pods_read(self, namespace: str) -> None:
+        """The pods of a namespace were read."""
+        self._metrics.show_age(namespace, self._read_at)
+        self._repaired(f"pods of {namespace}")
+
+    def pods_failed(self, namespace: str, problem: Exception) -> None:
+        """They were not."""
+        self._failed("pods", f"pods of {namespace}", problem)
+
+    def lease_failed(self, problem: Exception) -> None:
+        """The Lease could not be read or written."""
+        self._failed("lease", "lease", problem)
+
+    def lease_held(self, term: int) -> None:
+        """This replica acts from now on."""
+        self._repaired("lease")
+        self._metrics.is_leader.set(1)
+        LOG.info("acting", extra={"fields": {"term": term}})
+
+    def lease_lost(self) -> None:
+        """Another replica acts from now on."""
+        self._metrics.is_leader.set(0)
+        LOG.info("no longer acting")
+
+    def memory_lost(self, problem: Exception) -> None:
+        """The note on the Lease cannot be read: what was done before is not known."""
+        self._failed("lease", "memory", problem)
+
+    def acted(self, due: DueAct, result: ActResult) -> None:
+        """An act was carried out."""
+        act = due.act
+        self._metrics.acts.labels(_row_of(due.pod, act.container), act.method, result.outcome).inc()
+        fields = {"method": act.method, "container": act.container, "outcome": result.outcome, "detail": result.detail}
+        LOG.info("act", extra={"fields": {**_identity(due.pod), **fields}})
+
+    def told(self, notice: Notice) -> None:
+        """Something is told about a pod."""
+        level = logging.WARNING if notice.kind.is_warning else logging.INFO
+        LOG.log(level, "pod", extra={"fields": {**_identity(notice.pod), "notice": notice.kind, "note": notice.note}})
+
+    def event_written(self) -> None:
+        """An Event was written."""
+        self._repaired("event")
+
+    def event_failed(self, problem: Exception) -> None:
+        """An Event could not be written."""
+        self._failed("event", "event", problem)
+
+    def left(self, seconds: float) -> None:
+        """A pod no longer runs, so many seconds after its task had ended."""
+        self._metrics.kept_seconds.observe(seconds)
+
+    def turned(self, agenda: Agenda, *, is_leading: bool) -> None:
+        """The controller has made a turn."""
+        self._metrics.under_way.set(agenda.under_way)
+        stuck = sorted((namespace, str(reason), count) for (namespace, reason), count in agenda.stuck().items()) if is_leading else []
+        if stuck != self._shown:
+            self._metrics.show_stuck(stuck)
+            self._shown = stuck
+
+    def bug(self, problem: BaseException) -> None:
+        """The reaper itself failed."""
+        self._metrics.errors.labels("bug").inc()
+        LOG.error("fault", exc_info=problem)
+
+    def _failed(self, of: str, what: str, problem: Exception) -> None:
+        """Count a failure, and log it unless the previous one had the same text. What is not a ClusterError is a bug."""
+        if not isinstance(problem, ClusterError):
+            self.bug(problem)
+            return
+        self._metrics.errors.labels(of).inc()
+        text = str(problem)
+        if self._problems.get(what) != text:
+            self._problems[what] = text
+            LOG.warning("request failed", extra={"fields": {"what": what, "problem": text}})
+
+    def _repaired(self, what: str) -> None:
+        if self._problems.pop(what, None) is not None:
+            LOG.info("request succeeds again", extra={"fields": {"what": what}})
+
+
+def _identity(pod: Progress) -> dict[str, Any]:
+    return {"namespace": pod.namespace, "pod": pod.name, "uid": pod.uid, "dag": pod.dag, "task": pod.task}
+
+
+def _row_of(pod: Progress, container: str) -> str:
+    """The row of the catalogue of a container."""
+    return next((one.sidecar.id for one in pod.running if one.name == container and one.sidecar is not None), "")
