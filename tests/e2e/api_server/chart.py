@@ -71,6 +71,16 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "service-monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
     "policy": {"policy": {"enabled": True}},
     "reaper-observing": {"reaper": {"enabled": True, "namespaces": ["default"]}},
+    "reaper-watching": {
+        "sidecars": [SIDECAR],
+        "networkPolicy": {"healthFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]},
+        "reaper": {"enabled": True, "kind": "Deployment", "mode": "act", "namespaces": ["default"], "replicas": 3},
+    },
+    "reaper-watching-only": {
+        "settings": {"host": "::", "log_level": "warning"},
+        "serviceMonitor": {"enabled": True},
+        "reaper": {"enabled": True, "kind": "Deployment", "namespaces": ["default"]},
+    },
     "reaper-acting": {
         "sidecars": [SIDECAR],
         "reaper": {
@@ -99,6 +109,12 @@ def only(kind: str, of: list[JSONObject]) -> JSONObject:
     """The only object of a kind."""
     (found,) = (one for one in of if one["kind"] == kind)
     return found
+
+
+def deployments(of: list[JSONObject]) -> dict[str, JSONObject]:
+    """The Deployments, by the name of their container: the service's is `webhook`."""
+    found = [one for one in of if one["kind"] == "Deployment"]
+    return {one["spec"]["template"]["spec"]["containers"][0]["name"]: one for one in found}
 
 
 def pod_of(deployment: JSONObject) -> JSONObject:

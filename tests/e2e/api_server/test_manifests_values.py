@@ -9,7 +9,7 @@ import pytest
 from manifests.generate import INSTALL, INSTALL_POLICY, POLICY_KUBERNETES, install, install_policy
 from manifests.rendering import CHART, RenderingError, helm
 from testbed import binaries
-from tests.e2e.api_server.chart import OPTIONS, OWN_SECRET, objects, only, settings_of
+from tests.e2e.api_server.chart import OPTIONS, OWN_SECRET, deployments, objects, only, settings_of
 from tests.e2e.levels import require
 from webhook.policy_files import build_policy
 from webhook.settings import PREFIX, read_settings
@@ -94,7 +94,7 @@ def test_the_service_is_limited_to_its_ca_bundle_where_it_writes_one(values: Map
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_the_service_takes_the_settings_of_every_option(option: str) -> None:
-    given = settings_of(only("Deployment", objects(OPTIONS[option])))
+    given = settings_of(deployments(objects(OPTIONS[option]))["webhook"])
 
     read_settings({f"{PREFIX}{name.upper()}": value for name, value in given.items()})
 

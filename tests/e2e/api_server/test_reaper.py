@@ -171,28 +171,52 @@ def test_the_policy_lists_every_field_that_the_api_server_knows(level: Level, na
 ROLE: Final = {"pods": "get list watch patch", "pods/portforward": "get create"}
 """What the chart grants by default; the test below compares."""
 
+CONTROLLER: Final = {**ROLE, "events": "create patch"}
+"""The same for the controller."""
+
+LEASE: Final = {"leases": "create get update"}
+"""What the chart grants the controller in its own namespace."""
+
+
+def rights(namespace: str = "airflow", **reaper: object) -> dict[str, str]:
+    """The verbs by resource of the Role in a namespace."""
+    found: dict[str, set[str]] = {}
+    for role in [one for one in rendered(**reaper) if one["kind"] == "Role" and one["metadata"]["namespace"] == namespace]:
+        for rule_ in role["rules"]:
+            for resource in rule_["resources"]:
+                found.setdefault(resource, set()).update(rule_["verbs"])
+    return {resource: " ".join(sorted(verbs)) for resource, verbs in found.items()}
+
+
+def in_order(role: dict[str, str]) -> dict[str, str]:
+    """The same, each with its verbs in their order."""
+    return {resource: " ".join(sorted(verbs.split())) for resource, verbs in role.items()}
+
 
 def test_the_role_has_the_rights_that_the_methods_need_and_no_others() -> None:
-    def rights(**reaper: object) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        for one in only("Role", rendered(**reaper))["rules"]:
-            for resource in one["resources"]:
-                found.setdefault(resource, set()).update(one["verbs"])
-        return found
-
-    assert rights() == {resource: set(verbs.split()) for resource, verbs in ROLE.items()}
-    assert rights(mode="observe") == {"pods": {"list"}}
-    assert rights(methods=["quit"]) == {"pods": {"get", "list", "watch"}, "pods/portforward": {"get", "create"}}
-    assert rights(methods=["exec"]) == {"pods": {"get", "list", "watch"}, "pods/exec": {"get", "create"}}
+    assert rights() == in_order(ROLE)
+    assert rights(mode="observe") == {"pods": "list"}
+    assert rights(methods=["quit"]) == {"pods": "get list watch", "pods/portforward": "create get"}
+    assert rights(methods=["exec"]) == {"pods": "get list watch", "pods/exec": "create get"}
 
 
-def test_the_cron_job_has_a_command_line_that_the_program_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_controllers_role_has_events_too_and_its_lease_in_its_own_namespace() -> None:
+    assert rights(kind="Deployment") == in_order(CONTROLLER)
+    assert rights(kind="Deployment", mode="observe") == {"pods": "list watch", "events": "create patch"}
+    assert rights(NAME, kind="Deployment") == in_order(LEASE)
+    assert rights(NAME) == {}
+
+
+def test_cron_job_and_deployment_have_a_command_line_that_the_program_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     everything = {"methods": ["quit", "exec"], "graceSeconds": 60, "unmarked": True, "endSuccessful": True, "namespaces": ["a", "b"]}
     (container,) = only("CronJob", rendered(**everything))["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
 
     # Code 2, as there is no cluster; a wrong argument would end the process.
+    assert main(container["args"]) == 2
+
+    (container,) = only("Deployment", rendered(kind="Deployment", **everything))["spec"]["template"]["spec"]["containers"]
     assert main(container["args"]) == 2
 
 

@@ -150,3 +150,130 @@ app.kubernetes.io/instance: {{ .Values.name }}
 - {{ . }}
 {{- end }}
 {{- end }}
+
+{{/* The pod of the reaper, as the spec of its template. */}}
+{{- define "webhook.reaperPod" -}}
+{{- $watches := eq .Values.reaper.kind "Deployment" }}
+{{- $rules := include "webhook.rules" . }}
+serviceAccountName: {{ .Values.name }}-reaper
+automountServiceAccountToken: true
+enableServiceLinks: false
+{{- if not $watches }}
+restartPolicy: Never
+{{- end }}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- if $watches }}
+# The last acts may take 20 s (webhook/reaper/controller.py), and 10 s to spare.
+terminationGracePeriodSeconds: 30
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  {{- with .Values.user }}
+  runAsUser: {{ int64 . }}
+  runAsGroup: {{ int64 . }}
+  {{- end }}
+  seccompProfile:
+    type: RuntimeDefault
+{{- if $watches }}
+topologySpreadConstraints:
+  - topologyKey: kubernetes.io/hostname
+    maxSkew: 1
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "webhook.reaperSelector" . | nindent 8 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+containers:
+  - name: reaper
+    image: {{ include "webhook.image" . }}
+    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    args:
+      - reaper
+      {{- if $watches }}
+      - --lease={{ .Values.name }}-reaper
+      {{- else }}
+      - --once
+      {{- end }}
+      {{- if ne .Values.reaper.mode "act" }}
+      - --dry-run
+      {{- end }}
+      {{- range uniq .Values.reaper.namespaces }}
+      - --namespace={{ . }}
+      {{- end }}
+      - --methods={{ include "webhook.reaperMethods" . | fromJsonArray | join "," }}
+      - --grace={{ int64 .Values.reaper.graceSeconds }}
+      {{- if .Values.reaper.unmarked }}
+      - --unmarked
+      {{- end }}
+      {{- if .Values.reaper.endSuccessful }}
+      - --end-successful
+      {{- end }}
+    {{- if or $watches .Values.sidecars }}
+    env:
+      {{- if .Values.sidecars }}
+      - name: AIRFLOW_SIDECAR_WEBHOOK__SIDECARS_FILE
+        value: /etc/airflow-sidecar-webhook/rules/sidecars.yaml
+      {{- end }}
+      {{- if $watches }}
+      - name: AIRFLOW_SIDECAR_WEBHOOK__HEALTH_PORT
+        value: {{ .Values.ports.health | quote }}
+      {{- range $name := list "host" "log_level" }}
+      {{- with index $.Values.settings $name }}
+      - name: AIRFLOW_SIDECAR_WEBHOOK__{{ upper $name }}
+        value: {{ include "webhook.text" . | quote }}
+      {{- end }}
+      {{- end }}
+      {{- end }}
+    {{- end }}
+    {{- if $watches }}
+    ports:
+      - name: health
+        containerPort: {{ .Values.ports.health }}
+    startupProbe:
+      httpGet: {path: /healthz, port: health}
+      periodSeconds: 1
+      failureThreshold: 60
+    readinessProbe:
+      httpGet: {path: /readyz, port: health}
+      periodSeconds: 5
+      timeoutSeconds: 2
+    livenessProbe:
+      httpGet: {path: /healthz, port: health}
+      periodSeconds: 10
+      timeoutSeconds: 5
+      failureThreshold: 6
+    {{- end }}
+    {{- with .Values.reaper.resources }}
+    resources: {{- toYaml . | nindent 6 }}
+    {{- end }}
+    securityContext:
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      capabilities:
+        drop: [ALL]
+    {{- if $rules }}
+    volumeMounts:
+      - name: rules
+        mountPath: /etc/airflow-sidecar-webhook/rules
+        readOnly: true
+    {{- end }}
+{{- if $rules }}
+volumes:
+  - name: rules
+    configMap:
+      name: {{ .Values.name }}
+{{- end }}
+{{- end }}
