@@ -1,4 +1,4 @@
-"""``python -m tests.mutation [--every N] [MODULE...]``, as `make mutants` runs it; without a module, all rules and the certificate authority.
+"""``python -m tests.mutation [--every N] [MODULE...]``, as `make mutants` runs it; without a module, everything that is mutated (`MUTATED`).
 
 Each survivor is printed. The result of a run over everything is written to `summary.md`. Exit code 1: a module misses its row of
 `floors.yaml`, or an explanation in `equivalent.yaml` has no survivor.
@@ -27,8 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SUMMARY: Final = Path(__file__).with_name("summary.md")
-MUTATED: Final = ("webhook/core", "certs")
-TESTS: Final = ("tests/unit/core", "tests/unit/certs", "tests/unit/test_settings.py", "tests/golden")
+MUTATED: Final = (
+    "webhook/core/*.py",
+    "certs/*.py",
+    *(f"webhook/reaper/{name}.py" for name in ("act", "agenda", "decision", "notice", "pod_event", "pod_watch")),
+)
+"""Of the reaper, what its tests run without threads and connections."""
+
+TESTS: Final = ("tests/unit/core", "tests/unit/certs", "tests/unit/reaper", "tests/unit/test_settings.py", "tests/golden")
 LEFT_OUT: Final = (
     "tests/unit/core/test_cost.py",
     "tests/unit/core/test_face.py",
@@ -37,6 +43,10 @@ LEFT_OUT: Final = (
     "tests/unit/core/test_real_pods.py",
     "tests/unit/certs/test_manager_hostile.py",
     "tests/unit/certs/test_rotation_interleaved.py",
+    "tests/unit/reaper/test_agenda_interleaved.py",
+    "tests/unit/reaper/test_controller.py",
+    "tests/unit/reaper/test_decision_interleaved.py",
+    "tests/unit/reaper/test_sweep.py",
 )
 """They take longer than all others together. A mutant that only they kill, by luck or by one of 149 pods, has no test that says what is wrong."""
 
@@ -54,7 +64,7 @@ OPTIONS: Final = (
 
 def all_modules() -> list[str]:
     """Dotted names of the modules that are mutated."""
-    paths = [path.relative_to(ROOT) for folder in MUTATED for path in sorted((ROOT / folder).glob("*.py")) if path.stem != "__init__"]
+    paths = [path.relative_to(ROOT) for pattern in MUTATED for path in sorted(ROOT.glob(pattern)) if path.stem != "__init__"]
     return [path.with_suffix("").as_posix().replace("/", ".") for path in paths]
 
 

@@ -78,7 +78,7 @@ class DueAct(msgspec.Struct, frozen=True):
 class Agenda:
     """The pods whose task has ended, and the memory of what was done to them."""
 
-    def __init__(self, policy: ReaperPolicy, *, is_observing: bool = False) -> None:
+    def __init__(self, policy: ReaperPolicy, *, is_observing: bool) -> None:
         """Know no pod; ``is_observing``: nothing is ever due, and what would be is told."""
         self._policy, self._is_observing = policy, is_observing
         self._pods: dict[str, TrackedPod] = {}
@@ -145,7 +145,7 @@ class Agenda:
             self._notices.append(notice.of_decision(known.pod, decision, is_observing=decision.act is not None))
             is_told = True
         act = None if self._is_observing else decision.act
-        decide_at = None if act is not None else self._decide_again_at(known, decision, now)
+        decide_at = self._decide_again_at(known, decision, now)
         self._pods[uid] = replace(known, decision=decision, act=act, decide_at=decide_at, is_told=is_told)
         if act is None:
             return None
@@ -196,7 +196,7 @@ class Agenda:
 
         What may still take effect counts as done now: the clock of the other may differ.
         """
-        under_way = {uid: self._past.get(uid, ()) for uid, one in self._pods.items() if one.act is not None}
+        under_way = {uid: self._past[uid] for uid, one in self._pods.items() if one.act is not None}
         taken_over = {uid: tuple([_no_earlier(one, now) for one in past]) for uid, past in memory.items()}
         self._past = {**taken_over, **under_way}
         for uid, one in self._pods.items():
@@ -211,7 +211,7 @@ class Agenda:
 
 def _no_earlier(act: PastAct, now: datetime) -> PastAct:
     """An act of another replica, as if its drain began now."""
-    return replace(act, at=now) if act.outcome in MAY_TAKE_EFFECT or act.at > now else act
+    return replace(act, at=now if act.outcome in MAY_TAKE_EFFECT else min(act.at, now))
 
 
 def _waits_for_somebody(decision: PodDecision) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.live_pods import CLOUD_SQL, ENDED_AT, ISTIO, RUNNING, UPLOADER, annotated, ended, live_pod, with_debugger
 from webhook.core import default_policy, read_progress
@@ -77,6 +78,7 @@ def test_an_accepted_act_is_told_and_waited_for_and_not_repeated() -> None:
     due = only_due(agenda, DUE)
     agenda.end(due, ActOutcome.ACCEPTED, "HTTP 200", DUE)
 
+    assert agenda.under_way == 0
     assert told(agenda) == [
         (NoticeKind.SIDECAR_QUIT, "The sidecar istio-proxy ran on after the task, and was ended by quit: HTTP 200."),
     ]
@@ -97,8 +99,14 @@ def test_a_failed_act_is_not_told_and_follows_again() -> None:
 def test_an_act_that_was_no_longer_due_is_not_remembered_and_decided_about_a_little_later() -> None:
     agenda = agenda_with(STUCK)
     agenda.postpone(only_due(agenda, DUE), DUE)
+    assert agenda.under_way == 0
     assert (agenda.due(DUE), agenda.next_at) == ([], DUE + POSTPONED)
     assert only_due(agenda, DUE + POSTPONED).past == ()
+
+
+def test_an_act_that_is_due_has_what_its_decision_was_made_of() -> None:
+    due = only_due(agenda_with(STUCK), DUE)
+    assert (due.pod, due.past, due.work_ended_at) == (progress(STUCK), (), SEEN)
 
 
 def test_an_act_is_remembered_before_it_is_carried_out() -> None:
@@ -138,6 +146,31 @@ def test_the_memory_forgets_what_no_longer_counts() -> None:
     assert agenda.memory(DUE + FORGET_AFTER) == {}
 
 
+def test_the_memory_has_every_act_on_a_pod_in_its_order() -> None:
+    agenda = agenda_with(STUCK)
+    agenda.end(only_due(agenda, DUE), ActOutcome.FAILED, "no answer", DUE)
+    only_due(agenda, DUE + timedelta(seconds=10))
+    assert [one.outcome for one in agenda.memory(DUE + timedelta(seconds=10))["uid-1"]] == [ActOutcome.FAILED, ActOutcome.BEGUN]
+
+
+def test_who_takes_over_tells_again_what_the_other_may_not_have_told() -> None:
+    agenda = agenda_with(ENDLESS)
+    agenda.due(DUE)
+    assert kinds(agenda) == [NoticeKind.SIDECAR_STUCK]
+    agenda.adopt({}, DUE)
+    assert agenda.stuck() == {}
+    assert (agenda.due(DUE), kinds(agenda)) == ([], [NoticeKind.SIDECAR_STUCK])
+
+
+def test_what_had_no_answer_has_the_pause_that_began_with_the_other_replica() -> None:
+    agenda = agenda_with(STUCK)
+    failed = PastAct(Method.QUIT, "containerd://istio-proxy", DUE - timedelta(seconds=4), ActOutcome.FAILED)
+    agenda.adopt({"uid-1": (failed,)}, DUE)
+    assert (agenda.due(DUE), agenda.next_at) == ([], DUE + timedelta(seconds=6))
+    agenda.adopt({"uid-1": (replace(failed, at=DUE + timedelta(minutes=2)),)}, DUE)
+    assert (agenda.due(DUE), agenda.next_at) == ([], DUE + timedelta(seconds=10))
+
+
 def test_the_memory_holds_the_newest_acts_when_there_are_too_many() -> None:
     past = {
         f"uid-{number}": (PastAct(Method.QUIT, "c", DUE + timedelta(milliseconds=number), ActOutcome.REFUSED),) for number in range(1200)
@@ -175,6 +208,7 @@ def test_a_pod_that_somebody_deletes_leaves_the_agenda_and_is_not_told() -> None
     deleted["metadata"]["deletionTimestamp"] = "2026-01-01T11:00:00Z"
     assert agenda.see(progress(deleted), DUE) is not None
     assert (kinds(agenda), agenda.next_at) == ([], None)
+    assert agenda.see(progress(deleted), DUE) is None
 
 
 def test_a_pod_that_a_list_no_longer_shows_leaves_the_agenda() -> None:

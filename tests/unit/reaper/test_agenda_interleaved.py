@@ -61,7 +61,7 @@ class SimulatedReplicas:
     is_watching: bool = True
 
     def __post_init__(self) -> None:
-        self.agendas = [Agenda(self.policy), Agenda(self.policy)]
+        self.agendas = [Agenda(self.policy, is_observing=False), Agenda(self.policy, is_observing=False)]
 
     def progress(self) -> Progress:
         progress = read_progress(self.pod.document(), CATALOGUE)
@@ -110,7 +110,7 @@ class SimulatedReplicas:
 
     def _end(self) -> bool:
         """The replica that acts ends: the other takes over, and a new one watches."""
-        self.agendas = [self.agendas[1], Agenda(self.policy)]
+        self.agendas = [self.agendas[1], Agenda(self.policy, is_observing=False)]
         self.agendas[0].adopt(self.lease, self.pod.now)
         self.list_again()
         return False

@@ -1,0 +1,76 @@
+"""What is told about a pod, word by word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
+from webhook.core import Endpoint, default_policy, read_progress
+from webhook.reaper import notice
+from webhook.reaper.act import DeadlineAct, QuitAct
+from webhook.reaper.decision import PodDecision
+from webhook.reaper.notice import Notice, NoticeKind
+from webhook.reaper.reason import ReaperReason
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+    from webhook.core import Progress
+
+QUIT: Final = QuitAct("istio-proxy", "containerd://1", Endpoint(15020, "/quitquitquit", "POST"))
+
+
+def progress(base: JSONObject) -> Progress:
+    found = read_progress(live_pod({"base": base, "istio-proxy": RUNNING}, ISTIO), default_policy().catalogue)
+    assert found is not None
+    return found
+
+
+POD: Final = progress(ended(137) | {"terminated": ended(137)["terminated"] | {"reason": "OOMKilled"}})
+WORKING: Final = progress(RUNNING)
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "note"),
+    [
+        (
+            notice.of_decision(POD, PodDecision(ReaperReason.HOST_NETWORK, ("a", "b")), is_observing=False),
+            "SidecarStuck",
+            (
+                "The pod uses the host's network, where a quit request could reach the sidecar of another pod. Containers: a, b. "
+                "Take the pod off the host's network, or remove the sidecar."
+            ),
+        ),
+        (
+            notice.of_decision(POD, PodDecision(ReaperReason.QUIT_SENT), is_observing=True),
+            "SidecarStuck",
+            "A sidecar runs on after the task: it gets its quit request, and exits 0. The reaper only observes, and does nothing.",
+        ),
+        (
+            notice.of_act(POD, QUIT, "HTTP 200"),
+            "SidecarQuit",
+            "The sidecar istio-proxy ran on after the task, and was ended by quit: HTTP 200.",
+        ),
+        (
+            notice.of_act(POD, DeadlineAct(9), "activeDeadlineSeconds: 9"),
+            "TaskPodDeadlineSet",
+            "A sidecar ran on after the task, which exited with 137, and nothing else ends it: activeDeadlineSeconds: 9.",
+        ),
+        (
+            notice.of_end(POD),
+            "TaskPodEnded",
+            "The pod no longer runs. Its task's container exited with 137 (OOMKilled).",
+        ),
+    ],
+    ids=["left", "observed", "quit", "deadline", "ended"],
+)
+def test_a_notice_says(told: Notice, kind: str, note: str) -> None:
+    assert (told.kind, told.note, told.pod) == (NoticeKind(kind), note, POD)
+    assert told.kind.is_warning == (kind == "SidecarStuck")
+
+
+def test_what_is_not_known_of_the_task_is_left_out() -> None:
+    assert notice.of_end(WORKING).note == "The pod no longer runs."
+    assert notice.of_end(progress(ended())).note == "The pod no longer runs. Its task's container exited with 0."
+    assert notice.of_act(WORKING, DeadlineAct(9), "d").note == "A sidecar ran on after the task and nothing else ends it: d."
