@@ -1,0 +1,228 @@
+"""The controller on a real API server: its rights, its Lease, its Events, and what becomes of it when something is taken away.
+
+There is no kubelet, so the pods' statuses are written here, and what the controller does is to set the deadline of failed tasks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from testbed.api import path_of
+from testbed.namespace import make_namespace
+from testbed.wait import until
+from tests.e2e.levels import api_server_level
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
+from tests.e2e.reaping import FAILED, RUNNING, SUCCEEDED, WatchingReaper, ended_pod, kubeconfig_of, watching_reaper
+from tests.e2e.rights import rule, user_who_may
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testbed.levels import Level
+    from tests.support.json_object import JSONObject
+
+SECONDS: Final = 120
+"""Longer than a busy machine takes; only a failing test reaches it."""
+
+RIGHTS: Final = {
+    "pods": rule("get list watch patch", "pods"),
+    "portforward": rule("get create", "pods/portforward"),
+    "events": rule("create patch", "events"),
+    "leases": rule("create get update", "leases", "coordination.k8s.io"),
+}
+"""Those of the chart; `test_reaper.py` compares."""
+
+SOON: Final = ("--grace", "0", "--methods", "deadline")
+_numbers: Final = itertools.count()
+
+
+@pytest.fixture
+def namespace(api_server: Level) -> Iterator[str]:
+    with new_namespace(api_server.api, "reaping", **NOT_OPTED_IN) as name:
+        yield name
+
+
+@contextmanager
+def replica(level: Level, namespace: str, rights: dict[str, JSONObject] = RIGHTS, *arguments: str) -> Iterator[WatchingReaper]:
+    """A controller of this namespace with these rights, and a Lease for the namespace."""
+    name = f"reaper-{next(_numbers)}"
+    with ExitStack() as ends:
+        ends.enter_context(user_who_may(level.server, name, *rights.values()))
+        options = ("-n", namespace, "--lease", namespace, *SOON, *arguments)
+        yield ends.enter_context(watching_reaper(level, name, kubeconfig_of(level, name), *options))
+
+
+def deadline_of(level: Level, pod: JSONObject) -> int | None:
+    """What was set of this pod."""
+    seconds: int | None = level.api.get(path_of(pod))["spec"].get("activeDeadlineSeconds")
+    return seconds
+
+
+def until_ended(level: Level, pod: JSONObject) -> None:
+    """The pod gets its deadline."""
+    until(lambda: deadline_of(level, pod), f"{pod['metadata']['name']} has a deadline", SECONDS)
+
+
+def finish(level: Level, pod: JSONObject) -> None:
+    """Do what the kubelet does with a pod whose deadline has passed."""
+    level.api.patch(f"{path_of(pod)}/status", {"status": {"phase": "Failed", "reason": "DeadlineExceeded"}})
+
+
+def events_on(level: Level, pod: JSONObject) -> dict[str, JSONObject]:
+    """The Events on a pod, by their reasons."""
+    listed = level.api.get(f"/api/v1/namespaces/{pod['metadata']['namespace']}/events")["items"]
+    return {one["reason"]: one for one in listed if one["involvedObject"]["uid"] == pod["metadata"]["uid"]}
+
+
+def test_the_rights_of_the_chart_are_enough_and_each_pod_has_its_events(api_server: Level, namespace: str) -> None:
+    early = ended_pod(api_server, namespace, "early", FAILED)
+    with replica(api_server, namespace) as reaper:
+        until_ended(api_server, early)
+        late = ended_pod(api_server, namespace, "late", FAILED)
+        until_ended(api_server, late)
+        for pod in (early, late):
+            finish(api_server, pod)
+        kinds = {"TaskPodDeadlineSet", "TaskPodEnded"}
+        until(lambda: all(kinds <= set(events_on(api_server, pod)) for pod in (early, late)), "both ends are told", SECONDS)
+
+        assert deadline_of(api_server, early) == 600
+        assert [line["pod"] for line in reaper.logged("act", outcome="accepted")] == ["early", "late"]
+        assert reaper.logged("request failed") == []
+        assert reaper.end() == 0
+
+
+def test_a_pod_that_it_leaves_has_an_event_with_the_remedy(api_server: Level, namespace: str) -> None:
+    pod = ended_pod(api_server, namespace, "left", SUCCEEDED)
+    with replica(api_server, namespace):
+        until(lambda: "SidecarStuck" in events_on(api_server, pod), "it is told", SECONDS)
+    event = events_on(api_server, pod)["SidecarStuck"]
+    assert (event["type"], "--end-successful" in event["message"]) == ("Warning", True)
+    assert deadline_of(api_server, pod) is None
+
+
+def test_who_observes_changes_nothing(api_server: Level, namespace: str) -> None:
+    pod = ended_pod(api_server, namespace, "observed", FAILED)
+    rights = {"pods": rule("list watch", "pods"), "events": RIGHTS["events"], "leases": RIGHTS["leases"]}
+    with replica(api_server, namespace, rights, "--dry-run") as reaper:
+        until(lambda: "SidecarStuck" in events_on(api_server, pod), "it is told", SECONDS)
+        assert reaper.logged("act") == []
+    assert deadline_of(api_server, pod) is None
+
+
+def test_what_must_not_be_touched_is_not_touched_while_others_are(api_server: Level, namespace: str) -> None:
+    untouched = [
+        ended_pod(api_server, namespace, "at-work", RUNNING),
+        ended_pod(api_server, namespace, "succeeded", SUCCEEDED),
+        ended_pod(api_server, namespace, "foreign", FAILED, is_airflows=False),
+        ended_pod(api_server, namespace, "pending", FAILED, phase="Pending"),
+    ]
+    with replica(api_server, namespace) as reaper:
+        for number in range(3):
+            until_ended(api_server, ended_pod(api_server, namespace, f"failed-{number}", FAILED))
+        assert {line["pod"] for line in reaper.logged("act")} == {f"failed-{number}" for number in range(3)}
+    assert [deadline_of(api_server, pod) for pod in untouched] == [None] * len(untouched)
+
+
+def test_a_pod_that_is_created_again_under_its_name_gets_nothing_of_the_first_one(api_server: Level, namespace: str) -> None:
+    first = ended_pod(api_server, namespace, "again", FAILED)
+    with replica(api_server, namespace) as reaper:
+        until_ended(api_server, first)
+        api_server.api.delete(path_of(first), gracePeriodSeconds="0")
+        second = ended_pod(api_server, namespace, "again", RUNNING)
+        other = ended_pod(api_server, namespace, "other", FAILED)
+        until_ended(api_server, other)
+        assert [line["uid"] for line in reaper.logged("act")] == [first["metadata"]["uid"], other["metadata"]["uid"]]
+    assert deadline_of(api_server, second) is None
+
+
+def test_of_two_replicas_one_acts_and_when_it_is_killed_the_other_repeats_nothing(api_server: Level, namespace: str) -> None:
+    with replica(api_server, namespace) as one:
+        one.until_logged("acting")
+        with replica(api_server, namespace) as other:
+            pod = ended_pod(api_server, namespace, "first", FAILED)
+            until_ended(api_server, pod)
+            # Between the act and its verification: the pod's status has not changed yet.
+            one.end(signal.SIGKILL)
+            other.until_logged("acting")
+            second = ended_pod(api_server, namespace, "second", FAILED)
+            until_ended(api_server, second)
+            finish(api_server, pod)
+            until(lambda: "TaskPodEnded" in events_on(api_server, pod), "the other tells the end of what the first began", SECONDS)
+
+            deadlines = [line["pod"] for reaper in (one, other) for line in reaper.logged("act", method="deadline")]
+            assert sorted(deadlines) == ["first", "second"]
+
+
+def test_a_replica_that_ends_hands_over_at_once(api_server: Level, namespace: str) -> None:
+    with replica(api_server, namespace) as one, replica(api_server, namespace) as other:
+        until(lambda: one.logged("acting") or other.logged("acting"), "one acts", SECONDS)
+        acting, waiting = (one, other) if one.logged("acting") else (other, one)
+        assert acting.end() == 0
+        assert acting.logged("stopped")
+        waiting.until_logged("acting")
+
+
+def test_nothing_is_lost_and_nothing_is_done_twice_when_the_api_server_is_restarted() -> None:
+    with (
+        api_server_level("API server that is restarted under the reaper", ()) as level,
+        new_namespace(level.api, "reaping", **NOT_OPTED_IN) as namespace,
+        replica(level, namespace) as reaper,
+    ):
+        before = ended_pod(level, namespace, "before", FAILED)
+        until_ended(level, before)
+        level.server.stop(signal.SIGKILL)
+        reaper.until_logged("request failed")
+        level.server.start()
+        after = ended_pod(level, namespace, "after", FAILED)
+        until_ended(level, after)
+        assert [line["pod"] for line in reaper.logged("act", outcome="accepted")] == ["before", "after"]
+        reaper.until_logged("request succeeds again")
+
+
+MISSING: Final = {
+    "pods": ("pods of", {"pods": rule("get watch patch", "pods")}),
+    "watch": ("pods of", {"pods": rule("get list patch", "pods")}),
+    "events": ("event", {"events": rule("get", "events")}),
+    "leases": ("lease", {"leases": rule("get", "leases", "coordination.k8s.io")}),
+}
+
+
+@pytest.mark.parametrize("right", MISSING)
+def test_a_missing_right_is_told_and_the_controller_goes_on_when_it_is_there(right: str, api_server: Level, namespace: str) -> None:
+    what, rights = MISSING[right]
+    pod = ended_pod(api_server, namespace, "without", FAILED)
+    with replica(api_server, namespace, {**RIGHTS, **rights}) as reaper:
+
+        def is_told() -> bool:
+            failed = reaper.logged("request failed")
+            return any(line["what"].startswith(what) and "403" in line["problem"] for line in failed)
+
+        until(is_told, f"that {right} is missing is told", SECONDS)
+        if right in {"events", "watch"}:
+            until_ended(api_server, pod)
+        else:
+            assert reaper.logged("act") == []
+
+
+def test_without_the_right_of_a_method_the_act_is_forbidden_and_told(api_server: Level, namespace: str) -> None:
+    ended_pod(api_server, namespace, "forbidden", FAILED)
+    with replica(api_server, namespace, {**RIGHTS, "pods": rule("get list watch", "pods")}) as reaper:
+        line = reaper.until_logged("act")
+        assert (line["method"], line["outcome"]) == ("deadline", "forbidden")
+        assert reaper.until_logged("pod", notice="SidecarStuck")["pod"] == "forbidden"
+
+
+def test_a_namespace_that_is_deleted_holds_up_no_other_one(api_server: Level, namespace: str) -> None:
+    doomed = f"{namespace}-doomed"
+    # It stays: a namespace's deletion takes a controller, and none runs here.
+    make_namespace(api_server.api, doomed, NOT_OPTED_IN)
+    with replica(api_server, namespace, RIGHTS, "-n", doomed) as reaper:
+        until_ended(api_server, ended_pod(api_server, doomed, "doomed", FAILED))
+        api_server.api.delete(f"/api/v1/namespaces/{doomed}")
+        until_ended(api_server, ended_pod(api_server, namespace, "other", FAILED))
+        assert [line["pod"] for line in reaper.logged("act", outcome="accepted")] == ["doomed", "other"]
