@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Final
 
 from webhook.command.command import Command, HelpExample
@@ -14,12 +15,19 @@ from webhook.policy_files import build_policy
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from webhook.doctor.snapshot import ReaperAccount
     from webhook.settings import Settings
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-n", "--namespace", help="namespace of the task pods (default: the namespace of the context)")
     parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig (default: the current one)")
+    parser.add_argument(
+        "--reaper",
+        type=_account,
+        metavar="NAMESPACE/NAME",
+        help="also check the rights of the reaper's service account in the namespace of the task pods",
+    )
     add_output_argument(parser)
 
 
@@ -27,12 +35,22 @@ def _run(options: Namespace, settings: Settings) -> ExitCode:
     # The Kubernetes client takes 35 MiB, which no other command but serve needs.
     from webhook.command.doctor_report import diagnose  # noqa: PLC0415
 
-    report = diagnose(settings, build_policy(settings), options.context, options.namespace)
+    report = diagnose(settings, build_policy(settings), options.context, options.namespace, options.reaper)
     if options.output == "json":
         write_json(report.as_json())
     else:
         sys.stdout.write(report.as_text(stdout_palette()))
     return ExitCode.PROBLEM if report.has_problem else ExitCode.DONE
+
+
+def _account(text: str) -> ReaperAccount:
+    from webhook.doctor.snapshot import ReaperAccount  # noqa: PLC0415  no other command needs it
+
+    namespace, _, name = text.partition("/")
+    if not namespace or not name or "/" in name:
+        message = f"{text!r} is not NAMESPACE/NAME"
+        raise ArgumentTypeError(message)
+    return ReaperAccount(namespace, name)
 
 
 COMMAND: Final = Command(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from webhook.command.terminal import Palette
     from webhook.core import Policy
     from webhook.doctor.finding import Finding
+    from webhook.doctor.snapshot import ReaperAccount
     from webhook.kube.kubeconfig import Context
     from webhook.settings import Settings
 
@@ -81,15 +82,18 @@ def _checked_webhook(settings: Settings, policy: Policy) -> CheckedWebhook:
     return CheckedWebhook(policy, settings.native_sidecars, settings.minimum_kubelet, authority)
 
 
-def diagnose(settings: Settings, policy: Policy, context: str | None, namespace: str | None) -> DoctorReport:
-    """Check the cluster of a context of the kubeconfig (None: the current one). UnusableError: one of the two cannot be used."""
+def diagnose(settings: Settings, policy: Policy, context: str | None, namespace: str | None, reaper: ReaperAccount | None) -> DoctorReport:
+    """Check the cluster of a context of the kubeconfig (None: the current one), and this reaper's rights.
+
+    UnusableError: the cluster or the kubeconfig cannot be used.
+    """
     try:
         client, used = connect_by_context(context)
     except KubeconfigError as error:
         raise UnusableError(str(error)) from error
     place = namespace or used.namespace
     try:
-        snapshot = collect(client, place, _checked_webhook(settings, policy))
+        snapshot = collect(client, place, replace(_checked_webhook(settings, policy), reaper=reaper))
     except (UnreachableError, RefusedError) as error:
         message = f"cannot read from the API server {used.server}: {error}"
         raise UnusableError(message) from error

@@ -8,6 +8,7 @@ from webhook.doctor.entrypoint_check import check_entrypoints
 from webhook.doctor.finding import Finding, FindingId, found
 from webhook.doctor.mesh_checks import check_mesh
 from webhook.doctor.native_checks import check_native
+from webhook.doctor.reaper_check import check_reaper
 from webhook.doctor.remedy_check import check_remedies
 from webhook.doctor.snapshot import ReadFailure
 from webhook.doctor.stuck_pod_check import check_task_pods
@@ -37,6 +38,10 @@ def _findings(snapshot: ClusterSnapshot, catalogue: Catalogue, switch: NativeSwi
     yield from _webhooks(snapshot, catalogue)
     yield from _task_pods(snapshot)
     yield from check_remedies(snapshot.remedies)
+    if isinstance(snapshot.reaper, ReadFailure):
+        yield _read_failed("the reaper's rights", "create subjectaccessreviews", snapshot.reaper)
+    elif snapshot.reaper is not None:
+        yield check_reaper(snapshot.namespace, snapshot.reaper)
 
 
 def _server(snapshot: ClusterSnapshot) -> Finding:

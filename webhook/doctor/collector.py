@@ -24,12 +24,14 @@ from webhook.core import (
     treat,
 )
 from webhook.doctor import dry_run
+from webhook.doctor.reaper_rights import read_rights
 from webhook.doctor.registration import WebhookConfiguration, in_call_order
 from webhook.doctor.snapshot import (
     MAX_NAMED_PODS,
     ClusterSnapshot,
     NamespaceMetadata,
     ReadFailure,
+    ReaperAccount,
     SecretName,
     SharedRemedy,
     observation_of,
@@ -89,6 +91,7 @@ class CheckedWebhook:
         native_sidecars: The setting.
         minimum_kubelet: The setting.
         authority: The Secret of the certificate authority; None: the certificate is not self-managed.
+        reaper: The reaper's service account; None: its rights are not checked.
 
     """
 
@@ -96,6 +99,7 @@ class CheckedWebhook:
     native_sidecars: NativeSwitch
     minimum_kubelet: Version
     authority: SecretName | None
+    reaper: ReaperAccount | None = None
 
 
 def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook) -> ClusterSnapshot:
@@ -110,7 +114,7 @@ def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook) -> ClusterS
     taken_at, server, nodes = datetime.now(UTC), _read(lambda: read_server(api)), _read(lambda: list_nodes(api)[0])
     cluster = assess(observation_of(server, nodes), webhook.native_sidecars, webhook.minimum_kubelet)
     task_pods = _read(lambda: _task_pods(api, f"{path}/pods", webhook.policy, cluster))
-    authority = webhook.authority
+    authority, reaper = webhook.authority, webhook.reaper
     return ClusterSnapshot(
         namespace=namespace,
         taken_at=taken_at,
@@ -123,6 +127,7 @@ def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook) -> ClusterS
         task_pods=task_pods if isinstance(task_pods, ReadFailure) else task_pods.progress,
         remedies=() if isinstance(task_pods, ReadFailure) else task_pods.remedies,
         immutable_secret=authority if authority is not None and _read(lambda: _is_immutable(api, authority)) is True else None,
+        reaper=None if reaper is None else _read(lambda: read_rights(api.create, reaper, namespace)),
     )
 
 

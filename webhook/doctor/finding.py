@@ -341,6 +341,28 @@ class FindingId(ExplainedWord):
     NO_STUCK_PODS = FindingRow(
         "no-stuck-pods", "No sidecar keeps a task pod in {namespace} Running. Task pods checked: {count}.", "", OK, ""
     )
+    REAPER_READY = FindingRow(
+        "reaper-ready",
+        "The reaper {user} has its rights in {namespace}, for these methods: {methods}.",
+        "",
+        OK,
+        "Checked with `--reaper`. The methods are in [reaper.md](reaper.md#how-it-ends-a-pod).",
+    )
+    REAPER_OBSERVES = FindingRow(
+        "reaper-observes",
+        "The reaper {user} may only observe in {namespace}: it has the rights of no method.",
+        "No action is needed if that is intended; else set reaper.mode to act in the chart's values.",
+        NOTE,
+        "Checked with `--reaper`. It says what it would do, and does nothing.",
+    )
+    REAPER_RIGHTS_MISSING = FindingRow(
+        "reaper-rights-missing",
+        "The reaper {user} lacks rights in {namespace}: {missing}.",
+        "Name {namespace} in the chart's value reaper.namespaces, or grant the rights by a Role there.",
+        PROBLEM,
+        "Checked with `--reaper`, by a SubjectAccessReview for each right. A method counts as intended once one of its rights is granted. "
+        "Why each right is needed is in [reaper.md](reaper.md#rights).",
+    )
     ENTRYPOINTS_GUESSED = FindingRow(
         "entrypoints-guessed",
         "Tasks are wrapped with a guessed entrypoint, since the entrypoint table does not have their images: {images}.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from webhook.core import ClusterObservation, Remedy
+from webhook.reaper.rights import PodRight
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,6 +40,31 @@ class SecretName(NamedTuple):
 
     namespace: str
     name: str
+
+
+class ReaperAccount(NamedTuple):
+    """The reaper's service account: its namespace and its name."""
+
+    namespace: str
+    name: str
+
+    @property
+    def user(self) -> str:
+        """The name of its user."""
+        return f"system:serviceaccount:{self.namespace}:{self.name}"
+
+
+class ReaperRights(msgspec.Struct, frozen=True):
+    """What it may do.
+
+    Args:
+        user: The name of its user.
+        granted: Its rights in the namespace of the task pods, of those that the reaper uses.
+
+    """
+
+    user: str
+    granted: frozenset[PodRight]
 
 
 class SharedRemedy(msgspec.Struct, frozen=True):
@@ -88,6 +114,7 @@ class ClusterSnapshot:
         task_pods: The progress of each task pod in the namespace.
         remedies: What to do about those that have not ended, what most of them need first.
         immutable_secret: The authority's Secret, where it is immutable; None: it is not, or it could not be read.
+        reaper: The rights of the reaper's service account; None: they were not checked.
 
     """
 
@@ -102,6 +129,7 @@ class ClusterSnapshot:
     task_pods: tuple[Progress, ...] | ReadFailure
     remedies: tuple[SharedRemedy, ...]
     immutable_secret: SecretName | None = None
+    reaper: ReaperRights | ReadFailure | None = None
 
     @property
     def observation(self) -> ClusterObservation:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from webhook.kube.errors import ClusterError, RefusedError, refusal
 from webhook.kube.exec import held_command
 from webhook.kube.port_forward import port_forward
-from webhook.reaper.act import Act, ActOutcome, ActResult, DeadlineAct, ExecAct, Method, QuitAct
+from webhook.reaper.act import Act, ActOutcome, ActResult, DeadlineAct, ExecAct, QuitAct
 from webhook.reaper.task_pods import pod_path
 
 if TYPE_CHECKING:
@@ -24,11 +23,6 @@ CONFLICT: Final = 409
 TOO_MANY_REQUESTS: Final = 429
 INTERNAL_ERROR: Final = 500
 OK: Final = range(200, 300)
-
-RIGHTS: Final = MappingProxyType(
-    {Method.QUIT: "get and create pods/portforward", Method.EXEC: "get and create pods/exec", Method.DEADLINE: "patch pods"}
-)
-"""What each method needs in the namespace of the pod."""
 
 
 def carry_out(api: PodApi, pod: Progress, act: Act, is_still_due: Callable[[], bool]) -> ActResult | None:

@@ -14,9 +14,10 @@ import msgspec
 from webhook.core import Progress
 from webhook.kube.errors import ClusterError, RefusedError
 from webhook.reaper.act import ActOutcome, Method, PastAct
-from webhook.reaper.carrying_out import RIGHTS, carry_out
+from webhook.reaper.carrying_out import carry_out
 from webhook.reaper.decision import PodDecision, decide
 from webhook.reaper.reason import ReaperReason
+from webhook.reaper.rights import BY_METHOD, named
 from webhook.reaper.task_pods import TaskPods
 
 if TYPE_CHECKING:
@@ -239,7 +240,9 @@ class _PodEnd:
         self.past.append(PastAct(act.method, act.container_id, self.sweep.now(), result.outcome))
         self.acts.append(ActRecord(act.method, act.container, result.outcome, result.detail))
         if result.outcome is ActOutcome.FORBIDDEN:
-            self.problems.append(SweepProblem(self.pod.namespace, f"use the method {act.method}", result.detail, RIGHTS[act.method]))
+            self.problems.append(
+                SweepProblem(self.pod.namespace, f"use the method {act.method}", result.detail, named(BY_METHOD[act.method]))
+            )
 
     def _is_still_due(self, act: Act) -> bool:
         pod = self.task_pods.again(self.pod)

@@ -152,3 +152,25 @@ def test_the_json_has_the_members_that_the_page_names(server: ScriptedApiServer,
         "remedy": "",
         "values": {"version": "v1.34.2"},
     }
+
+
+def test_the_reapers_rights_are_checked_where_its_account_is_named(tmp_path: Path) -> None:
+    with scripted_api_server() as server:
+        server.objects["/api/v1/namespaces/airflow"] = {"metadata": {"name": "airflow"}}
+        server.objects["/api/v1/namespaces/airflow/pods"] = {"metadata": {}, "items": []}
+        kubeconfig = kubeconfig_for(server.url, "here")
+        run = doctor(tmp_path, kubeconfig, "-n", "airflow", "--reaper", "infra/reaper", "-o", "json")
+    # The fake API server returns each review as it was sent: nothing is granted.
+    (finding,) = [one for one in json.loads(run.stdout)["findings"] if one["id"].startswith("reaper-")]
+    assert (finding["id"], finding["values"]["user"], finding["values"]["missing"]) == (
+        "reaper-rights-missing",
+        "system:serviceaccount:infra:reaper",
+        "list pods",
+    )
+
+
+@pytest.mark.parametrize("account", ["reaper", "infra/", "/reaper", "a/b/c"])
+def test_an_account_without_its_namespace_is_refused(account: str, tmp_path: Path) -> None:
+    run = doctor(tmp_path, json.dumps(ENTRY), "--reaper", account)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "is not NAMESPACE/NAME" in run.stderr

@@ -33,7 +33,8 @@ from webhook.core import NativeSwitch, ServerVersion, Version
 from webhook.doctor.dry_run import DryRun, DryRunResult
 from webhook.doctor.finding import FindingId
 from webhook.doctor.selector import LabelSelector
-from webhook.doctor.snapshot import NamespaceMetadata, ReadFailure, SecretName
+from webhook.doctor.snapshot import NamespaceMetadata, ReadFailure, ReaperRights, SecretName
+from webhook.reaper.rights import EVERY_RIGHT, LIST
 
 AUTO, ON, OFF = NativeSwitch.AUTO, NativeSwitch.ON, NativeSwitch.OFF
 FORBIDDEN: Final = ReadFailure("403")
@@ -64,6 +65,10 @@ CASES: Final[dict[str, tuple[dict[str, Any], NativeSwitch, set[str]]]] = {
     "webhooks not read": ({"webhooks": FORBIDDEN}, AUTO, {"read-failed"}),
     "namespace not read": ({"metadata": FORBIDDEN}, AUTO, {"read-failed"}),
     "an immutable Secret": ({"immutable_secret": SecretName("infra", "authority")}, AUTO, {"authority-immutable"}),
+    "a reaper with its rights": ({"reaper": ReaperRights("r", EVERY_RIGHT)}, AUTO, {"reaper-ready"}),
+    "a reaper that only observes": ({"reaper": ReaperRights("r", frozenset([LIST]))}, AUTO, {"reaper-observes"}),
+    "a reaper without rights": ({"reaper": ReaperRights("r", frozenset())}, AUTO, {"reaper-rights-missing"}),
+    "a reaper's rights not read": ({"reaper": FORBIDDEN}, AUTO, {"read-failed"}),
     "pods not read": ({"task_pods": FORBIDDEN}, AUTO, {"read-failed"}),
     "no namespace": ({"metadata": None}, AUTO, {"namespace-not-found"}),
     "forced on": ({}, ON, {"native-forced-on"}),

@@ -1,0 +1,66 @@
+"""How the doctor asks for the rights of a service account."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import pytest
+
+from webhook.doctor.reaper_rights import REVIEWS_PATH, read_rights
+from webhook.doctor.snapshot import ReaperAccount
+from webhook.kube.client import Response
+from webhook.kube.errors import RefusedError, UnreadableError
+from webhook.reaper.rights import EVERY_RIGHT, PodRight
+
+ACCOUNT: Final = ReaperAccount("infra", "reaper")
+
+
+def test_the_api_server_says_which_rights_are_granted() -> None:
+    asked: list[Any] = []
+
+    def create(path: str, body: object) -> Response:
+        assert path == REVIEWS_PATH
+        asked.append(body)
+        attributes = asked[-1]["spec"]["resourceAttributes"]
+        is_granted = attributes["resource"] == "pods" and attributes["verb"] != "patch"
+        return Response(201, json.dumps({"status": {"allowed": is_granted}}).encode(), None)
+
+    rights = read_rights(create, ACCOUNT, "airflow")
+    assert rights.user == "system:serviceaccount:infra:reaper"
+    assert {str(right) for right in rights.granted} == {
+        "get pods",
+        "list pods",
+        "watch pods",
+        "get pods/portforward",
+        "create pods/portforward",
+        "get pods/exec",
+        "create pods/exec",
+    }
+    assert len(asked) == len(EVERY_RIGHT)
+    (exec_,) = [one for one in asked if one["spec"]["resourceAttributes"] == attributes_of(PodRight("pods/exec", "create"))]
+    assert exec_ == {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": "system:serviceaccount:infra:reaper",
+            "groups": ["system:serviceaccounts", "system:serviceaccounts:infra", "system:authenticated"],
+            "resourceAttributes": attributes_of(PodRight("pods/exec", "create")),
+        },
+    }
+
+
+def attributes_of(right: PodRight) -> dict[str, str]:
+    resource, _, subresource = right.resource.partition("/")
+    return {"namespace": "airflow", "verb": right.verb, "resource": resource, "subresource": subresource}
+
+
+def test_who_may_not_ask_gets_the_api_servers_answer() -> None:
+    with pytest.raises(RefusedError, match="403 you may not"):
+        read_rights(lambda _path, _body: Response(403, b'{"message": "you may not"}', None), ACCOUNT, "airflow")
+
+
+def test_an_answer_without_a_verdict_grants_nothing_and_one_that_is_no_json_is_an_error() -> None:
+    assert read_rights(lambda _path, _body: Response(201, b"{}", None), ACCOUNT, "airflow").granted == frozenset()
+    with pytest.raises(UnreadableError):
+        read_rights(lambda _path, _body: Response(201, b"<html>", None), ACCOUNT, "airflow")
