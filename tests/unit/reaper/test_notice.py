@@ -15,6 +15,8 @@ from webhook.reaper.notice import Notice, NoticeKind
 from webhook.reaper.reason import ReaperReason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.json_object import JSONObject
     from webhook.core import Progress
 
@@ -32,10 +34,10 @@ WORKING: Final = progress(RUNNING)
 
 
 @pytest.mark.parametrize(
-    ("told", "kind", "note"),
+    ("make", "kind", "note"),
     [
         (
-            notice.of_decision(POD, PodDecision(ReaperReason.HOST_NETWORK, ("a", "b")), is_observing=False),
+            lambda: notice.of_decision(POD, PodDecision(ReaperReason.HOST_NETWORK, ("a", "b")), is_observing=False),
             "SidecarStuck",
             (
                 "The pod uses the host's network, where a quit request could reach the sidecar of another pod. Containers: a, b. "
@@ -43,29 +45,30 @@ WORKING: Final = progress(RUNNING)
             ),
         ),
         (
-            notice.of_decision(POD, PodDecision(ReaperReason.QUIT_SENT), is_observing=True),
+            lambda: notice.of_decision(POD, PodDecision(ReaperReason.QUIT_SENT), is_observing=True),
             "SidecarStuck",
             "A sidecar runs on after the task: it gets its quit request, and exits 0. The reaper only observes, and does nothing.",
         ),
         (
-            notice.of_act(POD, QUIT, "HTTP 200"),
+            lambda: notice.of_act(POD, QUIT, "HTTP 200"),
             "SidecarQuit",
             "The sidecar istio-proxy ran on after the task, and was ended by quit: HTTP 200.",
         ),
         (
-            notice.of_act(POD, DeadlineAct(9), "activeDeadlineSeconds: 9"),
+            lambda: notice.of_act(POD, DeadlineAct(9), "activeDeadlineSeconds: 9"),
             "TaskPodDeadlineSet",
             "A sidecar ran on after the task, which exited with 137, and nothing else ends it: activeDeadlineSeconds: 9.",
         ),
         (
-            notice.of_end(POD),
+            lambda: notice.of_end(POD),
             "TaskPodEnded",
             "The pod no longer runs. Its task's container exited with 137 (OOMKilled).",
         ),
     ],
     ids=["left", "observed", "quit", "deadline", "ended"],
 )
-def test_a_notice_says(told: Notice, kind: str, note: str) -> None:
+def test_a_notice_says(make: Callable[[], Notice], kind: str, note: str) -> None:
+    told = make()
     assert (told.kind, told.note, told.pod) == (NoticeKind(kind), note, POD)
     assert told.kind.is_warning == (kind == "SidecarStuck")
 

@@ -72,10 +72,8 @@ def test_what_is_told_again_is_counted_on_the_same_event() -> None:
     api = told(201, 409, 200, 409, 200, times=3)
     (name,) = {body["metadata"]["name"] for method, _, body, _ in api.requests if method == "POST"}
     patches = [request for request in api.requests if request[0] == "PATCH"]
-    assert [(path, body["count"], media_type) for _, path, body, media_type in patches] == [
-        (f"/api/v1/namespaces/airflow/events/{name}", 2, "application/merge-patch+json"),
-        (f"/api/v1/namespaces/airflow/events/{name}", 3, "application/merge-patch+json"),
-    ]
+    path, now = f"/api/v1/namespaces/airflow/events/{name}", "2026-01-01T12:00:05Z"
+    assert patches == [("PATCH", path, {"count": count, "lastTimestamp": now}, "application/merge-patch+json") for count in (2, 3)]
 
 
 def test_what_differs_is_another_event() -> None:
@@ -92,8 +90,13 @@ def test_an_event_that_expires_meanwhile_is_not_missed() -> None:
 
 @pytest.mark.parametrize("statuses", [(403,), (409, 500)])
 def test_a_refusal_is_an_error(statuses: tuple[int, ...]) -> None:
-    with pytest.raises(RefusedError, match="the API server says so"):
+    with pytest.raises(RefusedError, match=f"{statuses[-1]} the API server says so"):
         told(*statuses)
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_what_needs_a_person_is_a_warning_and_nothing_else_is(kind: NoticeKind) -> None:
+    assert event_of(notice(kind), "r", NOW)["type"] == ("Warning" if kind is NoticeKind.SIDECAR_STUCK else "Normal")
 
 
 def test_name_and_message_are_as_long_as_the_api_allows() -> None:

@@ -52,6 +52,7 @@ class ScriptedPods:
     def lines(self, path: str, read_seconds: float, **parameters: str) -> Iterator[bytes]:
         assert path == "/api/v1/namespaces/airflow/pods"
         assert read_seconds > float(parameters["timeoutSeconds"])
+        assert parameters["fieldSelector"] == "status.phase=Running"
         self.asked.append(f"watch {parameters['resourceVersion']}")
         events = self.watches.pop(0)
         if isinstance(events, Exception):
@@ -167,6 +168,16 @@ def test_the_pauses_after_failures_grow_until_a_watch_succeeds() -> None:
     assert all(FIRST_PAUSE_SECONDS * 2**n / 2 <= pause <= FIRST_PAUSE_SECONDS * 2**n for n, pause in enumerate(pauses))
     watch.run_once()
     assert watch.run_once() <= FIRST_PAUSE_SECONDS
+
+
+def test_an_event_ends_the_growth_of_the_pauses_and_the_acceptance_of_a_watch_does_not() -> None:
+    gone = RefusedError(410, "too old")
+    breaking = [event("ADDED", pod("a", version="6")), event("ERROR", {"code": 410, "message": "too old"})]
+    script = ScriptedPods([page("5")] * 6, [gone, gone, gone, breaking, [event("ERROR", {"code": 410, "message": "too old"})]])
+    watch = script.watch()
+    pauses = [watch.run_once() for _ in range(5)]
+    assert pauses[2] > FIRST_PAUSE_SECONDS
+    assert pauses[3] <= FIRST_PAUSE_SECONDS < 2 * pauses[4]
 
 
 def test_the_pods_are_listed_again_from_time_to_time_whatever_the_watch_shows() -> None:
