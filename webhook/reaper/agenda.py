@@ -196,7 +196,7 @@ class Agenda:
 
         What may still take effect counts as done now: the clock of the other may differ.
         """
-        under_way = {uid: self._past[uid] for uid, one in self._pods.items() if one.act is not None}
+        under_way = {uid: self._past.get(uid, ()) for uid, one in self._pods.items() if one.act is not None}
         taken_over = {uid: tuple([_no_earlier(one, now) for one in past]) for uid, past in memory.items()}
         self._past = {**taken_over, **under_way}
         for uid, one in self._pods.items():

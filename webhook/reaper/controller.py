@@ -134,7 +134,9 @@ class Controller:
     @property
     def unready_reason(self) -> str:
         """Why this replica cannot act yet; "" where it can."""
-        return f"the pods of {', '.join(sorted(self._unread))} have not been read yet" if self._unread else ""
+        # A copy: the watches remove from it.
+        unread = sorted(self._unread.copy())
+        return f"the pods of {', '.join(unread)} have not been read yet" if unread else ""
 
     @property
     def is_alive(self) -> bool:

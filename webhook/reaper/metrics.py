@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
@@ -69,11 +68,6 @@ class ReaperMetrics:
         for of in ("pods", "lease", "event", "bug"):
             self.errors.labels(of)
         ProcessCollector(registry=self.registry)
-
-    def show_age(self, namespace: str, read_at: dict[str, float]) -> None:
-        """Expose, from now on, how long ago a namespace was read; ``read_at`` has the monotonic time of each."""
-        read_at[namespace] = time.monotonic()
-        self.watch_age.labels(namespace).set_function(lambda: time.monotonic() - read_at[namespace])
 
     def show_stuck(self, counts: Iterable[tuple[str, str, int]]) -> None:
         """Set the number of stuck pods, by namespace and reason; there are no others."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from webhook.kube.errors import ClusterError
@@ -27,11 +29,12 @@ class ReaperTelemetry:
         self._read_at: dict[str, float] = {}
         self._shown: object = None
         for namespace in namespaces:
-            metrics.show_age(namespace, self._read_at)
+            self._read_at[namespace] = time.monotonic()
+            metrics.watch_age.labels(namespace).set_function(partial(self._age, namespace))
 
     def pods_read(self, namespace: str) -> None:
         """The pods of a namespace were read."""
-        self._metrics.show_age(namespace, self._read_at)
+        self._read_at[namespace] = time.monotonic()
         self._repaired(f"pods of {namespace}")
 
     def pods_failed(self, namespace: str, problem: Exception) -> None:
@@ -93,6 +96,9 @@ class ReaperTelemetry:
         """The reaper itself failed."""
         self._metrics.errors.labels("bug").inc()
         LOG.error("fault", exc_info=problem)
+
+    def _age(self, namespace: str) -> float:
+        return time.monotonic() - self._read_at[namespace]
 
     def _failed(self, of: str, what: str, problem: Exception) -> None:
         """Count a failure, and log it unless the previous one had the same text. What is not a ClusterError is a bug."""
