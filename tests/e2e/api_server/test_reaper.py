@@ -18,7 +18,8 @@ from tests.e2e.api_server.self_managed_webhook import connect
 from tests.e2e.levels import require
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.objects import created
-from tests.e2e.reaping import FAILED, RUNNING, SUCCEEDED, ended_pod, kubeconfig_of, pods_of, reap
+from tests.e2e.reaping import pods_of, reap
+from tests.e2e.registration import task_pod
 from tests.e2e.rights import rule, user_who_may
 from webhook.command.main import main
 
@@ -37,6 +38,10 @@ DEADLINE: Final[JSONObject] = {"spec": {"activeDeadlineSeconds": 60}}
 SECONDS: Final = 60
 OK: Final = 200
 REFUSED: Final = 422
+FAILED: Final[JSONObject] = {"terminated": {"exitCode": 1, "finishedAt": "2026-01-01T10:10:00Z", "startedAt": "2026-01-01T10:00:00Z"}}
+SUCCEEDED: Final[JSONObject] = {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T10:10:00Z", "startedAt": "2026-01-01T10:00:00Z"}}
+RUNNING: Final[JSONObject] = {"running": {"startedAt": "2026-01-01T10:00:00Z"}}
+PROXY: Final[JSONObject] = {"name": "istio-proxy", "image": "istio/proxyv2:1.20.0"}
 ADDED: Final = {"key": "added", "operator": "Exists", "effect": "NoExecute"}
 
 
@@ -70,6 +75,28 @@ def namespace(level: Level) -> Iterator[str]:
         labels = {"metadata": {"labels": {"a": "b"}}}
         until(lambda: patched(level, ITSELF, pod, labels).status == REFUSED, "the policy is in force", SECONDS)
         yield namespace
+
+
+def ended_pod(level: Level, namespace: str, name: str, base: JSONObject, *, is_airflows: bool = True, phase: str = "Running") -> JSONObject:
+    """A pod with a proxy that runs on, its status written by the test."""
+    pod = task_pod(namespace, name)
+    pod["spec"]["containers"].append(copy.deepcopy(PROXY))
+    pod["metadata"]["annotations"] = {"sidecar.istio.io/status": "{}", "airflow-sidecar-webhook/status": "{}"}
+    if not is_airflows:
+        pod["metadata"]["labels"] = {"app": "web"}
+    made = level.api.create(pod)
+    states = [
+        {"name": one, "state": state, "image": "", "imageID": "", "ready": False, "restartCount": 0, "containerID": f"containerd://{one}"}
+        for one, state in (("base", base), ("istio-proxy", RUNNING))
+    ]
+    status = {"phase": phase, "startTime": "2026-01-01T10:00:00Z", "containerStatuses": states}
+    return level.api.patch(f"{path_of(made)}/status", {"status": status})
+
+
+def kubeconfig_of(level: Level, user: str) -> Path:
+    kubeconfig = level.server.credentials.kubeconfig(level.server.server, user)
+    # To the Kubernetes client the colons of the name would be between the paths of several files.
+    return kubeconfig.replace(kubeconfig.with_name(f"{user.rpartition(':')[2]}.kubeconfig"))
 
 
 def patched(level: Level, user: str, pod: JSONObject, change: JSONObject, subresource: str = "") -> ApiResponse:

@@ -15,9 +15,10 @@ import pytest
 from testbed.api import path_of
 from testbed.namespace import make_namespace
 from testbed.wait import until
+from tests.e2e.api_server.test_reaper import FAILED, RUNNING, SUCCEEDED, ended_pod, kubeconfig_of
 from tests.e2e.levels import api_server_level
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
-from tests.e2e.reaping import FAILED, RUNNING, SUCCEEDED, WatchingReaper, ended_pod, kubeconfig_of, watching_reaper
+from tests.e2e.reaper_process import ControllerProcess, watching_reaper
 from tests.e2e.rights import rule, user_who_may
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def namespace(api_server: Level) -> Iterator[str]:
 
 
 @contextmanager
-def replica(level: Level, namespace: str, rights: dict[str, JSONObject] = RIGHTS, *arguments: str) -> Iterator[WatchingReaper]:
+def replica(level: Level, namespace: str, rights: dict[str, JSONObject] = RIGHTS, *arguments: str) -> Iterator[ControllerProcess]:
     """A controller of this namespace with these rights, and a Lease for the namespace."""
     name = f"reaper-{next(_numbers)}"
     with ExitStack() as ends:

@@ -9,13 +9,13 @@ import pytest
 
 from demo.stand_in_istio_agent import Behaviour
 from tests.e2e.node.pods import executor_pod, operator_pod, shell, stand_in_proxy
-from tests.e2e.reaping import watching_reaper
+from tests.e2e.reaper_process import watching_reaper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.node.namespace import PodNamespace
-    from tests.e2e.reaping import WatchingReaper
+    from tests.e2e.reaper_process import ControllerProcess
     from tests.support.json_object import JSONObject
 
 GRACE_SECONDS: Final = 2
@@ -59,7 +59,7 @@ def untouched(bystander: PodNamespace, task_image: str, agent_image: str) -> lis
 
 
 @pytest.fixture(scope="module")
-def reaper(bystander: PodNamespace, untouched: list[str], task_image: str, agent_image: str) -> Iterator[WatchingReaper]:
+def reaper(bystander: PodNamespace, untouched: list[str], task_image: str, agent_image: str) -> Iterator[ControllerProcess]:
     """A controller that has ended what it may end, of pods that the webhook has never seen."""
     options = ("-n", bystander.name, "--lease", bystander.name, "--unmarked", "--grace", str(GRACE_SECONDS))
     with watching_reaper(bystander.level, "reaper", bystander.level.server.kubeconfig, *options) as reaper:
@@ -85,7 +85,7 @@ def state_of(pod: JSONObject, container: str) -> JSONObject:
 
 
 @pytest.mark.parametrize("name", ENDING)
-def test_a_pod_ends_with_the_exit_code_and_the_log_of_its_task(name: str, reaper: WatchingReaper, bystander: PodNamespace) -> None:
+def test_a_pod_ends_with_the_exit_code_and_the_log_of_its_task(name: str, reaper: ControllerProcess, bystander: PodNamespace) -> None:
     _, behaviour, code, phase = ENDING[name]
     pod = bystander.pod(name)
     methods = [line["method"] for line in reaper.logged("act", pod=name)]
@@ -95,12 +95,12 @@ def test_a_pod_ends_with_the_exit_code_and_the_log_of_its_task(name: str, reaper
     assert bystander.log(name) == RAN
 
 
-def test_the_kernels_reason_stays(reaper: WatchingReaper, bystander: PodNamespace) -> None:
+def test_the_kernels_reason_stays(reaper: ControllerProcess, bystander: PodNamespace) -> None:
     assert reaper.logged("act", pod="out-of-memory", outcome="accepted")
     assert state_of(bystander.pod("out-of-memory"), "base")["terminated"]["reason"] == "OOMKilled"
 
 
-def test_a_pod_ends_soon_after_its_grace(reaper: WatchingReaper, bystander: PodNamespace, measured: list[str]) -> None:
+def test_a_pod_ends_soon_after_its_grace(reaper: ControllerProcess, bystander: PodNamespace, measured: list[str]) -> None:
     """The figure is in the summary of the run: it is no claim of a test, since it depends on the machine."""
     assert reaper.logged("act", pod="out-of-memory")
     end, ended = bystander.end("out-of-memory"), bystander.when("out-of-memory", lambda one: one.terminated("base") is not None, "ended")
@@ -109,7 +109,7 @@ def test_a_pod_ends_soon_after_its_grace(reaper: WatchingReaper, bystander: PodN
     )
 
 
-def test_a_pod_whose_uploader_works_on_ends_after_it(reaper: WatchingReaper, bystander: PodNamespace) -> None:
+def test_a_pod_whose_uploader_works_on_ends_after_it(reaper: ControllerProcess, bystander: PodNamespace) -> None:
     pod = bystander.pod("after-its-upload")
     ends = {name: at(state_of(pod, name)["terminated"]["finishedAt"]) for name in ("uploader", "istio-proxy")}
     assert pod["status"]["phase"] == "Succeeded"
@@ -121,12 +121,12 @@ def at(moment: Any) -> datetime:
     return datetime.fromisoformat(moment)
 
 
-def test_what_must_run_on_runs_on(reaper: WatchingReaper, untouched: list[str], bystander: PodNamespace) -> None:
+def test_what_must_run_on_runs_on(reaper: ControllerProcess, untouched: list[str], bystander: PodNamespace) -> None:
     assert [line for line in reaper.logged("act") if line["pod"] in untouched] == []
     running = {name: "running" in state_of(bystander.pod(name), "istio-proxy") for name in untouched}
     assert running == dict.fromkeys(untouched, True)
 
 
-def test_each_end_is_told(reaper: WatchingReaper) -> None:
+def test_each_end_is_told(reaper: ControllerProcess) -> None:
     reaper.until_logged("pod", pod="fails", notice="TaskPodEnded")
     reaper.until_logged("pod", pod="refused", notice="TaskPodDeadlineSet")

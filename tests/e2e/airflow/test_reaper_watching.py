@@ -10,7 +10,7 @@ from tests.e2e.airflow.test_executor import DRAIN_SECONDS
 from tests.e2e.airflow.test_pod_operator import RETURN, TASK_SECONDS, pod_of
 from tests.e2e.mesh.namespace import mesh_namespace
 from tests.e2e.namespaces import NOT_OPTED_IN
-from tests.e2e.reaping import watching_reaper
+from tests.e2e.reaper_process import watching_reaper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from testbed.airflow.installation import Airflow
     from testbed.levels import NodeLevel
     from tests.e2e.node.namespace import PodNamespace
-    from tests.e2e.reaping import WatchingReaper
+    from tests.e2e.reaper_process import ControllerProcess
 
 GRACE: Final = ("--unmarked", "--grace", "2")
 """No pod here carries the webhook's status: it was down, so to speak, when they were created."""
@@ -33,7 +33,7 @@ def of_operators(node: NodeLevel, airflow: Airflow) -> Iterator[PodNamespace]:
 
 
 @pytest.fixture
-def reaper(node: NodeLevel, tasks: PodNamespace, of_operators: PodNamespace) -> Iterator[WatchingReaper]:
+def reaper(node: NodeLevel, tasks: PodNamespace, of_operators: PodNamespace) -> Iterator[ControllerProcess]:
     """A controller of both namespaces."""
     options = ("-n", tasks.name, "-n", of_operators.name, "--lease", of_operators.name, *GRACE)
     with watching_reaper(node, "reaper-of-airflow", node.server.kubeconfig, *options) as reaper:
@@ -41,7 +41,7 @@ def reaper(node: NodeLevel, tasks: PodNamespace, of_operators: PodNamespace) -> 
         yield reaper
 
 
-def test_the_executors_only_slot_becomes_free_after_each_task(airflow: Airflow, tasks: PodNamespace, reaper: WatchingReaper) -> None:
+def test_the_executors_only_slot_becomes_free_after_each_task(airflow: Airflow, tasks: PodNamespace, reaper: ControllerProcess) -> None:
     run = airflow.api.run("many")
     assert run.end(DRAIN_SECONDS) == "success"
     ends = {host: tasks.end(host) for host in run.hosts().values()}
@@ -56,7 +56,7 @@ def test_the_executors_only_slot_becomes_free_after_each_task(airflow: Airflow, 
 
 @pytest.mark.parametrize("dag", ["plain", "cache"])
 def test_an_operators_pod_ends_with_its_result(
-    airflow: Airflow, of_operators: PodNamespace, reaper: WatchingReaper, task_image: str, dag: str
+    airflow: Airflow, of_operators: PodNamespace, reaper: ControllerProcess, task_image: str, dag: str
 ) -> None:
     run = airflow.api.run(dag, namespace=of_operators.name, image=task_image, script="exit 0")
     assert run.end(TASK_SECONDS) == "success"
@@ -66,7 +66,7 @@ def test_an_operators_pod_ends_with_its_result(
 
 @pytest.mark.parametrize("dag", ["plain_xcom", "cache_xcom"])
 def test_what_an_operators_pod_returns_arrives(
-    airflow: Airflow, of_operators: PodNamespace, reaper: WatchingReaper, task_image: str, dag: str
+    airflow: Airflow, of_operators: PodNamespace, reaper: ControllerProcess, task_image: str, dag: str
 ) -> None:
     run = airflow.api.run(dag, namespace=of_operators.name, image=task_image, script=RETURN)
     assert run.end(TASK_SECONDS) == "success"
@@ -75,7 +75,9 @@ def test_what_an_operators_pod_returns_arrives(
     assert reaper.logged("act", pod=pod_of(run))
 
 
-def test_an_operators_failed_pod_is_failed(airflow: Airflow, of_operators: PodNamespace, reaper: WatchingReaper, task_image: str) -> None:
+def test_an_operators_failed_pod_is_failed(
+    airflow: Airflow, of_operators: PodNamespace, reaper: ControllerProcess, task_image: str
+) -> None:
     run = airflow.api.run("plain", namespace=of_operators.name, image=task_image, script="exit 3")
     assert run.end(TASK_SECONDS) == "failed"
     end = of_operators.end(pod_of(run))
