@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from kubernetes.leaderelection.electionconfig import Config
 from kubernetes.leaderelection.leaderelection import LeaderElection
 
-from webhook.kube.lease import LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS
+from webhook.kube.lease import LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS, LeaseReleasedError
 
 if TYPE_CHECKING:
     from webhook.kube.lease import Lease, LeaseListener
@@ -17,7 +17,7 @@ THREAD_NAME: Final = "lease"
 
 
 class Leadership:
-    """The thread. It is a daemon: the library's election has no end."""
+    """The thread. It is a daemon: the election sleeps, and does not notice at once that it is over."""
 
     def __init__(self, lease: Lease, listener: LeaseListener) -> None:
         """Do not start yet."""
@@ -38,6 +38,8 @@ class Leadership:
             try:
                 # Returns when the Lease was lost; then the replica waits for it again, like every other.
                 self._election().run()  # type: ignore[no-untyped-call]
+            except LeaseReleasedError:
+                return
             except Exception as problem:  # noqa: BLE001  a thread that ended would never take the Lease again
                 self._listener.lease_failed(problem)
                 self._stopped.wait(RETRY_SECONDS)

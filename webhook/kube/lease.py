@@ -47,6 +47,10 @@ OK: Final = range(200, 300)
 NEVER: Final = float("-inf")
 
 
+class LeaseReleasedError(Exception):
+    """The Lease was released, and this replica never takes it again: ends the election, which has no other end."""
+
+
 class LeaseApi(Protocol):
     """The part of `webhook.kube.client.KubernetesClient` that a Lease needs."""
 
@@ -135,9 +139,16 @@ class Lease:
             self._held_until = NEVER
 
     def get(self, name: str, namespace: str) -> tuple[bool, LeaderElectionRecord | LockProblem]:
-        """Whether there is a record, and the record; else why there is none. Name and namespace are the Lease's own."""
+        """Whether there is a record, and the record; else why there is none. Name and namespace are the Lease's own.
+
+        Raises:
+            LeaseReleasedError: It was released by this replica.
+
+        """
         del name, namespace
         with self._requesting:
+            if self._is_released:
+                raise LeaseReleasedError
             response = self._request("GET", f"{self._collection}/{self.name}")
             if response is None:
                 return False, LockProblem("", "no response")

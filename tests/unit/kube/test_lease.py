@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ from testbed import wait
 from tests.support.fake_lease_api import FakeLeaseApi
 from webhook.kube.client import Response
 from webhook.kube.errors import RefusedError, UnreachableError, UnreadableError
-from webhook.kube.leadership import Leadership
-from webhook.kube.lease import LEASE_SECONDS, NOTE_ANNOTATION, RENEW_SECONDS, Lease
+from webhook.kube.leadership import THREAD_NAME, Leadership
+from webhook.kube.lease import LEASE_SECONDS, NOTE_ANNOTATION, RENEW_SECONDS, Lease, LeaseReleasedError
 
 if TYPE_CHECKING:
     from kubernetes.leaderelection.leaderelection import LeaderElection
@@ -170,7 +171,9 @@ def test_a_released_lease_is_taken_at_once_and_not_again_by_who_released_it(
     one.attempt()
     other.attempt()
     one.leadership.stop()
-    assert (one.lease.is_held, api.holder, one.attempt()) == (False, "", False)
+    assert (one.lease.is_held, api.holder) == (False, "")
+    with pytest.raises(LeaseReleasedError):
+        one.attempt()
     assert other.attempt()
     assert api.holder == "other"
 
@@ -220,3 +223,5 @@ def test_the_thread_takes_the_lease_and_releases_it_at_the_end(api: FakeLeaseApi
     wait.until(lambda: replica.lease.is_held, "the thread takes the Lease", DEADLINE_SECONDS)
     replica.leadership.stop()
     assert (api.holder, replica.lease.is_held) == ("", False)
+    wait.until(lambda: THREAD_NAME not in [one.name for one in threading.enumerate()], "the thread ends", DEADLINE_SECONDS)
+    assert replica.problems == []
