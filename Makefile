@@ -73,7 +73,7 @@ benchmark-watcher: $(VENV)/ready ## what watching a cluster costs the service, o
 benchmark-wrapper: $(VENV)/ready ## what the wrapper adds to a task, in each shell
 	@$(BIN)/python -m benchmarks.overhead
 
-benchmark-reaper: $(VENV)/ready ## what a pass of the reaper over 10,000 pods costs, on a real API server; needs Go, once
+benchmark-reaper: $(VENV)/ready ## what a pass of the reaper over 10,000 pods and its controller cost, on a real API server; needs Go, once
 	@$(BIN)/python -m benchmarks.reaper
 
 attacks: $(VENV)/ready ## attack a running service, and measure an honest client beside it: docs/attacks.md
