@@ -37,6 +37,13 @@ def newest_api_server() -> Iterator[Level]:
         yield level
 
 
+@pytest.fixture(scope="package")
+def own_api_server() -> Iterator[Level]:
+    """The pinned Kubernetes once more, for tests that end it and start it again."""
+    with api_server_level("API server that tests end") as level:
+        yield level
+
+
 @pytest.fixture(scope="package", params=["api_server", "old_api_server", "newest_api_server"])
 def any_api_server(request: pytest.FixtureRequest) -> Level:
     """Each of them in turn."""

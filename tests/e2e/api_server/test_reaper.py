@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 import yaml
@@ -14,14 +15,17 @@ from testbed import binaries
 from testbed.api import path_of
 from testbed.wait import until
 from tests.e2e.api_server.chart import only
-from tests.e2e.api_server.self_managed_webhook import connect
+from tests.e2e.api_server.ended_pods import FAILED, FLUENT_BIT, PROXY, RUNNING, SUCCEEDED, ended_pod
+from tests.e2e.api_server.self_managed_webhook import connect as connect_api
 from tests.e2e.levels import require
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.objects import created
-from tests.e2e.reaping import pods_of, reap
-from tests.e2e.registration import task_pod
+from tests.e2e.reaping import DisturbedApi, connect, reap, sweep
 from tests.e2e.rights import rule, user_who_may
+from webhook.command.exit_code import ExitCode
 from webhook.command.main import main
+from webhook.reaper.act import Method
+from webhook.reaper.decision import ReaperPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +40,9 @@ ITSELF: Final = f"system:serviceaccount:{NAME}:{RELEASE}-reaper"
 MERGE: Final = "application/merge-patch+json"
 DEADLINE: Final[JSONObject] = {"spec": {"activeDeadlineSeconds": 60}}
 SECONDS: Final = 60
+PROBLEM: Final = ExitCode.PROBLEM
 OK: Final = 200
 REFUSED: Final = 422
-FAILED: Final[JSONObject] = {"terminated": {"exitCode": 1, "finishedAt": "2026-01-01T10:10:00Z", "startedAt": "2026-01-01T10:00:00Z"}}
-SUCCEEDED: Final[JSONObject] = {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T10:10:00Z", "startedAt": "2026-01-01T10:00:00Z"}}
-RUNNING: Final[JSONObject] = {"running": {"startedAt": "2026-01-01T10:00:00Z"}}
-PROXY: Final[JSONObject] = {"name": "istio-proxy", "image": "istio/proxyv2:1.20.0"}
 ADDED: Final = {"key": "added", "operator": "Exists", "effect": "NoExecute"}
 
 
@@ -77,22 +78,6 @@ def namespace(level: Level) -> Iterator[str]:
         yield namespace
 
 
-def ended_pod(level: Level, namespace: str, name: str, base: JSONObject, *, is_airflows: bool = True, phase: str = "Running") -> JSONObject:
-    """A pod with a proxy that runs on, its status written by the test."""
-    pod = task_pod(namespace, name)
-    pod["spec"]["containers"].append(copy.deepcopy(PROXY))
-    pod["metadata"]["annotations"] = {"sidecar.istio.io/status": "{}", "airflow-sidecar-webhook/status": "{}"}
-    if not is_airflows:
-        pod["metadata"]["labels"] = {"app": "web"}
-    made = level.api.create(pod)
-    states = [
-        {"name": one, "state": state, "image": "", "imageID": "", "ready": False, "restartCount": 0, "containerID": f"containerd://{one}"}
-        for one, state in (("base", base), ("istio-proxy", RUNNING))
-    ]
-    status = {"phase": phase, "startTime": "2026-01-01T10:00:00Z", "containerStatuses": states}
-    return level.api.patch(f"{path_of(made)}/status", {"status": status})
-
-
 def kubeconfig_of(level: Level, user: str) -> Path:
     kubeconfig = level.server.credentials.kubeconfig(level.server.server, user)
     # To the Kubernetes client the colons of the name would be between the paths of several files.
@@ -101,7 +86,7 @@ def kubeconfig_of(level: Level, user: str) -> Path:
 
 def patched(level: Level, user: str, pod: JSONObject, change: JSONObject, subresource: str = "") -> ApiResponse:
     """The response to a merge patch as a dry run."""
-    return connect(kubeconfig_of(level, user)).request("PATCH", path_of(pod) + subresource, change, MERGE, dryRun="All")
+    return connect_api(kubeconfig_of(level, user)).request("PATCH", path_of(pod) + subresource, change, MERGE, dryRun="All")
 
 
 def test_the_reaper_sets_the_deadline_of_a_failed_task(level: Level, namespace: str) -> None:
@@ -220,35 +205,69 @@ def test_cron_job_and_deployment_have_a_command_line_that_the_program_takes(monk
     assert main(container["args"]) == 2
 
 
+class MissingRight(NamedTuple):
+    """The rights that somebody has instead of all, and the methods that need the missing one."""
+
+    rules: list[JSONObject]
+    methods: str
+
+
+FORWARD: Final = rule("get create", "pods/portforward")
 MISSING: Final = {
-    "list pods": rule("get watch patch", "pods"),
-    "get pods": rule("list watch patch", "pods"),
+    "list pods": MissingRight([rule("get watch patch", "pods"), FORWARD], "quit,deadline"),
+    "get pods": MissingRight([rule("list watch patch", "pods"), FORWARD], "quit,deadline"),
+    "watch pods": MissingRight([rule("get list patch", "pods"), FORWARD], "quit,deadline"),
+    "patch pods": MissingRight([rule("get list watch", "pods"), FORWARD], "deadline"),
+    "get and create pods/portforward": MissingRight([rule("get list watch patch", "pods")], "quit"),
+    "get and create pods/exec": MissingRight([rule("get list watch patch", "pods"), FORWARD], "exec"),
 }
 
 
 @pytest.mark.parametrize("right", MISSING)
-def test_a_missing_right_to_read_is_named(right: str, level: Level, namespace: str) -> None:
-    ended_pod(level, namespace, f"without-{right.replace(' ', '-')}", FAILED)
-    with user_who_may(level.server, "reader", MISSING[right], rule("get create", "pods/portforward")):
-        kubeconfig = kubeconfig_of(level, "reader")
-        until(lambda: right in [one["right"] for one in reap(kubeconfig, "-n", namespace)["problems"]], f"{right} is missing", SECONDS)
+def test_a_missing_right_is_named(right: str, level: Level) -> None:
+    rights = MISSING[right]
+    with new_namespace(level.api, "without-right", **NOT_OPTED_IN) as namespace, user_who_may(level.server, "limited", *rights.rules):
+        ended_pod(level, namespace, "failed", FAILED)
+        ended_pod(level, namespace, "logs", SUCCEEDED, FLUENT_BIT)
+        kubeconfig = kubeconfig_of(level, "limited")
+
+        def named() -> bool:
+            report = reap(kubeconfig, "-n", namespace, "--methods", rights.methods)
+            return report["code"] == PROBLEM and {one["right"] for one in report["problems"]} == {right}
+
+        until(named, f"{right} is missing, and no other right", SECONDS)
 
 
-def test_a_port_forward_needs_get_and_on_the_newest_server_create(level: Level, namespace: str, request: pytest.FixtureRequest) -> None:
-    pod = ended_pod(level, namespace, "forwarded", SUCCEEDED)
+CONNECTIONS: Final = {
+    "pods/portforward": (ReaperPolicy(timedelta(), methods=frozenset({Method.QUIT})), PROXY),
+    "pods/exec": (ReaperPolicy(timedelta(), methods=frozenset({Method.EXEC})), FLUENT_BIT),
+}
+
+
+@pytest.mark.parametrize("resource", CONNECTIONS)
+def test_a_connection_to_a_pod_needs_get_and_on_the_newest_server_create(
+    resource: str, level: Level, request: pytest.FixtureRequest
+) -> None:
     is_newest = request.node.callspec.params["level"] == "newest_api_server"
     # There is no kubelet: with the right the connection fails, and without it it is forbidden.
     expected = {"get": "forbidden" if is_newest else "failed", "create": "forbidden", "get create": "failed"}
     found = {}
     for number, verbs in enumerate(expected):
-        user = f"forwarder-{number}"
-        with user_who_may(level.server, user, rule("get list watch", "pods"), rule(verbs, "pods/portforward")):
-            kubeconfig = kubeconfig_of(level, user)
-            until(lambda: pods_of(reap(kubeconfig, "--dry-run", "-n", namespace)), "the rights are in force", SECONDS)  # noqa: B023
-            found[verbs] = first_outcome(kubeconfig, namespace, pod["metadata"]["name"])
+        rights = rule("get list watch", "pods"), rule(verbs, resource)
+        with (
+            new_namespace(level.api, "connecting", **NOT_OPTED_IN) as namespace,
+            user_who_may(level.server, f"{resource.rpartition('/')[2]}-{number}", *rights) as user,
+        ):
+            found[verbs] = first_outcome(level, user, namespace, resource)
     assert found == expected
 
 
-def first_outcome(kubeconfig: Path, namespace: str, pod: str) -> str:
-    """The outcome of the first act on a pod."""
-    return str(pods_of(reap(kubeconfig, "-n", namespace, "--methods", "quit"))[pod]["acts"][0]["outcome"])
+def first_outcome(level: Level, user: str, namespace: str, resource: str) -> str:
+    """The outcome of the first act on a pod, which then disappears."""
+    policy, sidecar = CONNECTIONS[resource]
+    pod = ended_pod(level, namespace, "connected", SUCCEEDED, sidecar)
+    client = connect(kubeconfig_of(level, user))
+    until(lambda: client.request("GET", f"/api/v1/namespaces/{namespace}/pods").status == OK, f"{user} may list pods", SECONDS)
+    api = DisturbedApi(client, watch=[lambda: level.api.delete(path_of(pod), gracePeriodSeconds="0")])
+    (report,) = sweep(api, namespace, policy).pods
+    return report.acts[0].outcome

@@ -15,7 +15,8 @@ import pytest
 from testbed.api import path_of
 from testbed.namespace import make_namespace
 from testbed.wait import until
-from tests.e2e.api_server.test_reaper import FAILED, RUNNING, SUCCEEDED, ended_pod, kubeconfig_of
+from tests.e2e.api_server.ended_pods import FAILED, RUNNING, SUCCEEDED, ended_pod
+from tests.e2e.api_server.test_reaper import kubeconfig_of
 from tests.e2e.levels import api_server_level
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.reaper_process import ControllerProcess, watching_reaper

@@ -1,0 +1,183 @@
+"""The reaper and a real API server in trouble: nothing is done twice, nothing is forgotten, and each trouble is reported. Without a node.
+
+So the method is the deadline alone, and the test plays the kubelet.
+"""
+
+from __future__ import annotations
+
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from testbed.api import path_of
+from testbed.wait import until
+from tests.e2e.api_server.ended_pods import FAILED, SUCCEEDED, end, ended_pod
+from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
+from tests.e2e.objects import created
+from tests.e2e.reaping import DisturbedApi, Halt, connect, pods_of, reap, sweep
+from tests.e2e.rights import rule, user_who_may
+from webhook.command.exit_code import ExitCode
+from webhook.kube import reading
+from webhook.kube.errors import RefusedError
+from webhook.reaper.act import ActOutcome, Method
+from webhook.reaper.decision import ReaperPolicy
+from webhook.reaper.reason import ReaperReason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testbed.levels import Level
+    from tests.support.json_object import JSONObject
+    from webhook.kube.client import KubernetesClient
+
+DEADLINE: Final = ReaperPolicy(timedelta(), methods=frozenset({Method.DEADLINE}))
+ONLY_DEADLINE: Final = ("--methods", "deadline")
+LATER: Final[JSONObject] = {"metadata": {"labels": {"later": "yes"}}}
+TOO_MANY_REQUESTS: Final = 429
+OK: Final = 200
+MERGE: Final = "application/merge-patch+json"
+SECONDS: Final = 60
+
+
+@pytest.fixture(scope="module")
+def level(own_api_server: Level) -> Level:
+    """An API server that a test may end."""
+    return own_api_server
+
+
+@pytest.fixture
+def namespace(level: Level) -> Iterator[str]:
+    """A namespace for one test."""
+    with new_namespace(level.api, "faults", **NOT_OPTED_IN) as namespace:
+        yield namespace
+
+
+def pods_path(namespace: str) -> str:
+    """The API's path of a namespace's pods."""
+    return f"/api/v1/namespaces/{namespace}/pods"
+
+
+def restart(level: Level) -> None:
+    """Kill the API server and start it again. Its watch cache then begins with the present state.
+
+    It ends with the thread that starts it: so never in one of a pass.
+    """
+    level.server.stop(signal.SIGKILL)
+    level.server.start()
+
+
+def test_an_api_server_that_restarts_while_the_kubelet_ends_a_pod_costs_no_second_deadline(level: Level, namespace: str) -> None:
+    pod, client, halt = ended_pod(level, namespace, "restarted", FAILED), connect(level.server.kubeconfig), Halt()
+    api = DisturbedApi(client, watch=[halt, partial(end, level, pod)])
+    with ThreadPoolExecutor(1) as worker:
+        passing = worker.submit(sweep, api, namespace, DEADLINE)
+        with halt.reached():
+            level.api.patch(f"/api/v1/namespaces/{namespace}", LATER)
+            restart(level)
+            # So the reaper's watch, which begins before the restart, is answered with 410, too.
+            with pytest.raises(RefusedError, match="410"):
+                list(reading.watch(client, pods_path(namespace), pod["metadata"]["resourceVersion"], 1))
+    report = passing.result()
+
+    assert report.problems == ()
+    assert [(act.method, act.outcome) for act in report.pods[0].acts] == [(Method.DEADLINE, ActOutcome.ACCEPTED)]
+    assert report.pods[0].pod.phase == "Failed"
+
+
+def test_an_api_server_that_does_not_come_back_is_reported_and_the_next_pass_does_nothing_twice(level: Level, namespace: str) -> None:
+    ended_pod(level, namespace, "lost", FAILED)
+    api = DisturbedApi(connect(level.server.kubeconfig), watch=[partial(level.server.stop, signal.SIGKILL)])
+    report = sweep(api, namespace, DEADLINE)
+    level.server.start()
+    before = level.api.get(f"{pods_path(namespace)}/lost")["metadata"]["resourceVersion"]
+    following = reap(level.server.kubeconfig, "-n", namespace, *ONLY_DEADLINE)
+
+    (problem,) = report.problems
+    assert (problem.what, problem.right) == ("watch the pod", "")
+    assert "refused" in problem.message
+    assert [(act.method, act.outcome) for act in report.pods[0].acts] == [(Method.DEADLINE, ActOutcome.ACCEPTED)]
+    assert (pods_of(following)["lost"]["reason"], pods_of(following)["lost"]["acts"]) == ("deadline-passed", [])
+    assert level.api.get(f"{pods_path(namespace)}/lost")["metadata"]["resourceVersion"] == before
+
+
+def test_a_deadline_for_a_pod_that_changes_at_the_last_moment_is_refused_with_409_and_decided_again(level: Level, namespace: str) -> None:
+    pod = ended_pod(level, namespace, "changed", FAILED)
+    change = partial(level.api.patch, f"{pods_path(namespace)}/changed", {"metadata": {"labels": {"changed": "yes"}}})
+    api = DisturbedApi(connect(level.server.kubeconfig), patch=[change], watch=[partial(end, level, pod)])
+    (report,) = sweep(api, namespace, DEADLINE).pods
+
+    assert [act.outcome for act in report.acts] == [ActOutcome.ACCEPTED]
+    assert report.pod.phase == "Failed"
+
+
+def test_a_list_whose_next_page_has_expired_is_read_again_from_the_beginning(
+    level: Level, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "PAGE", 2)
+    names = [f"listed-{number}" for number in range(5)]
+    for name in names:
+        ended_pod(level, namespace, name, SUCCEEDED)
+
+    def expire() -> None:
+        # A continue token that the API server's cache cannot serve leads to the store, which has forgotten the revision.
+        level.api.patch(f"/api/v1/namespaces/{namespace}", LATER)
+        level.server.forget_history()
+        restart(level)
+
+    report = sweep(DisturbedApi(connect(level.server.kubeconfig), page=[expire]), namespace, DEADLINE)
+
+    assert report.problems == ()
+    assert [(one.pod.name, one.decision.reason) for one in report.pods] == [(name, ReaperReason.NO_CLEAN_END) for name in names]
+
+
+@contextmanager
+def throttled(level: Level, user: str, verb: str) -> Iterator[KubernetesClient]:
+    """A client of a user whose requests with this verb for pods are too many (API priority and fairness)."""
+    version = {"apiVersion": "flowcontrol.apiserver.k8s.io/v1", "metadata": {"name": user}}
+    rules = {
+        "subjects": [{"kind": "User", "user": {"name": user}}],
+        "resourceRules": [{"verbs": [verb], "apiGroups": [""], "resources": ["pods"], "namespaces": ["*"]}],
+    }
+    schema = {"priorityLevelConfiguration": {"name": user}, "matchingPrecedence": 1, "rules": [rules]}
+    with (
+        created(level.api, version | {"kind": "PriorityLevelConfiguration", "spec": {"type": "Limited", "limited": NONE_AT_ONCE}}),
+        created(level.api, version | {"kind": "FlowSchema", "spec": schema}),
+    ):
+        yield connect(level.server.credentials.kubeconfig(level.server.server, user))
+
+
+NONE_AT_ONCE: Final = {
+    "nominalConcurrencyShares": 0,
+    "lendablePercent": 0,
+    "borrowingLimitPercent": 0,
+    "limitResponse": {"type": "Reject"},
+}
+
+
+def test_a_deadline_for_which_the_api_server_is_too_busy_is_set_at_the_next_attempt(level: Level, namespace: str) -> None:
+    pod = ended_pod(level, namespace, "busy", FAILED)
+    with ExitStack() as load, user_who_may(level.server, "many-patches", rule("get list watch patch", "pods")):
+        client = load.enter_context(throttled(level, "many-patches", "patch"))
+        until(lambda: client.request("GET", pods_path(namespace)).status == OK, "the rights are in force", SECONDS)
+        until(lambda: client.request("PATCH", path_of(pod), {}, MERGE).status == TOO_MANY_REQUESTS, "patches are too many", SECONDS)
+        api = DisturbedApi(client, watch=[load.close, partial(end, level, pod)])
+        (report,) = sweep(api, namespace, DEADLINE).pods
+
+    assert [act.outcome for act in report.acts] == [ActOutcome.FAILED, ActOutcome.ACCEPTED]
+    assert report.acts[0].detail.startswith("429 ")
+    assert report.pod.phase == "Failed"
+
+
+def test_a_list_for_which_the_api_server_is_too_busy_is_reported(level: Level, namespace: str) -> None:
+    with user_who_may(level.server, "many-lists", rule("get list watch patch", "pods")), throttled(level, "many-lists", "list") as client:
+        until(lambda: client.request("GET", pods_path(namespace)).status == TOO_MANY_REQUESTS, "lists are too many", SECONDS)
+        report = reap(level.server.credentials.kubeconfig(level.server.server, "many-lists"), "-n", namespace)
+
+    (problem,) = report["problems"]
+    assert (problem["what"], problem["right"], report["code"]) == ("list the pods", "", ExitCode.PROBLEM)
+    assert problem["message"].startswith("429 ")
