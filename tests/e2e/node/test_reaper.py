@@ -1,18 +1,26 @@
-"""The reaper on a real kubelet: pods whose task has ended and whose proxy runs on end, with the task's own result where that is possible."""
+"""The reaper on a real kubelet: pods whose task has ended and whose sidecars run on end, with the task's own result where that is possible.
+
+Three passes over the same pods: one while they have their grace, one with the default methods, and one that may do everything.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import json
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
-from kubernetes.client import Configuration
-from kubernetes.config import load_kube_config
 
-from demo.stand_in_istio_agent import Behaviour
+from testbed.api import path_of
+from testbed.manifest import OPTED_IN
+from testbed.wait import until
+from tests.e2e.node.left_pods import COLLECTOR, LABEL_ONLY, LEFT_PODS, RAN, READY, answering
+from tests.e2e.node.namespace import SECONDS
+from tests.e2e.node.out_of_memory import out_of_memory_pod
 from tests.e2e.node.pods import executor_pod, shell, stand_in_proxy
-from tests.e2e.reaping import pods_of, reap
-from webhook.core.names import MODE_ANNOTATION
-from webhook.kube.client import KubernetesClient
+from tests.e2e.reaping import connect, methods, pods_of, reap
+from tests.e2e.registration import is_patched
+from webhook.core.names import STATUS_ANNOTATION
 from webhook.kube.exec import held_command
 
 if TYPE_CHECKING:
@@ -21,96 +29,277 @@ if TYPE_CHECKING:
     from tests.e2e.node.namespace import PodNamespace
     from tests.support.json_object import JSONObject
 
-LABEL_ONLY: Final = {MODE_ANNOTATION: "label-only"}
-"""The webhook writes its status, and leaves the sidecar alone."""
+KILLED: Final = 137
+WAITS: Final = "echo the task ran; sleep 600"
 
-RAN: Final = "the task ran\n"
+ISTIO: Final = {"sidecar.istio.io/status": "{}"}
+PATIENT: Final[JSONObject] = {"terminationGracePeriodSeconds": 900}
+"""Longer than the test: while its native sidecar ends, a pod stays Running."""
+
+LOST: Final = {"oom": KILLED, "killed": KILLED, "unknown-entrypoint": 0}
+"""Pods that no admission can end, with the code of their task; the webhook's status is on each."""
+
+UNMARKED: Final = {"before-label": 0, "webhook-down": 3}
+"""The same without that status."""
 
 
-class PodCase:
-    """A pod: its task's exit code, its proxy's behaviour, and how it ends."""
+class Passes(NamedTuple):
+    """The reports of the three passes, by pod, and their other members."""
 
-    def __init__(self, code: int, behaviour: Behaviour, methods: list[str], phase: str) -> None:
-        self.code, self.behaviour, self.methods, self.phase = code, behaviour, methods, phase
-
-
-CASES: Final = {
-    "succeeds": PodCase(0, Behaviour.AS_ISTIO, ["quit"], "Succeeded"),
-    "fails": PodCase(3, Behaviour.AS_ISTIO, ["quit"], "Failed"),
-    "killed": PodCase(137, Behaviour.AS_ISTIO, ["quit"], "Failed"),
-    "reply-lost": PodCase(0, Behaviour.REPLY_LOST, ["quit"], "Succeeded"),
-    "fails-refused": PodCase(3, Behaviour.QUIT_FAILS, ["quit", "deadline"], "Failed"),
-    "succeeds-refused": PodCase(0, Behaviour.QUIT_FAILS, ["quit"], "Running"),
-}
+    in_grace: dict[str, JSONObject]
+    default: dict[str, JSONObject]
+    everything: dict[str, JSONObject]
+    whole: JSONObject
 
 
 @pytest.fixture(scope="module")
-def report(namespace: PodNamespace, task_image: str, agent_image: str) -> Iterator[dict[str, JSONObject]]:
-    """The report on all pods, by name."""
-    for name, case in CASES.items():
-        base = shell(task_image, f"echo the task ran; exit {case.code}")
-        namespace.create(executor_pod(namespace.name, name, base, stand_in_proxy(agent_image, case.behaviour), annotations=LABEL_ONLY))
-    working = executor_pod(
-        namespace.name,
-        "uploader-works",
-        shell(task_image, "exit 1"),
-        stand_in_proxy(agent_image),
-        {"name": "uploader", **shell(task_image, "sleep 600")},
-        annotations=LABEL_ONLY,
-    )
-    namespace.create(working)
-    for name in (*CASES, "uploader-works"):
+def unlisted_image(namespace: PodNamespace, task_image: str) -> str:
+    """The image with a shell, under a name that no row of the entrypoint table has."""
+    name = "localhost/unlisted-reaped:1"
+    namespace.level.node.ctr("images", "tag", "--force", task_image, name)
+    namespace.level.node.ctr("images", "tag", "--force", task_image, COLLECTOR)
+    return name
+
+
+@pytest.fixture(scope="module")
+def untouched(namespace: PodNamespace, bystander: PodNamespace, task_image: str, agent_image: str) -> Iterator[dict[str, JSONObject]]:
+    """Pods that must not be touched, each with a proxy that would take a quit request, as they are once their task has ended."""
+    proxy, done = stand_in_proxy(agent_image), shell(task_image, "exit 1")
+    sleeper = shell(task_image, "sleep 600")
+    native = {**answering(agent_image, "istio-proxy", 15020, 200, 0, handles_term=False), "restartPolicy": "Always"}
+    pods = {
+        "uploads": executor_pod(namespace.name, "uploads", done, proxy, {"name": "uploader", **sleeper}, annotations=LABEL_ONLY),
+        "xcom": executor_pod(namespace.name, "xcom", done, proxy, {"name": "airflow-xcom-sidecar", **sleeper}, annotations=LABEL_ONLY),
+        "debugged": executor_pod(namespace.name, "debugged", done, proxy, annotations=LABEL_ONLY),
+        "always": executor_pod(namespace.name, "always", done, proxy, annotations=LABEL_ONLY, restartPolicy="Always"),
+        "works": executor_pod(namespace.name, "works", sleeper, proxy, annotations=LABEL_ONLY),
+        "native": executor_pod(namespace.name, "native", done, annotations=LABEL_ONLY | ISTIO, initContainers=[native], **PATIENT),
+        "foreign": executor_pod(bystander.name, "foreign", done, proxy),
+    }
+    pods["foreign"]["metadata"]["labels"] = {"app": "airflow-worker"}
+    namespace.create(*pods.values())
+    debugger = {"name": "debugger", **sleeper}
+    namespace.level.api.patch(f"{namespace.path('debugged')}/ephemeralcontainers", {"spec": {"ephemeralContainers": [debugger]}})
+    for name in pods:
+        place = bystander if name == "foreign" else namespace
+        place.wait_for_log(name, READY, "istio-proxy")
+        if name == "always":
+            place.when(name, lambda moment: restarts(moment.pod) > 0, "is started again")
+        elif name != "works":
+            place.base_end(name)
+    yield {name: namespace.level.api.get(path_of(pod)) for name, pod in pods.items()}
+    for pod in pods.values():
+        namespace.level.api.delete(path_of(pod), gracePeriodSeconds="0")
+
+
+@pytest.fixture(scope="module")
+def passes(
+    namespace: PodNamespace,
+    bystander: PodNamespace,
+    untouched: dict[str, JSONObject],  # noqa: ARG001  created before the passes
+    unlisted_image: str,
+    task_image: str,
+    agent_image: str,
+    measured: list[str],
+) -> Passes:
+    """The passes, over both namespaces."""
+    create_unmarked(namespace, bystander, task_image, agent_image)
+    create_lost(namespace, unlisted_image, task_image, agent_image)
+    namespace.create(*[case.make(namespace.name, name, task_image, agent_image) for name, case in LEFT_PODS.items()])
+    for name in (*LOST, *LEFT_PODS):
         namespace.base_end(name)
-    yield pods_of(reap(namespace.level.server.kubeconfig, "-n", namespace.name, "--grace", "2"))
-    for name in ("succeeds-refused", "uploader-works"):
-        namespace.delete(name, 0)
+    for name, case in LEFT_PODS.items():
+        namespace.wait_for_log(name, READY, case.sidecar("")["name"])
+    # A Running pod cannot show whether the kubelet has noticed the debugger yet.
+    until(lambda: is_debugged(namespace), "the debugger runs", SECONDS)
+    both = (namespace.level.server.kubeconfig, "-n", namespace.name, "-n", bystander.name)
+    everything = ("--unmarked", "--end-successful", "--methods", "quit,exec,deadline")
+    in_grace = reap(*both, "--grace", "3600", *everything)
+    began = time.monotonic()
+    default = reap(*both, "--grace", "0")
+    measured.append(f"{time.monotonic() - began:7.1f} s for a pass of the reaper over {len(LOST) + len(LEFT_PODS)} pods that run on")
+    permissive = reap(*both, "--grace", "0", "--unmarked", "--methods", "quit,exec")
+    return Passes(pods_of(in_grace), pods_of(default), pods_of(permissive), default)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_pod_ends_by_the_gentlest_method_that_works(name: str, report: dict[str, JSONObject]) -> None:
-    acts = report[name]["acts"]
-    assert [act["method"] for act in acts] == CASES[name].methods
-    assert report[name]["phase"] == CASES[name].phase, report[name]
+def create_unmarked(namespace: PodNamespace, bystander: PodNamespace, task_image: str, agent_image: str) -> None:
+    """One pod in a namespace that opts in after it, and one while the webhook is down."""
+    proxy = stand_in_proxy(agent_image)
+    bystander.create(executor_pod(bystander.name, "before-label", shell(task_image, "echo the task ran"), proxy))
+    bystander.level.api.patch(f"/api/v1/namespaces/{bystander.name}", {"metadata": {"labels": OPTED_IN}})
+    namespace.level.webhook.end()
+    namespace.create(executor_pod(namespace.name, "webhook-down", shell(task_image, "echo the task ran; exit 3"), proxy))
+    namespace.level.webhook.start_again()
+    until(lambda: is_patched(namespace.level.api), "pods are patched again", SECONDS)
+    for place, name in ((bystander, "before-label"), (namespace, "webhook-down")):
+        place.base_end(name)
+        place.wait_for_log(name, READY, "istio-proxy")
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.phase != "Running"])
-def test_the_tasks_own_exit_code_and_its_log_stay(name: str, report: dict[str, JSONObject], namespace: PodNamespace) -> None:
-    assert report[name]["exit_code"] == CASES[name].code
-    states = {one["name"]: one["state"] for one in namespace.pod(name)["status"]["containerStatuses"]}
+def create_lost(namespace: PodNamespace, unlisted_image: str, task_image: str, agent_image: str) -> None:
+    """Two pods whose container is killed as a whole, with the wrapper in it; and one whose entrypoint nobody knows."""
+    proxy = stand_in_proxy(agent_image)
+    unknown = {"image": unlisted_image, "args": ["/bin/sh", "-c", "echo the task ran"]}
+    namespace.create(
+        out_of_memory_pod(namespace.name, "oom", task_image, agent_image),
+        executor_pod(namespace.name, "killed", shell(task_image, WAITS), proxy),
+        executor_pod(namespace.name, "unknown-entrypoint", unknown, proxy),
+    )
+    namespace.wait_for_log("killed", RAN)
+    (base,) = [one for one in namespace.pod("killed")["status"]["containerStatuses"] if one["name"] == "base"]
+    namespace.level.node.ctr("tasks", "kill", "--signal", "SIGKILL", base["containerID"].removeprefix("containerd://"))
+    namespace.wait_for_log("unknown-entrypoint", READY, "istio-proxy")
 
-    assert states["base"]["terminated"]["exitCode"] == CASES[name].code
+
+def restarts(pod: JSONObject) -> int:
+    """How often ``base`` was started again."""
+    return sum(one["restartCount"] for one in pod["status"].get("containerStatuses", ()) if one["name"] == "base")
+
+
+def is_debugged(namespace: PodNamespace) -> bool:
+    """Whether the ephemeral container runs."""
+    statuses = namespace.pod("debugged")["status"].get("ephemeralContainerStatuses", ())
+    return any("running" in status["state"] for status in statuses)
+
+
+def exit_codes(pod: JSONObject) -> dict[str, int]:
+    """The code of each container of a pod that has ended."""
+    return {one["name"]: one["state"]["terminated"]["exitCode"] for one in pod["status"]["containerStatuses"]}
+
+
+def test_a_pod_in_its_grace_is_left_alone(passes: Passes) -> None:
+    found = {name: (pod["reason"], pod["acts"]) for name, pod in passes.in_grace.items() if pod["reason"] == "grace"}
+
+    assert found == dict.fromkeys((*LEFT_PODS, *LOST, *UNMARKED), ("grace", []))
+
+
+@pytest.mark.parametrize("name", LEFT_PODS)
+def test_a_pod_ends_by_the_gentlest_method_that_works(name: str, passes: Passes) -> None:
+    report = passes.default[name]
+    assert (methods(report), report["phase"]) == LEFT_PODS[name].first, report
+
+
+@pytest.mark.parametrize("name", [name for name, case in LEFT_PODS.items() if case.second])
+def test_a_sidecar_that_has_no_quit_request_or_refuses_it_ends_by_its_signal_where_exec_is_allowed(name: str, passes: Passes) -> None:
+    report = passes.everything[name]
+    assert (methods(report), report["phase"]) == LEFT_PODS[name].second, report
+
+
+@pytest.mark.parametrize(("name", "code"), LOST.items(), ids=LOST)
+def test_a_pod_whose_wrapper_was_killed_or_never_there_has_the_result_of_its_task(
+    name: str, code: int, passes: Passes, namespace: PodNamespace
+) -> None:
+    report = passes.default[name]
+
+    assert (methods(report), report["phase"]) == (["quit"], "Failed" if code else "Succeeded"), report
+    assert exit_codes(namespace.pod(name)) == {"base": code, "istio-proxy": 0}
+    assert namespace.log(name) == RAN
+
+
+@pytest.mark.usefixtures("passes")
+def test_the_kernel_took_the_wrapper_with_the_task(namespace: PodNamespace) -> None:
+    statuses = {name: json.loads(namespace.pod(name)["metadata"]["annotations"][STATUS_ANNOTATION]) for name in LOST}
+
+    assert {name: status["treatment"] for name, status in statuses.items()} == {
+        "oom": "wrapped",
+        "killed": "wrapped",
+        "unknown-entrypoint": "left",
+    }
+    assert statuses["unknown-entrypoint"]["reason"] == "entrypoint-unknown"
+    assert namespace.base_end("oom")["reason"] == "OOMKilled"
+
+
+@pytest.mark.parametrize(("name", "code"), UNMARKED.items(), ids=UNMARKED)
+def test_a_pod_that_the_webhook_has_not_seen_ends_only_where_that_is_allowed(
+    name: str, code: int, passes: Passes, namespace: PodNamespace, bystander: PodNamespace
+) -> None:
+    place = bystander if name == "before-label" else namespace
+    report = passes.everything[name]
+
+    assert (passes.default[name]["reason"], passes.default[name]["acts"]) == ("no-status", [])
+    assert (methods(report), report["phase"]) == (["quit"], "Failed" if code else "Succeeded"), report
+    assert exit_codes(place.pod(name)) == {"base": code, "istio-proxy": 0}
+    assert place.log(name) == RAN
+
+
+@pytest.mark.usefixtures("passes")
+@pytest.mark.parametrize("name", LEFT_PODS)
+def test_the_tasks_own_exit_code_and_its_log_stay(name: str, namespace: PodNamespace) -> None:
+    pod = namespace.pod(name)
+
+    assert pod["status"]["phase"] != "Running"
+    assert exit_codes(pod)["base"] == LEFT_PODS[name].code
     assert namespace.log(name) == RAN
 
 
 def test_a_proxy_that_took_its_quit_request_exited_0_and_the_request_came_from_the_loopback(
-    report: dict[str, JSONObject], namespace: PodNamespace
+    passes: Passes, namespace: PodNamespace
 ) -> None:
-    assert report["fails"]["acts"][0]["detail"] == "HTTP 200"
-    states = {one["name"]: one["state"] for one in namespace.pod("fails")["status"]["containerStatuses"]}
-    assert states["istio-proxy"]["terminated"]["exitCode"] == 0
+    assert passes.default["fails"]["acts"][-1]["detail"] == "HTTP 200"
+    assert exit_codes(namespace.pod("fails"))["istio-proxy"] == 0
 
 
-def test_the_deadline_ends_a_failed_task_whose_proxy_refuses(report: dict[str, JSONObject], namespace: PodNamespace) -> None:
-    assert report["fails-refused"]["acts"][0]["outcome"] == "refused"
-    assert namespace.pod("fails-refused")["status"]["reason"] == "DeadlineExceeded"
+@pytest.mark.parametrize("name", ["fails-refused", "fails-forbidden", "fails-accepted-and-hangs"])
+def test_the_deadline_ends_a_failed_task_whose_proxy_refuses_or_hangs(name: str, passes: Passes, namespace: PodNamespace) -> None:
+    *_, last, deadline = [act["outcome"] for act in passes.default[name]["acts"]]
+    assert (last, deadline) == ("accepted" if name.endswith("hangs") else "refused", "accepted")
+    assert namespace.pod(name)["status"]["reason"] == "DeadlineExceeded"
 
 
-def test_a_successful_task_whose_proxy_refuses_is_left_with_a_remedy(report: dict[str, JSONObject]) -> None:
-    assert (report["succeeds-refused"]["reason"], report["succeeds-refused"]["verdict"]) == ("methods-spent", "leave")
-    assert report["succeeds-refused"]["remedy"]
+@pytest.mark.parametrize(
+    ("name", "reason"), [("succeeds-refused", "methods-spent"), ("succeeds-forbidden", "methods-spent"), ("collector", "no-clean-end")]
+)
+def test_a_successful_task_whose_sidecar_nothing_ends_is_left_with_a_remedy(name: str, reason: str, passes: Passes) -> None:
+    report = passes.default[name]
+    assert (report["reason"], report["verdict"]) == (reason, "leave")
+    assert report["remedy"]
+    assert passes.whole["code"] == 3
 
 
-def test_a_container_that_nobody_knows_keeps_its_pod(report: dict[str, JSONObject]) -> None:
-    assert (report["uploader-works"]["reason"], report["uploader-works"]["acts"]) == ("unknown-container-running", [])
+def test_a_sidecar_that_exits_with_1_on_its_quit_request_fails_its_pod_and_the_report_has_both(passes: Passes) -> None:
+    report = passes.default["ends-with-1-on-quit"]
+    assert (report["exit_code"], report["phase"]) == (0, "Failed")
+
+
+REASONS: Final = {"uploads": "unknown-container-running", "xcom": "xcom-not-taken", "debugged": "debug-container"}
+"""Why nothing is done about those whose task has ended, and that are Airflow's."""
+
+
+def test_each_pass_says_why_a_pod_must_not_be_touched(passes: Passes) -> None:
+    for found in (passes.in_grace, passes.default, passes.everything):
+        assert {name: (found[name]["reason"], found[name]["acts"]) for name in REASONS} == {
+            name: (reason, []) for name, reason in REASONS.items()
+        }
+    assert {"always", "foreign", "native", "works"} & {*passes.in_grace, *passes.default, *passes.everything} == set()
+    assert (passes.whole["counts"]["nothing-runs"], passes.whole["counts"]["task-running"]) == (1, 1)
+
+
+@pytest.mark.usefixtures("passes")
+@pytest.mark.parametrize("name", ["uploads", "xcom", "debugged", "always", "works", "native", "foreign"])
+def test_what_must_not_be_touched_is_not_touched(
+    name: str, untouched: dict[str, JSONObject], namespace: PodNamespace, bystander: PodNamespace
+) -> None:
+    before, place = untouched[name], bystander if name == "foreign" else namespace
+    pod = place.pod(name)
+
+    assert pod["metadata"]["uid"] == before["metadata"]["uid"]
+    assert pod["status"]["phase"] == "Running"
+    assert "activeDeadlineSeconds" not in pod["spec"]
+    assert sidecar_ids(pod) == sidecar_ids(before)
+    assert "POST" not in place.log(name, "istio-proxy")
+
+
+def sidecar_ids(pod: JSONObject) -> dict[str, tuple[str, list[str]]]:
+    """Id and state of each container that is no task's."""
+    statuses = [*pod["status"].get("initContainerStatuses", ()), *pod["status"]["containerStatuses"]]
+    return {one["name"]: (one["containerID"], [*one["state"]]) for one in statuses if one["name"] != "base"}
 
 
 def test_a_held_command_runs_once_it_is_released_and_not_before(namespace: PodNamespace, task_image: str) -> None:
     script = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done"
     namespace.create(executor_pod(namespace.name, "signalled", shell(task_image, script)))
     namespace.wait_for_log("signalled", "ready")
-    configuration = Configuration()
-    load_kube_config(str(namespace.level.server.kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
-    client = KubernetesClient(configuration)
+    client = connect(namespace.level.server.kubeconfig)
 
     with held_command(client, namespace.path("signalled"), "base", "kill -TERM 1"):
         pass

@@ -23,6 +23,9 @@ LIMIT: Final = {"limits": {"memory": "32Mi"}}
 RAN: Final = "the task ran\n"
 RUNS_ON: Final = "sleep 3600"
 
+ONCE_READY: Final = "until wget -q -O /dev/null http://127.0.0.1:15021/healthz/ready 2>/dev/null; do sleep 0.1; done"
+"""So the proxy takes requests once the task has ended, also on a busy machine."""
+
 ENDING: Final[dict[str, tuple[str, Behaviour, int, str]]] = {
     "succeeds": ("echo the task ran; exit 0", Behaviour.AS_ISTIO, 0, "Succeeded"),
     "fails": ("echo the task ran; exit 3", Behaviour.AS_ISTIO, 3, "Failed"),
@@ -65,7 +68,7 @@ def reaper(bystander: PodNamespace, untouched: list[str], task_image: str, agent
     with watching_reaper(bystander.level, "reaper", bystander.level.server.kubeconfig, *options) as reaper:
         reaper.until_logged("acting")
         for name, (script, behaviour, _, _) in ENDING.items():
-            base = shell(task_image, script, resources=LIMIT if name == "out-of-memory" else {})
+            base = shell(task_image, f"{ONCE_READY}; {script}", resources=LIMIT if name == "out-of-memory" else {})
             bystander.create(executor_pod(bystander.name, name, base, stand_in_proxy(agent_image, behaviour)))
         uploader = {"name": "uploader", **shell(task_image, "sleep 8")}
         bystander.create(
