@@ -27,10 +27,11 @@ BRIEF: Final = "brief"
 
 
 class Product(NamedTuple):
-    """What an injector calls the agent's containers, and the prefix of its annotations."""
+    """What an injector calls the agent's containers, the prefix of its annotations, and what the pod's author says of the quit request."""
 
     agent: str
     prefix: str
+    enable_quit: str = "true"
 
     @property
     def annotations(self) -> dict[str, str]:
@@ -38,12 +39,13 @@ class Product(NamedTuple):
         return {
             f"{self.prefix}/agent-inject": "true",
             f"{self.prefix}/agent-inject-status": "injected",
-            f"{self.prefix}/agent-enable-quit": "true",
+            f"{self.prefix}/agent-enable-quit": self.enable_quit,
         }
 
 
 VAULT: Final = Product("vault-agent", "vault.hashicorp.com")
 OPENBAO: Final = Product("openbao-agent", "openbao.org")
+OPENBAO_WITHOUT_QUIT: Final = OPENBAO._replace(enable_quit="false")
 
 CONTENT: Final = {
     "sys/auth/kubernetes": {"type": "kubernetes"},
@@ -95,16 +97,17 @@ def server(image: str) -> JSONObject:
 def injected_pod(namespace: str, name: str, base: JSONObject, image: str, url: str, product: Product = VAULT) -> JSONObject:
     """A task's pod after the product's injector and before Istio's. ``url``: the server's."""
     mounts = [{"name": "vault-secrets", "mountPath": "/vault/secrets"}]
-    before = _agent(f"{product.agent}-init", "home-init", image, _configuration(url, stays=False))
-    beside = _agent(product.agent, "home-sidecar", image, _configuration(url, stays=True))
+    before = _agent(f"{product.agent}-init", "home-init", image, _configuration(url, product, stays=False))
+    beside = _agent(product.agent, "home-sidecar", image, _configuration(url, product, stays=True))
     volumes = [{"name": volume, "emptyDir": {"medium": "Memory"}} for volume in ("home-init", "home-sidecar", "vault-secrets")]
     task = {**base, "volumeMounts": mounts}
     return operator_pod(namespace, name, task, beside, annotations=product.annotations, initContainers=[before], volumes=volumes)
 
 
-def _configuration(url: str, *, stays: bool) -> JSONObject:
+def _configuration(url: str, product: Product, *, stays: bool) -> JSONObject:
     token = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  a path
     method = {"type": "kubernetes", "mount_path": "auth/kubernetes", "config": {"role": "task", "token_path": token}}
+    quits = product.enable_quit == "true"
     template = '{{ with secret "secret/data/database" }}{{ .Data.data.password }}{{ end }}'
     return {
         "auto_auth": {"method": method, "sink": [{"type": "file", "config": {"path": "/home/vault/.vault-token"}}]},
@@ -113,8 +116,8 @@ def _configuration(url: str, *, stays: bool) -> JSONObject:
         "vault": {"address": url},
         "template": [{"destination": FILE, "contents": template, "left_delimiter": "{{", "right_delimiter": "}}"}],
         "template_config": {"exit_on_retry_failure": True},
-        # What agent-enable-quit adds, to both containers.
-        "listener": [{"type": "tcp", "address": f"127.0.0.1:{PORT}", "tls_disable": True, "agent_api": {"enable_quit": True}}],
+        # What agent-enable-quit sets, in both containers.
+        "listener": [{"type": "tcp", "address": f"127.0.0.1:{PORT}", "tls_disable": True, "agent_api": {"enable_quit": quits}}],
         "cache": {},
     }
 
