@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -95,7 +96,9 @@ class ReviewEndpoint:
         except Exception as fault:  # noqa: BLE001 - whatever it is, the pod must start
             self._observation.failed(review, fault)
             return self._unanswered(review)
-        self._observation.reviewed(review, outcome, started)
+        seconds = time.perf_counter() - started
+        # It comes after the write of the response, which the API server waits for, and before any other request.
+        asyncio.get_running_loop().call_soon(self._observation.reviewed, review, outcome, seconds)
         return Response(answer, media_type="application/json")
 
     def _unanswered(self, review: ReviewRequest) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +28,8 @@ class Observation:
         self._write_info = write_info
         self._reviews = lru_cache(maxsize=256)(self._review_counter)
 
-    def reviewed(self, request: ReviewRequest, outcome: Outcome, started: float) -> None:
-        """A review was answered; ``started`` is `time.perf_counter` at the end of the body."""
-        seconds = time.perf_counter() - started
+    def reviewed(self, request: ReviewRequest, outcome: Outcome, seconds: float) -> None:
+        """A review was answered, ``seconds`` after the end of its body."""
         result = outcome.result
         self._reviews(result, outcome.reason, request.dry_run).inc()
         self.metrics.review_seconds.observe(seconds)
