@@ -178,6 +178,7 @@ def anchor(heading: str) -> str:
 def test_the_names_that_others_rely_on_have_not_changed() -> None:
     assert {key: value for key, value in vars(names).items() if key.isupper() and key != "TYPE_CHECKING"} == {
         "PREFIX": "airflow-sidecar-webhook",
+        "OPT_IN": "airflow-sidecar-webhook=enabled",
         "STATUS_ANNOTATION": "airflow-sidecar-webhook/status",
         "MODE_ANNOTATION": "airflow-sidecar-webhook/mode",
         "MAIN_CONTAINER_ANNOTATION": "airflow-sidecar-webhook/main-container",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -71,6 +72,7 @@ class FakeTaskCluster:
 
     Args:
         pods: The pods, by namespace and name.
+        opted_in: Of each namespace that was labelled once whether it has the label now, since which resourceVersion.
         listeners: What listens, by the pod's name and the port.
         shells: What a command in a container does to its pod, by the names of both; other images have no shell.
         refusals: The response instead, by the method and the last word of the path.
@@ -90,6 +92,7 @@ class FakeTaskCluster:
     """
 
     pods: dict[tuple[str, str], JSONObject] = field(default_factory=dict)
+    opted_in: dict[str, tuple[bool, int]] = field(default_factory=dict)
     listeners: dict[tuple[str, int], PortListener] = field(default_factory=dict)
     shells: dict[tuple[str, str], Change] = field(default_factory=dict)
     refusals: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
@@ -125,6 +128,13 @@ class FakeTaskCluster:
             self.pods[key]["metadata"]["resourceVersion"] = str(self.version)
             self.changed.notify_all()
 
+    def label(self, namespace: str, *, is_opted_in: bool = True) -> None:
+        """Give a namespace the label by which it opts in, or take it away."""
+        with self.changed:
+            self.version += 1
+            self.opted_in[namespace] = (is_opted_in, self.version)
+            self.changed.notify_all()
+
     def break_watches(self, *, lose: bool = False) -> None:
         """End every open watch; ``lose``: and let no watch continue where one ended."""
         with self.changed:
@@ -138,11 +148,15 @@ class FakeTaskCluster:
         self.before.pop(name, lambda: None)()
 
     def take_snapshot(self, namespace: str) -> None:
-        """Take the Running pods of a namespace, of which a list shows page after page, whatever happens meanwhile."""
+        """Take the Running pods of a namespace or of all, of which a list shows page after page, whatever happens meanwhile."""
         with self.changed:
-            running = [pod for (place, _), pod in self.pods.items() if place == namespace and pod["status"]["phase"] == "Running"]
+            running = [pod for pod in self.pods_of(namespace) if pod["status"]["phase"] == "Running"]
             self.snapshots[namespace] = copy.deepcopy(running)
             self.snapshot_versions[namespace] = self.version
+
+    def pods_of(self, namespace: str) -> list[JSONObject]:
+        """The pods of a namespace; of all, where it is empty."""
+        return [pod for (place, _), pod in self.pods.items() if namespace in {"", place}]
 
     def phase(self, name: str, namespace: str = "airflow") -> str:
         """The phase of a pod."""
@@ -164,6 +178,15 @@ class FakeTaskCluster:
 
         self.change(key, end)
         return 200
+
+
+def _namespace_in(words: list[str]) -> str:
+    """The namespace in a path; empty: all."""
+    return words[3] if words[2] == "namespaces" else ""
+
+
+def _version_of(event: JSONObject) -> int:
+    return int(event["object"]["metadata"]["resourceVersion"])
 
 
 class TaskClusterServer(ThreadingHTTPServer):
@@ -199,18 +222,20 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
             self._forward(words[3], words[5], int(query["ports"]))
         elif words[-1] == "exec":
             self._execute(words[3], words[5], query["container"])
+        elif words[-1] == "namespaces":
+            assert query["labelSelector"].startswith("airflow-sidecar-webhook=enabled,")
+            self._watch_all(self._newer_namespaces, query) if "watch" in query else self._list_namespaces()
         elif words[-1] != "pods":
             pod = self.server.cluster.pods.get((words[3], words[5]))
             self._answer(200, pod) if pod else self._answer(404, {"message": "there is no such pod"})
         elif "watch" in query:
             what, _, name = query["fieldSelector"].partition("=")
-            version, seconds = int(query["resourceVersion"]), int(query["timeoutSeconds"])
             if what == "status.phase":
-                self._watch_running(words[3], version, seconds)
+                self._watch_all(partial(self._newer_pods, _namespace_in(words)), query)
             else:
-                self._watch(words[3], name, version, seconds)
+                self._watch(words[3], name, int(query["resourceVersion"]), int(query["timeoutSeconds"]))
         else:
-            self._list(words[3], int(query.get("continue", "0")))
+            self._list(_namespace_in(words), int(query.get("continue", "0")))
 
     def do_POST(self) -> None:
         url, words = self._received()
@@ -276,34 +301,50 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
         metadata = {"resourceVersion": str(self.server.cluster.snapshot_versions[namespace]), "continue": following}
         self._answer(200, {"metadata": metadata, "items": found[begin : begin + PAGE]})
 
-    def _watch_running(self, namespace: str, version: int, seconds: int) -> None:
-        """Send what happens to the Running pods of a namespace; one that no longer runs was deleted, as to a real watch with a selector."""
-        cluster = self.server.cluster
+    def _list_namespaces(self) -> None:
+        with self.server.cluster.changed:
+            names = [name for name, (is_opted_in, _) in self.server.cluster.opted_in.items() if is_opted_in]
+            version = str(self.server.cluster.version)
+        self._answer(200, {"metadata": {"resourceVersion": version}, "items": [{"metadata": {"name": name}} for name in names]})
+
+    def _watch_all(self, newer: Callable[[int], list[JSONObject]], query: dict[str, str]) -> None:
+        """Send what happens to the objects that are selected; one that no longer is was deleted, as to a real watch."""
+        cluster, version = self.server.cluster, int(query["resourceVersion"])
         self.send_response(200)
         # In chunks, which the client reads as they come.
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         with cluster.changed:
-            broken, until = cluster.broken, time.monotonic() + seconds
+            broken, until = cluster.broken, time.monotonic() + int(query["timeoutSeconds"])
             if version < cluster.too_old:
                 self._send({"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}})
                 until = 0.0
             cluster.watchers += 1
             try:
                 while not cluster.is_over and cluster.broken == broken and time.monotonic() < until:
-                    for pod in self._newer(namespace, version):
-                        version = max(version, int(pod["metadata"]["resourceVersion"]))
-                        self._send({"type": "MODIFIED" if pod["status"]["phase"] == "Running" else "DELETED", "object": pod})
+                    for event in newer(version):
+                        version = max(version, _version_of(event))
+                        self._send(event)
                     cluster.changed.wait(POLL_SECONDS)
             finally:
                 cluster.watchers -= 1
         self._send_chunk(b"")
 
-    def _newer(self, namespace: str, version: int) -> list[JSONObject]:
-        """The pods of a namespace that have changed since, in the order of their changes."""
-        pods = [pod for (place, _), pod in self.server.cluster.pods.items() if place == namespace]
-        versions = [(int(pod["metadata"]["resourceVersion"]), pod) for pod in pods]
-        return [pod for at, pod in sorted(versions, key=lambda one: one[0]) if at > version]
+    def _newer_pods(self, namespace: str, version: int) -> list[JSONObject]:
+        """The events of a namespace's pods since then, in their order."""
+        events = [
+            {"type": "MODIFIED" if pod["status"]["phase"] == "Running" else "DELETED", "object": pod}
+            for pod in self.server.cluster.pods_of(namespace)
+        ]
+        return sorted((event for event in events if _version_of(event) > version), key=_version_of)
+
+    def _newer_namespaces(self, version: int) -> list[JSONObject]:
+        """The events of the label of namespaces since then, in their order."""
+        events = [
+            {"type": "MODIFIED" if is_opted_in else "DELETED", "object": {"metadata": {"name": name, "resourceVersion": str(at)}}}
+            for name, (is_opted_in, at) in self.server.cluster.opted_in.items()
+        ]
+        return sorted((event for event in events if _version_of(event) > version), key=_version_of)
 
     def _send(self, event: JSONObject) -> None:
         self._send_chunk(json.dumps(event).encode() + b"\n")

@@ -13,6 +13,7 @@ from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
 from webhook.command.output import add_output_argument, write_json
 from webhook.command.terminal import stdout_palette
+from webhook.core import OPT_IN
 from webhook.policy_files import build_policy
 from webhook.reaper.act import Method
 from webhook.reaper.decision import DEFAULT_GRACE, ReaperPolicy
@@ -20,6 +21,7 @@ from webhook.reaper.decision import DEFAULT_GRACE, ReaperPolicy
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from webhook.command.cluster_client import ClusterConnection
     from webhook.command.reaper_report import ReaperReport
     from webhook.settings import Settings
 
@@ -31,12 +33,16 @@ DEFAULT_METHODS: Final = ",".join(method for method in Method if method in Reape
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="make one pass over the pods, and end; without it, watch them until SIGTERM")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    parser.add_argument(
+    namespaces = parser.add_mutually_exclusive_group()
+    namespaces.add_argument(
         "-n",
         "--namespace",
         action="append",
         default=[],
         help="namespace of task pods; can be repeated (default: the namespace of the context)",
+    )
+    namespaces.add_argument(
+        "-A", "--all-namespaces", action="store_true", help=f"every namespace with the label {OPT_IN}, also those that get it later"
     )
     parser.add_argument(
         "--context", metavar="NAME", help="context of the kubeconfig (default: the service account in a pod, else the current one)"
@@ -87,13 +93,14 @@ def _sweep(options: Namespace, settings: Settings) -> ReaperReport:
     from webhook.command.cluster_client import connect  # noqa: PLC0415
     from webhook.command.reaper_report import ReaperReport  # noqa: PLC0415
     from webhook.kube.errors import ClusterError  # noqa: PLC0415
+    from webhook.reaper.namespaces import list_opted_in  # noqa: PLC0415
     from webhook.reaper.sweep import Sweep  # noqa: PLC0415
 
     connection = connect(os.environ, options.context)
-    namespaces = options.namespace or [connection.namespace]
     sweep = Sweep(connection.client, build_policy(settings).catalogue, _policy(options), options.dry_run)
     try:
-        return ReaperReport(sweep.run(dict.fromkeys(namespaces)), options.dry_run)
+        namespaces = list_opted_in(connection.client) if options.all_namespaces else _namespaces(options, connection)
+        return ReaperReport(sweep.run(namespaces), options.dry_run)
     except ClusterError as error:
         message = f"cannot read from the API server {connection.server}: {error}"
         raise UnusableError(message) from error
@@ -105,9 +112,13 @@ def _watch(options: Namespace, settings: Settings) -> None:
     from webhook.reaper.controller import ReaperScope  # noqa: PLC0415
 
     connection = connect(os.environ, options.context)
-    namespaces = tuple(dict.fromkeys(options.namespace or [connection.namespace]))
+    namespaces = () if options.all_namespaces else _namespaces(options, connection)
     scope = ReaperScope(namespaces, build_policy(settings).catalogue, _policy(options), options.dry_run)
     run_controller(connection.client, scope, LeasePlace(connection.namespace, options.lease), settings)
+
+
+def _namespaces(options: Namespace, connection: ClusterConnection) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(options.namespace or [connection.namespace]))
 
 
 def _policy(options: Namespace) -> ReaperPolicy:

@@ -74,7 +74,7 @@ from webhook.core.earlier_status import EarlierStatus
 from webhook.core.entrypoint import EntrypointTable, parse_entrypoints
 from webhook.core.errors import MalformedPodError, MalformedReviewError, RulesError, UnsoundPatchError
 from webhook.core.injector_version import suggested_versions
-from webhook.core.names import CANONICAL_NAME, MODE_ANNOTATION, PREFIX, STATUS_ANNOTATION
+from webhook.core.names import CANONICAL_NAME, MODE_ANNOTATION, OPT_IN, PREFIX, STATUS_ANNOTATION
 from webhook.core.origin import PodOrigin
 from webhook.core.patch import Operation
 from webhook.core.pod_options import MAX_WAIT_SECONDS, POD_OPTIONS, InvalidAnnotation, InvalidAnnotations, Mode, PodOption, WhenNotReady
@@ -101,6 +101,7 @@ __all__ = [
     "MAX_WAIT_SECONDS",
     "MODE_ANNOTATION",
     "NATIVE_SERVER",
+    "OPT_IN",
     "POD_OPTIONS",
     "PREFIX",
     "STATUS_ANNOTATION",

@@ -7,6 +7,9 @@ from typing import Final
 PREFIX: Final = "airflow-sidecar-webhook"
 """Prefix of every annotation, and the ``$0`` of a wrapped command: the mark of a pod that was changed before."""
 
+OPT_IN: Final = f"{PREFIX}=enabled"
+"""The label by which a namespace opts in, as a selector."""
+
 STATUS_ANNOTATION: Final = f"{PREFIX}/status"
 """The annotation that the webhook writes: what was done to the pod, and why, as a small JSON document."""
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from webhook.core import Progress
 from webhook.reaper import notice
 from webhook.reaper.act import Act, ActOutcome, PastAct
-from webhook.reaper.decision import FORGET_AFTER, MAY_TAKE_EFFECT, PodDecision, ReaperPolicy, decide, has_work
+from webhook.reaper.decision import ALL_NAMESPACES, FORGET_AFTER, MAY_TAKE_EFFECT, PodDecision, ReaperPolicy, decide, has_work
 from webhook.reaper.reason import ReaperReason, Verdict
 
 if TYPE_CHECKING:
@@ -124,8 +124,8 @@ class Agenda:
         return gone
 
     def keep_only(self, namespace: str, uids: AbstractSet[str]) -> list[TrackedPod]:
-        """Of this namespace, only the pods of these uids run; those that have thereby left the agenda."""
-        others = [uid for uid, one in self._pods.items() if one.pod.namespace == namespace and uid not in uids]
+        """Of this namespace, or of `ALL_NAMESPACES`, only the pods of these uids run; those that have thereby left the agenda."""
+        others = [uid for uid, one in self._pods.items() if namespace in {ALL_NAMESPACES, one.pod.namespace} and uid not in uids]
         return [gone for uid in others if (gone := self.forget(uid)) is not None]
 
     def due(self, now: datetime) -> list[DueAct]:
@@ -202,6 +202,13 @@ class Agenda:
         for uid, one in self._pods.items():
             if one.act is None:
                 self._pods[uid] = replace(one, decide_at=now, decision=None, is_told=False)
+
+    def change_policy(self, policy: ReaperPolicy, now: datetime) -> None:
+        """Decide about every pod by this policy from now on."""
+        self._policy = policy
+        for uid, one in self._pods.items():
+            if one.act is None:
+                self._pods[uid] = replace(one, decide_at=now)
 
     def take_notices(self) -> Iterator[Notice]:
         """What is to be told, once."""

@@ -1,4 +1,4 @@
-"""The controller: watches the task pods of some namespaces, and ends each that is due, as long as it holds the Lease.
+"""The controller: watches the task pods of its namespaces, and ends each that is due, as long as it holds the Lease.
 
 One thread decides. Watches, the Lease and finished acts leave in its inbox what has happened; workers carry out the acts and write the
 Events. So the agenda belongs to one thread, and an act that waits for a sidecar holds up nothing.
@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -21,7 +21,8 @@ from webhook.kube.errors import ClusterError, UnreadableError
 from webhook.reaper.act import ActOutcome, ActResult, PastAct
 from webhook.reaper.agenda import Agenda
 from webhook.reaper.carrying_out import carry_out
-from webhook.reaper.decision import decide
+from webhook.reaper.decision import ALL_NAMESPACES, decide
+from webhook.reaper.namespaces import NamespaceWatch
 from webhook.reaper.pod_event import PodEvents
 from webhook.reaper.pod_watch import PodWatch
 from webhook.reaper.task_pods import TaskPods
@@ -56,6 +57,8 @@ FAULT_PAUSE_SECONDS: Final = 1.0
 LAST_ACTS_SECONDS: Final = 15.0
 """For the acts under way when the controller is to end; the kubelet waits 30 s by default."""
 
+NAMESPACES: Final = "the namespaces that have opted in"
+
 HUNG_SECONDS: Final = 60.0
 """Without a turn for so long, the controller is not alive."""
 
@@ -77,7 +80,7 @@ class ReaperScope:
     """What a controller looks after, and how.
 
     Args:
-        namespaces: Of the task pods.
+        namespaces: Of the task pods, each with a watch of its own. Empty: all that have opted in, with one watch for all pods.
         catalogue: The known sidecars.
         policy: What is allowed.
         is_observing: Whether nothing is done, and what would be is told.
@@ -89,6 +92,11 @@ class ReaperScope:
     policy: ReaperPolicy
     is_observing: bool = False
 
+    @property
+    def first_policy(self) -> ReaperPolicy:
+        """The policy before it is known which namespaces have opted in."""
+        return self.policy if self.namespaces else replace(self.policy, opted_in=frozenset())
+
 
 class Controller:
     """The controller. It is the listener of its watches and of its Lease."""
@@ -98,15 +106,21 @@ class Controller:
     ) -> None:
         """Nothing is requested before `start`; ``instance`` is the name of this replica, and ``now`` its clock."""
         self._api, self._scope, self._telemetry, self._now = api, scope, telemetry, now or MonotonicClock()
-        self._agenda = Agenda(scope.policy, is_observing=scope.is_observing)
+        self._policy = scope.first_policy
+        self._agenda = Agenda(self._policy, is_observing=scope.is_observing)
         self._task_pods = TaskPods(api, scope.catalogue)
         self._events = PodEvents(api, instance)
-        self._watches = [PodWatch(api, scope.catalogue, namespace, self) for namespace in scope.namespaces]
+        self._watches: list[PodWatch | NamespaceWatch] = [
+            PodWatch(api, scope.catalogue, namespace, self) for namespace in scope.namespaces or (ALL_NAMESPACES,)
+        ]
+        self._unread = {_pods_of(namespace) for namespace in scope.namespaces}
+        if not scope.namespaces:
+            self._watches.append(NamespaceWatch(api, self))
+            self._unread = {_pods_of(ALL_NAMESPACES), NAMESPACES}
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._acts = ThreadPoolExecutor(WORKERS, thread_name_prefix="act")
         self._told = ThreadPoolExecutor(EVENT_WORKERS, thread_name_prefix="event")
         self._untold = threading.BoundedSemaphore(MOST_EVENTS)
-        self._unread = set(scope.namespaces)
         self._term: int | None = None
         self._turned_at = time.monotonic()
         self._stopped = threading.Event()
@@ -136,7 +150,7 @@ class Controller:
         """Why this replica cannot act yet; "" where it can."""
         # A copy: the watches remove from it.
         unread = sorted(self._unread.copy())
-        return f"the pods of {', '.join(unread)} have not been read yet" if unread else ""
+        return f"{', '.join(unread)} have not been read yet" if unread else ""
 
     @property
     def is_alive(self) -> bool:
@@ -157,14 +171,28 @@ class Controller:
 
     def pods_read(self, namespace: str) -> None:
         """See `webhook.reaper.pod_watch.PodListener`."""
-        self._unread.discard(namespace)
+        self._unread.discard(_pods_of(namespace))
         self._telemetry.pods_read(namespace)
 
     def pods_failed(self, namespace: str, problem: Exception) -> None:
         """See `webhook.reaper.pod_watch.PodListener`."""
         # A namespace that cannot be read must not keep the replica from looking after the others.
-        self._unread.discard(namespace)
+        self._unread.discard(_pods_of(namespace))
         self._telemetry.pods_failed(namespace, problem)
+
+    def opted_in(self, namespaces: frozenset[str]) -> None:
+        """See `webhook.reaper.namespaces.NamespaceListener`."""
+        self._inbox.put(partial(self._limit, namespaces))
+
+    def namespaces_read(self) -> None:
+        """See `webhook.reaper.namespaces.NamespaceListener`."""
+        self._unread.discard(NAMESPACES)
+        self._telemetry.namespaces_read()
+
+    def namespaces_failed(self, problem: Exception) -> None:
+        """See `webhook.reaper.namespaces.NamespaceListener`."""
+        self._unread.discard(NAMESPACES)
+        self._telemetry.namespaces_failed(problem)
 
     def lease_taken(self, term: int, note: str) -> None:
         """See `webhook.kube.lease.LeaseListener`."""
@@ -236,6 +264,11 @@ class Controller:
         for pod in pods:
             self._see(pod)
 
+    def _limit(self, opted_in: frozenset[str]) -> None:
+        if opted_in != self._policy.opted_in:
+            self._policy = replace(self._policy, opted_in=opted_in)
+            self._agenda.change_policy(self._policy, self._now())
+
     def _see(self, pod: Progress) -> None:
         self._left(self._agenda.see(pod, self._now()))
 
@@ -273,7 +306,7 @@ class Controller:
         pod = self._task_pods.again(due.pod)
         if pod is None or not self._lease.is_held:
             return False
-        return decide(pod, self._scope.policy, self._now(), due.past, due.work_ended_at).act == due.act
+        return decide(pod, self._policy, self._now(), due.past, due.work_ended_at).act == due.act
 
     def _take_result(self, due: DueAct, result: ActResult | None) -> None:
         if result is None:
@@ -298,6 +331,10 @@ class Controller:
             self._telemetry.bug(problem)
         finally:
             self._untold.release()
+
+
+def _pods_of(namespace: str) -> str:
+    return f"the pods of {namespace or 'all namespaces'}"
 
 
 def _nothing() -> None:

@@ -6,6 +6,7 @@ The rules, in their order; the first that applies decides.
 the pod                                                      what follows
 ===========================================================  ==========================================================
 is not Running, is being deleted, is switched off, unmarked  skipped
+is in a namespace that has not opted in                      skipped
 lacks a status, or is being debugged                         wait
 has a task, a result or another container that works         wait
 has had less than its grace since the last of these ended    wait
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from webhook.core import Progress, RunningContainer
+
+ALL_NAMESPACES: Final = ""
+"""Stands for every namespace, as in the Kubernetes API (``NamespaceAll``)."""
 
 DEFAULT_GRACE: Final = timedelta(seconds=30)
 """Longer than the drain of all known sidecars but Linkerd's, for which a second quit request changes nothing."""
@@ -70,6 +74,7 @@ class ReaperPolicy:
         unmarked: Whether pods without the webhook's status are the reaper's business, too.
         methods: The allowed methods.
         end_successful: Whether a deadline may also end a pod whose task succeeded, which is then Failed.
+        opted_in: The namespaces that have opted in; None: the namespaces were chosen by name, and the label does not matter.
 
     """
 
@@ -77,6 +82,7 @@ class ReaperPolicy:
     unmarked: bool = False
     methods: frozenset[Method] = frozenset({Method.QUIT, Method.DEADLINE})
     end_successful: bool = False
+    opted_in: frozenset[str] | None = None
 
 
 class PodDecision(msgspec.Struct, frozen=True):
@@ -133,6 +139,8 @@ def _skipped(pod: Progress, policy: ReaperPolicy) -> PodDecision | None:
         return PodDecision(ReaperReason.DELETING)
     if pod.mode is Mode.OFF:
         return PodDecision(ReaperReason.SWITCHED_OFF)
+    if policy.opted_in is not None and pod.namespace not in policy.opted_in:
+        return PodDecision(ReaperReason.NOT_OPTED_IN)
     if not pod.is_marked and not policy.unmarked:
         return PodDecision(ReaperReason.NO_STATUS)
     return None

@@ -48,13 +48,13 @@ class ReaperMetrics:
         )
         self.watch_age = Gauge(
             f"{PREFIX}_watch_age_seconds",
-            "Seconds since the pods of a namespace were last read, by namespace (normally at most about 60).",
-            ("namespace",),
+            "Seconds since a watch was last read, by its resource and namespace (empty: all namespaces); normally at most about 60.",
+            ("resource", "namespace"),
             registry=self.registry,
         )
         self.errors = Counter(
             f"{PREFIX}_errors",
-            "Requests to the Kubernetes API that failed, by what they were for (pods, lease, event), and faults of the reaper (bug).",
+            "Failed requests to the Kubernetes API, by what they were for (pods, namespaces, lease, event), and its own faults (bug).",
             ("of",),
             registry=self.registry,
         )
@@ -65,7 +65,7 @@ class ReaperMetrics:
             f"{PREFIX}_build_info", "Always 1; its label is the version of the reaper.", ("version",), registry=self.registry
         )
         self.build.labels(__version__).set(1)
-        for of in ("pods", "lease", "event", "bug"):
+        for of in ("pods", "namespaces", "lease", "event", "bug"):
             self.errors.labels(of)
         ProcessCollector(registry=self.registry)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from webhook.core import ExplainedWord, ReasonRow
+from webhook.core import OPT_IN, ExplainedWord, ReasonRow
 
 
 class Verdict(StrEnum):
@@ -53,6 +53,12 @@ class ReaperReason(ExplainedWord):
         "switched-off",
         "The pod's own annotation says that the mode is off for it.",
         "If the reaper may end it, remove the annotation from the pod's template.",
+        SKIP,
+    )
+    NOT_OPTED_IN = ReaperRow(
+        "not-opted-in",
+        f"The pod's namespace does not carry the label {OPT_IN}.",
+        "If the reaper may end pods there, label the namespace.",
         SKIP,
     )
     NO_STATUS = ReaperRow(

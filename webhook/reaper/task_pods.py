@@ -9,6 +9,7 @@ from webhook.core import MalformedPodError, read_progress
 from webhook.kube.errors import RefusedError, UnreachableError
 from webhook.kube.pod_channels import PodConnector
 from webhook.kube.reading import ApiReader, pages, watch
+from webhook.reaper.decision import ALL_NAMESPACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,9 @@ class PodApi(ApiReader, ApiWriter, PodConnector, Protocol):
 
 
 def pods_path(namespace: str) -> str:
-    """The path of a namespace's pods on the API server."""
+    """The path of the pods of a namespace, or of `ALL_NAMESPACES`, on the API server."""
+    if namespace == ALL_NAMESPACES:
+        return "/api/v1/pods"
     return f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from webhook.kube.errors import ClusterError
+from webhook.reaper.decision import ALL_NAMESPACES
 
 if TYPE_CHECKING:
     from webhook.core import Progress
@@ -23,23 +24,32 @@ class ReaperTelemetry:
     """Logs, and sets the metrics. Threads may share it."""
 
     def __init__(self, metrics: ReaperMetrics, namespaces: tuple[str, ...]) -> None:
-        """Nothing has been read yet."""
+        """Nothing has been read yet; ``namespaces`` are those of `webhook.reaper.controller.ReaperScope`."""
         self._metrics = metrics
         self._problems: dict[str, str] = {}
-        self._read_at: dict[str, float] = {}
         self._shown: object = None
-        for namespace in namespaces:
-            self._read_at[namespace] = time.monotonic()
-            metrics.watch_age.labels(namespace).set_function(partial(self._age, namespace))
+        watches = [("pods", namespace) for namespace in namespaces] or [("pods", ALL_NAMESPACES), ("namespaces", ALL_NAMESPACES)]
+        self._read_at = dict.fromkeys(watches, time.monotonic())
+        for watch in watches:
+            metrics.watch_age.labels(*watch).set_function(partial(self._age, watch))
 
     def pods_read(self, namespace: str) -> None:
         """The pods of a namespace were read."""
-        self._read_at[namespace] = time.monotonic()
+        self._read_at["pods", namespace] = time.monotonic()
         self._repaired(f"pods of {namespace}")
 
     def pods_failed(self, namespace: str, problem: Exception) -> None:
         """They were not."""
         self._failed("pods", f"pods of {namespace}", problem)
+
+    def namespaces_read(self) -> None:
+        """The namespaces were read."""
+        self._read_at["namespaces", ALL_NAMESPACES] = time.monotonic()
+        self._repaired("namespaces")
+
+    def namespaces_failed(self, problem: Exception) -> None:
+        """They were not."""
+        self._failed("namespaces", "namespaces", problem)
 
     def lease_failed(self, problem: Exception) -> None:
         """The Lease could not be read or written."""
@@ -97,8 +107,8 @@ class ReaperTelemetry:
         self._metrics.errors.labels("bug").inc()
         LOG.error("fault", exc_info=problem)
 
-    def _age(self, namespace: str) -> float:
-        return time.monotonic() - self._read_at[namespace]
+    def _age(self, watch: tuple[str, str]) -> float:
+        return time.monotonic() - self._read_at[watch]
 
     def _failed(self, of: str, what: str, problem: Exception) -> None:
         """Count a failure, and log it unless the previous one had the same text. What is not a ClusterError is a bug."""

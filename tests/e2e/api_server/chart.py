@@ -81,6 +81,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
         "serviceMonitor": {"enabled": True},
         "reaper": {"enabled": True, "kind": "Deployment", "namespaces": ["default"]},
     },
+    "reaper-everywhere": {"reaper": {"enabled": True, "kind": "Deployment", "mode": "act", "allNamespaces": True}},
     "reaper-acting": {
         "sidecars": [SIDECAR],
         "reaper": {

@@ -49,6 +49,11 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
         "certificates.secret.caBundle: give the PEM",
     ),
     "a timeout shorter than a slow request": ({"webhook": {"timeoutSeconds": 5}}, "webhook.timeoutSeconds: must be longer"),
+    "a reaper of no namespace": ({"reaper": {"enabled": True}}, "reaper.namespaces: name the namespaces"),
+    "a reaper of one namespace and of all": (
+        {"reaper": {"enabled": True, "namespaces": ["airflow"], "allNamespaces": True}},
+        "reaper.namespaces must be empty",
+    ),
     "a request slower than the timeout": ({"settings": {"read_seconds": 9.5}}, "webhook.timeoutSeconds: must be longer"),
 }
 

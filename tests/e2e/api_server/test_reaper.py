@@ -201,8 +201,10 @@ def test_cron_job_and_deployment_have_a_command_line_that_the_program_takes(monk
     # Code 2, as there is no cluster; a wrong argument would end the process.
     assert main(container["args"]) == 2
 
-    (container,) = only("Deployment", rendered(kind="Deployment", **everything))["spec"]["template"]["spec"]["containers"]
-    assert main(container["args"]) == 2
+    for scope in ({}, {"namespaces": [], "allNamespaces": True}):
+        deployment = only("Deployment", rendered(kind="Deployment", **{**everything, **scope}))
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        assert main(container["args"]) == 2
 
 
 class MissingRight(NamedTuple):

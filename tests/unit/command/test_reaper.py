@@ -55,7 +55,7 @@ def reaper(cluster: FakeTaskCluster, program: InProcessProgram, monkeypatch: pyt
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
 
     def run(*arguments: str) -> ProgramRun:
-        return program.run("reaper", "--once", *(() if "-n" in arguments else ("-n", "airflow")), *arguments)
+        return program.run("reaper", "--once", *(() if {"-n", "-A"} & set(arguments) else ("-n", "airflow")), *arguments)
 
     return run
 
@@ -237,6 +237,26 @@ def test_a_pod_without_the_webhooks_status_is_ended_where_that_is_allowed(cluste
     istio_ends(cluster)
     assert reaper("--unmarked").code == 0
     assert cluster.phase("sales") == "Succeeded"
+
+
+def test_the_pods_of_every_namespace_that_has_opted_in_are_ended_and_no_others(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:
+    for namespace in ("airflow", "data", "web"):
+        cluster.add(live_pod(TASK_ENDED, ISTIO), f"in-{namespace}", namespace)
+        istio_ends(cluster, f"in-{namespace}")
+    cluster.label("data")
+    cluster.label("airflow")
+    cluster.label("web", is_opted_in=False)
+    report = report_of(reaper("-A", "-o", "json"))
+
+    assert [(pod["namespace"], pod["phase"]) for pod in report["pods"]] == [("airflow", "Succeeded"), ("data", "Succeeded")]
+    assert cluster.phase("in-web", "web") == "Running"
+
+
+def test_where_the_namespaces_cannot_be_listed_that_is_said(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:
+    cluster.refusals["GET", "namespaces"] = (403, "namespaces is forbidden")
+    run = reaper("-A")
+    assert (run.code, run.stdout) == (2, "")
+    assert run.stderr.endswith(": 403 namespaces is forbidden\n")
 
 
 def test_a_longer_grace_is_kept(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:

@@ -262,6 +262,20 @@ def test_a_pod_that_is_not_the_reapers_business_is_counted_and_not_told() -> Non
     assert (kinds(agenda), agenda.next_at, agenda.stuck()) == ([], None, {("airflow", ReaperReason.NO_STATUS): 1})
 
 
+def test_another_policy_is_decided_by_at_once() -> None:
+    agenda = agenda_with(ENDLESS)
+    agenda.due(DUE)
+    agenda.change_policy(ReaperPolicy(end_successful=True), DUE)
+    assert only_due(agenda, DUE).act == DeadlineAct(600)
+
+
+def test_another_policy_does_not_repeat_what_is_under_way() -> None:
+    agenda = agenda_with(STUCK)
+    only_due(agenda, DUE)
+    agenda.change_policy(ReaperPolicy(unmarked=True), DUE)
+    assert agenda.due(DUE) == []
+
+
 def test_a_debugger_that_has_gone_gives_the_pod_its_grace_again() -> None:
     agenda = agenda_with(STUCK)
     agenda.see(progress(with_debugger(live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO), RUNNING)), SEEN)

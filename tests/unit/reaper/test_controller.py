@@ -361,4 +361,52 @@ def test_each_namespace_is_watched(cluster: FakeTaskCluster, replicas: Callable[
     replica = replicas(namespaces=("airflow", "data"))
     until(is_in(cluster, "Succeeded", ("airflow", "one")), "the pod in the first namespace ends")
     until(is_in(cluster, "Succeeded", ("data", "two")), "the pod in the second namespace ends")
-    assert replica.value("watch_age_seconds", namespace="data") < DEADLINE_SECONDS
+    assert replica.value("watch_age_seconds", resource="pods", namespace="data") < DEADLINE_SECONDS
+
+
+def test_without_names_the_pods_of_every_namespace_that_has_opted_in_end_and_no_others(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    add_stuck(cluster, "here")
+    add_stuck(cluster, "foreign", namespace="web")
+    cluster.label("airflow")
+    replica = replicas(namespaces=())
+    until(is_in(cluster, "Succeeded", ("airflow", "here")), "the pod in the namespace that has opted in ends")
+    until(lambda: replica.value("stuck_pods", namespace="web", reason="not-opted-in") == 1, "the other one is counted")
+    assert (cluster.phase("foreign", "web"), cluster.quits) == ("Running", [("uid-of-here", "POST /quitquitquit HTTP/1.1")])
+    assert replica.value("watch_age_seconds", resource="namespaces", namespace="") < DEADLINE_SECONDS
+
+
+def test_a_namespace_that_opts_in_later_is_served_from_then_on_and_one_that_opts_out_no_longer(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    def is_ignored(count: int) -> Callable[[], bool]:
+        return lambda: replica.value("stuck_pods", namespace="data", reason="not-opted-in") == count
+
+    cluster.label("airflow")
+    replica = replicas(namespaces=())
+    cluster.add(live_pod({"base": ended(), "db": RUNNING}, CLOUD_SQL), "left", "data")
+    add_stuck(cluster, "early", namespace="data")
+    until(is_ignored(2), "both are seen")
+    cluster.label("data")
+    until(is_in(cluster, "Succeeded", ("data", "early")), "the pod ends once its namespace has opted in")
+    cluster.label("data", is_opted_in=False)
+    until(is_ignored(1), "the one that is left is nobody's again")
+    add_stuck(cluster, "late", namespace="data")
+    until(is_ignored(2), "the next one is seen")
+    assert cluster.phase("late", "data") == "Running"
+
+
+def test_a_replica_for_all_namespaces_is_not_ready_before_it_knows_which_have_opted_in(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    cluster.refusals["GET", "namespaces"] = (403, "namespaces is forbidden")
+    client = KubernetesClient(Configuration(host=cluster.url))
+    scope = ReaperScope((), CATALOGUE, POLICY)
+    waiting = Controller(client, scope, ReaperTelemetry(ReaperMetrics(), ()), "waiting")
+    assert waiting.unready_reason == "the namespaces that have opted in, the pods of all namespaces have not been read yet"
+    add_stuck(cluster)
+    replica = replicas(namespaces=())
+    until(lambda: replica.value("errors_total", of="namespaces"), "the missing right is counted")
+    until(lambda: replica.value("stuck_pods", namespace="airflow", reason="not-opted-in") == 1, "no pod is anybody's")
+    assert cluster.phase("sales") == "Running"

@@ -198,6 +198,12 @@ def test_a_pod_that_the_webhook_has_not_seen_is_ended_where_that_is_allowed() ->
     assert decided(pod, replace(POLICY, unmarked=True)).act == QUIT_ISTIO
 
 
+def test_where_namespaces_were_not_chosen_by_name_a_pod_is_ended_only_in_one_that_has_opted_in() -> None:
+    pod = live_pod(TASK_ENDED, ISTIO)
+    assert decided(pod, replace(POLICY, opted_in=frozenset(["airflow"]))).act == QUIT_ISTIO
+    assert decided(pod, replace(POLICY, opted_in=frozenset(["data"]))) == PodDecision(ReaperReason.NOT_OPTED_IN)
+
+
 def test_the_grace_says_when_to_decide_again() -> None:
     decision = decided(live_pod(TASK_ENDED, ISTIO), now=ENDED_AT + timedelta(seconds=29))
     assert (decision.reason, decision.again_at) == (ReaperReason.GRACE, ENDED_AT + timedelta(seconds=30))

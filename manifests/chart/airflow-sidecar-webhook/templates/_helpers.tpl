@@ -138,6 +138,40 @@ app.kubernetes.io/instance: {{ .Values.name }}
 {{- end }}
 {{- end }}
 
+{{/* What the reaper may do with pods and Events, as rules of a Role or a ClusterRole. */}}
+{{- define "webhook.reaperRules" -}}
+{{- $acts := eq .Values.reaper.mode "act" }}
+{{- $watches := eq .Values.reaper.kind "Deployment" }}
+{{- $methods := include "webhook.reaperMethods" . | fromJsonArray }}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: {{ if $acts }}[get, list, watch]{{ else if $watches }}[list, watch]{{ else }}[list]{{ end }}
+{{- if $watches }}
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+{{- if $acts }}
+{{- if has "quit" $methods }}
+# A port-forward begins with a GET; from Kubernetes 1.35 on it needs create, too.
+- apiGroups: [""]
+  resources: [pods/portforward]
+  verbs: [get, create]
+{{- end }}
+{{- if has "exec" $methods }}
+- apiGroups: [""]
+  resources: [pods/exec]
+  verbs: [get, create]
+{{- end }}
+{{- if has "deadline" $methods }}
+# RBAC cannot limit it to a field: a ValidatingAdmissionPolicy does.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [patch]
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Every field of a pod's spec but activeDeadlineSeconds. A test compares the list with the API server's schema. */}}
 {{- define "webhook.podFields" -}}
 {{- range list
@@ -212,6 +246,9 @@ containers:
       {{- end }}
       {{- range uniq .Values.reaper.namespaces }}
       - --namespace={{ . }}
+      {{- end }}
+      {{- if .Values.reaper.allNamespaces }}
+      - --all-namespaces
       {{- end }}
       - --methods={{ include "webhook.reaperMethods" . | fromJsonArray | join "," }}
       - --grace={{ int64 .Values.reaper.graceSeconds }}

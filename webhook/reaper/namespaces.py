@@ -1,0 +1,84 @@
+"""The namespaces that have opted in by their label: the reaper's business where it is given none by name."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
+
+from webhook.core import OPT_IN
+from webhook.kube.reading import decode, pages
+from webhook.kube.reflector import ObjectMetadata, Reflector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from webhook.kube.reading import ApiReader
+
+NAMESPACES_PATH: Final = "/api/v1/namespaces"
+
+OPTED_IN: Final = f"{OPT_IN},kubernetes.io/metadata.name notin (kube-system,kube-node-lease)"
+"""Selects them as the chart's MutatingWebhookConfiguration does, but for the webhook's own namespace, in which no tasks run."""
+
+
+class NamespaceListener(Protocol):
+    """Is notified in the thread of the watch."""
+
+    def opted_in(self, namespaces: frozenset[str]) -> None:
+        """These namespaces have opted in, and no others."""
+
+    def namespaces_read(self) -> None:
+        """A list, or a part of a watch, was read."""
+
+    def namespaces_failed(self, problem: Exception) -> None:
+        """A list or a watch failed."""
+
+
+class _Namespace(msgspec.Struct):
+    metadata: ObjectMetadata
+
+
+def list_opted_in(api: ApiReader) -> list[str]:
+    """Their names, in order. ClusterError."""
+    found = [item for page in pages(api, NAMESPACES_PATH, labelSelector=OPTED_IN) for item in page.items or ()]
+    return sorted(map(_name_of, found))
+
+
+class NamespaceWatch(Reflector):
+    """Follows them."""
+
+    def __init__(self, api: ApiReader, listener: NamespaceListener, now: Callable[[], float] = time.monotonic) -> None:
+        """Read nothing yet; ``now`` is a monotonic clock, in seconds."""
+        super().__init__(api, NAMESPACES_PATH, {"labelSelector": OPTED_IN}, now)
+        self._listener = listener
+        self._names: frozenset[str] = frozenset()
+
+    def take_list(self, items: Iterator[msgspec.Raw]) -> None:
+        """See `Reflector`."""
+        self._take_names(frozenset(map(_name_of, items)))
+
+    def take_change(self, metadata: ObjectMetadata, data: msgspec.Raw) -> None:
+        """See `Reflector`."""
+        del data
+        self._take_names(self._names | {metadata.name})
+
+    def take_end(self, metadata: ObjectMetadata) -> None:
+        """See `Reflector`."""
+        self._take_names(self._names - {metadata.name})
+
+    def was_read(self) -> None:
+        """See `Reflector`."""
+        self._listener.namespaces_read()
+
+    def has_failed(self, problem: Exception) -> None:
+        """See `Reflector`."""
+        self._listener.namespaces_failed(problem)
+
+    def _take_names(self, names: frozenset[str]) -> None:
+        self._names = names
+        self._listener.opted_in(names)
+
+
+def _name_of(item: msgspec.Raw) -> str:
+    return decode(item, _Namespace).metadata.name
