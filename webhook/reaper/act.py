@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import msgspec
 
 from webhook.core import Endpoint
+
+ACTS_AT_ONCE: Final = 8
+"""In one process: an act waits for its pod nearly all of the time."""
 
 
 class Method(StrEnum):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook.kube.errors import ClusterError, UnreadableError
-from webhook.reaper.act import ActOutcome, ActResult, PastAct
+from webhook.reaper.act import ACTS_AT_ONCE, ActOutcome, ActResult, PastAct
 from webhook.reaper.agenda import Agenda
 from webhook.reaper.carrying_out import carry_out
 from webhook.reaper.decision import ALL_NAMESPACES, decide
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from webhook.reaper.notice import Notice
     from webhook.reaper.task_pods import PodApi
     from webhook.reaper.telemetry import ReaperTelemetry
-
-WORKERS: Final = 8
-"""Acts at once: each waits for a pod nearly all of the time."""
 
 EVENT_WORKERS: Final = 2
 """Events at once, beside the acts: an API server that is slow with Events holds up no act."""
@@ -118,7 +115,7 @@ class Controller:
             self._watches.append(NamespaceWatch(api, self))
             self._unread = {_pods_of(ALL_NAMESPACES), NAMESPACES}
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._acts = ThreadPoolExecutor(WORKERS, thread_name_prefix="act")
+        self._acts = ThreadPoolExecutor(ACTS_AT_ONCE, thread_name_prefix="act")
         self._told = ThreadPoolExecutor(EVENT_WORKERS, thread_name_prefix="event")
         self._untold = threading.BoundedSemaphore(MOST_EVENTS)
         self._term: int | None = None
@@ -221,7 +218,7 @@ class Controller:
             for notice in self._agenda.take_notices():
                 if is_leading:
                     self._tell(notice)
-            self._telemetry.turned(self._agenda, is_leading=is_leading)
+            self._telemetry.turned(self._agenda, self._inbox.qsize(), is_leading=is_leading)
         except Exception as problem:  # noqa: BLE001  a thread that ended would leave every pod
             self._telemetry.bug(problem)
             self._stopped.wait(FAULT_PAUSE_SECONDS)

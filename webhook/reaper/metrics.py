@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "airflow_sidecar_webhook_reaper"
 
-KEPT_BUCKETS: Final = (5, 15, 30, 45, 60, 120, 300, 900, 3600, 14400, 86400)
+AFTER_TASK_BUCKETS: Final = (5, 15, 30, 45, 60, 120, 300, 900, 3600, 14400, 86400)
 """Seconds. The default grace is 30; a pod that nobody ends may stay for days."""
 
 
@@ -30,10 +30,10 @@ class ReaperMetrics:
             ("namespace", "reason"),
             registry=self.registry,
         )
-        self.kept_seconds = Histogram(
-            f"{PREFIX}_kept_seconds",
+        self.running_after_task = Histogram(
+            f"{PREFIX}_running_after_task_seconds",
             "Seconds for which pods stayed Running after their task had ended, of pods that no longer run.",
-            buckets=KEPT_BUCKETS,
+            buckets=AFTER_TASK_BUCKETS,
             registry=self.registry,
         )
         self.acts = Counter(
@@ -43,6 +43,12 @@ class ReaperMetrics:
             registry=self.registry,
         )
         self.under_way = Gauge(f"{PREFIX}_acts_under_way", "Acts that were begun and have no outcome yet.", registry=self.registry)
+        self.queue = Gauge(
+            f"{PREFIX}_queue",
+            "What waits, by kind: pod changes and act outcomes to be processed (changes), acts for which no worker is free (acts).",
+            ("of",),
+            registry=self.registry,
+        )
         self.is_leader = Gauge(
             f"{PREFIX}_is_leader", "1 on the replica that holds the Lease, and acts; 0 on the others.", registry=self.registry
         )
@@ -64,6 +70,8 @@ class ReaperMetrics:
         self.build = Gauge(
             f"{PREFIX}_build_info", "Always 1; its label is the version of the reaper.", ("version",), registry=self.registry
         )
+        for of in ("changes", "acts"):
+            self.queue.labels(of)
         self.build.labels(__version__).set(1)
         for of in ("pods", "namespaces", "lease", "event", "bug"):
             self.errors.labels(of)

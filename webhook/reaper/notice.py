@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webhook.core import Progress
+from webhook.core import Progress, Reason, Treatment
 from webhook.reaper.act import Method
 
 if TYPE_CHECKING:
@@ -56,17 +56,17 @@ def of_decision(pod: Progress, decision: PodDecision, is_observing: bool) -> Not
     containers = f" Containers: {', '.join(decision.containers)}." if decision.containers else ""
     remedy = f" {decision.reason.remedy}" if decision.reason.remedy else ""
     observing = " The reaper only observes, and does nothing." if is_observing else ""
-    return Notice(NoticeKind.SIDECAR_STUCK, pod, f"{decision.reason.sentence}{containers}{remedy}{observing}")
+    return Notice(NoticeKind.SIDECAR_STUCK, pod, f"{decision.reason.sentence}{containers}{_why_left(pod)}{remedy}{observing}")
 
 
 def of_act(pod: Progress, act: Act, detail: str) -> Notice:
     """An act was accepted; ``detail`` is the answer to it."""
     if act.method is Method.DEADLINE:
         code = "" if pod.task_end is None else f", which exited with {pod.task_end.exit_code},"
-        return Notice(NoticeKind.DEADLINE_SET, pod, f"A sidecar ran on after the task{code} and nothing else ends it: {detail}.")
-    return Notice(
-        NoticeKind.SIDECAR_QUIT, pod, f"The sidecar {act.container} ran on after the task, and was ended by {act.method}: {detail}."
-    )
+        done = f"A sidecar ran on after the task{code} and nothing else ends it: {detail}."
+        return Notice(NoticeKind.DEADLINE_SET, pod, f"{done}{_why_left(pod)}")
+    done = f"The sidecar {act.container} ran on after the task, and was ended by {act.method}: {detail}."
+    return Notice(NoticeKind.SIDECAR_QUIT, pod, f"{done}{_why_left(pod)}")
 
 
 def of_end(pod: Progress) -> Notice:
@@ -74,3 +74,11 @@ def of_end(pod: Progress) -> Notice:
     end = pod.task_end
     task = "" if end is None else f" Its task's container exited with {end.exit_code}{f' ({end.reason})' if end.reason else ''}."
     return Notice(NoticeKind.TASK_POD_ENDED, pod, f"The pod no longer runs.{task}")
+
+
+def _why_left(pod: Progress) -> str:
+    """Why the webhook left the pod when it was created; empty where it did not."""
+    reason = next((one for one in Reason if one == pod.recorded.reason), None)
+    if reason is None or reason.treatment is not Treatment.LEFT:
+        return ""
+    return f" The webhook left the pod when it was created: {reason.sentence}"

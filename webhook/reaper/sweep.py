@@ -13,7 +13,7 @@ import msgspec
 
 from webhook.core import Progress
 from webhook.kube.errors import ClusterError, RefusedError
-from webhook.reaper.act import ActOutcome, Method, PastAct
+from webhook.reaper.act import ACTS_AT_ONCE, ActOutcome, Method, PastAct
 from webhook.reaper.carrying_out import carry_out
 from webhook.reaper.decision import PodDecision, decide
 from webhook.reaper.reason import ReaperReason
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from webhook.reaper.act import Act
     from webhook.reaper.decision import ReaperPolicy
     from webhook.reaper.task_pods import PodApi
-
-WORKERS: Final = 8
-"""Pods that are ended at once: each waits for its sidecars nearly all of the time."""
 
 VERIFY: Final = timedelta(seconds=60)
 """After the last act on a pod, until the kubelet has ended it: its grace period is 30 s by default."""
@@ -141,7 +138,7 @@ class Sweep:
 
         """
         found = _Found(self, TaskPods(self.api, self.catalogue))
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix="reaper") as workers:
+        with ThreadPoolExecutor(ACTS_AT_ONCE, thread_name_prefix="reaper") as workers:
             for namespace in namespaces:
                 found.visit_all(namespace, workers)
         return found.report()

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from webhook.kube.errors import ClusterError
+from webhook.reaper.act import ACTS_AT_ONCE
 from webhook.reaper.decision import ALL_NAMESPACES
 
 if TYPE_CHECKING:
@@ -92,11 +93,13 @@ class ReaperTelemetry:
 
     def left(self, seconds: float) -> None:
         """A pod no longer runs, so many seconds after its task had ended."""
-        self._metrics.kept_seconds.observe(seconds)
+        self._metrics.running_after_task.observe(seconds)
 
-    def turned(self, agenda: Agenda, *, is_leading: bool) -> None:
-        """The controller has made a turn."""
+    def turned(self, agenda: Agenda, changes: int, *, is_leading: bool) -> None:
+        """The controller has made a turn; so many changes have come meanwhile."""
         self._metrics.under_way.set(agenda.under_way)
+        self._metrics.queue.labels("changes").set(changes)
+        self._metrics.queue.labels("acts").set(max(0, agenda.under_way - ACTS_AT_ONCE))
         stuck = sorted((namespace, str(reason), count) for (namespace, reason), count in agenda.stuck().items()) if is_leading else []
         if stuck != self._shown:
             self._metrics.show_stuck(stuck)

@@ -124,7 +124,7 @@ def test_a_pod_that_is_there_at_the_start_ends_and_that_is_told(cluster: FakeTas
     assert (event["involvedObject"]["uid"], event["type"], event["count"]) == ("uid-of-sales", "Normal", 1)
     assert event["message"] == "The sidecar istio-proxy ran on after the task, and was ended by quit: HTTP 200."
     assert replica.value("acts_total", sidecar="istio", method="quit", outcome="accepted") == 1
-    assert replica.value("kept_seconds_count") == 1
+    assert replica.value("running_after_task_seconds_count") == 1
 
 
 def test_a_pod_whose_task_ends_later_ends_then(cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
-from webhook.core import Endpoint, default_policy, read_progress
+from webhook.core import EarlierStatus, Endpoint, Reason, default_policy, read_progress
 from webhook.reaper import notice
 from webhook.reaper.act import DeadlineAct, QuitAct
 from webhook.reaper.decision import PodDecision
@@ -77,3 +78,19 @@ def test_what_is_not_known_of_the_task_is_left_out() -> None:
     assert notice.of_end(WORKING).note == "The pod no longer runs."
     assert notice.of_end(progress(ended())).note == "The pod no longer runs. Its task's container exited with 0."
     assert notice.of_act(WORKING, DeadlineAct(9), "d").note == "A sidecar ran on after the task and nothing else ends it: d."
+
+
+def test_of_a_pod_that_the_webhook_left_it_is_told_why() -> None:
+    left = replace(POD, recorded=EarlierStatus(reason=Reason.ENTRYPOINT_UNKNOWN))
+    why = f" The webhook left the pod when it was created: {Reason.ENTRYPOINT_UNKNOWN.sentence}"
+    stuck = notice.of_decision(left, PodDecision(ReaperReason.NO_CLEAN_END), is_observing=False).note
+
+    assert notice.of_act(left, QUIT, "HTTP 200").note.endswith(f"by quit: HTTP 200.{why}")
+    assert notice.of_act(left, DeadlineAct(9), "d").note.endswith(f"ends it: d.{why}")
+    assert stuck == f"{ReaperReason.NO_CLEAN_END.sentence}{why} {ReaperReason.NO_CLEAN_END.remedy}"
+
+
+@pytest.mark.parametrize("reason", [Reason.SIDECARS_QUIT, "of-a-later-version", None])
+def test_of_any_other_pod_it_is_not(reason: str | None) -> None:
+    pod = replace(POD, recorded=EarlierStatus(reason=reason))
+    assert notice.of_act(pod, QUIT, "HTTP 200") == replace(notice.of_act(POD, QUIT, "HTTP 200"), pod=pod)
