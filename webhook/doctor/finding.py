@@ -357,10 +357,11 @@ class FindingId(ExplainedWord):
     )
     REAPER_RIGHTS_MISSING = FindingRow(
         "reaper-rights-missing",
-        "The reaper {user} lacks rights in {namespace}: {missing}.",
-        "Name {namespace} in the chart's value reaper.namespaces, or grant the rights by a Role there.",
+        "The reaper {user} lacks rights for {namespace}: {missing}.",
+        "Name {namespace} in the chart's value reaper.namespaces, or grant each right by a Role where it is needed.",
         PROBLEM,
-        "Checked with `--reaper`, by a SubjectAccessReview for each right. A method counts as intended once one of its rights is granted. "
+        "Checked with `--reaper`, by a SubjectAccessReview for each right. A method, or the controller, counts as intended once one of its "
+        "rights is granted. "
         "Why each right is needed is in [reaper.md](reaper.md#rights).",
     )
     ENTRYPOINTS_GUESSED = FindingRow(

@@ -9,14 +9,14 @@ import msgspec
 from webhook.doctor.snapshot import ReaperRights
 from webhook.kube.errors import refusal
 from webhook.kube.reading import decode
-from webhook.reaper.rights import EVERY_RIGHT
+from webhook.reaper.rights import EVERY_RIGHT, RightPlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webhook.doctor.snapshot import ReaperAccount
     from webhook.kube.client import Response
-    from webhook.reaper.rights import PodRight
+    from webhook.reaper.rights import ReaperRight
 
 REVIEWS_PATH: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 """Nothing is stored: the API server answers, and forgets."""
@@ -38,9 +38,18 @@ def read_rights(create: Callable[[str, object], Response], account: ReaperAccoun
     return ReaperRights(account.user, frozenset(granted))
 
 
-def _review(account: ReaperAccount, namespace: str, right: PodRight) -> dict[str, Any]:
+def _review(account: ReaperAccount, namespace: str, right: ReaperRight) -> dict[str, Any]:
     resource, _, subresource = right.resource.partition("/")
-    attributes = {"namespace": namespace, "verb": right.verb, "resource": resource, "subresource": subresource}
+    places = {RightPlace.TASK_PODS: namespace, RightPlace.OWN: account.namespace, RightPlace.CLUSTER: ""}
+    attributes = {
+        "namespace": places[right.place],
+        "verb": right.verb,
+        "group": right.group,
+        "resource": resource,
+        "subresource": subresource,
+        # The chart calls the Lease like the account. RBAC cannot limit create to a name.
+        "name": account.name if right.place is RightPlace.OWN and right.verb != "create" else "",
+    }
     groups = ["system:serviceaccounts", f"system:serviceaccounts:{account.namespace}", "system:authenticated"]
     spec = {"user": account.user, "groups": groups, "resourceAttributes": attributes}
     return {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from webhook.core import ClusterObservation, Remedy
-from webhook.reaper.rights import PodRight
+from webhook.reaper.rights import ReaperRight
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,12 +59,12 @@ class ReaperRights(msgspec.Struct, frozen=True):
 
     Args:
         user: The name of its user.
-        granted: Its rights in the namespace of the task pods, of those that the reaper uses.
+        granted: Its rights, of those that the reaper uses; with those in the checked namespace of task pods.
 
     """
 
     user: str
-    granted: frozenset[PodRight]
+    granted: frozenset[ReaperRight]
 
 
 class SharedRemedy(msgspec.Struct, frozen=True):

@@ -11,9 +11,11 @@ from webhook.doctor.reaper_rights import REVIEWS_PATH, read_rights
 from webhook.doctor.snapshot import ReaperAccount
 from webhook.kube.client import Response
 from webhook.kube.errors import RefusedError, UnreadableError
-from webhook.reaper.rights import EVERY_RIGHT, PodRight
+from webhook.reaper.rights import EVERY_RIGHT, ReaperRight
 
 ACCOUNT: Final = ReaperAccount("infra", "reaper")
+LEASE_NAMES: Final = {"create": "", "get": "reaper", "update": "reaper"}
+"""RBAC cannot limit create to a name."""
 
 
 def test_the_api_server_says_which_rights_are_granted() -> None:
@@ -38,21 +40,35 @@ def test_the_api_server_says_which_rights_are_granted() -> None:
         "create pods/exec",
     }
     assert len(asked) == len(EVERY_RIGHT)
-    (exec_,) = [one for one in asked if one["spec"]["resourceAttributes"] == attributes_of(PodRight("pods/exec", "create"))]
+    (exec_,) = [one for one in asked if one["spec"]["resourceAttributes"] == attributes_of(ReaperRight("pods/exec", "create"))]
     assert exec_ == {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
         "spec": {
             "user": "system:serviceaccount:infra:reaper",
             "groups": ["system:serviceaccounts", "system:serviceaccounts:infra", "system:authenticated"],
-            "resourceAttributes": attributes_of(PodRight("pods/exec", "create")),
+            "resourceAttributes": attributes_of(ReaperRight("pods/exec", "create")),
         },
     }
 
 
-def attributes_of(right: PodRight) -> dict[str, str]:
+def attributes_of(right: ReaperRight) -> dict[str, str]:
     resource, _, subresource = right.resource.partition("/")
-    return {"namespace": "airflow", "verb": right.verb, "resource": resource, "subresource": subresource}
+    return {"namespace": "airflow", "verb": right.verb, "group": "", "resource": resource, "subresource": subresource, "name": ""}
+
+
+def test_the_lease_is_that_of_the_chart_and_namespaces_are_in_none() -> None:
+    asked: list[Any] = []
+
+    def create(_path: str, body: Any) -> Response:
+        asked.append(body["spec"]["resourceAttributes"])
+        return Response(201, b"{}", None)
+
+    read_rights(create, ACCOUNT, "airflow")
+    leases = {one["verb"]: one for one in asked if one["resource"] == "leases"}
+    of_lease = {"namespace": "infra", "group": "coordination.k8s.io", "resource": "leases", "subresource": ""}
+    assert leases == {verb: {**of_lease, "verb": verb, "name": name} for verb, name in LEASE_NAMES.items()}
+    assert {(one["verb"], one["namespace"]) for one in asked if one["resource"] == "namespaces"} == {("list", ""), ("watch", "")}
 
 
 def test_who_may_not_ask_gets_the_api_servers_answer() -> None:
