@@ -34,8 +34,13 @@ class ObjectMetadata(msgspec.Struct, rename="camel"):
     resource_version: str = ""
 
 
-class _WatchedObject(msgspec.Struct):
+class _AnyObject(msgspec.Struct):
     metadata: ObjectMetadata
+
+
+def metadata_of(data: msgspec.Raw) -> ObjectMetadata:
+    """The metadata of an object. UnreadableError."""
+    return decode(data, _AnyObject).metadata
 
 
 class Reflector(ABC):
@@ -130,7 +135,7 @@ class Reflector(ABC):
         self._resource_version, self._list_at = version, self._now() + RESYNC_SECONDS
 
     def _take(self, what: str, data: msgspec.Raw) -> None:
-        metadata = decode(data, _WatchedObject).metadata
+        metadata = metadata_of(data)
         if what == "DELETED":
             self.take_end(metadata)
         elif what != "BOOKMARK":

@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
-import msgspec
-
 from webhook.core import OPT_IN
-from webhook.kube.reading import decode, pages
-from webhook.kube.reflector import ObjectMetadata, Reflector
+from webhook.kube.reading import pages
+from webhook.kube.reflector import Reflector, metadata_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import msgspec
+
     from webhook.kube.reading import ApiReader
+    from webhook.kube.reflector import ObjectMetadata
 
 NAMESPACES_PATH: Final = "/api/v1/namespaces"
 
@@ -33,10 +34,6 @@ class NamespaceListener(Protocol):
 
     def namespaces_failed(self, problem: Exception) -> None:
         """A list or a watch failed."""
-
-
-class _Namespace(msgspec.Struct):
-    metadata: ObjectMetadata
 
 
 def list_opted_in(api: ApiReader) -> list[str]:
@@ -81,4 +78,4 @@ class NamespaceWatch(Reflector):
 
 
 def _name_of(item: msgspec.Raw) -> str:
-    return decode(item, _Namespace).metadata.name
+    return metadata_of(item).name
