@@ -110,19 +110,22 @@ HOSTILE_PODS: Final[dict[str, Callable[[], JSONObject]]] = {
     "marks of a wrapper in args": lambda: pod(istio(), main={"args": ["-c", "x", PREFIX] * (MOST // 3)}),
     "words in a wrapped command": lambda: pod(istio(), main={"command": [*WRAPPER, "--entrypoint-source", "command", "--", *["x"] * MOST]}),
     "args of a sidecar": lambda: pod(cloud_sql(0, args=["--a"] * MOST)),
-    "args of many sidecars": lambda: pod(*(cloud_sql(number, args=["--a"] * 750) for number in range(SIDECARS))),
+    "args of many sidecars": lambda: pod(*(cloud_sql(number, args=["--a"] * (MOST // SIDECARS)) for number in range(SIDECARS))),
     "a script": lambda: pod(cloud_sql(0, command=["sh", "-c", "a " * 500_000])),
     "many scripts": lambda: pod(*(cloud_sql(number, command=["-c", "a " * 80] * 180) for number in range(SIDECARS))),
     "volumes": lambda: pod(*map(logs, range(SIDECARS)), volumes=numbered(MOST)),
     "inline volumes": lambda: pod(*map(logs, range(SIDECARS)), volumes=numbered(MOST // 2, csi={"driver": "gcsfuse.csi.storage.gke.io"})),
     "mounts of sidecars and init containers": lambda: pod(
-        *(logs(number, volumeMounts=numbered(340, mountPath="/a")) for number in range(HALF)),
-        initContainers=[{"name": f"i{number}", "volumeMounts": numbered(340, mountPath="/a")} for number in range(HALF)],
+        *(logs(number, volumeMounts=numbered(MOST // HALF // 4 - 8, mountPath="/a")) for number in range(HALF)),
+        initContainers=[{"name": f"i{number}", "volumeMounts": numbered(MOST // HALF // 4 - 8, mountPath="/a")} for number in range(HALF)],
         volumes=numbered(200),
     ),
     "ports of sidecars and init containers": lambda: pod(
-        *(logs(number, ports=[{"containerPort": port} for port in range(1, 700)]) for number in range(HALF)),
-        initContainers=[{"name": f"i{number}", "ports": [{"containerPort": port} for port in range(800, 1500)]} for number in range(HALF)],
+        *(logs(number, ports=[{"containerPort": port} for port in range(MOST // HALF // 2)]) for number in range(HALF)),
+        initContainers=[
+            {"name": f"i{number}", "ports": [{"containerPort": port} for port in range(800, 800 + MOST // HALF // 2)]}
+            for number in range(HALF)
+        ],
     ),
     "mounts of the task": lambda: foreign(istio(), volumeMounts=numbered(MOST // 2, mountPath="/a")),
     "variables": lambda: pod(istio(env=numbered(MOST))),
@@ -140,12 +143,12 @@ HOSTILE_PODS: Final[dict[str, Callable[[], JSONObject]]] = {
     "sidecars as an option": lambda: pod(istio(), metadata=options(sidecars=json.dumps([{"name": "a"}] * 12_000))),
     "deep sidecars as an option": lambda: pod(istio(), metadata=options(sidecars="[" * 250_000)),
     "a long name as an option": lambda: pod(istio(), metadata=options(sidecars=json.dumps([{"name": "a-" * 120_000}]))),
-    "an entrypoint as an option": lambda: pod(istio(), metadata=options(entrypoint=json.dumps(["a"] * 40_000))),
+    "an entrypoint as an option": lambda: pod(istio(), metadata=options(entrypoint=json.dumps(["a"] * MOST))),
     "an injector's record": lambda: pod(
         istio(),
         metadata={
             "annotations": {
-                "proxy.istio.io/overrides": json.dumps({"containers": [{"name": "istio-proxy", "i": i} for i in range(20_000)]})
+                "proxy.istio.io/overrides": json.dumps({"containers": [{"name": "istio-proxy", "i": i} for i in range(MOST // 2)]})
             }
         },
     ),
@@ -167,6 +170,18 @@ HOSTILE_PODS: Final[dict[str, Callable[[], JSONObject]]] = {
             for number in range(SIDECARS)
         ),
         volumes=numbered(MOST // 4, csi={"driver": "gcsfuse.csi.storage.gke.io"}),
+    ),
+    "inline volumes beside many sidecars": lambda: pod(
+        *(
+            {
+                "name": f"sql-{number}",
+                "image": long_image(number, "/cloud-sql-proxy"),
+                "command": ["sh", "-c", "--a=b;" * 2500],
+                "lifecycle": LONG_HOOK,
+            }
+            for number in range(SIDECARS)
+        ),
+        volumes=numbered(MOST // 2, csi={"driver": "gcsfuse.csi.storage.gke.io"}),
     ),
     "a probe": lambda: pod(logs(0, readinessProbe={f"k{number}": number for number in range(MOST)})),
     "resources": lambda: foreign(istio(), resources={"requests": {f"k{number}": "1" for number in range(MOST)}}),

@@ -120,7 +120,7 @@ class SkipReason(ExplainedWord):
     )
     TOO_LARGE = ReasonRow(
         "too-large",
-        "The pod has more than 50,000 fields and list items, far more than any task pod.",
+        "The pod has more than 40,000 fields and list items, far more than any task pod.",
         "Mount large data from a ConfigMap or a Secret.",
     )
     DUPLICATE_NAMES = ReasonRow(
