@@ -97,7 +97,7 @@ class Catalogue:
         self._installed_with_quit_hint = frozenset([one.id for one, hint in self.with_quit_hint if hint.when_installed])
         self._annotations_of_quit_hints = _annotations_of([hint for _one, hint in self.with_quit_hint])
         self.injected = tuple(sidecar for sidecar in sidecars if sidecar.injected_by)
-        self._rows = lru_cache(maxsize=4096)(self._possible_rows)
+        self._rows = lru_cache(maxsize=1024)(self._possible_rows)
 
     def find(self, pod: Pod, container: Container) -> Sidecar | None:
         """The row that identifies this container, or None."""

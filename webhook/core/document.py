@@ -21,6 +21,12 @@ OPENINGS: Final = ("[", "{", "?", "- ")
 MAX_DOCUMENTS: Final = 4
 """So many different ones are read for one pod, which has one annotation and one proxy with a variable."""
 
+MAX_FIELDS: Final = 64
+"""A document with more top-level texts is not read. Istio's ProxyConfig has some forty fields, of which a mesh sets few."""
+
+CACHED: Final = 64
+"""Documents of the pods before: those of one mesh are nearly all the same. The largest takes some 50 KB, so all of them 3 MiB at most."""
+
 _NO_FIELDS: Final[dict[str, str]] = {}
 
 
@@ -40,7 +46,7 @@ class Documents:
         return self._fields[text].get(key)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=CACHED)
 def _fields_of(text: str) -> dict[str, str]:
     if sum(map(text.count, OPENINGS)) > MAX_OPENINGS:
         return _NO_FIELDS
@@ -49,4 +55,5 @@ def _fields_of(text: str) -> dict[str, str]:
         document: Any = yaml.load(text, Loader=yaml.CBaseLoader)  # noqa: S506 - it makes nothing but text, lists and dicts
     except (yaml.YAMLError, RecursionError, ValueError):
         return _NO_FIELDS
-    return {key: value for key, value in document.items() if isinstance(value, str)} if isinstance(document, dict) else _NO_FIELDS
+    texts = {key: value for key, value in document.items() if isinstance(value, str)} if isinstance(document, dict) else _NO_FIELDS
+    return texts if len(texts) <= MAX_FIELDS else _NO_FIELDS

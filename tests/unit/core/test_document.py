@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
-from webhook.core.document import MAX_DOCUMENT_CHARACTERS, MAX_DOCUMENTS, MAX_OPENINGS, Documents
+from webhook.core.document import CACHED, MAX_DOCUMENT_CHARACTERS, MAX_DOCUMENTS, MAX_FIELDS, MAX_OPENINGS, Documents
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,8 @@ from webhook.core.document import MAX_DOCUMENT_CHARACTERS, MAX_DOCUMENTS, MAX_OP
         ("port: 1" + " " * (MAX_DOCUMENT_CHARACTERS - len("port: 1") + 1), None),
         ("port: 1\na: " + "[]" * 0 + f"'{'[' * MAX_OPENINGS}'", "1"),
         (f"port: 1\na: '{'[' * (MAX_OPENINGS + 1)}'", None),
+        ("port: 1\n" + "".join(f"a{number}: b\n" for number in range(MAX_FIELDS - 1)), "1"),
+        ("port: 1\n" + "".join(f"a{number}: b\n" for number in range(MAX_FIELDS)), None),
         (f"port: 1\na: '{'{' * MAX_OPENINGS}?'", None),
         (f"port: 1\na: '{'- ' * (MAX_OPENINGS + 1)}'", None),
     ],
@@ -40,3 +44,16 @@ def test_of_one_pod_a_few_documents_are_read_however_often() -> None:
 
     for _ in range(2):
         assert [documents.field(text, "port") for text in texts] == [*map(str, range(MAX_DOCUMENTS)), None]
+
+
+@pytest.mark.parametrize("fields", [MAX_FIELDS, 400])
+def test_the_documents_of_earlier_pods_take_a_few_mebibytes(fields: int) -> None:
+    tracemalloc.start()
+    try:
+        for number in range(4 * CACHED):
+            text = f"port: {number}\n" + "".join(f"{field:x}: 😀\n" for field in range(fields - 1))
+            Documents().field(text + "# 😀" * ((MAX_DOCUMENT_CHARACTERS - len(text)) // 3), "port")
+        taken, _peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 4 * 1024 * 1024
