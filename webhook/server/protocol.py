@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol, with limits that it lacks: on the head of a request, its framing and its trailers, and on pipelining.
 
-A head is in memory until its request is answered and the next one begins, in many objects that no other limit counts. So what one may have
-is small enough for all connections at the same time.
+A head is in memory until its request is answered, in many objects that no other limit counts. So what one may have is small enough for all
+connections at the same time.
 """
 
 from __future__ import annotations
@@ -291,6 +291,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self.pipeline:
             self._connections.idle(self._connection)
         if self.transport.is_closing():
+            # Nothing more is read, but the client may take seconds to end the connection.
+            self._forget_request()
             return
         if self.flow.write_paused:
             self._wait_for_reader()
@@ -328,6 +330,14 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._is_idle = True
             self._idle.start(self)
+            if not self._message_is_open:
+                self._forget_request()
+
+    def _forget_request(self) -> None:
+        """Let go of the head, which uvicorn holds until the next one begins."""
+        self._answered = None
+        self.cycle = self.scope = self.headers = None  # type: ignore[assignment]
+        self.url = b""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle

@@ -319,6 +319,32 @@ LARGEST_HEADS: Final = {
 }
 
 
+def test_nothing_of_a_head_is_left_when_its_request_is_answered() -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        request = _head(LARGEST_TARGET, _fields(MAX_FIELDS - 2, 200) + b"Content-Length: 3\r\n", b"abc")
+        async with _connected(app) as (protocol, _transport):
+
+            async def answer() -> int:
+                await app.answer()
+                await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+                return tracemalloc.get_traced_memory()[0]
+
+            tracemalloc.start()
+            try:
+                protocol.data_received(request)
+                before = await answer()
+                protocol.data_received(request)
+                held = tracemalloc.get_traced_memory()[0] - before
+                left = await answer() - before
+            finally:
+                tracemalloc.stop()
+            assert held > 16 * 1024
+            assert left < 1024
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("head", LARGEST_HEADS.values(), ids=LARGEST_HEADS.keys())
 def test_the_heads_of_a_thousand_connections_take_less_than_a_hundred_mebibytes(head: bytes) -> None:
     async def scenario() -> None:
