@@ -146,14 +146,16 @@ class Connections:
     def has_responded(self, connection: OpenConnection, size: int) -> None:
         """A response of a connection has this size, more than those before.
 
-        Where there is no room for it, close idle connections of the peers whose buffers take no less than this one's.
+        Where there is no room for it, close idle connections of the peers whose buffers take no less than this one's: those with more than
+        their share of all that there may be, since of the others hundreds would have to go.
         """
         before, connection.largest_response = connection.buffer_bytes, size
         self._grow(connection, connection.buffer_bytes - before)
+        share = self.limits.buffer_bytes // self.limits.total
         while self.room < 0:
             own = self._buffer_bytes[connection.peer]
             larger = [peer for peer, taken in self._buffer_bytes.most_common() if taken >= own]
-            if not any(self._displace([one for one in self._by_peer[peer] if one.buffer_bytes]) for peer in larger):
+            if not any(self._displace([one for one in self._by_peer[peer] if one.buffer_bytes > share]) for peer in larger):
                 return
 
     def _grow(self, connection: OpenConnection, size: int) -> None:

@@ -194,7 +194,7 @@ def test_a_read_closes_no_connection_and_what_is_read_is_in_two_buffers() -> Non
 
 def test_a_connection_whose_buffers_are_small_or_that_is_busy_does_not_pay_for_large_ones() -> None:
     port = CrowdedPort()
-    port.open("a1")
+    port.connections.has_responded(port.open("a1"), 100 // 4)
     busy, large, small = port.open("a2"), port.open("a3"), port.open("b1")
     busy.is_busy = True
     port.connections.has_responded(busy, 50)
