@@ -124,11 +124,11 @@ class Settings(BaseModel):
         "contains one.",
     )
     max_buffered_bytes: int = Field(
-        32 * 1024 * 1024,
+        24 * 1024 * 1024,
         ge=1024 * 1024,
         description="Maximum size of all buffered request bodies in bytes, which limits the memory. Beyond it the address with the most "
-        "loses its largest body, which gets a 503 with `Retry-After: 1`, and the API server retries it. The default is the size of two "
-        "thousand usual reviews.",
+        "loses its largest body, which gets a 503 with `Retry-After: 1`, and the API server retries it. The default is the size of "
+        "1,500 usual reviews.",
     )
     read_seconds: float = Field(
         5.0,
@@ -142,7 +142,7 @@ class Settings(BaseModel):
         ge=16,
         le=65536,
         description="Maximum number of open connections to the TLS port. Beyond it the oldest idle connection of the address with the "
-        "most connections is closed. 1024 take 35 MiB after a small request each, and up to 100 MiB with large ones.",
+        "most connections is closed. 1024 take 35 MiB after a small request each, and up to 70 MiB with large ones.",
     )
     max_connections_per_peer: int = Field(
         640,

@@ -31,7 +31,7 @@ SHUTDOWN_SECONDS: Final = 10
 REVIEW_SECONDS: Final = 10.0
 """The same for a review with the wait for its turn; and for a scrape, by Prometheus's default."""
 
-CONNECTION_BYTES: Final = 32 * 1024
+CONNECTION_BYTES: Final = 16 * 1024
 """The buffers of a connection, on average of as many as there may be. That of an API server has some 60 KB."""
 
 
