@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,5 +20,10 @@ def add_output_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def write_json(value: object) -> None:
-    """Write a JSON value to stdout, indented."""
-    sys.stdout.write(msgspec.json.format(to_json(value)).decode() + "\n")
+    """Write a JSON value to stdout, indented. A character that is not printable is escaped (`webhook.command.terminal.printable`)."""
+    lines = msgspec.json.format(to_json(value)).decode().split("\n")
+    sys.stdout.write("".join(f"{line if line.isprintable() else _escaped(line)}\n" for line in lines))
+
+
+def _escaped(line: str) -> str:
+    return "".join(one if one.isprintable() else json.dumps(one).strip('"') for one in line)

@@ -41,6 +41,13 @@ def test_the_text_has_only_printable_characters_whatever_a_pod_is_called(program
     assert not any(line.startswith("ok") for line in text.split("\n"))
 
 
+def test_so_has_the_json_which_holds_the_same_names(program: InProcessProgram) -> None:
+    hostile = "\x1b[2J\x7f\x9b31m\u202e\U000e0001\nok"
+    text = program("explain", "-o", "json", "-", stdin=json.dumps(json.loads(INJECTED) | {"metadata": {"name": hostile}}))
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert json.loads(text)[0]["pod"] == f"default/{hostile}"
+
+
 def test_the_text_of_the_wrapper_is_not_shown(program: InProcessProgram) -> None:
     assert "asw_" not in program("explain", "-", stdin=INJECTED)
 
