@@ -165,6 +165,14 @@ WRAPPER_ATTACKS: Final = (
         ),
     ),
     WrapperAttack(
+        "a start file in `BASH_ENV`, of a command that starts with bash",
+        "the wrapper's own shell is that bash in POSIX mode, which runs no start file; else the file ran twice, with its output and an `exit` in it",
+        (
+            "test_transparency::test_a_start_file_of_the_bash_that_a_command_starts_with_runs_once",
+            "test_transparency::test_start_files_named_in_the_environment_are_not_run",
+        ),
+    ),
+    WrapperAttack(
         "descriptors that a program before the wrapper has opened",
         "the wrapper uses two that are not open",
         ("test_transparency::test_descriptors_that_a_launcher_leaves_open_reach_the_task",),

@@ -193,7 +193,8 @@ def find_wrapper(argv: Sequence[str]) -> Wrapper | None:
     """The wrapper in an argv, behind the words of a program that starts another."""
     for mark, word in enumerate(argv):
         if word == WRAPPER_MARK and mark > 2 and argv[mark - 2] == "-c" and "asw_script=" in argv[mark - 1]:
-            start = mark - 4 if mark > 3 and argv[mark - 4].endswith("busybox") else mark - 3
+            has_two_words = mark > 3 and argv[mark - 4].endswith(("busybox", "bash")) and argv[mark - 3] in {"sh", "--posix"}
+            start = mark - 4 if has_two_words else mark - 3
             return _read_wrapper(argv, start, mark)
     return None
 

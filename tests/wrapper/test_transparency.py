@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from tests.wrapper.differences import CLOSED_STDIN, DIFFERENCES, LOCALE_WARNING, NO_ENV, OPTIND
@@ -16,6 +17,7 @@ from tests.wrapper.main_container import PYTHON, container, end_of
 from tests.wrapper.messages import NOT_EXECUTED
 from tests.wrapper.requirements import require_program, require_root
 from tests.wrapper.shell_image import COREUTILS, bash_alone, bash_as_sh, dash_alone, dash_and_bash
+from webhook.core.decision import SHELLS
 
 if TYPE_CHECKING:
     from tests.wrapper.main_container import Ended, MainContainer
@@ -246,6 +248,19 @@ def test_start_files_named_in_the_environment_are_not_run(shell: ShellImage, tmp
     unwrapped, wrapped = environments(where)
     assert wrapped == unwrapped
     assert wrapped["BASH_ENV"] == str(trap)
+
+
+def test_a_start_file_of_the_bash_that_a_command_starts_with_runs_once(tmp_path: Path, ready_sidecar: FakeSidecar) -> None:
+    """For the task, as without the wrapper, whose own bash is the same program."""
+    rc = tmp_path / "rc"
+    rc.write_text("echo started\n", "utf-8")
+    where = container(dash_and_bash(tmp_path / "bin"), ready_sidecar.as_sidecar()).with_env(BASH_ENV=str(rc))
+    where = replace(where, wrap=msgspec.structs.replace(where.wrap, shell=("bash", *SHELLS["bash"])))
+    task = ["bash", "-c", "echo task; exit 3"]
+    wrapped, unwrapped = where.run(task), where.run_unwrapped(task)
+    assert wrapped.stdout == unwrapped.stdout == b"started\ntask\n"
+    assert (wrapped.code, wrapped.stderr) == (3, b"")
+    assert ready_sidecar.requests[-1] == "POST /quit"
 
 
 @pytest.mark.parametrize("count", [3_500, 20_000])

@@ -50,8 +50,9 @@ if TYPE_CHECKING:
     from webhook.core.pod import Pod, PodSpec
     from webhook.core.policy import Policy
 
-SHELLS: Final = MappingProxyType({"sh": (), "bash": (), "ash": (), "dash": (), "busybox": ("sh",)})
-"""Programs that a command may start with and the wrapper can start with too, and the words after them that make them a shell."""
+SHELLS: Final = MappingProxyType({"sh": (), "bash": ("--posix",), "ash": (), "dash": (), "busybox": ("sh",)})
+"""Programs that a command may start with and the wrapper can start with too, and the words after them that make them a shell. In POSIX mode
+bash does not run the file of ``BASH_ENV``, which it would run once more for the task (bash(1), INVOCATION)."""
 
 MAY_CONVERT: Final = frozenset({Mode.AUTO, Mode.NATIVE})
 MAY_WRAP: Final = frozenset({Mode.AUTO, Mode.WRAP})

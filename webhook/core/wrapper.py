@@ -24,6 +24,7 @@ argv of the pod, ``|`` before its args       the original, ``|`` before its args
 from __future__ import annotations
 
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -231,15 +232,16 @@ def _find_wrapper(argv: list[str]) -> tuple[int, str, int] | None:
 
 
 def _start_of_wrapper(argv: list[str], mark: int) -> int | None:
-    """The index of SHELL in ``SHELL -c SCRIPT airflow-sidecar-webhook``; SHELL is one word, or two (busybox sh)."""
+    """The index of SHELL in ``SHELL -c SCRIPT airflow-sidecar-webhook``; SHELL is one word, or two (``busybox sh``, ``bash --posix``)."""
     if mark < _WORDS_BEFORE_MARK or argv[mark - 2] != "-c":
         return None
     shell = mark - _WORDS_BEFORE_MARK
-    has_two_words = shell > 0 and argv[shell] == "sh" and argv[shell - 1].rpartition("/")[2] == "busybox"
+    has_two_words = shell > 0 and _SECOND_WORDS.get(argv[shell - 1].rpartition("/")[2]) == argv[shell]
     return shell - 1 if has_two_words else shell
 
 
 _WORDS_BEFORE_MARK: Final = 3
+_SECOND_WORDS: Final = MappingProxyType({"busybox": "sh", "bash": "--posix"})
 
 
 def _read_options(argv: list[str], start: int) -> tuple[str | None, int]:

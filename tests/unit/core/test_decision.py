@@ -295,7 +295,7 @@ def test_base_is_the_task_whatever_image_it_runs(policy: Policy) -> None:
     ("command", "shell"),
     [
         (["/busybox/sh", "-c", "true"], ["/busybox/sh"]),
-        (["bash", "-c", "true"], ["bash"]),
+        (["bash", "-c", "true"], ["bash", "--posix"]),
         (["busybox", "sh", "-c", "true"], ["busybox", "sh"]),
     ],
 )

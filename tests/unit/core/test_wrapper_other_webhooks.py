@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from webhook.core.policy import Policy
 
 WORDS = st.lists(st.text(max_size=5) | st.sampled_from(("-c", "sh", "--", "busybox", "/bin/sh")), max_size=4)
-SHELLS = st.sampled_from((["/bin/sh"], ["/airflow-sidecar-webhook/busybox", "sh"]))
+SHELLS = st.sampled_from((["/bin/sh"], ["/airflow-sidecar-webhook/busybox", "sh"], ["bash", "--posix"]))
 OPTIONS = ["--wait-seconds", "1", "--sidecar", "a", "-", "-", "POST:1/q", "--try-entrypoint", "tini", "--", "--end-try"]
 DONE = "example.com/done"
 GUESSING = build_policy(Settings(entrypoint_guess="allow"))
