@@ -118,11 +118,18 @@ def deployments(of: list[JSONObject]) -> dict[str, JSONObject]:
     return {one["spec"]["template"]["spec"]["containers"][0]["name"]: one for one in found}
 
 
-def pod_of(deployment: JSONObject) -> JSONObject:
-    """A pod as the Deployment creates it."""
-    template = deployment["spec"]["template"]
-    metadata = {**template["metadata"], "name": "replica", "namespace": deployment["metadata"]["namespace"]}
+def pod_of(workload: JSONObject) -> JSONObject:
+    """A pod as the Deployment or the CronJob creates it."""
+    spec = workload["spec"]
+    template = spec["jobTemplate"]["spec"]["template"] if workload["kind"] == "CronJob" else spec["template"]
+    metadata = {**template["metadata"], "name": "replica", "namespace": workload["metadata"]["namespace"]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
+def pods(of: list[JSONObject]) -> dict[str, JSONObject]:
+    """A pod of each Deployment and CronJob, by the name of its container."""
+    found = [pod_of(one) for one in of if one["kind"] in {"Deployment", "CronJob"}]
+    return {pod["spec"]["containers"][0]["name"]: pod for pod in found}
 
 
 def settings_of(deployment: JSONObject) -> dict[str, str]:

@@ -23,7 +23,7 @@ from testbed import binaries, levels
 from testbed.api import ApiError, collection, path_of
 from testbed.namespace import make_namespace
 from testbed.wait import until
-from tests.e2e.api_server.chart import OPTIONS, deployments, objects, only, pod_of, settings_of
+from tests.e2e.api_server.chart import OPTIONS, objects, only, pod_of, pods, settings_of
 from tests.e2e.api_server.self_managed_webhook import Serving, connect
 from tests.e2e.levels import require
 from tests.e2e.namespaces import new_namespace
@@ -102,8 +102,7 @@ def test_a_misspelt_field_would_be_refused(api: ApiClient, namespace: str) -> No
 
 @pytest.mark.parametrize("option", [name for name in OPTIONS if name != "host-network"])
 def test_the_pods_keep_the_restricted_standard(option: str, api: ApiClient, namespace: str) -> None:
-    for name, deployment in deployments(objects(OPTIONS[option], namespace=namespace)).items():
-        pod = pod_of(deployment)
+    for name, pod in pods(objects(OPTIONS[option], namespace=namespace)).items():
         pod["metadata"]["name"] = name
         api.create(pod, **STRICT)
 

@@ -1,0 +1,45 @@
+"""What the metrics show of a turn; `test_controller.py` has the rest of them, and the log."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from tests.support.live_pods import ENDED_AT, ISTIO, RUNNING, ended, live_pod
+from webhook.core import default_policy, read_progress
+from webhook.reaper.act import ACTS_AT_ONCE
+from webhook.reaper.agenda import Agenda
+from webhook.reaper.decision import ReaperPolicy
+from webhook.reaper.metrics import PREFIX, ReaperMetrics
+from webhook.reaper.telemetry import ReaperTelemetry
+
+MORE: Final = ACTS_AT_ONCE + 2
+
+
+def agenda_of(count: int) -> Agenda:
+    """An agenda on which acts on so many pods have just begun."""
+    agenda = Agenda(ReaperPolicy(grace=timedelta()), is_observing=False)
+    for number in range(count):
+        pod = live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)
+        pod["metadata"]["uid"] = f"uid-{number}"
+        progress = read_progress(pod, default_policy().catalogue)
+        assert progress is not None
+        agenda.see(progress, ENDED_AT)
+    assert len(agenda.due(ENDED_AT)) == count
+    return agenda
+
+
+def shown_of(agenda: Agenda, changes: int) -> dict[str, float | None]:
+    metrics = ReaperMetrics()
+    ReaperTelemetry(metrics, ("airflow",)).turned(agenda, changes, is_leading=True)
+    value = metrics.registry.get_sample_value
+    queue = {of: value(f"{PREFIX}_queue", {"of": of}) for of in ("acts", "changes")}
+    return {**queue, "under way": value(f"{PREFIX}_acts_under_way")}
+
+
+def test_the_queue_has_the_acts_for_which_no_worker_is_free_and_the_changes_that_were_not_taken_in() -> None:
+    assert shown_of(agenda_of(MORE), 7) == {"acts": MORE - ACTS_AT_ONCE, "changes": 7, "under way": MORE}
+
+
+def test_while_a_worker_is_free_no_act_waits() -> None:
+    assert shown_of(agenda_of(1), 0) == {"acts": 0, "changes": 0, "under way": 1}
