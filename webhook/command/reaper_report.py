@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from webhook.command.terminal import Style
+from webhook.command.terminal import Style, printable
 from webhook.reaper.reason import Verdict
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def _act(record: ActRecord) -> str:
 def _row(report: PodReport) -> tuple[str, ...]:
     pod, decision = report.pod, report.decision
     acts = "; ".join(map(_act, report.acts))
-    return (pod.namespace, pod.name, _task(report), _phase(report), decision.reason, ", ".join(decision.containers), acts)
+    cells = (pod.namespace, pod.name, _task(report), _phase(report), decision.reason, ", ".join(decision.containers), acts)
+    return tuple(map(printable, cells))
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
@@ -104,7 +105,7 @@ def _explained(reason: ReaperReason, palette: Palette) -> Iterator[str]:
 
 
 def _explained_problem(problem: SweepProblem, palette: Palette) -> Iterator[str]:
-    yield f"{palette.paint('problem', Style.RED)}: cannot {problem.what} in the namespace {problem.namespace}: {problem.message}"
+    yield f"{palette.paint('problem', Style.RED)}: cannot {problem.what} in the namespace {problem.namespace}: {printable(problem.message)}"
     if problem.right:
         yield f"  -> Grant the right to {problem.right} in the namespace {problem.namespace}."
 

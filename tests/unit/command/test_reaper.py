@@ -365,3 +365,9 @@ def test_an_api_server_that_does_not_answer_is_named_with_code_2(cluster: FakeTa
     cluster.refusals["GET", "pods"] = (401, "Unauthorized")
     run = reaper()
     assert (run.code, run.stderr) == (2, f"airflow-sidecar-webhook: cannot read from the API server {cluster.url}: 401 Unauthorized\n")
+
+
+def test_what_an_api_server_or_a_pod_says_cannot_write_to_the_terminal(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:
+    cluster.refusals["GET", "pods"] = (403, "\x1b[2Jpods is forbidden")
+    run = reaper()
+    assert ("\x1b" in run.stdout, "[2Jpods is forbidden" in run.stdout) == (False, True)
