@@ -17,6 +17,10 @@ MAX_MESSAGE_CHARACTERS: Final = 300
 """A message from elsewhere is cut to this length."""
 
 
+TOO_MANY_REQUESTS: Final = 429
+INTERNAL_ERROR: Final = 500
+
+
 class ClusterError(Exception):
     """The cluster could not be read or changed."""
 
@@ -46,6 +50,13 @@ class RefusedError(ClusterError):
         """Store the status; the text is both."""
         self.status = status
         super().__init__(f"{status} {message}")
+
+
+def is_passing(problem: ClusterError) -> bool:
+    """Whether the same request may succeed a little later: there was no response, or the API server is overloaded or broken."""
+    if isinstance(problem, RefusedError):
+        return problem.status == TOO_MANY_REQUESTS or problem.status >= INTERNAL_ERROR
+    return isinstance(problem, UnreachableError)
 
 
 class _ErrorBody(msgspec.Struct):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from webhook.kube.errors import ClusterError, RefusedError, refusal
+from webhook.kube.errors import ClusterError, RefusedError, is_passing, refusal
 from webhook.kube.exec import held_command
 from webhook.kube.port_forward import port_forward
 from webhook.reaper.act import Act, ActOutcome, ActResult, DeadlineAct, ExecAct, QuitAct
@@ -20,8 +20,6 @@ MERGE: Final = "application/merge-patch+json"
 
 FORBIDDEN: Final = 403
 CONFLICT: Final = 409
-TOO_MANY_REQUESTS: Final = 429
-INTERNAL_ERROR: Final = 500
 OK: Final = range(200, 300)
 
 
@@ -73,11 +71,12 @@ def _set_deadline(api: PodApi, pod: Progress, act: DeadlineAct) -> ActResult | N
         return None
     if response.status in OK:
         return ActResult(ActOutcome.ACCEPTED, f"activeDeadlineSeconds: {act.seconds}")
-    return ActResult(_refused_as(response.status), str(refusal(response.status, response.body)))
+    error = refusal(response.status, response.body)
+    return ActResult(_refused_as(error), str(error))
 
 
-def _refused_as(status: int) -> ActOutcome:
-    """What a refusal of the API server means; one that is overloaded or broken may accept the same later."""
-    if status == FORBIDDEN:
+def _refused_as(error: RefusedError) -> ActOutcome:
+    """What a refusal of the API server means."""
+    if error.status == FORBIDDEN:
         return ActOutcome.FORBIDDEN
-    return ActOutcome.FAILED if status == TOO_MANY_REQUESTS or status >= INTERNAL_ERROR else ActOutcome.REFUSED
+    return ActOutcome.FAILED if is_passing(error) else ActOutcome.REFUSED

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.kube.errors import ClusterError, UnreadableError
+from webhook.kube.errors import ClusterError, UnreadableError, is_passing
 from webhook.reaper.act import ACTS_AT_ONCE, ActOutcome, ActResult, PastAct
 from webhook.reaper.agenda import Agenda
 from webhook.reaper.carrying_out import carry_out
@@ -44,6 +44,9 @@ EVENT_WORKERS: Final = 2
 
 MOST_EVENTS: Final = 1000
 """Events that wait to be written: more are logged alone."""
+
+EVENT_PAUSES: Final = (1.0, 5.0, 25.0)
+"""Seconds before each further attempt to write an Event, where the API server does not answer or is overloaded."""
 
 LONGEST_TURN_SECONDS: Final = 5.0
 """Between two turns: the Lease may be lost without a word."""
@@ -320,14 +323,24 @@ class Controller:
 
     def _write_event(self, notice: Notice) -> None:
         try:
-            self._events.tell(notice, self._now())
-            self._telemetry.event_written()
-        except ClusterError as problem:
-            self._telemetry.event_failed(problem)
+            for pause in (*EVENT_PAUSES, None):
+                is_over = self._attempt_event(notice)
+                if is_over or pause is None or self._stopped.wait(pause):
+                    return
         except Exception as problem:  # noqa: BLE001  the executor would keep it for nobody
             self._telemetry.bug(problem)
         finally:
             self._untold.release()
+
+    def _attempt_event(self, notice: Notice) -> bool:
+        """Whether it is written, or never will be."""
+        try:
+            self._events.tell(notice, self._now())
+        except ClusterError as problem:
+            self._telemetry.event_failed(problem)
+            return not is_passing(problem)
+        self._telemetry.event_written()
+        return True
 
 
 def _pods_of(namespace: str) -> str:

@@ -304,6 +304,44 @@ def test_events_that_are_forbidden_are_told_and_the_pod_ends_all_the_same(
     ]
 
 
+def test_an_event_that_the_api_server_cannot_take_now_is_written_later(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    cluster.refusals["POST", "events"] = (429, "the API server is overloaded")
+    cluster.add(live_pod({"base": ended(), "db": RUNNING}, CLOUD_SQL))
+    replica = replicas()
+    until(lambda: replica.value("errors_total", of="event"), "the failure is counted")
+    del cluster.refusals["POST", "events"]
+    until(lambda: reasons(cluster) == ["SidecarStuck"], "the Event is written")
+
+
+def test_a_deadline_is_decided_again_where_the_pod_has_changed(cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]) -> None:
+    cluster.add(live_pod({"base": ended(1), "db": RUNNING}, CLOUD_SQL))
+    cluster.refusals["PATCH", "sales"] = (409, "the object has been modified")
+    replica = replicas()
+    until(lambda: any(line.startswith("PATCH") for line in cluster.requests), "the patch is refused")
+    assert replica.value("errors_total", of="bug") == 0
+    del cluster.refusals["PATCH", "sales"]
+    until(is_in(cluster, "Failed"), "the pod ends")
+    until(lambda: replica.value("acts_total", sidecar="", method="deadline", outcome="accepted") == 1, "the act is counted")
+    assert replica.value("acts_total", sidecar="", method="deadline", outcome="failed") == 0
+
+
+RIGHTS_OF_A_QUIT: Final = {"get pods": ("GET", "sales"), "get pods/portforward": ("GET", "portforward")}
+
+
+@pytest.mark.parametrize("right", RIGHTS_OF_A_QUIT)
+def test_without_a_right_that_a_quit_request_needs_nothing_is_sent_and_that_is_told(
+    right: str, cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    add_stuck(cluster)
+    cluster.refusals[RIGHTS_OF_A_QUIT[right]] = (403, f"the right to {right} is missing")
+    replica = replicas()
+    until(lambda: replica.value("acts_total", sidecar="istio", method="quit", outcome="forbidden") == 1, "the act is forbidden")
+    until(lambda: reasons(cluster) == ["SidecarStuck"], "that the pod is left is told")
+    assert cluster.quits == []
+
+
 def test_an_act_has_one_log_line_with_dag_and_task(
     cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], caplog: pytest.LogCaptureFixture
 ) -> None:
