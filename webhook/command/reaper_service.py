@@ -19,7 +19,7 @@ from webhook.server.connections import Connections
 from webhook.server.descriptors import descriptors_for_connections
 from webhook.server.health import create_health_app
 from webhook.server.health_server import MAX_HEALTH_CONNECTIONS, make_health_server
-from webhook.server.heap import return_freed_memory
+from webhook.server.heap import freeze_heap, return_freed_memory
 from webhook.server.json_log import log_to_stdout, log_uncaught
 from webhook.server.limited_server import bind
 
@@ -53,6 +53,7 @@ def run_controller(client: KubernetesClient, scope: ReaperScope, place: LeasePla
     log_uncaught()
     bound = bind(settings.host, settings.health_port)
     service = _ReaperService(client, scope, place, metrics)
+    freeze_heap()
     with asyncio.Runner() as runner:
         runner.run(service.run(bound))
 

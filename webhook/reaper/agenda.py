@@ -1,12 +1,12 @@
 """Which pods the reaper looks after, what was done to each, and when it decides again. It does no I/O and has no clock.
 
 A pod is on the agenda from the moment its task has ended until it no longer runs. An act is remembered as `BEGUN` before it is carried out,
-and keeps its place in the memory until it is forgotten (`FORGET_AFTER`): so whoever takes over the memory repeats nothing.
+and keeps its place in the memory until it is forgotten (`FORGET_AFTER`), or its pod no longer runs: so whoever takes over the memory
+repeats nothing.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -16,14 +16,18 @@ from msgspec.structs import replace
 from webhook.core import Progress
 from webhook.reaper import notice
 from webhook.reaper.act import Act, ActOutcome, PastAct
-from webhook.reaper.decision import ALL_NAMESPACES, FORGET_AFTER, MAY_TAKE_EFFECT, PodDecision, ReaperPolicy, decide, has_work
-from webhook.reaper.reason import ReaperReason, Verdict
+from webhook.reaper.decision import ALL_NAMESPACES, FORGET_AFTER, MAY_TAKE_EFFECT, decide, has_work
+from webhook.reaper.reason import Verdict
+from webhook.reaper.tracked_pods import TrackedPod, TrackedPods
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
+    from webhook.reaper.decision import PodDecision, ReaperPolicy
     from webhook.reaper.notice import Notice
+    from webhook.reaper.reason import ReaperReason
 
 LINGER: Final = timedelta(minutes=10)
 """How long a pod may wait for somebody, such as for an unknown container, before that is told."""
@@ -33,29 +37,6 @@ POSTPONED: Final = timedelta(seconds=2)
 
 MOST_REMEMBERED: Final = 1000
 """Acts, the newest: they go into an annotation, which may have 256 KiB."""
-
-
-class TrackedPod(msgspec.Struct, frozen=True):
-    """A Running pod whose task has ended.
-
-    Args:
-        pod: As it was read last.
-        since: When the reaper first saw that its task had ended.
-        work_ended_at: When the reaper saw that all work of the pod had ended; None: it has not.
-        decide_at: When to decide; None: when the pod changes.
-        decision: The last one; None: there was none yet.
-        act: What is under way.
-        is_told: Whether the last decision was told.
-
-    """
-
-    pod: Progress
-    since: datetime
-    work_ended_at: datetime | None
-    decide_at: datetime | None
-    decision: PodDecision | None = None
-    act: Act | None = None
-    is_told: bool = False
 
 
 class DueAct(msgspec.Struct, frozen=True):
@@ -81,60 +62,62 @@ class Agenda:
     def __init__(self, policy: ReaperPolicy, *, is_observing: bool) -> None:
         """Know no pod; ``is_observing``: nothing is ever due, and what would be is told."""
         self._policy, self._is_observing = policy, is_observing
-        self._pods: dict[str, TrackedPod] = {}
+        self._pods = TrackedPods()
         self._past: dict[str, tuple[PastAct, ...]] = {}
         self._notices: list[Notice] = []
 
     @property
     def next_at(self) -> datetime | None:
         """When something is to be decided; None: when a pod changes."""
-        return min((one.decide_at for one in self._pods.values() if one.decide_at is not None), default=None)
+        return self._pods.next_at
 
     @property
     def under_way(self) -> int:
         """How many acts are under way."""
-        return sum(one.act is not None for one in self._pods.values())
+        return self._pods.under_way
 
     def stuck(self) -> Counter[tuple[str, ReaperReason]]:
         """The pods that stay Running after their grace, by namespace and by the reason of the last decision."""
-        decided = [(one.pod.namespace, one.decision.reason) for one in self._pods.values() if one.decision is not None]
-        return Counter((namespace, reason) for namespace, reason in decided if reason is not ReaperReason.GRACE)
+        return self._pods.stuck()
 
     def see(self, pod: Progress, now: datetime) -> TrackedPod | None:
         """Take a pod as it is now; a pod that has thereby left the agenda is returned."""
         if pod.is_being_deleted:
-            return self._pods.pop(pod.uid, None)
-        if not pod.unfinished:
+            return self._pods.pop(pod.uid)
+        if pod.phase != "Running":
             return self.forget(pod.uid)
         known = self._pods.get(pod.uid)
+        if known is None and not pod.unfinished:
+            return None
         ended_at = known.work_ended_at if known is not None else None
         work_ended_at = None if has_work(pod) else ended_at or now
         if known is None:
-            self._pods[pod.uid] = TrackedPod(pod, now, work_ended_at, now)
+            self._pods.put(TrackedPod(pod, now, work_ended_at, now))
         else:
             decide_at = None if known.act is not None else now
-            self._pods[pod.uid] = replace(known, pod=pod, work_ended_at=work_ended_at, decide_at=decide_at)
+            self._pods.put(replace(known, pod=pod, work_ended_at=work_ended_at, decide_at=decide_at))
         return None
 
     def forget(self, uid: str) -> TrackedPod | None:
-        """The pod of this uid no longer runs: it leaves the agenda, and is returned where it was on it."""
-        gone = self._pods.pop(uid, None)
-        if gone is not None and self._past.get(uid):
+        """The pod of this uid never runs again: nothing of it is remembered, and it is returned where it was on the agenda."""
+        gone = self._pods.pop(uid)
+        if self._past.pop(uid, ()) and gone is not None:
             self._notices.append(notice.of_end(gone.pod))
         return gone
 
     def keep_only(self, namespace: str, uids: AbstractSet[str]) -> list[TrackedPod]:
         """Of this namespace, or of `ALL_NAMESPACES`, only the pods of these uids run; those that have thereby left the agenda."""
-        others = [uid for uid, one in self._pods.items() if namespace in {ALL_NAMESPACES, one.pod.namespace} and uid not in uids]
+        here = [one.pod for one in self._pods if namespace in {ALL_NAMESPACES, one.pod.namespace}]
+        others = [pod.uid for pod in here if pod.uid not in uids]
         return [gone for uid in others if (gone := self.forget(uid)) is not None]
 
     def due(self, now: datetime) -> list[DueAct]:
         """Decide about each pod whose time has come; the acts that are due, each of them under way and remembered from now on."""
-        waiting = [uid for uid, one in self._pods.items() if one.decide_at is not None and one.decide_at <= now]
-        return [due for uid in waiting if (due := self._decide(uid, now)) is not None]
+        return [due for uid in self._pods.due(now) if (due := self._decide(uid, now)) is not None]
 
     def _decide(self, uid: str, now: datetime) -> DueAct | None:
-        known, past = self._pods[uid], self._past.get(uid, ())
+        known, past = self._pods.get(uid), self._past.get(uid, ())
+        assert known is not None  # noqa: S101  it is due
         decision = decide(known.pod, self._policy, now, past, known.work_ended_at)
         is_same = known.decision is not None and (known.decision.reason, known.decision.containers) == (
             decision.reason,
@@ -146,7 +129,7 @@ class Agenda:
             is_told = True
         act = None if self._is_observing else decision.act
         decide_at = self._decide_again_at(known, decision, now)
-        self._pods[uid] = replace(known, decision=decision, act=act, decide_at=decide_at, is_told=is_told)
+        self._pods.put(replace(known, decision=decision, act=act, decide_at=decide_at, is_told=is_told))
         if act is None:
             return None
         self._past[uid] = (*past, PastAct(act.method, act.container_id, now, ActOutcome.BEGUN))
@@ -166,20 +149,26 @@ class Agenda:
     def end(self, due: DueAct, outcome: ActOutcome, detail: str, now: datetime) -> None:
         """An act has this outcome; ``detail`` is the answer to it."""
         act = due.act
-        self._past[due.pod.uid] = (*due.past, PastAct(act.method, act.container_id, now, outcome))
+        self._remember(due, (*due.past, PastAct(act.method, act.container_id, now, outcome)))
         if outcome is ActOutcome.ACCEPTED:
             self._notices.append(notice.of_act(due.pod, act, detail))
         self._over(due, now)
 
     def postpone(self, due: DueAct, now: datetime) -> None:
         """An act was not carried out: it was no longer due, or could not be remembered."""
-        self._past[due.pod.uid] = due.past
+        self._remember(due, due.past)
         self._over(due, now + POSTPONED)
+
+    def _remember(self, due: DueAct, past: tuple[PastAct, ...]) -> None:
+        """Remember what was done to the pod of an act, unless it has ended meanwhile."""
+        uid = due.pod.uid
+        if uid in self._past or self._pods.get(uid) is not None:
+            self._past[uid] = past
 
     def _over(self, due: DueAct, decide_at: datetime) -> None:
         known = self._pods.get(due.pod.uid)
         if known is not None:
-            self._pods[due.pod.uid] = replace(known, act=None, decide_at=decide_at)
+            self._pods.put(replace(known, act=None, decide_at=decide_at))
 
     def memory(self, now: datetime) -> dict[str, tuple[PastAct, ...]]:
         """Every act that still counts, by the uid of its pod; the others are forgotten."""
@@ -196,19 +185,19 @@ class Agenda:
 
         What may still take effect counts as done now: the clock of the other may differ.
         """
-        under_way = {uid: self._past.get(uid, ()) for uid, one in self._pods.items() if one.act is not None}
+        under_way = {one.pod.uid: self._past.get(one.pod.uid, ()) for one in self._pods if one.act is not None}
         taken_over = {uid: tuple([_no_earlier(one, now) for one in past]) for uid, past in memory.items()}
         self._past = {**taken_over, **under_way}
-        for uid, one in self._pods.items():
+        for one in self._pods:
             if one.act is None:
-                self._pods[uid] = replace(one, decide_at=now, decision=None, is_told=False)
+                self._pods.put(replace(one, decide_at=now, decision=None, is_told=False))
 
     def change_policy(self, policy: ReaperPolicy, now: datetime) -> None:
         """Decide about every pod by this policy from now on."""
         self._policy = policy
-        for uid, one in self._pods.items():
+        for one in self._pods:
             if one.act is None:
-                self._pods[uid] = replace(one, decide_at=now)
+                self._pods.put(replace(one, decide_at=now))
 
     def take_notices(self) -> Iterator[Notice]:
         """What is to be told, once."""

@@ -24,7 +24,7 @@ from webhook.reaper.carrying_out import carry_out
 from webhook.reaper.decision import ALL_NAMESPACES, decide
 from webhook.reaper.namespaces import NamespaceWatch
 from webhook.reaper.pod_event import PodEvents
-from webhook.reaper.pod_watch import PodWatch
+from webhook.reaper.pod_watch import LISTS_AT_ONCE, PodWatch
 from webhook.reaper.task_pods import TaskPods
 
 if TYPE_CHECKING:
@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     from webhook.core import Catalogue, Progress
     from webhook.kube.leadership import Leadership
     from webhook.kube.lease import Lease
-    from webhook.reaper.agenda import DueAct, TrackedPod
+    from webhook.reaper.agenda import DueAct
     from webhook.reaper.decision import ReaperPolicy
     from webhook.reaper.notice import Notice
     from webhook.reaper.task_pods import PodApi
     from webhook.reaper.telemetry import ReaperTelemetry
+    from webhook.reaper.tracked_pods import TrackedPod
 
 EVENT_WORKERS: Final = 2
 """Events at once, beside the acts: an API server that is slow with Events holds up no act."""
@@ -110,8 +111,9 @@ class Controller:
         self._agenda = Agenda(self._policy, is_observing=scope.is_observing)
         self._task_pods = TaskPods(api, scope.catalogue)
         self._events = PodEvents(api, instance)
+        lists = threading.BoundedSemaphore(LISTS_AT_ONCE)
         self._watches: list[PodWatch | NamespaceWatch] = [
-            PodWatch(api, scope.catalogue, namespace, self) for namespace in scope.namespaces or (ALL_NAMESPACES,)
+            PodWatch(api, scope.catalogue, namespace, self, lists) for namespace in scope.namespaces or (ALL_NAMESPACES,)
         ]
         self._unread = {_pods_of(namespace) for namespace in scope.namespaces}
         if not scope.namespaces:

@@ -146,6 +146,40 @@ def test_the_memory_forgets_what_no_longer_counts() -> None:
     assert agenda.memory(DUE + FORGET_AFTER) == {}
 
 
+def test_nothing_is_remembered_of_a_pod_that_no_longer_runs_whenever_the_answer_comes() -> None:
+    agenda = agenda_with(STUCK)
+    due = only_due(agenda, DUE)
+    agenda.forget("uid-1")
+    assert agenda.memory(DUE) == {}
+    agenda.end(due, ActOutcome.ACCEPTED, "HTTP 200", DUE)
+    assert (agenda.memory(DUE), agenda.under_way) == ({}, 0)
+
+
+def test_a_pod_whose_containers_the_kubelet_does_not_report_for_a_while_stays_on_the_agenda() -> None:
+    agenda = agenda_with(STUCK)
+    agenda.end(only_due(agenda, DUE), ActOutcome.REFUSED, "HTTP 403", DUE)
+    kinds(agenda)
+    assert agenda.see(progress(live_pod({}, ISTIO)), DUE) is None
+    assert (agenda.due(DUE), kinds(agenda), agenda.stuck()) == ([], [], {("airflow", ReaperReason.STATUSES_MISSING): 1})
+    agenda.see(progress(STUCK), DUE)
+    assert (agenda.due(DUE), agenda.next_at) == ([], DUE + POLICY.grace)
+    assert agenda.due(DUE + POLICY.grace) == []
+
+
+def test_a_pod_whose_task_is_at_work_does_not_come_onto_the_agenda() -> None:
+    agenda = agenda_with(live_pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO))
+    assert (agenda.next_at, agenda.forget("uid-1")) == (None, None)
+
+
+def test_an_act_that_waited_for_a_worker_until_it_no_longer_counted_is_remembered_by_its_outcome() -> None:
+    agenda = agenda_with(STUCK)
+    due = only_due(agenda, DUE)
+    later = DUE + FORGET_AFTER
+    assert agenda.memory(later) == {}
+    agenda.end(due, ActOutcome.REFUSED, "HTTP 403", later)
+    assert [one.outcome for one in agenda.memory(later)["uid-1"]] == [ActOutcome.REFUSED]
+
+
 def test_the_memory_has_every_act_on_a_pod_in_its_order() -> None:
     agenda = agenda_with(STUCK)
     agenda.end(only_due(agenda, DUE), ActOutcome.FAILED, "no answer", DUE)

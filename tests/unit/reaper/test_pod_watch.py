@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,8 @@ import pytest
 from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
 from webhook.core import default_policy
 from webhook.kube.errors import ClusterError, RefusedError, UnreachableError, UnreadableError
-from webhook.reaper.pod_watch import FIRST_PAUSE_SECONDS, RESYNC_SECONDS, PodWatch
+from webhook.kube.reflector import FIRST_PAUSE_SECONDS, RESYNC_SECONDS
+from webhook.reaper.pod_watch import PodWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from webhook.core import Progress
 
 CATALOGUE: Final = default_policy().catalogue
+LONG_SECONDS: Final = 60
+"""Longer than a busy machine takes; only a failing test reaches it."""
 
 
 @dataclass
@@ -39,6 +43,7 @@ class ScriptedPods:
     asked: list[str] = field(default_factory=list)
     heard: list[tuple[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    lists: threading.Semaphore = field(default_factory=threading.Semaphore)
 
     def get(self, path: str, **parameters: str) -> bytes:
         assert path == "/api/v1/namespaces/airflow/pods"
@@ -79,7 +84,7 @@ class ScriptedPods:
         self.heard.append(("failed", problem))
 
     def watch(self) -> PodWatch:
-        return PodWatch(self, CATALOGUE, "airflow", self, lambda: self.seconds)
+        return PodWatch(self, CATALOGUE, "airflow", self, self.lists, lambda: self.seconds)
 
 
 def page(version: str, *pods: JSONObject, following: str = "") -> JSONObject:
@@ -197,3 +202,38 @@ def test_a_watch_that_was_stopped_notifies_nobody() -> None:
     watch.stop()
     watch.run_once()
     assert script.heard == [("listed", [])]
+
+
+def test_of_a_pod_nobody_is_notified_before_its_task_has_ended() -> None:
+    before_the_end = [event("ADDED", pod("a", RUNNING, "6")), event("MODIFIED", pod("a", RUNNING, "7"))]
+    restarted = pod("b", RUNNING, "8")
+    restarted["status"]["containerStatuses"][0]["lastState"] = ended(1)
+    script = ScriptedPods([page("5")], [[*before_the_end, event("MODIFIED", restarted), event("DELETED", pod("b", RUNNING, "9"))], []])
+    watch = script.watch()
+    watch.run_once()
+    watch.run_once()
+    assert (script.heard, script.asked[-1]) == ([("listed", [])], "watch 9")
+
+
+def test_of_a_pod_whose_task_has_ended_each_change_is_notified_whatever_it_is() -> None:
+    changes = [
+        event("MODIFIED", pod("a", version="6")),
+        event("MODIFIED", pod("a", RUNNING, "7")),
+        event("MODIFIED", pod("b", RUNNING, "8")),
+    ]
+    script = ScriptedPods([page("5", pod("b"))], [[*changes, event("DELETED", pod("a", RUNNING, "9"))]])
+    script.watch().run_once()
+    assert script.heard == [("listed", ["b"]), ("seen", "a"), ("seen", "a"), ("seen", "b"), ("gone", "uid-of-a")]
+
+
+def test_a_list_waits_for_those_of_other_namespaces_and_a_watch_does_not() -> None:
+    script = ScriptedPods([page("5")], [[]])
+    watching = script.watch()
+    script.lists.acquire()
+    thread = threading.Thread(target=watching.run_once, daemon=True)
+    thread.start()
+    assert script.asked == []
+    script.lists.release()
+    thread.join(LONG_SECONDS)
+    assert script.asked == ["list", "watch 5"]
+    assert script.lists.acquire(blocking=False)
