@@ -61,6 +61,9 @@ SELF_END: Final = timedelta(minutes=5)
 FORGET_AFTER: Final = timedelta(minutes=15)
 """An older act no longer counts: what was refused may have been repaired since."""
 
+MOST_CLOCK_ERROR: Final = timedelta(minutes=5)
+"""By which a node's clock may be behind without a shorter grace. So long a later report of the kubelet's can delay an act."""
+
 MAY_TAKE_EFFECT: Final = frozenset({ActOutcome.ACCEPTED, ActOutcome.BEGUN})
 """Outcomes after which a sidecar has its time to drain."""
 
@@ -112,14 +115,13 @@ def decide(
         policy: What is allowed.
         now: The time, on the reaper's clock.
         past: The acts on the pod of this uid, oldest first.
-        ended_at: When the reaper itself saw that all work of the pod had ended; None: the kubelet's time counts, whose clock may differ.
+        ended_at: When the reaper itself saw that all work of the pod had ended; None: the kubelet's report of it counts.
 
     """
     early = _skipped(pod, policy) or _at_work(pod)
     if early is not None:
         return early
-    # A report of the kubelet that shows the end was written after it.
-    ended_at = ended_at or pod.work_ended_at or pod.reported_at
+    ended_at = ended_at or _reported_end(pod)
     if ended_at is None:
         return PodDecision(ReaperReason.END_TIME_UNKNOWN)
     if now < ended_at + policy.grace:
@@ -130,6 +132,17 @@ def decide(
 def has_work(pod: Progress) -> bool:
     """Whether anything of the pod but its sidecars is at work, or may be."""
     return _at_work(pod) is not None
+
+
+def _reported_end(pod: Progress) -> datetime | None:
+    """When all work of the pod had ended, for certain: the kubelet's report of it has a time on the API server's clock.
+
+    The report came after the end, whatever the node's clock shows. Any change of the status is a later report, so a probe that fails and
+    succeeds in turns must not put the end off for ever.
+    """
+    if pod.work_ended_at is None or pod.reported_at is None:
+        return pod.work_ended_at or pod.reported_at
+    return min(pod.reported_at, pod.work_ended_at + MOST_CLOCK_ERROR)
 
 
 def _skipped(pod: Progress, policy: ReaperPolicy) -> PodDecision | None:

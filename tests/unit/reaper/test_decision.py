@@ -29,7 +29,7 @@ from tests.support.live_pods import (
 )
 from webhook.core import Endpoint, default_policy, read_progress
 from webhook.reaper.act import ActOutcome, DeadlineAct, ExecAct, Method, PastAct, QuitAct
-from webhook.reaper.decision import FORGET_AFTER, MOST_ATTEMPTS, SELF_END, PodDecision, ReaperPolicy, decide
+from webhook.reaper.decision import FORGET_AFTER, MOST_ATTEMPTS, MOST_CLOCK_ERROR, SELF_END, PodDecision, ReaperPolicy, decide
 from webhook.reaper.reason import ReaperReason, Verdict
 
 if TYPE_CHECKING:
@@ -220,9 +220,29 @@ def test_what_the_reaper_itself_saw_counts_more_than_a_nodes_clock() -> None:
         assert decided(pod, ended_at=LATER - timedelta(seconds=30)).act == QUIT_ISTIO
 
 
+def reported(pod: JSONObject, at: datetime = ENDED_AT) -> JSONObject:
+    """The pod, its status written by the kubelet at this time of the API server's."""
+    pod["metadata"]["managedFields"] = [{"manager": "kubelet", "subresource": "status", "time": at.isoformat()}]
+    return pod
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=-2), timedelta(0), timedelta(minutes=2)], ids=["behind", "right", "ahead"])
+def test_the_grace_is_the_same_whatever_the_clock_of_the_node_shows(off: timedelta) -> None:
+    pod = reported(live_pod({"base": ended(at=ENDED_AT + off), "istio-proxy": RUNNING}, ISTIO))
+    assert decided(pod, now=ENDED_AT + timedelta(seconds=29)).reason is ReaperReason.GRACE
+    assert decided(pod, now=ENDED_AT + timedelta(seconds=30)).act == QUIT_ISTIO
+
+
+def test_a_kubelet_that_reports_again_and_again_puts_the_end_off_by_some_minutes_at_most() -> None:
+    last = ENDED_AT + MOST_CLOCK_ERROR + POLICY.grace
+    for seconds, is_due in ((-1, False), (0, True)):
+        now = last + timedelta(seconds=seconds)
+        pod = reported(live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO), now)
+        assert (decided(pod, now=now).act == QUIT_ISTIO) is is_due
+
+
 def test_where_the_kubelet_does_not_say_when_the_task_ended_its_last_report_counts() -> None:
-    pod = live_pod({"base": ended(137, at=None), "istio-proxy": RUNNING}, ISTIO)
-    pod["metadata"]["managedFields"] = [{"manager": "kubelet", "subresource": "status", "time": ENDED_AT.isoformat()}]
+    pod = reported(live_pod({"base": ended(137, at=None), "istio-proxy": RUNNING}, ISTIO))
 
     assert decided(pod, now=ENDED_AT + timedelta(seconds=29)).reason is ReaperReason.GRACE
     assert decided(pod, now=ENDED_AT + timedelta(seconds=30)).act == QUIT_ISTIO
