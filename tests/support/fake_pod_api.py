@@ -29,7 +29,7 @@ class FakePodApi:
         answers: Of the quit requests, in turn: a status, or an error; the last one is repeated.
         change: What an accepted request does to the pod.
         later: What happens to the pod so long after an accepted request.
-        lists: Errors of the lists, in turn; then they succeed.
+        lists: Errors of the lists, in turn, None for one that succeeds; then they succeed.
         patches: The statuses of refused patches, in turn; then they succeed.
         watches: Errors of the watches, in turn; then they succeed.
         now: The time.
@@ -41,7 +41,7 @@ class FakePodApi:
     answers: list[int | Exception] = field(default_factory=lambda: [200])
     change: Change = lambda _: None
     later: tuple[timedelta, Change] | None = None
-    lists: list[Exception] = field(default_factory=list)
+    lists: list[Exception | None] = field(default_factory=list)
     patches: list[int] = field(default_factory=list)
     watches: list[Exception] = field(default_factory=list)
     now: datetime = ENDED_AT + timedelta(minutes=1)
@@ -52,8 +52,9 @@ class FakePodApi:
 
     def get(self, path: str, **_: str) -> bytes:
         is_list = path.endswith("/pods")
-        if is_list and self.lists:
-            raise self.lists.pop(0)
+        error = self.lists.pop(0) if is_list and self.lists else None
+        if error is not None:
+            raise error
         if is_list:
             return json.dumps({"metadata": {}, "items": [self.pod] if self.pod else []}).encode()
         if self.pod is None:

@@ -130,13 +130,7 @@ class Sweep:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def run(self, namespaces: Iterable[str]) -> SweepReport:
-        """Make the pass.
-
-        Raises:
-            UnreachableError: The API server did not respond to a list.
-            RefusedError: It does not accept the credentials (401).
-
-        """
+        """Make the pass. ClusterError: the API server did not respond to the first list, or does not accept the credentials (401)."""
         found = _Found(self, TaskPods(self.api, self.catalogue))
         with ThreadPoolExecutor(ACTS_AT_ONCE, thread_name_prefix="reaper") as workers:
             for namespace in namespaces:
@@ -155,18 +149,27 @@ class _Found:
     ends: list[Future[_PodEnd]] = field(default_factory=list)
     problems: list[SweepProblem] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    is_answered: bool = False
 
     def visit_all(self, namespace: str, workers: ThreadPoolExecutor) -> None:
-        """Decide about each Running pod of a namespace, and have those ended that are due. UnreachableError; RefusedError: 401."""
+        """Decide about each Running pod of a namespace, and have those ended that are due.
+
+        Raises:
+            ClusterError: The API server did not respond to the first list, or does not accept the credentials (401). Later that is a
+                problem in the report, which says what was done before.
+
+        """
         try:
             for pod in self.task_pods.running(namespace):
+                self.is_answered = True
                 if pod.uid not in self.seen:
                     self.seen.add(pod.uid)
                     self._visit(pod, workers)
-        except RefusedError as error:
-            if error.status == UNAUTHORIZED:
+        except ClusterError as error:
+            if not (self.is_answered or _is_of_the_namespace(error)):
                 raise
             self.problems.append(_problem(namespace, "list the pods", error, "list pods"))
+        self.is_answered = True
 
     def _visit(self, pod: Progress, workers: ThreadPoolExecutor) -> None:
         decision = decide(pod, self.sweep.policy, self.sweep.now())
@@ -254,5 +257,13 @@ class _PodEnd:
 
 
 def _problem(namespace: str, what: str, error: ClusterError, right: str) -> SweepProblem:
-    is_forbidden = isinstance(error, RefusedError) and error.status == FORBIDDEN
-    return SweepProblem(namespace, what, str(error), right if is_forbidden else "")
+    return SweepProblem(namespace, what, str(error), right if _is_forbidden(error) else "")
+
+
+def _is_of_the_namespace(error: ClusterError) -> bool:
+    """Whether lists of other namespaces may succeed."""
+    return isinstance(error, RefusedError) and error.status != UNAUTHORIZED
+
+
+def _is_forbidden(error: ClusterError) -> bool:
+    return isinstance(error, RefusedError) and error.status == FORBIDDEN

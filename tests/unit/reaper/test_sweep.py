@@ -12,11 +12,11 @@ from tests.support.fake_pod_api import FakePodApi
 from tests.support.fake_task_cluster import end_of
 from tests.support.live_pods import GCSFUSE, ISTIO, RUNNING, ended, live_pod
 from webhook.core import default_policy
-from webhook.kube.errors import RefusedError, UnreachableError
+from webhook.kube.errors import RefusedError, UnreachableError, UnreadableError
 from webhook.reaper.act import ActOutcome, Method
 from webhook.reaper.decision import ReaperPolicy
 from webhook.reaper.reason import ReaperReason
-from webhook.reaper.sweep import PodReport, Sweep, SweepReport
+from webhook.reaper.sweep import PodReport, Sweep, SweepProblem, SweepReport
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -122,6 +122,29 @@ def test_a_list_whose_page_has_expired_is_read_again() -> None:
 def test_a_list_that_fails_ends_the_pass() -> None:
     with pytest.raises(UnreachableError):
         swept(FakePodApi(stuck(), lists=[UNREACHABLE]))
+
+
+LATER: Final = {
+    "no response": (UNREACHABLE, "connection refused"),
+    "no JSON": (UnreadableError("the response cannot be decoded"), "the response cannot be decoded"),
+    "unauthorized": (RefusedError(401, "Unauthorized"), "401 Unauthorized"),
+    "overloaded": (RefusedError(429, "too many requests"), "429 too many requests"),
+}
+
+
+@pytest.mark.parametrize("problem", LATER)
+def test_a_later_list_that_fails_is_reported_with_what_was_done_before(problem: str) -> None:
+    error, message = LATER[problem]
+    api = FakePodApi(stuck(), change=ISTIO_ENDS, lists=[None, error])
+    report = Sweep(api, CATALOGUE, QUIT_ONLY, now=api.clock).run(["airflow", "data"])
+    assert (pod_of(report).pod.phase, report.problems) == ("Succeeded", (SweepProblem("data", "list the pods", message),))
+
+
+def test_the_first_list_that_is_refused_keeps_no_other_namespace_from_its_pass() -> None:
+    api = FakePodApi(stuck(), change=ISTIO_ENDS, lists=[RefusedError(429, "too many requests")])
+    report = Sweep(api, CATALOGUE, QUIT_ONLY, now=api.clock).run(["data", "airflow"])
+    assert [problem.namespace for problem in report.problems] == ["data"]
+    assert [pod.pod.phase for pod in report.pods] == ["Succeeded"]
 
 
 def test_the_last_sidecar_that_ends_by_itself_is_waited_for_a_minute() -> None:
