@@ -59,6 +59,10 @@ API_SERVER: Final = "tests/e2e/api_server/test_real_pods.py"
 NODE: Final = "tests/e2e/node/test_exit_codes.py"
 MESH: Final = "tests/e2e/mesh/test_end.py"
 LAW: Final = "tests/unit/core/test_never_worse.py"
+DECISIONS: Final = "tests/unit/reaper/test_decision_interleaved.py"
+REPLICAS: Final = "tests/unit/reaper/test_agenda_interleaved.py"
+DECISION: Final = "webhook/reaper/decision.py"
+AGENDA: Final = "webhook/reaper/agenda.py"
 NO_PROOF: Final = Edit("webhook/core/admission.py", "        prove(facts.pod, operations)\n", "        del prove\n")
 
 BREAKAGES: Final = (
@@ -96,6 +100,66 @@ BREAKAGES: Final = (
         "placeholder-treated", (Edit("webhook/core/sidecar.py", "        if not self.left_by_injector:\n", "        if True:\n"),), (LAW,)
     ),
     Breakage("hook-holds-task-up", (Edit("webhook/core/decision.py", "    if not hooks:\n", "    if True:\n"),), (LAW,)),
+    Breakage(
+        "act-while-task-runs",
+        (Edit(DECISION, "    if pod.task_end is None:\n        return _task_at_work(pod)\n", ""),),
+        (DECISIONS,),
+    ),
+    Breakage(
+        "act-before-result-read",
+        (Edit(DECISION, "    ReaperReason.XCOM_NOT_TAKEN: ContainerKind.XCOM,\n", ""),),
+        (DECISIONS, REPLICAS),
+    ),
+    Breakage(
+        "act-while-debugged",
+        (Edit(DECISION, "    if pod.debug_containers:\n", "    if False:\n"),),
+        (DECISIONS, REPLICAS),
+    ),
+    Breakage(
+        "act-in-grace",
+        (Edit(DECISION, "    if now < ended_at + policy.grace:\n", "    if False:\n"),),
+        (DECISIONS, REPLICAS),
+    ),
+    Breakage(
+        "act-in-drain",
+        (Edit(DECISION, "in MAY_TAKE_EFFECT and self.now < drained_at:\n", "in MAY_TAKE_EFFECT and False:\n"),),
+        (DECISIONS, REPLICAS),
+    ),
+    Breakage(
+        "deadline-of-success",
+        (Edit(DECISION, "if end.exit_code != 0 or self.policy.end_successful else None", "if True else None"),),
+        (DECISIONS, REPLICAS),
+    ),
+    Breakage(
+        "forgotten-after-grace",
+        (Edit(DECISION, ", _names(pod.running), again_at=ended_at + policy.grace)", ", _names(pod.running))"),),
+        (DECISIONS, REPLICAS),
+    ),
+    Breakage(
+        "forgotten-in-pause",
+        (Edit(DECISION, "PodDecision(ReaperReason.PAUSE, names, again_at=until)", "PodDecision(ReaperReason.PAUSE, names)"),),
+        (DECISIONS, REPLICAS),
+    ),
+    Breakage(
+        "memory-lost",
+        (Edit(AGENDA, "        self._past = {**taken_over, **under_way}\n", "        self._past = under_way\n"),),
+        (REPLICAS,),
+    ),
+    Breakage(
+        "never-after-no-act",
+        (Edit(AGENDA, "replace(known, act=None, decide_at=decide_at)", "replace(known, act=None, decide_at=None)"),),
+        (REPLICAS,),
+    ),
+    Breakage(
+        "act-twice-at-once",
+        (Edit(AGENDA, "            decide_at = None if known.act is not None else now\n", "            decide_at = now\n"),),
+        (REPLICAS,),
+    ),
+    Breakage(
+        "act-on-another-pod",
+        (Edit("webhook/reaper/task_pods.py", "progress is not None and progress.uid == pod.uid", "progress is not None"),),
+        ("tests/unit/command/test_reaper.py",),
+    ),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -10,9 +11,8 @@ from tests.support.live_pods import BEGAN, CLOUD_SQL, FLUENT_BIT, ISTIO, RUNNING
 from webhook.reaper.act import Act, ActOutcome, DeadlineAct, Method
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from tests.support.json_object import JSONObject
+    from webhook.reaper.decision import ReaperPolicy
 
 CONTAINERS: Final = {one["name"]: one for one in (ISTIO, VAULT, FLUENT_BIT, CLOUD_SQL, XCOM, UPLOADER)}
 SIDECARS: Final = ("istio-proxy", "vault-agent", "logs", "db")
@@ -108,6 +108,59 @@ class SimulatedPod:
         if conduct is SidecarConduct.ENDS:
             self.states[act.container] = ended(0, self.now)
         return OUTCOMES.get(conduct, ActOutcome.ACCEPTED)
+
+
+SHORTEST_DRAIN: Final = timedelta(seconds=10)
+"""Of the sidecars here, with its margin."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentRequest:
+    """An act that reached the pod.
+
+    Args:
+        at: When.
+        uid: Of the pod, as it was then.
+        act: What was done.
+        outcome: What became of it.
+
+    """
+
+    at: datetime
+    uid: int
+    act: Act
+    outcome: ActOutcome
+
+
+@dataclass
+class ActWitness:
+    """Carries out the acts on a pod, each of which must keep the law. ``sent``: those before."""
+
+    pod: SimulatedPod
+    policy: ReaperPolicy
+    sent: list[SentRequest] = field(default_factory=list)
+
+    def carry_out(self, act: Act) -> ActOutcome:
+        """The outcome. AssertionError: the act breaks the law."""
+        self._check(act)
+        outcome = self.pod.suffer(act)
+        self.sent.append(SentRequest(self.pod.now, self.pod.uid, act, outcome))
+        return outcome
+
+    def _check(self, act: Act) -> None:
+        assert not self.pod.works, "an act on a pod that works"
+        assert self.pod.now >= self.pod.work_ended_at + self.policy.grace, "an act before the grace is over"
+        assert act.method in self.policy.methods, "a method that is not allowed"
+        if isinstance(act, DeadlineAct):
+            assert self.pod.has_failed, "a successful task would count as failed"
+        else:
+            assert act.container_id == f"containerd://{self.pod.uid}-{act.container}", "an act on another container"
+            assert "running" in self.pod.states[act.container], "an act on a container that has ended"
+        assert not any(self._may_take_effect(one) for one in self.sent), "an act while an earlier one may still take effect"
+
+    def _may_take_effect(self, one: SentRequest) -> bool:
+        is_accepted = one.uid == self.pod.uid and one.outcome is ActOutcome.ACCEPTED
+        return is_accepted and self.pod.now < one.at + SHORTEST_DRAIN and "running" in self.pod.states.get(one.act.container, {})
 
 
 _ENDS: Final = {
