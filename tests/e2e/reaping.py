@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
     from webhook.kube.client import Response
     from webhook.kube.pod_channels import PodChannels
-    from webhook.reaper.sweep import SweepReport
+    from webhook.reaper.sweep_report import SweepReport
     from webhook.reaper.task_pods import PodApi
 
 SECONDS: Final = 300

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from webhook.settings import Settings
 
 T = TypeVar("T")
-
-NOT_FOUND: Final = 404
 
 
 class LivePod(msgspec.Struct, frozen=True):
@@ -49,7 +48,11 @@ def read_live_pod(name: str, namespace: str | None, context: str | None, setting
     except KubeconfigError as error:
         raise UnusableError(str(error)) from error
     except RefusedError as error:
-        what = f"there is no pod {name} in the namespace {place}" if error.status == NOT_FOUND else f"pod/{name} cannot be read: {error}"
+        what = (
+            f"there is no pod {name} in the namespace {place}"
+            if error.status == HTTPStatus.NOT_FOUND
+            else f"pod/{name} cannot be read: {error}"
+        )
         raise UnusableError(what) from error
     except ClusterError as error:
         message = f"cannot read from the API server {used.server}: {error}"

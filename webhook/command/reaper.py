@@ -109,7 +109,7 @@ def _sweep(options: Namespace, settings: Settings) -> ReaperReport:
 def _watch(options: Namespace, settings: Settings) -> None:
     from webhook.command.cluster_client import connect  # noqa: PLC0415
     from webhook.command.reaper_service import LeasePlace, run_controller  # noqa: PLC0415
-    from webhook.reaper.controller import ReaperScope  # noqa: PLC0415
+    from webhook.reaper.scope import ReaperScope  # noqa: PLC0415
 
     connection = connect(os.environ, options.context)
     namespaces = () if options.all_namespaces else _namespaces(options, connection)
@@ -154,7 +154,7 @@ COMMAND: Final = Command(
             "Do it, in two namespaces, also for pods from before the webhook was installed:",
             "airflow-sidecar-webhook reaper --once --unmarked -n airflow -n data",
         ),
-        HelpExample("Watch the pods, and only tell what would be done:", "airflow-sidecar-webhook reaper --dry-run -n airflow"),
+        HelpExample("Watch the pods, and only report what would be done:", "airflow-sidecar-webhook reaper --dry-run -n airflow"),
     ),
     add_arguments=_add_arguments,
     run=_run,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from webhook.command.terminal import Palette
     from webhook.reaper.reason import ReaperReason
-    from webhook.reaper.sweep import ActRecord, PodReport, SweepProblem, SweepReport
+    from webhook.reaper.sweep_report import ActRecord, PodReport, SweepProblem, SweepReport
 
 STYLES: Final = MappingProxyType({Verdict.ACT: Style.GREEN, Verdict.LEAVE: Style.RED, Verdict.WAIT: Style.CYAN, Verdict.SKIP: Style.DIM})
 HEADINGS: Final = ("NAMESPACE", "POD", "TASK", "PHASE", "REASON", "CONTAINERS", "ACTS")

@@ -1,4 +1,4 @@
-"""The composition root of the reaper's controller: a Kubernetes client and what it looks after in, a controller and a health port out."""
+"""The composition root of the reaper's controller: a Kubernetes client and its scope in, a controller and a health port out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from webhook.server.limited_server import bind
 
 if TYPE_CHECKING:
     from webhook.kube.client import KubernetesClient
-    from webhook.reaper.controller import ReaperScope
+    from webhook.reaper.scope import ReaperScope
     from webhook.settings import Settings
 
 LOG: Final = logging.getLogger("webhook.reaper")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -52,9 +53,6 @@ BY_IMAGE: Final = frozenset({Reason.ENTRYPOINT_UNKNOWN, ContainerReason.ENTRYPOI
 
 UNLABELLED: Final = frozenset({SkipReason.NOT_AIRFLOW, SkipReason.SPARK_SUBMIT})
 """Reasons of pods that may be a job of Airflow's without its labels."""
-
-UNAUTHORIZED: Final = 401
-NOT_FOUND: Final = 404
 
 
 class DoctorApi(ApiReader, Protocol):
@@ -135,7 +133,7 @@ def _read(read: Callable[[], T]) -> T | ReadFailure:
     try:
         return read()
     except RefusedError as error:
-        if error.status == UNAUTHORIZED:
+        if error.status == HTTPStatus.UNAUTHORIZED:
             raise
         return ReadFailure(str(error))
     except UnreadableError as error:
@@ -151,7 +149,7 @@ def _namespace_metadata(api: DoctorApi, path: str) -> NamespaceMetadata | None:
     try:
         return decode(api.get(path), _Namespace).metadata
     except RefusedError as error:
-        if error.status == NOT_FOUND:
+        if error.status == HTTPStatus.NOT_FOUND:
             return None
         raise
 

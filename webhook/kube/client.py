@@ -18,7 +18,7 @@ from kubernetes.config import ConfigException, load_incluster_config
 from urllib3.exceptions import HTTPError
 
 from webhook import __version__
-from webhook.kube.errors import MAX_MESSAGE_CHARACTERS, UnreachableError, refusal
+from webhook.kube.errors import MAX_MESSAGE_CHARACTERS, SUCCESSFUL, UnreachableError, refusal
 from webhook.kube.kubeconfig import use_kubeconfig
 from webhook.kube.pod_channels import open_channels
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from webhook.kube.pod_channels import PodChannels
 
 JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
 
 CONNECT_SECONDS: Final = 5.0
 """To connect to a server in the same network; a lost packet is sent again after 1 s and 3 s."""
@@ -61,6 +62,11 @@ class Response:
     status: int
     body: bytes
     date: datetime | None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the API server did what it was requested to do."""
+        return self.status in SUCCESSFUL
 
 
 class KubernetesClient:

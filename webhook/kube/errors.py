@@ -9,16 +9,16 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
 
+SUCCESSFUL: Final = range(200, 300)
+"""The statuses of responses to requests that were done."""
+
 MAX_MESSAGE_CHARACTERS: Final = 300
 """A message from elsewhere is cut to this length."""
-
-
-TOO_MANY_REQUESTS: Final = 429
-INTERNAL_ERROR: Final = 500
 
 
 class ClusterError(Exception):
@@ -55,7 +55,7 @@ class RefusedError(ClusterError):
 def is_passing(problem: ClusterError) -> bool:
     """Whether the same request may succeed a little later: there was no response, or the API server is overloaded or broken."""
     if isinstance(problem, RefusedError):
-        return problem.status == TOO_MANY_REQUESTS or problem.status >= INTERNAL_ERROR
+        return problem.status == HTTPStatus.TOO_MANY_REQUESTS or problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return isinstance(problem, UnreachableError)
 
 

@@ -13,6 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote
 
@@ -40,9 +41,6 @@ RETRY_SECONDS: Final = 2
 REQUEST_SECONDS: Final = 4.0
 """For the response to a request: two fit into `RENEW_SECONDS`."""
 
-NOT_FOUND: Final = 404
-CONFLICT: Final = 409
-OK: Final = range(200, 300)
 
 NEVER: Final = float("-inf")
 
@@ -152,7 +150,7 @@ class Lease:
             response = self._request("GET", f"{self._collection}/{self.name}")
             if response is None:
                 return False, LockProblem("", "no response")
-            if response.status == NOT_FOUND:
+            if response.status == HTTPStatus.NOT_FOUND:
                 return False, LockProblem('{"code": 404}', "there is no Lease yet")
             if not self._take_over(response):
                 return False, LockProblem("", f"status {response.status}")
@@ -210,11 +208,11 @@ class Lease:
 
     def _take_over(self, response: Response) -> bool:
         """Remember the Lease of a response; False: the API server answered with an error, or with something else."""
-        if response.status == CONFLICT:
+        if response.status == HTTPStatus.CONFLICT:
             # Somebody else has written it, which is what the Lease is for: the next read says who.
             self._held_until = NEVER
             return False
-        if response.status not in OK:
+        if not response.is_success:
             self._listener.lease_failed(refusal(response.status, response.body))
             return False
         try:

@@ -1,6 +1,6 @@
-"""Which pods the reaper looks after, what was done to each, and when it decides again. It does no I/O and has no clock.
+"""The pods whose task has ended, what was done to each, and when it decides again. It does no I/O and has no clock.
 
-A pod is on the agenda from the moment its task has ended until it no longer runs. An act is remembered as `BEGUN` before it is carried out,
+A pod is on the agenda from the moment its task has ended until it no longer runs. An act is remembered as `BEGUN` before it is executed,
 and keeps its place in the memory until it is forgotten (`FORGET_AFTER`), or its pod no longer runs: so whoever takes over the memory
 repeats nothing.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from webhook.reaper.reason import ReaperReason
 
 LINGER: Final = timedelta(minutes=10)
-"""How long a pod may wait for somebody, such as for an unknown container, before that is told."""
+"""How long a pod may wait for somebody, such as for an unknown container, before a notice says so."""
 
 POSTPONED: Final = timedelta(seconds=2)
 """Until the next decision about an act that was no longer due, or could not be remembered: the watch is soon as far as the read was."""
@@ -60,7 +60,7 @@ class Agenda:
     """The pods whose task has ended, and the memory of what was done to them."""
 
     def __init__(self, policy: ReaperPolicy, *, is_observing: bool) -> None:
-        """Know no pod; ``is_observing``: nothing is ever due, and what would be is told."""
+        """Know no pod; ``is_observing``: nothing is ever due, and a notice says what would be."""
         self._policy, self._is_observing = policy, is_observing
         self._pods = TrackedPods()
         self._past: dict[str, tuple[PastAct, ...]] = {}
@@ -105,7 +105,7 @@ class Agenda:
             self._notices.append(notice.of_end(gone.pod))
         return gone
 
-    def keep_only(self, namespace: str, uids: AbstractSet[str]) -> list[TrackedPod]:
+    def retain(self, namespace: str, uids: AbstractSet[str]) -> list[TrackedPod]:
         """Of this namespace, or of `ALL_NAMESPACES`, only the pods of these uids run; those that have thereby left the agenda."""
         here = [one.pod for one in self._pods if namespace in {ALL_NAMESPACES, one.pod.namespace}]
         others = [pod.uid for pod in here if pod.uid not in uids]
@@ -123,19 +123,19 @@ class Agenda:
             decision.reason,
             decision.containers,
         )
-        is_told = is_same and known.is_told
-        if not is_told and self._is_worth_telling(known, decision, now):
+        is_noticed = is_same and known.is_noticed
+        if not is_noticed and self._needs_notice(known, decision, now):
             self._notices.append(notice.of_decision(known.pod, decision, is_observing=decision.act is not None))
-            is_told = True
+            is_noticed = True
         act = None if self._is_observing else decision.act
         decide_at = self._decide_again_at(known, decision, now)
-        self._pods.put(replace(known, decision=decision, act=act, decide_at=decide_at, is_told=is_told))
+        self._pods.put(replace(known, decision=decision, act=act, decide_at=decide_at, is_noticed=is_noticed))
         if act is None:
             return None
         self._past[uid] = (*past, PastAct(act.method, act.container_id, now, ActOutcome.BEGUN))
         return DueAct(known.pod, act, past, known.work_ended_at)
 
-    def _is_worth_telling(self, known: TrackedPod, decision: PodDecision, now: datetime) -> bool:
+    def _needs_notice(self, known: TrackedPod, decision: PodDecision, now: datetime) -> bool:
         if decision.act is not None:
             return self._is_observing
         return decision.reason.verdict is Verdict.LEAVE or (_waits_for_somebody(decision) and now >= known.since + LINGER)
@@ -155,7 +155,7 @@ class Agenda:
         self._over(due, now)
 
     def postpone(self, due: DueAct, now: datetime) -> None:
-        """An act was not carried out: it was no longer due, or could not be remembered."""
+        """An act was not executed: it was no longer due, or could not be remembered."""
         self._remember(due, due.past)
         self._over(due, now + POSTPONED)
 
@@ -190,7 +190,7 @@ class Agenda:
         self._past = {**taken_over, **under_way}
         for one in self._pods:
             if one.act is None:
-                self._pods.put(replace(one, decide_at=now, decision=None, is_told=False))
+                self._pods.put(replace(one, decide_at=now, decision=None, is_noticed=False))
 
     def change_policy(self, policy: ReaperPolicy, now: datetime) -> None:
         """Decide about every pod by this policy from now on."""
@@ -200,7 +200,7 @@ class Agenda:
                 self._pods.put(replace(one, decide_at=now))
 
     def take_notices(self) -> Iterator[Notice]:
-        """What is to be told, once."""
+        """What is to be published, once."""
         notices, self._notices = self._notices, []
         yield from notices
 

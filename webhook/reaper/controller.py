@@ -1,6 +1,6 @@
 """The controller: watches the task pods of its namespaces, and ends each that is due, as long as it holds the Lease.
 
-One thread decides. Watches, the Lease and finished acts leave in its inbox what has happened; workers carry out the acts and write the
+One thread decides. Watches, the Lease and finished acts leave in its inbox what has happened; workers execute the acts and write the
 Events. So the agenda belongs to one thread, and an act that waits for a sidecar holds up nothing.
 """
 
@@ -10,18 +10,19 @@ import queue
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.kube.errors import ClusterError, UnreadableError, is_passing
+from webhook.kube.errors import UnreadableError
 from webhook.reaper.act import ACTS_AT_ONCE, ActOutcome, ActResult, PastAct
 from webhook.reaper.agenda import Agenda
-from webhook.reaper.carrying_out import carry_out
+from webhook.reaper.clock import MonotonicClock
 from webhook.reaper.decision import ALL_NAMESPACES, decide
+from webhook.reaper.event_writer import EventWriter
+from webhook.reaper.execution import execute
 from webhook.reaper.namespaces import NamespaceWatch
 from webhook.reaper.pod_event import PodEvents
 from webhook.reaper.pod_watch import LISTS_AT_ONCE, PodWatch
@@ -29,25 +30,17 @@ from webhook.reaper.task_pods import TaskPods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
 
-    from webhook.core import Catalogue, Progress
+    from webhook.core import Progress
     from webhook.kube.leadership import Leadership
     from webhook.kube.lease import Lease
     from webhook.reaper.agenda import DueAct
-    from webhook.reaper.decision import ReaperPolicy
     from webhook.reaper.notice import Notice
+    from webhook.reaper.scope import ReaperScope
     from webhook.reaper.task_pods import PodApi
     from webhook.reaper.telemetry import ReaperTelemetry
     from webhook.reaper.tracked_pods import TrackedPod
-
-EVENT_WORKERS: Final = 2
-"""Events at once, beside the acts: an API server that is slow with Events holds up no act."""
-
-MOST_EVENTS: Final = 1000
-"""Events that wait to be written: more are logged alone."""
-
-EVENT_PAUSES: Final = (1.0, 5.0, 25.0)
-"""Seconds before each further attempt to write an Event, where the API server does not answer or is overloaded."""
 
 LONGEST_TURN_SECONDS: Final = 5.0
 """Between two turns: the Lease may be lost without a word."""
@@ -64,41 +57,6 @@ HUNG_SECONDS: Final = 60.0
 """Without a turn for so long, the controller is not alive."""
 
 
-class MonotonicClock:
-    """The time, from a start on the clock of the machine: it never jumps, whatever becomes of that clock."""
-
-    def __init__(self) -> None:
-        """Start now."""
-        self._began, self._began_at = datetime.now(UTC), time.monotonic()
-
-    def __call__(self) -> datetime:
-        """The time."""
-        return self._began + timedelta(seconds=time.monotonic() - self._began_at)
-
-
-@dataclass(frozen=True, slots=True)
-class ReaperScope:
-    """What a controller looks after, and how.
-
-    Args:
-        namespaces: Of the task pods, each with a watch of its own. Empty: all that have opted in, with one watch for all pods.
-        catalogue: The known sidecars.
-        policy: What is allowed.
-        is_observing: Whether nothing is done, and what would be is told.
-
-    """
-
-    namespaces: tuple[str, ...]
-    catalogue: Catalogue
-    policy: ReaperPolicy
-    is_observing: bool = False
-
-    @property
-    def first_policy(self) -> ReaperPolicy:
-        """The policy before it is known which namespaces have opted in."""
-        return self.policy if self.namespaces else replace(self.policy, opted_in=frozenset())
-
-
 class Controller:
     """The controller. It is the listener of its watches and of its Lease."""
 
@@ -110,7 +68,7 @@ class Controller:
         self._policy = scope.first_policy
         self._agenda = Agenda(self._policy, is_observing=scope.is_observing)
         self._task_pods = TaskPods(api, scope.catalogue)
-        self._events = PodEvents(api, instance)
+        self._events = EventWriter(PodEvents(api, instance), telemetry, self._now)
         lists = threading.BoundedSemaphore(LISTS_AT_ONCE)
         self._watches: list[PodWatch | NamespaceWatch] = [
             PodWatch(api, scope.catalogue, namespace, self, lists) for namespace in scope.namespaces or (ALL_NAMESPACES,)
@@ -121,8 +79,6 @@ class Controller:
             self._unread = {_pods_of(ALL_NAMESPACES), NAMESPACES}
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._acts = ThreadPoolExecutor(ACTS_AT_ONCE, thread_name_prefix="act")
-        self._told = ThreadPoolExecutor(EVENT_WORKERS, thread_name_prefix="event")
-        self._untold = threading.BoundedSemaphore(MOST_EVENTS)
         self._term: int | None = None
         self._turned_at = time.monotonic()
         self._stopped = threading.Event()
@@ -145,7 +101,7 @@ class Controller:
         self._thread.join(LAST_ACTS_SECONDS + LONGEST_TURN_SECONDS)
         self._leadership.stop()
         self._acts.shutdown(wait=False, cancel_futures=True)
-        self._told.shutdown(wait=True, cancel_futures=True)
+        self._events.stop()
 
     @property
     def unready_reason(self) -> str:
@@ -211,7 +167,7 @@ class Controller:
         while self._agenda.under_way and time.monotonic() < until:
             self._take_inbox(until - time.monotonic())
         for notice in self._agenda.take_notices():
-            self._tell(notice)
+            self._publish(notice)
 
     def _turn(self, seconds: float) -> None:
         """Take what has happened, waiting at most so long for it, and do what is due."""
@@ -222,7 +178,7 @@ class Controller:
                 self._act_on(self._agenda.due(self._now()))
             for notice in self._agenda.take_notices():
                 if is_leading:
-                    self._tell(notice)
+                    self._publish(notice)
             self._telemetry.turned(self._agenda, self._inbox.qsize(), is_leading=is_leading)
         except Exception as problem:  # noqa: BLE001  a thread that ended would leave every pod
             self._telemetry.bug(problem)
@@ -261,8 +217,8 @@ class Controller:
         self._telemetry.lease_held(term)
 
     def _take_list(self, namespace: str, pods: tuple[Progress, ...]) -> None:
-        for gone in self._agenda.keep_only(namespace, {pod.uid for pod in pods}):
-            self._left(gone)
+        for gone in self._agenda.retain(namespace, {pod.uid for pod in pods}):
+            self._count_end(gone)
         for pod in pods:
             self._see(pod)
 
@@ -272,33 +228,33 @@ class Controller:
             self._agenda.change_policy(self._policy, self._now())
 
     def _see(self, pod: Progress) -> None:
-        self._left(self._agenda.see(pod, self._now()))
+        self._count_end(self._agenda.see(pod, self._now()))
 
     def _forget(self, uid: str) -> None:
-        self._left(self._agenda.forget(uid))
+        self._count_end(self._agenda.forget(uid))
 
-    def _left(self, gone: TrackedPod | None) -> None:
+    def _count_end(self, gone: TrackedPod | None) -> None:
         """A pod has left the agenda; the replica that acts counts it."""
         if gone is not None and self._term is not None:
-            self._telemetry.left((self._now() - gone.since).total_seconds())
+            self._telemetry.pod_ended((self._now() - gone.since).total_seconds())
 
     def _act_on(self, due: list[DueAct]) -> None:
         if due and self._term is not None:
             self._remember()
             for one in due:
-                self._acts.submit(self._carry_out, one, self._term)
+                self._acts.submit(self._execute, one, self._term)
 
     def _remember(self) -> None:
         """Leave the memory on the Lease, with its next write."""
         if self._term is not None:
             self._lease.put_note(self._term, msgspec.json.encode(self._agenda.memory(self._now())).decode())
 
-    def _carry_out(self, due: DueAct, term: int) -> None:
+    def _execute(self, due: DueAct, term: int) -> None:
         """In a worker: nothing is done that is not remembered."""
         result: ActResult | None = None
         try:
             if self._lease.write_note(term):
-                result = carry_out(self._api, due.pod, due.act, partial(self._is_still_due, due))
+                result = execute(self._api, due.pod, due.act, partial(self._is_still_due, due))
         except Exception as problem:  # noqa: BLE001  an act without an outcome would be under way for ever
             self._telemetry.bug(problem)
             result = ActResult(ActOutcome.FAILED, type(problem).__name__)
@@ -318,31 +274,9 @@ class Controller:
             self._telemetry.acted(due, result)
         self._remember()
 
-    def _tell(self, notice: Notice) -> None:
-        self._telemetry.told(notice)
-        if self._untold.acquire(blocking=False):
-            self._told.submit(self._write_event, notice)
-
-    def _write_event(self, notice: Notice) -> None:
-        try:
-            for pause in (*EVENT_PAUSES, None):
-                is_over = self._attempt_event(notice)
-                if is_over or pause is None or self._stopped.wait(pause):
-                    return
-        except Exception as problem:  # noqa: BLE001  the executor would keep it for nobody
-            self._telemetry.bug(problem)
-        finally:
-            self._untold.release()
-
-    def _attempt_event(self, notice: Notice) -> bool:
-        """Whether it is written, or never will be."""
-        try:
-            self._events.tell(notice, self._now())
-        except ClusterError as problem:
-            self._telemetry.event_failed(problem)
-            return not is_passing(problem)
-        self._telemetry.event_written()
-        return True
+    def _publish(self, notice: Notice) -> None:
+        self._telemetry.noticed(notice)
+        self._events.write(notice)
 
 
 def _pods_of(namespace: str) -> str:

@@ -1,4 +1,4 @@
-"""What the reaper tells about a pod, as a value: the controller makes an Event, a log line and a count of it."""
+"""What people should know about a pod, as a value: the controller makes an Event and a log line of it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class NoticeKind(StrEnum):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """Something to tell about a pod.
+    """What people should know about a pod.
 
     Args:
         kind: What has happened.
@@ -52,7 +52,7 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 def of_decision(pod: Progress, decision: PodDecision, is_observing: bool) -> Notice:  # noqa: FBT001  a fact about the notice
-    """The pod stays as it is; ``is_observing``: because the reaper was told to do nothing."""
+    """The pod stays as it is; ``is_observing``: because the reaper was started to do nothing."""
     containers = f" Containers: {', '.join(decision.containers)}." if decision.containers else ""
     remedy = f" {decision.reason.remedy}" if decision.reason.remedy else ""
     observing = " The reaper only observes, and does nothing." if is_observing else ""

@@ -56,7 +56,7 @@ WATCH: Final = ReaperRight("pods", "watch")
 READ: Final = frozenset({LIST, ReaperRight("pods", "get"), WATCH})
 """To act: a pod is read again before an act, and watched after it."""
 
-TELL: Final = frozenset({ReaperRight("events", "create"), ReaperRight("events", "patch")})
+EVENTS: Final = frozenset({ReaperRight("events", "create"), ReaperRight("events", "patch")})
 """To write Events."""
 
 LEASE: Final = frozenset(
@@ -64,7 +64,7 @@ LEASE: Final = frozenset(
 )
 """To agree on who acts, and to remember."""
 
-CONTROLLER: Final = TELL | LEASE | {LIST, WATCH}
+CONTROLLER: Final = EVENTS | LEASE | {LIST, WATCH}
 """What the controller needs, whether it acts or observes."""
 
 LIST_NAMESPACES: Final = ReaperRight("namespaces", "list", place=RightPlace.CLUSTER)
@@ -87,7 +87,7 @@ EVERY_RIGHT: Final = READ | CONTROLLER | {LIST_NAMESPACES, WATCH_NAMESPACES} | f
 def missing_rights(granted: frozenset[ReaperRight]) -> frozenset[ReaperRight]:
     """The rights that lack: whoever has one right of a method, of the controller or for all namespaces is meant to have all of them."""
     begun = [needed | READ for needed in BY_METHOD.values() if needed & granted]
-    if (TELL | LEASE) & granted:
+    if (EVENTS | LEASE) & granted:
         begun.append(CONTROLLER | ({WATCH_NAMESPACES} if LIST_NAMESPACES in granted else frozenset()))
     if WATCH_NAMESPACES in granted:
         begun.append(frozenset({LIST_NAMESPACES}))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from webhook.core import MalformedPodError, read_progress
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     from webhook.core import Catalogue, Progress
     from webhook.kube.client import Response
-
-NOT_FOUND: Final = 404
-GONE: Final = 410
 
 
 class ApiWriter(Protocol):
@@ -59,7 +57,7 @@ class TaskPods:
         try:
             yield from self._listed(path)
         except RefusedError as error:
-            if error.status != GONE:
+            if error.status != HTTPStatus.GONE:
                 raise
             yield from self._listed(path)
 
@@ -75,7 +73,7 @@ class TaskPods:
         try:
             body = self._api.get(pod_path(pod))
         except RefusedError as error:
-            if error.status == NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
         return self._same(pod, body)
@@ -93,7 +91,7 @@ class TaskPods:
             # The watch broke off: what has happened meanwhile is read below.
             pass
         except RefusedError as error:
-            if error.status != GONE:
+            if error.status != HTTPStatus.GONE:
                 raise
         return self.again(pod)
 

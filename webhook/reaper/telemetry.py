@@ -78,8 +78,8 @@ class ReaperTelemetry:
         fields = {"method": act.method, "container": act.container, "outcome": result.outcome, "detail": result.detail}
         LOG.info("act", extra={"fields": {**_identity(due.pod), **fields}})
 
-    def told(self, notice: Notice) -> None:
-        """Something is told about a pod."""
+    def noticed(self, notice: Notice) -> None:
+        """There is a notice about a pod."""
         level = logging.WARNING if notice.kind.is_warning else logging.INFO
         LOG.log(level, "pod", extra={"fields": {**_identity(notice.pod), "notice": notice.kind, "note": notice.note}})
 
@@ -91,7 +91,7 @@ class ReaperTelemetry:
         """An Event could not be written."""
         self._failed("event", "event", problem)
 
-    def left(self, seconds: float) -> None:
+    def pod_ended(self, seconds: float) -> None:
         """A pod no longer runs, so many seconds after its task had ended."""
         self._metrics.running_after_task.observe(seconds)
 

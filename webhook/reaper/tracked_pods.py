@@ -34,7 +34,7 @@ class TrackedPod(msgspec.Struct, frozen=True):
         decide_at: When to decide; None: when the pod changes.
         decision: The last one; None: there was none yet.
         act: What is under way.
-        is_told: Whether the last decision was told.
+        is_noticed: Whether there was a notice about the last decision.
 
     """
 
@@ -44,7 +44,7 @@ class TrackedPod(msgspec.Struct, frozen=True):
     decide_at: datetime | None
     decision: PodDecision | None = None
     act: Act | None = None
-    is_told: bool = False
+    is_noticed: bool = False
 
     @property
     def stuck(self) -> tuple[str, ReaperReason] | None:

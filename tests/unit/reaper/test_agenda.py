@@ -250,9 +250,9 @@ def test_a_pod_that_a_list_no_longer_shows_leaves_the_agenda() -> None:
     other["metadata"] |= {"namespace": "data", "uid": "uid-2"}
     agenda = agenda_with(STUCK, other)
 
-    assert agenda.keep_only("airflow", {"uid-1"}) == []
-    assert [one.pod.uid for one in agenda.keep_only("airflow", frozenset())] == ["uid-1"]
-    assert [one.pod.uid for one in agenda.keep_only("data", frozenset())] == ["uid-2"]
+    assert agenda.retain("airflow", {"uid-1"}) == []
+    assert [one.pod.uid for one in agenda.retain("airflow", frozenset())] == ["uid-1"]
+    assert [one.pod.uid for one in agenda.retain("data", frozenset())] == ["uid-2"]
 
 
 def test_a_pod_that_nothing_ends_is_told_once() -> None:

@@ -105,7 +105,7 @@ class SimulatedReplicas:
         self.shown = self.pod.document()
         for agenda in self.agendas:
             now = self.progress()
-            agenda.keep_only(now.namespace, {now.uid})
+            agenda.retain(now.namespace, {now.uid})
             agenda.see(now, self.pod.now)
 
     def turn(self) -> None:

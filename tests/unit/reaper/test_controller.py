@@ -22,9 +22,10 @@ from webhook.kube.client import KubernetesClient
 from webhook.kube.leadership import Leadership
 from webhook.kube.lease import NOTE_ANNOTATION, Lease
 from webhook.reaper.agenda import Agenda
-from webhook.reaper.controller import Controller, ReaperScope
+from webhook.reaper.controller import Controller
 from webhook.reaper.decision import ReaperPolicy
 from webhook.reaper.metrics import PREFIX, ReaperMetrics
+from webhook.reaper.scope import ReaperScope
 from webhook.reaper.telemetry import ReaperTelemetry
 
 if TYPE_CHECKING:

@@ -42,7 +42,7 @@ def told(*statuses: int, times: int = 1) -> AnsweringApi:
     api = AnsweringApi([*statuses])
     events = PodEvents(api, "replica-1")
     for _ in range(times):
-        events.tell(notice(), NOW)
+        events.write(notice(), NOW)
     return api
 
 

@@ -16,7 +16,8 @@ from webhook.kube.errors import RefusedError, UnreachableError, UnreadableError
 from webhook.reaper.act import ActOutcome, Method
 from webhook.reaper.decision import ReaperPolicy
 from webhook.reaper.reason import ReaperReason
-from webhook.reaper.sweep import PodReport, Sweep, SweepProblem, SweepReport
+from webhook.reaper.sweep import Sweep
+from webhook.reaper.sweep_report import PodReport, SweepProblem, SweepReport
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject

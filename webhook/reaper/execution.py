@@ -1,10 +1,12 @@
-"""Carries out an act on a pod, if it is still due at the last moment."""
+"""Executes an act on a pod, if it is still due at the last moment."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from webhook.kube.errors import ClusterError, RefusedError, is_passing, refusal
+from webhook.kube.client import MERGE_PATCH
+from webhook.kube.errors import SUCCESSFUL, ClusterError, RefusedError, is_passing, refusal
 from webhook.kube.exec import held_command
 from webhook.kube.port_forward import port_forward
 from webhook.reaper.act import Act, ActOutcome, ActResult, DeadlineAct, ExecAct, QuitAct
@@ -16,15 +18,9 @@ if TYPE_CHECKING:
     from webhook.core import Progress
     from webhook.reaper.task_pods import PodApi
 
-MERGE: Final = "application/merge-patch+json"
 
-FORBIDDEN: Final = 403
-CONFLICT: Final = 409
-OK: Final = range(200, 300)
-
-
-def carry_out(api: PodApi, pod: Progress, act: Act, is_still_due: Callable[[], bool]) -> ActResult | None:
-    """Carry it out; None: it is no longer due, and nothing was done.
+def execute(api: PodApi, pod: Progress, act: Act, is_still_due: Callable[[], bool]) -> ActResult | None:
+    """Execute it; None: it is no longer due, and nothing was done.
 
     Args:
         api: The API server.
@@ -42,7 +38,7 @@ def carry_out(api: PodApi, pod: Progress, act: Act, is_still_due: Callable[[], b
         return _set_deadline(api, pod, act)
     except RefusedError as error:
         # Of a connection: the API server may be unable to reach the kubelet, which passes.
-        return ActResult(ActOutcome.FORBIDDEN if error.status == FORBIDDEN else ActOutcome.FAILED, str(error))
+        return ActResult(ActOutcome.FORBIDDEN if error.status == HTTPStatus.FORBIDDEN else ActOutcome.FAILED, str(error))
     except ClusterError as error:
         return ActResult(ActOutcome.FAILED, str(error))
 
@@ -52,7 +48,7 @@ def _quit(api: PodApi, pod: Progress, act: QuitAct, is_still_due: Callable[[], b
         if not is_still_due():
             return None
         status = forward.status_of(act.endpoint.method, act.endpoint.path)
-    return ActResult(ActOutcome.ACCEPTED if status in OK else ActOutcome.REFUSED, f"HTTP {status}")
+    return ActResult(ActOutcome.ACCEPTED if status in SUCCESSFUL else ActOutcome.REFUSED, f"HTTP {status}")
 
 
 def _signal(api: PodApi, pod: Progress, act: ExecAct, is_still_due: Callable[[], bool]) -> ActResult | None:
@@ -66,10 +62,10 @@ def _signal(api: PodApi, pod: Progress, act: ExecAct, is_still_due: Callable[[],
 def _set_deadline(api: PodApi, pod: Progress, act: DeadlineAct) -> ActResult | None:
     # With uid and resourceVersion the API server refuses the patch with 409 where the pod is another one, or has changed at all.
     identity = {"uid": pod.uid, "resourceVersion": pod.resource_version}
-    response = api.request("PATCH", pod_path(pod), {"metadata": identity, "spec": {"activeDeadlineSeconds": act.seconds}}, MERGE)
-    if response.status == CONFLICT:
+    response = api.request("PATCH", pod_path(pod), {"metadata": identity, "spec": {"activeDeadlineSeconds": act.seconds}}, MERGE_PATCH)
+    if response.status == HTTPStatus.CONFLICT:
         return None
-    if response.status in OK:
+    if response.is_success:
         return ActResult(ActOutcome.ACCEPTED, f"activeDeadlineSeconds: {act.seconds}")
     error = refusal(response.status, response.body)
     return ActResult(_refused_as(error), str(error))
@@ -77,6 +73,6 @@ def _set_deadline(api: PodApi, pod: Progress, act: DeadlineAct) -> ActResult | N
 
 def _refused_as(error: RefusedError) -> ActOutcome:
     """What a refusal of the API server means."""
-    if error.status == FORBIDDEN:
+    if error.status == HTTPStatus.FORBIDDEN:
         return ActOutcome.FORBIDDEN
     return ActOutcome.FAILED if is_passing(error) else ActOutcome.REFUSED
