@@ -17,7 +17,7 @@ from tests.wrapper.main_container import PYTHON, container, end_of
 from tests.wrapper.messages import NOT_EXECUTED
 from tests.wrapper.requirements import require_program, require_root
 from tests.wrapper.shell_image import COREUTILS, bash_alone, bash_as_sh, dash_alone, dash_and_bash
-from webhook.core.decision import SHELLS
+from webhook.core.shell import SHELLS
 
 if TYPE_CHECKING:
     from tests.wrapper.main_container import Ended, MainContainer

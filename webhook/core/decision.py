@@ -20,7 +20,6 @@ any other                                             label, status, conversion,
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
@@ -39,6 +38,7 @@ from webhook.core.origin import RUNS_AIRFLOW_IMAGE, PodOrigin, pod_origin
 from webhook.core.placement import names_virtual_node, names_windows
 from webhook.core.pod_options import Mode, ShellSource
 from webhook.core.reasons import NotConvertedReason, Reason, SkipReason
+from webhook.core.shell import SHELLS
 from webhook.core.short_name import short_name_labels
 from webhook.core.sidecar import MAX_NAME_CHARACTERS
 from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, EntrypointSource, Wrap
@@ -49,10 +49,6 @@ if TYPE_CHECKING:
     from webhook.core.facts import Facts
     from webhook.core.pod import Pod, PodSpec
     from webhook.core.policy import Policy
-
-SHELLS: Final = MappingProxyType({"sh": (), "bash": ("--posix",), "ash": (), "dash": (), "busybox": ("sh",)})
-"""Programs that a command may start with and the wrapper can start with too, and the words after them that make them a shell. In POSIX mode
-bash does not run the file of ``BASH_ENV``, which it would run once more for the task (bash(1), INVOCATION)."""
 
 MAY_CONVERT: Final = frozenset({Mode.AUTO, Mode.NATIVE})
 MAY_WRAP: Final = frozenset({Mode.AUTO, Mode.WRAP})

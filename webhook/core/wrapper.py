@@ -24,7 +24,6 @@ argv of the pod, ``|`` before its args       the original, ``|`` before its args
 from __future__ import annotations
 
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -33,6 +32,7 @@ from webhook.core.catalogue import FoundSidecar
 from webhook.core.names import HELPER_BUSYBOX, PREFIX
 from webhook.core.pod_options import ShellSource, WhenNotReady
 from webhook.core.pre_encoded import PreEncoded
+from webhook.core.shell import SHELLS
 
 if TYPE_CHECKING:
     from webhook.core.sidecar import Endpoint
@@ -236,12 +236,11 @@ def _start_of_wrapper(argv: list[str], mark: int) -> int | None:
     if mark < _WORDS_BEFORE_MARK or argv[mark - 2] != "-c":
         return None
     shell = mark - _WORDS_BEFORE_MARK
-    has_two_words = shell > 0 and _SECOND_WORDS.get(argv[shell - 1].rpartition("/")[2]) == argv[shell]
+    has_two_words = shell > 0 and SHELLS.get(argv[shell - 1].rpartition("/")[2]) == (argv[shell],)
     return shell - 1 if has_two_words else shell
 
 
 _WORDS_BEFORE_MARK: Final = 3
-_SECOND_WORDS: Final = MappingProxyType({"busybox": "sh", "bash": "--posix"})
 
 
 def _read_options(argv: list[str], start: int) -> tuple[str | None, int]:
