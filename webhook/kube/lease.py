@@ -184,8 +184,8 @@ class Lease:
             return False
         began = self._now()
         is_held = self.is_held
-        was_ours = (self._known.get("spec") or {}).get("holderIdentity") == self.identity
-        note = self._note if was_ours else _note_of(self._known)
+        was_held = (self._known.get("spec") or {}).get("holderIdentity") == self.identity
+        note = self._note if was_held else _note_of(self._known)
         metadata = self._known["metadata"]
         annotations = {**(metadata.get("annotations") or {}), NOTE_ANNOTATION: note}
         body = {**self._known, "metadata": {**metadata, "annotations": annotations}, "spec": spec}

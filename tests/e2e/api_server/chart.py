@@ -70,7 +70,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "no-network-policy": {"networkPolicy": {"enabled": False}},
     "service-monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
     "policy": {"policy": {"enabled": True}},
-    "reaper-observing": {"reaper": {"enabled": True, "namespaces": ["default"]}},
+    "reaper-observing": {"reaper": {"enabled": True, "kind": "CronJob", "namespaces": ["default"]}},
     "reaper-watching": {
         "sidecars": [SIDECAR],
         "networkPolicy": {"healthFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]},
@@ -86,6 +86,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
         "sidecars": [SIDECAR],
         "reaper": {
             "enabled": True,
+            "kind": "CronJob",
             "mode": "act",
             "namespaces": ["default", "kube-public"],
             "schedule": "@hourly",
