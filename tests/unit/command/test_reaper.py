@@ -259,6 +259,27 @@ def test_where_the_namespaces_cannot_be_listed_that_is_said(cluster: FakeTaskClu
     assert run.stderr.endswith(": 403 namespaces is forbidden\n")
 
 
+def test_a_container_that_the_operators_own_rows_describe_is_ended_as_they_say(
+    cluster: FakeTaskCluster, reaper: ReaperRun, tmp_path: Path
+) -> None:
+    rows, settings = tmp_path / "rows.yaml", tmp_path / "settings.yaml"
+    row = {
+        "id": "uploader",
+        "title": "Uploader",
+        "match": {"names": ["uploader"]},
+        "quit": {"port": 9091, "path": "/end"},
+        "sources": ["x"],
+    }
+    rows.write_text(json.dumps([row]), "utf-8")
+    settings.write_text(json.dumps({"sidecars_file": str(rows)}), "utf-8")
+    cluster.add(live_pod({"base": ended(), "uploader": RUNNING}, UPLOADER))
+    cluster.listeners["sales", 9091] = PortListener(200, end_of("uploader"))
+
+    assert report_of(reaper("-o", "json"))["counts"] == {"unknown-container-running": 1}
+    assert report_of(reaper("-o", "json", "--config", str(settings)))["counts"] == {"quit": 1}
+    assert cluster.quits == [("uid-of-sales", "POST /end HTTP/1.1")]
+
+
 def test_a_longer_grace_is_kept(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:
     cluster.add(live_pod({"base": ended(at=datetime.now(UTC) - timedelta(minutes=10)), "istio-proxy": RUNNING}, ISTIO))
     istio_ends(cluster)
