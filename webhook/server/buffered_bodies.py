@@ -1,8 +1,8 @@
 """The bodies of all requests to one port that are in memory, and which of them is dropped where they are too large together.
 
-A body counts from the moment its bytes are read, whether or not its request is served yet. Beyond the limit the address whose bodies are
-the largest together loses the largest of them. So whoever sends many bodies, or large ones, slowly or without an end, pays for it, and the
-usual review of another address does not.
+A body counts from the moment its bytes are read, whether or not its request is served yet, and so does a head that is large. Beyond the
+limit the address whose bodies are the largest together loses the largest of them. So whoever sends many bodies, or large ones, slowly or
+without an end, pays for it, and the usual review of another address does not.
 
 The bytes of a dropped body are free at once: in one turn of the event loop some 64 KiB of each connection may be read.
 """
@@ -66,18 +66,24 @@ class _OfPeer:
 class BufferedBody:
     """The body of one request, and after it a response that is as large. Whoever serves the request drops it at its end."""
 
-    __slots__ = ("_all", "_parts", "_unreceived", "is_wanted", "peer", "size", "when_displaced")
+    __slots__ = ("_all", "_head", "_parts", "_unreceived", "is_wanted", "peer", "size", "when_displaced")
 
     def __init__(self, bodies: BufferedBodies, peer: str) -> None:
         """Nothing is read yet; it is counted with these bodies, as one of this address."""
         self._all = bodies
         self._unreceived: bytearray | None = None
+        self._head: list[tuple[bytes, bytes]] | None = None
         self._parts: list[bytes] = []
         self.peer = peer
         self.size = 0
         self.is_wanted = True
         self.when_displaced: Callable[[], None] | None = None
         """Is called when it is dropped for others."""
+
+    def has_head(self, head: list[tuple[bytes, bytes]], size: int) -> None:
+        """The head of its request takes so many bytes more; ``head`` has its fields, and loses them on a drop."""
+        self._head = head
+        self._all.count(self, size)
 
     def has_read(self, unreceived: bytearray, size: int) -> None:
         """The server has read so many bytes more; ``unreceived`` has all that the application has not received, and loses it on a drop."""
@@ -96,18 +102,24 @@ class BufferedBody:
 
     def replace(self, size: int) -> None:
         """The application needs it no more, and has a response of this size."""
-        self._all.forget(self)
+        self._forget()
         self._all.count(self, size)
 
     def drop(self) -> None:
         """Free what is there, count it no more, and take nothing more."""
         self.is_wanted = False
         self.when_displaced = None
-        self._all.forget(self)
+        self._forget()
         self._parts = []
         if self._unreceived is not None:
             self._unreceived.clear()
             self._unreceived = None
+
+    def _forget(self) -> None:
+        self._all.forget(self)
+        if self._head is not None:
+            self._head.clear()
+            self._head = None
 
     def displace(self) -> None:
         """Drop it for others."""

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol, with limits that it lacks: on the head of a request, its framing and its trailers, and on pipelining.
 
-A head is in memory until its request is answered, in many objects that no other limit counts. So what one may have is small enough for all
-connections at the same time.
+A head is in memory until its request is answered, in many objects. Where it is larger than that of any API server, it counts as a part of
+its request's body (`webhook.server.buffered_bodies`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,13 @@ MAX_HEAD_BYTES: Final = 16 * 1024
 
 MAX_FIELDS: Final = 64
 """Headers and trailers of one request. The API server sends about ten. Each takes some 100 bytes more than it has."""
+
+USUAL_FIELDS: Final = 16
+USUAL_HEAD_BYTES: Final = 4 * 1024
+"""The fields beyond either are counted."""
+
+FIELD_BYTES: Final = 160
+"""What a field takes beside its name and its value: the objects of CPython."""
 
 MAX_TARGET_BYTES: Final = 1024
 """Path and query. uvicorn holds the path three times, once as a text, in which one emoji makes four bytes of each character. The API
@@ -163,6 +170,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._connections = connections
         self._connection = connection
         self._bodies = bodies
+        self._body = BufferedBody(bodies, connection.peer)
         self._malformed = malformed
         self._reads, self._idle = deadlines.reads, deadlines.idle
         self.is_connected = False
@@ -202,6 +210,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._writes is not None:
             self._writes.end()
         super().connection_lost(exc)
+        if self._head_is_open:
+            self._body.drop()
         # Requests that are never served hold this protocol, which holds them and the buffers of TLS.
         for cycle, _app in self.pipeline:
             cycle.scope["extensions"][BUFFERED]["body"].drop()  # type: ignore[attr-defined]
@@ -228,6 +238,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """A head starts."""
         super().on_message_begin()
         self._fields = self._field_bytes = 0
+        self._body = BufferedBody(self._bodies, self._connection.peer)
         self._begin_head()
 
     def on_url(self, url: bytes) -> None:
@@ -240,8 +251,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """A header, or a trailer, which is ignored: uvicorn would add it to the headers that the application reads."""
         self._fields += 1
         self._field_bytes += len(name) + len(value)
-        if self._fields > MAX_FIELDS or self._field_bytes > MAX_HEAD_BYTES:
-            self._refuse()
+        if self._fields > USUAL_FIELDS or self._field_bytes > USUAL_HEAD_BYTES:
+            self._count_field(len(name) + len(value))
         if self._head_is_open:
             super().on_header(name, value)
 
@@ -251,7 +262,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bytes_without_body = 0
         self._reads.stop(self)
         super().on_headers_complete()
-        self._body = BufferedBody(self._bodies, self._connection.peer)
+        self._body.when_displaced = None
         self.scope["extensions"] = {ABORT: self._abort, BUFFERED: {"body": self._body}}
         if self.pipeline:
             self._connection.is_busy = False
@@ -344,6 +355,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self._writes = _JoinedWrites(self.transport, cycle)
         cycle.transport = self._writes  # type: ignore[assignment]
         super()._start_asgi_task(cycle, app)
+
+    def _count_field(self, size: int) -> None:
+        if self._fields > MAX_FIELDS or self._field_bytes > MAX_HEAD_BYTES:
+            self._refuse()
+        if self._head_is_open:
+            # Until there is a request that could be refused.
+            self._body.when_displaced = self.transport.abort
+            self._body.has_head(self.headers, size + FIELD_BYTES)
+            if not self._body.is_wanted:
+                self._refuse()
 
     def _begin_head(self) -> None:
         self._head_is_open = self._message_is_open = True

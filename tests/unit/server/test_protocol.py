@@ -15,7 +15,15 @@ from webhook.server.body_limit import BodyLimit, BodyLimits
 from webhook.server.buffered_bodies import BufferedBodies
 from webhook.server.connections import ConnectionLimits, Connections
 from webhook.server.deadlines import Deadlines
-from webhook.server.protocol import MAX_FIELDS, MAX_HEAD_BYTES, MAX_PIPELINED, MAX_TARGET_BYTES, BoundedProtocol, ProtocolDeadlines
+from webhook.server.protocol import (
+    MAX_FIELDS,
+    MAX_HEAD_BYTES,
+    MAX_PIPELINED,
+    MAX_TARGET_BYTES,
+    USUAL_FIELDS,
+    BoundedProtocol,
+    ProtocolDeadlines,
+)
 from webhook.server.shared_read_buffer import SharedReadBuffer
 
 if TYPE_CHECKING:
@@ -322,8 +330,9 @@ LARGEST_HEADS: Final = {
 def test_nothing_of_a_head_is_left_when_its_request_is_answered() -> None:
     async def scenario() -> None:
         app = _Reviews()
+        limit = BodyLimit(app, BodyLimits(1000, LONG_SECONDS, LONG_SECONDS), lambda _status, _problem: None)
         request = _head(LARGEST_TARGET, _fields(MAX_FIELDS - 2, 200) + b"Content-Length: 3\r\n", b"abc")
-        async with _connected(app) as (protocol, _transport):
+        async with _connected(limit) as (protocol, _transport):
 
             async def answer() -> int:
                 await app.answer()
@@ -341,6 +350,43 @@ def test_nothing_of_a_head_is_left_when_its_request_is_answered() -> None:
                 tracemalloc.stop()
             assert held > 16 * 1024
             assert left < 1024
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("end", [b"", b"Content-Length: 9\r\n\r\n"], ids=["a head that stops", "a body that stops"])
+def test_large_heads_count_with_the_bodies_and_are_free_when_these_are_dropped(end: bytes) -> None:
+    async def scenario() -> None:
+        app = _Reviews()
+        limit = BodyLimit(app, BodyLimits(1000, LONG_SECONDS, LONG_SECONDS), lambda _status, _problem: None)
+        port = _Port(limit, max_buffered_bytes=60_000)
+        opened = [port.connect() for _ in range(6)]
+        for protocol, _transport in opened:
+            protocol.data_received(_head(fields=_fields(MAX_FIELDS - 2, 250)).removesuffix(b"\r\n") + end)
+            await asyncio.sleep(0)
+        assert 40_000 < port.bodies.size <= 60_000
+        displaced = [(protocol, transport) for protocol, transport in opened if not protocol.headers]
+        assert len(displaced) == 3
+        for _protocol, transport in displaced if end else ():
+            await transport.was_written.acquire()
+        for _protocol, transport in displaced:
+            assert (b" 503 " in b"".join(transport.written), transport.end) == ((True, "closed") if end else (False, "aborted"))
+        for protocol, _transport in opened:
+            protocol.connection_lost(None)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.gather(*others)
+        assert port.bodies.size == limit.in_flight == 0
+
+    asyncio.run(scenario())
+
+
+def test_the_head_of_an_api_server_does_not_count() -> None:
+    async def scenario() -> None:
+        port = _Port(_Reviews())
+        protocol, _transport = port.connect()
+        protocol.data_received(_head(fields=_fields(USUAL_FIELDS - 2, 250) + b"Content-Length: 9\r\n"))
+        assert port.bodies.size == 0
+        protocol.connection_lost(None)
 
     asyncio.run(scenario())
 
