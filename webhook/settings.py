@@ -138,11 +138,11 @@ class Settings(BaseModel):
         "10 s.",
     )
     max_connections: int = Field(
-        1024,
+        768,
         ge=16,
         le=65536,
         description="Maximum number of open connections to the TLS port. Beyond it the oldest idle connection of the address with the "
-        "most connections is closed. 1024 take 35 MiB after a small request each, and up to 70 MiB with large ones.",
+        "most connections is closed. 768 take 25 MiB after a small request each, and up to 50 MiB with large ones.",
     )
     max_connections_per_peer: int = Field(
         640,

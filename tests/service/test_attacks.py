@@ -24,11 +24,14 @@ from tests.service.running_service import (
     running_service,
     send_all,
 )
+from tests.support.hostile_pods import HOSTILE_PODS
 from tests.support.key_updates import KeyUpdatingClient
 from tests.support.oracles.admission import verify
 from tests.support.pods import review_of
+from webhook.server.protocol import MAX_FIELDS, MAX_HEAD_BYTES
 from webhook.server.serve import UNREAD_BYTES
 from webhook.server.tls_records import MAX_RECORDS
+from webhook.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
 
 CHUNKED = request_bytes(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
 MEBIBYTE = 1024 * 1024
+
+MOST_FOR_A_QUARTER = 35 * MEBIBYTE
+"""Of the connections, with a quarter of the buffer: four times as much, and 85 MiB for a service that watches a cluster, is 225 MiB."""
 
 
 def chunked(body: bytes, trailers: bytes) -> bytes:
@@ -343,6 +349,44 @@ def test_a_body_under_way_does_not_pay_for_those_of_other_addresses_that_stop_sh
         assert eventually(lambda: service.metric("refused_requests_total", status="503") == 8), "although each is smaller"
         honest.sendall(b" ")
         assert read_reply(honest).status == 200
+
+
+def test_what_all_connections_can_hold_leaves_room_for_a_slow_review(tmp_path_factory: pytest.TempPathFactory) -> None:
+    usual = Settings()
+    connections, buffered = usual.max_connections // 4, usual.max_buffered_bytes // 4
+    fields = [f"X-{number}: {'y' * (MAX_HEAD_BYTES // MAX_FIELDS - 16)}" for number in range(MAX_FIELDS - 3)]
+    head = request_bytes(b"", *fields, f"Content-Length: {usual.max_body_bytes}").replace(b"Content-Length: 0\r\n", b"")
+    with (
+        running_service(
+            tmp_path_factory.mktemp("all"),
+            max_connections=connections,
+            max_connections_per_peer=connections,
+            max_buffered_bytes=buffered,
+            read_seconds=LONGEST_READ_SECONDS,
+        ) as service,
+        ExitStack() as streams,
+    ):
+        is_answered(service)
+        before = service.rss_bytes()
+        service.forget_peak()
+        held = [streams.enter_context(service.tls(source="127.0.0.2")) for _ in range(connections - 1)]
+        for stream in held:
+            stream.sendall(request_bytes(b"x" * 60_000))
+            assert read_reply(stream).status == 400
+        for stream in held:
+            stream.sendall(head)
+            stream.setblocking(False)
+
+        def is_full() -> bool:
+            for stream in held:
+                with suppress(OSError):
+                    stream.send(b" " * 16 * 1024)
+            return service.metric("refused_requests_total", status="503") > 0
+
+        assert eventually(is_full)
+        slow = review_of(HOSTILE_PODS["inline volumes beside many sidecars"](), uid=new_uid())
+        assert eventually(lambda: service.post(slow).status == 200)
+        assert service.peak_rss_bytes() - before < MOST_FOR_A_QUARTER
 
 
 def test_a_large_response_comes_whole(attacked: RunningService) -> None:
