@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from webhook.server.deadlines import Deadlines
+from webhook.server.deadlines import AT_ONCE, Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -88,5 +89,20 @@ def test_one_that_is_started_when_another_expires_expires_as_well() -> None:
         await owner.has_expired()
         await owner.has_expired()
         assert len(deadlines) == 0
+
+    run(scenario)
+
+
+def test_of_those_that_expire_together_a_few_do_so_in_one_turn_of_the_loop() -> None:
+    async def scenario() -> None:
+        deadlines, owners = Deadlines(0.0), [DeadlineOwner() for _ in range(3 * AT_ONCE)]
+        expired: list[int] = []
+        for owner in owners:
+            deadlines.start(owner)
+        while len(deadlines):
+            await asyncio.sleep(0)
+            expired.append(sum(len(owner.expired_at) for owner in owners))
+        assert max(later - earlier for earlier, later in pairwise([0, *expired])) <= AT_ONCE
+        assert [len(owner.expired_at) for owner in owners] == [1] * len(owners)
 
     run(scenario)
