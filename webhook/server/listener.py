@@ -1,4 +1,4 @@
-"""Accepts the connections of one port, and counts each before anything else. Handshakes of the peers take turns.
+"""Accepts the connections of one port, and counts each before anything else. Handshakes and reads of the peers take turns.
 
 asyncio's own TLS server shows a connection to the program only after its handshake. Until then nothing could count it or close it.
 """
@@ -16,7 +16,7 @@ from uvloop.loop import SSLProtocol  # type: ignore[attr-defined] # its stub lac
 from webhook.server.client_hello import has_client_hello
 from webhook.server.shared_read_buffer import SharedReadBuffer
 from webhook.server.tls_records import TlsRecords
-from webhook.server.turns import Turns
+from webhook.server.turns import Shares, Turns
 
 if TYPE_CHECKING:
     import ssl
@@ -73,7 +73,8 @@ class Listener:
         self._tasks: set[asyncio.Task[None]] = set()
         self._read_seconds = read_seconds
         self._newest_context = newest_context
-        self._turns = Turns(HANDSHAKE_PAUSE_SECONDS, HANDSHAKE_PAUSE_FACTOR)
+        self._handshakes = Turns(HANDSHAKE_PAUSE_SECONDS, HANDSHAKE_PAUSE_FACTOR)
+        self._reads = Shares(lambda: connections.peers)
 
     def start(self, bound: socket.socket) -> None:
         """Listen on a socket that is bound, in the running event loop."""
@@ -138,7 +139,7 @@ class Listener:
                 async with asyncio.timeout(self._read_seconds):
                     may = await has_client_hello(accepted)
             if may:
-                await self._turns.next(peer)
+                await self._handshakes.next(peer)
         except asyncio.CancelledError:
             may = False
         if not may:
@@ -171,7 +172,8 @@ class Listener:
             ssl_handshake_timeout=self._read_seconds,
             ssl_shutdown_timeout=CLOSE_SECONDS,
         )
-        await self._loop.connect_accepted_socket(lambda: TlsRecords(tls, plain, self._turns, self._connections, connection), accepted)
+        records = TlsRecords(tls, plain, self._handshakes, self._reads, self._connections, connection)
+        await self._loop.connect_accepted_socket(lambda: records, accepted)
         await shaken
 
 

@@ -6,6 +6,10 @@ it reaches the HTTP protocol. Empty records, and attempts to renegotiate, are of
 
 So a connection has a budget of records, which what it sends within them fills up again. Record headers are readable without the keys.
 
+What arrives is decrypted and parsed by the address it comes from: as long as several addresses have connections, one read of each in a turn
+of the event loop. Otherwise a thousand connections that have data at the same moment would take one turn of 100 ms and more. What was read
+before its share comes stays in the buffer of TLS, and nothing more is read of that connection.
+
 Buffers in uvloop and in OpenSSL grow to what is read at once of a connection, and stay. So that is bounded, and is small where the buffers
 of all connections together have no room to grow. What is larger stays in the kernel until the next read.
 
@@ -19,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from webhook.server.client_hello import MAX_CLIENT_HELLO, RECORD_HEAD
@@ -26,7 +31,7 @@ from webhook.server.client_hello import MAX_CLIENT_HELLO, RECORD_HEAD
 if TYPE_CHECKING:
     from webhook.server.connections import Connections, OpenConnection
     from webhook.server.shared_read_buffer import SharedReadBuffer
-    from webhook.server.turns import Turns
+    from webhook.server.turns import Shares, Turns
 
 KEYLESS: Final = frozenset({20, 21, 23})
 """Types of records for which no key is computed: change_cipher_spec, alert and whatever is encrypted
@@ -52,23 +57,31 @@ class TlsRecords(asyncio.BufferedProtocol):
     """Passes the events of a TCP connection on to uvloop's TLS, as long as the budget lasts."""
 
     def __init__(
-        self, tls: asyncio.BufferedProtocol, plain: SharedReadBuffer, turns: Turns, connections: Connections, connection: OpenConnection
+        self,
+        tls: asyncio.BufferedProtocol,
+        plain: SharedReadBuffer,
+        handshakes: Turns,
+        reads: Shares,
+        connections: Connections,
+        connection: OpenConnection,
     ) -> None:
         """Stand in front of one connection, whose first turn has come.
 
         Args:
             tls: What arrives is passed on to it.
             plain: It passes data on to this.
-            turns: Of handshakes.
+            handshakes: The turns of their steps.
+            reads: The shares of what is read after them.
             connections: Have the room for larger buffers.
-            connection: It has the turns of its address, and is closed at once where it has to go in the middle of the handshake.
+            connection: It has the turns and shares of its address, and is closed at once where it has to go in the middle of the handshake.
 
         """
         self._tls = tls
         self._plain = plain
-        self._turns, self._connections, self._connection = turns, connections, connection
+        self._handshakes, self._reads = handshakes, reads
+        self._connections, self._connection = connections, connection
         self._has_begun = False
-        self._waiting: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Future[None] | None = None
         self._budget = MAX_RECORDS
         self._seen = (0, 0)
         self._until_header = 0
@@ -105,7 +118,10 @@ class TlsRecords(asyncio.BufferedProtocol):
         if self._plain.is_open:
             if nbytes > STEP_BYTES and nbytes > self._connection.largest_read:
                 self._connections.has_read(self._connection, nbytes)
-            self._tls.buffer_updated(nbytes)
+            if self._reads.takes(self._connection.peer):
+                self._tls.buffer_updated(nbytes)
+            else:
+                self._wait_for_share(nbytes)
         elif not self._has_begun:
             self._has_begun = True
             self._shake_hands(nbytes)
@@ -114,6 +130,20 @@ class TlsRecords(asyncio.BufferedProtocol):
         else:
             self._transport.pause_reading()  # type: ignore[attr-defined]
             self._waiting = asyncio.get_running_loop().create_task(self._shake_hands_in_turn(bytes(self._buffer[:nbytes])))
+
+    def _wait_for_share(self, nbytes: int) -> None:
+        """Pass these bytes on later, and read no more until then."""
+        self._transport.pause_reading()  # type: ignore[attr-defined]
+        self._waiting = self._reads.wait(self._connection.peer)
+        self._waiting.add_done_callback(partial(self._pass_on, nbytes))
+
+    def _pass_on(self, nbytes: int, share: asyncio.Future[None]) -> None:
+        if share.cancelled():
+            return
+        self._waiting = None
+        # First, since TLS may pause it again.
+        self._transport.resume_reading()  # type: ignore[attr-defined]
+        self._tls.buffer_updated(nbytes)
 
     def _earn(self) -> None:
         """Fill up the budget for the data that was read since the last time."""
@@ -138,10 +168,10 @@ class TlsRecords(asyncio.BufferedProtocol):
     def _shake_hands(self, nbytes: int) -> None:
         began = time.perf_counter()
         self._tls.buffer_updated(nbytes)
-        self._turns.took(time.perf_counter() - began)
+        self._handshakes.took(time.perf_counter() - began)
 
     async def _shake_hands_in_turn(self, data: bytes) -> None:
-        await self._turns.next(self._connection.peer)
+        await self._handshakes.next(self._connection.peer)
         self._waiting = None
         # First, since TLS may pause it again.
         self._transport.resume_reading()  # type: ignore[attr-defined]

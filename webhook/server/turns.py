@@ -4,7 +4,8 @@ The service runs in one thread, so a review waits for whatever that thread is do
 
 * Large work, such as a part of a large body, its review, or a TLS handshake, is done one piece at a time, with a pause after each
   (`Turns`). In the pauses everything small runs.
-* Small reviews of several peers alternate (`Shares`): in one turn of the event loop each peer has one. A peer that is alone never waits.
+* Small work, which is to read from a connection and to review a small body, alternates between several peers (`Shares`): in one turn of
+  the event loop each peer has one piece of each kind. A peer that is alone never waits.
 
 Peers take turns by address. So an API server waits for one piece of each other peer's work at most, however many connections those open.
 """
@@ -106,12 +107,21 @@ class Shares:
 
     async def next(self, peer: str) -> None:
         """Wait for this peer's share."""
+        if not self.takes(peer):
+            await self.wait(peer)
+
+    def takes(self, peer: str) -> bool:
+        """Take this peer's share of the present turn; whether there still was one."""
         if self._count_peers() < 2 and not self._waiting:  # noqa: PLR2004 - nobody to wait for
-            return
+            return True
         if peer in self._served or peer in self._waiting:
-            await self._waiting.add(peer)
-        else:
-            self._serve(peer)
+            return False
+        self._serve(peer)
+        return True
+
+    def wait(self, peer: str) -> asyncio.Future[None]:
+        """A future that is done when it is this peer's share; cancel it to give the share up."""
+        return self._waiting.add(peer)
 
     def _serve(self, peer: str) -> None:
         if not self._served:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 
 from webhook.server.connections import ConnectionLimits, Connections, OpenConnection
 from webhook.server.tls_records import MAX_RECORDS, READ_BYTES, RECORDS_A_READ, STEP_BYTES, TlsRecords
-from webhook.server.turns import Turns
+from webhook.server.turns import Shares, Turns
 
 if TYPE_CHECKING:
     from webhook.server.shared_read_buffer import SharedReadBuffer
 
 EMPTY = b"\x17\x03\x03\x00\x00"
+ALONE = Shares(lambda: 1)
+"""Those of one address, which never waits."""
 
 
 def record(size: int) -> bytes:
@@ -56,13 +59,13 @@ class FakeTls(asyncio.BufferedProtocol):
 class Connection:
     """A connection, and what became of what it sent."""
 
-    def __init__(self, room: int = 1000_000) -> None:
+    def __init__(self, room: int = 1000_000, shares: Shares = ALONE, peer: str = "10.0.0.1") -> None:
         self.tls = FakeTls()
         self.connections = Connections(ConnectionLimits(8, 8, 8, room), lambda: None)
-        connection = self.connections.add("10.0.0.1")
+        connection = self.connections.add(peer)
         assert connection
         self.connection = connection
-        self.records = TlsRecords(self.tls, cast("SharedReadBuffer", self.tls), Turns(0.0), self.connections, connection)
+        self.records = TlsRecords(self.tls, cast("SharedReadBuffer", self.tls), Turns(0.0), shares, self.connections, connection)
         self.records.connection_made(cast("asyncio.BaseTransport", self.tls))
 
     def send(self, data: bytes, *, decrypted: int = 0) -> None:
@@ -181,13 +184,47 @@ def test_where_the_buffers_of_all_connections_have_no_room_one_is_read_in_parts_
     assert connection.connections.room == 2 * READ_BYTES, "it is in the buffers of uvloop and of OpenSSL"
     other = connection.connections.add("10.0.0.2")
     assert other
-    records = TlsRecords(connection.tls, cast("SharedReadBuffer", connection.tls), Turns(0.0), connection.connections, other)
+    records = TlsRecords(connection.tls, cast("SharedReadBuffer", connection.tls), Turns(0.0), ALONE, connection.connections, other)
     assert len(records.get_buffer(-1)) == STEP_BYTES
     other.largest_read = STEP_BYTES + 1
     assert len(records.get_buffer(-1)) == STEP_BYTES + 1
     assert len(connection.records.get_buffer(-1)) == READ_BYTES
     connection.connections.remove(connection.connection)
     assert len(records.get_buffer(-1)) == READ_BYTES
+
+
+def test_of_several_addresses_each_has_one_read_in_one_turn_of_the_loop() -> None:
+    async def scenario() -> None:
+        shares = Shares(lambda: 2)
+        many = [Connection(shares=shares) for _ in range(8)]
+        other = Connection(shares=shares, peer="10.0.0.2")
+        data = record(100)
+        for connection in (*many, other):
+            connection.send(data, decrypted=100)
+        assert [connection.tls.taken for connection in (*many, other)] == [data, *[b""] * 7, data]
+        assert [connection.tls.is_paused for connection in many] == [False, *[True] * 7], "nothing more is read of these"
+        served = [1]
+        while served[-1] < len(many):
+            await asyncio.sleep(0)
+            served.append(sum(connection.tls.taken == data for connection in many))
+        assert max(later - earlier for earlier, later in pairwise(served)) == 1
+        assert not any(connection.tls.is_paused for connection in many)
+
+    asyncio.run(scenario())
+
+
+def test_what_waits_for_its_share_is_given_up_with_its_connection() -> None:
+    async def scenario() -> None:
+        shares = Shares(lambda: 2)
+        first, ended, last = (Connection(shares=shares) for _ in range(3))
+        for connection in (first, ended, last):
+            connection.send(record(100), decrypted=100)
+        ended.records.connection_lost(None)
+        await last.tls.resumed.wait()
+        assert last.tls.taken
+        assert not ended.tls.taken
+
+    asyncio.run(scenario())
 
 
 class NotedTurns(Turns):
@@ -206,7 +243,7 @@ def test_how_long_a_step_of_a_handshake_took_decides_on_the_pause_after_it() -> 
         turns, tls = NotedTurns(), FakeTls()
         tls.is_open = False
         connections = Connections(ConnectionLimits(8, 8, 8, 0), lambda: None)
-        records = TlsRecords(tls, cast("SharedReadBuffer", tls), turns, connections, OpenConnection("10.0.0.1", lambda: None))
+        records = TlsRecords(tls, cast("SharedReadBuffer", tls), turns, ALONE, connections, OpenConnection("10.0.0.1", lambda: None))
         records.connection_made(cast("asyncio.BaseTransport", tls))
         records.get_buffer(-1)
         records.buffer_updated(0)
