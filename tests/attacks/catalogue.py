@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Final
 from tests.attacks.honest import SOURCE as HONEST_SOURCE
 from tests.service.reviews import injected_pod, injected_review
 from tests.service.running_service import read_reply, request_bytes
-from tests.support.hostile_pods import HOSTILE_PODS, istio, options, pod
+from tests.support.hostile_pods import HOSTILE_PODS, istio, options, pod, proxy_config
 from tests.support.pods import review_of
+from webhook.core.document import MAX_DOCUMENT_CHARACTERS
 from webhook.core.pod import MAX_COMMAS
+from webhook.server.protocol import MAX_FIELDS, MAX_HEAD_BYTES
 from webhook.settings import Settings
 
 if TYPE_CHECKING:
@@ -124,6 +126,28 @@ def bodies_that_stop_short_over_all_connections(target: Target) -> Callable[[], 
     return send_over_all
 
 
+def large_heads_over_all_connections(target: Target) -> None:
+    """As many connections as there may be, each with the largest head and the most fields, of a request whose body stops."""
+    context = target.context()
+    fields = MAX_FIELDS - 3
+    size = (MAX_HEAD_BYTES - 200) // fields
+    request = request_bytes(b"{}", *(f"X-{number:02}: {'y' * (size - len('X-00: ') - 2)}" for number in range(fields)))[:-1]
+
+    def send(source: str) -> socket.socket:
+        stream = target.tls(source, seconds=1, context=context)
+        stream.sendall(request)
+        return stream
+
+    _hold(send)
+
+
+def documents_of_many_fields(target: Target) -> None:
+    """Pods of which each has another configuration of its proxy, as large as it is read: what was parsed is cached."""
+    fields = "".join(f"{number:x}: 😀\n" for number in range(500))[: MAX_DOCUMENT_CHARACTERS - 20]
+    pods = [proxy_config(f"statusPort: {number}\n{fields}") for number in range(1000, 1512)]
+    _exchange(_connections(target, 4), [request_bytes(review_of(one)) for one in pods])
+
+
 def large_answers_unread(target: Target) -> None:
     """Reviews of pods with a command of 2.9 MB, whose answers, which are as large, nobody reads."""
     large = injected_pod()
@@ -208,6 +232,8 @@ ATTACKS: Final[Mapping[str, Callable[[Target], Callable[[], None]]]] = {
         handshakes_without_end,
         bodies_that_stop_short,
         large_bodies,
+        large_heads_over_all_connections,
+        documents_of_many_fields,
         large_answers_unread,
         small_answers_unread,
         idle_connections_with_large_buffers,
