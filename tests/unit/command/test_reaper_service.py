@@ -80,7 +80,7 @@ def test_it_ends_pods_until_sigterm_and_then_lets_another_replica_go_on(tmp_path
         cluster.listeners["sales", 15020] = PortListener(200, end_of("istio-proxy"))
         cluster.add(live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO))
         with running(cluster, tmp_path) as reaper:
-            wait.until(lambda: len(cluster.events) == 2, "the pod ends, and that is told", SECONDS)
+            wait.until(lambda: len(cluster.events) == 2, "the pod ends, and that is reported", SECONDS)
             assert (reaper.get("/healthz"), reaper.get("/readyz")) == ("ok\n", "ok\n")
             assert 'airflow_sidecar_webhook_reaper_acts_total{method="quit",outcome="accepted",sidecar="istio"} 1.0' in reaper.get(
                 "/metrics"
@@ -96,6 +96,6 @@ def test_it_does_nothing_in_a_dry_run(tmp_path: Path) -> None:
         cluster.lease = FakeLeaseApi("default", "mine")
         cluster.add(live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO))
         with running(cluster, tmp_path, "--dry-run", "--lease", "mine") as reaper:
-            wait.until(lambda: cluster.events, "it is told", SECONDS)
+            wait.until(lambda: cluster.events, "it is reported", SECONDS)
         assert (cluster.quits, cluster.phase("sales")) == ([], "Running")
     assert reaper.lines[0]["observing"] is True

@@ -192,7 +192,7 @@ def test_who_never_held_it_releases_nothing(api: FakeLeaseApi, one: LeaseCandida
         (Response(200, b"<html>", None), "the response to a request for the Lease is no JSON object"),
     ],
 )
-def test_a_lease_that_cannot_be_read_is_told_and_tried_again(
+def test_a_lease_that_cannot_be_read_is_reported_and_tried_again(
     problem: Exception | Response, message: str, api: FakeLeaseApi, one: LeaseCandidate
 ) -> None:
     api.problems.append(problem)

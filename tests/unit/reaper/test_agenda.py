@@ -50,12 +50,12 @@ def only_due(agenda: Agenda, now: datetime) -> DueAct:
     return due
 
 
-def told(agenda: Agenda) -> list[tuple[NoticeKind, str]]:
+def noticed(agenda: Agenda) -> list[tuple[NoticeKind, str]]:
     return [(one.kind, one.note) for one in agenda.take_notices()]
 
 
 def kinds(agenda: Agenda) -> list[NoticeKind]:
-    return [kind for kind, _ in told(agenda)]
+    return [kind for kind, _ in noticed(agenda)]
 
 
 def test_the_grace_counts_from_what_the_reaper_saw_whatever_the_nodes_clock_says() -> None:
@@ -73,13 +73,13 @@ def test_an_act_that_is_under_way_is_not_due_again_whatever_is_seen_of_its_pod()
     assert (agenda.due(DUE + timedelta(hours=1)), agenda.under_way) == ([], 1)
 
 
-def test_an_accepted_act_is_told_and_waited_for_and_not_repeated() -> None:
+def test_an_accepted_act_is_reported_and_waited_for_and_not_repeated() -> None:
     agenda = agenda_with(STUCK)
     due = only_due(agenda, DUE)
     agenda.end(due, ActOutcome.ACCEPTED, "HTTP 200", DUE)
 
     assert agenda.under_way == 0
-    assert told(agenda) == [
+    assert noticed(agenda) == [
         (NoticeKind.SIDECAR_QUIT, "The sidecar istio-proxy ran on after the task, and was ended by quit: HTTP 200."),
     ]
     assert (agenda.due(DUE), agenda.under_way) == ([], 0)
@@ -88,7 +88,7 @@ def test_an_accepted_act_is_told_and_waited_for_and_not_repeated() -> None:
     assert kinds(agenda) == [NoticeKind.SIDECAR_STUCK]
 
 
-def test_a_failed_act_is_not_told_and_follows_again() -> None:
+def test_a_failed_act_is_not_reported_and_follows_again() -> None:
     agenda = agenda_with(STUCK)
     due = only_due(agenda, DUE)
     agenda.end(due, ActOutcome.FAILED, "connection refused", DUE)
@@ -187,7 +187,7 @@ def test_the_memory_has_every_act_on_a_pod_in_its_order() -> None:
     assert [one.outcome for one in agenda.memory(DUE + timedelta(seconds=10))["uid-1"]] == [ActOutcome.FAILED, ActOutcome.BEGUN]
 
 
-def test_who_takes_over_tells_again_what_the_other_may_not_have_told() -> None:
+def test_who_takes_over_reports_again_what_the_other_may_not_have_reported() -> None:
     agenda = agenda_with(ENDLESS)
     agenda.due(DUE)
     assert kinds(agenda) == [NoticeKind.SIDECAR_STUCK]
@@ -215,7 +215,7 @@ def test_the_memory_holds_the_newest_acts_when_there_are_too_many() -> None:
     assert (len(memory), "uid-199" in memory, "uid-200" in memory) == (MOST_REMEMBERED, False, True)
 
 
-def test_a_pod_whose_end_was_seen_leaves_the_agenda_and_is_told_where_something_was_done() -> None:
+def test_a_pod_whose_end_was_seen_leaves_the_agenda_and_is_reported_where_something_was_done() -> None:
     agenda = agenda_with(STUCK)
     due = only_due(agenda, DUE)
     agenda.end(due, ActOutcome.ACCEPTED, "HTTP 200", DUE)
@@ -225,17 +225,17 @@ def test_a_pod_whose_end_was_seen_leaves_the_agenda_and_is_told_where_something_
 
     gone = agenda.see(progress(finished), DUE)
     assert gone is not None
-    assert told(agenda) == [(NoticeKind.TASK_POD_ENDED, "The pod no longer runs. Its task's container exited with 0.")]
+    assert noticed(agenda) == [(NoticeKind.TASK_POD_ENDED, "The pod no longer runs. Its task's container exited with 0.")]
     assert (agenda.next_at, agenda.stuck()) == (None, {})
 
 
-def test_a_pod_that_ended_by_itself_is_not_told() -> None:
+def test_a_pod_that_ended_by_itself_is_not_reported() -> None:
     agenda = agenda_with(STUCK)
     assert agenda.forget("uid-1") is not None
     assert (kinds(agenda), agenda.forget("uid-1")) == ([], None)
 
 
-def test_a_pod_that_somebody_deletes_leaves_the_agenda_and_is_not_told() -> None:
+def test_a_pod_that_somebody_deletes_leaves_the_agenda_and_is_not_reported() -> None:
     agenda = agenda_with(STUCK)
     agenda.end(only_due(agenda, DUE), ActOutcome.REFUSED, "HTTP 403", DUE)
     deleted = live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)
@@ -255,10 +255,10 @@ def test_a_pod_that_a_list_no_longer_shows_leaves_the_agenda() -> None:
     assert [one.pod.uid for one in agenda.retain("data", frozenset())] == ["uid-2"]
 
 
-def test_a_pod_that_nothing_ends_is_told_once() -> None:
+def test_a_pod_that_nothing_ends_is_reported_once() -> None:
     agenda = agenda_with(ENDLESS)
     agenda.due(DUE)
-    ((kind, note),) = told(agenda)
+    ((kind, note),) = noticed(agenda)
     assert kind is NoticeKind.SIDECAR_STUCK
     assert note.startswith("Nothing that is allowed ends this sidecar so that the pod keeps the result of its task. Containers: db. Make ")
 
@@ -267,7 +267,7 @@ def test_a_pod_that_nothing_ends_is_told_once() -> None:
     assert agenda.stuck() == {("airflow", ReaperReason.NO_CLEAN_END): 1}
 
 
-def test_what_was_refused_is_tried_again_when_it_is_forgotten_and_told_again() -> None:
+def test_what_was_refused_is_tried_again_when_it_is_forgotten_and_reported_again() -> None:
     agenda = agenda_with(STUCK)
     agenda.end(only_due(agenda, DUE), ActOutcome.REFUSED, "HTTP 403", DUE)
     assert (agenda.due(DUE), kinds(agenda), agenda.next_at) == ([], [NoticeKind.SIDECAR_STUCK], DUE + FORGET_AFTER)
@@ -281,7 +281,7 @@ def test_a_pod_in_its_grace_is_not_counted_as_stuck() -> None:
     assert agenda.stuck() == {}
 
 
-def test_a_pod_that_waits_for_somebody_is_told_when_that_lasts() -> None:
+def test_a_pod_that_waits_for_somebody_is_reported_when_that_lasts() -> None:
     agenda = agenda_with(live_pod({"base": ended(), "uploader": RUNNING, "istio-proxy": RUNNING}, UPLOADER, ISTIO))
     agenda.due(SEEN)
     assert (kinds(agenda), agenda.next_at) == ([], SEEN + LINGER)
@@ -290,7 +290,7 @@ def test_a_pod_that_waits_for_somebody_is_told_when_that_lasts() -> None:
     assert (kinds(agenda), agenda.next_at) == ([NoticeKind.SIDECAR_STUCK], None)
 
 
-def test_a_pod_that_is_not_the_reapers_business_is_counted_and_not_told() -> None:
+def test_a_pod_that_is_not_the_reapers_business_is_counted_and_not_reported() -> None:
     agenda = agenda_with(annotated(live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO), status=None))
     agenda.due(SEEN)
     assert (kinds(agenda), agenda.next_at, agenda.stuck()) == ([], None, {("airflow", ReaperReason.NO_STATUS): 1})
@@ -321,14 +321,14 @@ def test_a_debugger_that_has_gone_gives_the_pod_its_grace_again() -> None:
 def test_who_only_observes_tells_what_would_be_done_once_and_does_nothing() -> None:
     agenda = agenda_with(STUCK, is_observing=True)
     assert (agenda.due(DUE), agenda.memory(DUE)) == ([], {})
-    ((kind, note),) = told(agenda)
+    ((kind, note),) = noticed(agenda)
     assert (kind, note.endswith("The reaper only observes, and does nothing.")) == (NoticeKind.SIDECAR_STUCK, True)
     agenda.see(progress(STUCK), DUE)
     assert (agenda.due(DUE), kinds(agenda)) == ([], [])
     assert agenda.stuck() == {("airflow", ReaperReason.QUIT_SENT): 1}
 
 
-def test_a_deadline_that_was_set_is_told_as_the_end_of_a_failed_pod() -> None:
+def test_a_deadline_that_was_set_is_reported_as_the_end_of_a_failed_pod() -> None:
     agenda = agenda_with(FAILED)
     due = only_due(agenda, DUE)
     assert due.act == DeadlineAct(600)

@@ -1,4 +1,4 @@
-"""The controller on a fake API server over HTTP: what it does, tells and remembers while things happen to pods, watches and the Lease.
+"""The controller on a fake API server over HTTP: what it does, reports and remembers while things happen to pods, watches and the Lease.
 
 No test depends on a time: the grace is none, and each waits until what it claims has come. `test_agenda.py` has the times.
 """
@@ -113,7 +113,9 @@ def is_in(cluster: FakeTaskCluster, phase: str, key: tuple[str, str] = SALES) ->
     return lambda: bool(cluster.pods[key]["status"]["phase"] == phase)
 
 
-def test_a_pod_that_is_there_at_the_start_ends_and_that_is_told(cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]) -> None:
+def test_a_pod_that_is_there_at_the_start_ends_and_that_is_reported(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
     add_stuck(cluster)
     replica = replicas()
     until(is_in(cluster, "Succeeded"), "the pod ends")
@@ -151,7 +153,7 @@ def test_who_observes_tells_what_it_would_do_and_does_nothing(cluster: FakeTaskC
     assert (connections, cluster.quits) == ([], [])
 
 
-def test_a_pod_that_nothing_ends_is_told_with_the_remedy_and_counted(
+def test_a_pod_that_nothing_ends_is_reported_with_the_remedy_and_counted(
     cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
 ) -> None:
     cluster.add(live_pod({"base": ended(), "db": RUNNING}, CLOUD_SQL))
@@ -280,7 +282,7 @@ def test_the_lease_says_what_was_done(cluster: FakeTaskCluster, replicas: Callab
     assert [(one["method"], one["outcome"]) for one in memory["uid-of-sales"]] == [("quit", "refused")]
 
 
-def test_a_note_that_cannot_be_read_is_told_and_nothing_else_is_lost(
+def test_a_note_that_cannot_be_read_is_reported_and_nothing_else_is_lost(
     cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
 ) -> None:
     metadata = {"name": "reaper", "namespace": "infra", "resourceVersion": "0", "annotations": {NOTE_ANNOTATION: "{"}}
@@ -291,7 +293,7 @@ def test_a_note_that_cannot_be_read_is_told_and_nothing_else_is_lost(
     assert replica.value("errors_total", of="lease") == 1
 
 
-def test_events_that_are_forbidden_are_told_and_the_pod_ends_all_the_same(
+def test_events_that_are_forbidden_are_reported_and_the_pod_ends_all_the_same(
     cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], caplog: pytest.LogCaptureFixture
 ) -> None:
     cluster.refusals["POST", "events"] = (403, "events is forbidden")
@@ -332,14 +334,14 @@ RIGHTS_OF_A_QUIT: Final = {"get pods": ("GET", "sales"), "get pods/portforward":
 
 
 @pytest.mark.parametrize("right", RIGHTS_OF_A_QUIT)
-def test_without_a_right_that_a_quit_request_needs_nothing_is_sent_and_that_is_told(
+def test_without_a_right_that_a_quit_request_needs_nothing_is_sent_and_that_is_reported(
     right: str, cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
 ) -> None:
     add_stuck(cluster)
     cluster.refusals[RIGHTS_OF_A_QUIT[right]] = (403, f"the right to {right} is missing")
     replica = replicas()
     until(lambda: replica.value("acts_total", sidecar="istio", method="quit", outcome="forbidden") == 1, "the act is forbidden")
-    until(lambda: reasons(cluster) == ["SidecarStuck"], "that the pod is left is told")
+    until(lambda: reasons(cluster) == ["SidecarStuck"], "that the pod is left is reported")
     assert cluster.quits == []
 
 
@@ -349,7 +351,7 @@ def test_an_act_has_one_log_line_with_dag_and_task(
     add_stuck(cluster)
     with caplog.at_level(logging.INFO, "webhook.reaper"):
         replicas()
-        until(lambda: "TaskPodEnded" in reasons(cluster), "the end is told")
+        until(lambda: "TaskPodEnded" in reasons(cluster), "the end is reported")
     (fields,) = [record.fields for record in caplog.records if record.message == "act"]  # type: ignore[attr-defined]
     assert fields == {
         "namespace": "airflow",

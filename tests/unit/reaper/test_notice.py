@@ -1,4 +1,4 @@
-"""What is told about a pod, word by word."""
+"""What a notice about a pod says, word by word."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ WORKING: Final = progress(RUNNING)
     ids=["left", "observed", "quit", "deadline", "ended"],
 )
 def test_a_notice_says(make: Callable[[], Notice], kind: str, note: str) -> None:
-    told = make()
-    assert (told.kind, told.note, told.pod) == (NoticeKind(kind), note, POD)
-    assert told.kind.is_warning == (kind == "SidecarStuck")
+    found = make()
+    assert (found.kind, found.note, found.pod) == (NoticeKind(kind), note, POD)
+    assert found.kind.is_warning == (kind == "SidecarStuck")
 
 
 def test_what_is_not_known_of_the_task_is_left_out() -> None:
@@ -80,7 +80,7 @@ def test_what_is_not_known_of_the_task_is_left_out() -> None:
     assert notice.of_act(WORKING, DeadlineAct(9), "d").note == "A sidecar ran on after the task and nothing else ends it: d."
 
 
-def test_of_a_pod_that_the_webhook_left_it_is_told_why() -> None:
+def test_of_a_pod_that_the_webhook_left_it_is_reported_why() -> None:
     left = replace(POD, recorded=EarlierStatus(reason=Reason.ENTRYPOINT_UNKNOWN))
     why = f" The webhook left the pod when it was created: {Reason.ENTRYPOINT_UNKNOWN.sentence}"
     stuck = notice.of_decision(left, PodDecision(ReaperReason.NO_CLEAN_END), is_observing=False).note

@@ -38,7 +38,7 @@ def notice(kind: NoticeKind = NoticeKind.SIDECAR_STUCK, note: str = "It runs on.
     return Notice(kind, progress, note)
 
 
-def told(*statuses: int, times: int = 1) -> AnsweringApi:
+def written(*statuses: int, times: int = 1) -> AnsweringApi:
     api = AnsweringApi([*statuses])
     events = PodEvents(api, "replica-1")
     for _ in range(times):
@@ -47,7 +47,7 @@ def told(*statuses: int, times: int = 1) -> AnsweringApi:
 
 
 def test_an_event_says_what_happened_to_which_pod() -> None:
-    api = told(201)
+    api = written(201)
     ((method, path, body, _),) = api.requests
     assert (method, path) == ("POST", "/api/v1/namespaces/airflow/events")
     assert body == {
@@ -68,8 +68,8 @@ def test_an_event_says_what_happened_to_which_pod() -> None:
     assert body["metadata"]["name"].startswith("sales.")
 
 
-def test_what_is_told_again_is_counted_on_the_same_event() -> None:
-    api = told(201, 409, 200, 409, 200, times=3)
+def test_what_is_reported_again_is_counted_on_the_same_event() -> None:
+    api = written(201, 409, 200, 409, 200, times=3)
     (name,) = {body["metadata"]["name"] for method, _, body, _ in api.requests if method == "POST"}
     patches = [request for request in api.requests if request[0] == "PATCH"]
     path, now = f"/api/v1/namespaces/airflow/events/{name}", "2026-01-01T12:00:05Z"
@@ -85,13 +85,13 @@ def test_what_differs_is_another_event() -> None:
 
 
 def test_an_event_that_expires_meanwhile_is_not_missed() -> None:
-    assert len(told(409, 404).requests) == 2
+    assert len(written(409, 404).requests) == 2
 
 
 @pytest.mark.parametrize("statuses", [(403,), (409, 500)])
 def test_a_refusal_is_an_error(statuses: tuple[int, ...]) -> None:
     with pytest.raises(RefusedError, match=f"{statuses[-1]} the API server says so"):
-        told(*statuses)
+        written(*statuses)
 
 
 @pytest.mark.parametrize("kind", NoticeKind)
