@@ -153,7 +153,7 @@ BREAKAGES: Final = (
     Breakage(
         "act-twice-at-once",
         (Edit(AGENDA, "            decide_at = None if known.act is not None else now\n", "            decide_at = now\n"),),
-        (REPLICAS,),
+        ("tests/unit/reaper/test_agenda.py",),
     ),
     Breakage(
         "act-on-another-pod",

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from hypothesis import strategies as st
+
 from tests.support.live_pods import BEGAN, CLOUD_SQL, FLUENT_BIT, ISTIO, RUNNING, UPLOADER, VAULT, XCOM, ended, live_pod, with_debugger
 from webhook.reaper.act import Act, ActOutcome, DeadlineAct, Method
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from webhook.reaper.decision import ReaperPolicy
 
 CONTAINERS: Final = {one["name"]: one for one in (ISTIO, VAULT, FLUENT_BIT, CLOUD_SQL, XCOM, UPLOADER)}
-SIDECARS: Final = ("istio-proxy", "vault-agent", "logs", "db")
 QUITS: Final = frozenset({"istio-proxy", "vault-agent"})
 EXITS_0_ON_SIGTERM: Final = frozenset({"istio-proxy", "vault-agent", "logs"})
 
@@ -42,6 +43,7 @@ class Happening(StrEnum):
     DEBUGGER_COMES = "debugger-comes"
     DEBUGGER_GOES = "debugger-goes"
     IS_CREATED_AGAIN = "is-created-again"
+    NOTHING = "nothing"
 
 
 @dataclass
@@ -89,7 +91,7 @@ class SimulatedPod:
             self.__post_init__()
         elif what in {Happening.DEBUGGER_COMES, Happening.DEBUGGER_GOES}:
             self.is_debugged = what is Happening.DEBUGGER_COMES
-        else:
+        elif what is not Happening.NOTHING:
             self._end(*_ENDS[what])
 
     def _end(self, name: str, code: int) -> None:
@@ -169,6 +171,25 @@ _ENDS: Final = {
     Happening.RESULT_IS_READ: ("airflow-xcom-sidecar", 0),
     Happening.UPLOADER_ENDS: ("uploader", 0),
 }
+
+
+_ORDINARY: Final = (SidecarConduct.ENDS, SidecarConduct.ENDS, SidecarConduct.HANGS, SidecarConduct.HANGS)
+_SIDECARS: Final = ("istio-proxy", "istio-proxy", "istio-proxy", "vault-agent", "vault-agent", "logs", "db")
+_METHODS: Final = (
+    *[{Method.QUIT, Method.DEADLINE}] * 3,
+    *[set(Method)] * 3,
+    *({Method.QUIT, Method.EXEC}, {Method.QUIT}, {Method.EXEC}, {Method.DEADLINE}),
+)
+CONDUCTS: Final = st.dictionaries(st.sampled_from(_SIDECARS), st.sampled_from((*_ORDINARY, *SidecarConduct)), min_size=1, max_size=3)
+"""Sidecars by name, with their conducts. Each sidecar that nothing ends keeps the others from being ended, so most can be."""
+
+HELPERS: Final = st.sampled_from(([], [], [], ["airflow-xcom-sidecar"], ["uploader"], ["airflow-xcom-sidecar", "uploader"]))
+"""Other containers beside the task: most pods have none."""
+
+HAPPENINGS: Final = st.sampled_from((*Happening, *[Happening.DEBUGGER_COMES] * 2, *[Happening.NOTHING] * 8))
+METHODS: Final = st.sampled_from(_METHODS).map(frozenset)
+ENDS_OF_TASKS: Final = st.sampled_from((Happening.TASK_FAILS, Happening.TASK_FAILS, Happening.TASK_SUCCEEDS, Happening.NOTHING))
+"""What has happened before the reaper looks: most courses would wait long for the end of the task."""
 
 
 def can_end(pod: SimulatedPod, methods: frozenset[Method]) -> bool:

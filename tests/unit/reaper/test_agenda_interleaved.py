@@ -14,7 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.search import examples
-from tests.support.simulated_task_pod import SIDECARS, ActWitness, Happening, SidecarConduct, SimulatedPod, can_end
+from tests.support.simulated_task_pod import (
+    CONDUCTS,
+    ENDS_OF_TASKS,
+    HAPPENINGS,
+    HELPERS,
+    METHODS,
+    ActWitness,
+    Happening,
+    SidecarConduct,
+    SimulatedPod,
+    can_end,
+)
 from webhook.core import default_policy, read_progress
 from webhook.reaper.act import ActOutcome, Method, PastAct
 from webhook.reaper.agenda import Agenda, DueAct
@@ -169,25 +180,24 @@ class SimulatedReplicas:
             self.pod.now = max(self.pod.now, next_at)
 
 
-CONDUCTS: Final = st.dictionaries(st.sampled_from(SIDECARS), st.sampled_from(SidecarConduct), min_size=1, max_size=3)
-HELPERS: Final = st.sets(st.sampled_from(("airflow-xcom-sidecar", "uploader"))).map(sorted)
-STEPS: Final = st.sampled_from((*Happening, *WatchFault, *[WorkerStep.GOES_ON] * 6))
-CRASHES: Final = st.lists(st.sampled_from((None, *Crash)), max_size=4)
-COURSES: Final = st.lists(st.tuples(st.sampled_from((0, 1, 12, 31, 90)), STEPS), min_size=3, max_size=16)
-METHODS: Final = st.sets(st.sampled_from(Method), min_size=1).map(frozenset)
+STEPS: Final = HAPPENINGS | st.sampled_from((*WatchFault, *[WorkerStep.GOES_ON] * 10))
+CRASHES: Final = st.lists(st.sampled_from((None, None, *Crash)), max_size=4)
+COURSES: Final = st.lists(st.tuples(st.sampled_from((0, 1, 12, 31, 90)), STEPS), min_size=4, max_size=20)
 
 
-@given(conducts=CONDUCTS, helpers=HELPERS, course=COURSES, crashes=CRASHES, methods=METHODS, fails=st.booleans())
-@settings(max_examples=examples(60))
+@given(conducts=CONDUCTS, helpers=HELPERS, beginning=ENDS_OF_TASKS, course=COURSES, crashes=CRASHES, methods=METHODS, fails=st.booleans())
+@settings(max_examples=examples(150))
 def test_nothing_is_done_too_early_or_twice_and_nothing_is_forgotten_whenever_a_replica_ends(
     conducts: dict[str, SidecarConduct],
     helpers: list[str],
+    beginning: Happening,
     course: list[tuple[int, Happening | WatchFault | WorkerStep]],
     crashes: list[Crash | None],
     methods: frozenset[Method],
     fails: bool,
 ) -> None:
     pod = SimulatedPod(conducts, helpers)
+    pod.happen(beginning)
     replicas = SimulatedReplicas(pod, ReaperPolicy(methods=methods), crashes)
     for seconds, step in course:
         pod.now += timedelta(seconds=seconds)
