@@ -171,6 +171,18 @@ HOSTILE_PODS: Final[dict[str, Callable[[], JSONObject]]] = {
         ),
         volumes=numbered(MOST // 4, csi={"driver": "gcsfuse.csi.storage.gke.io"}),
     ),
+    "properties of many sidecars beside inline volumes": lambda: pod(
+        *(
+            {
+                "name": f"logs-{number}",
+                "image": long_image(number, "/fluent-bit"),
+                "command": ["sh", "-c", ("-p" + "A" * 25 + "=b;") * 540],
+                "lifecycle": LONG_HOOK,
+            }
+            for number in range(SIDECARS)
+        ),
+        volumes=numbered(MOST // 2, csi={"driver": "gcsfuse.csi.storage.gke.io"}),
+    ),
     "inline volumes beside many sidecars": lambda: pod(
         *(
             {

@@ -204,11 +204,7 @@ def _argument(argument: str, _pod: Pod, container: Container | None) -> str | No
 
 
 def _property(key: str, _pod: Pod, container: Container | None) -> str | None:
-    for word in () if container is None else container.words:
-        before, equals, value = word.rpartition("=")
-        if equals and before.rpartition("=")[2].removeprefix("-p").lower() == key:
-            return value
-    return None
+    return None if container is None else container.properties.get(key)
 
 
 def _image(pattern: str, _pod: Pod, container: Container | None) -> str | None:

@@ -175,6 +175,12 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         return found
 
     @CachedProperty
+    def properties(self) -> dict[str, str]:
+        """The value of each ``key=value``, by its key in small letters, also behind ``-p`` and ``--prop=``; the first one counts."""
+        pairs = [word.rpartition("=") for word in reversed(self.words) if "=" in word]
+        return {before.rpartition("=")[2].removeprefix("-p").lower(): value for before, _, value in pairs}
+
+    @CachedProperty
     def environment(self) -> dict[str, str]:
         """Its literal environment variables; "" where the value comes from elsewhere."""
         return {variable.name: variable.value or "" for variable in _read(_ENVIRONMENT, self.env, "env") or ()}
