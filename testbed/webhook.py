@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import httpx
+
 from certs.authority import make_authority, sign_leaf
 from testbed.manifest import installed
 from webhook.settings import PREFIX
@@ -88,6 +90,13 @@ class Webhook:
         """Every line of its log."""
         lines = self._process.log.read_text("utf-8").splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    @property
+    def reviews(self) -> list[JSONObject]:
+        """The line of each review that it has answered until now."""
+        # A line follows its response, and comes before the process answers anything else.
+        httpx.get(self.metrics_url, trust_env=False).raise_for_status()
+        return [line for line in self.log if line["event"] == "review"]
 
     @property
     def client_config(self) -> JSONObject:

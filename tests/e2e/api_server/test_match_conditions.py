@@ -53,14 +53,14 @@ def name_of(pod: JSONObject) -> str:
 
 def reviews_of(level: Level, pod: JSONObject) -> list[JSONObject]:
     """The log lines of the reviews of this pod."""
-    return [line for line in level.webhook.log if line["event"] == "review" and line["name"] == name_of(pod)]
+    return [line for line in level.webhook.reviews if line["name"] == name_of(pod)]
 
 
 def reaching(level: Level, pods: Iterable[JSONObject]) -> list[bool]:
     """For each pod, whether the webhook is called for its creation."""
     for pod in (sent := list(pods)):
         level.api.create(pod, dryRun="All")
-    reviewed = {line["name"] for line in level.webhook.log if line["event"] == "review"}
+    reviewed = {line["name"] for line in level.webhook.reviews}
     return [name_of(pod) in reviewed for pod in sent]
 
 

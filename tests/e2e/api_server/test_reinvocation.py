@@ -67,7 +67,7 @@ class Injected:
     def calls(self, pod: JSONObject) -> tuple[int, int]:
         """How often this project's webhook and the other are called for this pod's creation."""
         name = self.level.api.create(pod, dryRun="All")["metadata"]["name"]
-        return sum(line.get("name") == name for line in self.level.webhook.log), len(self.other.calls_for(name))
+        return sum(line["name"] == name for line in self.level.webhook.reviews), len(self.other.calls_for(name))
 
 
 def injecting(injector: Injector) -> Answer:

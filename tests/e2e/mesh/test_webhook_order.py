@@ -54,8 +54,7 @@ def stored(namespace: PodNamespace, pod: JSONObject) -> JSONObject:
 
 def reasons(namespace: PodNamespace, pod: str) -> list[str]:
     """What our webhook decided about a pod, review for review."""
-    lines = (line for line in namespace.level.webhook.log if line["event"] == "review")
-    return [line["reason"] for line in lines if (line["namespace"], line["name"]) == (namespace.name, pod)]
+    return [line["reason"] for line in namespace.level.webhook.reviews if (line["namespace"], line["name"]) == (namespace.name, pod)]
 
 
 def test_before_istio_it_is_called_again_when_the_sidecar_is_there(namespace: PodNamespace, task_image: str, web: str) -> None:
