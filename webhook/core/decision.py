@@ -55,8 +55,8 @@ MAY_WRAP: Final = frozenset({Mode.AUTO, Mode.WRAP})
 LABELS_AT_MOST: Final = frozenset({Mode.LABEL_ONLY, Mode.OFF})
 """The modes in which sidecars become native, in which the task is wrapped, and in which a pod gets neither."""
 
-MAX_CONTAINERS: Final = 40
-"""Anything in the cluster may post a review, and one container may cost 0.7 ms. Airflow's pods have fewer than ten."""
+MAX_CONTAINERS: Final = 64
+"""Anything in the cluster may post a review, and one container may cost 0.5 ms. Airflow's pods have fewer than ten."""
 
 ISTIO_YES: Final = frozenset({"y", "yes", "true", "on"})
 """What Istio's injector reads as yes in ``sidecar.istio.io/inject``, in any case (pkg/kube/inject/inject.go injectRequired)."""

@@ -9,7 +9,7 @@ import msgspec
 from webhook.core.names import STATUS_ANNOTATION
 
 MAX_STATUS_CHARACTERS: Final = 32 * 1024
-"""A longer one was not written by the webhook: a pod has 40 containers at most."""
+"""A longer one was not written by the webhook: a pod has 64 containers at most."""
 
 
 class EarlierStatus(msgspec.Struct, frozen=True):

@@ -32,7 +32,10 @@ _REQUESTED: Final = re.compile(
 """The path of an HTTP request in a command: it follows a port, a host or a method. Any other path is a file's."""
 
 MAX_CHARACTERS_READ: Final = 2048
-"""The part of a preStop hook's command that is searched for a quit request."""
+"""The part of a preStop hook's command that is searched for a quit request, in a pod with as many containers as usual."""
+
+MAX_HOOK_WORDS: Final = 64
+"""Words of a hook's command that are read: a hook has a program and a few arguments."""
 
 
 def is_post_start_known(hooks: dict[str, Any], dropped: tuple[tuple[str, ...], ...]) -> bool:
@@ -46,7 +49,8 @@ def edited_lifecycle_hooks(container: Container, rule: Convert, sidecar: FoundSi
     before = container.lifecycle_hooks
     after = {name: hook for name, hook in before.items() if name != "postStart" or not hook}
     stop = after.get("preStop")
-    if stop and (_is_one_of(stop, rule.drops_lifecycle_hooks) or _is_quit(stop)):
+    most = int(MAX_CHARACTERS_READ * container.read_part)
+    if stop and (_is_one_of(stop, rule.drops_lifecycle_hooks) or _is_quit(stop, most)):
         del after["preStop"]
     command = _pre_stop(container, rule, sidecar)
     if command and not after.get("preStop"):
@@ -69,7 +73,7 @@ def _pre_stop(container: Container, rule: Convert, sidecar: FoundSidecar) -> lis
 
 def _words(hook: Any) -> list[str]:
     command = (hook.get("exec") or {}).get("command") if isinstance(hook, dict) and isinstance(hook.get("exec"), dict) else None
-    return [word for word in command if isinstance(word, str)] if isinstance(command, list) else []
+    return [word for word in command[:MAX_HOOK_WORDS] if isinstance(word, str)] if isinstance(command, list) else []
 
 
 def _is_one_of(hook: Any, dropped: tuple[tuple[str, ...], ...]) -> bool:
@@ -77,11 +81,11 @@ def _is_one_of(hook: Any, dropped: tuple[tuple[str, ...], ...]) -> bool:
     return any(found.issuperset(words) for words in dropped)
 
 
-def _is_quit(hook: Any) -> bool:
+def _is_quit(hook: Any, most: int) -> bool:
     words = _words(hook)
     request = hook.get("httpGet") if isinstance(hook, dict) else None
     path = str(request.get("path")) if isinstance(request, dict) else ""
-    text = " ".join([*words, path])[:MAX_CHARACTERS_READ]
+    text = " ".join([*words, path])[:most]
     paths = [f"/{path.partition('?')[0]}", *_REQUESTED.findall(text)]
     is_request = any(one.rstrip("/").endswith(QUIT_PATHS) for one in paths)
     return is_request or QUIT_WORD in text or _QUIT_PROGRAM.search(text) is not None

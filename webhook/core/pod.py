@@ -15,6 +15,7 @@ import msgspec
 from webhook.core.cached_property import CachedProperty
 from webhook.core.document import Documents
 from webhook.core.errors import MalformedPodError
+from webhook.core.names import HELPER_CONTAINER
 from webhook.core.pre_encoded import to_json
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ MAX_WORDS: Final = 512
 MAX_SCRIPT_CHARACTERS: Final = 16 * 1024
 """The part of a container's scripts in which words are looked up."""
 
+USUAL_CONTAINERS: Final = 10
+"""A pod of more is read as much as one of so many: each container has its part of the limits above."""
+
 _TAKES_SCRIPT: Final = re.compile(r"-[A-Za-z]{0,9}c")
 _BREAKS: Final = re.compile(r"[\s;&|()]+")
 
@@ -140,6 +144,11 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         return not (self.lifecycle == self.livenessProbe == self.readinessProbe == self.startupProbe == ABSENT)
 
     @CachedProperty
+    def read_part(self) -> float:
+        """The part of the limits on what is read of one container: less than 1 in a pod of many, see `PodSpec`."""
+        return 1.0
+
+    @CachedProperty
     def argv(self) -> list[str]:
         """What the pod says of the command line: command and args; the image's own defaults are not in the pod."""
         return [*(self.command or ()), *(self.args or ())]
@@ -149,14 +158,14 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         """`argv`, with a script that a shell is given (``sh -ec "…"``) taken apart into its words."""
         words: list[str] = []
         is_script = False
-        left = MAX_SCRIPT_CHARACTERS
-        for argument in self.argv[:MAX_WORDS]:
-            words += _words_of_script(argument[:left]) if is_script else [argument]
+        most, left = int(MAX_WORDS * self.read_part), int(MAX_SCRIPT_CHARACTERS * self.read_part)
+        for argument in self.argv[:most]:
+            words += _words_of_script(argument[:left], most) if is_script else [argument]
             left = max(0, left - len(argument)) if is_script else left
-            if len(words) >= MAX_WORDS:
+            if len(words) >= most:
                 break
             is_script = _TAKES_SCRIPT.fullmatch(argument) is not None
-        return words[:MAX_WORDS]
+        return words[:most]
 
     @CachedProperty
     def distinct_words(self) -> frozenset[str]:
@@ -238,8 +247,8 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         return _read(_OBJECT, self.resources, "resources") or {}
 
 
-def _words_of_script(script: str) -> list[str]:
-    return _BREAKS.split(script.replace('"', "").replace("'", ""), MAX_WORDS)
+def _words_of_script(script: str, most: int) -> list[str]:
+    return _BREAKS.split(script.replace('"', "").replace("'", ""), most)
 
 
 class OperatingSystem(msgspec.Struct, frozen=True):
@@ -320,6 +329,14 @@ class PodSpec(msgspec.Struct, frozen=True, dict=True):
     runtimeClassName: str | None = None  # noqa: N815
     affinity: msgspec.Raw = ABSENT
     tolerations: msgspec.Raw = ABSENT
+
+    def __post_init__(self) -> None:
+        """Divide what is read of a container where there are many: the whole pod is to be bounded. The webhook's helper does not count."""
+        if len(self.containers) + len(self.initContainers or ()) <= USUAL_CONTAINERS:
+            return
+        containers = [one for one in (*self.containers, *(self.initContainers or ())) if one.name != HELPER_CONTAINER]
+        for container in containers:
+            container.__dict__["read_part"] = min(1.0, USUAL_CONTAINERS / len(containers))
 
     @CachedProperty
     def tolerated(self) -> list[Toleration]:

@@ -134,7 +134,7 @@ class SkipReason(ExplainedWord):
         "Remove an annotation, or shorten one.",
     )
     TOO_MANY_CONTAINERS = ReasonRow(
-        "too-many-containers", "The pod has more than 40 containers, the most that the webhook reads.", "Use fewer containers."
+        "too-many-containers", "The pod has more than 64 containers, the most that the webhook reads.", "Use fewer containers."
     )
     NOT_AIRFLOW = ReasonRow(
         "not-airflow",

@@ -31,6 +31,7 @@ from tests.support.task_pods import (
     vault_pod,
 )
 from webhook.core import names
+from webhook.core.pod import USUAL_CONTAINERS
 from webhook.core.reasons import NotConvertedReason
 
 if TYPE_CHECKING:
@@ -94,6 +95,15 @@ def test_a_prestop_hook_that_makes_the_process_exit_goes(hook: JSONObject, polic
     after = after_conversion(task_pod({**FLUENT_BIT, "lifecycle": {"preStop": hook}}), policy)
 
     assert "lifecycle" not in native(after, "logs")
+
+
+@pytest.mark.parametrize(("count", "goes"), [(1, True), (2 * USUAL_CONTAINERS, False)])
+def test_of_the_hooks_in_a_pod_of_many_containers_less_is_searched(count: int, goes: bool, policy: Policy) -> None:
+    hook = run("sh", "-c", f"{': ' * 600}; kill 1")
+    sidecars = [{**FLUENT_BIT, "name": f"logs-{number}", "lifecycle": {"preStop": hook}} for number in range(count)]
+    after = after_conversion(task_pod(*sidecars), policy)
+
+    assert ("lifecycle" not in native(after, "logs-0")) is goes
 
 
 @pytest.mark.parametrize(("proxy", "program"), [(CLOUD_SQL, "/cloud-sql-proxy"), (ALLOYDB, "/alloydb-auth-proxy")])

@@ -123,8 +123,8 @@ ROWS: dict[str, tuple[JSONObject, str]] = {
         f"injection switched on by the word {word}": (with_metadata("labels", "sidecar.istio.io/inject", word), "labelled no-sidecar")
         for word in ("true", "TRUE", "yes", "y", "on")
     },
-    "40 containers of both kinds": (with_containers(20, 20), "labelled no-sidecar"),
-    "41 containers of both kinds": (with_containers(20, 21), "skipped too-many-containers"),
+    "64 containers of both kinds": (with_containers(32, 32), "labelled no-sidecar"),
+    "65 containers of both kinds": (with_containers(32, 33), "skipped too-many-containers"),
     "host network and a sidecar": (with_field(executor_pod(), "spec.hostNetwork", True), "left host-network"),
     "Windows": (with_field(executor_pod(), "spec.os", {"name": "windows"}), "left windows"),
     "Linux": (with_field(executor_pod(), "spec.os", {"name": "linux"}), "wrapped sidecars-quit"),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from webhook.core.errors import MalformedPodError
-from webhook.core.pod import MAX_COMMAS, encode_pod, is_too_large, read_pod
+from webhook.core.names import HELPER_CONTAINER
+from webhook.core.pod import MAX_COMMAS, MAX_WORDS, USUAL_CONTAINERS, encode_pod, is_too_large, read_pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +128,17 @@ def test_a_late_field_that_cannot_be_decoded_is_named(data: bytes) -> None:
 )
 def test_a_script_is_taken_apart_into_its_words(argv: list[str], words: list[str]) -> None:
     assert container(command=argv[:1], args=argv[1:]).words == words
+
+
+@pytest.mark.parametrize(("count", "words"), [(USUAL_CONTAINERS, MAX_WORDS), (2 * USUAL_CONTAINERS, MAX_WORDS // 2)])
+def test_of_the_containers_of_a_pod_no_more_words_are_read_than_of_as_many_as_usual(count: int, words: int) -> None:
+    """The webhook's helper does not count: the pod is read as it was before it had that."""
+    containers = [{"name": f"c{number}", "args": ["a"] * 1000} for number in range(count // 2)]
+    inits = [{"name": f"i{number}", "command": ["sh", "-c", "a " * 1000]} for number in range(count // 2)]
+    spec = {"containers": containers, "initContainers": [{"name": HELPER_CONTAINER}, *inits]}
+    read = read_pod({"metadata": {}, "spec": spec})
+
+    assert {len(one.words) for one in (*read.spec.containers, *read.init_containers[1:])} == {words}
 
 
 def test_volumes_are_found_by_their_driver_and_by_whether_they_can_be_written() -> None:
