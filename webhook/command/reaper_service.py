@@ -63,7 +63,7 @@ class _ReaperService:
 
     def __init__(self, client: KubernetesClient, scope: ReaperScope, place: LeasePlace, metrics: ReaperMetrics) -> None:
         host = socket.gethostname()
-        self._controller = Controller(client, scope, ReaperTelemetry(metrics, scope.namespaces), host)
+        self._controller = Controller(client, scope, ReaperTelemetry(metrics, scope), host)
         self._lease = Lease(client, place.namespace, place.name, f"{host}_{uuid.uuid4()}", self._controller)
         self._leadership = Leadership(self._lease, self._controller)
         app = create_health_app(metrics.registry, self._unready_reason, self._dead_reason)

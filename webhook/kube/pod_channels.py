@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlencode, urlsplit
@@ -32,6 +33,9 @@ OPEN_SECONDS: Final = 15.0
 READ_SECONDS: Final = 10.0
 """Between two messages."""
 
+ANSWER_SECONDS: Final = 30.0
+"""For all messages after a request: whatever answers in the pod may send a byte now and then, or never end."""
+
 
 class PodChannels:
     """The open channels."""
@@ -48,8 +52,14 @@ class PodChannels:
             raise _unreachable(error) from error
 
     def messages(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the channel and the bytes of each message, until the other side closes. UnreachableError: it is silent or breaks off."""
-        while True:
+        """Yield the channel and the bytes of each message, until the other side closes.
+
+        Raises:
+            UnreachableError: The other side is silent, breaks off, or has not come to an end within `ANSWER_SECONDS`.
+
+        """
+        until = time.monotonic() + ANSWER_SECONDS
+        while time.monotonic() < until:
             try:
                 data = self._websocket.recv()
             except WebSocketConnectionClosedException:
@@ -61,6 +71,8 @@ class PodChannels:
             if not raw:
                 return
             yield raw[0], raw[1:]
+        message = f"the answer did not end within {ANSWER_SECONDS:g} s"
+        raise UnreachableError(message)
 
 
 class PodConnector(Protocol):

@@ -8,6 +8,7 @@ import msgspec
 
 from webhook.core import MutatingWebhook, ServerVersion, read_version
 from webhook.kube.errors import RefusedError, UnreadableError
+from webhook.kube.nesting import shallow
 from webhook.kube.nodes import ClusterNode, Nodes, make_node
 
 if TYPE_CHECKING:
@@ -222,7 +223,15 @@ def pages(reader: ApiReader, path: str, **selectors: str) -> Iterator[Page]:
 def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
     """Decode JSON from the API. UnreadableError."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        return _decode(data, kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = f"the response cannot be decoded: {error}"
         raise UnreadableError(message) from error
+
+
+def _decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except RecursionError:
+        # A pod's creator may write its `managedFields`, and nest them as deeply as the API server reads. Others must not pay for it.
+        return msgspec.json.decode(shallow(bytes(data)), type=kind)

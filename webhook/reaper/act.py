@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Final, TypeAlias
+from typing import Annotated, ClassVar, Final, TypeAlias
 
 import msgspec
 
@@ -130,5 +130,5 @@ class PastAct(msgspec.Struct, frozen=True):
 
     method: Method
     container_id: str
-    at: datetime
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
     outcome: ActOutcome

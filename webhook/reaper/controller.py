@@ -209,7 +209,7 @@ class Controller:
     def _lead(self, term: int, note: str) -> None:
         try:
             memory = msgspec.json.decode(note, type=dict[str, tuple[PastAct, ...]]) if note else {}
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
             memory = {}
             self._telemetry.memory_lost(UnreadableError("the note on the Lease cannot be decoded"))
         self._agenda.adopt(memory, self._now())

@@ -38,7 +38,7 @@ class ReaperMetrics:
         )
         self.acts = Counter(
             f"{PREFIX}_acts",
-            "Acts on pods, by the catalogue's row of the sidecar (empty: the whole pod), method and outcome.",
+            "Acts on pods, by the catalogue's row of the sidecar (empty: the whole pod; described: the pod's own), method and outcome.",
             ("sidecar", "method", "outcome"),
             registry=self.registry,
         )

@@ -22,7 +22,7 @@ MAX_MESSAGE: Final = 1024
 """Characters of an Event's message (validation of events in the API server)."""
 
 MAX_POD_NAME: Final = 230
-"""Of the pod's name in that of its Event, which may have 253 characters."""
+"""Of the pod's name in that of its Event, which may have 253 characters. Each part between dots ends with a letter or digit."""
 
 MOST_COUNTED: Final = 4096
 """Events whose number is remembered: then it begins anew, and an Event that is there counts 2."""
@@ -62,7 +62,7 @@ def event_of(notice: Notice, instance: str, now: datetime) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{pod.name[:MAX_POD_NAME]}.{digest}", "namespace": pod.namespace},
+        "metadata": {"name": f"{pod.name[:MAX_POD_NAME].rstrip('-.')}.{digest}", "namespace": pod.namespace},
         "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid},
         "type": "Warning" if notice.kind.is_warning else "Normal",
         "reason": notice.kind,

@@ -6,16 +6,16 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
+import msgspec
+
 from webhook.core import MalformedPodError, read_progress
 from webhook.kube.errors import RefusedError, UnreachableError
 from webhook.kube.pod_channels import PodConnector
-from webhook.kube.reading import ApiReader, pages, watch
+from webhook.kube.reading import ApiReader, decode, pages, watch
 from webhook.reaper.decision import ALL_NAMESPACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import msgspec
 
     from webhook.core import Catalogue, Progress
     from webhook.kube.client import Response
@@ -76,7 +76,7 @@ class TaskPods:
             if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
-        return self._same(pod, body)
+        return self._same(pod, decode(body, msgspec.Raw))
 
     def changed(self, pod: Progress, seconds: int) -> Progress | None:
         """The same pod after its next change, or after so many seconds; None: it is gone. ClusterError."""

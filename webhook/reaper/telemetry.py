@@ -17,19 +17,24 @@ if TYPE_CHECKING:
     from webhook.reaper.agenda import Agenda, DueAct
     from webhook.reaper.metrics import ReaperMetrics
     from webhook.reaper.notice import Notice
+    from webhook.reaper.scope import ReaperScope
 
 LOG: Final = logging.getLogger("webhook.reaper")
+
+DESCRIBED: Final = "described"
+"""Stands in the metrics for each sidecar that is in no catalogue."""
 
 
 class ReaperTelemetry:
     """Logs, and sets the metrics. Threads may share it."""
 
-    def __init__(self, metrics: ReaperMetrics, namespaces: tuple[str, ...]) -> None:
-        """Nothing has been read yet; ``namespaces`` are those of `webhook.reaper.controller.ReaperScope`."""
+    def __init__(self, metrics: ReaperMetrics, scope: ReaperScope) -> None:
+        """Nothing has been read yet."""
         self._metrics = metrics
+        self._rows = frozenset(row.id for row in scope.catalogue.sidecars)
         self._problems: dict[str, str] = {}
         self._shown: object = None
-        watches = [("pods", namespace) for namespace in namespaces] or [("pods", ALL_NAMESPACES), ("namespaces", ALL_NAMESPACES)]
+        watches = [("pods", namespace) for namespace in scope.namespaces] or [("pods", ALL_NAMESPACES), ("namespaces", ALL_NAMESPACES)]
         self._read_at = dict.fromkeys(watches, time.monotonic())
         for watch in watches:
             metrics.watch_age.labels(*watch).set_function(partial(self._age, watch))
@@ -74,7 +79,7 @@ class ReaperTelemetry:
     def acted(self, due: DueAct, result: ActResult) -> None:
         """An act was carried out."""
         act = due.act
-        self._metrics.acts.labels(_row_of(due.pod, act.container), act.method, result.outcome).inc()
+        self._metrics.acts.labels(self._row_of(due.pod, act.container), act.method, result.outcome).inc()
         fields = {"method": act.method, "container": act.container, "outcome": result.outcome, "detail": result.detail}
         LOG.info("act", extra={"fields": {**_identity(due.pod), **fields}})
 
@@ -110,6 +115,11 @@ class ReaperTelemetry:
         self._metrics.errors.labels("bug").inc()
         LOG.error("fault", exc_info=problem)
 
+    def _row_of(self, pod: Progress, container: str) -> str:
+        """The row of the catalogue of a container; one that the pod's own annotation describes could have any name."""
+        row = next((one.sidecar.id for one in pod.running if one.name == container and one.sidecar is not None), "")
+        return row if not row or row in self._rows else DESCRIBED
+
     def _age(self, watch: tuple[str, str]) -> float:
         return time.monotonic() - self._read_at[watch]
 
@@ -131,8 +141,3 @@ class ReaperTelemetry:
 
 def _identity(pod: Progress) -> dict[str, Any]:
     return {"namespace": pod.namespace, "pod": pod.name, "uid": pod.uid, "dag": pod.dag, "task": pod.task}
-
-
-def _row_of(pod: Progress, container: str) -> str:
-    """The row of the catalogue of a container."""
-    return next((one.sidecar.id for one in pod.running if one.name == container and one.sidecar is not None), "")

@@ -1,9 +1,10 @@
-"""The channels of a pod go to the API server that the client trusts, and to no other."""
+"""The channels of a pod go to the API server that the client trusts, and to no other; what answers there is not waited for without end."""
 
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from kubernetes.client import Configuration
@@ -13,11 +14,14 @@ from tests.support.fake_task_cluster import FakeTaskCluster, PortListener, fake_
 from tests.support.live_pods import ISTIO, RUNNING, live_pod
 from webhook.kube.client import KubernetesClient
 from webhook.kube.errors import UnreachableError
+from webhook.kube.pod_channels import PodChannels
 from webhook.kube.port_forward import port_forward
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from websocket import WebSocket
 
 
 @pytest.fixture
@@ -80,3 +84,17 @@ def test_a_proxy_of_the_client_is_used_and_one_of_the_environment_is_not_where_t
     configuration.proxy = "http://127.0.0.1:1"
     with pytest.raises(UnreachableError):
         status_with(configuration)
+
+
+class EndlessMessages:
+    """A WebSocket on which a container writes for ever, a byte now and then."""
+
+    def recv(self) -> bytes:
+        time.sleep(0.001)
+        return b"\1x"
+
+
+def test_messages_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook.kube.pod_channels.ANSWER_SECONDS", 0.05)
+    with pytest.raises(UnreachableError, match=r"the answer did not end within 0\.05 s"):
+        list(PodChannels(cast("WebSocket", EndlessMessages())).messages())

@@ -17,6 +17,7 @@ from kubernetes.client import Configuration
 from testbed import wait
 from tests.support.fake_task_cluster import FakeTaskCluster, PortListener, end_of, fake_task_cluster
 from tests.support.live_pods import CLOUD_SQL, ISTIO, RUNNING, ended, live_pod
+from tests.support.nested import DEEPEST
 from webhook.core import default_policy
 from webhook.kube.client import KubernetesClient
 from webhook.kube.leadership import Leadership
@@ -38,6 +39,7 @@ CATALOGUE: Final = default_policy().catalogue
 POLICY: Final = ReaperPolicy(grace=timedelta(0))
 STATES: Final = {"base": ended(), "istio-proxy": RUNNING}
 SALES: Final = ("airflow", "sales")
+NOTE_WITHOUT_ZONE: Final = '{"uid": [{"method": "quit", "container_id": "", "at": "2026-01-01T10:00:00", "outcome": "failed"}]}'
 DEADLINE_SECONDS: Final = 60
 """Longer than a busy machine takes; only a failing test reaches it."""
 
@@ -61,7 +63,7 @@ class ReaperReplica:
         """Start it."""
         client = KubernetesClient(Configuration(host=self.cluster.url))
         scope = ReaperScope(self.namespaces, CATALOGUE, POLICY, self.is_observing)
-        telemetry = ReaperTelemetry(self.metrics, scope.namespaces)
+        telemetry = ReaperTelemetry(self.metrics, scope)
         self.controller = Controller(client, scope, telemetry, self.name, lambda: datetime.now(UTC) + self.skew)
         self.lease = Lease(client, "infra", "reaper", self.name, self.controller)
         self.controller.start(self.lease, Leadership(self.lease, self.controller))
@@ -282,10 +284,13 @@ def test_the_lease_says_what_was_done(cluster: FakeTaskCluster, replicas: Callab
     assert [(one["method"], one["outcome"]) for one in memory["uid-of-sales"]] == [("quit", "refused")]
 
 
+@pytest.mark.parametrize(
+    "note", ["{", '{"uid": [{"x": ' + "[" * DEEPEST, NOTE_WITHOUT_ZONE], ids=["no JSON", "nested", "a time without a zone"]
+)
 def test_a_note_that_cannot_be_read_is_reported_and_nothing_else_is_lost(
-    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], note: str
 ) -> None:
-    metadata = {"name": "reaper", "namespace": "infra", "resourceVersion": "0", "annotations": {NOTE_ANNOTATION: "{"}}
+    metadata = {"name": "reaper", "namespace": "infra", "resourceVersion": "0", "annotations": {NOTE_ANNOTATION: note}}
     cluster.lease.stored = {"metadata": metadata, "spec": {"holderIdentity": ""}}
     add_stuck(cluster)
     replica = replicas()
@@ -444,7 +449,7 @@ def test_a_replica_for_all_namespaces_is_not_ready_before_it_knows_which_have_op
     cluster.refusals["GET", "namespaces"] = (403, "namespaces is forbidden")
     client = KubernetesClient(Configuration(host=cluster.url))
     scope = ReaperScope((), CATALOGUE, POLICY)
-    waiting = Controller(client, scope, ReaperTelemetry(ReaperMetrics(), ()), "waiting")
+    waiting = Controller(client, scope, ReaperTelemetry(ReaperMetrics(), scope), "waiting")
     assert waiting.unready_reason == "the namespaces that have opted in, the pods of all namespaces have not been read yet"
     add_stuck(cluster)
     replica = replicas(namespaces=())

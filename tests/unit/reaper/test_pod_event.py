@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,7 +14,7 @@ from webhook.core import default_policy, read_progress
 from webhook.kube.client import Response
 from webhook.kube.errors import RefusedError
 from webhook.reaper.notice import Notice, NoticeKind
-from webhook.reaper.pod_event import MAX_MESSAGE, PodEvents, event_of
+from webhook.reaper.pod_event import MAX_MESSAGE, MAX_POD_NAME, PodEvents, event_of
 
 NOW: Final = datetime(2026, 1, 1, 12, 0, 5, tzinfo=UTC)
 
@@ -102,3 +103,9 @@ def test_what_needs_a_person_is_a_warning_and_nothing_else_is(kind: NoticeKind) 
 def test_name_and_message_are_as_long_as_the_api_allows() -> None:
     event = event_of(notice(note="x" * 5000, name="p" * 253), "r", NOW)
     assert (len(event["message"]), len(event["metadata"]["name"]) <= 253) == (MAX_MESSAGE, True)
+
+
+@pytest.mark.parametrize("end", ["-", ".", "-.-"])
+def test_a_name_that_is_cut_is_still_one_that_the_api_takes(end: str) -> None:
+    name = event_of(notice(name="p" * (MAX_POD_NAME - len(end)) + end + "q" * 20), "r", NOW)["metadata"]["name"]
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", name)

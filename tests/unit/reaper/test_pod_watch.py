@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from tests.support.fake_api_reader import FakeApiReader
 from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
-from webhook.core import default_policy
+from tests.support.nested import DEEPEST, nested
+from webhook.core import default_policy, read_progress
 from webhook.kube.errors import ClusterError, RefusedError, UnreachableError, UnreadableError
 from webhook.kube.reflector import FIRST_PAUSE_SECONDS, RESYNC_SECONDS
 from webhook.reaper.pod_watch import PodWatch
+from webhook.reaper.task_pods import TaskPods
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,7 +55,7 @@ class ScriptedPods:
         page = self.pages.pop(0)
         if isinstance(page, Exception):
             raise page
-        return json.dumps(page).encode()
+        return encoded(page)
 
     def lines(self, path: str, read_seconds: float, **parameters: str) -> Iterator[bytes]:
         assert path == "/api/v1/namespaces/airflow/pods"
@@ -64,7 +67,7 @@ class ScriptedPods:
             raise events
         yield b""
         for event in events:
-            yield json.dumps(event).encode()
+            yield encoded(event)
 
     def pods_listed(self, namespace: str, pods: Iterable[Progress]) -> None:
         self.heard.append(("listed", [pod.name for pod in pods]))
@@ -85,6 +88,13 @@ class ScriptedPods:
 
     def watch(self) -> PodWatch:
         return PodWatch(self, CATALOGUE, "airflow", self, self.lists, lambda: self.seconds)
+
+
+DEEP: Final = "what stands for deeply nested fields"
+
+
+def encoded(document: JSONObject) -> bytes:
+    return json.dumps(document).encode().replace(json.dumps(DEEP).encode(), nested("{}", DEEPEST))
 
 
 def page(version: str, *pods: JSONObject, following: str = "") -> JSONObject:
@@ -111,6 +121,25 @@ def test_a_list_names_the_task_pods_whose_task_has_ended_page_by_page() -> None:
     script = ScriptedPods([page("5", pod("a"), foreign("1"), following="more"), page("5", pod("b", RUNNING), pod("c"))], [[]])
     script.watch().run_once()
     assert (script.heard, script.asked) == ([("listed", ["a", "c"])], ["list", "list more", "watch 5"])
+
+
+def test_a_pod_whose_managed_fields_are_nested_without_end_is_read_like_any_other_and_hides_none() -> None:
+    deep, later = pod("deep"), pod("later")
+    for one in (deep, later):
+        one["metadata"]["managedFields"] = [{"manager": "somebody", "fieldsV1": DEEP}]
+    script = ScriptedPods([page("5", deep, pod("a"))], [[event("MODIFIED", later), event("MODIFIED", pod("b"))]])
+    script.watch().run_once()
+    assert script.heard == [("listed", ["deep", "a"]), ("seen", "later"), ("seen", "b")]
+
+
+def test_such_a_pod_is_read_again_before_an_act() -> None:
+    deep = pod("deep")
+    deep["metadata"]["managedFields"] = [{"manager": "somebody", "fieldsV1": DEEP}]
+    progress = read_progress(pod("deep"), CATALOGUE)
+    assert progress is not None
+    path = "/api/v1/namespaces/airflow/pods/deep"
+    again = TaskPods(FakeApiReader({path: [encoded(deep)]}), CATALOGUE).again(progress)
+    assert again == progress
 
 
 def test_a_watch_tells_what_changes_and_the_next_continues_after_the_last_event() -> None:

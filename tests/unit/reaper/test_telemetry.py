@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from tests.support.live_pods import ENDED_AT, ISTIO, RUNNING, ended, live_pod
+from tests.support.live_pods import ENDED_AT, ISTIO, RUNNING, annotated, ended, live_pod
 from webhook.core import default_policy, read_progress
-from webhook.reaper.act import ACTS_AT_ONCE
+from webhook.reaper.act import ACTS_AT_ONCE, ActOutcome, ActResult
 from webhook.reaper.agenda import Agenda
 from webhook.reaper.decision import ReaperPolicy
 from webhook.reaper.metrics import PREFIX, ReaperMetrics
-from webhook.reaper.telemetry import ReaperTelemetry
+from webhook.reaper.scope import ReaperScope
+from webhook.reaper.telemetry import DESCRIBED, ReaperTelemetry
 
 MORE: Final = ACTS_AT_ONCE + 2
+SCOPE: Final = ReaperScope(("airflow",), default_policy().catalogue, ReaperPolicy())
 
 
 def agenda_of(count: int) -> Agenda:
@@ -31,7 +33,7 @@ def agenda_of(count: int) -> Agenda:
 
 def shown_of(agenda: Agenda, changes: int) -> dict[str, float | None]:
     metrics = ReaperMetrics()
-    ReaperTelemetry(metrics, ("airflow",)).turned(agenda, changes, is_leading=True)
+    ReaperTelemetry(metrics, SCOPE).turned(agenda, changes, is_leading=True)
     value = metrics.registry.get_sample_value
     queue = {of: value(f"{PREFIX}_queue", {"of": of}) for of in ("acts", "changes")}
     return {**queue, "under way": value(f"{PREFIX}_acts_under_way")}
@@ -43,3 +45,20 @@ def test_the_queue_has_the_acts_for_which_no_worker_is_free_and_the_changes_that
 
 def test_while_a_worker_is_free_no_act_waits() -> None:
     assert shown_of(agenda_of(1), 0) == {"acts": 0, "changes": 0, "under way": 1}
+
+
+def test_sidecars_that_pods_describe_themselves_are_one_series_whatever_their_names() -> None:
+    metrics, agenda = ReaperMetrics(), Agenda(ReaperPolicy(grace=timedelta()), is_observing=False)
+    telemetry = ReaperTelemetry(metrics, SCOPE)
+    for name in ("one", "two"):
+        pod = annotated(
+            live_pod({"base": ended(), name: RUNNING}, {"name": name}),
+            sidecars=f'[{{"name": "{name}", "quit": {{"port": 1, "path": "/"}}}}]',
+        )
+        pod["metadata"]["uid"] = name
+        progress = read_progress(pod, default_policy().catalogue)
+        assert progress is not None
+        agenda.see(progress, ENDED_AT)
+    for due in agenda.due(ENDED_AT):
+        telemetry.acted(due, ActResult(ActOutcome.ACCEPTED, "HTTP 200"))
+    assert metrics.registry.get_sample_value(f"{PREFIX}_acts_total", {"sidecar": DESCRIBED, "method": "quit", "outcome": "accepted"}) == 2
