@@ -33,10 +33,11 @@ def ended_pod(
     *,
     is_airflows: bool = True,
     phase: str = "Running",
+    **spec: object,
 ) -> JSONObject:
-    """Create a pod with this state of its ``base``."""
-    pod = task_pod(namespace, name)
-    pod["spec"]["containers"].append(copy.deepcopy(sidecar))
+    """Create a pod with this state of its ``base``; ``spec``: more fields, or others."""
+    pod = task_pod(namespace, name, **spec)
+    pod["spec"]["containers"] = [*pod["spec"]["containers"], copy.deepcopy(sidecar)]
     pod["metadata"]["annotations"] = ANNOTATIONS
     if not is_airflows:
         pod["metadata"]["labels"] = {"app": "web"}

@@ -15,7 +15,7 @@ from testbed import binaries
 from testbed.api import path_of
 from testbed.wait import until
 from tests.e2e.api_server.chart import only
-from tests.e2e.api_server.ended_pods import FAILED, FLUENT_BIT, PROXY, RUNNING, SUCCEEDED, ended_pod
+from tests.e2e.api_server.ended_pods import FAILED, FLUENT_BIT, PROXY, RUNNING, SUCCEEDED, ended_pod, report
 from tests.e2e.api_server.self_managed_webhook import connect as connect_api
 from tests.e2e.levels import require
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
@@ -133,12 +133,40 @@ def test_the_policy_is_for_the_reaper_alone(what: str, level: Level, namespace: 
     assert patched(level, "somebody", pod, *change_of(pod, what)).status == OK
 
 
+def test_where_the_user_names_the_container_of_the_task_its_failure_counts(level: Level, namespace: str) -> None:
+    pod = ended_pod(level, namespace, "named", RUNNING, {"name": "work", "image": "work"})
+    report(level, pod, "Running", RUNNING, FAILED)
+    assert patched(level, ITSELF, pod, DEADLINE).status == REFUSED
+    annotated(level, pod, "airflow-sidecar-webhook/main-container", "work")
+    assert patched(level, ITSELF, pod, DEADLINE).status == OK
+
+
+def test_the_reaper_does_not_raise_a_deadline_or_take_it_away(level: Level, namespace: str) -> None:
+    pod = ended_pod(level, namespace, "ending", FAILED, activeDeadlineSeconds=60)
+    tried = {seconds: patched(level, ITSELF, pod, {"spec": {"activeDeadlineSeconds": seconds}}).status for seconds in (59, 61, None)}
+    assert tried == {59: OK, 61: REFUSED, None: REFUSED}
+
+
+def annotated(level: Level, pod: JSONObject, annotation: str, value: str | None) -> JSONObject:
+    """The pod with this annotation; None: without it."""
+    return level.api.patch(path_of(pod), {"metadata": {"annotations": {annotation: value}}})
+
+
+def beside_a_failure(level: Level, namespace: str) -> JSONObject:
+    """A pod whose task runs while its proxy has failed."""
+    return report(level, ended_pod(level, namespace, "beside-a-failure", RUNNING), "Running", RUNNING, FAILED)
+
+
 def test_the_reaper_sets_no_deadline_of_another_pod(level: Level, namespace: str) -> None:
     others = {
         "foreign": ended_pod(level, namespace, "foreign", FAILED, is_airflows=False),
         "successful": ended_pod(level, namespace, "successful", SUCCEEDED),
         "at work": ended_pod(level, namespace, "at-work", RUNNING),
         "pending": ended_pod(level, namespace, "pending", FAILED, phase="Pending"),
+        "not marked": annotated(level, ended_pod(level, namespace, "not-marked", FAILED), "airflow-sidecar-webhook/status", None),
+        "switched off": annotated(level, ended_pod(level, namespace, "switched-off", FAILED), "airflow-sidecar-webhook/mode", "off"),
+        "run again": ended_pod(level, namespace, "run-again", FAILED, restartPolicy="OnFailure"),
+        "another container has failed": beside_a_failure(level, namespace),
     }
     assert {name: patched(level, ITSELF, pod, DEADLINE).status for name, pod in others.items()} == dict.fromkeys(others, REFUSED)
 
