@@ -8,15 +8,17 @@ from __future__ import annotations
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from testbed.api import path_of
+from testbed.credentials import ADMIN
 from testbed.wait import until
-from tests.e2e.api_server.ended_pods import FAILED, SUCCEEDED, end, ended_pod
+from tests.e2e.api_server.ended_pods import FAILED, RUNNING, SUCCEEDED, end, ended_pod
+from tests.e2e.faulty_proxy import Fault, faulty_proxy
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.objects import created
 from tests.e2e.reaping import DisturbedApi, Halt, connect, pods_of, reap, sweep
@@ -143,7 +145,7 @@ def throttled(level: Level, user: str, verb: str) -> Iterator[KubernetesClient]:
         "subjects": [{"kind": "User", "user": {"name": user}}],
         "resourceRules": [{"verbs": [verb], "apiGroups": [""], "resources": ["pods"], "namespaces": ["*"]}],
     }
-    schema = {"priorityLevelConfiguration": {"name": user}, "matchingPrecedence": 1, "rules": [rules]}
+    schema = {"priorityLevelConfiguration": {"name": user}, "matchingPrecedence": 2, "rules": [rules]}
     with (
         created(level.api, version | {"kind": "PriorityLevelConfiguration", "spec": {"type": "Limited", "limited": NONE_AT_ONCE}}),
         created(level.api, version | {"kind": "FlowSchema", "spec": schema}),
@@ -181,3 +183,33 @@ def test_a_list_for_which_the_api_server_is_too_busy_is_reported(level: Level, n
     (problem,) = report["problems"]
     assert (problem["what"], problem["right"], report["code"]) == ("list the pods", "", ExitCode.PROBLEM)
     assert problem["message"].startswith("429 ")
+
+
+def test_a_deadline_whose_response_is_lost_is_not_set_again(level: Level, namespace: str) -> None:
+    pod = ended_pod(level, namespace, "lost-response", FAILED)
+    with faulty_proxy(level, ADMIN) as (proxy, kubeconfig):
+        proxy.faults.append(Fault("PATCH", "/pods/", is_carried_out=True))
+        (report,) = sweep(DisturbedApi(connect(kubeconfig), watch=[partial(end, level, pod)]), namespace, DEADLINE).pods
+
+        assert [act.outcome for act in report.acts] == [ActOutcome.FAILED]
+        assert report.pod.phase == "Failed"
+        assert proxy.succeeded("PATCH", path_of(pod)) == 1
+
+
+CLOCKS: Final = {"behind": (timedelta(minutes=-4), "200", "grace"), "ahead": (timedelta(minutes=30), "0", "deadline")}
+"""By how much the clock of the node is off, a grace, and what is decided within it."""
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_the_grace_counts_from_the_kubelets_report_whatever_the_clock_of_the_node_shows(clock: str, level: Level, namespace: str) -> None:
+    off, grace, reason = CLOCKS[clock]
+    pod = ended_pod(level, namespace, "off", RUNNING)
+    shown = (datetime.now(UTC) + off).strftime("%Y-%m-%dT%H:%M:%SZ")
+    states = pod["status"]["containerStatuses"]
+    states[0]["state"] = {"terminated": {"exitCode": 1, "startedAt": shown, "finishedAt": shown}}
+    status = {"status": {"containerStatuses": states}}
+    written = connect(level.server.kubeconfig).request("PATCH", f"{path_of(pod)}/status", status, MERGE, fieldManager="kubelet")
+    assert written.status == OK
+
+    report = reap(level.server.kubeconfig, "--dry-run", "-n", namespace, "--grace", grace, *ONLY_DEADLINE)
+    assert pods_of(report)["off"]["reason"] == reason

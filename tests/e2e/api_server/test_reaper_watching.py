@@ -186,31 +186,6 @@ def test_nothing_is_lost_and_nothing_is_done_twice_when_the_api_server_is_restar
         reaper.until_logged("request succeeds again")
 
 
-MISSING: Final = {
-    "pods": ("pods of", {"pods": rule("get watch patch", "pods")}),
-    "watch": ("pods of", {"pods": rule("get list patch", "pods")}),
-    "events": ("event", {"events": rule("get", "events")}),
-    "leases": ("lease", {"leases": rule("get", "leases", "coordination.k8s.io")}),
-}
-
-
-@pytest.mark.parametrize("right", MISSING)
-def test_a_missing_right_is_told_and_the_controller_goes_on_when_it_is_there(right: str, api_server: Level, namespace: str) -> None:
-    what, rights = MISSING[right]
-    pod = ended_pod(api_server, namespace, "without", FAILED)
-    with replica(api_server, namespace, {**RIGHTS, **rights}) as reaper:
-
-        def is_told() -> bool:
-            failed = reaper.logged("request failed")
-            return any(line["what"].startswith(what) and "403" in line["problem"] for line in failed)
-
-        until(is_told, f"that {right} is missing is told", SECONDS)
-        if right in {"events", "watch"}:
-            until_ended(api_server, pod)
-        else:
-            assert reaper.logged("act") == []
-
-
 def test_without_the_right_of_a_method_the_act_is_forbidden_and_told(api_server: Level, namespace: str) -> None:
     ended_pod(api_server, namespace, "forbidden", FAILED)
     with replica(api_server, namespace, {**RIGHTS, "pods": rule("get list watch", "pods")}) as reaper:
