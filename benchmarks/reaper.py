@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -31,6 +32,8 @@ from tests.support.pods import load
 from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from testbed.api_server import ApiServer
     from tests.support.json_object import JSONObject
 
@@ -69,13 +72,15 @@ class WatchCost:
     """What the controller took.
 
     Args:
-        processor_share: Of one processor, while the events came.
+        at_work: The share of a processor beside events of pods whose task runs.
+        ending: The same beside tasks that end, each of which it decides about and reports by an Event.
         peak_mebibytes: Its largest resident memory.
         lateness: Seconds from the end of the grace of each pod to the decision about it.
 
     """
 
-    processor_share: float
+    at_work: float
+    ending: float
     peak_mebibytes: float
     lateness: list[float]
 
@@ -83,54 +88,76 @@ class WatchCost:
 def main() -> int:
     """Read the command line, measure, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reaper", description=__doc__)
-    parser.add_argument("--pods", type=int, default=10_000, help="pods (10000)")
+    parser.add_argument("--watched", type=int, default=5_000, help="pods beside which the controller runs (5000)")
+    parser.add_argument("--pods", type=int, default=10_000, help="pods for the passes, those among them (10000)")
     parser.add_argument("--namespaces", type=int, default=50, help="namespaces (50)")
     parser.add_argument("--passes", type=int, default=3, help="passes (3)")
     parser.add_argument("--rate", type=int, default=20, help="events a second for the controller (20)")
-    parser.add_argument("--seconds", type=int, default=60, help="how long (60)")
+    parser.add_argument("--seconds", type=int, default=60, help="how long, twice (60)")
     given = parser.parse_args()
     try:
         with api_server() as server:
             namespaces = [f"tasks-{number}" for number in range(given.namespaces)]
-            make_pods(server, namespaces, given.pods)
-            costs = [one_pass(server, namespaces) for _ in range(given.passes)]
-            watching = watch_events(server, namespaces, given)
+            for namespace in namespaces:
+                make_namespace(server.api, namespace, {})
+            make_pods(server, namespaces, range(given.watched))
+            show_watching(given, watch_events(server, namespaces, given))
+            make_pods(server, namespaces, range(given.watched, given.pods))
+            show_passes(given, [one_pass(server, namespaces) for _ in range(given.passes)])
     except (NoGoError, TimeoutError, RuntimeError) as error:
         sys.stderr.write(f"no figures: {error}\n")
         return NO_FIGURES
-    print(f"{given.pods} pods in {given.namespaces} namespaces, {costs[0].due} of them due; the median of {given.passes} passes:")
-    print(f"  {median(one.seconds for one in costs):.1f} s, {median(one.processor_seconds for one in costs):.1f} s of a processor")
-    print(f"  {max(one.peak_mebibytes for one in costs):.0f} MiB at most")
-    print(f"the controller beside {given.rate} events a second, for {given.seconds} s:")
-    print(f"  {watching.processor_share:.1%} of a processor, {watching.peak_mebibytes:.0f} MiB at most")
-    late = sorted(watching.lateness)
-    print(f"  decided after the grace: {median(late):.2f} s at the median, {late[len(late) * 99 // 100]:.2f} s at p99, of {len(late)} pods")
     return 0
 
 
-def make_pods(server: ApiServer, namespaces: list[str], count: int) -> None:
-    """Create the pods, and write their statuses."""
-    for namespace in namespaces:
-        make_namespace(server.api, namespace, {})
+def show_watching(given: argparse.Namespace, cost: WatchCost) -> None:
+    """Print what the controller took."""
+    print(f"the controller beside {given.watched} pods in {given.namespaces} namespaces, {given.seconds} s each:")
+    print(f"  {cost.at_work:.1%} of a processor beside {given.rate} events a second of pods whose task runs")
+    print(f"  {cost.ending:.1%} of a processor beside {given.rate} tasks a second that end, each with an Event")
+    print(f"  {cost.peak_mebibytes:.0f} MiB at most")
+    late = sorted(cost.lateness)
+    print(f"  decided after the grace: {median(late):.2f} s at the median, {late[len(late) * 99 // 100]:.2f} s at p99, of {len(late)} pods")
+
+
+def show_passes(given: argparse.Namespace, costs: list[PassCost]) -> None:
+    """Print what a pass took."""
+    print(f"a pass over {given.pods} pods in {given.namespaces} namespaces, {costs[0].due} of them due; the median of {len(costs)}:")
+    print(f"  {median(one.seconds for one in costs):.1f} s, {median(one.processor_seconds for one in costs):.1f} s of a processor")
+    print(f"  {max(one.peak_mebibytes for one in costs):.0f} MiB at most")
+
+
+def make_pods(server: ApiServer, namespaces: list[str], numbers: range) -> None:
+    """Create the pods of these numbers, and write their statuses."""
+    pod = istio_pod()
     with ThreadPoolExecutor(CLIENTS) as clients:
-        for _ in clients.map(lambda number: make_pod(server, namespaces[number % len(namespaces)], number), range(count)):
+        for _ in clients.map(lambda number: make_pod(server, pod, namespaces[number % len(namespaces)], number), numbers):
             pass
 
 
-def make_pod(server: ApiServer, namespace: str, number: int) -> None:
-    """A pod that Airflow's executor created and Istio injected into, Running."""
+def istio_pod() -> JSONObject:
+    """A pod that Airflow's executor created and Istio injected into."""
     pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_default.json"))
     # The chart's template was rendered without a release.
-    pod = json.loads(json.dumps(pod).replace("RELEASE-NAME", "prod"))
-    pod["metadata"] |= {"name": f"task-{number}", "namespace": namespace}
-    pod["metadata"]["annotations"]["airflow-sidecar-webhook/status"] = "{}"
-    made = server.api.create({"apiVersion": "v1", "kind": "Pod", **pod})
-    is_stuck = number % STUCK_EVERY == 0
-    states = [status_of(one["name"], is_ended=is_stuck and one["name"] == "base") for one in made["spec"]["containers"]]
-    server.api.patch(f"{path_of(made)}/status", {"status": {"phase": "Running", "startTime": BEGAN, "containerStatuses": states}})
+    made: JSONObject = json.loads(json.dumps(pod).replace("RELEASE-NAME", "prod"))
+    made["metadata"]["annotations"]["airflow-sidecar-webhook/status"] = "{}"
+    return {"apiVersion": "v1", "kind": "Pod", **made}
 
 
-def status_of(name: str, *, is_ended: bool) -> JSONObject:
+def make_pod(server: ApiServer, pod: JSONObject, namespace: str, number: int) -> None:
+    """Create a pod, and let it be Running."""
+    made = {**pod, "metadata": {**pod["metadata"], "name": f"task-{number}", "namespace": namespace}}
+    server.api.create(made)
+    status = {"phase": "Running", "startTime": BEGAN, "containerStatuses": states_of(pod, is_ended=number % STUCK_EVERY == 0)}
+    server.api.patch(f"{path_of(made)}/status", {"status": status})
+
+
+def states_of(pod: JSONObject, *, is_ended: bool, restarts: int = 0) -> list[JSONObject]:
+    """The statuses of its containers; ``is_ended``: its task has ended."""
+    return [status_of(one["name"], restarts, is_ended=is_ended and one["name"] == "base") for one in pod["spec"]["containers"]]
+
+
+def status_of(name: str, restarts: int, *, is_ended: bool) -> JSONObject:
     """The status of a container."""
     ended = {"terminated": {"exitCode": 0, "startedAt": BEGAN, "finishedAt": ENDED, "reason": "Completed"}}
     state = ended if is_ended else {"running": {"startedAt": BEGAN}}
@@ -140,7 +167,7 @@ def status_of(name: str, *, is_ended: bool) -> JSONObject:
         "image": "i",
         "imageID": "i",
         "ready": not is_ended,
-        "restartCount": 0,
+        "restartCount": restarts,
         "containerID": f"containerd://{name}",
     }
 
@@ -160,55 +187,62 @@ def one_pass(server: ApiServer, namespaces: list[str]) -> PassCost:
 
 
 def watch_events(server: ApiServer, namespaces: list[str], given: argparse.Namespace) -> WatchCost:
-    """Run the controller, and end a task so many times a second."""
+    """Run the controller, and let so many things a second happen to pods."""
     command = [sys.executable, "-m", "webhook", "reaper", "--dry-run", f"--grace={GRACE}", *(f"-n{name}" for name in namespaces)]
     environment = {**os.environ, "KUBECONFIG": str(server.kubeconfig), f"{PREFIX}HEALTH_PORT": "0"}
+    stuck = [number for number in range(given.watched) if number % STUCK_EVERY == 0]
+    numbers = [number for number in range(given.watched) if number % STUCK_EVERY][: given.rate * given.seconds]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
-        told: dict[str, float] = {}
-        reading = threading.Thread(target=read_log, args=(process, told), daemon=True)
-        reading.start()
-        until(lambda: len(told) >= given.pods // STUCK_EVERY, "the pods that are stuck at the start are told", START_SECONDS)
-        before = processor_seconds(process.pid)
-        began = time.monotonic()
-        ended = end_tasks(server, namespaces, given)
-        until(lambda: ended.keys() <= told.keys(), "every end is told", START_SECONDS)
-        seconds = time.monotonic() - began
-        share = (processor_seconds(process.pid) - before) / seconds
+        reported: dict[str, float] = {}
+        threading.Thread(target=read_log, args=(process, reported), daemon=True).start()
+        until(lambda: len(reported) >= len(stuck), "the pods that are stuck at the start are reported", START_SECONDS)
+        with metered(process) as at_work:
+            change_pods(server, namespaces, numbers, given.rate, is_ended=False)
+        with metered(process) as ending:
+            ended = change_pods(server, namespaces, numbers, given.rate, is_ended=True)
+            until(lambda: ended.keys() <= reported.keys(), "every end is reported", START_SECONDS)
         process.terminate()
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    lateness = [told[name] - at - GRACE for name, at in ended.items()]
-    return WatchCost(share, used.ru_maxrss / MEBIBYTE, lateness)
+    lateness = [reported[name] - at - GRACE for name, at in ended.items()]
+    return WatchCost(at_work[0], ending[0], used.ru_maxrss / MEBIBYTE, lateness)
 
 
-def read_log(process: subprocess.Popen[bytes], told: dict[str, float]) -> None:
-    """When each pod was first told, by its name."""
+@contextmanager
+def metered(process: subprocess.Popen[bytes]) -> Iterator[list[float]]:
+    """After the block, the share of a processor that the process took within it."""
+    share: list[float] = []
+    before, began = processor_seconds(process.pid), time.monotonic()
+    yield share
+    share.append((processor_seconds(process.pid) - before) / (time.monotonic() - began))
+
+
+def read_log(process: subprocess.Popen[bytes], reported: dict[str, float]) -> None:
+    """When each pod was first reported, by its name."""
     assert process.stdout  # noqa: S101  it is a pipe
     for line in process.stdout:
         entry = json.loads(line)
         if entry["event"] == "pod":
-            told.setdefault(entry["pod"], time.monotonic())
+            reported.setdefault(entry["pod"], time.monotonic())
 
 
-def end_tasks(server: ApiServer, namespaces: list[str], given: argparse.Namespace) -> dict[str, float]:
-    """End the tasks of Running pods at the rate; when each ended, by its name."""
-    ended: dict[str, float] = {}
+def change_pods(server: ApiServer, namespaces: list[str], numbers: list[int], rate: int, *, is_ended: bool) -> dict[str, float]:
+    """Change pods at the rate, and end their tasks where ``is_ended``; when each was changed, by its name."""
+    pod = istio_pod()
+    changed: dict[str, float] = {}
+
+    def change(number: int) -> None:
+        name = f"task-{number}"
+        path = f"/api/v1/namespaces/{namespaces[number % len(namespaces)]}/pods/{name}/status"
+        server.api.patch(path, {"status": {"containerStatuses": states_of(pod, is_ended=is_ended, restarts=1)}})
+        changed[name] = time.monotonic()
+
     began = time.monotonic()
-    numbers = [number for number in range(given.pods) if number % STUCK_EVERY][: given.rate * given.seconds]
     with ThreadPoolExecutor(CLIENTS) as clients:
         for count, number in enumerate(numbers):
-            time.sleep(max(0.0, began + count / given.rate - time.monotonic()))
-            clients.submit(end_task, server, namespaces[number % len(namespaces)], f"task-{number}", ended)
-    return ended
-
-
-def end_task(server: ApiServer, namespace: str, name: str, ended: dict[str, float]) -> None:
-    """End the task of a pod."""
-    path = f"/api/v1/namespaces/{namespace}/pods/{name}"
-    pod = server.api.get(path)
-    states = [status_of(one["name"], is_ended=one["name"] == "base") for one in pod["spec"]["containers"]]
-    server.api.patch(f"{path}/status", {"status": {"containerStatuses": states}})
-    ended[name] = time.monotonic()
+            time.sleep(max(0.0, began + count / rate - time.monotonic()))
+            clients.submit(change, number)
+    return changed
 
 
 def processor_seconds(pid: int) -> float:
