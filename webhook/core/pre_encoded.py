@@ -8,7 +8,7 @@ import msgspec
 
 
 class PreEncoded(str):
-    """A string with its JSON encoded once. Searching the wrapper's 8,000 characters for what JSON escapes is a tenth of a review."""
+    """A string with its JSON encoded once. Searching the wrapper's thousands of characters for what JSON escapes is a tenth of a review."""
 
     __slots__ = ("json",)
 
