@@ -34,7 +34,7 @@ CONNECT_SECONDS: Final = 10.0
 
 
 @dataclass
-class Fault:
+class ProxyFault:
     """What requests meet.
 
     Args:
@@ -96,7 +96,7 @@ class FaultyProxy:
 
     address: tuple[str, int]
     tls: ssl.SSLContext
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[ProxyFault] = field(default_factory=list)
     carried_out: list[CarriedOut] = field(default_factory=list)
     _open: dict[socket.socket, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -147,20 +147,20 @@ class FaultyProxy:
                 del self._open[client]
 
 
-class _Server(ThreadingTCPServer):
+class _FaultyServer(ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(self, proxy: FaultyProxy) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _FaultyHandler)
         self.proxy = proxy
 
     def handle_error(self, *_: object) -> None:
         """A side that breaks off is what this is for."""
 
 
-class _Handler(BaseRequestHandler):
-    server: _Server
+class _FaultyHandler(BaseRequestHandler):
+    server: _FaultyServer
 
     def handle(self) -> None:
         self.server.proxy.serve(self.request)
@@ -210,7 +210,7 @@ def faulty_proxy(level: Level, user: str) -> Iterator[tuple[FaultyProxy, Path]]:
     assert server.hostname
     assert server.port
     proxy = FaultyProxy((server.hostname, server.port), tls)
-    listening = _Server(proxy)
+    listening = _FaultyServer(proxy)
     threading.Thread(target=listening.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
     kubeconfig = files.folder / f"{user.rpartition(':')[2]}-through-a-proxy.kubeconfig"
     kubeconfig.write_text(kubeconfig_for(f"http://127.0.0.1:{listening.server_address[1]}", "here"), "utf-8")

@@ -18,7 +18,7 @@ from testbed.api import path_of
 from testbed.credentials import ADMIN
 from testbed.wait import until
 from tests.e2e.api_server.ended_pods import FAILED, RUNNING, SUCCEEDED, end, ended_pod
-from tests.e2e.faulty_proxy import Fault, faulty_proxy
+from tests.e2e.faulty_proxy import ProxyFault, faulty_proxy
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.objects import created
 from tests.e2e.reaping import DisturbedApi, Halt, connect, pods_of, reap, sweep
@@ -188,7 +188,7 @@ def test_a_list_for_which_the_api_server_is_too_busy_is_reported(level: Level, n
 def test_a_deadline_whose_response_is_lost_is_not_set_again(level: Level, namespace: str) -> None:
     pod = ended_pod(level, namespace, "lost-response", FAILED)
     with faulty_proxy(level, ADMIN) as (proxy, kubeconfig):
-        proxy.faults.append(Fault("PATCH", "/pods/", is_carried_out=True))
+        proxy.faults.append(ProxyFault("PATCH", "/pods/", is_carried_out=True))
         (report,) = sweep(DisturbedApi(connect(kubeconfig), watch=[partial(end, level, pod)]), namespace, DEADLINE).pods
 
         assert [act.outcome for act in report.acts] == [ActOutcome.FAILED]

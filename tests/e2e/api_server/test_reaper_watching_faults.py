@@ -28,7 +28,7 @@ from testbed.wait import until
 from tests.e2e.api_server.ended_pods import FAILED, SUCCEEDED, ended_pod
 from tests.e2e.api_server.fake_kubelet import SilentKubelet, node_of
 from tests.e2e.api_server.test_reaper_watching import RIGHTS, SECONDS, SOON, deadline_of, events_on, finish, replica, until_ended
-from tests.e2e.faulty_proxy import Fault, FaultyProxy, faulty_proxy
+from tests.e2e.faulty_proxy import FaultyProxy, ProxyFault, faulty_proxy
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.reaper_process import ControllerProcess, watching_reaper
 from tests.e2e.rights import rule, user_who_may
@@ -66,7 +66,7 @@ FAULTS: Final[dict[str, dict[str, int]]] = {
 
 
 @contextmanager
-def replica_through(level: Level, namespace: str, faults: list[Fault]) -> Iterator[tuple[ControllerProcess, FaultyProxy]]:
+def replica_through(level: Level, namespace: str, faults: list[ProxyFault]) -> Iterator[tuple[ControllerProcess, FaultyProxy]]:
     """A controller of this namespace whose requests meet faults."""
     name = f"reaper-beside-faults-{next(_numbers)}"
     with ExitStack() as ends:
@@ -92,7 +92,7 @@ def ends_once(level: Level, proxy: FaultyProxy, namespace: str) -> None:
 @pytest.mark.parametrize("kind", FAULTS)
 def test_when_each_kind_of_request_is_refused_once_each_pod_is_ended_once(kind: str, api_server: Level, namespace: str) -> None:
     ended_pod(api_server, namespace, "early", FAILED)
-    faults = [Fault(REQUESTS[path], path, status) for path, status in FAULTS[kind].items()]
+    faults = [ProxyFault(REQUESTS[path], path, status) for path, status in FAULTS[kind].items()]
     with replica_through(api_server, namespace, faults) as (reaper, proxy):
         ends_once(api_server, proxy, namespace)
         until(lambda: [fault for fault in faults if fault.times] == [], "each request was refused once", SECONDS)
@@ -110,7 +110,7 @@ def test_when_each_kind_of_request_is_refused_once_each_pod_is_ended_once(kind: 
 
 def test_when_the_response_to_each_kind_of_request_is_lost_nothing_is_done_twice(api_server: Level, namespace: str) -> None:
     ended_pod(api_server, namespace, "early", FAILED)
-    faults = [Fault(method, path, is_carried_out=True) for path, method in REQUESTS.items()]
+    faults = [ProxyFault(method, path, is_carried_out=True) for path, method in REQUESTS.items()]
     with replica_through(api_server, namespace, faults) as (reaper, proxy):
         ends_once(api_server, proxy, namespace)
         until(lambda: [fault for fault in faults if fault.times] == [], "each response was lost once", SECONDS)
@@ -122,7 +122,7 @@ def test_when_the_watch_breaks_off_nothing_is_missed(api_server: Level, namespac
     with replica_through(api_server, namespace, []) as (reaper, proxy):
         until_ended(api_server, api_server.api.get(f"/api/v1/namespaces/{namespace}/pods/early"))
         # Nothing can be watched while the second pod comes.
-        proxy.faults.append(nothing_watched := Fault("GET", WATCH, 503, times=1000))
+        proxy.faults.append(nothing_watched := ProxyFault("GET", WATCH, 503, times=1000))
         until(lambda: proxy.cut(WATCH) or reaper.logged("request failed"), "the watch is broken off", SECONDS)
         until(lambda: nothing_watched.times < 1000, "the watch is tried again", SECONDS)
         late = ended_pod(api_server, namespace, "late", FAILED)
