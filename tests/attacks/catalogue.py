@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from tests.attacks.honest import SOURCE as HONEST_SOURCE
 from tests.service.reviews import injected_pod, injected_review
 from tests.service.running_service import read_reply, request_bytes
-from tests.support.hostile_pods import HOSTILE_PODS, istio, options, pod, proxy_config
+from tests.support.hostile_pods import HOSTILE_PODS, istio, options, pod, proxy_config, slow_small_pod
 from tests.support.pods import review_of
 from webhook.core.document import MAX_DOCUMENT_CHARACTERS
 from webhook.core.pod import MAX_COMMAS
@@ -195,6 +195,11 @@ def small_reviews_without_pause(target: Target) -> None:
     _exchange(_connections(target, 200, SOURCES[:1]), [request_bytes(injected_review())])
 
 
+def slow_small_reviews_without_pause(target: Target) -> None:
+    """The slowest pod of less than 64 KiB, whose review waits for no turn, over four connections from each of four addresses."""
+    _exchange(_connections(target, 16), [request_bytes(review_of(slow_small_pod()))])
+
+
 def unknown_annotations(target: Target) -> None:
     """Pods with tens of thousands of annotations of this webhook that do not exist, and with large values of one that does."""
     many = pod(istio(), metadata=options(**{f"l{number}": "v" for number in range(MAX_COMMAS - 2000)}))
@@ -238,6 +243,7 @@ ATTACKS: Final[Mapping[str, Callable[[Target], Callable[[], None]]]] = {
         small_answers_unread,
         idle_connections_with_large_buffers,
         small_reviews_without_pause,
+        slow_small_reviews_without_pause,
         unknown_annotations,
         hostile_pods,
         hostile_pods_from_the_honest_address,

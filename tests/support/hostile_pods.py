@@ -87,7 +87,15 @@ def numbered(count: int, **fields: Any) -> list[JSONObject]:
     return [{"name": f"v{number}", **fields} for number in range(count)]
 
 
+def slow_small_pod() -> JSONObject:
+    """One in less than 64 KiB, so that its review waits for no turn."""
+    command = ["sh", "-c", "=;" * 210]
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", ":1" * 210]}}}
+    return pod(*(logs(number, command=command, lifecycle=hook) for number in range(SIDECARS)))
+
+
 HOSTILE_PODS: Final[dict[str, Callable[[], JSONObject]]] = {
+    "scripts and hooks in less than 64 KiB": slow_small_pod,
     "YAML of brackets": lambda: proxy_config("statusPort: " + "[" * 4000),
     "YAML of balanced brackets": lambda: proxy_config("statusPort: " + "[" * 120 + "]" * 120),
     "YAML of braces": lambda: proxy_config("statusPort: " + "{a: " * 1000),
