@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from webhook.server.body_limit import TOO_MANY, RefusedBodyError
@@ -53,12 +54,14 @@ class ReviewTurns:
         turns = self._turns_for(body)
         # While the client reads the response, nothing but the response is held.
         del body
+        peer = peer_of(scope)
         if turns is None:
-            await self.small.next(peer_of(scope))
+            await self.small.next(peer)
+            took: Callable[[float], None] = partial(self.small.took, peer)
         else:
-            await _wait(turns, peer_of(scope))
-            send = _TimedSend(turns, send).send
-        await self.app(scope, whole, send)
+            await _wait(turns, peer)
+            took = turns.took
+        await self.app(scope, whole, _TimedSend(took, send).send)
 
     def _turns_for(self, body: bytes) -> Turns | None:
         """The turns in which this body is reviewed; None for a small one."""
@@ -78,15 +81,20 @@ async def _wait(turns: Turns, peer: str) -> None:
 
 
 class _TimedSend:
-    """The ``send`` of a large review: the beginning of the response ends the review, whose duration decides on the pause."""
+    """The ``send`` of a review: the beginning of the response ends the review, whose duration decides on what comes next.
 
-    def __init__(self, turns: Turns, send: Send) -> None:
-        self._turns, self._send = turns, send
-        self._began = time.perf_counter()
+    It is the time of the processor, so that a usual review is not a long one where the service has to wait for its processor.
+    """
+
+    __slots__ = ("_began", "_send", "_took")
+
+    def __init__(self, took: Callable[[float], None], send: Send) -> None:
+        self._took, self._send = took, send
+        self._began = time.thread_time()
 
     async def send(self, message: Message) -> None:
         """Send a message of the application."""
         if message["type"] == "http.response.start":
             # A review has no pause from its beginning to here.
-            self._turns.took(time.perf_counter() - self._began)
+            self._took(time.thread_time() - self._began)
         await self._send(message)

@@ -5,7 +5,8 @@ The service runs in one thread, so a review waits for whatever that thread is do
 * Large work, such as a part of a large body, its review, or a TLS handshake, is done one piece at a time, with a pause after each
   (`Turns`). In the pauses everything small runs.
 * Small work, which is to read from a connection and to review a small body, alternates between several peers (`Shares`): in one turn of
-  the event loop each peer has one piece of each kind. A peer that is alone never waits.
+  the event loop each peer has one piece of each kind. A peer that is alone never waits. Of the peers whose small bodies take long all the
+  same, one has a piece in a turn.
 
 Peers take turns by address. So an API server waits for one piece of each other peer's work at most, however many connections those open.
 """
@@ -17,10 +18,19 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LARGE_BYTES: Final = 64 * 1024
 """A body from this size on is large. A task pod's review has some 20 KB."""
+
+LONG_SECONDS: Final = 0.002
+"""A piece of small work that takes longer is long: a usual review takes 0.4, and one of a hostile pod of 64 KiB up to 10 ms."""
+
+SLOW_FACTOR: Final = 400.0
+"""How long a peer is slow after a long piece, as a multiple of its duration: until its next one, also beside dozens of such peers."""
+
+MOST_SLOW: Final = 1024
+"""Peers that may be slow at once: of more nothing is known."""
 
 MAX_PAUSE_SECONDS: Final = 3.0
 """Whatever the work took: what waits behind it shall have its turn before its client gives up."""
@@ -44,19 +54,27 @@ class _Waiting:
         self._by_peer.setdefault(peer, deque()).append(future)
         return future
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._by_peer))
+
     def grant(self) -> str | None:
         """Give the first peer a turn, and put it behind the others; its address, or None where nothing waits."""
         while self._by_peer:
             peer = next(iter(self._by_peer))
-            futures = self._by_peer.pop(peer)
-            future = futures.popleft()
-            if futures:
-                self._by_peer[peer] = futures
-            # Its request may have been given up meanwhile.
-            if not future.done():
-                future.set_result(None)
+            if self.grant_to(peer):
                 return peer
         return None
+
+    def grant_to(self, peer: str) -> bool:
+        """Give this peer a turn, and put it behind the others; False: what waited for it was given up meanwhile, and maybe more waits."""
+        futures = self._by_peer.pop(peer)
+        future = futures.popleft()
+        if futures:
+            self._by_peer[peer] = futures
+        if future.done():
+            return False
+        future.set_result(None)
+        return True
 
 
 class Turns:
@@ -97,13 +115,19 @@ class Turns:
 
 
 class Shares:
-    """One piece of work of each peer in one turn of the event loop, as long as there is more than one peer."""
+    """One piece of work of each peer in one turn of the event loop, as long as there is more than one peer.
+
+    A peer whose piece took long is slow for a while. In one turn one slow peer at most has its share, so that the others, such as an API
+    server, wait for one long piece and not for as many as there are slow peers.
+    """
 
     def __init__(self, count_peers: Callable[[], int]) -> None:
         """``count_peers`` returns how many peers there are now."""
         self._count_peers = count_peers
         self._waiting = _Waiting()
         self._served: set[str] = set()
+        self._slow_until: dict[str, float] = {}
+        self._has_served_slow = False
 
     async def next(self, peer: str) -> None:
         """Wait for this peer's share."""
@@ -116,6 +140,8 @@ class Shares:
             return True
         if peer in self._served or peer in self._waiting:
             return False
+        if self._is_slow(peer) and (self._has_served_slow or any(map(self._is_slow, self._waiting))):
+            return False
         self._serve(peer)
         return True
 
@@ -123,16 +149,38 @@ class Shares:
         """A future that is done when it is this peer's share; cancel it to give the share up."""
         return self._waiting.add(peer)
 
+    def took(self, peer: str, seconds: float) -> None:
+        """A piece of this peer took so much of the processor's time."""
+        if seconds > LONG_SECONDS:
+            if len(self._slow_until) >= MOST_SLOW:
+                self._slow_until.clear()
+            self._slow_until[peer] = asyncio.get_running_loop().time() + seconds * SLOW_FACTOR
+
+    def _is_slow(self, peer: str) -> bool:
+        until = self._slow_until.get(peer)
+        if until is None:
+            return False
+        if asyncio.get_running_loop().time() < until:
+            return True
+        del self._slow_until[peer]
+        return False
+
     def _serve(self, peer: str) -> None:
         if not self._served:
             asyncio.get_running_loop().call_soon(self._begin_turn)
         self._served.add(peer)
+        self._has_served_slow = self._has_served_slow or self._is_slow(peer)
 
     def _begin_turn(self) -> None:
         """Begin a new turn of the event loop: those that wait come first."""
         self._served = set()
-        for _ in range(len(self._waiting)):
-            peer = self._waiting.grant()
-            if peer is None:
+        self._has_served_slow = False
+        for peer in self._waiting:
+            if not (self._has_served_slow and self._is_slow(peer)):
+                self._grant(peer)
+
+    def _grant(self, peer: str) -> None:
+        while peer in self._waiting:
+            if self._waiting.grant_to(peer):
+                self._serve(peer)
                 return
-            self._serve(peer)

@@ -14,7 +14,7 @@ from webhook.server import review_turns, turns
 from webhook.server.body_limit import BodyLimit, BodyLimits
 from webhook.server.buffered_bodies import BufferedBodies
 from webhook.server.review_turns import ReviewTurns
-from webhook.server.turns import LARGE_BYTES
+from webhook.server.turns import LARGE_BYTES, LONG_SECONDS
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -98,5 +98,35 @@ def test_a_small_body_does_not_wait_for_the_turns_of_large_ones(monkeypatch: pyt
         assert await _status_of(limit, bodies, "10.0.0.1", b" ") == 200
         assert not slow.done()
         slow.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_of_small_reviews_that_take_long_one_is_done_in_a_turn_of_the_event_loop_from_however_many_addresses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "SLOW_FACTOR", 600 / LONG_SECONDS)
+    turn, in_turns = 0, list[int]()
+
+    def count_turn() -> None:
+        nonlocal turn
+        turn += 1
+        asyncio.get_running_loop().call_soon(count_turn)
+
+    async def review(_scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        in_turns.append(turn)
+        ends = time.thread_time() + 2 * LONG_SECONDS
+        while time.thread_time() < ends:
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"reviewed"})
+
+    async def scenario() -> None:
+        limit, bodies = BodyLimit(ReviewTurns(review, lambda: 9), LIMITS, lambda _status, _problem: None), BufferedBodies(ONE_MIB)
+        count_turn()
+        await asyncio.gather(*(_status_of(limit, bodies, f"10.0.0.{number % 8}", b" ") for number in range(40)))
+        assert max(Counter(in_turns[:8]).values()) == 8, "nothing is known of them"
+        assert max(Counter(in_turns[8:]).values()) == 1
 
     asyncio.run(scenario())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from webhook.server.turns import Shares, Turns
+from webhook.server import turns
+from webhook.server.turns import LONG_SECONDS, MOST_SLOW, Shares, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    import pytest
 
 
 def run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -81,5 +85,75 @@ def test_of_several_peers_each_has_one_review_in_one_turn_of_the_loop() -> None:
         await asyncio.gather(*tasks)
         assert order.index("b") <= 2
         assert len(order) == 9
+
+    run(scenario)
+
+
+def test_of_peers_whose_pieces_take_long_one_has_a_share_in_a_turn_of_the_loop_in_rotation_and_every_other_peer_has_its_own() -> None:
+    async def scenario() -> None:
+        shares, order = Shares(lambda: 6), list[str]()
+        for peer in "abcd":
+            shares.took(peer, 1.0)
+            # A short piece does not change that.
+            shares.took(peer, 0.0)
+        tasks = [asyncio.create_task(_note(shares, peer, order)) for peer in "abcd" * 3]
+        tasks += [asyncio.create_task(_note(shares, peer, order)) for peer in "xy" * 3]
+        await asyncio.gather(*tasks)
+        slow = "".join(peer for peer in order if peer in "abcd")
+        assert sorted(slow) == sorted("abcd" * 3)
+        assert all(len(set(slow[at : at + 4])) == 4 for at in range(9)), "in rotation"
+        assert len([peer for peer in order[: order.index("y", order.index("y") + 1)] if peer in "abcd"]) <= 2, "one in each turn"
+
+    run(scenario)
+
+
+def test_a_peer_is_slow_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        shares = Shares(lambda: 2)
+        for peer in "ab":
+            shares.took(peer, 1.0)
+        assert shares.takes("a")
+        assert not shares.takes("b"), "another slow peer had the share of this turn"
+        monkeypatch.setattr(turns, "SLOW_FACTOR", 0.0)
+        for peer in "cd":
+            shares.took(peer, 1.0)
+        assert shares.takes("c")
+        assert shares.takes("d"), "its time is over"
+
+    run(scenario)
+
+
+def test_a_short_piece_makes_no_peer_slow() -> None:
+    async def scenario() -> None:
+        shares = Shares(lambda: 2)
+        for peer in "ab":
+            shares.took(peer, LONG_SECONDS)
+        assert shares.takes("a")
+        assert shares.takes("b")
+
+    run(scenario)
+
+
+def test_what_is_known_of_slow_peers_is_bounded_and_every_peer_has_its_share() -> None:
+    async def scenario() -> None:
+        shares, order = Shares(lambda: 2), list[str]()
+        for number in range(10 * MOST_SLOW):
+            shares.took(f"peer {number}", 1.0)
+        peers = [f"peer {number}" for number in range(10 * MOST_SLOW - 5, 10 * MOST_SLOW)]
+        await asyncio.gather(*(_note(shares, peer, order) for peer in [*peers, "a"] * 20))
+        assert Counter(order) == dict.fromkeys([*peers, "a"], 20)
+
+    run(scenario)
+
+
+def test_a_share_of_a_slow_peer_that_is_given_up_goes_to_the_next() -> None:
+    async def scenario() -> None:
+        shares = Shares(lambda: 2)
+        for peer in "ab":
+            shares.took(peer, 1.0)
+        assert shares.takes("a")
+        given_up, waiting = shares.wait("a"), shares.wait("b")
+        given_up.cancel()
+        await waiting
 
     run(scenario)
