@@ -33,7 +33,6 @@ class ReaperTelemetry:
         self._metrics = metrics
         self._rows = frozenset(row.id for row in scope.catalogue.sidecars)
         self._problems: dict[str, str] = {}
-        self._shown: object = None
         watches = [("pods", namespace) for namespace in scope.namespaces] or [("pods", ALL_NAMESPACES), ("namespaces", ALL_NAMESPACES)]
         self._read_at = dict.fromkeys(watches, time.monotonic())
         for watch in watches:
@@ -105,10 +104,8 @@ class ReaperTelemetry:
         self._metrics.under_way.set(agenda.under_way)
         self._metrics.queue.labels("changes").set(changes)
         self._metrics.queue.labels("acts").set(max(0, agenda.under_way - ACTS_AT_ONCE))
-        stuck = sorted((namespace, str(reason), count) for (namespace, reason), count in agenda.stuck().items()) if is_leading else []
-        if stuck != self._shown:
-            self._metrics.show_stuck(stuck)
-            self._shown = stuck
+        stuck = {(namespace, str(reason)): count for (namespace, reason), count in agenda.stuck().items()} if is_leading else {}
+        self._metrics.show_stuck(stuck)
 
     def bug(self, problem: BaseException) -> None:
         """The reaper itself failed."""
