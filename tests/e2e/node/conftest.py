@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -10,12 +10,17 @@ from testbed.images import catalogue
 from tests.e2e.levels import node_level
 from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.namespace import namespace_on
+from tests.e2e.node.untouched_pods import UntouchedPods
+from tests.e2e.reaper_process import watching_reaper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testbed.levels import NodeLevel
     from tests.e2e.node.namespace import PodNamespace
+    from tests.e2e.reaper_process import ControllerProcess
+
+EVERY_METHOD: Final = ("--methods", "quit,exec,deadline")
 
 
 @pytest.fixture(scope="package")
@@ -67,3 +72,22 @@ def shell_less_image(node: NodeLevel) -> str:
 def agent_image(node: NodeLevel) -> str:
     """An image with the stand-in for Istio's agent."""
     return node.node.load(catalogue.stand_in_istio_agent())
+
+
+@pytest.fixture(scope="package")
+def untouched(node: NodeLevel, task_image: str, agent_image: str) -> Iterator[UntouchedPods]:
+    """Pods that the reaper must not touch. They stay until the last test of this folder, so that they are watched for minutes."""
+    with namespace_on(node, "untouched") as place:
+        pods = UntouchedPods(place, task_image, agent_image)
+        yield pods
+        pods.delete()
+
+
+@pytest.fixture(scope="package")
+def unsparing_reaper(untouched: UntouchedPods) -> Iterator[ControllerProcess]:
+    """A controller beside them that may use every method, at once and on every pod."""
+    place = untouched.place
+    options = (f"--namespace={place.name}", f"--lease={place.name}", "--unmarked", "--end-successful", "--grace=0", *EVERY_METHOD)
+    with watching_reaper(place.level, "unsparing-reaper", place.level.server.kubeconfig, *options) as reaper:
+        reaper.until_logged("acting")
+        yield reaper

@@ -71,6 +71,11 @@ class PodNamespace:
         """Delete a pod. ApiError."""
         self.level.api.delete(self.path(pod), gracePeriodSeconds=str(grace_seconds))
 
+    def kill_base(self, pod: str) -> None:
+        """End ``base`` as the kernel ends a container that is out of memory: process 1 by SIGKILL, and with it all others. RuntimeError."""
+        (base,) = [one for one in self.pod(pod)["status"]["containerStatuses"] if one["name"] == "base"]
+        self.level.node.ctr("tasks", "kill", "--signal", "SIGKILL", base["containerID"].removeprefix("containerd://"))
+
     def log(self, pod: str, container: str = "base") -> str:
         """What a container has written to stdout and stderr. ApiError: it has not started."""
         response = self.level.api.request("GET", f"{self.path(pod)}/log", container=container)

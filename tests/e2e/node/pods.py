@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from demo.stand_in_istio_agent import Behaviour
 from testbed.images.stand_in import PATH
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tests.support.json_object import JSONObject
+
+ONCE_READY: Final = "until wget -q -O /dev/null http://127.0.0.1:15021/healthz/ready 2>/dev/null; do sleep 0.1; done"
+"""The beginning of a task that ends only when its proxy takes requests, also on a busy machine."""
 
 
 def operator_pod(
