@@ -103,7 +103,7 @@ class Installation:
 
     def wait_until_ready(self, replicas: int = 2) -> None:
         """Wait until the Deployment's present version has this many ready replicas, and no other pod is left. TimeoutError."""
-        until(lambda: self._is_rolled_out(replicas), f"{replicas} replicas are ready", SECONDS)
+        until(lambda: self.is_rolled_out(DEPLOYMENT, replicas), f"{replicas} replicas are ready", SECONDS)
         until(lambda: len(self.pods()) == replicas, "no other pod is left", SECONDS)
 
     def start_anew(self, replicas: int, secret: Mapping[str, str] | None) -> None:
@@ -169,8 +169,9 @@ class Installation:
         pems = [self.level.node.machine.run(sys.executable, "-c", script, address) for address in addresses]
         return [x509.load_pem_x509_certificate(pem.encode()) for pem in pems]
 
-    def _is_rolled_out(self, replicas: int) -> bool:
-        deployment = self.level.api.get(DEPLOYMENT)
+    def is_rolled_out(self, path: str, replicas: int) -> bool:
+        """Whether the present version of the Deployment at this path has so many ready replicas. ApiError."""
+        deployment = self.level.api.get(path)
         status = deployment["status"]
         counted = [status.get(count) for count in ("replicas", "updatedReplicas", "availableReplicas")]
         return status.get("observedGeneration") == deployment["metadata"]["generation"] and counted == [replicas] * 3
