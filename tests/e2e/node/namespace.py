@@ -73,8 +73,9 @@ class PodNamespace:
 
     def kill_base(self, pod: str) -> None:
         """End ``base`` as the kernel ends a container that is out of memory: process 1 by SIGKILL, and with it all others. RuntimeError."""
-        (base,) = [one for one in self.pod(pod)["status"]["containerStatuses"] if one["name"] == "base"]
-        self.level.node.ctr("tasks", "kill", "--signal", "SIGKILL", base["containerID"].removeprefix("containerd://"))
+        # A container writes its log before the kubelet has reported its id.
+        container = until(lambda: self._running_base(pod), f"the base of {pod} runs", SECONDS)
+        self.level.node.ctr("tasks", "kill", "--signal", "SIGKILL", container.removeprefix("containerd://"))
 
     def log(self, pod: str, container: str = "base") -> str:
         """What a container has written to stdout and stderr. ApiError: it has not started."""
@@ -114,6 +115,11 @@ class PodNamespace:
     def wait_until_nothing_runs(self) -> None:
         """Wait until every remaining pod has ended. TimeoutError: one runs for ever."""
         until(lambda: not self._running(), f"every pod in {self.name} ends", SECONDS)
+
+    def _running_base(self, pod: str) -> str:
+        """The id of ``base``; empty: the kubelet has not reported that it runs."""
+        statuses = self.pod(pod)["status"].get("containerStatuses", ())
+        return next((str(one["containerID"]) for one in statuses if one["name"] == "base" and "running" in one["state"]), "")
 
     def _running(self) -> list[str]:
         pods = self.level.api.get(f"/api/v1/namespaces/{self.name}/pods")["items"]
