@@ -55,6 +55,12 @@ def collector() -> JSONObject:
     return {"name": "collector", **shell(COLLECTOR, "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done")}
 
 
+def do_sidecars_run(pod: JSONObject) -> bool:
+    """Whether the kubelet has reported that every container but ``base`` runs: it may do so after their first lines of log."""
+    statuses = [*pod["status"].get("initContainerStatuses", ()), *pod["status"].get("containerStatuses", ())]
+    return all("running" in one["state"] for one in statuses if one["name"] != "base")
+
+
 class LeftPod(NamedTuple):
     """A pod that the webhook leaves, and how it ends.
 

@@ -13,7 +13,7 @@ import pytest
 
 from testbed.manifest import OPTED_IN
 from testbed.wait import until
-from tests.e2e.node.left_pods import COLLECTOR, LEFT_PODS, RAN, READY
+from tests.e2e.node.left_pods import COLLECTOR, LEFT_PODS, RAN, READY, do_sidecars_run
 from tests.e2e.node.namespace import SECONDS
 from tests.e2e.node.out_of_memory import out_of_memory_pod
 from tests.e2e.node.pods import executor_pod, shell, stand_in_proxy
@@ -76,6 +76,7 @@ def passes(
         namespace.base_end(name)
     for name, case in LEFT_PODS.items():
         namespace.wait_for_log(name, READY, case.sidecar("")["name"])
+    until(lambda: all(do_sidecars_run(namespace.pod(name)) for name in (*LOST, *LEFT_PODS)), "every sidecar runs", SECONDS)
     here = [f"--namespace={place.name}" for place in (namespace, bystander, untouched.place)]
     kubeconfig = namespace.level.server.kubeconfig
     everything = ("--unmarked", "--end-successful", "--methods", "quit,exec,deadline")

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from testbed.wait import until
-from tests.e2e.node.left_pods import LABEL_ONLY, READY, answering
+from tests.e2e.node.left_pods import LABEL_ONLY, READY, answering, do_sidecars_run
 from tests.e2e.node.namespace import SECONDS
 from tests.e2e.node.pods import executor_pod, operator_pod, shell, stand_in_proxy
 
@@ -42,6 +42,7 @@ class UntouchedPods:
                 place.base_end(name)
         # A Running pod cannot show whether the kubelet has noticed the debugger yet.
         until(self._is_debugged, "the debugger runs", SECONDS)
+        until(lambda: all(do_sidecars_run(place.pod(name)) for name in NAMES), "every sidecar runs", SECONDS)
         self._before = {name: place.pod(name) for name in NAMES}
         self._since = time.monotonic()
 
