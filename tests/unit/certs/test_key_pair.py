@@ -34,11 +34,12 @@ def test_a_pair_is_loaded_without_a_file_and_leaves_no_descriptor() -> None:
     assert descriptors() == before
 
 
-def test_a_pair_is_loaded_where_no_disk_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TMPDIR", "/nonexistent")
+def test_a_pair_is_loaded_where_no_disk_can_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    absent = tmp_path / "absent"
+    monkeypatch.setenv("TMPDIR", str(absent))
     PAIR.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
 
-    assert not Path("/nonexistent").exists()
+    assert not absent.exists()
 
 
 def test_a_pair_whose_key_belongs_to_another_certificate_is_refused() -> None:
