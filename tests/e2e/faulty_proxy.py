@@ -63,7 +63,7 @@ class ProxyFault:
     def response(self) -> bytes:
         """The response instead, as the API server words it."""
         body = json.dumps({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": self.status, "message": "as the test says"})
-        return f"HTTP/1.1 {self.status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        return f"HTTP/1.1 {self.status} X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
 @dataclass(frozen=True)

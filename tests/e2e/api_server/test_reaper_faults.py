@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from testbed.api import path_of
 from testbed.credentials import ADMIN
-from testbed.wait import until
 from tests.e2e.api_server.ended_pods import FAILED, RUNNING, SUCCEEDED, end, ended_pod
 from tests.e2e.faulty_proxy import ProxyFault, faulty_proxy
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
-from tests.e2e.objects import created
 from tests.e2e.reaping import DisturbedApi, Halt, connect, pods_of, reap, sweep
-from tests.e2e.rights import rule, user_who_may
 from webhook.command.exit_code import ExitCode
 from webhook.kube import reading
 from webhook.kube.errors import RefusedError
@@ -35,13 +32,10 @@ if TYPE_CHECKING:
 
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
-    from webhook.kube.client import KubernetesClient
 
 DEADLINE: Final = ReaperPolicy(timedelta(), methods=frozenset({Method.DEADLINE}))
 ONLY_DEADLINE: Final = ("--methods", "deadline")
 LATER: Final[JSONObject] = {"metadata": {"labels": {"later": "yes"}}}
-TOO_MANY_REQUESTS: Final = 429
-OK: Final = 200
 MERGE: Final = "application/merge-patch+json"
 SECONDS: Final = 60
 
@@ -137,38 +131,17 @@ def test_a_list_whose_next_page_has_expired_is_read_again_from_the_beginning(
     assert [(one.pod.name, one.decision.reason) for one in report.pods] == [(name, ReaperReason.NO_CLEAN_END) for name in names]
 
 
-@contextmanager
-def throttled(level: Level, user: str, verb: str) -> Iterator[KubernetesClient]:
-    """A client of a user whose requests with this verb for pods are too many (API priority and fairness)."""
-    version = {"apiVersion": "flowcontrol.apiserver.k8s.io/v1", "metadata": {"name": user}}
-    rules = {
-        "subjects": [{"kind": "User", "user": {"name": user}}],
-        "resourceRules": [{"verbs": [verb], "apiGroups": [""], "resources": ["pods"], "namespaces": ["*"]}],
-    }
-    schema = {"priorityLevelConfiguration": {"name": user}, "matchingPrecedence": 2, "rules": [rules]}
-    with (
-        created(level.api, version | {"kind": "PriorityLevelConfiguration", "spec": {"type": "Limited", "limited": NONE_AT_ONCE}}),
-        created(level.api, version | {"kind": "FlowSchema", "spec": schema}),
-    ):
-        yield connect(level.server.credentials.kubeconfig(level.server.server, user))
-
-
-NONE_AT_ONCE: Final = {
-    "nominalConcurrencyShares": 0,
-    "lendablePercent": 0,
-    "borrowingLimitPercent": 0,
-    "limitResponse": {"type": "Reject"},
-}
-
-
 def test_a_deadline_for_which_the_api_server_is_too_busy_is_set_at_the_next_attempt(level: Level, namespace: str) -> None:
     pod = ended_pod(level, namespace, "busy", FAILED)
-    with ExitStack() as load, user_who_may(level.server, "many-patches", rule("get list watch patch", "pods")):
-        client = load.enter_context(throttled(level, "many-patches", "patch"))
-        until(lambda: client.request("GET", pods_path(namespace)).status == OK, "the rights are in force", SECONDS)
-        until(lambda: client.request("PATCH", path_of(pod), {}, MERGE).status == TOO_MANY_REQUESTS, "patches are too many", SECONDS)
-        api = DisturbedApi(client, watch=[load.close, partial(end, level, pod)])
-        (report,) = sweep(api, namespace, DEADLINE).pods
+
+    def end_at_deadline() -> None:
+        """As the kubelet does."""
+        if "activeDeadlineSeconds" in level.api.get(path_of(pod))["spec"]:
+            end(level, pod)
+
+    with faulty_proxy(level, ADMIN) as (proxy, kubeconfig):
+        proxy.faults.append(ProxyFault("PATCH", "/pods/", HTTPStatus.TOO_MANY_REQUESTS))
+        (report,) = sweep(DisturbedApi(connect(kubeconfig), watch=[end_at_deadline] * 100), namespace, DEADLINE).pods
 
     assert [act.outcome for act in report.acts] == [ActOutcome.FAILED, ActOutcome.ACCEPTED]
     assert report.acts[0].detail.startswith("429 ")
@@ -176,9 +149,9 @@ def test_a_deadline_for_which_the_api_server_is_too_busy_is_set_at_the_next_atte
 
 
 def test_a_list_for_which_the_api_server_is_too_busy_is_reported(level: Level, namespace: str) -> None:
-    with user_who_may(level.server, "many-lists", rule("get list watch patch", "pods")), throttled(level, "many-lists", "list") as client:
-        until(lambda: client.request("GET", pods_path(namespace)).status == TOO_MANY_REQUESTS, "lists are too many", SECONDS)
-        report = reap(level.server.credentials.kubeconfig(level.server.server, "many-lists"), "-n", namespace)
+    with faulty_proxy(level, ADMIN) as (proxy, kubeconfig):
+        proxy.faults.append(ProxyFault("GET", "/pods", HTTPStatus.TOO_MANY_REQUESTS, times=1000))
+        report = reap(kubeconfig, "-n", namespace)
 
     (problem,) = report["problems"]
     assert (problem["what"], problem["right"], report["code"]) == ("list the pods", "", ExitCode.PROBLEM)
@@ -209,7 +182,7 @@ def test_the_grace_counts_from_the_kubelets_report_whatever_the_clock_of_the_nod
     states[0]["state"] = {"terminated": {"exitCode": 1, "startedAt": shown, "finishedAt": shown}}
     status = {"status": {"containerStatuses": states}}
     written = connect(level.server.kubeconfig).request("PATCH", f"{path_of(pod)}/status", status, MERGE, fieldManager="kubelet")
-    assert written.status == OK
+    assert written.status == HTTPStatus.OK
 
     report = reap(level.server.kubeconfig, "--dry-run", "-n", namespace, "--grace", grace, *ONLY_DEADLINE)
     assert pods_of(report)["off"]["reason"] == reason
