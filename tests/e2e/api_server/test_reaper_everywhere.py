@@ -77,7 +77,7 @@ def event_in(namespace: str) -> JSONObject:
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": "told-", "namespace": namespace},
+        "metadata": {"generateName": "reported-", "namespace": namespace},
         "involvedObject": {"kind": "Pod", "namespace": namespace, "name": "any"},
         "reason": "SidecarQuit",
     }

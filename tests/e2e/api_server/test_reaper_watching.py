@@ -90,7 +90,7 @@ def test_the_rights_of_the_chart_are_enough_and_each_pod_has_its_events(api_serv
         for pod in (early, late):
             finish(api_server, pod)
         kinds = {"TaskPodDeadlineSet", "TaskPodEnded"}
-        until(lambda: all(kinds <= set(events_on(api_server, pod)) for pod in (early, late)), "both ends are told", SECONDS)
+        until(lambda: all(kinds <= set(events_on(api_server, pod)) for pod in (early, late)), "both ends have their Events", SECONDS)
 
         assert deadline_of(api_server, early) == 600
         assert [line["pod"] for line in reaper.logged("act", outcome="accepted")] == ["early", "late"]
@@ -101,7 +101,7 @@ def test_the_rights_of_the_chart_are_enough_and_each_pod_has_its_events(api_serv
 def test_a_pod_that_it_leaves_has_an_event_with_the_remedy(api_server: Level, namespace: str) -> None:
     pod = ended_pod(api_server, namespace, "left", SUCCEEDED)
     with replica(api_server, namespace):
-        until(lambda: "SidecarStuck" in events_on(api_server, pod), "it is told", SECONDS)
+        until(lambda: "SidecarStuck" in events_on(api_server, pod), "it has an Event", SECONDS)
     event = events_on(api_server, pod)["SidecarStuck"]
     assert (event["type"], "--end-successful" in event["message"]) == ("Warning", True)
     assert deadline_of(api_server, pod) is None
@@ -111,7 +111,7 @@ def test_who_observes_changes_nothing(api_server: Level, namespace: str) -> None
     pod = ended_pod(api_server, namespace, "observed", FAILED)
     rights = {"pods": rule("list watch", "pods"), "events": RIGHTS["events"], "leases": RIGHTS["leases"]}
     with replica(api_server, namespace, rights, "--dry-run") as reaper:
-        until(lambda: "SidecarStuck" in events_on(api_server, pod), "it is told", SECONDS)
+        until(lambda: "SidecarStuck" in events_on(api_server, pod), "it has an Event", SECONDS)
         assert reaper.logged("act") == []
     assert deadline_of(api_server, pod) is None
 

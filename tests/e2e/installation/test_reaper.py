@@ -56,9 +56,9 @@ class JobPass(NamedTuple):
 
 
 class WatchCourse(NamedTuple):
-    """The Deployment: what it told of which pod while it observed, and the phases of the pods then; and those after it has acted."""
+    """The Deployment: its Events on each pod while it observed, and the phases of the pods then; and those after it has acted."""
 
-    told: set[tuple[str, str]]
+    events: set[tuple[str, str]]
     observed: dict[str, str]
     phases: dict[str, str]
 
@@ -152,11 +152,11 @@ def watch(passes: dict[str, JobPass], installed: Installation, left: PodNamespac
     with scaled_to_zero(installed, left):
         leave(left, "deployment", task_image, agent_image)
     until(lambda: {name for name, reason in events(left) if reason == "SidecarStuck"} >= due, "both pods have an Event", SECONDS)
-    told, observed = events(left), phases(left)
+    reported, observed = events(left), phases(left)
     deploy(installed, left, kind="Deployment", mode="act", unmarked=True, graceSeconds=GRACE_SECONDS)
     until(lambda: all(phases(left)[name] in ENDED for name in due), "both pods end", SECONDS)
     until(lambda: installed.is_rolled_out(DEPLOYMENT, 2), "both replicas are ready", SECONDS)
-    return WatchCourse(told, observed, phases(left))
+    return WatchCourse(reported, observed, phases(left))
 
 
 @contextmanager
@@ -200,7 +200,7 @@ def test_the_cron_job_says_what_it_would_do_in_observe_mode_and_does_it_in_act_m
 
 def test_the_deployment_tells_what_it_would_do_in_observe_mode_and_does_it_in_act_mode(watch: WatchCourse, left: PodNamespace) -> None:
     assert {case: watch.observed[f"deployment-{case}"] for case in CASES} == dict.fromkeys(CASES, "Running")
-    assert {reason for name, reason in watch.told} == {"SidecarStuck"}
+    assert {reason for name, reason in watch.events} == {"SidecarStuck"}
     assert {case: watch.phases[f"deployment-{case}"] for case in CASES} == PHASES
     done = {("deployment-succeeds", "SidecarQuit"), ("deployment-fails", "TaskPodDeadlineSet")}
     ended = {(f"deployment-{case}", "TaskPodEnded") for case in CASES}

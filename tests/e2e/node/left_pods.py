@@ -1,4 +1,4 @@
-"""Pods whose task has ended and whose sidecars run on, by what keeps them Running; and sidecars that answer a quit request as they are told to."""
+"""Pods whose task has ended and whose sidecars run on, by what keeps them Running; and sidecars that answer a quit request as they are set to."""
 
 from __future__ import annotations
 
