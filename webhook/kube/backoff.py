@@ -5,6 +5,10 @@ from __future__ import annotations
 import random
 from typing import Final
 
+FIRST_PAUSE_SECONDS: Final = 1.0
+LONGEST_PAUSE_SECONDS: Final = 30.0
+"""For whatever follows the API server, as in client-go's reflector: one that recovers is not flooded, and its recovery is noticed soon."""
+
 MOST_DOUBLINGS: Final = 10
 """Bounds the exponent: an outage may last for days."""
 

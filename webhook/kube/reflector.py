@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.kube.backoff import Backoff
+from webhook.kube.backoff import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Backoff
 from webhook.kube.errors import UnreachableError
 from webhook.kube.reading import WATCH_SECONDS, decode, pages, watch
+from webhook.kube.repeating_thread import RepeatingThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 RESYNC_SECONDS: Final = 600.0
 """After so long the collection is listed again: what a watch has missed by somebody's fault is found."""
-
-FIRST_PAUSE_SECONDS: Final = 1.0
-LONGEST_PAUSE_SECONDS: Final = 30.0
-"""As in client-go's reflector."""
 
 
 class ObjectMetadata(msgspec.Struct, rename="camel"):
@@ -43,8 +39,8 @@ def metadata_of(data: msgspec.Raw) -> ObjectMetadata:
     return decode(data, _AnyObject).metadata
 
 
-class Reflector(ABC):
-    """Follows one collection, in a thread of its own. It is a daemon: a call that hangs does not keep the process from ending."""
+class Reflector(RepeatingThread):
+    """Follows one collection, in a thread of its own; once it is stopped, it notifies no more."""
 
     def __init__(self, api: ApiReader, path: str, selectors: Mapping[str, str], now: Callable[[], float] = time.monotonic) -> None:
         """Read nothing yet.
@@ -56,10 +52,10 @@ class Reflector(ABC):
             now: A monotonic clock, in seconds.
 
         """
+        super().__init__(path)
         self._api, self._path, self._selectors, self._now = api, path, selectors, now
         self._resource_version: str | None = None
         self._list_at = 0.0
-        self._stopped = threading.Event()
         self._backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
 
     @abstractmethod
@@ -81,18 +77,6 @@ class Reflector(ABC):
     @abstractmethod
     def has_failed(self, problem: Exception) -> None:
         """A list or a watch failed."""
-
-    def start(self) -> None:
-        """Start."""
-        threading.Thread(target=self._run, name=self._path, daemon=True).start()
-
-    def stop(self) -> None:
-        """Read and notify no more."""
-        self._stopped.set()
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            self._stopped.wait(self.run_once())
 
     def run_once(self) -> float:
         """List where that is needed, and watch until the watch ends; the seconds to wait before the next time."""

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from webhook.kube.backoff import Backoff
+from webhook.kube.backoff import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Backoff
 from webhook.kube.errors import ClusterError, UnreachableError
 from webhook.kube.nodes import Nodes
 from webhook.kube.reading import list_nodes, list_webhooks, read_server, watch_nodes
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
     from webhook.kube.reading import ApiReader
     from webhook.kube.view import ClusterListener, ClusterView
-
-FIRST_PAUSE_SECONDS: Final = 1.0
-LONGEST_PAUSE_SECONDS: Final = 30.0
-"""As in client-go's reflector: an API server that recovers is not flooded, and its recovery is noticed soon."""
 
 FIRST_SYNC_SECONDS: Final = 5.0
 """How long the first reads may delay the webhook's readiness: an API server that works answers in less."""

@@ -28,11 +28,11 @@ from tests.e2e.registration import is_patched_in, registered, task_pod
 from tests.e2e.rights import user_who_may
 from webhook.core.cluster import ServerVersion
 from webhook.core.version import Version
+from webhook.kube.backoff import LONGEST_PAUSE_SECONDS
 from webhook.kube.client import connect_in_pod
 from webhook.kube.errors import RefusedError
 from webhook.kube.reading import list_nodes, list_webhooks, read_server
 from webhook.kube.view import ClusterResource
-from webhook.kube.watcher import LONGEST_PAUSE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

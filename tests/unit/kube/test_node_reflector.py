@@ -15,11 +15,12 @@ import pytest
 from tests.support.fake_api_reader import OLD, FakeApiReader, RecordingClusterListener, event, node_object, page
 from webhook.core.cluster import NativeSupport, ServerVersion
 from webhook.core.version import Version
+from webhook.kube.backoff import FIRST_PAUSE_SECONDS
 from webhook.kube.errors import RefusedError, UnreachableError, UnreadableError
 from webhook.kube.nodes import ClusterNode, Nodes
 from webhook.kube.reading import NODES_PATH, PAGE
 from webhook.kube.view import ClusterResource, ClusterView
-from webhook.kube.watcher import BATCH_SECONDS, FIRST_PAUSE_SECONDS, GATHER_SECONDS, NodeReflector
+from webhook.kube.watcher import BATCH_SECONDS, GATHER_SECONDS, NodeReflector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,8 +13,9 @@ from tests.support.fake_api_reader import FakeApiReader
 from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
 from tests.support.nested import DEEPEST, nested
 from webhook.core import default_policy, read_progress
+from webhook.kube.backoff import FIRST_PAUSE_SECONDS
 from webhook.kube.errors import ClusterError, RefusedError, UnreachableError, UnreadableError
-from webhook.kube.reflector import FIRST_PAUSE_SECONDS, RESYNC_SECONDS
+from webhook.kube.reflector import RESYNC_SECONDS
 from webhook.reaper.pod_watch import PodWatch
 from webhook.reaper.task_pods import TaskPods
 
