@@ -23,7 +23,7 @@ the mesh to send its last logs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -63,6 +63,9 @@ FORGET_AFTER: Final = timedelta(minutes=15)
 
 MOST_CLOCK_ERROR: Final = timedelta(minutes=5)
 """By which a node's clock may be behind without a shorter grace. So long a later report of the kubelet's can delay an act."""
+
+LATEST: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
+"""A later time in a status counts as this one: whoever may write the status can write any, and a grace still fits behind it."""
 
 MAY_TAKE_EFFECT: Final = frozenset({ActOutcome.ACCEPTED, ActOutcome.BEGUN})
 """Outcomes after which a sidecar has its time to drain."""
@@ -141,8 +144,9 @@ def _reported_end(pod: Progress) -> datetime | None:
     succeeds in turns must not put the end off for ever.
     """
     if pod.work_ended_at is None or pod.reported_at is None:
-        return pod.work_ended_at or pod.reported_at
-    return min(pod.reported_at, pod.work_ended_at + MOST_CLOCK_ERROR)
+        known = pod.work_ended_at or pod.reported_at
+        return None if known is None else min(known, LATEST)
+    return min(pod.reported_at, min(pod.work_ended_at, LATEST) + MOST_CLOCK_ERROR)
 
 
 def _skipped(pod: Progress, policy: ReaperPolicy) -> PodDecision | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import timedelta
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -156,6 +157,26 @@ def test_the_last_sidecar_that_ends_by_itself_is_waited_for_a_minute() -> None:
 
     assert pod_of(report).decision.reason is ReaperReason.ENDS_BY_ITSELF
     assert api.now - began == timedelta(seconds=60)
+
+
+def test_a_pod_with_a_time_at_the_end_of_time_keeps_no_other_from_its_end() -> None:
+    @dataclass
+    class TwoPods(FakePodApi):
+        """The same, whose list shows before its pod one with such a time."""
+
+        def get(self, path: str, **parameters: str) -> bytes:
+            found = json.loads(super().get(path, **parameters))
+            if "items" in found:
+                odd = live_pod({"base": ended(at=datetime.max.replace(tzinfo=UTC)), "istio-proxy": RUNNING}, ISTIO)
+                odd["metadata"] |= {"name": "odd", "uid": "uid-of-odd"}
+                found["items"].insert(0, odd)
+            return json.dumps(found).encode()
+
+    report = swept(TwoPods(stuck(), change=ISTIO_ENDS))
+    assert {one.pod.name: (one.pod.phase, one.decision.reason) for one in report.pods} == {
+        "odd": ("Running", ReaperReason.GRACE),
+        "sales": ("Succeeded", ReaperReason.NOT_RUNNING),
+    }
 
 
 def test_a_dry_run_connects_to_no_pod() -> None:
