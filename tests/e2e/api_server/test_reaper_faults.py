@@ -23,6 +23,7 @@ from tests.e2e.reaping import DisturbedApi, Halt, connect, pods_of, reap, sweep
 from webhook.command.exit_code import ExitCode
 from webhook.kube import reading
 from webhook.kube.errors import RefusedError
+from webhook.reaper import task_pods
 from webhook.reaper.act import ActOutcome, Method
 from webhook.reaper.decision import ReaperPolicy
 from webhook.reaper.reason import ReaperReason
@@ -87,8 +88,12 @@ def test_an_api_server_that_restarts_while_the_kubelet_ends_a_pod_costs_no_secon
 
 def test_an_api_server_that_does_not_come_back_is_reported_and_the_next_pass_does_nothing_twice(level: Level, namespace: str) -> None:
     ended_pod(level, namespace, "lost", FAILED)
-    api = DisturbedApi(connect(level.server.kubeconfig), watch=[partial(level.server.stop, signal.SIGKILL)])
-    report = sweep(api, namespace, DEADLINE)
+
+    def die() -> None:
+        until(lambda: level.api.get(f"/api/v1/namespaces/{namespace}/events")["items"], "the act has its Event", SECONDS)
+        level.server.stop(signal.SIGKILL)
+
+    report = sweep(DisturbedApi(connect(level.server.kubeconfig), watch=[die]), namespace, DEADLINE)
     level.server.start()
     before = level.api.get(f"{pods_path(namespace)}/lost")["metadata"]["resourceVersion"]
     following = reap(level.server.kubeconfig, "-n", namespace, *ONLY_DEADLINE)
@@ -114,7 +119,7 @@ def test_a_deadline_for_a_pod_that_changes_at_the_last_moment_is_refused_with_40
 def test_a_list_whose_next_page_has_expired_is_read_again_from_the_beginning(
     level: Level, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "PAGE", 2)
+    monkeypatch.setattr(task_pods, "PODS_PAGE", 2)
     names = [f"listed-{number}" for number in range(5)]
     for name in names:
         ended_pod(level, namespace, name, SUCCEEDED)
