@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentTypeError
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +33,7 @@ DEFAULT_METHODS: Final = ",".join(method for method in Method if method in Reape
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="make one pass over the pods, and end; without it, watch them until SIGTERM")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, in Events on the pods as well, and do nothing")
     namespaces = parser.add_mutually_exclusive_group()
     namespaces.add_argument(
         "-n",
@@ -97,10 +98,12 @@ def _sweep(options: Namespace, settings: Settings) -> ReaperReport:
     from webhook.reaper.sweep import Sweep  # noqa: PLC0415
 
     connection = connect(os.environ, options.context)
-    sweep = Sweep(connection.client, build_policy(settings).catalogue, _policy(options), options.dry_run)
+    catalogue, policy = build_policy(settings).catalogue, _policy(options)
     try:
-        namespaces = list_opted_in(connection.client) if options.all_namespaces else _namespaces(options, connection)
-        return ReaperReport(sweep.run(namespaces), options.dry_run)
+        if options.all_namespaces:
+            policy = replace(policy, opted_in=frozenset(list_opted_in(connection.client)))
+        namespaces = _namespaces(options, connection) if policy.opted_in is None else sorted(policy.opted_in)
+        return ReaperReport(Sweep(connection.client, catalogue, policy, options.dry_run).run(namespaces), options.dry_run)
     except ClusterError as error:
         message = f"cannot read from the API server {connection.server}: {error}"
         raise UnusableError(message) from error
@@ -146,8 +149,8 @@ COMMAND: Final = Command(
     description="Reads the Running task pods of the namespaces, and ends those whose task has ended while sidecars keep them Running: by "
     "the sidecar's quit request over a port-forward, or, where the task has failed and nothing else ends a sidecar, by the pod's "
     "activeDeadlineSeconds. It says what it did and why (docs/reaper.md). With --once it makes one pass, waits until each pod has ended, "
-    "and prints a report. Without it, it watches the pods until SIGTERM, and writes log lines, Events and metrics. Give it the settings of "
-    "serve, for the sidecars that your own rows describe.",
+    "and prints a report. Without it, it watches the pods until SIGTERM, and writes log lines and metrics. Both write Events on the pods, "
+    "also with --dry-run. Give it the settings of serve, for the sidecars that your own rows describe.",
     examples=(
         HelpExample("What it would do in the namespace of your task pods:", "airflow-sidecar-webhook reaper --once --dry-run -n airflow"),
         HelpExample(

@@ -353,15 +353,15 @@ class FindingId(ExplainedWord):
         "The reaper {user} may only observe in {namespace}: it has the rights of no method.",
         "No action is needed if that is intended; else set reaper.mode to act in the chart's values.",
         NOTE,
-        "Checked with `--reaper`. It says what it would do, and does nothing.",
+        "Checked with `--reaper`. It says what it would do, also by Events on the pods, and does nothing.",
     )
     REAPER_RIGHTS_MISSING = FindingRow(
         "reaper-rights-missing",
         "The reaper {user} lacks rights for {namespace}: {missing}.",
         "Name {namespace} in the chart's value reaper.namespaces, or grant each right by a Role where it is needed.",
         PROBLEM,
-        "Checked with `--reaper`, by a SubjectAccessReview for each right. A method, or the controller, counts as intended once one of its "
-        "rights is granted. "
+        "Checked with `--reaper`, by a SubjectAccessReview for each right. The rights to list pods and to write Events are always needed; "
+        "a method, or the controller, counts as intended once one of its rights is granted. "
         "Why each right is needed is in [reaper.md](reaper.md#rights).",
     )
     ENTRYPOINTS_GUESSED = FindingRow(

@@ -17,7 +17,7 @@ from webhook.core import Progress
 from webhook.reaper import notice
 from webhook.reaper.act import Act, ActOutcome, PastAct
 from webhook.reaper.decision import ALL_NAMESPACES, FORGET_AFTER, MAY_TAKE_EFFECT, decide, has_work
-from webhook.reaper.reason import Verdict
+from webhook.reaper.notice import LINGER, waits_for_somebody
 from webhook.reaper.tracked_pods import TrackedPod, TrackedPods
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from webhook.reaper.decision import PodDecision, ReaperPolicy
     from webhook.reaper.notice import Notice
     from webhook.reaper.reason import ReaperReason
-
-LINGER: Final = timedelta(minutes=10)
-"""How long a pod may wait for somebody, such as for an unknown container, before a notice says so."""
 
 POSTPONED: Final = timedelta(seconds=2)
 """Until the next decision about an act that was no longer due, or could not be remembered: the watch is soon as far as the read was."""
@@ -124,8 +121,9 @@ class Agenda:
             decision.containers,
         )
         is_noticed = is_same and known.is_noticed
-        if not is_noticed and self._needs_notice(known, decision, now):
-            self._notices.append(notice.of_decision(known.pod, decision, is_observing=decision.act is not None))
+        found = None if is_noticed else notice.if_needed(known.pod, decision, known.since, now, is_observing=self._is_observing)
+        if found is not None:
+            self._notices.append(found)
             is_noticed = True
         act = None if self._is_observing else decision.act
         decide_at = self._decide_again_at(known, decision, now)
@@ -135,14 +133,9 @@ class Agenda:
         self._past[uid] = (*past, PastAct(act.method, act.container_id, now, ActOutcome.BEGUN))
         return DueAct(known.pod, act, past, known.work_ended_at)
 
-    def _needs_notice(self, known: TrackedPod, decision: PodDecision, now: datetime) -> bool:
-        if decision.act is not None:
-            return self._is_observing
-        return decision.reason.verdict is Verdict.LEAVE or (_waits_for_somebody(decision) and now >= known.since + LINGER)
-
     @staticmethod
     def _decide_again_at(known: TrackedPod, decision: PodDecision, now: datetime) -> datetime | None:
-        if decision.again_at is None and _waits_for_somebody(decision) and now < known.since + LINGER:
+        if decision.again_at is None and waits_for_somebody(decision) and now < known.since + LINGER:
             return known.since + LINGER
         return decision.again_at
 
@@ -208,11 +201,6 @@ class Agenda:
 def _no_earlier(act: PastAct, now: datetime) -> PastAct:
     """An act of another replica, as if its drain began now."""
     return replace(act, at=now if act.outcome in MAY_TAKE_EFFECT else min(act.at, now))
-
-
-def _waits_for_somebody(decision: PodDecision) -> bool:
-    """Whether it waits for what a person can change."""
-    return decision.reason.verdict is Verdict.WAIT and bool(decision.reason.remedy)
 
 
 def _time(entry: tuple[datetime, str, PastAct]) -> datetime:

@@ -1,18 +1,25 @@
-"""What people should know about a pod, as a value: the controller makes an Event and a log line of it."""
+"""What people should know about a pod, as a value: controller and pass make an Event of it, and the controller a log line."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from webhook.core import Progress, Reason, Treatment
 from webhook.reaper.act import Method
+from webhook.reaper.reason import Verdict
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from webhook.reaper.act import Act
     from webhook.reaper.decision import PodDecision
+
+LINGER: Final = timedelta(minutes=10)
+"""How long a pod may wait for somebody, such as for an unknown container, before a notice says so."""
 
 
 class NoticeKind(StrEnum):
@@ -49,6 +56,36 @@ class Notice(msgspec.Struct, frozen=True):
     kind: NoticeKind
     pod: Progress
     note: str
+
+
+def if_needed(pod: Progress, decision: PodDecision, since: datetime | None, now: datetime, *, is_observing: bool) -> Notice | None:
+    """The pod stays as it is, if people should know of that.
+
+    Args:
+        pod: A pod whose task has ended while sidecars run on.
+        decision: About it.
+        since: When its task ended; None: that is not known.
+        now: The time.
+        is_observing: Whether the reaper was started to do nothing.
+
+    """
+    if decision.act is not None:
+        is_needed = is_observing
+    else:
+        # A difference of two times always exists; a sum may be after the year 9999.
+        has_lingered = waits_for_somebody(decision) and since is not None and now - since >= LINGER
+        is_needed = has_lingered or decision.reason.verdict is Verdict.LEAVE
+    return of_decision(pod, decision, is_observing=decision.act is not None) if is_needed else None
+
+
+def reported_end(pod: Progress) -> datetime | None:
+    """When the task of a pod ended, as the kubelet says: a pass has seen nothing itself."""
+    return None if pod.task_end is None else pod.task_end.finished_at
+
+
+def waits_for_somebody(decision: PodDecision) -> bool:
+    """Whether it waits for what a person can change."""
+    return decision.reason.verdict is Verdict.WAIT and bool(decision.reason.remedy)
 
 
 def of_decision(pod: Progress, decision: PodDecision, is_observing: bool) -> Notice:  # noqa: FBT001  a fact about the notice

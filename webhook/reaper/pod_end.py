@@ -8,6 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from webhook.kube.errors import ClusterError
+from webhook.reaper import notice
 from webhook.reaper.act import ActOutcome, PastAct
 from webhook.reaper.decision import decide
 from webhook.reaper.execution import execute
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from webhook.core import Progress
     from webhook.reaper.act import Act
     from webhook.reaper.decision import PodDecision, ReaperPolicy
+    from webhook.reaper.notice import Notice
     from webhook.reaper.task_pods import PodApi, TaskPods
 
 VERIFY: Final = timedelta(seconds=60)
@@ -45,6 +47,7 @@ class PodEnd:
         task_pods: Reads the pod.
         policy: What is allowed.
         now: The clock.
+        publish: Takes what people should know.
         pod: As it was read last.
         decision: The last one.
         is_gone: Whether the pod no longer exists.
@@ -58,6 +61,7 @@ class PodEnd:
     task_pods: TaskPods
     policy: ReaperPolicy
     now: Callable[[], datetime]
+    publish: Callable[[Notice], None]
     pod: Progress
     decision: PodDecision
     is_gone: bool = False
@@ -89,7 +93,19 @@ class PodEnd:
                     break
         except ClusterError as error:
             self.problems.append(request_problem(self.pod.namespace, doing[0], error, doing[1]))
+        self._publish_end()
         return self
+
+    def _publish_end(self) -> None:
+        """Publish what has become of the pod; of one that somebody has deleted nothing, as it ends by that."""
+        if self.pod.is_being_deleted:
+            return
+        if self.is_gone or self.pod.phase != "Running":
+            found = notice.of_end(self.pod) if self.past else None
+        else:
+            found = notice.if_needed(self.pod, self.decision, notice.reported_end(self.pod), self.now(), is_observing=False)
+        if found is not None:
+            self.publish(found)
 
     def _take(self, pod: Progress | None) -> None:
         """Go on with the pod as it is now."""
@@ -105,6 +121,8 @@ class PodEnd:
             return
         self.past.append(PastAct(act.method, act.container_id, self.now(), result.outcome))
         self.acts.append(ActRecord(act.method, act.container, result.outcome, result.detail))
+        if result.outcome is ActOutcome.ACCEPTED:
+            self.publish(notice.of_act(self.pod, act, result.detail))
         if result.outcome is ActOutcome.FORBIDDEN:
             self.problems.append(
                 SweepProblem(self.pod.namespace, f"use the method {act.method}", result.detail, named(BY_METHOD[act.method]))

@@ -87,12 +87,14 @@ class ReaperTelemetry:
         level = logging.WARNING if notice.kind.is_warning else logging.INFO
         LOG.log(level, "pod", extra={"fields": {**_identity(notice.pod), "notice": notice.kind, "note": notice.note}})
 
-    def event_written(self) -> None:
-        """An Event was written."""
+    def event_written(self, notice: Notice) -> None:
+        """See `webhook.reaper.event_writer.EventListener`."""
+        del notice
         self._repaired("event")
 
-    def event_failed(self, problem: Exception) -> None:
-        """An Event could not be written."""
+    def event_failed(self, notice: Notice, problem: Exception) -> None:
+        """See `webhook.reaper.event_writer.EventListener`."""
+        del notice
         self._failed("event", "event", problem)
 
     def pod_ended(self, seconds: float) -> None:

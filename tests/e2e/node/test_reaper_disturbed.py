@@ -145,7 +145,9 @@ def kubelet_cut_off(level: NodeLevel) -> Iterator[None]:
         level.node.machine.run("iptables", "--wait", "--delete", *TO_KUBELET)
 
 
-def test_a_namespace_that_is_being_deleted_is_left_to_the_kubelet(namespace: PodNamespace, task_image: str, agent_image: str) -> None:
+def test_a_namespace_that_is_being_deleted_is_left_to_the_kubelet_and_one_that_is_gone_is_reported(
+    namespace: PodNamespace, task_image: str, agent_image: str
+) -> None:
     level = namespace.level
     stays = answering(agent_image, "istio-proxy", QUIT_PORT, 200, 0, handles_term=False)
     with namespace_on(level, "deleted") as place:
@@ -160,7 +162,8 @@ def test_a_namespace_that_is_being_deleted_is_left_to_the_kubelet(namespace: Pod
 
     assert (report["pods"], report["counts"], report["problems"], report["code"]) == ([], {"deleting": 1}, [], 0)
     assert "POST" not in log
-    assert (gone["counts"], gone["problems"], gone["code"]) == ({}, [], 0)
+    (problem,) = gone["problems"]
+    assert (gone["counts"], problem["message"].partition(" ")[0], problem["right"], gone["code"]) == ({}, "404", "", 3)
 
 
 def test_a_sidecar_that_answers_nothing_has_three_attempts_and_then_the_deadline(hanging: Future[JSONObject]) -> None:

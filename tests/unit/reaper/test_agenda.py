@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from tests.support.live_pods import CLOUD_SQL, ENDED_AT, ISTIO, RUNNING, UPLOADER, annotated, ended, live_pod, with_debugger
 from webhook.core import default_policy, read_progress
 from webhook.reaper.act import ActOutcome, DeadlineAct, Method, PastAct
-from webhook.reaper.agenda import LINGER, MOST_REMEMBERED, POSTPONED, Agenda, DueAct
+from webhook.reaper.agenda import MOST_REMEMBERED, POSTPONED, Agenda, DueAct
 from webhook.reaper.decision import FORGET_AFTER, ReaperPolicy
-from webhook.reaper.notice import Notice, NoticeKind
+from webhook.reaper.notice import LINGER, Notice, NoticeKind
 from webhook.reaper.reason import ReaperReason
 
 if TYPE_CHECKING:
