@@ -149,6 +149,7 @@ def test_annotations_settings_and_files_that_a_page_names_are_there(page: Path) 
     assert set(re.findall(r"airflow-sidecar-webhook/[a-z]+(?:-[a-z]+)*", text)) <= {
         *POD_OPTIONS,
         names.STATUS_ANNOTATION,
+        "airflow-sidecar-webhook/airflow-sidecar-webhook-reaper",
         "airflow-sidecar-webhook/busybox",
         "airflow-sidecar-webhook/tls",
     }

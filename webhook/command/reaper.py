@@ -33,14 +33,18 @@ DEFAULT_METHODS: Final = ",".join(method for method in Method if method in Reape
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="make one pass over the pods, and end; without it, watch them until SIGTERM")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, in Events on the pods as well, and do nothing")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="change no pod, and report what would be done, also by Events on the pods",
+    )
     namespaces = parser.add_mutually_exclusive_group()
     namespaces.add_argument(
         "-n",
         "--namespace",
         action="append",
         default=[],
-        help="namespace of task pods; can be repeated (default: the namespace of the context)",
+        help="namespace of task pods; can be repeated (default: the namespace of the context or of the pod)",
     )
     namespaces.add_argument(
         "-A", "--all-namespaces", action="store_true", help=f"every namespace with the label {OPT_IN}, also those that get it later"
@@ -53,26 +57,26 @@ def _add_arguments(parser: ArgumentParser) -> None:
         type=_methods,
         default=DEFAULT_METHODS,
         metavar="LIST",
-        help=f"allowed methods, of {', '.join(Method)}; in a list separated by commas (default: %(default)s)",
+        help=f"allowed methods, separated by commas, from {', '.join(Method)} (default: %(default)s)",
     )
     parser.add_argument(
         "--grace",
         type=_grace,
         default=str(int(DEFAULT_GRACE.total_seconds())),
         metavar="SECONDS",
-        help="from the end of the last container that is not a sidecar to the first act (default: %(default)s)",
+        help="seconds from the end of the last container that is not a sidecar to the first act (default: %(default)s)",
     )
     parser.add_argument("--unmarked", action="store_true", help="also end pods that do not carry the webhook's status")
     parser.add_argument(
         "--end-successful",
         action="store_true",
-        help="also set the deadline of a pod whose task succeeded; the pod is Failed then, which your Airflow must not mind",
+        help="also set the deadline of a pod whose task succeeded; the pod is then Failed, and Airflow may count the task as failed",
     )
     parser.add_argument(
         "--lease",
         default=DEFAULT_LEASE,
         metavar="NAME",
-        help="without --once: the Lease of the replica that acts, in the namespace of the pod or the context (default: %(default)s)",
+        help="without --once: the Lease that the acting replica holds, in the namespace of the context or the pod (default: %(default)s)",
     )
     add_output_argument(parser)
 
@@ -157,7 +161,9 @@ COMMAND: Final = Command(
             "Do it, in two namespaces, also for pods from before the webhook was installed:",
             "airflow-sidecar-webhook reaper --once --unmarked -n airflow -n data",
         ),
-        HelpExample("Watch the pods, and only report what would be done:", "airflow-sidecar-webhook reaper --dry-run -n airflow"),
+        HelpExample(
+            "Watch the pods, and report what would be done by log lines and Events:", "airflow-sidecar-webhook reaper --dry-run -n airflow"
+        ),
     ),
     add_arguments=_add_arguments,
     run=_run,

@@ -74,7 +74,7 @@ class Agenda:
         return self._pods.under_way
 
     def stuck(self) -> Counter[tuple[str, ReaperReason]]:
-        """The pods that stay Running after their grace, by namespace and by the reason of the last decision."""
+        """How many pods stay Running after their task, but for those in their grace, by namespace and reason of the last decision."""
         return self._pods.stuck()
 
     def see(self, pod: Progress, now: datetime) -> TrackedPod | None:

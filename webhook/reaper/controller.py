@@ -134,7 +134,7 @@ class Controller:
 
     def pods_failed(self, namespace: str, problem: Exception) -> None:
         """See `webhook.reaper.pod_watch.PodListener`."""
-        # A namespace that cannot be read must not keep the replica from looking after the others.
+        # A namespace that cannot be read must not keep the replica from serving the others.
         self._unread.discard(_pods_of(namespace))
         self._telemetry.pods_failed(namespace, problem)
 
@@ -211,7 +211,7 @@ class Controller:
             memory = msgspec.json.decode(note, type=dict[str, tuple[PastAct, ...]]) if note else {}
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
             memory = {}
-            self._telemetry.memory_lost(UnreadableError("the note on the Lease cannot be decoded"))
+            self._telemetry.memory_lost(UnreadableError("the memory on the Lease cannot be decoded"))
         self._agenda.adopt(memory, self._now())
         self._term = term
         self._telemetry.lease_held(term)

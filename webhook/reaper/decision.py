@@ -5,9 +5,10 @@ The rules, in their order; the first that applies decides.
 ===========================================================  ==========================================================
 the pod                                                      what follows
 ===========================================================  ==========================================================
-is not Running, is being deleted, is switched off, unmarked  skipped
+is not Running, is being deleted, or is switched off         skipped
 is in a namespace that has not opted in                      skipped
-lacks a status, or is being debugged                         wait
+does not carry the webhook's status                          skipped
+has a container without a state, or is being debugged        wait
 has a task, a result or another container that works         wait
 has had less than its grace since the last of these ended    wait
 has a deadline that has passed                               wait: the kubelet ends it
@@ -41,7 +42,10 @@ ALL_NAMESPACES: Final = ""
 """Stands for every namespace, as in the Kubernetes API (``NamespaceAll``)."""
 
 DEFAULT_GRACE: Final = timedelta(seconds=30)
-"""Longer than the drain of all known sidecars but Linkerd's, for which a second quit request changes nothing."""
+"""From the end of the last container that works to the first act.
+
+Longer than the drain of all known sidecars but Linkerd's, for which a second quit request changes nothing.
+"""
 
 USUAL_DRAIN: Final = timedelta(seconds=30)
 """From an accepted end to the exit of a sidecar whose catalogue row has no `drain_seconds`: the longest default but Linkerd's."""
@@ -56,13 +60,13 @@ MOST_ATTEMPTS: Final = 3
 """Attempts without an answer, for one container and one method."""
 
 SELF_END: Final = timedelta(minutes=5)
-"""Time in which a sidecar ends by itself after all other containers; gcsfuse looks every 5 s, and then flushes."""
+"""Time in which a sidecar ends by itself after all other containers; gcsfuse checks every 5 s, and then flushes."""
 
 FORGET_AFTER: Final = timedelta(minutes=15)
 """An older act no longer counts: what was refused may have been repaired since."""
 
 MOST_CLOCK_ERROR: Final = timedelta(minutes=5)
-"""By which a node's clock may be behind without a shorter grace. So long a later report of the kubelet's can delay an act."""
+"""How far a node's clock may be behind without shortening the grace. Later reports of the kubelet delay an act by at most as long."""
 
 LATEST: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
 """A later time in a status counts as this one: whoever may write the status can write any, and a grace still fits behind it."""
@@ -77,7 +81,7 @@ class ReaperPolicy:
 
     Args:
         grace: From the end of the last container that worked to the first act.
-        unmarked: Whether pods without the webhook's status are the reaper's business, too.
+        unmarked: Whether the reaper also serves pods without the webhook's status.
         methods: The allowed methods.
         end_successful: Whether a deadline may also end a pod whose task succeeded, which is then Failed.
         opted_in: The namespaces that have opted in; None: the namespaces were chosen by name, and the label does not matter.

@@ -1,4 +1,4 @@
-"""The namespaces that have opted in by their label: the reaper's business where it is given none by name."""
+"""The namespaces that have opted in by their label: the reaper serves them where none is named."""
 
 from __future__ import annotations
 

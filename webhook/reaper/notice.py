@@ -32,7 +32,7 @@ class NoticeKind(StrEnum):
     """The pod stays Running, and a person has to decide; or the reaper only observes."""
 
     DEADLINE_SET = "TaskPodDeadlineSet"
-    """The kubelet ends the pod, whose task has failed."""
+    """The pod's ``activeDeadlineSeconds`` was set, so the kubelet ends the pod."""
 
     TASK_POD_ENDED = "TaskPodEnded"
     """A pod that the reaper acted on no longer runs."""
@@ -89,20 +89,21 @@ def waits_for_somebody(decision: PodDecision) -> bool:
 
 
 def of_decision(pod: Progress, decision: PodDecision, is_observing: bool) -> Notice:  # noqa: FBT001  a fact about the notice
-    """The pod stays as it is; ``is_observing``: because the reaper was started to do nothing."""
+    """The pod stays as it is; ``is_observing``: an act is due, and the reaper is in observe mode."""
     containers = f" Containers: {', '.join(decision.containers)}." if decision.containers else ""
     remedy = f" {decision.reason.remedy}" if decision.reason.remedy else ""
-    observing = " The reaper only observes, and does nothing." if is_observing else ""
+    observing = " The reaper is in observe mode, so it has done nothing." if is_observing else ""
     return Notice(NoticeKind.SIDECAR_STUCK, pod, f"{decision.reason.sentence}{containers}{_why_left(pod)}{remedy}{observing}")
 
 
 def of_act(pod: Progress, act: Act, detail: str) -> Notice:
     """An act was accepted; ``detail`` is the answer to it."""
     if act.method is Method.DEADLINE:
-        code = "" if pod.task_end is None else f", which exited with {pod.task_end.exit_code},"
-        done = f"A sidecar ran on after the task{code} and nothing else ends it: {detail}."
+        code = "" if pod.task_end is None else f", which exited with {pod.task_end.exit_code}"
+        done = f"A sidecar ran on after the task{code}. No other allowed method ends it, so the kubelet ends the pod ({detail})."
         return Notice(NoticeKind.DEADLINE_SET, pod, f"{done}{_why_left(pod)}")
-    done = f"The sidecar {act.container} ran on after the task, and was ended by {act.method}: {detail}."
+    accepted = "accepted its quit request" if act.method is Method.QUIT else "was sent the signal that ends it"
+    done = f"The sidecar {act.container} ran on after the task, and {accepted} ({detail})."
     return Notice(NoticeKind.SIDECAR_QUIT, pod, f"{done}{_why_left(pod)}")
 
 

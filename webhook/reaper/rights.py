@@ -88,7 +88,7 @@ EVERY_RIGHT: Final = READ | CONTROLLER | {LIST_NAMESPACES, WATCH_NAMESPACES} | f
 
 
 def missing_rights(granted: frozenset[ReaperRight]) -> frozenset[ReaperRight]:
-    """The rights that lack: whoever has one right of a method, of the controller or for all namespaces is meant to have all of them."""
+    """The missing rights: whoever has one right of a method, of the controller or for all namespaces needs all of them."""
     begun = [needed | READ for needed in BY_METHOD.values() if needed & granted]
     if LEASE & granted:
         begun.append(CONTROLLER | ({WATCH_NAMESPACES} if LIST_NAMESPACES in granted else frozenset()))

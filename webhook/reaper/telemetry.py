@@ -72,7 +72,7 @@ class ReaperTelemetry:
         LOG.info("no longer acting")
 
     def memory_lost(self, problem: Exception) -> None:
-        """The note on the Lease cannot be read: what was done before is not known."""
+        """The memory on the Lease cannot be decoded: what was done before is not known."""
         self._failed("lease", "memory", problem)
 
     def acted(self, due: DueAct, result: ActResult) -> None:

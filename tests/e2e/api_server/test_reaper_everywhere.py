@@ -29,7 +29,7 @@ SECONDS: Final = 120
 """Longer than a busy machine takes; only a failing test reaches it."""
 
 MERGE: Final = "application/merge-patch+json"
-MESSAGE: Final = "acts in no namespace that has not opted in"
+MESSAGE: Final = "acts only in namespaces with the label airflow-sidecar-webhook=enabled"
 EVERYWHERE: Final = {"namespaces": [], "allNamespaces": True, "methods": ["quit", "exec", "deadline"]}
 NAMESPACES: Final = rule("list watch", "namespaces")
 

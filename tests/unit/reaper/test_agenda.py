@@ -80,7 +80,7 @@ def test_an_accepted_act_is_reported_and_waited_for_and_not_repeated() -> None:
 
     assert agenda.under_way == 0
     assert noticed(agenda) == [
-        (NoticeKind.SIDECAR_QUIT, "The sidecar istio-proxy ran on after the task, and was ended by quit: HTTP 200."),
+        (NoticeKind.SIDECAR_QUIT, "The sidecar istio-proxy ran on after the task, and accepted its quit request (HTTP 200)."),
     ]
     assert (agenda.due(DUE), agenda.under_way) == ([], 0)
     assert agenda.next_at == DUE + timedelta(seconds=10)
@@ -322,7 +322,7 @@ def test_who_only_observes_tells_what_would_be_done_once_and_does_nothing() -> N
     agenda = agenda_with(STUCK, is_observing=True)
     assert (agenda.due(DUE), agenda.memory(DUE)) == ([], {})
     ((kind, note),) = noticed(agenda)
-    assert (kind, note.endswith("The reaper only observes, and does nothing.")) == (NoticeKind.SIDECAR_STUCK, True)
+    assert (kind, note.endswith("The reaper is in observe mode, so it has done nothing.")) == (NoticeKind.SIDECAR_STUCK, True)
     agenda.see(progress(STUCK), DUE)
     assert (agenda.due(DUE), kinds(agenda)) == ([], [])
     assert agenda.stuck() == {("airflow", ReaperReason.QUIT_SENT): 1}
@@ -335,4 +335,7 @@ def test_a_deadline_that_was_set_is_reported_as_the_end_of_a_failed_pod() -> Non
     agenda.end(due, ActOutcome.ACCEPTED, "activeDeadlineSeconds: 600", DUE)
     (notice,) = list[Notice](agenda.take_notices())
     assert (notice.kind, notice.kind.is_warning) == (NoticeKind.DEADLINE_SET, False)
-    assert notice.note == "A sidecar ran on after the task, which exited with 1, and nothing else ends it: activeDeadlineSeconds: 600."
+    assert notice.note == (
+        "A sidecar ran on after the task, which exited with 1. No other allowed method ends it, so the kubelet ends the pod "
+        "(activeDeadlineSeconds: 600)."
+    )

@@ -127,7 +127,7 @@ def test_a_pod_that_is_there_at_the_start_ends_and_that_is_reported(
     assert sorted(reasons(cluster)) == ["SidecarQuit", "TaskPodEnded"]
     (event, _) = sorted(cluster.events.values(), key=lambda one: one["reason"])
     assert (event["involvedObject"]["uid"], event["type"], event["count"]) == ("uid-of-sales", "Normal", 1)
-    assert event["message"] == "The sidecar istio-proxy ran on after the task, and was ended by quit: HTTP 200."
+    assert event["message"] == "The sidecar istio-proxy ran on after the task, and accepted its quit request (HTTP 200)."
     assert replica.value("acts_total", sidecar="istio", method="quit", outcome="accepted") == 1
     assert replica.value("running_after_task_seconds_count") == 1
 
@@ -149,7 +149,7 @@ def test_who_observes_tells_what_it_would_do_and_does_nothing(cluster: FakeTaskC
 
     (event,) = cluster.events.values()
     assert (event["reason"], event["type"]) == ("SidecarStuck", "Warning")
-    assert event["message"].endswith("The reaper only observes, and does nothing.")
+    assert event["message"].endswith("The reaper is in observe mode, so it has done nothing.")
     until(lambda: replica.value("stuck_pods", namespace="airflow", reason="quit") == 1, "the pod is counted")
     connections = [line for line in cluster.requests if "portforward" in line or "exec" in line or line.startswith("PATCH")]
     assert (connections, cluster.quits) == ([], [])
