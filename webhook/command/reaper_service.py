@@ -99,5 +99,5 @@ def _nothing() -> None:
 
 
 def _ignore(status: int, problem: str) -> None:
-    """A request was refused; nobody but a probe has business here."""
+    """A request was refused; only probes and scrapes are expected here."""
     LOG.debug("refused", extra={"fields": {"status": status, "problem": problem}})

@@ -107,7 +107,7 @@ class Progress(msgspec.Struct, frozen=True):
         running: The regular containers beside the task's that run, in the pod's order.
         waiting: Names of the regular containers that the kubelet has yet to start, for the first time or again.
         without_status: Names of the regular containers whose state the kubelet has not reported.
-        debug_containers: Names of the ephemeral containers that have not ended: somebody looks at the pod.
+        debug_containers: Names of the ephemeral containers that have not ended: somebody debugs the pod.
         work_ended_at: When the last of the containers that are no sidecars ended; None: one has not, or the kubelet does not say.
         reported_at: When the kubelet last wrote the pod's status, on the API server's clock; None: ``managedFields`` do not say.
         started_at: When the kubelet accepted the pod; None: it has not.

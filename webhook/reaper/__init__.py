@@ -1,4 +1,4 @@
-"""The reaper: ends pods whose task has ended and whose sidecars run on, where no admission could see to it.
+"""The reaper: ends pods whose task has ended and whose sidecars run on, where the webhook could not provide for that.
 
 `decision` says what is to be done about a pod, and why: a pure function of the pod, the policy, the time and the past acts. `reason` is
 the table of its answers, `act` what it may do, and `execution` does that, if it is still due at the last moment. What a container is, and

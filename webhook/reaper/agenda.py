@@ -1,4 +1,4 @@
-"""The pods whose task has ended, what was done to each, and when it decides again. It does no I/O and has no clock.
+"""The pods whose task has ended, what was done to each, and when to decide about it again. It does no I/O and has no clock.
 
 A pod is on the agenda from the moment its task has ended until it no longer runs. An act is remembered as `BEGUN` before it is executed,
 and keeps its place in the memory until it is forgotten (`FORGET_AFTER`), or its pod no longer runs: so whoever takes over the memory

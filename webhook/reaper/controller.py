@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from webhook.reaper.tracked_pods import TrackedPod
 
 LONGEST_TURN_SECONDS: Final = 5.0
-"""Between two turns: the Lease may be lost without a word."""
+"""Between two turns: the Lease may be lost without any event."""
 
 FAULT_PAUSE_SECONDS: Final = 1.0
 """After a turn that failed: the next one may fail, too."""

@@ -70,7 +70,7 @@ class EventWriter:
                 is_over = self._attempt(notice)
                 if is_over or pause is None or self._stopped.wait(pause):
                     return
-        except Exception as problem:  # noqa: BLE001  the executor would keep it for nobody
+        except Exception as problem:  # noqa: BLE001  the executor would store it, and nobody would read it
             self._listener.event_failed(notice, problem)
 
     def _attempt(self, notice: Notice) -> bool:

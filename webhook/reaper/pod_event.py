@@ -29,7 +29,7 @@ MAX_POD_NAME: Final = 230
 """Of the pod's name in that of its Event, which may have 253 characters. Each part between dots ends with a letter or digit."""
 
 MOST_COUNTED: Final = 4096
-"""Events whose count is remembered; that of others is read."""
+"""Events whose count is remembered; with more, all are forgotten. The count of any other Event is read."""
 
 NAMESPACE_ENDS: Final = b'"NamespaceTerminating"'
 """In the response of a namespace that is being deleted, in which nothing can be created (``NamespaceTerminatingCause``)."""

@@ -1,7 +1,7 @@
 """Follows the Running task pods of a namespace: lists them, then watches them from there, like client-go's reflector.
 
-Most events are about pods whose task runs, and of those nobody needs to know. So an event is read as a pod only where a container has
-ended, and the listener is notified of pods whose task has ended, and of what becomes of them.
+Most events are about pods whose task still runs, and need no decision. So an event is decoded as a pod only where a container has ended,
+and the listener is notified of pods whose task has ended, and of their later changes.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOG: Final = logging.getLogger("webhook.reaper")
 
 DESCRIBED: Final = "described"
-"""Stands in the metrics for each sidecar that is in no catalogue."""
+"""Stands in the metrics for each sidecar that is not in the catalogue."""
 
 
 class ReaperTelemetry:
@@ -44,7 +44,7 @@ class ReaperTelemetry:
         self._repaired(f"pods of {namespace}")
 
     def pods_failed(self, namespace: str, problem: Exception) -> None:
-        """They were not."""
+        """The pods of a namespace could not be read."""
         self._failed("pods", f"pods of {namespace}", problem)
 
     def namespaces_read(self) -> None:
@@ -53,7 +53,7 @@ class ReaperTelemetry:
         self._repaired("namespaces")
 
     def namespaces_failed(self, problem: Exception) -> None:
-        """They were not."""
+        """The namespaces could not be read."""
         self._failed("namespaces", "namespaces", problem)
 
     def lease_failed(self, problem: Exception) -> None:
@@ -102,7 +102,7 @@ class ReaperTelemetry:
         self._metrics.running_after_task.observe(seconds)
 
     def turned(self, agenda: Agenda, changes: int, *, is_leading: bool) -> None:
-        """The controller has made a turn; so many changes have come meanwhile."""
+        """The controller has made a turn; ``changes``: how many entries of its inbox wait."""
         self._metrics.under_way.set(agenda.under_way)
         self._metrics.queue.labels("changes").set(changes)
         self._metrics.queue.labels("acts").set(max(0, agenda.under_way - ACTS_AT_ONCE))

@@ -260,7 +260,7 @@ def test_a_pod_that_nothing_ends_is_reported_once() -> None:
     agenda.due(DUE)
     ((kind, note),) = noticed(agenda)
     assert kind is NoticeKind.SIDECAR_STUCK
-    assert note.startswith("Nothing that is allowed ends this sidecar so that the pod keeps the result of its task. Containers: db. Make ")
+    assert note.startswith("No allowed method ends this sidecar in a way that keeps the result of the task. Containers: db. Make ")
 
     agenda.see(progress(ENDLESS), DUE)
     assert (agenda.due(DUE), kinds(agenda)) == ([], [])
