@@ -16,6 +16,7 @@ import pytest
 
 from testbed.api import path_of
 from testbed.credentials import ADMIN
+from testbed.wait import until
 from tests.e2e.api_server.ended_pods import FAILED, RUNNING, SUCCEEDED, end, ended_pod
 from tests.e2e.faulty_proxy import ProxyFault, faulty_proxy
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
