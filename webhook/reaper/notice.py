@@ -29,7 +29,7 @@ class NoticeKind(StrEnum):
     """A sidecar accepted its quit request, or its signal was sent."""
 
     SIDECAR_STUCK = "SidecarStuck"
-    """The pod stays Running, and a person has to decide; or the reaper only observes."""
+    """The pod stays Running, and a person has to decide; or the reaper is in observe mode."""
 
     DEADLINE_SET = "TaskPodDeadlineSet"
     """The pod's ``activeDeadlineSeconds`` was set, so the kubelet ends the pod."""

@@ -127,7 +127,7 @@ def test_a_dry_run_says_what_would_be_done_also_by_an_event_and_only_reads_lists
     assert (pod["verdict"], pod["reason"], pod["method"], pod["containers"]) == ("act", "quit", "quit", ["istio-proxy"])
     assert {line.partition("?")[0] for line in cluster.requests} == {"GET /api/v1/namespaces/airflow/pods", POST_EVENT}
     (event,) = cluster.events.values()
-    assert (event["reason"], event["message"].endswith("The reaper only observes, and does nothing.")) == ("SidecarStuck", True)
+    assert (event["reason"], event["message"].endswith("The reaper is in observe mode, so it has done nothing.")) == ("SidecarStuck", True)
 
 
 def test_passes_after_each_other_count_up_one_event(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:

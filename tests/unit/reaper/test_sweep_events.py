@@ -111,7 +111,7 @@ def test_an_act_and_the_end_of_its_pod_have_an_event_each() -> None:
     api = FakePodApi(live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO), change=end_of("istio-proxy"))
     swept(api)
     assert written(api) == {
-        ("SidecarQuit", "The sidecar istio-proxy ran on after the task, and was ended by quit: HTTP 200."),
+        ("SidecarQuit", "The sidecar istio-proxy ran on after the task, and accepted its quit request (HTTP 200)."),
         ("TaskPodEnded", "The pod no longer runs. Its task's container exited with 0."),
     }
 
