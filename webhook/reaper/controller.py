@@ -152,9 +152,9 @@ class Controller:
         self._unread.discard(NAMESPACES)
         self._telemetry.namespaces_failed(problem)
 
-    def lease_taken(self, term: int, note: str) -> None:
+    def lease_taken(self, term: int, memory: str) -> None:
         """See `webhook.kube.lease.LeaseListener`."""
-        self._inbox.put(partial(self._lead, term, note))
+        self._inbox.put(partial(self._lead, term, memory))
 
     def lease_failed(self, problem: Exception) -> None:
         """See `webhook.kube.lease.LeaseListener`."""
@@ -181,7 +181,7 @@ class Controller:
                     self._publish(notice)
             self._telemetry.turned(self._agenda, self._inbox.qsize(), is_leading=is_leading)
         except Exception as problem:  # noqa: BLE001  a thread that ended would leave every pod
-            self._telemetry.bug(problem)
+            self._telemetry.fault(problem)
             self._stopped.wait(FAULT_PAUSE_SECONDS)
         self._turned_at = time.monotonic()
 
@@ -206,13 +206,13 @@ class Controller:
             self._telemetry.lease_lost()
         return self._term is not None
 
-    def _lead(self, term: int, note: str) -> None:
+    def _lead(self, term: int, memory: str) -> None:
         try:
-            memory = msgspec.json.decode(note, type=dict[str, tuple[PastAct, ...]]) if note else {}
+            acts = msgspec.json.decode(memory, type=dict[str, tuple[PastAct, ...]]) if memory else {}
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-            memory = {}
+            acts = {}
             self._telemetry.memory_lost(UnreadableError("the memory on the Lease cannot be decoded"))
-        self._agenda.adopt(memory, self._now())
+        self._agenda.adopt(acts, self._now())
         self._term = term
         self._telemetry.lease_held(term)
 
@@ -247,16 +247,16 @@ class Controller:
     def _remember(self) -> None:
         """Leave the memory on the Lease, with its next write."""
         if self._term is not None:
-            self._lease.put_note(self._term, msgspec.json.encode(self._agenda.memory(self._now())).decode())
+            self._lease.put_memory(self._term, msgspec.json.encode(self._agenda.memory(self._now())).decode())
 
     def _execute(self, due: DueAct, term: int) -> None:
         """In a worker: nothing is done that is not remembered."""
         result: ActResult | None = None
         try:
-            if self._lease.write_note(term):
+            if self._lease.write_memory(term):
                 result = execute(self._api, due.pod, due.act, partial(self._is_still_due, due))
         except Exception as problem:  # noqa: BLE001  an act without an outcome would be under way for ever
-            self._telemetry.bug(problem)
+            self._telemetry.fault(problem)
             result = ActResult(ActOutcome.FAILED, type(problem).__name__)
         self._inbox.put(partial(self._take_result, due, result))
 

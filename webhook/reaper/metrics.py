@@ -45,10 +45,11 @@ class ReaperMetrics:
             registry=self.registry,
         )
         self.under_way = Gauge(f"{PREFIX}_acts_under_way", "Acts that have begun and have no outcome yet.", registry=self.registry)
-        self.queue = Gauge(
-            f"{PREFIX}_queue",
-            "Entries that wait: pod changes and outcomes of acts to be processed (changes), acts for which no worker is free (acts).",
-            ("of",),
+        self.queue_length = Gauge(
+            f"{PREFIX}_queue_length",
+            "Entries that wait, by queue: changes of pods and outcomes of acts that are to be processed (changes), "
+            "acts for which no worker is free (acts).",
+            ("queue",),
             registry=self.registry,
         )
         self.is_leader = Gauge(
@@ -62,21 +63,22 @@ class ReaperMetrics:
         )
         self.errors = Counter(
             f"{PREFIX}_errors",
-            "Failed requests to the Kubernetes API for pods, namespaces, lease or event, and faults of the reaper itself (bug).",
-            ("of",),
+            "Failed requests to the Kubernetes API but those of acts, by resource (pods, namespaces, leases, events).",
+            ("resource",),
             registry=self.registry,
         )
+        self.faults = Counter(f"{PREFIX}_faults", "Failures inside the reaper. Each is a bug.", registry=self.registry)
         self.log_lines_dropped = Counter(
             f"{PREFIX}_log_lines_dropped", "Log lines lost because stdout was not read in time.", registry=self.registry
         )
         self.build = Gauge(
             f"{PREFIX}_build_info", "Always 1; its label is the version of the reaper.", ("version",), registry=self.registry
         )
-        for of in ("changes", "acts"):
-            self.queue.labels(of)
+        for queue in ("changes", "acts"):
+            self.queue_length.labels(queue)
         self.build.labels(__version__).set(1)
-        for of in ("pods", "namespaces", "lease", "event", "bug"):
-            self.errors.labels(of)
+        for resource in ("pods", "namespaces", "leases", "events"):
+            self.errors.labels(resource)
         ProcessCollector(registry=self.registry)
 
     def show_stuck(self, counts: Mapping[tuple[str, str], int]) -> None:

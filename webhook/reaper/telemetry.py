@@ -58,22 +58,22 @@ class ReaperTelemetry:
 
     def lease_failed(self, problem: Exception) -> None:
         """The Lease could not be read or written."""
-        self._failed("lease", "lease", problem)
+        self._failed("leases", "lease", problem)
 
     def lease_held(self, term: int) -> None:
         """This replica acts from now on."""
         self._repaired("lease")
         self._metrics.is_leader.set(1)
-        LOG.info("acting", extra={"fields": {"term": term}})
+        LOG.info("lease taken", extra={"fields": {"term": term}})
 
     def lease_lost(self) -> None:
         """Another replica acts from now on."""
         self._metrics.is_leader.set(0)
-        LOG.info("no longer acting")
+        LOG.info("lease lost")
 
     def memory_lost(self, problem: Exception) -> None:
         """The memory on the Lease cannot be decoded: what was done before is not known."""
-        self._failed("lease", "memory", problem)
+        self._failed("leases", "memory", problem)
 
     def acted(self, due: DueAct, result: ActResult) -> None:
         """An act was carried out."""
@@ -95,7 +95,7 @@ class ReaperTelemetry:
     def event_failed(self, notice: Notice, problem: Exception) -> None:
         """See `webhook.reaper.event_writer.EventListener`."""
         del notice
-        self._failed("event", "event", problem)
+        self._failed("events", "event", problem)
 
     def pod_ended(self, seconds: float) -> None:
         """A pod no longer runs, so many seconds after its task had ended."""
@@ -104,14 +104,14 @@ class ReaperTelemetry:
     def turned(self, agenda: Agenda, changes: int, *, is_leading: bool) -> None:
         """The controller has made a turn; ``changes``: how many entries of its inbox wait."""
         self._metrics.under_way.set(agenda.under_way)
-        self._metrics.queue.labels("changes").set(changes)
-        self._metrics.queue.labels("acts").set(max(0, agenda.under_way - ACTS_AT_ONCE))
+        self._metrics.queue_length.labels("changes").set(changes)
+        self._metrics.queue_length.labels("acts").set(max(0, agenda.under_way - ACTS_AT_ONCE))
         stuck = {(namespace, str(reason)): count for (namespace, reason), count in agenda.stuck().items()} if is_leading else {}
         self._metrics.show_stuck(stuck)
 
-    def bug(self, problem: BaseException) -> None:
+    def fault(self, problem: BaseException) -> None:
         """The reaper itself failed."""
-        self._metrics.errors.labels("bug").inc()
+        self._metrics.faults.inc()
         LOG.error("fault", exc_info=problem)
 
     def _row_of(self, pod: Progress, container: str) -> str:
@@ -122,12 +122,12 @@ class ReaperTelemetry:
     def _age(self, watch: tuple[str, str]) -> float:
         return time.monotonic() - self._read_at[watch]
 
-    def _failed(self, of: str, what: str, problem: Exception) -> None:
+    def _failed(self, resource: str, what: str, problem: Exception) -> None:
         """Count a failure, and log it unless the previous one had the same text. What is not a ClusterError is a bug."""
         if not isinstance(problem, ClusterError):
-            self.bug(problem)
+            self.fault(problem)
             return
-        self._metrics.errors.labels(of).inc()
+        self._metrics.errors.labels(resource).inc()
         text = str(problem)
         if self._problems.get(what) != text:
             self._problems[what] = text

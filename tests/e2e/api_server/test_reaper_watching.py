@@ -151,13 +151,13 @@ def test_a_pod_that_is_created_again_under_its_name_gets_nothing_of_the_first_on
 
 def test_of_two_replicas_one_acts_and_when_it_is_killed_the_other_repeats_nothing(api_server: Level, namespace: str) -> None:
     with replica(api_server, namespace) as one:
-        one.until_logged("acting")
+        one.until_logged("lease taken")
         with replica(api_server, namespace) as other:
             pod = ended_pod(api_server, namespace, "first", FAILED)
             until_accepted(one, "first")
             # Between the act and its verification: the pod's status has not changed yet.
             one.end(signal.SIGKILL)
-            other.until_logged("acting")
+            other.until_logged("lease taken")
             ended_pod(api_server, namespace, "second", FAILED)
             until_accepted(other, "second")
             finish(api_server, pod)
@@ -169,11 +169,11 @@ def test_of_two_replicas_one_acts_and_when_it_is_killed_the_other_repeats_nothin
 
 def test_a_replica_that_ends_hands_over_at_once(api_server: Level, namespace: str) -> None:
     with replica(api_server, namespace) as one, replica(api_server, namespace) as other:
-        until(lambda: one.logged("acting") or other.logged("acting"), "one acts", SECONDS)
-        acting, waiting = (one, other) if one.logged("acting") else (other, one)
+        until(lambda: one.logged("lease taken") or other.logged("lease taken"), "one acts", SECONDS)
+        acting, waiting = (one, other) if one.logged("lease taken") else (other, one)
         assert acting.end() == 0
         assert acting.logged("stopped")
-        waiting.until_logged("acting")
+        waiting.until_logged("lease taken")
 
 
 def test_nothing_is_lost_and_nothing_is_done_twice_when_the_api_server_is_restarted() -> None:

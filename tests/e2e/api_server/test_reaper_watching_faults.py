@@ -115,7 +115,7 @@ def test_when_each_kind_of_request_is_refused_once_each_pod_is_ended_once(kind: 
 
         if kind == "409 and 410":
             # Somebody else has written the Lease, or the pod has changed: both are read again, and that is all.
-            until(lambda: len(reaper.logged("acting")) > 1, "it acts again", SECONDS)
+            until(lambda: len(reaper.logged("lease taken")) > 1, "it acts again", SECONDS)
             until_reported(reaper, f"pods of {namespace}")
             assert {line["what"] for line in reaper.logged("request failed")} == {f"pods of {namespace}"}
             assert reaper.logged("act", outcome="failed") == []

@@ -88,7 +88,7 @@ def test_it_ends_pods_until_sigterm_and_then_lets_another_replica_go_on(tmp_path
         assert cluster.phase("sales") == "Succeeded"
         assert cluster.lease.holder == ""
     events = reaper.events()
-    assert (events[0], events[-2:], {"acting", "act", "pod"} <= set(events)) == ("starting", ["stopping", "stopped"], True)
+    assert (events[0], events[-2:], {"lease taken", "act", "pod"} <= set(events)) == ("starting", ["stopping", "stopped"], True)
 
 
 def test_it_does_nothing_in_a_dry_run(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def shown_of(agenda: Agenda, changes: int) -> dict[str, float | None]:
     metrics = ReaperMetrics()
     ReaperTelemetry(metrics, SCOPE).turned(agenda, changes, is_leading=True)
     value = metrics.registry.get_sample_value
-    queue = {of: value(f"{PREFIX}_queue", {"of": of}) for of in ("acts", "changes")}
+    queue = {name: value(f"{PREFIX}_queue_length", {"queue": name}) for name in ("acts", "changes")}
     return {**queue, "under way": value(f"{PREFIX}_acts_under_way")}
 
 
