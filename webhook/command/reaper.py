@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 MAX_GRACE_SECONDS: Final = 3600
 DEFAULT_LEASE: Final = "airflow-sidecar-webhook-reaper"
+DRY_RUN_LEASE: Final = f"{DEFAULT_LEASE}-dry-run"
+"""Another one, as while a controller that only reports holds the Lease, no other one acts."""
+
 DEFAULT_METHODS: Final = ",".join(method for method in Method if method in ReaperPolicy().methods)
 
 
@@ -74,9 +77,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--lease",
-        default=DEFAULT_LEASE,
         metavar="NAME",
-        help="without --once: the Lease that the acting replica holds, in the namespace of the context or the pod (default: %(default)s)",
+        help="without --once: the Lease that one of the replicas holds, in the namespace of the context or the pod "
+        f"(default: {DEFAULT_LEASE}; with --dry-run {DRY_RUN_LEASE})",
     )
     add_output_argument(parser)
 
@@ -121,7 +124,8 @@ def _watch(options: Namespace, settings: Settings) -> None:
     connection = connect(os.environ, options.context)
     namespaces = () if options.all_namespaces else _namespaces(options, connection)
     scope = ReaperScope(namespaces, build_policy(settings).catalogue, _policy(options), options.dry_run)
-    run_controller(connection.client, scope, LeasePlace(connection.namespace, options.lease), settings)
+    lease = options.lease or (DRY_RUN_LEASE if options.dry_run else DEFAULT_LEASE)
+    run_controller(connection.client, scope, LeasePlace(connection.namespace, lease), settings)
 
 
 def _namespaces(options: Namespace, connection: ClusterConnection) -> tuple[str, ...]:
