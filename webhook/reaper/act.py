@@ -101,7 +101,11 @@ class ActOutcome(StrEnum):
     """The reaper lacks a right."""
 
     FAILED = "failed"
-    """There was no answer: the connection failed, or nothing listens."""
+    """There was no answer: the connection failed, or nothing listens; or the answer was lost with the pod's network, as the pod ended."""
+
+
+WITHOUT_ANSWER: Final = frozenset({ActOutcome.FAILED, ActOutcome.BEGUN})
+"""Outcomes after which it is not known whether the act was carried out."""
 
 
 class ActResult(msgspec.Struct, frozen=True):

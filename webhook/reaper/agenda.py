@@ -91,6 +91,7 @@ class Agenda:
         if known is None:
             self._pods.put(TrackedPod(pod, now, work_ended_at, now))
         else:
+            self._notice_unanswered(known, pod)
             decide_at = None if known.act is not None else now
             self._pods.put(replace(known, pod=pod, work_ended_at=work_ended_at, decide_at=decide_at))
         return None
@@ -98,9 +99,16 @@ class Agenda:
     def forget(self, uid: str) -> TrackedPod | None:
         """The pod of this uid never runs again: nothing of it is remembered, and it is returned where it was on the agenda."""
         gone = self._pods.pop(uid)
-        if self._past.pop(uid, ()) and gone is not None:
+        if gone is not None and uid in self._past:
+            self._notice_unanswered(gone, None)
             self._notices.append(notice.of_end(gone.pod))
+        self._past.pop(uid, None)
         return gone
+
+    def _notice_unanswered(self, known: TrackedPod, after: Progress | None) -> None:
+        """Sidecars have ended after acts without an answer, unless one is under way; ``after``: the pod now, if it runs."""
+        if known.act is None:
+            self._notices += notice.of_unanswered_ends(known.pod, after, self._past.get(known.pod.uid, ()))
 
     def retain(self, namespace: str, uids: AbstractSet[str]) -> list[TrackedPod]:
         """Of this namespace, or of `ALL_NAMESPACES`, only the pods of these uids run; those that have thereby left the agenda."""
@@ -145,7 +153,16 @@ class Agenda:
         self._remember(due, (*due.past, PastAct(act.method, act.container_id, now, outcome)))
         if outcome is ActOutcome.ACCEPTED:
             self._notices.append(notice.of_act(due.pod, act, detail))
+        elif outcome is ActOutcome.FAILED and act.container and self._has_ended(due):
+            self._notices.append(notice.of_unanswered(due.pod, act.container, act.method))
         self._over(due, now)
+
+    def _has_ended(self, due: DueAct) -> bool:
+        """Whether the container of an act has ended meanwhile; not where somebody has deleted its pod."""
+        known = self._pods.get(due.pod.uid)
+        if known is None:
+            return due.pod.uid not in self._past
+        return due.act.container_id not in {one.id for one in known.pod.running}
 
     def postpone(self, due: DueAct, now: datetime) -> None:
         """An act was not executed: it was no longer due, or could not be remembered."""

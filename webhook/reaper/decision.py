@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook.core import ContainerKind, Mode
-from webhook.reaper.act import Act, ActOutcome, DeadlineAct, ExecAct, Method, PastAct, QuitAct
+from webhook.reaper.act import WITHOUT_ANSWER, Act, ActOutcome, DeadlineAct, ExecAct, Method, PastAct, QuitAct
 from webhook.reaper.reason import ReaperReason
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ class _End:
         drained_at = last.at + _drain(container)
         if last.outcome in MAY_TAKE_EFFECT and self.now < drained_at:
             return PodDecision(ReaperReason.ENDING, names, again_at=drained_at)
-        if last.outcome not in _WITHOUT_ANSWER or len(done) >= MOST_ATTEMPTS:
+        if last.outcome not in WITHOUT_ANSWER or len(done) >= MOST_ATTEMPTS:
             return None
         until = last.at + FIRST_PAUSE * 2 ** (len(done) - 1)
         return PodDecision(ReaperReason.PAUSE, names, again_at=until) if self.now < until else PodDecision(_REASONS[act.method], names, act)
@@ -323,7 +323,6 @@ class _End:
 
 
 _LEAVE: Final = ReaperReason.NO_CLEAN_END.verdict
-_WITHOUT_ANSWER: Final = frozenset({ActOutcome.FAILED, ActOutcome.BEGUN})
 _REASONS: Final = {
     Method.QUIT: ReaperReason.QUIT_SENT,
     Method.EXEC: ReaperReason.SIGNAL_SENT,

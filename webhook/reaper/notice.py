@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook.core import Progress, Reason, Treatment
-from webhook.reaper.act import Method
+from webhook.reaper.act import WITHOUT_ANSWER, Method
 from webhook.reaper.reason import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from webhook.reaper.act import Act
+    from webhook.reaper.act import Act, PastAct
     from webhook.reaper.decision import PodDecision
 
 LINGER: Final = timedelta(minutes=10)
@@ -26,7 +27,7 @@ class NoticeKind(StrEnum):
     """What has happened, by the reason of its Event."""
 
     SIDECAR_QUIT = "SidecarQuit"
-    """A sidecar accepted its quit request, or its signal was sent."""
+    """A sidecar accepted its quit request, or its signal was sent; or there was no answer to that, and it ended."""
 
     SIDECAR_STUCK = "SidecarStuck"
     """The pod stays Running, and a person has to decide; or the reaper is in observe mode."""
@@ -105,6 +106,22 @@ def of_act(pod: Progress, act: Act, detail: str) -> Notice:
     accepted = "accepted its quit request" if act.method is Method.QUIT else "was sent the signal that ends it"
     done = f"The sidecar {act.container} ran on after the task, and {accepted} ({detail})."
     return Notice(NoticeKind.SIDECAR_QUIT, pod, f"{done}{_why_left(pod)}")
+
+
+def of_unanswered(pod: Progress, container: str, method: Method) -> Notice:
+    """A sidecar has ended after an act without an answer: the pod's network goes with the last container, and may take the answer along."""
+    request = "quit request" if method is Method.QUIT else "signal"
+    done = f"The sidecar {container} ran on after the task. An attempt to send its {request} had no answer, and it has ended since."
+    return Notice(NoticeKind.SIDECAR_QUIT, pod, f"{done}{_why_left(pod)}")
+
+
+def of_unanswered_ends(before: Progress, after: Progress | None, past: Sequence[PastAct]) -> Iterator[Notice]:
+    """The sidecars that have ended since, and whose last act had no answer; ``after`` is None where the pod no longer runs."""
+    still_running = {one.id for one in after.running} if after is not None else set()
+    for one in before.running:
+        acts = [act for act in past if act.container_id == one.id and act.method is not Method.DEADLINE]
+        if acts and acts[-1].outcome in WITHOUT_ANSWER and one.id not in still_running:
+            yield of_unanswered(after or before, one.name, acts[-1].method)
 
 
 def of_end(pod: Progress) -> Notice:

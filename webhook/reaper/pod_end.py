@@ -109,6 +109,9 @@ class PodEnd:
 
     def _take(self, pod: Progress | None) -> None:
         """Go on with the pod as it is now."""
+        if pod is None or not pod.is_being_deleted:
+            for found in notice.of_unanswered_ends(self.pod, pod, self.past):
+                self.publish(found)
         if pod is None:
             self.is_gone = True
         else:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
 from webhook.core import EarlierStatus, Endpoint, Reason, default_policy, read_progress
 from webhook.reaper import notice
-from webhook.reaper.act import DeadlineAct, QuitAct
+from webhook.reaper.act import DeadlineAct, Method, QuitAct
 from webhook.reaper.decision import PodDecision
 from webhook.reaper.notice import Notice, NoticeKind
 from webhook.reaper.reason import ReaperReason
@@ -75,6 +75,13 @@ def test_a_notice_says(make: Callable[[], Notice], kind: str, note: str) -> None
     found = make()
     assert (found.kind, found.note, found.pod) == (NoticeKind(kind), note, POD)
     assert found.kind.is_warning == (kind == "SidecarStuck")
+
+
+@pytest.mark.parametrize(("method", "what"), [(Method.QUIT, "quit request"), (Method.EXEC, "signal")])
+def test_a_notice_says_what_had_no_answer(method: Method, what: str) -> None:
+    assert notice.of_unanswered(POD, "logs", method).note == (
+        f"The sidecar logs ran on after the task. An attempt to send its {what} had no answer, and it has ended since."
+    )
 
 
 def test_what_is_not_known_of_the_task_is_left_out() -> None:

@@ -16,6 +16,7 @@ from tests.support.live_pods import CLOUD_SQL, ENDED_AT, ISTIO, RUNNING, UPLOADE
 from webhook.core import default_policy, read_progress
 from webhook.kube.client import Response
 from webhook.kube.errors import RefusedError, UnreachableError
+from webhook.reaper.act import ActOutcome
 from webhook.reaper.agenda import Agenda
 from webhook.reaper.decision import ReaperPolicy
 from webhook.reaper.notice import LINGER, Notice, NoticeKind
@@ -112,6 +113,20 @@ def test_an_act_and_the_end_of_its_pod_have_an_event_each() -> None:
     swept(api)
     assert written(api) == {
         ("SidecarQuit", "The sidecar istio-proxy ran on after the task, and accepted its quit request (HTTP 200)."),
+        ("TaskPodEnded", "The pod no longer runs. Its task's container exited with 0."),
+    }
+
+
+def test_a_sidecar_that_ends_after_a_request_without_an_answer_has_one_too() -> None:
+    stuck = live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)
+    api = FakePodApi(stuck, [UnreachableError("connection reset")], later=(timedelta(seconds=1), end_of("istio-proxy")))
+    report = swept(api)
+    assert [(act.outcome, act.detail) for act in report.pods[0].acts] == [(ActOutcome.FAILED, "connection reset")]
+    assert written(api) == {
+        (
+            "SidecarQuit",
+            "The sidecar istio-proxy ran on after the task. An attempt to send its quit request had no answer, and it has ended since.",
+        ),
         ("TaskPodEnded", "The pod no longer runs. Its task's container exited with 0."),
     }
 
@@ -219,6 +234,7 @@ def test_a_bug_is_reported_and_ends_no_pass() -> None:
 
 
 def test_events_for_which_no_time_is_left_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook.reaper.event_writer.EVENT_PAUSES", (3600.0,))
     monkeypatch.setattr("webhook.reaper.sweep_events.LAST_EVENTS_SECONDS", 0.0)
     api = EventApi(500)
     events = SweepEvents(api, "a-pass", lambda: LATER)
