@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
     from webhook.kube.client import KubernetesClient
 
-SECONDS: Final = 120
+SECONDS: Final = 300
 """Longer than a busy machine takes; only a failing test reaches it."""
 
 MERGE: Final = "application/merge-patch+json"

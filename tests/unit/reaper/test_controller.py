@@ -40,7 +40,7 @@ POLICY: Final = ReaperPolicy(grace=timedelta(0))
 STATES: Final = {"base": ended(), "istio-proxy": RUNNING}
 SALES: Final = ("airflow", "sales")
 MEMORY_WITHOUT_ZONE: Final = '{"uid": [{"method": "quit", "container_id": "", "at": "2026-01-01T10:00:00", "outcome": "failed"}]}'
-DEADLINE_SECONDS: Final = 60
+DEADLINE_SECONDS: Final = 300
 """Longer than a busy machine takes; only a failing test reaches it."""
 
 
@@ -288,14 +288,22 @@ def test_the_lease_says_what_was_done(cluster: FakeTaskCluster, replicas: Callab
     "memory", ["{", '{"uid": [{"x": ' + "[" * DEEPEST, MEMORY_WITHOUT_ZONE], ids=["no JSON", "nested", "a time without a zone"]
 )
 def test_a_memory_that_cannot_be_read_is_reported_and_nothing_else_is_lost(
-    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], memory: str
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], memory: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     metadata = {"name": "reaper", "namespace": "infra", "resourceVersion": "0", "annotations": {MEMORY_ANNOTATION: memory}}
     cluster.lease.stored = {"metadata": metadata, "spec": {"holderIdentity": ""}}
     add_stuck(cluster)
-    replica = replicas()
-    until(is_in(cluster, "Succeeded"), "the pod ends")
-    assert replica.value("errors_total", resource="leases") == 1
+    with caplog.at_level(logging.INFO, "webhook.reaper"):
+        replica = replicas()
+        until(is_in(cluster, "Succeeded"), "the pod ends")
+    assert problems_logged(caplog, "memory") == ["the memory on the Lease cannot be decoded"]
+    assert replica.value("errors_total", resource="leases") >= 1
+
+
+def problems_logged(caplog: pytest.LogCaptureFixture, what: str) -> list[str]:
+    """The problems of the failed requests of this kind that were logged."""
+    fields = [getattr(record, "fields", {}) for record in caplog.records]
+    return [one["problem"] for one in fields if one.get("what") == what]
 
 
 def test_events_that_are_forbidden_are_reported_and_the_pod_ends_all_the_same(
@@ -306,10 +314,8 @@ def test_events_that_are_forbidden_are_reported_and_the_pod_ends_all_the_same(
     with caplog.at_level(logging.INFO, "webhook.reaper"):
         replica = replicas()
         until(is_in(cluster, "Succeeded"), "the pod ends")
-        until(lambda: replica.value("errors_total", resource="events"), "the failure is counted")
-    assert [record.fields["problem"] for record in caplog.records if getattr(record, "fields", {}).get("what") == "event"] == [  # type: ignore[attr-defined]
-        "403 events is forbidden"
-    ]
+        until(lambda: problems_logged(caplog, "event") == ["403 events is forbidden"], "the failure is logged")
+    assert replica.value("errors_total", resource="events") >= 1
 
 
 def test_an_event_that_the_api_server_cannot_take_now_is_written_later(
@@ -380,8 +386,10 @@ def test_a_fault_in_an_act_is_counted_and_the_act_has_failed(
     monkeypatch.setattr(Controller, "_is_still_due", fail)
     add_stuck(cluster)
     replica = replicas()
-    until(lambda: replica.value("acts_total", sidecar="istio", method="quit", outcome="failed") == 1, "the act has an outcome")
-    assert (replica.value("faults_total"), replica.value("acts_under_way"), cluster.quits) == (1, 0, [])
+    until(lambda: replica.value("acts_total", sidecar="istio", method="quit", outcome="failed"), "the act has an outcome")
+    until(lambda: replica.value("acts_under_way") == 0, "the act is over")
+    assert replica.value("faults_total") >= 1
+    assert cluster.quits == []
 
 
 def test_a_fault_in_a_turn_ends_no_thread(
