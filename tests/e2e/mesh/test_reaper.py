@@ -49,12 +49,12 @@ def passes(namespace: PodNamespace, task_image: str, agent_image: str, secrets_s
     namespace.wait_for_log(SECRETS, AGENT_RUNS, "openbao-agent")
     for name in (*CODES, SECRETS):
         namespace.base_end(name)
-    until(lambda: all(do_sidecars_run(namespace.pod(name)) for name in (*CODES, SECRETS)), "every sidecar runs", SECONDS)
+    until(lambda: all(do_regular_sidecars_run(namespace.pod(name)) for name in (*CODES, SECRETS)), "every sidecar runs", SECONDS)
     here = (namespace.level.server.kubeconfig, "-n", namespace.name, "--grace", "0")
     return TwoPasses(pods_of(reap(*here)), pods_of(reap(*here, "--methods", "quit,exec")))
 
 
-def do_sidecars_run(pod: JSONObject) -> bool:
+def do_regular_sidecars_run(pod: JSONObject) -> bool:
     """Whether the kubelet has reported that every regular container but ``base`` runs."""
     return all("running" in one["state"] for one in pod["status"]["containerStatuses"] if one["name"] != "base")
 
