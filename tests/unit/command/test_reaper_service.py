@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.support.json_object import JSONObject
 
-SECONDS: Final = 300
+SECONDS: Final = 120
 """Longer than a busy machine takes; only a failing test reaches it."""
 
 

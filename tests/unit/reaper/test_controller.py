@@ -40,7 +40,7 @@ POLICY: Final = ReaperPolicy(grace=timedelta(0))
 STATES: Final = {"base": ended(), "istio-proxy": RUNNING}
 SALES: Final = ("airflow", "sales")
 MEMORY_WITHOUT_ZONE: Final = '{"uid": [{"method": "quit", "container_id": "", "at": "2026-01-01T10:00:00", "outcome": "failed"}]}'
-DEADLINE_SECONDS: Final = 300
+DEADLINE_SECONDS: Final = 120
 """Longer than a busy machine takes; only a failing test reaches it."""
 
 
