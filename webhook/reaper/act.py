@@ -10,9 +10,6 @@ import msgspec
 
 from webhook.core import Endpoint
 
-ACTS_AT_ONCE: Final = 8
-"""In one process: an act waits for its pod nearly all of the time."""
-
 
 class Method(StrEnum):
     """How a pod is ended, the gentlest first."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook.kube.errors import UnreadableError
-from webhook.reaper.act import ACTS_AT_ONCE, ActOutcome, ActResult, PastAct
+from webhook.reaper.act import ActOutcome, ActResult, PastAct
 from webhook.reaper.agenda import Agenda
 from webhook.reaper.clock import MonotonicClock
 from webhook.reaper.decision import ALL_NAMESPACES, decide
@@ -27,6 +26,7 @@ from webhook.reaper.namespaces import NamespaceWatch
 from webhook.reaper.pod_event import PodEvents
 from webhook.reaper.pod_watch import LISTS_AT_ONCE, PodWatch
 from webhook.reaper.task_pods import TaskPods
+from webhook.reaper.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,7 +78,7 @@ class Controller:
             self._watches.append(NamespaceWatch(api, self))
             self._unread = {_pods_of(ALL_NAMESPACES), NAMESPACES}
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._acts = ThreadPoolExecutor(ACTS_AT_ONCE, thread_name_prefix="act")
+        self._acts = Workers("act")
         self._term: int | None = None
         self._turned_at = time.monotonic()
         self._stopped = threading.Event()
@@ -100,7 +100,7 @@ class Controller:
         self._inbox.put(_nothing)
         self._thread.join(LAST_ACTS_SECONDS + LONGEST_TURN_SECONDS)
         self._leadership.stop()
-        self._acts.shutdown(wait=False, cancel_futures=True)
+        self._acts.close(wait=False)
         self._events.stop()
 
     @property
@@ -179,7 +179,7 @@ class Controller:
             for notice in self._agenda.take_notices():
                 if is_leading:
                     self._publish(notice)
-            self._telemetry.turned(self._agenda, self._inbox.qsize(), is_leading=is_leading)
+            self._telemetry.turned(self._agenda, self._inbox.qsize(), self._acts.waiting, is_leading=is_leading)
         except Exception as problem:  # noqa: BLE001  a thread that ended would leave every pod
             self._telemetry.fault(problem)
             self._stopped.wait(FAULT_PAUSE_SECONDS)
@@ -242,7 +242,7 @@ class Controller:
         if due and self._term is not None:
             self._remember()
             for one in due:
-                self._acts.submit(self._execute, one, self._term)
+                self._acts.submit(one.pod.namespace, partial(self._execute, one, self._term))
 
     def _remember(self) -> None:
         """Leave the memory on the Lease, with its next write."""

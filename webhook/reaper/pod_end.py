@@ -31,6 +31,11 @@ VERIFY: Final = timedelta(seconds=60)
 MOST_ROUNDS: Final = 40
 """Decisions about one pod in a pass: three sidecars, two methods, three attempts, and a wait after each."""
 
+MOST_TIME: Final = timedelta(minutes=5)
+"""For one pod in a pass, until its last act or wait begins: the next pass goes on with it, and others wait for a worker."""
+
+_OUT_OF_TIME: Final = "it takes too long, and others wait; the next pass goes on with it"
+
 AWAITED: Final = frozenset({ReaperReason.ENDING, ReaperReason.PAUSE})
 """What a pass waits for, until the time that the decision names."""
 
@@ -75,26 +80,32 @@ class PodEnd:
         return PodReport(self.pod, self.decision, tuple(self.acts), self.is_gone)
 
     def run(self) -> PodEnd:
-        """Go on until nothing more is to be done."""
+        """Go on until nothing more is to be done, or the pod has had its time."""
         doing = ("read the pod", "get pods")
+        until = self.now() + MOST_TIME
         try:
             self._take(self.task_pods.again(self.pod))
             for _ in range(MOST_ROUNDS):
-                if self.is_gone:
+                if self._is_over or self.now() >= until:
                     break
                 if self.decision.act is not None:
                     doing = ("read the pod", "get pods")
                     self._do(self.decision.act)
                     self._take(self.task_pods.again(self.pod))
-                elif (seconds := self._seconds_to_wait()) > 0:
-                    doing = ("watch the pod", "watch pods")
-                    self._take(self.task_pods.changed(self.pod, ceil(seconds)))
                 else:
-                    break
+                    doing = ("watch the pod", "watch pods")
+                    self._take(self.task_pods.changed(self.pod, ceil(self._seconds_to_wait())))
+            if not self._is_over:
+                self.problems.append(SweepProblem(self.pod.namespace, f"end the pod {self.pod.name}", _OUT_OF_TIME))
         except ClusterError as error:
             self.problems.append(request_problem(self.pod.namespace, doing[0], error, doing[1]))
         self._publish_end()
         return self
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing is to be done or to be waited for."""
+        return self.is_gone or (self.decision.act is None and self._seconds_to_wait() <= 0)
 
     def _publish_end(self) -> None:
         """Publish what has become of the pod; of one that somebody has deleted nothing, as it ends by that."""

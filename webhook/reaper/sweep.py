@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -12,16 +11,17 @@ from typing import TYPE_CHECKING
 
 from webhook.kube.errors import ClusterError, RefusedError
 from webhook.reaper import notice
-from webhook.reaper.act import ACTS_AT_ONCE
 from webhook.reaper.decision import decide
 from webhook.reaper.namespaces import missing_namespace
 from webhook.reaper.pod_end import PodEnd
 from webhook.reaper.sweep_events import SweepEvents
 from webhook.reaper.sweep_report import PodReport, SweepProblem, SweepReport, request_problem
 from webhook.reaper.task_pods import TaskPods
+from webhook.reaper.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
 
     from webhook.core import Catalogue, Progress
     from webhook.reaper.decision import PodDecision, ReaperPolicy
@@ -53,10 +53,10 @@ class Sweep:
     def run(self, namespaces: Iterable[str]) -> SweepReport:
         """Make the pass. ClusterError: the API server did not respond to the first list, or does not accept the credentials (401)."""
         found = _Found(self, TaskPods(self.api, self.catalogue), SweepEvents(self.api, self.instance, self.now))
-        with ThreadPoolExecutor(ACTS_AT_ONCE, thread_name_prefix="reaper") as workers:
+        with Workers("reaper") as workers:
             for namespace in namespaces:
                 found.visit_all(namespace, workers)
-        return found.report()
+            return found.report()
 
 
 @dataclass
@@ -73,7 +73,7 @@ class _Found:
     seen: set[str] = field(default_factory=set)
     is_answered: bool = False
 
-    def visit_all(self, namespace: str, workers: ThreadPoolExecutor) -> None:
+    def visit_all(self, namespace: str, workers: Workers) -> None:
         """Decide about each Running pod of a namespace, and have those ended that are due.
 
         Raises:
@@ -103,12 +103,12 @@ class _Found:
         if missing is not None:
             self.problems.append(request_problem(namespace, "list the pods", missing, ""))
 
-    def _visit(self, pod: Progress, workers: ThreadPoolExecutor) -> None:
+    def _visit(self, pod: Progress, workers: Workers) -> None:
         now = self.sweep.now()
         decision = decide(pod, self.sweep.policy, now)
         self.counts[decision.reason] += 1
         if decision.act is not None and not self.sweep.is_dry:
-            self.ends.append(workers.submit(self._end_of(pod, decision).run))
+            self.ends.append(workers.submit(pod.namespace, self._end_of(pod, decision).run))
         elif pod.unfinished:
             self.untouched.append(PodReport(pod, decision))
             found = notice.if_needed(pod, decision, notice.reported_end(pod), now, is_observing=self.sweep.is_dry)

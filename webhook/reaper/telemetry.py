@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from webhook.kube.errors import ClusterError
-from webhook.reaper.act import ACTS_AT_ONCE
 from webhook.reaper.decision import ALL_NAMESPACES
 
 if TYPE_CHECKING:
@@ -101,11 +100,11 @@ class ReaperTelemetry:
         """A pod no longer runs, so many seconds after its task had ended."""
         self._metrics.running_after_task.observe(seconds)
 
-    def turned(self, agenda: Agenda, changes: int, *, is_leading: bool) -> None:
-        """The controller has made a turn; ``changes``: how many entries of its inbox wait."""
+    def turned(self, agenda: Agenda, changes: int, acts: int, *, is_leading: bool) -> None:
+        """The controller has made a turn; ``changes``: how many entries of its inbox wait; ``acts``: how many wait for a worker."""
         self._metrics.under_way.set(agenda.under_way)
         self._metrics.queue_length.labels("changes").set(changes)
-        self._metrics.queue_length.labels("acts").set(max(0, agenda.under_way - ACTS_AT_ONCE))
+        self._metrics.queue_length.labels("acts").set(acts)
         stuck = {(namespace, str(reason)): count for (namespace, reason), count in agenda.stuck().items()} if is_leading else {}
         self._metrics.show_stuck(stuck)
 

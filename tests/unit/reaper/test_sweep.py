@@ -21,6 +21,7 @@ from webhook.reaper.sweep import Sweep
 from webhook.reaper.sweep_report import PodReport, SweepProblem, SweepReport
 
 if TYPE_CHECKING:
+    from tests.support.fake_task_cluster import Change
     from tests.support.json_object import JSONObject
 
 CATALOGUE: Final = default_policy().catalogue
@@ -184,3 +185,24 @@ def test_a_dry_run_connects_to_no_pod() -> None:
     report = replace(Sweep(api, CATALOGUE, QUIT_ONLY, now=api.clock), is_dry=True).run(["airflow"])
 
     assert (api.sent, pod_of(report).decision.reason, report.counts) == ([], ReaperReason.QUIT_SENT, {ReaperReason.QUIT_SENT: 1})
+
+
+def test_a_pod_that_takes_too_long_is_left_to_the_next_pass_and_the_report_says_so() -> None:
+    names = [f"slow-{number:02}" for number in range(16)]
+    described = [{"name": name, "quit": {"port": 15020, "path": "/quit"}} for name in names]
+    pod = live_pod({"base": ended(), **dict.fromkeys(names, RUNNING)}, *[{"name": name, "image": "slow"} for name in names])
+    pod["metadata"]["annotations"]["airflow-sidecar-webhook/sidecars"] = json.dumps(described)
+    api = FakePodApi(pod, [UNREACHABLE, UNREACHABLE, 200] * len(names), end_first_of(names))
+    began = api.now
+    report = swept(api)
+
+    assert api.now - began < timedelta(minutes=6), "it would take eight"
+    assert [problem.what for problem in report.problems] == ["end the pod sales"]
+    assert pod_of(report).pod.phase == "Running"
+
+
+def end_first_of(names: list[str]) -> Change:
+    """The first sidecar that still runs ends."""
+    return lambda pod: end_of(
+        next(one["name"] for one in pod["status"]["containerStatuses"] if one["name"] in names and "running" in one["state"])
+    )(pod)
