@@ -206,6 +206,10 @@ HOSTILE_PODS: Final[dict[str, Callable[[], JSONObject]]] = {
     "a probe": lambda: pod(logs(0, readinessProbe={f"k{number}": number for number in range(MOST)})),
     "resources": lambda: foreign(istio(), resources={"requests": {f"k{number}": "1" for number in range(MOST)}}),
     "a text that becomes a label": lambda: pod(istio(), metadata={"annotations": {"dag_id": "é/" * 600_000, "task_id": "t"}}),
+    "mounts of sidecars that are there twice": lambda: pod(
+        *(logs(number, volumeMounts=numbered(250, mountPath="/a")) for number in range(HALF)),
+        initContainers=[logs(number, restartPolicy="Always", volumeMounts=numbered(250, mountPath="/a")) for number in range(HALF)],
+    ),
     "sidecars": lambda: pod(*map(logs, range(SIDECARS))),
     "sidecars and init containers": lambda: pod(
         *map(logs, range(HALF)), initContainers=[logs(n, restartPolicy="Always") for n in range(HALF, 2 * HALF)]

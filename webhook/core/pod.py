@@ -85,6 +85,7 @@ _MOUNTS: Final = msgspec.json.Decoder(list[VolumeMount] | None)
 _DEVICES: Final = msgspec.json.Decoder(list[VolumeDevice] | None)
 _PORTS: Final = msgspec.json.Decoder(list[Port] | None)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any] | None)
+_ANY: Final = msgspec.json.Decoder(Any)
 
 MAX_PORT: Final = 65535
 
@@ -121,6 +122,8 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     args: list[str] | None = None
     restartPolicy: str | None = None  # noqa: N815
     env: msgspec.Raw = ABSENT
+    envFrom: msgspec.Raw = ABSENT  # noqa: N815
+    imagePullPolicy: msgspec.Raw = ABSENT  # noqa: N815
     lifecycle: msgspec.Raw = ABSENT
     livenessProbe: msgspec.Raw = ABSENT  # noqa: N815
     ports: msgspec.Raw = ABSENT
@@ -132,6 +135,7 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     securityContext: msgspec.Raw = ABSENT  # noqa: N815
     volumeDevices: msgspec.Raw = ABSENT  # noqa: N815
     volumeMounts: msgspec.Raw = ABSENT  # noqa: N815
+    workingDir: msgspec.Raw = ABSENT  # noqa: N815
 
     @property
     def is_native_sidecar(self) -> bool:
@@ -245,6 +249,11 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     def demands(self) -> dict[str, Any]:
         """Its resources: requests and limits."""
         return _read(_OBJECT, self.resources, "resources") or {}
+
+    def field(self, name: str) -> Any:
+        """The value of one of its fields, whatever its type."""
+        value = getattr(self, name)
+        return _read(_ANY, value, name) if isinstance(value, msgspec.Raw) else value
 
 
 def _words_of_script(script: str, most: int) -> list[str]:
