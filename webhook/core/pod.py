@@ -450,10 +450,15 @@ class Pod(msgspec.Struct, frozen=True, dict=True):
 MAX_COMMAS: Final = 40_000
 """In the JSON of a pod: every field but the first of an object and every item but the first of a list has one before it."""
 
+MAX_BRACKETS: Final = 40_000
+"""That open an object or a list there: of those with one field or item no comma counts."""
+
 
 def is_too_large(body: bytes) -> bool:
     """Whether a pod in this JSON has more fields and items than the rules read; a large text is no trouble to them."""
-    return len(body) > MAX_COMMAS and body.count(b",") > MAX_COMMAS
+    if len(body) <= min(MAX_COMMAS, MAX_BRACKETS):
+        return False
+    return body.count(b",") > MAX_COMMAS or body.count(b"{") + body.count(b"[") > MAX_BRACKETS
 
 
 _POD: Final = msgspec.json.Decoder(Pod)
