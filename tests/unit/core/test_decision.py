@@ -411,7 +411,7 @@ def test_a_spark_pod_is_never_wrapped(name: str, policy: Policy) -> None:
     [
         ("mode", "always"), ("mode", ""), ("main-container", "Not A Name"), ("entrypoint", "/run.sh"), ("entrypoint", "[]"),
         ("entrypoint", '["a\\nb"]'), ("shell", "bash"), ("sidecars", "istio-proxy"), ("sidecars", '[{"name": "x", "quit": {"port": 0, "path": "/q"}}]'),
-        ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q q"}}]'), ("sidecars", '[{"name": "x", "stop": 1}]'), ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q\\n"}}]'), ("sidecars", "[" * 100_000),
+        ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q q"}}]'), ("sidecars", '[{"name": "x", "stop": 1}]'), ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q\\n"}}]'), ("sidecars", "[" * 30_000),
         ("wait-seconds", "-1"), ("wait-seconds", "541"), ("wait-seconds", "1.5"), ("wait-seconds", "\u0661"), ("when-not-ready", "maybe"),
     ],
 )  # fmt: skip
