@@ -4,8 +4,9 @@
 #
 #   --wait-seconds SECONDS              how long to wait for the sidecars; 0 does not wait
 #   --when-not-ready fail|run           what to do when a sidecar is not ready by then, or stops before it is ready
-#   --quit always|on-success            on-success: send quit requests only after code 0, since restartPolicy OnFailure
-#                                       runs a failed task again beside the same sidecars
+#   --quit always|after:CODES|not-after:CODES
+#                                       after which exit codes of the task quit requests are sent (after:0,3); not after one for which the
+#                                       kubelet runs the task again beside the same sidecars (restartPolicy OnFailure, restartPolicyRules)
 #   --sidecar NAME READY ALIVE QUIT     READY and ALIVE are PORT/PATH, QUIT is METHOD:PORT/PATH, - stands for none;
 #                                       quit requests are sent in the order of these options
 #   --try-entrypoint WORD... --end-try  a possible entrypoint; the first one whose programs exist in the image runs before WORD...
@@ -465,10 +466,13 @@ asw_finish() {
   asw_code=$1
   if [ "$asw_state" = running ]; then asw_end_leftovers; fi
   asw_state=finishing
-  if [ "$asw_quit_when" = always ] || [ "$1" = 0 ]; then
-    asw_quitting=
-    asw_each asw_quit
-  fi
+  case $asw_quit_when, in
+    not-after*[:,]"$1",*) ;;
+    always, | not-after* | after*[:,]"$1",*)
+      asw_quitting=
+      asw_each asw_quit
+      ;;
+  esac
   asw_state=finished
   exit "$1"
 }
