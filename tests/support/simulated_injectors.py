@@ -194,9 +194,9 @@ def linkerd(pod: JSONObject) -> JSONObject:
 
 def _dapr(pod: JSONObject, is_native: bool) -> JSONObject:
     said = annotations_of(pod)
-    asked = _with(pod, "annotations", **{"dapr.io/enabled": "true", "dapr.io/enable-native-sidecar": str(is_native).lower()})
-    (asked["metadata"].get("labels") or {}).pop("dapr.io/sidecar-injected", None)
-    after = inject_dapr(asked)
+    annotated = _with(pod, "annotations", **{"dapr.io/enabled": "true", "dapr.io/enable-native-sidecar": str(is_native).lower()})
+    (annotated["metadata"].get("labels") or {}).pop("dapr.io/sidecar-injected", None)
+    after = inject_dapr(annotated)
     after["metadata"]["annotations"] = copy.deepcopy(said)
     return after
 

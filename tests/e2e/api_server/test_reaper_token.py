@@ -322,7 +322,7 @@ def test_the_token_has_no_right_beside_those(token: StolenToken) -> None:
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
         status, body = token.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", review)
         assert status == CREATED
-        # Everybody may ask what they may do.
+        # Everybody may read their own rights.
         rules = [one for one in json.loads(body)["status"]["resourceRules"] if not one["apiGroups"][0].startswith("auth")]
         found = {f"{verb} {resource}" for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
         assert found == rights_of(objects, namespace)

@@ -161,7 +161,9 @@ def test_of_two_replicas_one_acts_and_when_it_is_killed_the_other_repeats_nothin
             ended_pod(api_server, namespace, "second", FAILED)
             until_accepted(other, "second")
             finish(api_server, pod)
-            until(lambda: "TaskPodEnded" in events_on(api_server, pod), "the other tells the end of what the first began", SECONDS)
+            until(
+                lambda: "TaskPodEnded" in events_on(api_server, pod), "the other replica reports the end that the first one began", SECONDS
+            )
 
             deadlines = [line["pod"] for reaper in (one, other) for line in reaper.logged("act", method="deadline")]
             assert sorted(deadlines) == ["first", "second"]
