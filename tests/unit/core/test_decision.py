@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 EXECUTOR = "airflow-3.3.2-provider-10.25.0/ke_minimal_template.json"
 OPERATOR = "airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json"
-HELPER_IMAGE = "registry.example.com/airflow-sidecar-webhook:0.1.0"
 GUESSING = build_policy(Settings(entrypoint_guess="allow"))
 
 

@@ -8,13 +8,15 @@ import pytest
 
 from tests.support.oracles.pod_security import violations_of_restricted
 from tests.support.pods import admitted, container
-from tests.unit.core.test_decision import HELPER_IMAGE, operator_pod
+from tests.unit.core.test_decision import operator_pod
 from webhook.core import names
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
 if TYPE_CHECKING:
     from webhook.core.policy import Policy
+
+HELPER_IMAGE = "registry.example.com/airflow-sidecar-webhook:0.1.0"
 
 
 @pytest.fixture(scope="module")
