@@ -132,7 +132,7 @@ def convert(facts: Facts, cluster: Cluster) -> Conversion:
     completions = _completions(facts)
     containers = {container.name: container for container in facts.pod.spec.containers}
     if not facts.sidecars or (facts.main is None and not facts.others) or len(containers) < len(facts.pod.spec.containers):
-        return Conversion(completions=completions) if completions else NO_CONVERSION
+        return Conversion(completions=completions)
     duplicates = tuple([sidecar.name for sidecar in facts.sidecars if sidecar.name in (*facts.native_sidecars, *facts.unmarked)])
     not_converted: dict[str, NotConvertedReason] = {}
     moved: list[FoundSidecar] = []
