@@ -517,3 +517,16 @@ def test_an_unknown_container_can_be_native_only_where_it_is_surely_not_the_task
     assert is_possible(task_pod(uploader))
     assert not is_possible(task_pod({**uploader, "ports": [{"containerPort": 80, "hostPort": 80}]}))
     assert not is_possible(unclear)
+
+
+def test_a_duplicate_that_is_removed_counts_for_nothing_in_the_order_of_the_others(policy: Policy) -> None:
+    """Its requests are as large as the init container's, and would hide that another order raises the pod's."""
+    amounts = {"requests": {"memory": "1Gi"}}
+    duplicate = {**FLUENT_BIT, "name": "again", "resources": amounts}
+    prepare = {"name": "prepare", "image": "busybox", "resources": amounts}
+    pod = task_pod({**FLUENT_BIT, "resources": amounts}, duplicate, inits=({**duplicate, "restartPolicy": "Always"}, prepare))
+    after = after_conversion(pod, policy)
+    del pod["spec"]["containers"][-1]
+
+    assert inits_of(after) == inits_of(after_conversion(pod, policy))
+    assert regular_of(after) == ["base"]
