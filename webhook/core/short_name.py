@@ -97,7 +97,7 @@ def _is_given(pod: Pod, canonical: str) -> bool:
 
 def _is_istio_default(pod: Pod, value: str) -> bool:
     """Whether this is what Istio makes of the pod's name (pkg/kube/util.go): of a generated one, its owner's."""
-    name = pod.metadata.name or (pod.metadata.generateName or "").rstrip("-")
+    name = pod.metadata.name or pod.metadata.generateName or ""
     return value == name[:MAX_LABEL_CHARACTERS].rstrip("-_.") or (len(value) > 1 and value in _owners(pod))
 
 

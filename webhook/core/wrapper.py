@@ -105,7 +105,7 @@ def wrapper_script(source: str) -> PreEncoded:
     .. _expand: kubernetes third_party/forked/golang/expansion/expand.go
 
     """
-    lines = (line.strip(" ") for line in source.splitlines())
+    lines = (line.strip() for line in source.splitlines())
     body = "\n".join(line for line in lines if line and not line.startswith("#"))
     for forbidden in ("'", "$(", "$$"):
         if forbidden in body:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from webhook.core.built_in import built_in_sidecars
 from webhook.core.catalogue import Catalogue, FoundSidecar, locate
 from webhook.core.pod import Pod
-from webhook.core.sidecar import Endpoint, parse_sidecars
+from webhook.core.sidecar import Endpoint, EndpointRule, parse_sidecars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -195,8 +195,20 @@ def test_gos_words_for_true_enable_a_quit(word: str) -> None:
 
 
 def test_two_rows_with_one_id_are_refused() -> None:
-    with pytest.raises(ValueError, match="two rows have the id"):
+    with pytest.raises(ValueError, match=r'^two rows have the id "one"$'):
         parse_sidecars([{"id": "one", "title": "One", "sources": ["here"]}] * 2)
+
+
+def test_a_row_that_identifies_a_container_by_neither_name_nor_marker_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^sidecar one: match needs names or markers - at `\$\[0\]`$"):
+        parse_sidecars([{"id": "one", "title": "One", "sources": ["here"], "match": {}}])
+
+
+def test_a_number_may_be_in_quotes() -> None:
+    """As in a value of a Helm chart that a template writes."""
+    (row,) = parse_sidecars([{"id": "one", "title": "One", "sources": ["here"], "ready": {"port": "8080", "path": "/ready"}}])
+
+    assert row.ready == EndpointRule(8080, "/ready")
 
 
 def test_an_unquoted_true_in_an_annotation_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from typing import Any
 
@@ -66,9 +67,16 @@ def test_the_script_is_small_enough_to_be_in_every_pod() -> None:
     assert len(SCRIPT.encode()) <= 128 * 1024 // 8
 
 
+def test_the_script_has_the_lines_of_the_source_without_comments_and_indentation() -> None:
+    source = "# X\n\nXif true; then\n    # nothing\n    echo X  \n\n  fiX\n"
+
+    assert wrapper_script(source).partition("\neval")[0] == "POSIXLY_CORRECT=1 asw_script='Xif true; then\necho X\nfiX'"
+
+
 @pytest.mark.parametrize("line", ["echo 'x'", "echo $(date)", "echo $$"])
 def test_a_source_that_the_kubelet_or_the_quoting_would_change_is_refused(line: str) -> None:
-    with pytest.raises(ValueError, match=r"^the wrapper's source must not contain"):
+    forbidden = next(one for one in ("'", "$(", "$$") if one in line)
+    with pytest.raises(ValueError, match=rf"^the wrapper's source must not contain {re.escape(forbidden)}$"):
         wrapper_script(f"# a comment may hold ' and $(x)\n{line}\n")
 
 
