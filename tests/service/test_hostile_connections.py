@@ -145,6 +145,17 @@ def test_what_is_no_http_is_counted_as_refused(attacked: RunningService) -> None
     assert attacked.metric("refused_requests_total", status="400") == before + 2
 
 
+def test_what_is_no_http_and_an_offer_to_upgrade_are_a_line_each_in_the_log(attacked: RunningService) -> None:
+    """Uvicorn would log one more for the first, and two for the second."""
+    before = len(attacked.logs)
+    for request in (GARBAGE["no method"], request_bytes(b"", "Connection: Upgrade, close", "Upgrade: websocket")):
+        with attacked.tls() as stream:
+            stream.sendall(request)
+            read_to_end(stream)
+    assert eventually(lambda: len([line for line in attacked.logs[before:] if line["event"] == "refused"]) == 2)
+    assert [line["logger"] for line in attacked.logs[before:] if not line["logger"].startswith("webhook")] == []
+
+
 @pytest.mark.parametrize("upgrade", ["websocket", "h2c"])
 def test_an_offer_to_upgrade_is_answered_without_one(attacked: RunningService, upgrade: str) -> None:
     with attacked.tls() as stream:
