@@ -41,6 +41,14 @@ def test_a_certificate_with_a_part_that_cannot_be_read_is_not_read(part: bytes, 
     assert read_certificate(pem_of(DER.replace(part, unreadable, 1))) is None
 
 
+def test_a_certificate_of_the_year_0_is_not_read() -> None:
+    """X.509 can write this year, and Python cannot."""
+    der = make_authority(datetime(2060, 3, 1, 12, tzinfo=UTC)).certificate.public_bytes(Encoding.DER)
+
+    assert read_certificate(pem_of(der)) is not None
+    assert read_certificate(pem_of(der.replace(b"20600301", b"00000301", 1))) is None
+
+
 def test_a_key_that_is_not_of_an_elliptic_curve_is_not_read() -> None:
     key = ed25519.Ed25519PrivateKey.generate()
 

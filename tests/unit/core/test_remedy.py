@@ -245,7 +245,7 @@ def test_a_remedy_says_where_its_line_belongs_and_which_containers_it_is_about(r
     (remedy,) = remedies(treat(pod, POLICY, cluster), reason)
 
     assert remedy.where == WHERE[reason]
-    assert bool(remedy.containers) == isinstance(reason, OF_CONTAINER)
+    assert (remedy.containers != ()) == isinstance(reason, OF_CONTAINER)
     assert remedy.subject == (f"{remedy.containers[0]} ({reason})" if remedy.containers else reason)
 
 
@@ -312,7 +312,26 @@ def test_a_pod_without_need_of_a_wrapper_has_a_remedy_for_its_ambiguous_task(in_
     (remedy,) = outcome.remedies
 
     assert outcome.reason is (Reason.SIDECARS_NATIVE if in_a_mesh else Reason.NO_SIDECAR)
-    assert (remedy.reason, remedy.text, remedy.where) == ("main-container-ambiguous", "CONTAINER is one of etl, uploader.", OF_OPERATOR)
+    assert (remedy.reason, remedy.containers, remedy.where) == ("main-container-ambiguous", (), OF_OPERATOR)
+    assert remedy.text == "CONTAINER is one of etl, uploader."
+
+
+def test_in_a_pod_that_is_never_wrapped_no_quit_request_is_to_be_enabled() -> None:
+    pod = relabelled(operator_pod(CLOUD_SQL), spark_kubernetes_operator="True", spark_role="driver")
+    found = [one.reason for one in treat(pod, POLICY, UNKNOWN_CLUSTER).remedies]
+
+    assert "cannot-be-ended" in found
+    assert "quit-disabled" not in found
+
+
+def test_a_configuration_that_the_catalogue_does_not_know_is_named_by_a_word_to_replace() -> None:
+    match, native = {"names": ["own"]}, {"convert": {}, "reinvocation_safe": False}
+    row = {"id": "own", "title": "Own", "sources": ["here"], "match": match, "native": native, "injected_by": ["own*"]}
+    policy = dataclasses.replace(POLICY, catalogue=Catalogue(parse_sidecars([row])))
+    cluster = replace(ABLE_CLUSTER, injectors=frozenset({"own"}), reinvoked=frozenset({"own"}))
+    (remedy,) = remedies(treat(operator_pod({"name": "own", "image": "own:1"}), policy, cluster), NotConvertedReason.REINJECTION)
+
+    assert remedy.line.startswith("kubectl get mutatingwebhookconfigurations NAME --output=json | ")
 
 
 def test_of_many_containers_three_are_named() -> None:
@@ -344,6 +363,7 @@ def test_an_executors_image_whose_entrypoint_is_not_known_is_wrapped_for_good_on
     after = treat(pasted(pod, remedy), policy, UNKNOWN_CLUSTER)
 
     assert "{{json .Config.Entrypoint}}' registry.example.com/team/tasks:1" in remedy.text
+    assert remedy.where == "metadata.annotations of pod_template_file, or of the task's pod_override"
     assert (after.result, remedies(after, reason)) == ("wrapped", [])
 
 
@@ -357,8 +377,14 @@ def test_an_image_with_a_shell_needs_no_helper_and_no_place_for_it() -> None:
     assert treat(pasted(pod, remedy), policy, UNKNOWN_CLUSTER).result == "wrapped"
 
 
-@pytest.mark.parametrize("reason", [Reason.SPARK, Reason.WINDOWS])
-def test_a_sidecar_that_nothing_can_end_is_left_out_by_its_injectors_own_switch(reason: Reason) -> None:
+@pytest.mark.parametrize(
+    ("reason", "where"),
+    [
+        (Reason.SPARK, "spec.driver.labels and spec.executor.labels of the SparkApplication"),
+        (Reason.WINDOWS, "labels of the operator (KubernetesPodOperator)"),
+    ],
+)
+def test_a_sidecar_that_nothing_can_end_is_left_out_by_its_injectors_own_switch(reason: Reason, where: str) -> None:
     pod = in_mesh(operator_pod())
     if reason is Reason.SPARK:
         pod = relabelled(pod, spark_kubernetes_operator="True", spark_role="driver")
@@ -369,6 +395,7 @@ def test_a_sidecar_that_nothing_can_end_is_left_out_by_its_injectors_own_switch(
     after = treat(pasted(pod, remedy), POLICY, UNKNOWN_CLUSTER)
 
     assert outcome.reason is reason
+    assert remedy.where == where
     assert (remedy.containers, yaml.safe_load(remedy.line)) == (("istio-proxy",), {"sidecar.istio.io/inject": "false"})
     assert (after.result, after.reason) == ("skipped", SkipReason.NOT_IN_MESH)
 

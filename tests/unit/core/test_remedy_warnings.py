@@ -25,11 +25,11 @@ def test_sentence_and_text_are_one_warning_where_they_fit_into_one() -> None:
 
 
 def test_a_sentence_that_is_too_long_for_a_warning_is_in_two_that_say_who_speaks() -> None:
-    warnings = about_one("Holds.", "well-known " * 30)
+    warnings = about_one("Holds.", "well-understood " * 20)
 
     assert [len(one) <= MAX_WARNING_CHARACTERS for one in warnings] == [True] * 3
     assert warnings[0] == f"{HEAD} Holds."
-    assert all(one.startswith(f"{PREFIX}: well-known ") and one.endswith(" well-known") for one in warnings[1:])
+    assert all(one.startswith(f"{PREFIX}: well-understood ") and one.endswith(" well-understood") for one in warnings[1:])
 
 
 def test_a_line_that_is_too_long_for_a_warning_is_left_to_the_command() -> None:
