@@ -124,9 +124,9 @@ def parse_review(body: bytes) -> ReviewRequest:
 
 def _read(body: bytes) -> ReviewRequest:
     if is_too_large(body):
-        return msgspec.structs.replace(_from(_decode_any(body), ""), is_too_large=True)
+        return msgspec.structs.replace(_from(_decode_any(body)), is_too_large=True)
     try:
-        return _from(_POD_REVIEW.decode(body), "")
+        return _from(_POD_REVIEW.decode(body))
     except msgspec.ValidationError as problem:
         return _from(_decode_any(body), str(problem))
 
@@ -157,7 +157,7 @@ def _in_words(problem: Exception) -> str:
             return f"the body is not an {KIND} of {API_VERSION}: {problem}"
 
 
-def _from(review: _Review[Any], problem: str) -> ReviewRequest:
+def _from(review: _Review[Any], problem: str = "") -> ReviewRequest:
     _check_version(review)
     request = review.request
     if not request.uid:

@@ -60,7 +60,7 @@ def to_label_value(text: str) -> str:
     if text and is_label_value(text):
         return text
     text = text[:MAX_CHARACTERS_READ]
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_CHARACTERS]
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_HASH_CHARACTERS]
     start = _NOT_IN_LABEL.sub("-", text)[: MAX_LABEL_CHARACTERS - _HASH_CHARACTERS - 1].strip("-_.")
     return f"{start}-{digest}" if start else digest
 
