@@ -85,6 +85,12 @@ def test_one_value_that_is_not_allowed_leaves_the_others() -> None:
     assert [one.key for one in invalid.named] == [f"{PREFIX}/mode", f"{PREFIX}/wait-seconds"]
 
 
+def test_names_may_be_separated_by_as_many_commas_as_are_read() -> None:
+    names = [f"a{number}" for number in range(MAX_OPTION_COMMAS + 1)]
+
+    assert read_pod_options({f"{PREFIX}/outlives-task": ",".join(names)})[0].outlives_task == frozenset(names)
+
+
 def test_an_option_may_be_as_long_as_all_annotations_of_a_pod() -> None:
     described = [{"name": f"a{number}"} for number in range(MAX_DESCRIBED_SIDECARS)]
     text = json.dumps(described)
