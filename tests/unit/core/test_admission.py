@@ -9,7 +9,7 @@ import pytest
 
 from demo.simulated_injectors import inject_istio
 from tests.support.pods import load, review_of
-from tests.support.task_pods import EXECUTOR, annotated
+from tests.support.task_pods import EXECUTOR, annotated, istio_pod
 from webhook.core.admission import Outcome, admit, treat
 from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.decision import Skip
@@ -90,6 +90,14 @@ def test_a_pod_that_is_switched_off_has_its_remedy_and_the_annotations_that_are_
     assert [one.key for one in outcome.invalid_annotations.named] == list(UNKNOWN_OPTION)
     assert list(outcome.warnings) == outcome.invalid_annotations.warnings
     assert [remedy.reason for remedy in outcome.remedies] == [SkipReason.SWITCHED_OFF]
+
+
+def test_a_pod_with_a_container_of_the_sidecars_name_has_the_remedy_that_names_it(policy: Policy) -> None:
+    pod = istio_pod(inits=({"name": "istio-proxy", "image": "busybox"},))
+    outcome = treat(pod, policy, UNKNOWN_CLUSTER)
+
+    assert outcome.reason is SkipReason.DUPLICATE_NAMES
+    assert [remedy.text for remedy in outcome.remedies] == ["Rename one of those that are called istio-proxy."]
 
 
 def test_a_pod_without_room_for_the_webhooks_annotations_is_skipped_with_the_remedy(policy: Policy) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -9,7 +10,10 @@ import pytest
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_linkerd, inject_vault
 from tests.support.pods import ABLE_CLUSTER, admitted
 from tests.support.task_pods import USER_INIT, annotated, task_pod
+from webhook.core.admission import treat
+from webhook.core.catalogue import Catalogue
 from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster, NativeSupport
+from webhook.core.sidecar import parse_sidecars
 
 if TYPE_CHECKING:
     from demo.simulated_injectors import Injector
@@ -51,6 +55,13 @@ def test_so_it_is_before_the_injection_where_the_mesh_is_known_to_inject(policy:
     assert warned(vault_task(), policy) == []
 
 
+def behind_istio(init: JSONObject) -> JSONObject:
+    """A pod without annotations of Vault's, with this init container behind Istio's."""
+    pod = inject_istio(task_pod())
+    pod["spec"]["initContainers"].append(init)
+    return pod
+
+
 def behind_cni_plugin() -> JSONObject:
     """A pod of a mesh whose CNI plugin redirects: the init container before Vault's only checks that."""
     pod = inject_vault(inject_istio(vault_task()))
@@ -70,7 +81,7 @@ FINE: Final[dict[str, tuple[JSONObject, Cluster]]] = {
         UNKNOWN_CLUSTER,
     ),
     "the init container is the user's own": (
-        inject_istio(task_pod(inits=({"name": "vault-agent-init", "image": "registry.example.com/own:1"},))),
+        behind_istio({"name": "vault-agent-init", "image": "registry.example.com/own:1"}),
         UNKNOWN_CLUSTER,
     ),
     "a CNI plugin redirects": (behind_cni_plugin(), UNKNOWN_CLUSTER),
@@ -96,3 +107,13 @@ FINE: Final[dict[str, tuple[JSONObject, Cluster]]] = {
 @pytest.mark.parametrize(("pod", "cluster"), FINE.values(), ids=FINE)
 def test_nothing_is_said_where(pod: JSONObject, cluster: Cluster, policy: Policy) -> None:
     assert warned(pod, policy, cluster) == []
+
+
+def test_so_it_is_for_an_administrators_agent_that_no_annotation_shows(policy: Policy) -> None:
+    row = {"id": "own", "title": "Own", "sources": ["here"], "match": {"names": ["own"]}}
+    first = {"container": "own-init", "annotation": "example.com/first", "value": "yes"}
+    catalogue = Catalogue((*parse_sidecars([{**row, "init_first": first}]), *policy.catalogue.sidecars))
+    pod = behind_istio({"name": "own-init", "image": "registry.example.com/own:1"})
+    (warning,) = treat(pod, dataclasses.replace(policy, catalogue=catalogue), UNKNOWN_CLUSTER).warnings
+
+    assert warning.endswith('Set the annotation example.com/first: "yes"')

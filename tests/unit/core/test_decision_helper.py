@@ -74,3 +74,10 @@ def test_the_helper_is_not_brought_where_the_image_has_a_shell(helping: Policy) 
     after = admitted(operator_pod(["sh", "-c", "true"]), helping)[1]
 
     assert [one["name"] for one in after["spec"]["initContainers"]] == ["istio-init"]
+
+
+def test_a_pod_that_selects_some_nodes_has_the_helper_all_the_same(helping: Policy) -> None:
+    pod = operator_pod(["/etl"])
+    pod["spec"]["nodeSelector"] = {"disk": "ssd"}
+
+    assert admitted(pod, helping)[1]["spec"]["initContainers"][0]["name"] == names.HELPER_CONTAINER

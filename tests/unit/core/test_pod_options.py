@@ -19,6 +19,7 @@ from webhook.core.pod_options import (
     PodOptions,
     ShellSource,
     WhenNotReady,
+    is_container_name,
     read_pod_options,
 )
 
@@ -140,3 +141,9 @@ def test_a_described_sidecar_is_a_row_of_its_pod_alone(fields: dict[str, Any]) -
     if convert is not None:
         assert convert.startup_probe_from_readiness
         assert convert.requires_startup_probe is ("ready" in fields)
+
+
+def test_a_container_may_have_a_dns_label_as_its_name() -> None:
+    assert is_container_name("a" * 63)
+    assert not is_container_name("a" * 64)
+    assert not is_container_name("Base")
