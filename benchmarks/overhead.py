@@ -103,7 +103,6 @@ def wrapped_cost(shell: MeasuredShell, task: Sequence[str], path: Path) -> Cost:
                 sidecars=(istio(agent),),
                 wait_seconds=120,
                 when_not_ready=WhenNotReady.FAIL,
-                only_after_success=False,
                 shell=shell.argv,
             ),
             SCRIPT,

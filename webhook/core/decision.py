@@ -38,6 +38,7 @@ from webhook.core.origin import RUNS_AIRFLOW_IMAGE, PodOrigin, pod_origin
 from webhook.core.placement import names_virtual_node, names_windows
 from webhook.core.pod_options import Mode, ShellSource
 from webhook.core.reasons import NotConvertedReason, Reason, SkipReason
+from webhook.core.restart import restart_codes
 from webhook.core.shell import SHELLS
 from webhook.core.short_name import short_name_labels
 from webhook.core.sidecar import MAX_NAME_CHARACTERS
@@ -284,7 +285,7 @@ def _wrap(facts: Facts, policy: Policy) -> Wrap | Reason:
         sidecars=tuple([sidecar for sidecar in _startable(facts) if sidecar.quit or sidecar.ready]),
         wait_seconds=policy.wait_seconds if options.wait_seconds is None else options.wait_seconds,
         when_not_ready=options.when_not_ready or policy.when_not_ready,
-        only_after_success=_restart_policy(facts) == "OnFailure",
+        restart_codes=restart_codes(facts.main_container, facts.pod.spec.restartPolicy) if facts.main_container else frozenset(),
         shell=shell,
     )
 

@@ -188,7 +188,7 @@ def list_pods(token: StolenToken) -> None:
 
 
 def watch_pods(token: StolenToken) -> None:
-    events = token.client.lines(token.pods, 30.0, watch="true", timeoutSeconds="1")
+    events = token.client.lines(token.pods, 60.0, watch="true", timeoutSeconds="30")
     assert any(PASSWORD.encode() in line for line in events)
     with pytest.raises(ClusterError, match="403"):
         list(token.client.lines("/api/v1/pods", 30.0, watch="true", timeoutSeconds="1"))
@@ -284,7 +284,7 @@ def list_namespaces(token: StolenToken) -> None:
 
 
 def watch_namespaces(token: StolenToken) -> None:
-    lines = token.everywhere.lines("/api/v1/namespaces", 30.0, watch="true", timeoutSeconds="1")
+    lines = token.everywhere.lines("/api/v1/namespaces", 60.0, watch="true", timeoutSeconds="30")
     assert any(token.elsewhere.encode() in line for line in lines)
 
 
