@@ -33,7 +33,7 @@ from webhook.core.names import HELPER_BUSYBOX, PREFIX
 from webhook.core.pod_options import ShellSource, WhenNotReady
 from webhook.core.pre_encoded import PreEncoded
 from webhook.core.restart import EXIT_CODES
-from webhook.core.shell import SHELLS
+from webhook.core.shell import word_after
 
 if TYPE_CHECKING:
     from webhook.core.sidecar import Endpoint
@@ -246,7 +246,7 @@ def _start_of_wrapper(argv: list[str], mark: int) -> int | None:
     if mark < _WORDS_BEFORE_MARK or argv[mark - 2] != "-c":
         return None
     shell = mark - _WORDS_BEFORE_MARK
-    has_two_words = shell > 0 and SHELLS.get(argv[shell - 1].rpartition("/")[2]) == (argv[shell],)
+    has_two_words = shell > 0 and word_after(argv[shell - 1]) == (argv[shell],)
     return shell - 1 if has_two_words else shell
 
 
