@@ -311,6 +311,15 @@ def test_a_pod_without_need_of_a_wrapper_has_a_remedy_for_its_ambiguous_task(in_
     assert remedy.text == "CONTAINER is one of etl, uploader."
 
 
+def test_the_line_for_containers_that_end_by_themselves_keeps_those_that_are_named_and_leaves_out_what_is_no_name() -> None:
+    pod = beside_kuma()
+    pod["spec"]["containers"] += [{"name": name, "image": "own:1"} for name in ("named", "second", "No Name")]
+    pod["metadata"]["annotations"][f"{PREFIX}/outlives-task"] = "named"
+    (remedy,) = remedies(treat(pod, POLICY, UNKNOWN_CLUSTER), Reason.UNKNOWN_CONTAINER)
+
+    assert yaml.safe_load(remedy.line) == {f"{PREFIX}/outlives-task": "named,second,uploader"}
+
+
 def test_in_a_pod_that_is_never_wrapped_no_quit_request_is_to_be_enabled() -> None:
     pod = relabelled(operator_pod(CLOUD_SQL), spark_kubernetes_operator="True", spark_role="driver")
     found = [one.reason for one in treat(pod, POLICY, UNKNOWN_CLUSTER).remedies]
