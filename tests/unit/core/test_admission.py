@@ -92,8 +92,9 @@ def test_a_pod_that_is_switched_off_has_its_remedy_and_the_annotations_that_are_
     assert [remedy.reason for remedy in outcome.remedies] == [SkipReason.SWITCHED_OFF]
 
 
-def test_a_pod_with_a_container_of_the_sidecars_name_has_the_remedy_that_names_it(policy: Policy) -> None:
-    pod = istio_pod(inits=({"name": "istio-proxy", "image": "busybox"},))
+@pytest.mark.parametrize("fields", [{}, {"restartPolicy": "Always"}], ids=["plain", "native"])
+def test_a_pod_with_an_init_container_of_the_sidecars_name_has_the_remedy_that_names_it(fields: dict[str, str], policy: Policy) -> None:
+    pod = istio_pod(inits=({"name": "istio-proxy", "image": "busybox", **fields},))
     outcome = treat(pod, policy, UNKNOWN_CLUSTER)
 
     assert outcome.reason is SkipReason.DUPLICATE_NAMES
