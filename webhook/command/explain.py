@@ -1,4 +1,4 @@
-"""``explain``: what the webhook would do to each pod of a file, and why."""
+"""``explain``: what has happened to a pod, what the webhook does to it, and why."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from webhook.command.assumed_cluster import add_cluster_arguments, as_line, assumed_cluster, cluster_of
+from webhook.command.assumed_cluster import add_cluster_arguments, as_line, assumed_cluster
 from webhook.command.command import Command, HelpExample
 from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
-from webhook.command.explanation import explain, explain_live
+from webhook.command.explanation import Explainer
 from webhook.command.output import add_output_argument, write_json
 from webhook.command.pod_file import DEFAULT_NAMESPACE, add_pod_arguments, read_pods
 from webhook.command.terminal import stdout_palette
@@ -18,6 +18,7 @@ from webhook.policy_files import build_policy
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
     from webhook.command.explanation import Explanation
     from webhook.core import Policy
@@ -29,9 +30,13 @@ LIVE: Final = "pod/"
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    add_pod_arguments(parser)
+    add_pod_arguments(parser, f"{LIVE}NAME: a pod of the cluster", "*")
     parser.add_argument(
-        "--context", metavar="NAME", help=f"context of the kubeconfig from which {LIVE}NAME is read (default: the current one)"
+        "-l", "--selector", metavar="SELECTOR", default="", help="pods of the cluster with these labels, as kubectl takes them"
+    )
+    parser.add_argument("-A", "--all-namespaces", action="store_true", help="task pods of the cluster in all namespaces")
+    parser.add_argument(
+        "--context", metavar="NAME", help="context of the kubeconfig from which pods of the cluster are read (default: the current one)"
     )
     add_cluster_arguments(parser)
     add_output_argument(parser)
@@ -39,48 +44,71 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(options: Namespace, settings: Settings) -> ExitCode:
     policy = build_policy(settings)
-    cluster = assumed_cluster(options, settings, policy.catalogue)
-    if options.file.startswith(LIVE) and not Path(options.file).exists():
-        heads, explanations = [], [_explain_live(options, settings, policy)]
+    names = tuple([one.removeprefix(LIVE) for one in options.file if one.startswith(LIVE) and not Path(one).exists()])
+    if options.file and not names:
+        heads, explanations = _of_files(options, settings, policy)
     else:
-        place = options.namespace or DEFAULT_NAMESPACE
-        heads = [as_line(cluster)]
-        explanations = [explain(pod, policy, place, cluster_of(pod, cluster, policy.catalogue)) for pod in read_pods(options.file)]
+        heads, explanations = [], _of_cluster(options, settings, policy, names)
+    found = list(explanations)
     if options.output == "json":
-        write_json([one.as_json() for one in explanations])
+        write_json([one.as_json() for one in found])
     else:
         palette = stdout_palette()
-        sys.stdout.write("\n\n".join([*heads, *(one.as_text(palette) for one in explanations)]) + "\n")
-    return ExitCode.DONE
+        texts = [one.as_text(palette) for one in found] or ["no pods"]
+        sys.stdout.write("\n\n".join([*heads, *texts]) + "\n")
+    return ExitCode.PROBLEM if any(one.needs_a_person for one in found) else ExitCode.DONE
 
 
-def _explain_live(options: Namespace, settings: Settings, policy: Policy) -> Explanation:
-    if options.cluster_version or options.injected_by:
-        message = f"{options.file} is explained as in its cluster: --cluster-version and --injected-by are for pods of a file"
+def _of_files(options: Namespace, settings: Settings, policy: Policy) -> tuple[list[str], Iterator[Explanation]]:
+    if options.selector or options.all_namespaces:
+        message = f"{options.file[0]}: --selector and --all-namespaces are for pods of the cluster"
         raise UnusableError(message)
-    # The Kubernetes client takes 35 MiB, which a pod of a file does not need.
-    from webhook.command.live_pod import read_live_pod  # noqa: PLC0415
+    cluster = assumed_cluster(options, settings, policy.catalogue)
+    explainer = Explainer(policy, cluster, options.namespace or DEFAULT_NAMESPACE)
+    return [as_line(cluster)], (explainer.of_file(pod) for file in options.file for pod in read_pods(file))
 
-    live = read_live_pod(options.file.removeprefix(LIVE), options.namespace, options.context, settings, policy.catalogue)
-    return explain_live(live.pod, policy, DEFAULT_NAMESPACE, live.cluster)
+
+def _of_cluster(options: Namespace, settings: Settings, policy: Policy, names: tuple[str, ...]) -> Iterator[Explanation]:
+    _check(options, names)
+    # The Kubernetes client takes 35 MiB, which a pod of a file does not need.
+    from webhook.command.live_pods import PodSelection, read_live_pods  # noqa: PLC0415
+
+    selection = PodSelection(names, options.namespace, options.all_namespaces, options.selector)
+    live = read_live_pods(selection, options.context, settings, policy.catalogue)
+    explainer = Explainer(policy, live.cluster, context=options.context)
+    explanations = (explainer.of_cluster(pod) for pod in live.pods)
+    # Who names pods, or their labels, gets an answer about each. Of all others only task pods matter.
+    return explanations if names or options.selector else (one for one in explanations if one.may_be_task_pod(policy.catalogue))
+
+
+def _check(options: Namespace, names: tuple[str, ...]) -> None:
+    """UnusableError: the arguments do not belong together."""
+    if len(names) < len(options.file):
+        message = f"{' '.join(options.file)}: name either pods of the cluster or files"
+    elif not (names or options.namespace or options.selector or options.all_namespaces):
+        message = f"name a FILE, {LIVE}NAME, a namespace with -n, labels with -l, or all namespaces with -A"
+    elif names and (options.selector or options.all_namespaces):
+        message = f"{' '.join(options.file)}: --selector and --all-namespaces are for pods that are not named"
+    elif options.cluster_version or options.injected_by:
+        message = "pods of the cluster are explained as in that cluster: --cluster-version and --injected-by are for pods of a file"
+    else:
+        return
+    raise UnusableError(message)
 
 
 COMMAND: Final = Command(
     name="explain",
-    summary="show what the webhook does to a pod, why, and what to do about it",
-    description="Shows what the webhook would do to each pod of a file: the result, its reason, the pod's status, what to do where the pod "
-    "may not end, with a line to paste, and the change as a diff. For a file it connects to no cluster: the options say what the cluster "
-    "has. A pod that carries the webhook's status is explained as at its admission. pod/NAME instead of FILE is a pod of the kubeconfig's "
-    "cluster. The values of env and args are not shown.",
+    summary="show what has happened to a pod, what the webhook does to it, why, and what to do about it",
+    description="Shows what the webhook does to each pod: the result, its reason, the pod's status, what to do where the pod may not end, "
+    "with a line to paste, and the change as a diff. For a pod that lives it begins with the pod's course: how its task ended, what still "
+    "runs, and what ends the pod now. For a file it connects to no cluster: the options say what the cluster has. pod/NAME, -n, -l or -A "
+    "without a file read pods of the kubeconfig's cluster. The values of env and args are not shown.",
     examples=(
         HelpExample("A pod of a file, on a cluster of which nothing is known:", "airflow-sidecar-webhook explain pod.yaml"),
+        HelpExample("Why is this pod still Running?", "airflow-sidecar-webhook explain -n airflow pod/my-task-pod"),
         HelpExample(
-            "A pod of your cluster, which runs Kubernetes 1.34 and Istio's injector:",
+            "A pod as it would be on Kubernetes 1.34 with Istio's injector:",
             "kubectl get pod my-task-pod -o yaml | airflow-sidecar-webhook explain --cluster-version 1.34 --injected-by istio -",
-        ),
-        HelpExample(
-            "All pods of a namespace, with the webhook's settings, as JSON:",
-            "kubectl get pods -n airflow -o json | airflow-sidecar-webhook explain --config settings.yaml -o json -",
         ),
     ),
     add_arguments=_add_arguments,

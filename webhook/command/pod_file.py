@@ -24,9 +24,17 @@ DEFAULT_NAMESPACE: Final = "default"
 """The API server's own default."""
 
 
-def add_pod_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments that name the file and the namespace."""
-    parser.add_argument("file", metavar="FILE", help=f"{ALLOWED}; - is stdin")
+def add_pod_arguments(parser: ArgumentParser, or_else: str = "", count: str | None = None) -> None:
+    """Add the arguments that name the file and the namespace.
+
+    Args:
+        parser: The command's.
+        or_else: What else may be named instead of a file, for people.
+        count: How many, as argparse takes it; None: one.
+
+    """
+    more = f"; {or_else}" if or_else else ""
+    parser.add_argument("file", metavar="FILE", nargs=count, help=f"{ALLOWED}; - is stdin{more}")
     parser.add_argument("-n", "--namespace", help=f"namespace of pods that name none (default: {DEFAULT_NAMESPACE})")
 
 
