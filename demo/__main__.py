@@ -84,7 +84,7 @@ def demonstrate_with_ports(demo_pod: DemoPod, webhook: DemoWebhook, status_port:
     pod = review["request"]["object"] = with_proxy_ports(inject_istio(review["request"]["object"]), status_port, ready_port)
     answer = webhook.review(json.dumps(review).encode())["response"]
     patch = json.loads(base64.b64decode(answer["patch"]))
-    explanation = Explainer(build_policy(Settings(entrypoints_file=ENTRYPOINTS)), namespace="airflow").of_file(pod)
+    explanation = Explainer(build_policy(Settings(entrypoints_file=ENTRYPOINTS)), namespace="airflow").of_pod(pod)
     say("The webhook's decision, its status, and the patch (lines with + are new):")
     print()
     print(explanation.as_text(PALETTE))

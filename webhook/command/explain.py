@@ -6,21 +6,24 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from webhook.command.airflow_template import TemplateUser, as_made_by
 from webhook.command.assumed_cluster import add_cluster_arguments, as_line, assumed_cluster
-from webhook.command.command import Command, HelpExample
+from webhook.command.command import PROGRAM, Command, HelpExample
 from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
+from webhook.command.explain_document import VERSION, ExplainDocument
 from webhook.command.explanation import Explainer
 from webhook.command.output import add_output_argument, write_json
-from webhook.command.pod_file import DEFAULT_NAMESPACE, add_pod_arguments, read_pods
-from webhook.command.terminal import stdout_palette
+from webhook.command.pod_file import DEFAULT_NAMESPACE, FoundPod, add_pod_arguments, no_pod, read_files
+from webhook.command.terminal import printable, stdout_palette
 from webhook.policy_files import build_policy
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from webhook.command.explanation import Explanation
+    from webhook.command.pod_file import SkippedDocument
     from webhook.core import Policy
     from webhook.settings import Settings
 
@@ -30,7 +33,15 @@ LIVE: Final = "pod/"
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    add_pod_arguments(parser, f"{LIVE}NAME: a pod of the cluster", "*")
+    add_pod_arguments(parser, f", a folder is all its files; {LIVE}NAME is a pod of the cluster", "*")
+    parser.add_argument(
+        "--as",
+        dest="made_by",
+        type=TemplateUser,
+        choices=tuple(TemplateUser),
+        help="explain Airflow's pod template as the pod that this makes of it: Airflow adds the labels then "
+        "(default: kubernetes-executor for the template in the ConfigMap of Airflow's chart)",
+    )
     parser.add_argument(
         "-l", "--selector", metavar="SELECTOR", default="", help="pods of the cluster with these labels, as kubectl takes them"
     )
@@ -46,26 +57,43 @@ def _run(options: Namespace, settings: Settings) -> ExitCode:
     policy = build_policy(settings)
     names = tuple([one.removeprefix(LIVE) for one in options.file if one.startswith(LIVE) and not Path(one).exists()])
     if options.file and not names:
-        heads, explanations = _of_files(options, settings, policy)
-    else:
-        heads, explanations = [], _of_cluster(options, settings, policy, names)
+        return _show(options, *_of_files(options, settings, policy))
+    return _show(options, (), _of_cluster(options, settings, policy, names), [])
+
+
+def _show(options: Namespace, heads: Iterable[str], explanations: Iterable[Explanation], skipped: list[SkippedDocument]) -> ExitCode:
+    """Write the explanations; what is skipped is known once all of them are read."""
     found = list(explanations)
+    if skipped and not found:
+        raise no_pod(options.file, skipped)
     if options.output == "json":
-        write_json([one.as_json() for one in found])
+        write_json(ExplainDocument(VERSION, tuple([one.as_document() for one in found]), tuple(skipped)))
     else:
         palette = stdout_palette()
         texts = [one.as_text(palette) for one in found] or ["no pods"]
         sys.stdout.write("\n\n".join([*heads, *texts]) + "\n")
+        sys.stderr.write("".join(f"{PROGRAM}: {printable(str(one))}\n" for one in skipped))
     return ExitCode.PROBLEM if any(one.needs_a_person for one in found) else ExitCode.DONE
 
 
-def _of_files(options: Namespace, settings: Settings, policy: Policy) -> tuple[list[str], Iterator[Explanation]]:
+def _of_files(
+    options: Namespace, settings: Settings, policy: Policy
+) -> tuple[tuple[str, ...], Iterator[Explanation], list[SkippedDocument]]:
     if options.selector or options.all_namespaces:
         message = f"{options.file[0]}: --selector and --all-namespaces are for pods of the cluster"
         raise UnusableError(message)
     cluster = assumed_cluster(options, settings, policy.catalogue)
     explainer = Explainer(policy, cluster, options.namespace or DEFAULT_NAMESPACE)
-    return [as_line(cluster)], (explainer.of_file(pod) for file in options.file for pod in read_pods(file))
+    skipped: list[SkippedDocument] = []
+
+    def explanations() -> Iterator[Explanation]:
+        for one in read_files(options.file):
+            if isinstance(one, FoundPod):
+                yield explainer.of_file(as_made_by(options.made_by, one))
+            else:
+                skipped.append(one)
+
+    return (as_line(cluster),), explanations(), skipped
 
 
 def _of_cluster(options: Namespace, settings: Settings, policy: Policy, names: tuple[str, ...]) -> Iterator[Explanation]:

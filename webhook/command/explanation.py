@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import yaml
 
-from webhook.command import assumed_cluster
 from webhook.command.assumed_cluster import cluster_of
+from webhook.command.explain_document import AssumedCluster, ExplainedPod
+from webhook.command.misspelling import misspelt
+from webhook.command.pod_change import PodChange
 from webhook.command.pod_file import DEFAULT_NAMESPACE, full_name
 from webhook.command.terminal import KEY_WIDTH, Style, printable
-from webhook.core import UNKNOWN_CLUSTER, Cluster, MalformedPodError, NativeSupport, Outcome, cluster_at_admission, may_be_held_up, treat
+from webhook.core import (
+    UNKNOWN_CLUSTER,
+    Cluster,
+    MalformedPodError,
+    NativeSupport,
+    Outcome,
+    SkipReason,
+    cluster_at_admission,
+    may_be_held_up,
+    treat,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from webhook.command.pod_course import PodCourse
+    from webhook.command.pod_file import FoundPod
     from webhook.command.terminal import Palette
     from webhook.core import Catalogue, Policy, Remedy
+
+TEMPLATE_HINT: Final = (
+    "If it is Airflow's pod template, say what makes pods of it, since Airflow adds the label then: "
+    "--as kubernetes-executor or --as pod-operator."
+)
 
 DIFF_STYLES: Final = MappingProxyType({"+": Style.GREEN, "-": Style.RED, "@": Style.CYAN})
 """By the first character of a line of a unified diff."""
@@ -35,23 +51,27 @@ class Explanation:
     Args:
         pod: The pod as it was given.
         outcome: What the rules decided.
-        script: The wrapper's text; only its length is shown.
+        change: What the patch changes; None: nothing.
         full_name: Namespace and name.
         cluster: The cluster that was assumed, read, or recorded in the pod's status.
         now: When it was explained.
         about_cluster: What is said of it for this pod alone; empty: nothing.
         course: What has happened to the pod so far; None: it is about to be created, or is no task pod.
+        place: The file and the document; empty for a pod of a cluster.
+        template_of: The object whose pod template it is; empty: it is a Pod itself.
 
     """
 
     pod: dict[str, Any]
     outcome: Outcome
-    script: str
+    change: PodChange | None
     full_name: str
     cluster: Cluster
     now: datetime
     about_cluster: str = ""
     course: PodCourse | None = None
+    place: str = ""
+    template_of: str = ""
 
     @property
     def status(self) -> dict[str, Any]:
@@ -73,34 +93,53 @@ class Explanation:
         except MalformedPodError:
             return False
 
-    def as_json(self) -> dict[str, Any]:
+    def as_document(self) -> ExplainedPod:
         """For machines."""
-        return {
-            "pod": self.full_name,
-            "course": msgspec.to_builtins(self.course),
-            "cluster": assumed_cluster.as_json(self.cluster),
-            "result": self.outcome.result,
-            "reason": self.outcome.reason,
-            "sentence": self.outcome.reason.sentence,
-            "status": self.status,
-            "remedies": msgspec.to_builtins(self.outcome.remedies),
-            "warnings": list(self.outcome.warnings),
-            "patch": list(self.outcome.operations),
-        }
+        outcome = self.outcome
+        return ExplainedPod(
+            pod=self.full_name,
+            place=self.place,
+            template_of=self.template_of,
+            course=self.course,
+            cluster=AssumedCluster(self.cluster.support, str(self.cluster.server) if self.cluster.server else None),
+            result=outcome.result,
+            reason=outcome.reason,
+            sentence=outcome.reason.sentence,
+            status=outcome.status,
+            remedies=outcome.remedies,
+            warnings=outcome.warnings,
+            hints=tuple(self._hints()),
+            changes=tuple(self.change.containers()) if self.change else (),
+            patch=outcome.operations,
+        )
 
     def as_text(self, palette: Palette) -> str:
         """For people: what has happened, result, reason, status, what to do, warnings and a diff."""
-        lines = [palette.paint(printable(self.full_name), Style.BOLD), *self._course(palette), *self._result(palette)]
+        lines = [
+            palette.paint(printable(self.full_name), Style.BOLD),
+            *self._origin(palette),
+            *self._course(palette),
+            *self._result(palette),
+        ]
         lines += [palette.member(key, text) for key, text in self._members()]
         lines += [line for remedy in self.outcome.remedies for line in self._remedy(remedy, palette)]
-        if not self._is_seen:
-            lines += [f"  {palette.paint(line, DIFF_STYLES.get(line[:1]))}" for line in self._diff()]
+        if self.change is not None and not self._is_seen:
+            lines += _change(self.change, palette)
         return "\n".join(lines)
+
+    def _hints(self) -> Iterator[str]:
+        yield from misspelt(self.pod)
+        if self.outcome.reason is SkipReason.NOT_AIRFLOW and self.place and not self.template_of:
+            yield TEMPLATE_HINT
 
     @property
     def _is_seen(self) -> bool:
         """Whether the pod lives, and was treated at its creation: nothing of it changes any more."""
         return self.course is not None and self.course.is_seen
+
+    def _origin(self, palette: Palette) -> Iterator[str]:
+        if self.place:
+            yield palette.member("from", f"{self.place}{f' ({self.template_of})' if self.template_of else ''}")
 
     def _course(self, palette: Palette) -> Iterator[str]:
         if self.course is None:
@@ -125,6 +164,7 @@ class Explanation:
             yield "cluster", self.about_cluster
         yield from ((key, _as_text(value)) for key, value in self.status.items() if key not in {"treatment", "reason"})
         from_remedies = {warning for remedy in self.outcome.remedies for warning in remedy.warnings}
+        yield from (("hint", hint) for hint in self._hints())
         yield from (("warning", warning) for warning in self.outcome.warnings if warning not in from_remedies)
 
     def _remedy(self, remedy: Remedy, palette: Palette) -> Iterator[str]:
@@ -134,14 +174,6 @@ class Explanation:
         if remedy.line:
             yield f"  {'':{KEY_WIDTH}} {remedy.verb.capitalize()} {remedy.where}:"
             yield palette.pasted(remedy.line)
-
-    def _diff(self) -> Iterator[str]:
-        before, after = (self._as_yaml(pod) for pod in (self.pod, self.outcome.patched(self.pod)))
-        return (printable(line.rstrip("\n")) for line in difflib.unified_diff(before, after, "pod as created", "pod as patched", n=2))
-
-    def _as_yaml(self, pod: dict[str, Any]) -> list[str]:
-        text = yaml.safe_dump(_shown(pod, self.script), sort_keys=False, width=140, allow_unicode=True)
-        return text.splitlines(keepends=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +195,11 @@ class Explainer:
     context: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def of_file(self, pod: dict[str, Any]) -> Explanation:
+    def of_file(self, found: FoundPod) -> Explanation:
+        """As `of_pod` does, with the file's name."""
+        return replace(self.of_pod(found.pod), place=found.place, template_of=found.template_of)
+
+    def of_pod(self, pod: dict[str, Any]) -> Explanation:
         """Apply the webhook's rules to a pod on the assumed cluster; where nothing is known of it, as at the pod's admission."""
         cluster = cluster_of(pod, self.cluster, self.policy.catalogue)
         return self._at_admission(pod, cluster) if cluster.support is NativeSupport.UNKNOWN else self._explain(pod, cluster, "")
@@ -180,17 +216,24 @@ class Explainer:
     def _explain(self, pod: dict[str, Any], cluster: Cluster, about: str) -> Explanation:
         name = full_name(pod, self.namespace)
         outcome = treat(pod, self.policy, cluster)
-        return Explanation(pod, outcome, self.policy.script, name, cluster, self.now, about, self._course(pod))
+        change = PodChange(pod, outcome.patched(pod), self.policy.script) if outcome.operations else None
+        return Explanation(pod, outcome, change, name, cluster, self.now, about, self._course(pod))
 
     def _course(self, pod: dict[str, Any]) -> PodCourse | None:
         if not isinstance(pod.get("status"), dict) or "phase" not in pod["status"]:
             return None
         # A pod that is about to be created needs neither the doctor nor the reaper.
+        from webhook.command.course_reader import read_course  # noqa: PLC0415
         from webhook.command.kubectl import Kubectl  # noqa: PLC0415
-        from webhook.command.pod_course import read_course  # noqa: PLC0415
 
         namespace, _, name = full_name(pod, self.namespace).partition("/")
         return read_course(pod, self.policy.catalogue, Kubectl(self.context, namespace, name), self.now)
+
+
+def _change(change: PodChange, palette: Palette) -> Iterator[str]:
+    """What the patch does to each container, then the diffs."""
+    yield from (palette.member("change", str(one)) for one in change.containers())
+    yield from (f"  {palette.paint(printable(line), DIFF_STYLES.get(line[:1]))}" for line in change.diff())
 
 
 def _use(cluster: Cluster) -> str:
@@ -200,18 +243,6 @@ def _use(cluster: Cluster) -> str:
 def _use_at_admission(cluster: Cluster) -> str:
     """From the status, which does not say why native sidecars were used."""
     return f"native sidecars were {'used' if cluster.is_native else f'not used ({cluster.support})'} at this pod's admission"
-
-
-def _shown(value: Any, script: str, key: str = "") -> Any:
-    """A copy to show: of the wrapper only its length, and no values of env and args, which hold secrets and are never changed."""
-    if key == "args" and isinstance(value, list):
-        return [f"<{len(value)} unchanged words>"]
-    if isinstance(value, dict):
-        shown = {name: _shown(item, script, name) for name, item in value.items()}
-        return shown | {"value": "<hidden>"} if key == "env" and "value" in value else shown
-    if isinstance(value, list):
-        return [_shown(item, script, key) for item in value]
-    return f"<the wrapper, {len(script)} characters>" if value == script else value
 
 
 def _as_text(value: object) -> str:

@@ -13,6 +13,7 @@ from webhook.command import doctor, explain, patch, reaper, serve
 from webhook.command.command import PROGRAM, exit_codes
 from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
+from webhook.command.output import JSON, Failure, FailureDocument, write_json
 from webhook.command.terminal import printable
 from webhook.core import RulesError
 from webhook.settings import CONFIG, SettingsError, read_settings
@@ -29,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: ExitCode = options.run(options, read_settings(os.environ, options.config))
     except (UnusableError, SettingsError) as problem:
-        return _say(problem, ExitCode.UNUSABLE)
+        return _say(problem, ExitCode.UNUSABLE, options)
     except RulesError as bug:
-        return _say(bug, ExitCode.BUG)
+        return _say(bug, ExitCode.BUG, options)
     except BrokenPipeError:
         # The reader (head, less) needs no more. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -39,9 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _say(problem: Exception, code: ExitCode) -> ExitCode:
-    for line in str(problem).splitlines():
+def _say(problem: Exception, code: ExitCode, options: argparse.Namespace) -> ExitCode:
+    lines = tuple(str(problem).splitlines())
+    for line in lines:
         sys.stderr.write(f"{PROGRAM}: {printable(line)}\n")
+    if getattr(options, "output", "") == JSON:
+        write_json(FailureDocument(1, Failure(code, lines)))
     return code
 
 

@@ -1,47 +1,18 @@
-"""The course of a pod that lives: what has happened to it so far, what holds it up, and what ends it now.
-
-Whether it is stuck is the doctor's rule, and what ends it is the reaper's: both are used as they are.
-"""
+"""The course of a pod that lives: what has happened to it so far, what holds it up, and what ends it now."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.core import ENDED_PHASES, ContainerKind, ExplainedWord, MalformedPodError, Reason, ReasonRow, Treatment, read_progress
-from webhook.doctor.stuck_pod_check import GRACE, has_had_grace, is_stuck
-from webhook.reaper.act import Method
-from webhook.reaper.decision import ReaperPolicy, decide
-from webhook.reaper.reason import ReaperReason, Verdict
+from webhook.core import ContainerKind, ExplainedWord, Reason, ReasonRow
+from webhook.reaper.reason import ReaperReason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import timedelta
-
-    from webhook.command.kubectl import Kubectl
-    from webhook.core import Catalogue, Progress
-    from webhook.reaper.decision import PodDecision
-
-BY_HAND: Final = ReaperPolicy(grace=GRACE, unmarked=True, methods=frozenset(Method))
-"""What a person may do about a pod by hand: everything that the reaper can."""
-
-BY_METHOD: Final[Mapping[Method, str]] = {
-    Method.QUIT: "Send {container} its quit request: it exits 0, and the pod gets the result of its task.",
-    Method.EXEC: "Send {container} the signal on which it exits 0: the pod gets the result of its task.",
-    Method.DEADLINE: "The task has failed: have the kubelet end the pod as Failed.",
-}
-"""What each method does, for whoever does it by hand."""
-
-DELETE: Final = "Delete the pod once nothing in it is at work, and Airflow has recorded the end of the task."
-
-ANSWERED_HERE: Final = frozenset({ReaperReason.TASK_UNKNOWN, ReaperReason.UNKNOWN_CONTAINER, ReaperReason.NO_CLEAN_END})
-"""Reasons whose remedy is to read what ``explain`` says."""
-
-NOT_KNOWN_TO_END: Final = frozenset({ContainerKind.UNKNOWN, ContainerKind.XCOM})
-"""Containers that may run on for ever, or be at work: nobody but a person can tell."""
 
 
 class PodState(ExplainedWord):
@@ -67,13 +38,10 @@ class StuckReason(ExplainedWord):
     )
 
 
-KILLED: Final = 137
-"""The exit code of a container whose process 1 got SIGKILL: 128 + 9."""
-
 NEEDS_A_PERSON: Final = frozenset({PodState.HELD, PodState.STUCK})
 
 
-class EndedTask(msgspec.Struct, frozen=True):
+class EndedTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the task ended.
 
     Args:
@@ -88,7 +56,7 @@ class EndedTask(msgspec.Struct, frozen=True):
     ended_at: datetime | None
 
 
-class StillRunning(msgspec.Struct, frozen=True):
+class StillRunning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A container beside the task's that runs.
 
     Args:
@@ -103,7 +71,7 @@ class StillRunning(msgspec.Struct, frozen=True):
     since: datetime | None
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What to do about the pod now.
 
     Args:
@@ -116,7 +84,7 @@ class Step(msgspec.Struct, frozen=True):
     line: str = ""
 
 
-class PodCourse(msgspec.Struct, frozen=True):
+class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What has happened to a pod so far.
 
     Args:
@@ -146,7 +114,7 @@ class PodCourse(msgspec.Struct, frozen=True):
     waiting: tuple[str, ...]
     is_seen: bool
     recorded_reason: str | None
-    why: ReaperReason | StuckReason | None
+    why: str | None
     why_sentence: str
     now: tuple[Step, ...]
 
@@ -179,88 +147,14 @@ class PodCourse(msgspec.Struct, frozen=True):
     def _seen(self) -> str:
         if not self.is_seen:
             return f"not seen: {ReaperReason.NO_STATUS.sentence}"
-        known = _recorded_reason(self.recorded_reason)
+        known = recorded_reason(self.recorded_reason)
         if known is None:
             return f"seen, with a status that this version cannot read: {self.recorded_reason or 'no reason'}"
         return f"seen at its creation, {known.treatment} ({known}): {known.sentence}"
 
 
-def read_course(pod: Mapping[str, Any], catalogue: Catalogue, kubectl: Kubectl, now: datetime) -> PodCourse | None:
-    """The course of a pod as the API server returns it; None: it is no task pod of Airflow's, or not readable as a Pod."""
-    try:
-        progress = read_progress(pod, catalogue)
-    except MalformedPodError:
-        return None
-    return None if progress is None else _Course(progress, kubectl, now).read()
-
-
-@dataclass(frozen=True, slots=True)
-class _Course:
-    progress: Progress
-    kubectl: Kubectl
-    now: datetime
-
-    def read(self) -> PodCourse:
-        pod = self.progress
-        state, decision = self._state(), decide(pod, BY_HAND, self.now)
-        why = self._why(decision)
-        end = pod.task_end
-        return PodCourse(
-            state=state,
-            sentence=state.sentence,
-            dag=pod.dag,
-            task=pod.task,
-            main=pod.main,
-            end=None if end is None else EndedTask(end.exit_code, end.reason, end.finished_at),
-            running=tuple([StillRunning(one.name, one.kind, one.started_at) for one in pod.running]),
-            waiting=pod.waiting,
-            is_seen=pod.is_marked,
-            recorded_reason=pod.recorded.reason,
-            why=why,
-            why_sentence=why.sentence if why else "",
-            now=tuple(self._steps(decision)) if state in NEEDS_A_PERSON else (),
-        )
-
-    def _state(self) -> PodState:
-        pod = self.progress
-        if pod.phase in ENDED_PHASES:
-            return PodState.ENDED
-        if pod.is_being_deleted:
-            return PodState.DELETED
-        if pod.task_end is None:
-            return PodState.RUNNING if pod.phase == "Running" else PodState.NOT_STARTED
-        return self._state_after_task()
-
-    def _state_after_task(self) -> PodState:
-        if is_stuck(self.progress, self.now):
-            return PodState.STUCK
-        kinds = {one.kind for one in self.progress.unfinished}
-        if kinds & NOT_KNOWN_TO_END and has_had_grace(self.progress, self.now):
-            return PodState.HELD
-        return PodState.WORKING if ContainerKind.OUTLIVES_TASK in kinds else PodState.ENDING
-
-    def _why(self, decision: PodDecision) -> ReaperReason | StuckReason | None:
-        if decision.reason.verdict is not Verdict.ACT:
-            return decision.reason
-        end, reason = self.progress.task_end, _recorded_reason(self.progress.recorded.reason)
-        is_killed = end is not None and end.exit_code == KILLED and reason is not None and reason.treatment is Treatment.WRAPPED
-        return StuckReason.WRAPPER_KILLED if is_killed else None
-
-    def _steps(self, decision: PodDecision) -> Iterator[Step]:
-        """What a person does now: what the reaper would do; else what the reason says, and in the end a deletion."""
-        act, running = decision.act, self.progress.unfinished
-        if act is not None:
-            more = f" {len(running)} containers run: then explain the pod again." if len(running) > 1 and act.container else ""
-            yield Step(BY_METHOD[act.method].format(container=act.container) + more, self.kubectl.perform(act))
-            return
-        if decision.reason.remedy and decision.reason not in ANSWERED_HERE:
-            yield Step(decision.reason.remedy)
-        for container in [one for one in running if one.kind is ContainerKind.UNKNOWN]:
-            yield Step(f"See whether {container.name} is at work.", self.kubectl.show_log(container.name))
-        yield Step(DELETE, self.kubectl.delete())
-
-
-def _recorded_reason(word: str | None) -> Reason | None:
+def recorded_reason(word: str | None) -> Reason | None:
+    """The reason in a status; None: this version has no such reason."""
     return next((reason for reason in Reason if reason == word), None)
 
 

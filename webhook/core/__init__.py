@@ -74,8 +74,8 @@ from webhook.core.earlier_status import EarlierStatus
 from webhook.core.entrypoint import EntrypointTable, parse_entrypoints
 from webhook.core.errors import MalformedPodError, MalformedReviewError, RulesError, UnsoundPatchError
 from webhook.core.injector_version import suggested_versions
-from webhook.core.names import CANONICAL_NAME, MODE_ANNOTATION, OPT_IN, PREFIX, STATUS_ANNOTATION
-from webhook.core.origin import PodOrigin
+from webhook.core.names import BASE_CONTAINER, CANONICAL_NAME, MODE_ANNOTATION, OPT_IN, PREFIX, STATUS_ANNOTATION
+from webhook.core.origin import ORIGIN_LABELS, PodOrigin
 from webhook.core.patch import Operation
 from webhook.core.pod_options import MAX_WAIT_SECONDS, POD_OPTIONS, InvalidAnnotation, InvalidAnnotations, Mode, PodOption, WhenNotReady
 from webhook.core.policy import Policy
@@ -93,6 +93,7 @@ from webhook.core.wrapper import EntrypointSource
 
 __all__ = [
     "API_VERSION",
+    "BASE_CONTAINER",
     "CANONICAL_NAME",
     "DEFAULT_MINIMUM_KUBELET",
     "ENDED_PHASES",
@@ -102,6 +103,7 @@ __all__ = [
     "MODE_ANNOTATION",
     "NATIVE_SERVER",
     "OPT_IN",
+    "ORIGIN_LABELS",
     "POD_OPTIONS",
     "PREFIX",
     "STATUS_ANNOTATION",

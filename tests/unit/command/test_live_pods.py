@@ -51,7 +51,7 @@ def test_a_pod_of_the_cluster_is_explained_as_at_its_admission(server: ScriptedA
     outcome = treat(POD, default_policy(), ABLE_CLUSTER)
     server.objects[PATH] = jsonpatch.apply_patch(POD, list(outcome.operations))
     server.version = {"gitVersion": "v1.28.0"}
-    (one,) = json.loads(explained(server, tmp_path, "-o", "json", "pod/etl").stdout)
+    (one,) = json.loads(explained(server, tmp_path, "-o", "json", "pod/etl").stdout)["pods"]
 
     assert (one["result"], one["reason"]) == ("unchanged", "sidecars-native")
     assert [remedy["line"] for remedy in one["remedies"]] == [remedy.line for remedy in outcome.remedies]
@@ -85,7 +85,7 @@ IN_NAMESPACE: Final = "/api/v1/namespaces/airflow/pods"
 
 def names_of(done: subprocess.CompletedProcess[str]) -> list[str]:
     """The explained pods."""
-    return [one["pod"] for one in json.loads(done.stdout)]
+    return [one["pod"] for one in json.loads(done.stdout)["pods"]]
 
 
 def test_a_stuck_pod_of_the_cluster_has_its_course_and_code_3_and_lines_for_its_context(server: ScriptedApiServer, tmp_path: Path) -> None:
