@@ -14,7 +14,8 @@ from webhook.command.explain_document import AssumedCluster, ExplainedPod
 from webhook.command.misspelling import misspelt
 from webhook.command.pod_change import PodChange
 from webhook.command.pod_file import DEFAULT_NAMESPACE, full_name
-from webhook.command.terminal import KEY_WIDTH, Style, printable
+from webhook.command.terminal import Style, printable
+from webhook.command.unknown_containers import unknown_containers
 from webhook.core import (
     UNKNOWN_CLUSTER,
     Cluster,
@@ -107,6 +108,7 @@ class Explanation:
             sentence=outcome.reason.sentence,
             status=outcome.status,
             remedies=outcome.remedies,
+            unknown=unknown_containers(self.pod, outcome),
             warnings=outcome.warnings,
             hints=tuple(self._hints()),
             changes=tuple(self.change.containers()) if self.change else (),
@@ -122,7 +124,8 @@ class Explanation:
             *self._result(palette),
         ]
         lines += [palette.member(key, text) for key, text in self._members()]
-        lines += [line for remedy in self.outcome.remedies for line in self._remedy(remedy, palette)]
+        lines += [line for remedy in self._shown_remedies() for line in self._remedy(remedy, palette)]
+        lines += self._unknown(palette)
         if self.change is not None and not self._is_seen:
             lines += _change(self.change, palette)
         return "\n".join(lines)
@@ -167,12 +170,26 @@ class Explanation:
         yield from (("hint", hint) for hint in self._hints())
         yield from (("warning", warning) for warning in self.outcome.warnings if warning not in from_remedies)
 
+    def _shown_remedies(self) -> Iterator[Remedy]:
+        """All but the one of a cluster that nobody has named: the first line says how to."""
+        is_assumed = self.cluster.support is NativeSupport.UNKNOWN and not self.about_cluster
+        return (remedy for remedy in self.outcome.remedies if not (is_assumed and remedy.reason == NativeSupport.UNKNOWN))
+
+    def _unknown(self, palette: Palette) -> Iterator[str]:
+        unknown = unknown_containers(self.pod, self.outcome)
+        if unknown is None:
+            return
+        yield palette.member("may run on", f"{', '.join(unknown.names)}: {unknown.sentence}")
+        for description in unknown.descriptions:
+            yield palette.below(f"{description.condition}, add to metadata.annotations of the pod:")
+            yield palette.pasted(description.line)
+
     def _remedy(self, remedy: Remedy, palette: Palette) -> Iterator[str]:
         """What holds, if it was not said before, what to do, and the line to paste on a line of its own."""
         what = remedy.text if remedy.reason == self.outcome.reason else f"{remedy.sentence} {remedy.text}"
         yield palette.member("what to do" if self.course is None else "new pods", f"{remedy.subject}: {what}")
         if remedy.line:
-            yield f"  {'':{KEY_WIDTH}} {remedy.verb.capitalize()} {remedy.where}:"
+            yield palette.below(f"{remedy.verb.capitalize()} {remedy.where}:")
             yield palette.pasted(remedy.line)
 
 

@@ -38,6 +38,10 @@ class Palette:
         """A line of what is said about a pod: a key, and what holds."""
         return f"  {self.paint(f'{key:<{KEY_WIDTH}}', Style.DIM)} {printable(text)}"
 
+    def below(self, text: str) -> str:
+        """A further line of what is said."""
+        return f"  {'':{KEY_WIDTH}} {printable(text)}"
+
     def pasted(self, line: str) -> str:
         """A line to paste, below what is said about it."""
         return f"  {'':{KEY_WIDTH}}   {self.paint(printable(line), Style.BOLD)}"
