@@ -11,6 +11,7 @@ import msgspec
 
 from webhook.command.explain_document import ExplainDocument
 from webhook.command.output import FailureDocument
+from webhook.command.pod_summary import SummaryDocument
 
 EXPLAIN_SCHEMA: Final = Path(__file__).parent / "explain.schema.json"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -20,8 +21,10 @@ ARGUMENT: Final = re.compile(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", re.MULTILINE)
 
 
 def explain_schema() -> str:
-    """The schema of what ``explain -o json`` prints: a result, or what stopped the command."""
-    documents, definitions = msgspec.json.schema_components((ExplainDocument, FailureDocument), ref_template="#/$defs/{name}")
+    """The schema of what ``explain -o json`` prints: the pods, with --summary their sum, or what stopped the command."""
+    documents, definitions = msgspec.json.schema_components(
+        (ExplainDocument, SummaryDocument, FailureDocument), ref_template="#/$defs/{name}"
+    )
     described = {name: _described(definition) for name, definition in definitions.items()}
     schema = {"$schema": DIALECT, "title": "airflow-sidecar-webhook explain -o json", "oneOf": list(documents), "$defs": described}
     return json.dumps(schema, indent=2) + "\n"

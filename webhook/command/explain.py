@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,8 +14,9 @@ from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
 from webhook.command.explain_document import VERSION, ExplainDocument
 from webhook.command.explanation import Explainer
-from webhook.command.output import add_output_argument, write_json
+from webhook.command.output import JSON, add_output_argument, write_json
 from webhook.command.pod_file import DEFAULT_NAMESPACE, FoundPod, add_pod_arguments, no_pod, read_files
+from webhook.command.pod_summary import PodSummary
 from webhook.command.terminal import printable, stdout_palette
 from webhook.policy_files import build_policy
 
@@ -49,6 +51,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--context", metavar="NAME", help="context of the kubeconfig from which pods of the cluster are read (default: the current one)"
     )
+    parser.add_argument("--summary", action="store_true", help="only count the pods, and list those that stay Running after their task")
     add_cluster_arguments(parser)
     add_output_argument(parser)
 
@@ -56,9 +59,10 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _run(options: Namespace, settings: Settings) -> ExitCode:
     policy = build_policy(settings)
     names = tuple([one.removeprefix(LIVE) for one in options.file if one.startswith(LIVE) and not Path(one).exists()])
+    write = _sum_up if options.summary else _show
     if options.file and not names:
-        return _show(options, *_of_files(options, settings, policy))
-    return _show(options, (), _of_cluster(options, settings, policy, names), [])
+        return write(options, *_of_files(options, settings, policy))
+    return write(options, (), _of_cluster(options, settings, policy, names), [])
 
 
 def _show(options: Namespace, heads: Iterable[str], explanations: Iterable[Explanation], skipped: list[SkippedDocument]) -> ExitCode:
@@ -66,7 +70,7 @@ def _show(options: Namespace, heads: Iterable[str], explanations: Iterable[Expla
     found = list(explanations)
     if skipped and not found:
         raise no_pod(options.file, skipped)
-    if options.output == "json":
+    if options.output == JSON:
         write_json(ExplainDocument(VERSION, tuple([one.as_document() for one in found]), tuple(skipped)))
     else:
         palette = stdout_palette()
@@ -74,6 +78,18 @@ def _show(options: Namespace, heads: Iterable[str], explanations: Iterable[Expla
         sys.stdout.write("\n\n".join([*heads, *texts]) + "\n")
         sys.stderr.write("".join(f"{PROGRAM}: {printable(str(one))}\n" for one in skipped))
     return ExitCode.PROBLEM if any(one.needs_a_person for one in found) else ExitCode.DONE
+
+
+def _sum_up(options: Namespace, heads: Iterable[str], explanations: Iterable[Explanation], skipped: list[SkippedDocument]) -> ExitCode:
+    """Write the sum of the explanations, of which no two are stored at a time."""
+    summary = PodSummary(datetime.now(UTC))
+    for one in explanations:
+        summary.add(one)
+    if options.output == JSON:
+        write_json(summary.as_document(len(skipped)))
+    else:
+        sys.stdout.write("\n\n".join([*heads, summary.as_text(len(skipped), stdout_palette())]) + "\n")
+    return ExitCode.PROBLEM if summary.needs_a_person else ExitCode.DONE
 
 
 def _of_files(

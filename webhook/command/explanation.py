@@ -52,7 +52,7 @@ class Explanation:
     Args:
         pod: The pod as it was given.
         outcome: What the rules decided.
-        change: What the patch changes; None: nothing.
+        script: The wrapper's text; only its length is shown.
         full_name: Namespace and name.
         cluster: The cluster that was assumed, read, or recorded in the pod's status.
         now: When it was explained.
@@ -65,7 +65,7 @@ class Explanation:
 
     pod: dict[str, Any]
     outcome: Outcome
-    change: PodChange | None
+    script: str
     full_name: str
     cluster: Cluster
     now: datetime
@@ -111,7 +111,7 @@ class Explanation:
             unknown=unknown_containers(self.pod, outcome),
             warnings=outcome.warnings,
             hints=tuple(self._hints()),
-            changes=tuple(self.change.containers()) if self.change else (),
+            changes=tuple(self._change().containers()),
             patch=outcome.operations,
         )
 
@@ -126,9 +126,13 @@ class Explanation:
         lines += [palette.member(key, text) for key, text in self._members()]
         lines += [line for remedy in self._shown_remedies() for line in self._remedy(remedy, palette)]
         lines += self._unknown(palette)
-        if self.change is not None and not self._is_seen:
-            lines += _change(self.change, palette)
+        if not self._is_seen:
+            lines += _change(self._change(), palette)
         return "\n".join(lines)
+
+    def _change(self) -> PodChange:
+        """What the patch changes."""
+        return PodChange(self.pod, self.outcome.patched(self.pod), self.script)
 
     def _hints(self) -> Iterator[str]:
         yield from misspelt(self.pod)
@@ -233,8 +237,7 @@ class Explainer:
     def _explain(self, pod: dict[str, Any], cluster: Cluster, about: str) -> Explanation:
         name = full_name(pod, self.namespace)
         outcome = treat(pod, self.policy, cluster)
-        change = PodChange(pod, outcome.patched(pod), self.policy.script) if outcome.operations else None
-        return Explanation(pod, outcome, change, name, cluster, self.now, about, self._course(pod))
+        return Explanation(pod, outcome, self.policy.script, name, cluster, self.now, about, self._course(pod))
 
     def _course(self, pod: dict[str, Any]) -> PodCourse | None:
         if not isinstance(pod.get("status"), dict) or "phase" not in pod["status"]:

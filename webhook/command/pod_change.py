@@ -50,7 +50,7 @@ class _Placed(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PodChange:
-    """A pod before and after a patch that applies. Container names occur once: of any other pod nothing is changed.
+    """A pod before and after a patch that applies. Container names occur once, since no other pod is changed.
 
     Args:
         before: The pod as it is created.
@@ -65,6 +65,8 @@ class PodChange:
 
     def containers(self) -> Iterator[ContainerChange]:
         """The containers that change, in their order afterwards. One whose index alone changes has not changed."""
+        if self.before == self.after:
+            return
         old = _placed(self.before)
         for name, new in _placed(self.after).items():
             earlier = old.get(name)
@@ -73,6 +75,8 @@ class PodChange:
 
     def diff(self) -> Iterator[str]:
         """Unified diffs: of the pod without its containers, and of each container that changes."""
+        if self.before == self.after:
+            return
         yield from self._diff(_without_containers(self.before), _without_containers(self.after), "pod as created", "pod as patched")
         old, new = _placed(self.before), _placed(self.after)
         for change in self.containers():

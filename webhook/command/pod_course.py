@@ -141,7 +141,7 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.end is None:
             return f"{name}: not ended"
         reason = f" ({self.end.reason})" if self.end.reason else ""
-        when = f" at {_time(self.end.ended_at)}, {_age(now - self.end.ended_at)} ago" if self.end.ended_at else ""
+        when = f" at {_time(self.end.ended_at)}, {age_of(now - self.end.ended_at)} ago" if self.end.ended_at else ""
         return f"{name}: ended{when}, exit code {self.end.exit_code}{reason}"
 
     def _seen(self) -> str:
@@ -163,10 +163,10 @@ def _time(time: datetime) -> str:
 
 
 def _since(time: datetime | None, now: datetime) -> str:
-    return "" if time is None else f", since {_time(time)}, for {_age(now - time)}"
+    return "" if time is None else f", since {_time(time)}, for {age_of(now - time)}"
 
 
-def _age(age: timedelta) -> str:
+def age_of(age: timedelta) -> str:
     """The two largest units of a time, like ``4 h 50 min``; a time in the future is none."""
     seconds = max(0, int(age.total_seconds()))
     parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]

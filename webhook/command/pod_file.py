@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 import yaml
@@ -65,6 +65,13 @@ class FoundPod(msgspec.Struct, frozen=True):
     place: str
     template_of: str = ""
     is_for_airflow: bool = True
+
+
+class _LargeList(msgspec.Struct):
+    """A list in JSON, as kubectl prints it."""
+
+    kind: Literal["List", "PodList"]
+    items: list[msgspec.Raw]
 
 
 class SkippedDocument(msgspec.Struct, frozen=True):
@@ -164,15 +171,19 @@ def _shown(name: str) -> str:
 
 
 def _documents(data: bytes) -> list[Any]:
-    """JSON is tried first: it is a hundred times faster."""
+    """JSON is tried first: it is a hundred times faster. The items of a list are not decoded yet: there may be many."""
     try:
+        return [msgspec.json.decode(data, type=_LargeList)]
+    except msgspec.ValidationError:
         return [msgspec.json.decode(data)]
     except msgspec.DecodeError:
         return yaml_documents(data.decode("utf-8"))
 
 
 def _pods(document: object, place: str) -> Iterator[FoundPod | SkippedDocument]:
-    if isinstance(document, list):
+    if isinstance(document, _LargeList):
+        yield from _items(document.items, document.kind.removesuffix("List"), place)
+    elif isinstance(document, list):
         for number, item in enumerate(document):
             yield from _pods(item, f"{place}[{number}]")
     elif isinstance(document, dict):
@@ -197,7 +208,12 @@ def _of_object(document: dict[str, Any], kind: str, place: str) -> Iterator[Foun
 
 
 def _items(items: list[Any], kind: str, place: str) -> Iterator[FoundPod | SkippedDocument]:
-    for number, item in enumerate(items):
+    for number, given in enumerate(items):
+        try:
+            item = msgspec.json.decode(given) if isinstance(given, msgspec.Raw) else given
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            yield SkippedDocument(f"{place}.items[{number}]", f"it cannot be read as JSON: {yaml_problem(error)}")
+            continue
         # The items of a PodList do not repeat their kind.
         whole = {"kind": kind, **item} if kind and isinstance(item, dict) else item
         yield from _pods(whole, f"{place}.items[{number}]")
