@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from webhook.command.pod_course import NEEDS_A_PERSON, EndedTask, PodCourse, PodState, Step, StillRunning, StuckReason, recorded_reason
 from webhook.core import ENDED_PHASES, ContainerKind, MalformedPodError, Treatment, read_progress
-from webhook.doctor.stuck_pod_check import GRACE, has_had_grace, is_stuck
+from webhook.doctor.stuck_pod_check import has_had_grace, is_stuck
 from webhook.reaper.act import Method
 from webhook.reaper.decision import ReaperPolicy, decide
 from webhook.reaper.reason import ReaperReason, Verdict
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from webhook.core import Catalogue, Progress
     from webhook.reaper.decision import PodDecision
 
-BY_HAND: Final = ReaperPolicy(grace=GRACE, unmarked=True, methods=frozenset(Method))
-"""What a person may do about a pod by hand: everything that the reaper can."""
+BY_HAND: Final = ReaperPolicy(grace=timedelta(), unmarked=True, methods=frozenset(Method))
+"""What a person may do by hand about a pod that is stuck: everything that the reaper can, at once."""
 
 BY_METHOD: Final[Mapping[Method, str]] = {
     Method.QUIT: "Send {container} its quit request: it exits 0, and the pod gets the result of its task.",

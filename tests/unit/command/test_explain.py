@@ -45,7 +45,7 @@ def test_so_has_the_json_which_holds_the_same_names(program: InProcessProgram) -
     hostile = "\x1b[2J\x7f\x9b31m\u202e\U000e0001\nok"
     text = program("explain", "-o", "json", "-", stdin=json.dumps(json.loads(INJECTED) | {"metadata": {"name": hostile}}))
     assert all(line.isprintable() for line in text.split("\n"))
-    assert json.loads(text)[0]["pod"] == f"default/{hostile}"
+    assert json.loads(text)["pods"][0]["pod"] == f"default/{hostile}"
 
 
 def test_the_text_of_the_wrapper_is_not_shown(program: InProcessProgram) -> None:
