@@ -15,7 +15,7 @@ from webhook.command.exit_code import ExitCode
 from webhook.command.explain_document import VERSION, ExplainDocument
 from webhook.command.explanation import Explainer
 from webhook.command.output import JSON, add_output_argument, write_json
-from webhook.command.pod_file import DEFAULT_NAMESPACE, FoundPod, add_pod_arguments, no_pod, read_files
+from webhook.command.pod_file import ALLOWED, DEFAULT_NAMESPACE, ENDINGS, STDIN, FoundPod, no_pod, read_files
 from webhook.command.pod_summary import PodSummary
 from webhook.command.terminal import printable, stdout_palette
 from webhook.policy_files import build_policy
@@ -30,12 +30,23 @@ if TYPE_CHECKING:
     from webhook.settings import Settings
 
 
-LIVE: Final = "pod/"
-"""What the name of a pod of the cluster starts with, as kubectl writes it."""
+LIVE: Final = ("pod/", "pods/", "po/")
+"""What the name of a pod of the cluster starts with, as kubectl takes it."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    add_pod_arguments(parser, f", a folder is all its files; {LIVE}NAME is a pod of the cluster", "*")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="*",
+        help=f"{ALLOWED}; - is stdin, a folder is all its files; pod/NAME is a pod of the cluster",
+    )
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        help="namespace of the pods of the cluster (default: that of the context), "
+        f"or of pods of a file that name none (default: {DEFAULT_NAMESPACE})",
+    )
     parser.add_argument(
         "--as",
         dest="made_by",
@@ -58,7 +69,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(options: Namespace, settings: Settings) -> ExitCode:
     policy = build_policy(settings)
-    names = tuple([one.removeprefix(LIVE) for one in options.file if one.startswith(LIVE) and not Path(one).exists()])
+    names = tuple([one.partition("/")[2] for one in options.file if one.startswith(LIVE) and not Path(one).exists()])
     write = _sum_up if options.summary else _show
     if options.file and not names:
         return write(options, *_of_files(options, settings, policy))
@@ -98,6 +109,9 @@ def _of_files(
     if options.selector or options.all_namespaces:
         message = f"{options.file[0]}: --selector and --all-namespaces are for pods of the cluster"
         raise UnusableError(message)
+    if bare := [one for one in options.file if _may_be_pod(one)]:
+        message = f"{bare[0]}: there is no such file; a pod of the cluster is named pod/{bare[0]}"
+        raise UnusableError(message)
     cluster = assumed_cluster(options, settings, policy.catalogue)
     explainer = Explainer(policy, cluster, options.namespace or DEFAULT_NAMESPACE)
     skipped: list[SkippedDocument] = []
@@ -110,6 +124,12 @@ def _of_files(
                 skipped.append(one)
 
     return (as_line(cluster),), explanations(), skipped
+
+
+def _may_be_pod(name: str) -> bool:
+    """Whether it is no file, and looks like the name of a pod."""
+    path = Path(name)
+    return name != STDIN and path.name == name and path.suffix not in ENDINGS and not path.exists()
 
 
 def _of_cluster(options: Namespace, settings: Settings, policy: Policy, names: tuple[str, ...]) -> Iterator[Explanation]:
@@ -130,7 +150,7 @@ def _check(options: Namespace, names: tuple[str, ...]) -> None:
     if len(names) < len(options.file):
         message = f"{' '.join(options.file)}: name either pods of the cluster or files"
     elif not (names or options.namespace or options.selector or options.all_namespaces):
-        message = f"name a FILE, {LIVE}NAME, a namespace with -n, labels with -l, or all namespaces with -A"
+        message = "name a FILE, pod/NAME, a namespace with -n, labels with -l, or all namespaces with -A"
     elif names and (options.selector or options.all_namespaces):
         message = f"{' '.join(options.file)}: --selector and --all-namespaces are for pods that are not named"
     elif options.cluster_version or options.injected_by:

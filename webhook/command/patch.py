@@ -8,7 +8,7 @@ from webhook.command.assumed_cluster import add_cluster_arguments, assumed_clust
 from webhook.command.command import Command, HelpExample
 from webhook.command.exit_code import ExitCode
 from webhook.command.output import write_json
-from webhook.command.pod_file import add_pod_arguments, read_one_pod
+from webhook.command.pod_file import ALLOWED, DEFAULT_NAMESPACE, read_one_pod
 from webhook.core import treat
 from webhook.policy_files import build_policy
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    add_pod_arguments(parser)
+    parser.add_argument("file", metavar="FILE", help=f"{ALLOWED}; - is stdin")
+    parser.add_argument("-n", "--namespace", help=f"namespace of pods that name none (default: {DEFAULT_NAMESPACE})")
     add_cluster_arguments(parser)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.core import ContainerKind, ExplainedWord, Reason, ReasonRow
+from webhook.core import ContainerKind, ExplainedWord, Reason, ReasonRow, Treatment
 from webhook.reaper.reason import ReaperReason
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ class StuckReason(ExplainedWord):
         "",
     )
 
+
+NOT_READY: Final = 69
+"""The wrapper's exit code where the sidecars are not ready in time (EX_UNAVAILABLE, docs/decisions/0006-code-69.md)."""
 
 NEEDS_A_PERSON: Final = frozenset({PodState.HELD, PodState.STUCK})
 
@@ -142,11 +145,17 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return f"{name}: not ended"
         reason = f" ({self.end.reason})" if self.end.reason else ""
         when = f" at {_time(self.end.ended_at)}, {age_of(now - self.end.ended_at)} ago" if self.end.ended_at else ""
-        return f"{name}: ended{when}, exit code {self.end.exit_code}{reason}"
+        return f"{name}: ended{when}, exit code {self.end.exit_code}{reason}{self._of_wrapper(self.end)}"
+
+    def _of_wrapper(self, end: EndedTask) -> str:
+        """What an exit code of the wrapper's own means."""
+        reason = recorded_reason(self.recorded_reason)
+        is_wrapped = reason is not None and reason.treatment is Treatment.WRAPPED
+        return ": the task did not run, as its sidecars were not ready in time" if is_wrapped and end.exit_code == NOT_READY else ""
 
     def _seen(self) -> str:
         if not self.is_seen:
-            return f"not seen: {ReaperReason.NO_STATUS.sentence}"
+            return f"not seen: {ReaperReason.NO_STATUS.sentence} doctor says whether it is called in this namespace."
         known = recorded_reason(self.recorded_reason)
         if known is None:
             return f"seen, with a status that this version cannot read: {self.recorded_reason or 'no reason'}"

@@ -18,7 +18,6 @@ from webhook.core import KIND
 from webhook.yaml_problem import yaml_problem
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
     from collections.abc import Iterable, Iterator, Mapping
 
 ALLOWED: Final = (
@@ -89,19 +88,6 @@ class SkippedDocument(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """The line that names it."""
         return f"{self.place}: skipped, {self.why}"
-
-
-def add_pod_arguments(parser: ArgumentParser, or_else: str = "", count: str | None = None) -> None:
-    """Add the arguments that name the file and the namespace.
-
-    Args:
-        parser: The command's.
-        or_else: What else may be named, for people.
-        count: How many, as argparse takes it; None: one.
-
-    """
-    parser.add_argument("file", metavar="FILE", nargs=count, help=f"{ALLOWED}; - is stdin{or_else}")
-    parser.add_argument("-n", "--namespace", help=f"namespace of pods that name none (default: {DEFAULT_NAMESPACE})")
 
 
 def full_name(pod: dict[str, Any], namespace: str) -> str:

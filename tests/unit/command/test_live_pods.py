@@ -100,7 +100,7 @@ def test_a_stuck_pod_of_the_cluster_has_its_course_and_code_3_and_lines_for_its_
 def test_several_pods_are_read_by_their_names(server: ScriptedApiServer, tmp_path: Path) -> None:
     server.objects |= {PATH: STUCK, f"{IN_NAMESPACE}/web": OTHERS}
 
-    assert names_of(explained(server, tmp_path, "-o", "json", "pod/etl", "pod/web")) == ["airflow/sales", "shop/web"]
+    assert names_of(explained(server, tmp_path, "-o", "json", "po/etl", "pods/web")) == ["airflow/sales", "shop/web"]
 
 
 def test_pods_are_read_by_their_labels_all_of_them(server: ScriptedApiServer, tmp_path: Path) -> None:
@@ -147,6 +147,7 @@ NOT_TOGETHER: Final = {
     "files and pods": (["pod/etl", "a.yaml"], "pod/etl a.yaml: name either pods of the cluster or files"),
     "files and labels": (["-l", "a=b", "a.yaml"], "a.yaml: --selector and --all-namespaces are for pods of the cluster"),
     "names and labels": (["-l", "a=b", "pod/etl"], "pod/etl: --selector and --all-namespaces are for pods that are not named"),
+    "a bare name": (["etl"], "etl: there is no such file; a pod of the cluster is named pod/etl"),
     "nothing": ([], "name a FILE, pod/NAME, a namespace with -n, labels with -l, or all namespaces with -A"),
 }
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.live_pods import CLOUD_SQL, FLUENT_BIT, ISTIO, RUNNING, UPLOADER, VAULT, WAITING, XCOM, annotated, ended, live_pod
-from webhook.core import Reason
+from webhook.command.pod_course import NOT_READY
+from webhook.core import Reason, built_in_script
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -200,6 +201,15 @@ def test_a_wrapper_that_was_killed_with_its_task_is_why_nothing_ended_the_sideca
 
     assert "\n  why          wrapper-killed: The wrapper was killed together with the task " in text_of(program, killed)
     assert explained(program, failed)["course"]["why"] is None
+
+
+def test_the_wrappers_own_exit_code_is_said_in_words(program: InProcessProgram) -> None:
+    wrapped = '{"treatment":"wrapped","reason":"sidecars-quit","main":"base","sidecars":{"istio-proxy":"quit"}}'
+    pod = annotated(live_pod({"base": ended(NOT_READY), "istio-proxy": RUNNING}, ISTIO), status=wrapped)
+
+    assert f"asw_finish {NOT_READY}" in built_in_script()
+    assert f"exit code {NOT_READY}: the task did not run, as its sidecars were not ready in time\n" in text_of(program, pod)
+    assert "the task did not run" not in text_of(program, live_pod({"base": ended(NOT_READY), "istio-proxy": RUNNING}, ISTIO))
 
 
 def test_how_to_describe_an_unknown_container_is_said_for_the_pods_to_come(program: InProcessProgram) -> None:
