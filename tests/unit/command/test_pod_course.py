@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-import shlex
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.live_pods import CLOUD_SQL, FLUENT_BIT, ISTIO, RUNNING, UPLOADER, VAULT, WAITING, XCOM, annotated, ended, live_pod
+from tests.support.live_pods import ISTIO, RUNNING, UPLOADER, VAULT, WAITING, XCOM, annotated, ended, live_pod
 from webhook.command.pod_course import NOT_READY
 from webhook.core import Reason, built_in_script
 
@@ -129,44 +128,6 @@ def test_a_pod_that_the_webhook_has_not_seen_is_said_to_be_with_what_becomes_of_
     assert f"\n  a new pod like it: wrapped (sidecars-quit): {Reason.SIDECARS_QUIT.sentence}\n" in text
 
 
-Line = list[str]
-NAMESPACE: Final = ["kubectl", "--namespace", "airflow"]
-ENDS: Final[dict[str, tuple[JSONObject, list[Line]]]] = {
-    "a quit request": (
-        STUCK,
-        [
-            [
-                *NAMESPACE,
-                *("port-forward", "pod/sales", "15020"),
-                *("&", "curl", "--retry", "5", "--retry-delay", "1", "--retry-connrefused"),
-                *("--request", "POST", "http://127.0.0.1:15020/quitquitquit;", "kill", "$!"),
-            ]
-        ],
-    ),
-    "a signal": (
-        live_pod({"base": ended(), "logs": RUNNING}, FLUENT_BIT),
-        [[*NAMESPACE, "exec", "sales", "--container", "logs", "--", "/bin/sh", "-c", "kill -TERM 1"]],
-    ),
-    "a deadline after a task that failed": (
-        live_pod({"base": ended(1), "db": RUNNING}, CLOUD_SQL),
-        [[*NAMESPACE, "patch", "pod", "sales", "--type", "merge", "--patch", '{"spec":{"activeDeadlineSeconds":600}}']],
-    ),
-    "nothing that keeps a success": (live_pod({"base": ended(), "db": RUNNING}, CLOUD_SQL), [[*NAMESPACE, "delete", "pod", "sales"]]),
-    "an unknown container": (
-        live_pod({"base": ended(), "uploader": RUNNING}, UPLOADER),
-        [[*NAMESPACE, "logs", "sales", "--container", "uploader", "--tail", "20"], [*NAMESPACE, "delete", "pod", "sales"]],
-    ),
-}
-
-
-@pytest.mark.parametrize(("pod", "lines"), ENDS.values(), ids=ENDS)
-def test_what_ends_the_pod_now_is_a_line_to_paste(program: InProcessProgram, pod: JSONObject, lines: list[Line]) -> None:
-    steps = [step["line"] for step in explained(program, pod)["course"]["now"] if step["line"]]
-
-    assert [shlex.split(step) for step in steps] == lines
-    assert [f"\n                 {step}\n" in text_of(program, pod) for step in steps] == [True] * len(steps)
-
-
 def test_after_the_first_of_several_sidecars_the_pod_is_to_be_explained_again(program: InProcessProgram) -> None:
     pod = live_pod({"base": ended(), "istio-proxy": RUNNING, "vault-agent": RUNNING}, ISTIO, VAULT)
     (step,) = explained(program, pod)["course"]["now"]
@@ -218,15 +179,6 @@ def test_how_to_describe_an_unknown_container_is_said_for_the_pods_to_come(progr
 
     assert "\n  new pods     uploader (not-in-catalogue): " in text
     assert """\n                 "airflow-sidecar-webhook/sidecars": '[{"name": "uploader", "quit": """ in text
-
-
-def test_names_of_a_hostile_file_cannot_leave_their_place_in_a_line(program: InProcessProgram) -> None:
-    pod = copy.deepcopy(STUCK)
-    pod["metadata"] |= {"name": "a; rm -rf ~", "namespace": "$(reboot)\x1b[2J"}
-    (step,) = explained(program, pod)["course"]["now"]
-
-    assert shlex.split(step["line"])[2:5] == ["$(reboot)\x1b[2J", "port-forward", "pod/a; rm -rf ~"]
-    assert all(line.isprintable() for line in text_of(program, pod).split("\n"))
 
 
 def test_a_pod_that_is_not_airflows_has_no_course(program: InProcessProgram) -> None:
