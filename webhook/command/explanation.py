@@ -17,11 +17,13 @@ from webhook.command.pod_file import DEFAULT_NAMESPACE, full_name
 from webhook.command.terminal import Style, printable
 from webhook.command.unknown_containers import unknown_containers
 from webhook.core import (
+    ORIGIN_LABELS,
     UNKNOWN_CLUSTER,
     Cluster,
     MalformedPodError,
     NativeSupport,
     Outcome,
+    PodOrigin,
     SkipReason,
     cluster_at_admission,
     may_be_held_up,
@@ -29,12 +31,18 @@ from webhook.core import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from webhook.command.pod_course import PodCourse
     from webhook.command.pod_file import FoundPod
     from webhook.command.terminal import Palette
     from webhook.core import Catalogue, Policy, Remedy
+
+UNLABELLED: Final[Mapping[str, PodOrigin]] = {
+    SkipReason.NOT_AIRFLOW: PodOrigin.KUBERNETES_POD_OPERATOR,
+    SkipReason.SPARK_SUBMIT: PodOrigin.SPARK,
+}
+"""Reasons of pods that may be Airflow's without a label, and whose label they would have."""
 
 TEMPLATE_HINT: Final = (
     "If it is Airflow's pod template, say what makes pods of it, since Airflow adds the label then: "
@@ -87,8 +95,8 @@ class Explanation:
 
     def may_be_task_pod(self, catalogue: Catalogue) -> bool:
         """Whether it is Airflow's, or may be so without its labels: one that is meant to end, has not, and has a known sidecar."""
-        if self.course is not None or self.outcome.status is not None:
-            return True
+        if self.outcome.reason not in UNLABELLED:
+            return self.course is not None or self.outcome.status is not None
         try:
             return bool(self.outcome.remedies) and may_be_held_up(self.pod, catalogue)
         except MalformedPodError:
@@ -136,7 +144,7 @@ class Explanation:
 
     def _hints(self) -> Iterator[str]:
         yield from misspelt(self.pod)
-        if self.outcome.reason is SkipReason.NOT_AIRFLOW and self.place and not self.template_of:
+        if self.outcome.reason is SkipReason.NOT_AIRFLOW and self.place and not self.template_of and self.course is None:
             yield TEMPLATE_HINT
 
     @property
@@ -237,9 +245,9 @@ class Explainer:
     def _explain(self, pod: dict[str, Any], cluster: Cluster, about: str) -> Explanation:
         name = full_name(pod, self.namespace)
         outcome = treat(pod, self.policy, cluster)
-        return Explanation(pod, outcome, self.policy.script, name, cluster, self.now, about, self._course(pod))
+        return Explanation(pod, outcome, self.policy.script, name, cluster, self.now, about, self._course(pod, outcome))
 
-    def _course(self, pod: dict[str, Any]) -> PodCourse | None:
+    def _course(self, pod: dict[str, Any], outcome: Outcome) -> PodCourse | None:
         if not isinstance(pod.get("status"), dict) or "phase" not in pod["status"]:
             return None
         # A pod that is about to be created needs neither the doctor nor the reaper.
@@ -247,7 +255,15 @@ class Explainer:
         from webhook.command.kubectl import Kubectl  # noqa: PLC0415
 
         namespace, _, name = full_name(pod, self.namespace).partition("/")
-        return read_course(pod, self.policy.catalogue, Kubectl(self.context, namespace, name), self.now)
+        labelled = _with_label(pod, UNLABELLED[outcome.reason]) if outcome.reason in UNLABELLED and outcome.remedies else pod
+        return read_course(labelled, self.policy.catalogue, Kubectl(self.context, namespace, name), self.now)
+
+
+def _with_label(pod: dict[str, Any], origin: PodOrigin) -> dict[str, Any]:
+    """The pod as if it had the label that its remedy adds."""
+    metadata = pod["metadata"]
+    labels = {label: "True" for label, one in ORIGIN_LABELS.items() if one is origin}
+    return {**pod, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}}}
 
 
 def _change(change: PodChange, palette: Palette) -> Iterator[str]:

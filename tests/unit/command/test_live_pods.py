@@ -1,10 +1,8 @@
-"""``explain`` of pods of a cluster, on a fake API server, in a process of its own: the kubeconfig's place is read once."""
+"""``explain`` of pods of a cluster, on a fake API server."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Final
 
 import jsonpatch
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.json_object import JSONObject
-    from tests.support.program import InProcessProgram
+    from tests.support.program import InProcessProgram, ProgramRun
     from tests.support.scripted_api_server import ScriptedApiServer
 
 POD: Final = inject_istio(load("airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json"))
@@ -31,46 +29,45 @@ PATH: Final = "/api/v1/namespaces/airflow/pods/etl"
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedApiServer]:
-    """A fake API server with one node."""
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedApiServer]:
+    """A fake API server with one node, and a kubeconfig that names it; the package reads the place of that once, when it is imported."""
     with scripted_api_server() as server:
         server.nodes = [{"metadata": {"name": "node"}, "status": {"nodeInfo": {"kubeletVersion": "v1.34.2"}}}]
+        path = tmp_path / "kubeconfig"
+        path.write_text(kubeconfig_for(server.url, "here"), "utf-8")
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
         yield server
 
 
-def explained(server: ScriptedApiServer, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run explain with a kubeconfig that names the server."""
-    path = folder / "kubeconfig"
-    path.write_text(kubeconfig_for(server.url, "here"), "utf-8")
-    environment = {"PATH": "", "HOME": str(folder), "KUBECONFIG": str(path)}
-    command = [sys.executable, "-m", "webhook", "explain", "-n", "airflow", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+def explained(program: InProcessProgram, *arguments: str) -> ProgramRun:
+    """Run explain in the namespace of the pods."""
+    return program.run("explain", "-n", "airflow", *arguments)
 
 
-def test_a_pod_of_the_cluster_is_explained_as_at_its_admission(server: ScriptedApiServer, tmp_path: Path) -> None:
+def test_a_pod_of_the_cluster_is_explained_as_at_its_admission(server: ScriptedApiServer, program: InProcessProgram) -> None:
     outcome = treat(POD, default_policy(), ABLE_CLUSTER)
     server.objects[PATH] = jsonpatch.apply_patch(POD, list(outcome.operations))
     server.version = {"gitVersion": "v1.28.0"}
-    (one,) = json.loads(explained(server, tmp_path, "-o", "json", "pod/etl").stdout)["pods"]
+    (one,) = json.loads(explained(program, "-o", "json", "pod/etl").stdout)["pods"]
 
     assert (one["result"], one["reason"]) == ("unchanged", "sidecars-native")
     assert [remedy["line"] for remedy in one["remedies"]] == [remedy.line for remedy in outcome.remedies]
 
 
-def test_a_pod_without_a_status_is_explained_on_the_cluster_that_it_is_in(server: ScriptedApiServer, tmp_path: Path) -> None:
+def test_a_pod_without_a_status_is_explained_on_the_cluster_that_it_is_in(server: ScriptedApiServer, program: InProcessProgram) -> None:
     server.objects[PATH] = POD
-    done = explained(server, tmp_path, "pod/etl")
+    done = explained(program, "pod/etl")
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.code, done.stderr) == (0, "")
     assert done.stdout.startswith("airflow/hello-world-1-v6bc1e7o\n  native (sidecars-native): ")
     assert "  cluster      native sidecars are used (ready)\n" in done.stdout
 
 
-def test_a_pod_that_is_not_there_is_one_line(server: ScriptedApiServer, tmp_path: Path) -> None:
+def test_a_pod_that_is_not_there_is_one_line(server: ScriptedApiServer, program: InProcessProgram) -> None:
     server.refusal = (404, b'{"message": "not found"}')
-    done = explained(server, tmp_path, "pod/none")
+    done = explained(program, "pod/none")
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.code, done.stdout) == (2, "")
     assert done.stderr == "airflow-sidecar-webhook: there is no pod none in the namespace airflow\n"
 
 
@@ -83,29 +80,31 @@ OTHERS: Final[JSONObject] = {
 IN_NAMESPACE: Final = "/api/v1/namespaces/airflow/pods"
 
 
-def names_of(done: subprocess.CompletedProcess[str]) -> list[str]:
+def names_of(done: ProgramRun) -> list[str]:
     """The explained pods."""
     return [one["pod"] for one in json.loads(done.stdout)["pods"]]
 
 
-def test_a_stuck_pod_of_the_cluster_has_its_course_and_code_3_and_lines_for_its_context(server: ScriptedApiServer, tmp_path: Path) -> None:
+def test_a_stuck_pod_of_the_cluster_has_its_course_and_code_3_and_lines_for_its_context(
+    server: ScriptedApiServer, program: InProcessProgram
+) -> None:
     server.objects[PATH] = STUCK
-    done = explained(server, tmp_path, "--context", "here", "pod/etl")
+    done = explained(program, "--context", "here", "pod/etl")
 
-    assert (done.returncode, done.stderr) == (3, "")
+    assert (done.code, done.stderr) == (3, "")
     assert done.stdout.startswith("airflow/sales\n  stuck: ")
     assert "  kubectl --context here --namespace airflow port-forward pod/sales 15020 & curl " in done.stdout
 
 
-def test_several_pods_are_read_by_their_names(server: ScriptedApiServer, tmp_path: Path) -> None:
+def test_several_pods_are_read_by_their_names(server: ScriptedApiServer, program: InProcessProgram) -> None:
     server.objects |= {PATH: STUCK, f"{IN_NAMESPACE}/web": OTHERS}
 
-    assert names_of(explained(server, tmp_path, "-o", "json", "po/etl", "pods/web")) == ["airflow/sales", "shop/web"]
+    assert names_of(explained(program, "-o", "json", "po/etl", "pods/web")) == ["airflow/sales", "shop/web"]
 
 
-def test_pods_are_read_by_their_labels_all_of_them(server: ScriptedApiServer, tmp_path: Path) -> None:
+def test_pods_are_read_by_their_labels_all_of_them(server: ScriptedApiServer, program: InProcessProgram) -> None:
     server.objects[IN_NAMESPACE] = {"metadata": {}, "items": [STUCK, OTHERS]}
-    done = explained(server, tmp_path, "-o", "json", "-l", "dag_id in (a, b)")
+    done = explained(program, "-o", "json", "-l", "dag_id in (a, b)")
 
     assert names_of(done) == ["airflow/sales", "shop/web"]
     assert server.selectors == ["dag_id in (a, b)"]
@@ -116,29 +115,33 @@ WHERE: Final = {"a namespace": (IN_NAMESPACE, ()), "all namespaces": ("/api/v1/p
 
 @pytest.mark.parametrize(("path", "options"), WHERE.values(), ids=WHERE)
 def test_without_labels_only_pods_of_airflow_are_explained_and_those_that_may_be(
-    server: ScriptedApiServer, tmp_path: Path, path: str, options: tuple[str, ...]
+    server: ScriptedApiServer, program: InProcessProgram, path: str, options: tuple[str, ...]
 ) -> None:
     unlabelled = live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)
     unlabelled["metadata"] |= {"name": "job", "labels": {}}
     broken = {"metadata": {"name": "odd"}, "spec": {"restartPolicy": "Never", "containers": []}, "status": {"phase": 1}}
-    server.objects[path] = {"metadata": {}, "items": [STUCK, OTHERS, unlabelled, broken]}
-    done = explained(server, tmp_path, "-o", "json", *options)
+    another = live_pod({"base": RUNNING})
+    another["metadata"] |= {"name": "another-job", "labels": {}}
+    server.objects[path] = {"metadata": {}, "items": [STUCK, OTHERS, unlabelled, another, broken]}
+    done = explained(program, "-o", "json", *options)
 
     assert (names_of(done), done.stderr) == (["airflow/sales", "airflow/job"], "")
 
 
-def test_no_pods_are_no_error(server: ScriptedApiServer, tmp_path: Path) -> None:
+def test_no_pods_are_no_error(server: ScriptedApiServer, program: InProcessProgram) -> None:
     server.objects[IN_NAMESPACE] = {"metadata": {}, "items": []}
-    done = explained(server, tmp_path, "-l", "a=b")
+    done = explained(program, "-l", "a=b")
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "no pods\n", "")
+    assert (done.code, done.stdout, done.stderr) == (0, "no pods\n", "")
 
 
-def test_pods_that_may_not_be_listed_are_one_line_with_what_the_api_server_said(server: ScriptedApiServer, tmp_path: Path) -> None:
+def test_pods_that_may_not_be_listed_are_one_line_with_what_the_api_server_said(
+    server: ScriptedApiServer, program: InProcessProgram
+) -> None:
     server.refusal = (403, b'{"message": "pods is forbidden"}')
-    done = explained(server, tmp_path, "-A")
+    done = explained(program, "-A")
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.code, done.stdout) == (2, "")
     assert done.stderr == f"airflow-sidecar-webhook: cannot read from the API server {server.url}: 403 pods is forbidden\n"
 
 

@@ -181,8 +181,26 @@ def test_how_to_describe_an_unknown_container_is_said_for_the_pods_to_come(progr
     assert """\n                 "airflow-sidecar-webhook/sidecars": '[{"name": "uploader", "quit": """ in text
 
 
-def test_a_pod_that_is_not_airflows_has_no_course(program: InProcessProgram) -> None:
+def test_a_pod_without_airflows_labels_that_is_meant_to_end_has_a_course_too(program: InProcessProgram) -> None:
     pod = copy.deepcopy(STUCK)
+    pod["metadata"]["labels"] = {"app": "migrations"}
+    one = explained(program, pod)
+
+    assert (one["course"]["state"], one["reason"], one["course"]["is_seen"]) == ("stuck", "not-airflow", True)
+    assert "\n  new pods     not-airflow: " in text_of(program, pod)
+
+
+def test_a_driver_of_spark_without_airflows_label_has_a_course_too(program: InProcessProgram) -> None:
+    pod = live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)
+    pod["metadata"]["labels"] = {"spark-role": "driver"}
+    pod["spec"]["containers"][0]["name"] = pod["status"]["containerStatuses"][0]["name"] = "spark-kubernetes-driver"
+    one = explained(program, pod)
+
+    assert (one["course"]["main"], one["course"]["state"], one["reason"]) == ("spark-kubernetes-driver", "stuck", "spark-submit")
+
+
+def test_a_pod_that_runs_for_ever_has_no_course(program: InProcessProgram) -> None:
+    pod = live_pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO, restartPolicy="Always")
     pod["metadata"]["labels"] = {}
     one = explained(program, pod)
 
