@@ -149,8 +149,9 @@ class Explanation:
 
     @property
     def _is_seen(self) -> bool:
-        """Whether the pod lives, and was treated at its creation: nothing of it changes any more."""
-        return self.course is not None and self.course.is_seen
+        """Whether the pod lives, and was treated at its creation: nothing of it changes any more, unless another cluster is assumed."""
+        is_assumed = self.cluster.support is not NativeSupport.UNKNOWN and not self.about_cluster
+        return self.course is not None and self.course.is_seen and not is_assumed
 
     def _origin(self, palette: Palette) -> Iterator[str]:
         if self.place:

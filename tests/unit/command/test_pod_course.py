@@ -112,6 +112,15 @@ def test_a_pod_that_the_webhook_has_seen_is_said_to_be_with_the_recorded_reason(
     assert "+++ pod as patched" not in text
 
 
+def test_what_becomes_of_a_new_one_on_another_cluster_is_said_too(program: InProcessProgram) -> None:
+    wrapped = '{"treatment":"wrapped","reason":"sidecars-quit","main":"base","sidecars":{"istio-proxy":"quit"},"no_native":"old-server"}'
+    pod = annotated(live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO), status=wrapped)
+    text = program.run("explain", "--cluster-version", "1.34", "-", stdin=json.dumps({"kind": "Pod", **pod})).stdout
+
+    assert "\n  webhook      seen at its creation, wrapped (sidecars-quit): " in text
+    assert "\n  a new pod like it: native (sidecars-native): " in text
+
+
 def test_a_status_of_another_version_is_said_to_be_one(program: InProcessProgram) -> None:
     assert "seen, with a status that this version cannot read: new-word\n" in text_of(
         program, annotated(copy.deepcopy(STUCK), status='{"reason":"new-word"}')
