@@ -22,7 +22,7 @@ import jsonpatch
 from demo.simulated_injectors import inject_istio
 from demo.stand_in_istio_agent import StandInIstioAgent, held_ports
 from demo.webhook import ENTRYPOINTS, DemoWebhook
-from webhook.command.explanation import Explainer
+from webhook.command.explainer import Explainer
 from webhook.command.terminal import Style, stdout_palette
 from webhook.policy_files import build_policy
 from webhook.settings import Settings

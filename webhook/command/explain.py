@@ -13,7 +13,7 @@ from webhook.command.command import PROGRAM, Command, HelpExample
 from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
 from webhook.command.explain_document import VERSION, ExplainDocument
-from webhook.command.explanation import Explainer
+from webhook.command.explainer import Explainer
 from webhook.command.output import JSON, add_output_argument, write_json
 from webhook.command.pod_file import ALLOWED, DEFAULT_NAMESPACE, ENDINGS, STDIN, FoundPod, no_pod, read_files
 from webhook.command.pod_summary import PodSummary

@@ -12,7 +12,7 @@ import pytest
 from testbed import binaries
 from tests.e2e.node.left_pods import COLLECTOR, LEFT_PODS, READY
 from tests.e2e.node.namespace import SECONDS
-from webhook.command.explanation import Explainer
+from webhook.command.explainer import Explainer
 from webhook.command.pod_course import PodState
 from webhook.core import default_policy
 

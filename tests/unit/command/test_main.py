@@ -67,7 +67,7 @@ def test_a_bug_in_the_rules_has_code_1_and_a_line(program: InProcessProgram, mon
         message = "the patch does not apply"
         raise UnsoundPatchError(message)
 
-    monkeypatch.setattr("webhook.command.explanation.treat", unsound)
+    monkeypatch.setattr("webhook.command.explainer.treat", unsound)
 
     assert program.run("explain", POD) == (1, "", "airflow-sidecar-webhook: the patch does not apply\n")
 
