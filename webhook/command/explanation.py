@@ -24,8 +24,8 @@ from webhook.core import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from webhook.command.pod_course import PodCourse
     from webhook.command.terminal import Palette
