@@ -19,6 +19,7 @@ from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
@@ -42,10 +43,10 @@ def explain(level: Level, *arguments: str, user: str = "admin") -> subprocess.Co
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS, env=environment)
 
 
-def run_line(level: Level, line: str) -> None:
+def run_line(level: Level, home: Path, line: str) -> None:
     """Run a line as it is printed, with the real kubectl; it must not fail."""
     program = binaries.find(binaries.KUBECTL)
-    environment = {"PATH": f"{program.parent}:{os.environ['PATH']}", "KUBECONFIG": str(level.server.kubeconfig), "HOME": "/nonexistent"}
+    environment = {"PATH": f"{program.parent}:{os.environ['PATH']}", "KUBECONFIG": str(level.server.kubeconfig), "HOME": str(home)}
     done = subprocess.run(["/bin/sh", "-c", line], env=environment, capture_output=True, text=True, check=False, timeout=SECONDS)
     assert done.returncode == 0, done.stderr
 
@@ -60,18 +61,22 @@ def lines_of(level: Level, namespace: str, pod: JSONObject) -> list[str]:
     return [step["line"] for step in one["course"]["now"] if step["line"]]
 
 
-def test_the_line_for_a_task_that_failed_sets_the_deadline_at_the_end_of_its_work(api_server: Level, namespace: str) -> None:
+def test_the_line_for_a_task_that_failed_sets_the_deadline_at_the_end_of_its_work(
+    api_server: Level, namespace: str, tmp_path: Path
+) -> None:
     pod = ended_pod(api_server, namespace, "failed", FAILED, CLOUD_SQL)
     (line,) = lines_of(api_server, namespace, pod)
-    run_line(api_server, line)
+    run_line(api_server, tmp_path, line)
 
     assert api_server.api.get(path_of(pod | KIND))["spec"]["activeDeadlineSeconds"] == 600
 
 
-def test_the_line_for_a_task_that_succeeded_and_cannot_be_ended_otherwise_deletes_the_pod(api_server: Level, namespace: str) -> None:
+def test_the_line_for_a_task_that_succeeded_and_cannot_be_ended_otherwise_deletes_the_pod(
+    api_server: Level, namespace: str, tmp_path: Path
+) -> None:
     pod = ended_pod(api_server, namespace, "succeeded", SUCCEEDED, CLOUD_SQL)
     (line,) = lines_of(api_server, namespace, pod)
-    run_line(api_server, f"{line} --wait=false")
+    run_line(api_server, tmp_path, f"{line} --wait=false")
     names = {one["metadata"]["name"] for one in api_server.api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]}
 
     assert "succeeded" not in names

@@ -17,6 +17,8 @@ from webhook.command.pod_course import PodState
 from webhook.core import default_policy
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.node.namespace import PodNamespace
 
 LATER: Final = timedelta(hours=1)
@@ -28,7 +30,7 @@ CASES: Final = {"succeeds": "Succeeded", "fails": "Failed", "collector": "Succee
 
 @pytest.mark.parametrize(("name", "phase"), CASES.items(), ids=CASES)
 def test_the_printed_line_ends_a_stuck_pod_with_the_result_of_its_task(
-    namespace: PodNamespace, task_image: str, agent_image: str, name: str, phase: str
+    namespace: PodNamespace, task_image: str, agent_image: str, tmp_path: Path, name: str, phase: str
 ) -> None:
     namespace.level.node.ctr("images", "tag", "--force", task_image, COLLECTOR)
     pod = LEFT_PODS[name].make(namespace.name, name, task_image, agent_image)
@@ -40,15 +42,16 @@ def test_the_printed_line_ends_a_stuck_pod_with_the_result_of_its_task(
 
     assert course is not None
     assert (course.state, [one.name for one in course.running]) == (PodState.STUCK, [sidecar])
-    run_line(namespace, course.now[0].line)
+    run_line(namespace, tmp_path, course.now[0].line)
     end = namespace.end(name)
     ended = end.terminated(sidecar)
     assert ended is not None
     assert (end.phase, ended["exitCode"]) == (phase, 0)
 
 
-def run_line(namespace: PodNamespace, line: str) -> None:
+def run_line(namespace: PodNamespace, home: Path, line: str) -> None:
     """Run a line with the real kubectl. Its exit code says nothing: it is that of ``kill``, or of a command whose container has ended."""
     program = binaries.find(binaries.KUBECTL)
-    environment = {"PATH": f"{program.parent}:{os.environ['PATH']}", "KUBECONFIG": str(namespace.level.server.kubeconfig)}
+    kubeconfig = str(namespace.level.server.kubeconfig)
+    environment = {"PATH": f"{program.parent}:{os.environ['PATH']}", "KUBECONFIG": kubeconfig, "HOME": str(home)}
     subprocess.run(["/bin/sh", "-c", line], env=environment, capture_output=True, check=False, timeout=SECONDS)
