@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args, get_origin
 from docs import generate_findings, generate_reaper, generate_schemas, generate_sidecars
 from webhook.core import (
     POD_OPTIONS,
+    TREATMENT_LABEL,
     ContainerEnd,
     ContainerReason,
     ExplainedWord,
@@ -48,6 +49,7 @@ STATUS_MEMBERS: Final = {
     "no_native": "what the cluster lacks, if that is why no sidecar is native; see [below](#why-no-sidecar-is-native)",
     "restored": "native sidecars to which the webhook gave back the `restartPolicy` that another webhook had removed",
     "not_converted": "the sidecars that were not converted on a cluster with native sidecars; see [below](#why-a-sidecar-stays)",
+    "version": "the version of the webhook that treated the pod",
 }
 """What each member of the status means."""
 
@@ -120,6 +122,8 @@ def _status() -> Iterator[str]:
     for member, meaning in STATUS_MEMBERS.items():
         yield f"| `{member}` | {meaning} |"
     yield ""
+    yield f"The label `{TREATMENT_LABEL}` has the treatment, too, for selectors:"
+    yield f"`kubectl get pods -A -l {TREATMENT_LABEL}={Treatment.LEFT}`.\n"
 
 
 def _reasons() -> Iterator[str]:

@@ -74,6 +74,7 @@ class _Course:
             waiting=pod.waiting,
             is_seen=pod.is_marked,
             recorded_reason=pod.recorded.reason,
+            recorded_version=pod.recorded.version,
             why=why,
             why_sentence=why.sentence if why else "",
             now=tuple(self._steps(decision)) if state in NEEDS_A_PERSON else (),

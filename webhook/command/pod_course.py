@@ -101,6 +101,7 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         waiting: Names of the containers that the kubelet has yet to start, for the first time or again.
         is_seen: Whether the pod carries the webhook's status.
         recorded_reason: The reason in that status; null: it has none.
+        recorded_version: The version of the webhook in that status; empty: it has none.
         why: What holds the pod up beside its sidecars, or why its treatment did not end them; null: nothing that is known.
         why_sentence: The same for people.
         now: What to do now, the first step first.
@@ -117,6 +118,7 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     waiting: tuple[str, ...]
     is_seen: bool
     recorded_reason: str | None
+    recorded_version: str
     why: str | None
     why_sentence: str
     now: tuple[Step, ...]
@@ -157,9 +159,10 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not self.is_seen:
             return f"not seen: {ReaperReason.NO_STATUS.sentence} doctor says whether it is called in this namespace."
         known = recorded_reason(self.recorded_reason)
+        version = f" by version {self.recorded_version}" if self.recorded_version else ""
         if known is None:
-            return f"seen, with a status that this version cannot read: {self.recorded_reason or 'no reason'}"
-        return f"seen at its creation, {known.treatment} ({known}): {known.sentence}"
+            return f"seen{version}, with a status that this version cannot read: {self.recorded_reason or 'no reason'}"
+        return f"seen at its creation{version}, {known.treatment} ({known}): {known.sentence}"
 
 
 def recorded_reason(word: str | None) -> Reason | None:

@@ -83,6 +83,7 @@ from webhook.core.names import (
     PREFIX,
     SIDECARS_ANNOTATION,
     STATUS_ANNOTATION,
+    TREATMENT_LABEL,
 )
 from webhook.core.origin import ORIGIN_LABELS, PodOrigin
 from webhook.core.patch import Operation
@@ -128,6 +129,7 @@ __all__ = [
     "PREFIX",
     "SIDECARS_ANNOTATION",
     "STATUS_ANNOTATION",
+    "TREATMENT_LABEL",
     "UNKNOWN_CLUSTER",
     "Catalogue",
     "Cluster",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from webhook import __version__
 from webhook.core.cluster import NAMED_PORTS_SEEN, Cluster, NativeSupport
 from webhook.core.container_end import ContainerEnd
 from webhook.core.errors import MalformedPodError
@@ -39,6 +40,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
         no_native: What the cluster lacks, where that is why no sidecar was made native.
         restored: Native sidecars to which the webhook gave back the ``restartPolicy`` that another webhook had removed.
         not_converted: Sidecars that stayed regular containers on a cluster with native sidecars, each with the reason.
+        version: The webhook's.
 
     """
 
@@ -51,6 +53,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     no_native: NativeSupport | None = None
     restored: tuple[str, ...] = ()
     not_converted: dict[str, NotConvertedReason] = {}
+    version: str = ""
 
     def as_text(self) -> str:
         """The document as JSON, which is the annotation's value."""
@@ -97,4 +100,5 @@ def status_of(facts: Facts, mutate: Mutate) -> Status:
         no_native=mutate.no_native,
         restored=mutate.restored,
         not_converted=mutate.conversion.not_converted,
+        version=__version__,
     )

@@ -112,6 +112,13 @@ def test_a_pod_that_the_webhook_has_seen_is_said_to_be_with_the_recorded_reason(
     assert "+++ pod as patched" not in text
 
 
+def test_the_version_of_the_webhook_that_has_seen_a_pod_is_said(program: InProcessProgram) -> None:
+    pod = annotated(copy.deepcopy(STUCK), status='{"treatment":"left","reason":"no-quit","version":"0.0.9"}')
+
+    assert "  webhook      seen at its creation by version 0.0.9, left (no-quit): " in text_of(program, pod)
+    assert explained(program, pod)["course"]["recorded_version"] == "0.0.9"
+
+
 def test_what_becomes_of_a_new_one_on_another_cluster_is_said_too(program: InProcessProgram) -> None:
     wrapped = '{"treatment":"wrapped","reason":"sidecars-quit","main":"base","sidecars":{"istio-proxy":"quit"},"no_native":"old-server"}'
     pod = annotated(live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO), status=wrapped)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.support.pods import FIXTURES, SIMULATED, load
+from webhook import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,7 @@ def test_a_pod_is_read_in_every_shape(program: InProcessProgram, given: str) -> 
     (one,) = program.explained("-", stdin=given)
 
     assert (one["pod"], one["result"], one["reason"]) == ("airflow/example-dag-extract-v6bc1e7o", "labelled", "no-sidecar")
-    assert one["status"] == {"treatment": "labelled", "reason": "no-sidecar", "main": "base"}
+    assert one["status"] == {"treatment": "labelled", "reason": "no-sidecar", "main": "base", "version": __version__}
 
 
 NAMES: Final[dict[str, tuple[dict[str, Any], str]]] = {

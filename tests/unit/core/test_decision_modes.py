@@ -56,7 +56,8 @@ def test_mode_wrap_wraps_on_every_cluster(policy: Policy) -> None:
 
     assert names.PREFIX in container(after, "base")["command"]
     assert inits_of(after) == ["istio-init"]
-    assert status_of(after).keys() == {"treatment", "reason", "main", "entrypoint", "shell", "sidecars"}, "nothing was to be converted"
+    status = status_of(after).keys()
+    assert status == {"treatment", "reason", "main", "entrypoint", "shell", "sidecars", "version"}, "nothing was to be converted"
 
 
 def test_mode_native_on_a_cluster_without_leaves_the_pod_and_says_why(policy: Policy) -> None:
