@@ -54,6 +54,21 @@ def test_a_pod_of_the_cluster_is_explained_as_at_its_admission(server: ScriptedA
     assert [remedy["line"] for remedy in one["remedies"]] == [remedy.line for remedy in outcome.remedies]
 
 
+@pytest.mark.parametrize("text", [None, "users: ["], ids=["no file", "no YAML"])
+def test_a_kubeconfig_that_cannot_be_read_is_named_in_json_too(
+    text: str | None, tmp_path: Path, program: InProcessProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "my-kubeconfig"
+    if text is not None:
+        path.write_text(text, "utf-8")
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    done = explained(program, "-o", "json", "pod/etl")
+    (message,) = json.loads(done.stdout)["error"]["messages"]
+
+    assert (done.code, done.stderr) == (2, f"airflow-sidecar-webhook: {message}\n")
+    assert message.startswith(f"the kubeconfig cannot be used: {path}: ")
+
+
 def test_a_pod_without_a_status_is_explained_on_the_cluster_that_it_is_in(server: ScriptedApiServer, program: InProcessProgram) -> None:
     server.objects[PATH] = POD
     done = explained(program, "pod/etl")

@@ -62,6 +62,30 @@ def test_with_json_a_failure_is_json_too(program: InProcessProgram, command: str
     assert document == {"version": 1, "error": {"exit_code": 2, "messages": [message]}}
 
 
+WRONG_ARGUMENTS: Final = {
+    "a word that is none of the choices": ("explain", "--as", "nobody", "-o", "json", POD),
+    "an option that does not exist": ("explain", "-ojson", "--none", POD),
+    "a command that does not exist": ("frobnicate", "--output=json"),
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG_ARGUMENTS.values(), ids=WRONG_ARGUMENTS)
+def test_with_json_wrong_arguments_are_json_too_beside_the_usage(program: InProcessProgram, arguments: tuple[str, ...]) -> None:
+    run = program.run(*arguments)
+    document = msgspec.convert(json.loads(run.stdout), FailureDocument)
+
+    assert (run.code, document.error.exit_code) == (2, 2)
+    assert run.stderr.startswith("usage: airflow-sidecar-webhook ")
+    assert run.stderr.endswith(f"\nairflow-sidecar-webhook: {document.error.messages[0]}\n")
+
+
+def test_an_output_that_does_not_exist_is_named_with_those_that_do(program: InProcessProgram) -> None:
+    run = program.run("explain", "-o", "yaml", POD)
+
+    assert (run.code, run.stdout) == (2, "")
+    assert "argument -o/--output: invalid choice: 'yaml' (choose from 'text', 'json')\n" in run.stderr
+
+
 def test_a_bug_in_the_rules_has_code_1_and_a_line(program: InProcessProgram, monkeypatch: pytest.MonkeyPatch) -> None:
     def unsound(*_: object) -> None:
         message = "the patch does not apply"
