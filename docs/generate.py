@@ -45,7 +45,9 @@ STATUS_MEMBERS: Final = {
     "main": "the container that holds the task",
     "entrypoint": "of a wrapped pod: where the wrapped command comes from, see [wrapper.md](wrapper.md#what-it-runs)",
     "shell": "of a wrapped pod: where the wrapper's shell comes from, `image` or `helper`",
-    "sidecars": f"how each container beside the task ends: {_words(ContainerEnd)}",
+    "sidecars": f"how each container beside the task ends, where that is known: {_words(ContainerEnd)}",
+    "may_keep_running": "the containers that nobody knows: the pod stays Running until each has ended; "
+    "without `main` one of them is the task's",
     "no_native": "what the cluster lacks, if that is why no sidecar is native; see [below](#why-no-sidecar-is-native)",
     "restored": "native sidecars to which the webhook gave back the `restartPolicy` that another webhook had removed",
     "not_converted": "the sidecars that were not converted on a cluster with native sidecars; see [below](#why-a-sidecar-stays)",

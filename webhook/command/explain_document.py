@@ -9,7 +9,6 @@ import msgspec
 from webhook.command.pod_change import ContainerChange
 from webhook.command.pod_course import PodCourse
 from webhook.command.pod_file import SkippedDocument
-from webhook.command.unknown_containers import UnknownContainers
 from webhook.core import Operation, Remedy, Status
 
 VERSION: Final = 1
@@ -43,7 +42,6 @@ class ExplainedPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sentence: The same for people.
         status: The status that the pod carries then; null for a pod that is skipped.
         remedies: What to do about the pod, most pressing first.
-        unknown: Containers that nobody knows and that may keep the pod Running; null: there are none, or a remedy says it.
         warnings: Lines for whoever creates the pod.
         hints: What the command itself noticed, as an annotation that is misspelt.
         changes: What the patch does to each container.
@@ -61,7 +59,6 @@ class ExplainedPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sentence: str
     status: Status | None
     remedies: tuple[Remedy, ...]
-    unknown: UnknownContainers | None
     warnings: tuple[str, ...]
     hints: tuple[str, ...]
     changes: tuple[ContainerChange, ...]

@@ -12,7 +12,6 @@ from webhook.command.explain_document import AssumedCluster, ExplainedPod
 from webhook.command.misspelling import misspelt
 from webhook.command.pod_change import PodChange
 from webhook.command.terminal import Style, printable
-from webhook.command.unknown_containers import unknown_containers
 from webhook.core import (
     Cluster,
     MalformedPodError,
@@ -109,7 +108,6 @@ class Explanation:
             sentence=outcome.reason.sentence,
             status=outcome.status,
             remedies=outcome.remedies,
-            unknown=unknown_containers(self.pod, outcome),
             warnings=outcome.warnings,
             hints=tuple(self._hints()),
             changes=tuple(self._change().containers()),
@@ -126,7 +124,6 @@ class Explanation:
         ]
         lines += [palette.member(key, text) for key, text in self._members()]
         lines += [line for remedy in self._shown_remedies() for line in self._remedy(remedy, palette)]
-        lines += self._unknown(palette)
         if not self._is_seen:
             lines += _change(self._change(), palette)
         return "\n".join(lines)
@@ -181,15 +178,6 @@ class Explanation:
         is_assumed = self.cluster.support is NativeSupport.UNKNOWN and not self.about_cluster
         return (remedy for remedy in self.outcome.remedies if not (is_assumed and remedy.reason == NativeSupport.UNKNOWN))
 
-    def _unknown(self, palette: Palette) -> Iterator[str]:
-        unknown = unknown_containers(self.pod, self.outcome)
-        if unknown is None:
-            return
-        yield palette.member("may run on", f"{', '.join(unknown.names)}: {unknown.sentence}")
-        for description in unknown.descriptions:
-            yield palette.below(f"{description.condition}, add to metadata.annotations of the pod:")
-            yield palette.pasted(description.line)
-
     def _remedy(self, remedy: Remedy, palette: Palette) -> Iterator[str]:
         """What holds, if it was not said before, what to do, and the line to paste on a line of its own."""
         what = remedy.text if remedy.reason == self.outcome.reason else f"{remedy.sentence} {remedy.text}"
@@ -206,4 +194,10 @@ def _change(change: PodChange, palette: Palette) -> Iterator[str]:
 
 
 def _as_text(value: object) -> str:
-    return ", ".join(f"{key}: {item}" for key, item in value.items()) if isinstance(value, dict) else str(value)
+    match value:
+        case dict():
+            return ", ".join(f"{key}: {item}" for key, item in value.items())
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)

@@ -10,7 +10,6 @@ import msgspec
 
 from webhook.command.pod_course import PodState, age_of
 from webhook.command.terminal import Style, printable
-from webhook.core import ContainerEnd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -110,7 +109,7 @@ class PodSummary:
         reason = (str(status.treatment) if status else "skipped", str(one.outcome.reason), one.outcome.reason.sentence)
         self._reasons[reason] += 1
         self._examples.setdefault(reason, one.full_name)
-        self._unknown.update(name for name, end in (status.sidecars.items() if status else ()) if end is ContainerEnd.UNKNOWN)
+        self._unknown.update(status.may_keep_running if status else ())
         if one.course is not None:
             self._states[one.course.state] += 1
             if one.course.needs_a_person:

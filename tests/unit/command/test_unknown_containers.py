@@ -1,4 +1,4 @@
-"""``explain`` of containers that nobody knows: whatever becomes of the pod, it is said, with an annotation to paste that describes them."""
+"""Containers that nobody knows: whatever becomes of the pod, ``explain``, the warnings and the status say so, with annotations to paste."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.support.live_pods import ISTIO, UPLOADER, live_pod
+from webhook.core import UNKNOWN_CLUSTER, default_policy, treat
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "airflow-sidecar-webhook"
 CACHE: Final = {"name": "cache", "image": "acme/cache:1"}
+SAID: Final = frozenset({"end-unknown", "never-ended"})
+"""Reasons of remedies of containers that nobody knows, in a pod in which nothing would end them."""
 
 
 def pod_of(*containers: JSONObject, annotations: dict[str, str] | None = None, **spec: Any) -> JSONObject:
@@ -36,43 +39,50 @@ UNSAID: Final[dict[str, JSONObject]] = {
 }
 
 
-def unknown_of(program: InProcessProgram, pod: JSONObject) -> JSONObject | None:
-    """What is said of its unknown containers."""
+def remedies_of(program: InProcessProgram, pod: JSONObject) -> dict[str, JSONObject]:
+    """The remedies of the pod by their reason."""
     (one,) = program.explained("-", stdin=json.dumps(pod))
-    found: JSONObject | None = one["unknown"]
-    return found
+    return {remedy["reason"]: remedy for remedy in one["remedies"]}
 
 
 @pytest.mark.parametrize("pod", UNSAID.values(), ids=UNSAID)
-@pytest.mark.parametrize("choice", [0, 1])
-def test_a_container_that_nobody_knows_is_said_and_each_line_describes_it(program: InProcessProgram, pod: JSONObject, choice: int) -> None:
-    unknown = unknown_of(program, pod)
-    assert unknown is not None
-    line = unknown["descriptions"][choice]["line"]
+@pytest.mark.parametrize("reason", sorted(SAID))
+def test_a_container_that_nobody_knows_is_said_and_each_line_describes_it(program: InProcessProgram, pod: JSONObject, reason: str) -> None:
+    remedy = remedies_of(program, pod)[reason]
     described = copy.deepcopy(pod)
-    described["metadata"]["annotations"] |= yaml.safe_load(line)
+    described["metadata"]["annotations"] |= yaml.safe_load(remedy["line"])
 
-    assert unknown["names"] == ["uploader"]
-    assert f"\n                 {line}\n" in program("explain", "-", stdin=json.dumps(pod))
-    assert unknown_of(program, described) is None
+    assert remedy["containers"] == ["uploader"]
+    assert f"\n                 {remedy['line']}\n" in program("explain", "-", stdin=json.dumps(pod))
+    assert remedies_of(program, described).keys() & SAID == set()
+
+
+@pytest.mark.parametrize("pod", UNSAID.values(), ids=UNSAID)
+def test_whoever_creates_the_pod_is_warned_with_both_lines_and_the_status_names_the_container(pod: JSONObject) -> None:
+    outcome = treat(pod, default_policy(), UNKNOWN_CLUSTER)
+    lines = [remedy.line for remedy in outcome.remedies if remedy.reason in SAID]
+
+    assert outcome.status is not None
+    assert outcome.status.may_keep_running == ("uploader",)
+    assert len(lines) == 2
+    for line in lines:
+        assert [warning for warning in outcome.warnings if warning.endswith(f": {line}")] != []
 
 
 def test_what_the_annotations_hold_already_stays(program: InProcessProgram) -> None:
     held = {f"{PREFIX}/outlives-task": "uploader", f"{PREFIX}/sidecars": '[{"name": "logs", "native": true}]'}
-    unknown = unknown_of(program, pod_of(UPLOADER, CACHE, ISTIO, annotations=held, hostNetwork=True))
+    found = remedies_of(program, pod_of(UPLOADER, CACHE, ISTIO, annotations=held, hostNetwork=True))
+    outlives, sidecars = (yaml.safe_load(found[reason]["line"]) for reason in ("end-unknown", "never-ended"))
 
-    assert unknown is not None
-    outlives, sidecars = (yaml.safe_load(one["line"]) for one in unknown["descriptions"])
-    assert outlives == {f"{PREFIX}/outlives-task": "uploader,cache"}
+    assert outlives == {f"{PREFIX}/outlives-task": "cache,uploader"}
     assert json.loads(sidecars[f"{PREFIX}/sidecars"]) == [{"name": "logs", "native": True}, {"name": "cache", "native": True}]
 
 
 @pytest.mark.parametrize("held", ["{", "1", "[" * 5000])
 def test_a_value_that_is_not_valid_is_replaced(program: InProcessProgram, held: str) -> None:
-    unknown = unknown_of(program, pod_of(UPLOADER, ISTIO, annotations={f"{PREFIX}/sidecars": held}, hostNetwork=True))
+    found = remedies_of(program, pod_of(UPLOADER, ISTIO, annotations={f"{PREFIX}/sidecars": held}, hostNetwork=True))
+    line = yaml.safe_load(found["never-ended"]["line"])
 
-    assert unknown is not None
-    (_, line) = (yaml.safe_load(one["line"]) for one in unknown["descriptions"])
     assert json.loads(line[f"{PREFIX}/sidecars"]) == [{"name": "uploader", "native": True}]
 
 
@@ -80,19 +90,22 @@ def test_where_the_task_may_be_any_of_them_the_line_names_the_task(program: InPr
     pod = pod_of(UPLOADER, CACHE, ISTIO, hostNetwork=True)
     pod["spec"]["containers"] = pod["spec"]["containers"][1:]
     pod["metadata"]["labels"] = {"kubernetes_pod_operator": "True"}
-    unknown = unknown_of(program, pod)
+    found = remedies_of(program, pod)
+    remedy = found["main-container-ambiguous"]
 
-    assert unknown is not None
-    (description,) = unknown["descriptions"]
-    assert description == {
-        "condition": "With one of uploader, cache for CONTAINER",
-        "line": "\"airflow-sidecar-webhook/main-container\": 'CONTAINER'",
-    }
+    assert found.keys() & SAID == set()
+    assert remedy["text"] == "CONTAINER is one of uploader, cache."
+    assert remedy["line"] == "\"airflow-sidecar-webhook/main-container\": 'CONTAINER'"
+    assert remedy["is_pressing"]
 
 
-def test_a_container_of_which_a_remedy_speaks_is_not_said_twice(program: InProcessProgram) -> None:
-    assert unknown_of(program, pod_of(UPLOADER, ISTIO)) is None
+@pytest.mark.parametrize("pod", [pod_of(UPLOADER, ISTIO), pod_of(UPLOADER)], ids=["wrapped", "without a sidecar"])
+def test_a_container_of_which_a_remedy_speaks_is_not_said_twice(program: InProcessProgram, pod: JSONObject) -> None:
+    found = remedies_of(program, pod)
+
+    assert "not-in-catalogue" in found
+    assert found.keys() & SAID == set()
 
 
 def test_a_pod_without_such_a_container_says_nothing(program: InProcessProgram) -> None:
-    assert unknown_of(program, pod_of(ISTIO, hostNetwork=True)) is None
+    assert remedies_of(program, pod_of(ISTIO, hostNetwork=True)).keys() & SAID == set()

@@ -92,7 +92,8 @@ def test_each_sidecar_of_a_mixed_pod_gets_its_own_treatment(inject: Injector, po
     command = container(after, "base")["command"]
 
     assert status_of(after)["treatment"] == "wrapped"
-    assert status_of(after)["sidecars"] == {"istio-proxy": "native", "database": "quit", "cache": "unknown"}
+    assert status_of(after)["sidecars"] == {"istio-proxy": "native", "database": "quit"}
+    assert status_of(after)["may_keep_running"] == ["cache"]
     assert status_of(after)["not_converted"] == {"database": NotConvertedReason.HOST_PORT}
     assert [command[place + 1] for place, word in enumerate(command) if word == "--sidecar"] == ["database"]
     for name in ("database", "cache"):
