@@ -38,8 +38,8 @@ class ExitCode(IntEnum):
     UNUSABLE = ExitCodeRow(2, "An argument, file, setting, certificate, kubeconfig or API server cannot be used; stderr names it.")
     PROBLEM = ExitCodeRow(
         3,
-        "doctor found at least one problem, explain a pod that stays Running after its task, or reaper left a pod to a person or lacked a "
-        "right; stdout names it.",
+        "doctor found at least one problem, explain a pod that stays Running after its task, or reaper left a pod to a person or met a "
+        "problem; stdout names it.",
     )
 
     @property

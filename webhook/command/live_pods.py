@@ -15,7 +15,7 @@ from webhook.core import Cluster, ClusterObservation, assess, installed_injector
 from webhook.kube.client import connect_by_context
 from webhook.kube.errors import ClusterError, KubeconfigError, RefusedError, UnreadableError
 from webhook.kube.nodes import Nodes
-from webhook.kube.reading import decode, list_nodes, list_webhooks, pages, read_server
+from webhook.kube.reading import PAGE, decode, list_nodes, list_webhooks, pages, read_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ def _listed(client: KubernetesClient, server: str, namespace: str, selection: Po
     path = ALL_PODS if selection.is_everywhere else _path(namespace)
     selectors = {"labelSelector": selection.selector} if selection.selector else {}
     with _named_problems(server):
-        for page in pages(client, path, **selectors):
+        for page in pages(client, path, PAGE, **selectors):
             for item in page.items or ():
                 # The items of a list do not repeat their kind.
                 yield {"apiVersion": "v1", "kind": "Pod", **decode(item, dict[str, Any])}

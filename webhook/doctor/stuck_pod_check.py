@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from webhook.core import Progress
 
-GRACE: Final = timedelta(minutes=3)
+STUCK_AFTER: Final = timedelta(minutes=3)
 """The longest drain of a known sidecar, Linkerd's, takes two minutes; until then a pod is ending, not stuck."""
 
 
@@ -27,11 +27,11 @@ def check_task_pods(namespace: str, task_pods: Sequence[Progress], now: datetime
 
 
 def is_stuck(progress: Progress, now: datetime) -> bool:
-    """Whether the task ended more than `GRACE` ago, and a known sidecar runs."""
+    """Whether the task ended more than `STUCK_AFTER` ago, and a known sidecar runs."""
     return has_had_grace(progress, now) and any(one.kind is ContainerKind.SIDECAR for one in progress.unfinished)
 
 
 def has_had_grace(progress: Progress, now: datetime) -> bool:
-    """Whether the task ended more than `GRACE` ago, or at a time that nobody knows."""
+    """Whether the task ended more than `STUCK_AFTER` ago, or at a time that nobody knows."""
     end = progress.task_end
-    return end is not None and (end.finished_at is None or now - end.finished_at > GRACE)
+    return end is not None and (end.finished_at is None or now - end.finished_at > STUCK_AFTER)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
+from testbed.wait import until
 from tests.e2e.mesh.secrets_agent import OPENBAO_WITHOUT_QUIT, VALUE, injected_pod
 from tests.e2e.mesh.task import ended, regular
+from tests.e2e.node.namespace import SECONDS
 from tests.e2e.node.pods import executor_pod, shell
 from tests.e2e.reaping import pods_of, reap
 from webhook.core.names import MODE_ANNOTATION
@@ -47,13 +49,23 @@ def passes(namespace: PodNamespace, task_image: str, agent_image: str, secrets_s
     namespace.wait_for_log(SECRETS, AGENT_RUNS, "openbao-agent")
     for name in (*CODES, SECRETS):
         namespace.base_end(name)
+    until(lambda: all(do_regular_sidecars_run(namespace.pod(name)) for name in (*CODES, SECRETS)), "every sidecar runs", SECONDS)
     here = (namespace.level.server.kubeconfig, "-n", namespace.name, "--grace", "0")
     return TwoPasses(pods_of(reap(*here)), pods_of(reap(*here, "--methods", "quit,exec")))
 
 
-def acts(pod: JSONObject) -> list[tuple[str, str, str]]:
-    """Method, container and outcome of each act."""
-    return [(act["method"], act["container"], act["outcome"]) for act in pod["acts"]]
+def do_regular_sidecars_run(pod: JSONObject) -> bool:
+    """Whether the kubelet has reported that every regular container but ``base`` runs."""
+    return all("running" in one["state"] for one in pod["status"]["containerStatuses"] if one["name"] != "base")
+
+
+def acts(pod: JSONObject) -> list[tuple[str, str]]:
+    """Method and container of each act, in their order.
+
+    Not the outcome: the kubelet stops a pod whose last container has ended, and on a busy machine the response to the quit request that
+    ended it is lost with the connection.
+    """
+    return [*dict.fromkeys((act["method"], act["container"]) for act in pod["acts"])]
 
 
 @pytest.mark.parametrize("name", CODES)
@@ -65,7 +77,7 @@ def test_istios_agent_takes_the_quit_request_and_the_pod_has_the_result_of_its_t
     states = {one["name"]: one["state"]["terminated"]["exitCode"] for one in pod["status"]["containerStatuses"]}
 
     assert "istio-proxy" in regular(pod)
-    assert acts(passes.default[name]) == [("quit", "istio-proxy", "accepted")], passes.default[name]
+    assert acts(passes.default[name]) == [("quit", "istio-proxy")], passes.default[name]
     assert (passes.default[name]["phase"], states) == (phase, {"base": code, "istio-proxy": 0})
 
 
@@ -77,7 +89,7 @@ def test_an_agent_without_a_quit_request_and_the_proxy_that_it_uses_are_left_whe
 def test_with_exec_the_agent_ends_by_its_signal_and_the_proxy_after_it(passes: TwoPasses, namespace: PodNamespace) -> None:
     end = namespace.end(SECRETS)
 
-    assert acts(passes.with_exec[SECRETS]) == [("exec", "openbao-agent", "accepted"), ("quit", "istio-proxy", "accepted")]
+    assert acts(passes.with_exec[SECRETS]) == [("exec", "openbao-agent"), ("quit", "istio-proxy")]
     assert (end.phase, namespace.log(SECRETS)) == ("Succeeded", VALUE)
     assert {name: ended(end, name)["exitCode"] for name in ("base", "openbao-agent", "istio-proxy")} == {
         "base": 0,

@@ -44,7 +44,7 @@ def reaper(bystander: PodNamespace, task_image: str, agent_image: str) -> Iterat
     """A controller that has ended what it may end, of pods that the webhook has never seen."""
     options = ("-n", bystander.name, "--lease", bystander.name, "--unmarked", "--grace", str(GRACE_SECONDS))
     with watching_reaper(bystander.level, "reaper", bystander.level.server.kubeconfig, *options) as reaper:
-        reaper.until_logged("acting")
+        reaper.until_logged("lease taken")
         for name, (script, behaviour, _, _) in ENDING.items():
             base = shell(task_image, f"{ONCE_READY}; {script}", resources=LIMIT if name == "out-of-memory" else {})
             bystander.create(executor_pod(bystander.name, name, base, stand_in_proxy(agent_image, behaviour)))
@@ -80,7 +80,7 @@ def test_a_pod_ends_with_the_exit_code_and_the_log_of_its_task(name: str, reaper
 
 
 def test_the_kernels_reason_stays(reaper: ControllerProcess, bystander: PodNamespace) -> None:
-    reaper.until_logged("act", pod="out-of-memory", outcome="accepted")
+    reaper.until_logged("act", pod="out-of-memory", method="quit")
     assert state_of(bystander.pod("out-of-memory"), "base")["terminated"]["reason"] == "OOMKilled"
 
 
@@ -98,7 +98,7 @@ def test_a_pod_whose_uploader_works_on_ends_after_it(reaper: ControllerProcess, 
     ends = {name: at(state_of(pod, name)["terminated"]["finishedAt"]) for name in ("uploader", "istio-proxy")}
     assert pod["status"]["phase"] == "Succeeded"
     assert ends["uploader"] <= ends["istio-proxy"]
-    reaper.until_logged("act", pod="after-its-upload", outcome="accepted")
+    reaper.until_logged("act", pod="after-its-upload", method="quit")
 
 
 def at(moment: Any) -> datetime:

@@ -15,6 +15,7 @@ from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.decision import Skip
 from webhook.core.pod_options import Mode
 from webhook.core.reasons import ContainerReason, Reason
+from webhook.core.restart import FAILURES
 from webhook.core.review import parse_review
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
@@ -321,7 +322,29 @@ def test_a_restart_policy_of_the_containers_own_is_what_counts(policy: Policy) -
         outcome = admit(request, policy, UNKNOWN_CLUSTER)
 
         assert outcome.result == expected
-        assert isinstance(outcome.decision, Skip) or (outcome.decision.wrap and outcome.decision.wrap.only_after_success)
+        assert isinstance(outcome.decision, Skip) or (outcome.decision.wrap and outcome.decision.wrap.restart_codes == FAILURES)
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "pod_policy", "expected"),
+    [
+        ("In", [42, 43], "Never", "not-after:42,43"),
+        ("NotIn", [0, 3], "Never", "after:0,3"),
+        ("In", [42], "OnFailure", "after:0"),
+        ("In", [0], "OnFailure", "after:"),
+        ("In", [256], "Never", "always"),
+    ],
+)
+def test_no_quit_request_is_sent_after_an_exit_code_for_which_the_tasks_own_rules_start_it_again(
+    operator: str, values: list[int], pod_policy: str, expected: str, policy: Policy
+) -> None:
+    """Its second run is beside the same sidecars, which would have ended (KEP-5307)."""
+    pod = executor_pod()
+    rule = {"action": "Restart", "exitCodes": {"operator": operator, "values": values}}
+    pod["spec"]["containers"][0] |= {"restartPolicy": pod_policy, "restartPolicyRules": [rule]}
+    command = container(admit(parse_review(review_of(pod)), policy, UNKNOWN_CLUSTER).patched(pod), "base")["command"]
+
+    assert command[command.index("--quit") + 1] == expected
 
 
 @pytest.mark.parametrize("field", ["hostNetwork", "os"])
@@ -411,7 +434,7 @@ def test_a_spark_pod_is_never_wrapped(name: str, policy: Policy) -> None:
     [
         ("mode", "always"), ("mode", ""), ("main-container", "Not A Name"), ("entrypoint", "/run.sh"), ("entrypoint", "[]"),
         ("entrypoint", '["a\\nb"]'), ("shell", "bash"), ("sidecars", "istio-proxy"), ("sidecars", '[{"name": "x", "quit": {"port": 0, "path": "/q"}}]'),
-        ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q q"}}]'), ("sidecars", '[{"name": "x", "stop": 1}]'), ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q\\n"}}]'), ("sidecars", "[" * 100_000),
+        ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q q"}}]'), ("sidecars", '[{"name": "x", "stop": 1}]'), ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q\\n"}}]'), ("sidecars", "[" * 30_000),
         ("wait-seconds", "-1"), ("wait-seconds", "541"), ("wait-seconds", "1.5"), ("wait-seconds", "\u0661"), ("when-not-ready", "maybe"),
     ],
 )  # fmt: skip
