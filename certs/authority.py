@@ -37,6 +37,12 @@ NAME: Final = "airflow-sidecar-webhook"
 _TITLE: Final = "{} CA "
 _PROBE: Final = "probe.svc"
 
+_OTHER_USES: Final = dict.fromkeys(
+    ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"), False
+)
+_SIGNS_CERTIFICATES: Final = x509.KeyUsage(digital_signature=False, key_cert_sign=True, crl_sign=True, **_OTHER_USES)
+_SIGNS_HANDSHAKES: Final = x509.KeyUsage(digital_signature=True, key_cert_sign=False, crl_sign=False, **_OTHER_USES)
+
 
 @dataclass(frozen=True, slots=True)
 class Issued:
@@ -77,7 +83,7 @@ def _authority_certificate(key: ec.EllipticCurvePrivateKey, title: str, serial: 
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
     builder = _builder(subject, subject, key, serial).not_valid_before(since).not_valid_after(until)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
+    builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     return builder.sign(key, hashes.SHA256())
 
@@ -90,7 +96,7 @@ def sign_leaf(authority: Issued, names: Sequence[str], now: datetime, life: time
     builder = _builder(subject, authority.certificate.subject, key, x509.random_serial_number())
     builder = builder.not_valid_before(now - BACKDATED).not_valid_after(until)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
+    builder = builder.add_extension(_SIGNS_HANDSHAKES, critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
@@ -150,20 +156,6 @@ def service_names(service: str, namespace: str) -> tuple[str, ...]:
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, serial: int) -> x509.CertificateBuilder:
     return x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key()).serial_number(serial)
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 def _general_name(name: str) -> x509.GeneralName:

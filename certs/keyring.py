@@ -46,7 +46,7 @@ class Authority:
 
     def seen_by(self, now: datetime) -> Authority:
         """The authority, trusted since ``now`` at the latest if it is trusted."""
-        return self if self.trusted_since is None or self.trusted_since <= now else replace(self, trusted_since=now)
+        return self if self.trusted_since is None else replace(self, trusted_since=min(self.trusted_since, now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class AuthorityStore:
         keyring = _keyring_of(secret, self._lifetimes) or Keyring((), self._lifetimes)
         published = [_published_by(webhook) for webhook in _webhooks_of(configuration)]
         bundles = tuple(read_bundle(pem) for pem in published)
-        has_other_content = any(write_bundle(bundle) != pem for bundle, pem in zip(bundles, published, strict=True))
+        has_other_content = [write_bundle(bundle) for bundle in bundles] != published
         return Snapshot(AuthorityState(response.date, keyring, bundles, has_other_content), secret, configuration)
 
     def save_keyring(self, snapshot: Snapshot, keyring: Keyring) -> None:

@@ -28,6 +28,7 @@ THEMES: Final = {
     "core/test_real_pods.py": "what becomes of each pod that Airflow sends",
     "core/test_cost.py": "what a review costs, whatever is in the pod",
     "core/test_face.py": "webhook.core itself",
+    "core/test_long_texts.py": "what a text of any length costs, whatever field it is in",
     "data/test_examples.py": "the examples of the catalogue's rows",
     "data/test_laws.py": "what holds for every row of the catalogue",
     "kube/test_node_reflector.py": "the reflector of watcher.py, which follows the nodes",

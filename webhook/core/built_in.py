@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import resources
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import yaml
@@ -22,8 +21,12 @@ _DATA: Final = resources.files("webhook") / "data"
 
 def built_in_sidecars() -> tuple[Sidecar, ...]:
     """The rows of the catalogue: a file for each product, in the order of the files' names."""
-    files = sorted((_DATA / "sidecars").iterdir(), key=attrgetter("name"))
-    return tuple(row for file in files for row in parse_sidecars(_first_document(file.read_text("utf-8"))))
+    files = sorted([file.name for file in (_DATA / "sidecars").iterdir()])
+    return tuple(row for file in files for row in parse_sidecars(_first_document(_text("sidecars", file))))
+
+
+def _text(*path: str) -> str:
+    return _DATA.joinpath(*path).read_bytes().decode()
 
 
 def _first_document(text: str) -> object:
@@ -38,12 +41,12 @@ def _parsed(text: str) -> object:
 
 def built_in_entrypoints() -> EntrypointTable:
     """The entrypoint table."""
-    return parse_entrypoints(_parsed((_DATA / "entrypoints.yaml").read_text("utf-8")))
+    return parse_entrypoints(_parsed(_text("entrypoints.yaml")))
 
 
 def built_in_script() -> PreEncoded:
     """The wrapper's script."""
-    return wrapper_script((_DATA / "wrapper.sh").read_text("utf-8"))
+    return wrapper_script(_text("wrapper.sh"))
 
 
 def default_policy() -> Policy:

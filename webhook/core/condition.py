@@ -208,7 +208,8 @@ def _property(key: str, _pod: Pod, container: Container | None) -> str | None:
 
 
 def _image(pattern: str, _pod: Pod, container: Container | None) -> str | None:
-    return container.image if container is not None and image_matches(container.image or "", pattern) else None
+    image = None if container is None else container.image
+    return image if image is not None and image_matches(image, pattern) else None
 
 
 def _probe(_probe: str, _pod: Pod, container: Container | None) -> str | None:

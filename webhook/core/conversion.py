@@ -113,7 +113,7 @@ def convert(facts: Facts, cluster: Cluster) -> Conversion:
     completions = _completions(facts)
     containers = {container.name: container for container in facts.pod.spec.containers}
     if not facts.sidecars or (facts.main is None and not facts.others) or len(containers) < len(facts.pod.spec.containers):
-        return Conversion(completions=completions) if completions else NO_CONVERSION
+        return Conversion(completions=completions)
     removed = duplicates(facts)
     not_converted: dict[str, NotConvertedReason] = {}
     moved: list[FoundSidecar] = []

@@ -35,11 +35,11 @@ from webhook.core.errors import MalformedPodError
 from webhook.core.helper import is_helper_place_taken
 from webhook.core.names import STATUS_ANNOTATION
 from webhook.core.origin import RUNS_AIRFLOW_IMAGE, PodOrigin, pod_origin
-from webhook.core.placement import names_virtual_node, names_windows
+from webhook.core.placement import names_virtual_node
 from webhook.core.pod_options import Mode, ShellSource
 from webhook.core.reasons import NotConvertedReason, Reason, SkipReason
 from webhook.core.restart import restart_codes
-from webhook.core.shell import SHELLS
+from webhook.core.shell import word_after
 from webhook.core.short_name import short_name_labels
 from webhook.core.sidecar import MAX_NAME_CHARACTERS
 from webhook.core.wrapper import HELPER_SHELL, IMAGE_SHELL, Entrypoint, EntrypointSource, Wrap
@@ -249,7 +249,7 @@ def _why_not_wrapped(facts: Facts, mode: Mode) -> Reason | None:
 def _why_no_wrapper_fits(facts: Facts) -> Reason | None:
     if facts.pod.spec.hostNetwork is True:
         return Reason.HOST_NETWORK
-    if names_windows(facts.pod.spec):
+    if facts.names_windows:
         return Reason.WINDOWS
     if facts.main is None:
         return Reason.MAIN_CONTAINER_AMBIGUOUS if facts.others else Reason.NO_MAIN_CONTAINER
@@ -341,7 +341,7 @@ def _known_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[
     if not entrypoint.words:
         return None
     program = entrypoint.words[0]
-    more = SHELLS.get(program.rpartition("/")[2])
+    more = word_after(program)
     return None if more is None else (program, *more)
 
 
@@ -356,7 +356,7 @@ def _injector_annotations(facts: Facts, mode: Mode, catalogue: Catalogue, inject
     regular = frozenset([sidecar.id for sidecar in facts.options.sidecars if sidecar.native is None])
     hints = catalogue.native_hints(facts.pod, injectors, regular) if uses_native else []
     quit_hints = catalogue.quit_hints(facts.pod, injectors, beside_native=uses_native, regular=regular)
-    if quit_hints and mode is not Mode.NATIVE and facts.origin is not PodOrigin.SPARK and not names_windows(facts.pod.spec):
+    if quit_hints and mode is not Mode.NATIVE and facts.origin is not PodOrigin.SPARK and not facts.names_windows:
         hints += quit_hints
     annotations: dict[str, str] = {}
     for hint in hints:

@@ -39,7 +39,7 @@ class Documents:
 
     def field(self, text: str, key: str) -> str | None:
         """One top-level value of this document, as text; None for anything that is not one, and beyond `MAX_DOCUMENTS`."""
-        if len(text) > MAX_DOCUMENT_CHARACTERS:
+        if len(text) > MAX_DOCUMENT_CHARACTERS or key not in text:
             return None
         if text not in self._fields:
             self._fields[text] = _fields_of(text) if len(self._fields) < MAX_DOCUMENTS else _NO_FIELDS

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webhook.core import names
+from webhook.core.cached_property import CachedProperty
 from webhook.core.catalogue import FoundSidecar, locate
 from webhook.core.earlier_status import EarlierStatus, read_earlier_status
 from webhook.core.main_container import find_task_containers
 from webhook.core.origin import PodOrigin, pod_origin
+from webhook.core.placement import names_windows
 from webhook.core.pod import Container, Pod
 from webhook.core.pod_options import InvalidAnnotations, PodOptions, read_pod_options
 from webhook.core.sidecar import Sidecar
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from webhook.core.catalogue import Catalogue
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Facts(msgspec.Struct, frozen=True, dict=True):
     """What the decision is made from.
 
     Args:
@@ -57,6 +59,11 @@ class Facts(msgspec.Struct, frozen=True):
     unmarked: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
     placeholders: tuple[str, ...] = ()
+
+    @CachedProperty
+    def names_windows(self) -> bool:
+        """Whether the pod runs on Windows, as it says itself."""
+        return names_windows(self.pod.spec)
 
 
 def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:

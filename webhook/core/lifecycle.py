@@ -32,7 +32,8 @@ _REQUESTED: Final = re.compile(
 """The path of an HTTP request in a command: it follows a port, a host or a method. Any other path is a file's."""
 
 MAX_CHARACTERS_READ: Final = 2048
-"""The part of a preStop hook's command that is searched for a quit request, in a pod with as many containers as usual."""
+"""The part of a preStop hook's command, and of its path, that is searched for a quit request, in a pod with as many containers as usual.
+A longer word is none of those by which a hook is identified."""
 
 MAX_HOOK_WORDS: Final = 64
 """Words of a hook's command that are read: a hook has a program and a few arguments."""
@@ -77,15 +78,17 @@ def _words(hook: Any) -> list[str]:
 
 
 def _is_one_of(hook: Any, dropped: tuple[tuple[str, ...], ...]) -> bool:
-    found = {name for word in _words(hook) for name in (word, word.rpartition("/")[2])}
+    words = [word for word in _words(hook) if len(word) <= MAX_CHARACTERS_READ]
+    found = {name for word in words for name in (word, word.rpartition("/")[2])}
     return any(found.issuperset(words) for words in dropped)
 
 
 def _is_quit(hook: Any, most: int) -> bool:
     words = _words(hook)
     request = hook.get("httpGet") if isinstance(hook, dict) else None
-    path = str(request.get("path")) if isinstance(request, dict) else ""
-    text = " ".join([*words, path])[:most]
+    path = request.get("path") if isinstance(request, dict) else None
+    path = path[:MAX_CHARACTERS_READ] if isinstance(path, str) else ""
+    text = " ".join([*(word[:most] for word in words), path])[:most]
     paths = [f"/{path.partition('?')[0]}", *_REQUESTED.findall(text)]
     is_request = any(one.rstrip("/").endswith(QUIT_PATHS) for one in paths)
     return is_request or QUIT_WORD in text or _QUIT_PROGRAM.search(text) is not None

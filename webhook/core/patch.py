@@ -303,8 +303,8 @@ def _has_twice(names: list[str]) -> bool:
 
 def annotations_are_full(entries: dict[str, str]) -> bool:
     """Whether the API server refuses so many annotations."""
-    total = len("".join(entries)) + len("".join(entries.values()))
-    # One character is at most four bytes: only a text that could be too long is encoded to be counted.
-    if total * 4 <= MAX_ANNOTATION_BYTES:
-        return False
+    total = sum(map(len, entries)) + sum(map(len, entries.values()))
+    # One character is one to four bytes: only a text that could be just too long is encoded to be counted.
+    if total * 4 <= MAX_ANNOTATION_BYTES or total > MAX_ANNOTATION_BYTES:
+        return total > MAX_ANNOTATION_BYTES
     return sum(len((key + value).encode("utf-8", "surrogatepass")) for key, value in entries.items()) > MAX_ANNOTATION_BYTES

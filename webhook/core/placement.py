@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from webhook.core.condition import MAX_IMAGE_CHARACTERS
+from webhook.core.pod import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,14 +66,12 @@ WINDOWS_BUILD: Final = "node.kubernetes.io/windows-build"
 WINDOWS_VERSION_LABELS: Final = frozenset({"kubernetes.azure.com/os-sku", "cloud.google.com/gke-os-distribution"})
 """Labels by which AKS and GKE name a node's system with its version; that of Windows begins with its name."""
 
-_VIRTUAL: Final = re.compile("|".join(map(re.escape, (*VIRTUAL_KUBELET_LABELS.values(), *VIRTUAL_KUBELET_TAINTS, *USUAL_NAMES))).encode())
-_BY_NAME: Final = re.compile(b"kubernetes\\.io/hostname|metadata\\.name")
-_WINDOWS_OPTIONS: Final = re.compile(b"windowsOptions")
+_WINDOWS: Final = "windows"
 _WINDOWS_IMAGE: Final = re.compile(r"(?:^|/)windows/(?:nanoserver|server|servercore)(?:[:@]|\Z)|[:-](?:nanoserver|windowsservercore)-")
 """Microsoft's base images, and the tags of images that are built on them (docker-library/official-images)."""
 
-_WINDOWS: Final = re.compile(b"windows|beta\\.kubernetes\\.io/os|kubernetes\\.io/os")
-"""What stands in an affinity or in tolerations that name such nodes: the others are not decoded, since nearly every pod has some."""
+MAX_RUNTIME_CLASS_CHARACTERS: Final = 253
+"""Of the name of a RuntimeClass: a DNS subdomain (apimachinery pkg/util/validation, IsDNS1123Subdomain)."""
 
 
 def names_virtual_node(pod: Pod, virtual_nodes: frozenset[str]) -> bool:
@@ -93,11 +92,10 @@ def spec_names_virtual_node(spec: PodSpec, virtual_nodes: frozenset[str]) -> boo
         return True
     if spec.nodeSelector and selects_virtual(spec.nodeSelector, virtual_nodes):
         return True
-    if _VIRTUAL.search(spec.tolerations) and any(one.key in VIRTUAL_KUBELET_TAINTS for one in spec.tolerated):
+    # They are decoded, not searched: a text of any length takes far longer to be searched for so many words than to be decoded.
+    if spec.tolerations != ABSENT and any(one.key in VIRTUAL_KUBELET_TAINTS for one in spec.tolerated):
         return True
-    if _VIRTUAL.search(spec.affinity) is None and (not virtual_nodes or _BY_NAME.search(spec.affinity) is None):
-        return False
-    return any(_wants_virtual(requirement, virtual_nodes) for requirement in _requirements(spec))
+    return spec.affinity != ABSENT and any(_wants_virtual(requirement, virtual_nodes) for requirement in _requirements(spec))
 
 
 def _is_name(name: str, virtual_nodes: frozenset[str]) -> bool:
@@ -128,20 +126,23 @@ def _requirements(spec: PodSpec) -> Iterator[NodeRequirement]:
 
 def names_windows(spec: PodSpec) -> bool:
     """Whether the pod runs on Windows, as it says itself."""
-    if spec.os is not None and spec.os.name == "windows":
+    if spec.os is not None and spec.os.name == _WINDOWS:
         return True
-    if (spec.nodeSelector and _selects_windows(spec.nodeSelector)) or "windows" in (spec.runtimeClassName or ""):
+    if spec.nodeSelector and _selects_windows(spec.nodeSelector):
         return True
-    if _has_windows_options(spec) or any(map(_is_of_windows, spec.containers)):
+    if spec.runtimeClassName and _WINDOWS in spec.runtimeClassName[:MAX_RUNTIME_CLASS_CHARACTERS]:
+        return True
+    if spec.has_windows_options or any(map(_is_of_windows, spec.containers)):
+        # A pod may have such options for the case that it runs there.
         return not _names_linux(spec)
     # A term is an alternative, but an image runs on one system only.
-    return _WINDOWS.search(spec.affinity) is not None and any(map(_wants_windows, spec.node_affinity.required))
+    return spec.affinity != ABSENT and any(map(_wants_windows, spec.node_affinity.required))
 
 
 def _selects_windows(selected: dict[str, str]) -> bool:
-    if WINDOWS_BUILD in selected or any(selected.get(label) == "windows" for label in OS_LABELS):
+    if WINDOWS_BUILD in selected or any(selected.get(label) == _WINDOWS for label in OS_LABELS):
         return True
-    return any(selected.get(label, "").lower().startswith("windows") for label in WINDOWS_VERSION_LABELS)
+    return any(selected.get(label, "")[: len(_WINDOWS)].lower() == _WINDOWS for label in WINDOWS_VERSION_LABELS)
 
 
 def _names_linux(spec: PodSpec) -> bool:
@@ -149,14 +150,9 @@ def _names_linux(spec: PodSpec) -> bool:
     return (spec.os is not None and spec.os.name == "linux") or any(selected.get(label) == "linux" for label in OS_LABELS)
 
 
-def _has_windows_options(part: PodSpec | Container) -> bool:
-    """Whether a security context has options that only Windows has; a pod may have them for the case that it runs there."""
-    return _WINDOWS_OPTIONS.search(part.securityContext) is not None and bool(part.security.get("windowsOptions"))
-
-
 def _is_of_windows(container: Container) -> bool:
     image = container.image or ""
-    return _has_windows_options(container) or (len(image) <= MAX_IMAGE_CHARACTERS and _WINDOWS_IMAGE.search(image) is not None)
+    return container.has_windows_options or (len(image) <= MAX_IMAGE_CHARACTERS and _WINDOWS_IMAGE.search(image) is not None)
 
 
 def _wants_windows(term: NodeTerm) -> bool:
@@ -169,4 +165,4 @@ def _is_windows(requirement: NodeRequirement) -> bool:
     if requirement.key not in OS_LABELS:
         return False
     values = requirement.values or []
-    return values == ["windows"] if requirement.operator == "In" else requirement.operator == "NotIn" and "linux" in values
+    return values == [_WINDOWS] if requirement.operator == "In" else requirement.operator == "NotIn" and "linux" in values

@@ -98,6 +98,12 @@ MAX_SCRIPT_CHARACTERS: Final = 16 * 1024
 USUAL_CONTAINERS: Final = 10
 """A pod of more is read as much as one of so many: each container has its part of the limits above."""
 
+MAX_ARGUMENT_CHARACTERS: Final = 8 * 1024
+"""The part of a word that is read as a flag or a property: twice the longest value that a rule matches."""
+
+MAX_KEY_CHARACTERS: Final = 256
+"""The part of a property's key that is read, its end: no rule names one as long."""
+
 _TAKES_SCRIPT: Final = re.compile(r"-[A-Za-z]{0,9}c")
 _BREAKS: Final = re.compile(r"[\s;&|()]+")
 
@@ -111,6 +117,20 @@ def _read(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw, field: str) -> T:
     except (UnicodeDecodeError, RecursionError) as problem:
         message = f"{field} is not UTF-8, or nested deeper than any pod"
         raise MalformedPodError(message) from problem
+
+
+class _SecurityContext(msgspec.Struct, frozen=True):
+    windowsOptions: Any = None  # noqa: N815
+
+
+_SECURITY: Final = msgspec.json.Decoder(_SecurityContext | None)
+
+
+def _has_windows_options(security: msgspec.Raw) -> bool:
+    if security == ABSENT:
+        return False
+    read = _read(_SECURITY, security, "securityContext")
+    return read is not None and bool(read.windowsOptions)
 
 
 class Container(msgspec.Struct, frozen=True, dict=True):
@@ -182,7 +202,7 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         found: dict[str, str] = {}
         words = self.words
         for word, following in zip_longest(words, words[1:], fillvalue=""):
-            flag, equals, value = word.partition("=")
+            flag, equals, value = word[:MAX_ARGUMENT_CHARACTERS].partition("=")
             if flag not in found:
                 found[flag] = value if equals else "" if following.startswith("-") else following
         return found
@@ -190,8 +210,8 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     @CachedProperty
     def properties(self) -> dict[str, str]:
         """The value of each ``key=value``, by its key in small letters, also behind ``-p`` and ``--prop=``; the first one counts."""
-        pairs = [word.rpartition("=") for word in reversed(self.words) if "=" in word]
-        return {before.rpartition("=")[2].removeprefix("-p").lower(): value for before, _, value in pairs}
+        pairs = [word[:MAX_ARGUMENT_CHARACTERS].rpartition("=") for word in reversed(self.words) if "=" in word]
+        return {before[-MAX_KEY_CHARACTERS:].rpartition("=")[2].removeprefix("-p").lower(): value for before, _, value in pairs}
 
     @CachedProperty
     def environment(self) -> dict[str, str]:
@@ -244,6 +264,11 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     def security(self) -> dict[str, Any]:
         """Its security context."""
         return _read(_OBJECT, self.securityContext, "securityContext") or {}
+
+    @property
+    def has_windows_options(self) -> bool:
+        """Whether its security context has options that only Windows has."""
+        return _has_windows_options(self.securityContext)
 
     @CachedProperty
     def demands(self) -> dict[str, Any]:
@@ -362,6 +387,11 @@ class PodSpec(msgspec.Struct, frozen=True, dict=True):
     def security(self) -> dict[str, Any]:
         """Its security context."""
         return _read(_OBJECT, self.securityContext, "securityContext") or {}
+
+    @property
+    def has_windows_options(self) -> bool:
+        """Whether its security context has options that only Windows has."""
+        return _has_windows_options(self.securityContext)
 
     @property
     def container_names(self) -> list[str]:

@@ -106,6 +106,9 @@ class PodNames(TypedDict):
     configuration: str
 
 
+NO_NAMES: Final = PodNames(containers="", image="", candidates="", outlasting="", described="", removal="", configuration="")
+
+
 class Remedy(msgspec.Struct, frozen=True):
     """What to do about one reason.
 
@@ -347,27 +350,21 @@ def _is_pressing(reason: ExplainedWord) -> bool:
 def _names_of_pod(facts: Facts) -> PodNames:
     image = facts.main_container.image if facts.main_container else None
     outlasting = {*facts.options.outlives_task, *filter(is_container_name, facts.others)}
-    return PodNames(
-        containers="of the task",
-        image=image if image is not None and _IMAGE.fullmatch(image) else "IMAGE",
-        candidates=_shown_names(facts.others),
-        outlasting=",".join(sorted(outlasting)),
-        described="",
-        removal="",
-        configuration="",
-    )
+    return {
+        **NO_NAMES,
+        "containers": "of the task",
+        "image": image if image is not None and _IMAGE.fullmatch(image) else "IMAGE",
+        "candidates": _shown_names(facts.others),
+        "outlasting": ",".join(sorted(outlasting)),
+    }
 
 
 def _names_of(containers: Sequence[str], described: str = "", removal: Mapping[str, object] | None = None) -> PodNames:
     as_json = "" if removal is None else json.dumps(removal)
-    shown = _shown_names(containers)
-    return PodNames(containers=shown, image="", candidates="", outlasting="", described=described, removal=as_json, configuration="")
+    return {**NO_NAMES, "containers": _shown_names(containers), "described": described, "removal": as_json}
 
 
 def _shown_names(names: Sequence[str]) -> str:
     shown = [name if is_container_name(name) else json.dumps(name[:MAX_NAME_CHARACTERS]) for name in names[:MAX_NAMED_CONTAINERS]]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
-
-
-NO_NAMES: Final = _names_of(())

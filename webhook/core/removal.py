@@ -7,17 +7,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from webhook.core.placement import VIRTUAL_KUBELET_TAINTS, marks_in, selects_virtual, spec_names_virtual_node
 from webhook.core.pod import ABSENT
 from webhook.core.reasons import NotConvertedReason
+from webhook.core.remedy_line import MAX_LINE_CHARACTERS
 
 if TYPE_CHECKING:
     from webhook.core.pod import Container, Pod, PodSpec
     from webhook.core.sidecar import Sidecar
+
+MAX_TOLERATIONS_BYTES: Final = 4 * MAX_LINE_CHARACTERS
+"""Of those of a pod, as JSON: a line with more is not shown."""
 
 
 def container_removal(reason: NotConvertedReason, container: Container, row: Sidecar) -> dict[str, Any] | None:
@@ -52,7 +56,12 @@ def _ports(container: Container, removed: dict[int | None, dict[str, Any]]) -> d
 
 
 def placement_removal(pod: Pod, virtual_nodes: frozenset[str]) -> dict[str, Any] | None:
-    """The patch that removes what names virtual nodes; None: an affinity does, whose other terms nobody but its author can keep."""
+    """The patch that removes what names virtual nodes; None: there is none that can be shown.
+
+    An affinity may name them, whose other terms nobody but its author can keep; or the other tolerations, which stay, are too long.
+    """
+    if len(pod.spec.tolerations) > MAX_TOLERATIONS_BYTES:
+        return None
     left = msgspec.structs.replace(pod.spec, nodeName=None, nodeSelector=None, tolerations=ABSENT)
     if spec_names_virtual_node(left, virtual_nodes):
         return None

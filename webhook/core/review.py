@@ -62,9 +62,15 @@ class _Review(msgspec.Struct, Generic[T], frozen=True):
     request: T
 
 
+class _Head(msgspec.Struct, frozen=True):
+    apiVersion: str  # noqa: N815
+    kind: str
+
+
 _POD_REVIEW: Final = msgspec.json.Decoder(_Review[_PodRequest])
-# For an object of any other kind or shape: what it holds is skipped.
+# For an object of any other kind or shape: what it holds is skipped, and never built: that takes fifty times as much memory as its JSON.
 _ANY_REVIEW: Final = msgspec.json.Decoder(_Review[_Request])
+_HEAD: Final = msgspec.json.Decoder(_Head)
 
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not JSON, or not JSON of this shape."""
@@ -118,9 +124,9 @@ def parse_review(body: bytes) -> ReviewRequest:
 
 def _read(body: bytes) -> ReviewRequest:
     if is_too_large(body):
-        return msgspec.structs.replace(_from(_decode_any(body), ""), is_too_large=True)
+        return msgspec.structs.replace(_from(_decode_any(body)), is_too_large=True)
     try:
-        return _from(_POD_REVIEW.decode(body), "")
+        return _from(_POD_REVIEW.decode(body))
     except msgspec.ValidationError as problem:
         return _from(_decode_any(body), str(problem))
 
@@ -130,14 +136,13 @@ def _decode_any(body: bytes) -> _Review[_Request]:
         return _ANY_REVIEW.decode(body)
     except msgspec.ValidationError:
         # A review of another version lacks other things too: the version is what is wrong with it.
-        with suppress(*_UNREADABLE, AttributeError):
-            head = msgspec.json.decode(body)
-            _check_version(head.get("apiVersion"), head.get("kind"))
+        with suppress(*_UNREADABLE):
+            _check_version(_HEAD.decode(body))
         raise
 
 
-def _check_version(api_version: object, kind: object) -> None:
-    if isinstance(api_version, str) and isinstance(kind, str) and (api_version, kind) != (API_VERSION, KIND):
+def _check_version(head: _Head | _Review[Any]) -> None:
+    if (head.apiVersion, head.kind) != (API_VERSION, KIND):
         message = f"the body is not an {KIND} of {API_VERSION}: its apiVersion and kind say something else"
         raise MalformedReviewError(message)
 
@@ -152,8 +157,8 @@ def _in_words(problem: Exception) -> str:
             return f"the body is not an {KIND} of {API_VERSION}: {problem}"
 
 
-def _from(review: _Review[Any], problem: str) -> ReviewRequest:
-    _check_version(review.apiVersion, review.kind)
+def _from(review: _Review[Any], problem: str = "") -> ReviewRequest:
+    _check_version(review)
     request = review.request
     if not request.uid:
         message = f"the body is not an {KIND} of {API_VERSION}: request.uid is empty"

@@ -23,7 +23,7 @@ _NOT_IN_LABEL: Final = re.compile(r"[^-A-Za-z0-9_.]+", re.ASCII)
 _HASH_CHARACTERS: Final = 8
 
 MAX_CHARACTERS_READ: Final = 4096
-"""The readable part of a label comes from so many first characters of a text; the hash from all of them."""
+"""Of the names that make a label: Airflow's have 250 at most (airflow/models/base.py ID_LEN)."""
 
 
 class ShortNameValue(StrEnum):
@@ -59,8 +59,9 @@ def to_label_value(text: str) -> str:
     """A valid, non-empty label value for any text: itself where it is one, else a readable start and a hash that makes it unique."""
     if text and is_label_value(text):
         return text
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_CHARACTERS]
-    start = _NOT_IN_LABEL.sub("-", text[:MAX_CHARACTERS_READ])[: MAX_LABEL_CHARACTERS - _HASH_CHARACTERS - 1].strip("-_.")
+    text = text[:MAX_CHARACTERS_READ]
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_HASH_CHARACTERS]
+    start = _NOT_IN_LABEL.sub("-", text)[: MAX_LABEL_CHARACTERS - _HASH_CHARACTERS - 1].strip("-_.")
     return f"{start}-{digest}" if start else digest
 
 
@@ -97,8 +98,7 @@ def _is_given(pod: Pod, canonical: str) -> bool:
 
 def _is_istio_default(pod: Pod, value: str) -> bool:
     """Whether this is what Istio makes of the pod's name (pkg/kube/util.go): of a generated one, its owner's."""
-    name = pod.metadata.name or (pod.metadata.generateName or "").rstrip("-")
-    return value == name[:MAX_LABEL_CHARACTERS].rstrip("-_.") or (len(value) > 1 and value in _owners(pod))
+    return value == pod.shown_name[:MAX_LABEL_CHARACTERS].rstrip("-_.") or (len(value) > 1 and value in _owners(pod))
 
 
 def _owners(pod: Pod) -> set[str]:
@@ -112,5 +112,5 @@ def _identity(pod: Pod, policy: ShortNamePolicy) -> str:
     dag = annotations.get("dag_id") or labels.get("dag_id")
     task = annotations.get("task_id") or labels.get("task_id")
     if policy.value is ShortNameValue.TASK and dag and task:
-        return f"{dag}.{task}"
+        return f"{dag[:MAX_CHARACTERS_READ]}.{task[:MAX_CHARACTERS_READ]}"
     return dag or labels.get("component") or policy.fixed

@@ -59,14 +59,14 @@ class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         else:
             text = None if self.flag is None else container.flags.get(self.flag)
         if text and self.field is not None:
-            text = pod.documents.field(text, self.field) if self.field in text else None
+            text = pod.documents.field(text, self.field)
         return _port_in(text) if text else None
 
 
 def _port_in(text: str) -> int | None:
-    # An address may stand before the port, as in 0.0.0.0:4191.
-    found = text.rpartition(":")[2]
-    # Five digits at most: Python refuses to read very long numbers, and a user may have written one.
+    # An address may stand before the port, as in 0.0.0.0:4191. Five digits at most, and one character more is searched for what is before
+    # them: Python refuses to read very long numbers, and a user may have written one.
+    found = text[-MAX_PORT_DIGITS - 1 :].rpartition(":")[2]
     is_port = found.isascii() and found.isdigit() and len(found) <= MAX_PORT_DIGITS and int(found) <= MAX_PORT
     return int(found) if is_port else None
 

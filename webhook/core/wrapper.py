@@ -33,7 +33,7 @@ from webhook.core.names import HELPER_BUSYBOX, PREFIX
 from webhook.core.pod_options import ShellSource, WhenNotReady
 from webhook.core.pre_encoded import PreEncoded
 from webhook.core.restart import EXIT_CODES
-from webhook.core.shell import SHELLS
+from webhook.core.shell import word_after
 
 if TYPE_CHECKING:
     from webhook.core.sidecar import Endpoint
@@ -106,7 +106,7 @@ def wrapper_script(source: str) -> PreEncoded:
     .. _expand: kubernetes third_party/forked/golang/expansion/expand.go
 
     """
-    lines = (line.strip(" ") for line in source.splitlines())
+    lines = (line.strip() for line in source.splitlines())
     body = "\n".join(line for line in lines if line and not line.startswith("#"))
     for forbidden in ("'", "$(", "$$"):
         if forbidden in body:
@@ -236,8 +236,8 @@ def _find_wrapper(argv: list[str]) -> tuple[int, str, int] | None:
     for mark, word in enumerate(argv[:MAX_OPTION_WORDS]):
         start = _start_of_wrapper(argv, mark) if word == PREFIX else None
         if start is not None:
-            source, end = _read_options(argv, mark + 1)
-            return None if source is None else (start, source, end)
+            options = _read_options(argv, mark + 1)
+            return None if options is None else (start, *options)
     return None
 
 
@@ -246,22 +246,22 @@ def _start_of_wrapper(argv: list[str], mark: int) -> int | None:
     if mark < _WORDS_BEFORE_MARK or argv[mark - 2] != "-c":
         return None
     shell = mark - _WORDS_BEFORE_MARK
-    has_two_words = shell > 0 and SHELLS.get(argv[shell - 1].rpartition("/")[2]) == (argv[shell],)
+    has_two_words = shell > 0 and word_after(argv[shell - 1]) == (argv[shell],)
     return shell - 1 if has_two_words else shell
 
 
 _WORDS_BEFORE_MARK: Final = 3
 
 
-def _read_options(argv: list[str], start: int) -> tuple[str | None, int]:
-    """The value of ``--entrypoint-source`` and the index after ``--``; (None, 0) for an argv that the webhook did not write."""
+def _read_options(argv: list[str], start: int) -> tuple[str, int] | None:
+    """The value of ``--entrypoint-source`` and the index after ``--``; None for an argv that the webhook did not write."""
     source, position, end = None, start, min(len(argv), start + MAX_OPTION_WORDS)
     while position < end and argv[position] != "--":
         option = argv[position]
         if option == "--entrypoint-source":
             source = argv[position + 1] if position + 1 < end else None
         position = _after_option(argv, position, end)
-    return (source, position + 1) if position < end else (None, 0)
+    return (source, position + 1) if source is not None and position < end else None
 
 
 def _after_option(argv: list[str], position: int, end: int) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ssl
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtensionOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from certs.authority import (
@@ -21,6 +23,7 @@ from certs.authority import (
     Issued,
     can_sign,
     is_own_authority,
+    is_valid_at,
     make_authority,
     renewal_time,
     service_names,
@@ -121,6 +124,48 @@ def test_the_leaf_is_for_servers_alone_with_an_elliptic_key() -> None:
     assert list(usage) == [x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]
     assert isinstance(leaf.key.curve, ec.SECP256R1)
     assert not leaf.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+
+
+def test_the_extensions_of_a_leaf_are_those_of_a_serving_certificate() -> None:
+    extensions = {one.oid: one for one in sign_leaf(AUTHORITY, NAMES, NOW).certificate.extensions}
+    usage = extensions[ExtensionOID.KEY_USAGE].value
+
+    assert {oid for oid, one in extensions.items() if one.critical} == {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE}
+    assert usage == x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def test_a_leaf_has_each_of_its_addresses_as_an_address_and_each_other_name_as_a_dns_name() -> None:
+    leaf = sign_leaf(AUTHORITY, ["localhost", "127.0.0.1", "::1"], NOW).certificate
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
+    assert names.get_values_for_type(x509.DNSName) == ["localhost"]
+    assert names.get_values_for_type(x509.IPAddress) == [ip_address("127.0.0.1"), ip_address("::1")]
+
+
+def test_a_leaf_of_a_name_that_is_too_long_for_a_subject_has_the_whole_name_as_a_dns_name() -> None:
+    """A common name has at most 64 characters (ub-common-name of RFC 5280)."""
+    name = f"{'service' * 5}.{'namespace' * 5}.svc"
+    leaf = sign_leaf(AUTHORITY, [name], NOW)
+
+    verify(leaf, AUTHORITY, name, NOW)
+    assert [one.value for one in leaf.certificate.subject] == [name[:64]]
+
+
+def test_a_certificate_is_valid_from_its_first_second_to_its_last() -> None:
+    certificate = AUTHORITY.certificate
+    first, last, second = certificate.not_valid_before_utc, certificate.not_valid_after_utc, timedelta(seconds=1)
+
+    assert [is_valid_at(certificate, time) for time in (first - second, first, last, last + second)] == [False, True, True, False]
 
 
 def test_openssl_takes_the_pair(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -40,6 +40,19 @@ def test_a_pair_is_loaded_where_no_disk_can_be_written(monkeypatch: pytest.Monke
     PAIR.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
 
     assert not absent.exists()
+
+
+def test_the_file_of_a_pair_is_in_memory_and_openssl_never_asks_for_a_passphrase() -> None:
+    """With a passphrase, even an empty one, OpenSSL does not ask for one at the terminal where a key needs it."""
+
+    class RecordingContext(ssl.SSLContext):
+        def load_cert_chain(self, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
+            loaded.append((Path(certfile).readlink(), keyfile, password))
+
+    loaded: list[object] = []
+    PAIR.load_into(RecordingContext(ssl.PROTOCOL_TLS_SERVER))
+
+    assert loaded == [(Path("/memfd:pair (deleted)"), None, "")]
 
 
 def test_a_pair_whose_key_belongs_to_another_certificate_is_refused() -> None:

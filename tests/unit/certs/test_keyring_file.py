@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import hypothesis.strategies as st
@@ -13,7 +13,7 @@ from hypothesis import given
 from certs.authority import make_authority
 from certs.keyring import MAX_AUTHORITIES, Authority, Keyring
 from certs.keyring_file import MAX_KEYRING_BYTES, read_keyring, write_keyring
-from certs.lifetimes import DEFAULT_LIFETIMES
+from certs.lifetimes import DEFAULT_LIFETIMES, Lifetimes
 from certs.pem import MAX_KEY_BYTES
 
 NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -55,6 +55,7 @@ def test_a_key_of_another_certificate_or_of_none_counts_as_lost(key: str) -> Non
         b"[1]",
         b"[{}]",
         changed(certificate="x"),
+        changed(certificate="\ud800"),
         changed(certificate=None),
         changed(key=7),
         changed(trustedSince="x"),
@@ -63,13 +64,33 @@ def test_a_key_of_another_certificate_or_of_none_counts_as_lost(key: str) -> Non
         changed(trustedSince="9999-12-31T23:59:59-23:59"),
         b"[" * 100_000,
         b'{"a":' * 50_000,
-        write_keyring(KEYRING) + b" " * MAX_KEYRING_BYTES,
+        write_keyring(KEYRING).ljust(MAX_KEYRING_BYTES + 1),
     ],
 )
 def test_a_value_that_is_no_keyring_has_no_authorities(value: bytes) -> None:
     read = read_keyring(value, DEFAULT_LIFETIMES)
 
     assert read is None or read.authorities == ()
+
+
+def test_the_largest_value_is_read_as_any_other() -> None:
+    assert read_keyring(write_keyring(KEYRING).ljust(MAX_KEYRING_BYTES), DEFAULT_LIFETIMES) == KEYRING
+
+
+def test_the_durations_of_whoever_reads_a_keyring_apply_to_it() -> None:
+    lifetimes = Lifetimes(propagation=timedelta(minutes=1))
+    read = read_keyring(write_keyring(KEYRING), lifetimes)
+
+    assert read is not None
+    assert read.lifetimes == lifetimes
+
+
+def test_a_time_in_another_time_zone_is_read_in_utc() -> None:
+    read = read_keyring(changed(trustedSince="2026-03-01T14:00:00+02:00"), DEFAULT_LIFETIMES)
+
+    assert read is not None
+    assert read.authorities[1].trusted_since == NOW
+    assert read.authorities[1].trusted_since.tzinfo is UTC
 
 
 @given(st.binary() | st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)).map(lambda it: json.dumps(it).encode()))  # fmt: skip

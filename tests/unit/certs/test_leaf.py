@@ -44,6 +44,13 @@ def test_a_first_leaf_does_not_wait_for_trust() -> None:
     assert next_signer(None, state(NOW, LOST, NEW, trusted=(ONE,))) == NEW
 
 
+def test_where_no_authority_has_propagated_the_one_that_was_trusted_first_signs_a_first_leaf() -> None:
+    earlier = Authority(ONE.certificate, ONE.key, NOW - TICK)
+
+    assert next_signer(None, state(NOW, SECOND, earlier)) == earlier
+    assert next_signer(None, state(NOW, NEW, earlier)) == earlier
+
+
 def test_without_an_authority_nothing_is_signed() -> None:
     assert next_signer(None, state(NOW)) is None
 

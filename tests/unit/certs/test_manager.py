@@ -10,7 +10,7 @@ import pytest
 
 from certs.authority import renewal_time
 from certs.errors import ApiRefusedError, ApiUnreachableError, ConflictError, ImmutableSecretError
-from certs.lifetimes import DEFAULT_LIFETIMES
+from certs.lifetimes import DEFAULT_LIFETIMES, Lifetimes
 from certs.manager import MAX_ACTIONS, CertificateManager
 from certs.rotation import AddAuthority, PublishBundle, SaveKeyring
 from certs.store import CONFIGURATIONS
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class Managed:
     """A certificate manager and what its listener recorded."""
 
-    def __init__(self, cluster: FakeCluster) -> None:
+    def __init__(self, cluster: FakeCluster, lifetimes: Lifetimes = DEFAULT_LIFETIMES) -> None:
         self.cluster, self.listener = cluster, RecordingListener()
-        self.manager = CertificateManager(lambda: cluster, NAMES, SERVED_NAMES, self.listener)
+        self.manager = CertificateManager(lambda: cluster, NAMES, SERVED_NAMES, self.listener, lifetimes)
 
     @property
     def leaf(self) -> x509.Certificate:
@@ -181,7 +181,7 @@ def test_a_secret_of_the_chart_is_filled_without_the_right_to_create(cluster: Fa
     assert len(cluster.bundles[0]) == 1
 
 
-@pytest.mark.parametrize(("size", "stays"), [(700 * 1024, True), (1024 * 1024 - 100, False)])
+@pytest.mark.parametrize(("size", "stays"), [(768 * 1024, True), (768 * 1024 + 1, False), (1024 * 1024 - 100, False)])
 def test_other_entries_of_the_secret_stay_where_they_leave_room_for_the_authority(cluster: FakeCluster, size: int, stays: bool) -> None:
     cluster.put_secret({"metadata": {"name": NAMES.secret}, "data": {"other": base64.b64encode(b"x" * size).decode()}})
     Managed(cluster).manager.reconcile()
@@ -219,6 +219,19 @@ def test_replicas_switch_to_the_second_authority_while_both_are_trusted(managed:
     assert managed.leaf.issuer == second.subject
     managed.reconcile_after(DEFAULT_LIFETIMES.leaf + DEFAULT_LIFETIMES.grace)
     assert managed.cluster.bundles == ((second,),)
+
+
+def test_a_manager_keeps_to_the_durations_that_it_is_given(cluster: FakeCluster) -> None:
+    lifetimes = Lifetimes(timedelta(days=40), timedelta(days=2), timedelta(minutes=1), timedelta(minutes=1))
+    managed = Managed(cluster, lifetimes)
+    managed.manager.reconcile()
+    assert managed.manager.status.leaf_not_after == START + lifetimes.leaf
+    assert managed.manager.status.authority_not_after == START + lifetimes.authority
+
+    managed.reconcile_after(lifetimes.authority * 0.67)
+    managed.reconcile_after(lifetimes.propagation)
+    first, second = cluster.bundles[0]
+    assert managed.leaf.issuer == second.subject != first.subject
 
 
 def test_after_the_secret_is_lost_nobody_is_distrusted(managed: Managed) -> None:
@@ -308,6 +321,8 @@ def test_nothing_is_written_to_an_immutable_secret_and_the_error_says_what_to_do
     with pytest.raises(ImmutableSecretError, match=r"the Secret authority is immutable.*kubectl --namespace infra delete secret authority"):
         managed.reconcile_after(DEFAULT_LIFETIMES.authority * 0.7)
     assert {method for method, _path in managed.cluster.calls} == {"GET"}
+    while_immutable = managed.manager.status
     managed.cluster.delete_secret()
     managed.manager.reconcile()
+    assert (while_immutable.is_immutable, managed.manager.status.is_immutable) == (True, False)
     assert managed.manager.status.is_in_sync

@@ -35,3 +35,11 @@ def test_gos_words_for_true_request_an_injection(word: str) -> None:
 
     hints = CATALOGUE.quit_hints(pod, Injectors(), beside_native=False)
     assert [hint.annotations for hint in hints] == [{"vault.hashicorp.com/agent-enable-quit": "true"}]
+
+
+def test_what_is_remembered_of_names_and_images_is_bounded() -> None:
+    """A cluster's users make up as many as they like."""
+    caches = [value.cache_info() for value in vars(Catalogue(())).values() if hasattr(value, "cache_info")]
+
+    assert caches != []
+    assert None not in [cache.maxsize for cache in caches]

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from webhook.core.policy import Policy
 
 NEW: Final = Version(1, 34, 1)
+INJECTORS: Final = frozenset({"istio"})
+REINVOKED: Final = frozenset({"dapr"})
+VERSIONS: Final = {"istio": Version(1, 26, 8)}
+VIRTUAL_NODES: Final = frozenset({"virtual-node-1"})
 
 
 def observed(server: Version | None, oldest: Version | None = NEW, *, nodes: bool = True, emulates: bool = False) -> ClusterObservation:
     """An observation of a server and its nodes, with an injector that is installed."""
     version = None if server is None else ServerVersion(f"v{server}", server, emulates)
-    return ClusterObservation(version, oldest, nodes, frozenset({"istio"}), frozenset({"dapr"}))
+    return ClusterObservation(version, oldest, nodes, INJECTORS, REINVOKED, VERSIONS, VIRTUAL_NODES)
 
 
 OBSERVATIONS: Final[dict[str, tuple[ClusterObservation, NativeSupport]]] = {
@@ -51,7 +55,7 @@ def test_native_sidecars_are_used_where_server_and_kubelets_are_known_to_be_new_
 ) -> None:
     server = observation.server.counts_as if observation.server else None
 
-    assert assess(observation, NativeSwitch.AUTO) == Cluster(support, server, frozenset({"istio"}), frozenset({"dapr"}))
+    assert assess(observation, NativeSwitch.AUTO) == Cluster(support, server, INJECTORS, REINVOKED, VIRTUAL_NODES, VERSIONS)
     assert assess(observation, NativeSwitch.AUTO).is_native is (support is NativeSupport.READY)
     assert assess(observation, NativeSwitch.ON).support is NativeSupport.FORCED_ON
     assert assess(observation, NativeSwitch.OFF).support is NativeSupport.FORCED_OFF
@@ -90,3 +94,14 @@ def test_an_injector_is_installed_by_the_name_of_its_webhook_and_comes_again_whe
     assert "istio" in installed.reinvoked
     assert "linkerd" not in installed.reinvoked
     assert installed.reinvoked < installed.ids
+
+
+def test_an_injectors_version_is_the_lowest_of_its_webhooks_where_each_has_one(policy: Policy) -> None:
+    istio = "rev.namespace.sidecar-injector.istio.io"
+
+    def versions(*of_istio: str) -> dict[str, Version]:
+        webhooks = [MutatingWebhook(f"istio-{number}", istio, version=version) for number, version in enumerate(of_istio)]
+        return installed_injectors(webhooks, policy.catalogue).versions
+
+    assert versions("1.27.0", "1.26.8")["istio"] == Version(1, 26, 8)
+    assert versions("1.27.0", "") == versions("latest") == versions() == {}

@@ -23,10 +23,16 @@ CONTAINER: Final = {
     "readinessProbe": {"httpGet": {"path": "/ready", "port": 9902}},
     "env": [{"name": "MODE", "value": "sidecar"}, {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
 }
+ANNOTATIONS: Final = {
+    "inject": "true",
+    "shout": " TRUE ",
+    "longest": "x" * MAX_VALUE_CHARACTERS,
+    "long": "x" * (MAX_VALUE_CHARACTERS + 1),
+}
 POD: Final = msgspec.json.decode(
     msgspec.json.encode(
         {
-            "metadata": {"labels": {"app": "task"}, "annotations": {"inject": "true", "long": "x" * (MAX_VALUE_CHARACTERS + 1)}},
+            "metadata": {"labels": {"app": "task"}, "annotations": ANNOTATIONS},
             "spec": {
                 "containers": [{"name": "base"}, CONTAINER],
                 "initContainers": [{"name": "prepare"}],
@@ -46,6 +52,11 @@ CONDITIONS: Final[tuple[tuple[dict[str, Any], bool], ...]] = (
     ({"annotation": "inject", "value": "tru"}, False),
     ({"annotation": "inject", "value": "TRUE"}, False),
     ({"annotation": "other"}, False),
+    ({"annotation": "shout", "one_of": ["true"], "any_case": True}, True),
+    ({"annotation": "shout", "one_of": ["true"]}, False),
+    ({"annotation": "shout", "none_of": ["true"], "any_case": True}, False),
+    ({"annotation": "shout", "none_of": ["true"]}, True),
+    ({"annotation": "longest", "value": "x*"}, True),
     ({"annotation": "long"}, True),
     ({"annotation": "long", "value": "x*"}, False),
     ({"label": "app"}, True),

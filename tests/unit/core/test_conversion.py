@@ -6,6 +6,7 @@ The pods have the shape that the injectors' sources give them, as far as a rule 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -40,9 +41,14 @@ from tests.support.task_pods import (
 )
 from webhook.core import names
 from webhook.core.admission import admit, treat
+from webhook.core.catalogue import Catalogue
 from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster, NativeSupport
+from webhook.core.conversion import can_be_native
+from webhook.core.facts import read_facts
+from webhook.core.pod import read_pod
 from webhook.core.reasons import NotConvertedReason
 from webhook.core.review import parse_review, render_review
+from webhook.core.sidecar import parse_sidecars
 from webhook.core.version import Version
 
 if TYPE_CHECKING:
@@ -454,3 +460,73 @@ def test_a_container_that_is_added_again_goes_while_another_sidecar_is_converted
 
     assert regular_of(after) == ["base"]
     assert sorted(inits_of(after)) == ["logs", "vault-agent", "vault-agent-init"]
+
+
+XRAY: Final = {"name": "xray-daemon", "image": "public.ecr.aws/xray/aws-xray-daemon:3"}
+"""A sidecar that cannot be native by the catalogue."""
+
+
+def without_mark(init: JSONObject) -> JSONObject:
+    """An init container that was native, as its field shows."""
+    return {**init, "startupProbe": {"exec": {"command": ["true"]}}}
+
+
+@pytest.mark.parametrize("sidecar", [None, FLUENT_BIT, XRAY], ids=["no sidecar", "one that becomes native", "one that does not"])
+def test_a_native_sidecar_gets_its_mark_back_whatever_is_beside_it(sidecar: JSONObject | None, policy: Policy) -> None:
+    lost = without_mark({**FLUENT_BIT, "name": "first"})
+    after = after_conversion(task_pod(*([sidecar] if sidecar else []), inits=(lost,)), policy)
+
+    assert native(after, "first")["image"] == FLUENT_BIT["image"]
+    assert ("xray-daemon" in regular_of(after)) == (sidecar == XRAY)
+
+
+def test_a_native_sidecar_of_a_row_that_does_not_say_how_to_convert_one_stays_as_it_is(policy: Policy) -> None:
+    daemon = {**XRAY, "restartPolicy": "Always"}
+
+    assert after_conversion(task_pod(inits=(daemon,)), policy)["spec"]["initContainers"] == [daemon]
+
+
+def test_a_startup_probe_that_a_sidecar_must_have_takes_its_port_from_the_pod(policy: Policy) -> None:
+    """An administrator's row may say so."""
+    convert = {
+        "requires_startup_probe": True,
+        "startup_probe": {"httpGet": {"path": "/ready", "port": "{port}"}},
+        "startup_port_from": {"annotation": "example.com/port"},
+    }
+    row = {"id": "own", "title": "Own", "sources": ["here"], "match": {"names": ["own"]}, "native": {"convert": convert}}
+    own = dataclasses.replace(policy, catalogue=Catalogue(parse_sidecars([row])))
+    sidecar = {"name": "own", "image": "own:1"}
+
+    converted = after_conversion(task_pod(sidecar, annotations={"example.com/port": "9000"}), own)
+    assert native(converted, "own")["startupProbe"]["httpGet"] == {"path": "/ready", "port": 9000}
+    assert not_converted(task_pod(sidecar), own) == {"own": NotConvertedReason.NO_PROBE}
+
+
+def test_an_unknown_container_can_be_native_only_where_it_is_surely_not_the_task(policy: Policy) -> None:
+    """The remedy for it says so."""
+
+    def is_possible(pod: JSONObject) -> bool:
+        facts = read_facts(read_pod(pod), policy.catalogue)
+        return can_be_native(facts.pod.spec.containers[-1], facts, ABLE_CLUSTER)
+
+    uploader = {"name": "uploader", "image": "registry.example.com/uploader:1"}
+    unclear = istio_pod()
+    unclear["metadata"]["labels"] = {"kubernetes_pod_operator": "True"}
+    unclear["spec"]["containers"] = [{"name": "etl", "image": "registry.example.com/etl:1"}, uploader]
+
+    assert is_possible(task_pod(uploader))
+    assert not is_possible(task_pod({**uploader, "ports": [{"containerPort": 80, "hostPort": 80}]}))
+    assert not is_possible(unclear)
+
+
+def test_a_duplicate_that_is_removed_counts_for_nothing_in_the_order_of_the_others(policy: Policy) -> None:
+    """Its requests are as large as the init container's, and would hide that another order raises the pod's."""
+    amounts = {"requests": {"memory": "1Gi"}}
+    duplicate = {**FLUENT_BIT, "name": "again", "resources": amounts}
+    prepare = {"name": "prepare", "image": "busybox", "resources": amounts}
+    pod = task_pod({**FLUENT_BIT, "resources": amounts}, duplicate, inits=({**duplicate, "restartPolicy": "Always"}, prepare))
+    after = after_conversion(pod, policy)
+    del pod["spec"]["containers"][-1]
+
+    assert inits_of(after) == inits_of(after_conversion(pod, policy))
+    assert regular_of(after) == ["base"]

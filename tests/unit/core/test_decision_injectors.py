@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from demo.simulated_injectors import inject_istio, inject_linkerd
+from demo.simulated_injectors import inject_istio, inject_linkerd, inject_vault
 from tests.support.pods import ABLE_CLUSTER, admitted
 from tests.support.task_pods import (
     CONSUL_MARKS,
@@ -31,7 +31,9 @@ from tests.support.task_pods import (
     task_pod,
 )
 from webhook.core import names
+from webhook.core.admission import treat
 from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster, NativeSupport
+from webhook.core.decision import Mutate
 from webhook.core.reasons import NotConvertedReason
 from webhook.core.version import Version
 
@@ -316,3 +318,60 @@ def test_a_sidecar_that_the_pod_describes_as_not_native_is_wrapped_in_both_order
 
     assert status_of(first)["sidecars"] == status_of(second)["sidecars"] == {"istio-proxy": "quit"}
     assert first["spec"] == second["spec"]
+
+
+def test_the_annotation_of_another_injector_is_set_all_the_same(policy: Policy) -> None:
+    """Consul's sidecar is not converted for a reason of its own, by which no injector comes again."""
+    again = Cluster(NativeSupport.READY, Version(1, 34, 4), frozenset(), frozenset({"istio"}))
+    dataplane = {**DATAPLANE, "lifecycle": {"postStart": {"exec": {"command": ["/ready"]}}}}
+    reviewed = task_pod(dataplane, annotations={**CONSUL_MARKS, names.STATUS_ANNOTATION: "{}"})
+    after = admitted(inject_istio(reviewed), policy, again)[1]
+
+    assert status_of(after)["not_converted"] == {
+        "consul-dataplane": NotConvertedReason.POST_START,
+        "istio-proxy": NotConvertedReason.REINJECTION,
+    }
+    assert after["metadata"]["annotations"]["consul.hashicorp.com/enable-consul-dataplane-as-sidecar"] == "true"
+    assert "sidecar.istio.io/nativeSidecar" not in after["metadata"]["annotations"]
+
+
+def test_a_pod_outside_istios_mesh_with_native_sidecars_is_not_skipped(policy: Policy) -> None:
+    proxy = {**FLUENT_BIT, "restartPolicy": "Always"}
+    after = after_conversion(task_pod(inits=(proxy,), labels=OUT_OF_MESH), policy)
+
+    assert status_of(after)["reason"] == "sidecars-native"
+
+
+def test_a_sidecar_that_its_injector_adds_again_beside_the_native_one_is_removed(policy: Policy) -> None:
+    treated = after_conversion(task_pod(FLUENT_BIT), policy)
+    proxy = after_conversion(istio_pod(), policy)
+    del next(one for one in proxy["spec"]["initContainers"] if one["name"] == "istio-proxy")["restartPolicy"]
+    treated["spec"]["containers"].append(dict(FLUENT_BIT))
+    proxy["spec"]["containers"].append(istio_pod()["spec"]["containers"][-1])
+
+    assert regular_of(after_conversion(treated, policy)) == regular_of(after_conversion(proxy, policy)) == ["base"]
+
+
+def test_an_init_container_is_blocked_by_a_mesh_proxy_that_stays_regular(policy: Policy) -> None:
+    def blocked(pod: JSONObject, cluster: Cluster) -> list[str]:
+        decision = treat(pod, policy, cluster).decision
+        assert isinstance(decision, Mutate)
+        return [one.name for one in decision.blocked]
+
+    injected = inject_vault(inject_istio(task_pod(annotations=VAULT_TO_COME)))
+    to_come = task_pod(annotations={**VAULT_TO_COME, "sidecar.istio.io/inject": "true"})
+    assert blocked(injected, UNKNOWN_CLUSTER) == ["vault-agent-init"]
+    assert blocked(injected, ABLE_CLUSTER) == []
+    assert blocked(to_come, UNKNOWN_CLUSTER) == ["vault-agent-init"]
+    assert blocked(to_come, ABLE_CLUSTER) == []
+
+
+def test_what_the_cluster_lacks_is_named_where_a_container_of_the_pod_could_be_native(policy: Policy) -> None:
+    def lacking(pod: JSONObject, cluster: Cluster) -> NativeSupport | None:
+        decision = treat(pod, policy, cluster).decision
+        assert isinstance(decision, Mutate)
+        return decision.no_native
+
+    assert lacking(istio_pod(), UNKNOWN_CLUSTER) is NativeSupport.UNKNOWN
+    assert lacking(istio_pod(), ABLE_CLUSTER) is None
+    assert lacking(task_pod(), UNKNOWN_CLUSTER) is None

@@ -199,3 +199,11 @@ def test_a_wrapper_is_possible_in_two_modes_and_never_for_spark_windows_or_the_h
 
     assert isinstance(decision, Mutate)
     assert decision.may_wrap is is_possible
+
+
+@pytest.mark.parametrize(("role", "reason"), [("driver", "spark-submit"), ("executor", "spark-submit"), ("other", "not-airflow")])
+def test_a_pod_of_spark_without_a_label_of_airflow_is_skipped_with_its_own_reason(role: str, reason: str, policy: Policy) -> None:
+    pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_minimal_template.json"))
+    pod["metadata"]["labels"] = {"spark-role": role}
+
+    assert admitted(pod, policy)[0].reason == reason

@@ -11,6 +11,7 @@ from tests.support.pods import admitted, container, load
 from tests.support.simulated_kubelet import Wrapper, environment_of, find_wrapper
 from webhook.core.admission import treat
 from webhook.core.cluster import UNKNOWN_CLUSTER
+from webhook.core.decision import Mutate
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -44,6 +45,14 @@ def test_a_task_with_a_hook_does_not_wait_for_a_proxy_that_starts_only_after_the
 
     assert wrapper.waited_for == set()
     assert wrapper.requested == {"istio-proxy"}
+
+
+def test_the_wrapper_of_such_a_task_has_the_proxys_quit_request_alone(policy: Policy) -> None:
+    decision = treat(task_pod(lifecycle=HOOK), policy, UNKNOWN_CLUSTER).decision
+
+    assert isinstance(decision, Mutate)
+    assert decision.wrap is not None
+    assert [(one.ready, one.alive, one.quit is not None) for one in decision.wrap.sidecars] == [(None, None, True)]
 
 
 def test_a_task_with_a_hook_waits_for_a_proxy_that_starts_before_it(policy: Policy) -> None:

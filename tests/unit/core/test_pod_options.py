@@ -19,6 +19,7 @@ from webhook.core.pod_options import (
     PodOptions,
     ShellSource,
     WhenNotReady,
+    is_container_name,
     read_pod_options,
 )
 
@@ -85,6 +86,12 @@ def test_one_value_that_is_not_allowed_leaves_the_others() -> None:
     assert [one.key for one in invalid.named] == [f"{PREFIX}/mode", f"{PREFIX}/wait-seconds"]
 
 
+def test_names_may_be_separated_by_as_many_commas_as_are_read() -> None:
+    names = [f"a{number}" for number in range(MAX_OPTION_COMMAS + 1)]
+
+    assert read_pod_options({f"{PREFIX}/outlives-task": ",".join(names)})[0].outlives_task == frozenset(names)
+
+
 def test_an_option_may_be_as_long_as_all_annotations_of_a_pod() -> None:
     described = [{"name": f"a{number}"} for number in range(MAX_DESCRIBED_SIDECARS)]
     text = json.dumps(described)
@@ -134,3 +141,9 @@ def test_a_described_sidecar_is_a_row_of_its_pod_alone(fields: dict[str, Any]) -
     if convert is not None:
         assert convert.startup_probe_from_readiness
         assert convert.requires_startup_probe is ("ready" in fields)
+
+
+def test_a_container_may_have_a_dns_label_as_its_name() -> None:
+    assert is_container_name("a" * 63)
+    assert not is_container_name("a" * 64)
+    assert not is_container_name("Base")

@@ -16,6 +16,7 @@ from webhook.core import (
     Mode,
     PodOrigin,
     default_policy,
+    may_be_held_up,
     parse_sidecars,
     read_progress,
 )
@@ -277,3 +278,42 @@ def test_dag_and_task_are_those_that_airflow_wrote_in_full_where_it_did() -> Non
     assert (read(document).dag, read(document).task) == ("sales.daily", "load")
     del document["metadata"]["labels"]["task_id"]
     assert read(document).task == ""
+
+
+def test_a_pod_without_a_namespace_or_an_image_of_its_task_is_read_with_empty_ones() -> None:
+    document = pod({"base": ENDED})
+    del document["metadata"]["namespace"], document["spec"]["containers"][0]["image"]
+    assert (read(document).namespace, read(document).main_image) == ("", "")
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_a_pod_of_anybodys_may_be_held_up_while_it_has_not_ended_and_has_a_known_sidecar(*, is_json: bool) -> None:
+    def is_held(document: JSONObject) -> bool:
+        return may_be_held_up(msgspec.json.encode(document) if is_json else document, CATALOGUE)
+
+    foreign = pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO)
+    foreign["metadata"]["labels"] = {}
+    assert is_held(foreign)
+    assert not is_held(pod({"base": RUNNING}, UNKNOWN))
+    for phase in ("Succeeded", "Failed"):
+        assert not is_held(foreign | {"status": {"phase": phase}})
+
+
+def test_a_status_that_is_none_is_refused_with_its_place() -> None:
+    document = pod({}, ISTIO) | {"status": []}
+    for read_pod in (read_progress, may_be_held_up):
+        with pytest.raises(MalformedPodError, match=r"^Expected `object`, got `array` - at `\$\.status`$"):
+            read_pod(document, CATALOGUE)
+
+
+def test_the_end_of_several_possible_tasks_is_that_of_the_failed_one_whatever_its_exit_code() -> None:
+    def ended(code: int) -> JSONObject:
+        return {"terminated": {"exitCode": code, "finishedAt": "2026-01-01T10:00:00Z"}}
+
+    first, second = {"name": "first", "image": "acme/first:1"}, {"name": "second", "image": "acme/second:1"}
+    for code in (1, 2):
+        document = pod({"first": ended(0), "second": ended(code)})
+        document["spec"]["containers"] = [first, second]
+        end = read(document).task_end
+        assert end is not None
+        assert end.exit_code == code

@@ -37,15 +37,19 @@ from webhook.core import (
     default_policy,
     treat,
 )
+from webhook.core.catalogue import Catalogue
 from webhook.core.names import HELPER_MOUNT_PATH, PREFIX, SIDECARS_ANNOTATION
 from webhook.core.origin import ORIGIN_LABELS
+from webhook.core.pod import read_pod
+from webhook.core.remedy import remedies_of_skip
 from webhook.core.remedy_line import MAX_LINE_CHARACTERS
 from webhook.core.review import MAX_WARNING_CHARACTERS
+from webhook.core.sidecar import parse_sidecars
 
 if TYPE_CHECKING:
     from tests.support.examples import Example
     from tests.support.json_object import JSONObject
-    from webhook.core import ExplainedWord, Outcome, Remedy
+    from webhook.core import ExplainedWord, Outcome, Policy, Remedy
 
 POLICY: Final = default_policy()
 OPERATOR: Final = "airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json"
@@ -220,6 +224,134 @@ def test_with_the_settings_line_pasted_native_sidecars_are_used(reason: Explaine
     assert treat(pod, POLICY, assess(EMULATION if setting is NativeSwitch.ON else able, setting)).result == "native"
 
 
+OF_OPERATOR: Final = "annotations of the operator (KubernetesPodOperator)"
+OF_CONTAINER: Final = (ContainerReason, NotConvertedReason)
+WHERE: Final[dict[ExplainedWord, str]] = {
+    SkipReason.NOT_AIRFLOW: "metadata.labels of the pod",
+    SkipReason.SPARK_SUBMIT: "the options of spark-submit",
+    SkipReason.LONG_RUNNING: "spec of the pod",
+    SkipReason.SWITCHED_OFF: "metadata.annotations of the pod",
+    Reason.LABEL_ONLY: OF_OPERATOR,
+    Reason.NO_MAIN_CONTAINER: "the container of the task",
+    ContainerReason.UNKNOWN: OF_OPERATOR,
+    ContainerReason.NO_QUIT: OF_OPERATOR,
+    NotConvertedReason.NO_PROBE: "the container cache",
+    NotConvertedReason.HOST_PORT: "on the pod's manifest or template, as POD.yaml",
+    NativeSupport.VIRTUAL_NODE: "on the pod's manifest or template, as POD.yaml",
+}
+
+
+@pytest.mark.parametrize("reason", WHERE)
+def test_a_remedy_says_where_its_line_belongs_and_which_containers_it_is_about(reason: ExplainedWord) -> None:
+    pod, _, cluster = CASES[reason]
+    (remedy,) = remedies(treat(pod, POLICY, cluster), reason)
+
+    assert remedy.where == WHERE[reason]
+    assert (remedy.containers != ()) == isinstance(reason, OF_CONTAINER)
+    assert remedy.subject == (f"{remedy.containers[0]} ({reason})" if remedy.containers else reason)
+
+
+@pytest.mark.parametrize("reason", [one for one in SkipReason if one.remedy == ""])
+def test_where_nothing_is_to_be_done_about_a_skipped_pod_there_is_no_remedy(reason: SkipReason) -> None:
+    assert remedies_of_skip(read_pod(operator_pod()), reason) == ()
+
+
+@pytest.mark.parametrize("policy", ["Never", "OnFailure", "Always", None])
+def test_only_a_pod_that_is_meant_to_end_gets_the_label_as_a_remedy(policy: str | None) -> None:
+    pod = relabelled(operator_pod(), app="etl")
+    pod["spec"]["restartPolicy"] = policy
+    found = treat(pod, POLICY, UNKNOWN_CLUSTER).remedies
+
+    assert [one.reason for one in found] == (["not-airflow"] if policy in {"Never", "OnFailure"} else [])
+
+
+ENABLED_BY: Final[dict[str, tuple[list[JSONObject], str | None, str]]] = {
+    "a flag": ([{"flag": "--quit"}], "args of the container own", '"--quit"'),
+    "a flag with a value": ([{"flag": "--quit", "value": "on"}], "args of the container own", '"--quit=on"'),
+    "a flag with a word for yes": ([{"flag": "--quit", "one_of": ["true", "1"]}], "args of the container own", '"--quit=true"'),
+    "an annotation": ([{"annotation": "a/b", "value": "on"}], OF_OPERATOR, "\"a/b\": 'on'"),
+    "a label": ([{"label": "l", "value": "on"}], "labels of the operator (KubernetesPodOperator)", "\"l\": 'on'"),
+    "a variable": ([{"env": "E", "one_of": ["true"]}], "env of the container own", '{"name": "E", "value": "true"}'),
+    "the first of two": ([{"env": "E", "value": "1"}, {"flag": "--quit"}], "env of the container own", '{"name": "E", "value": "1"}'),
+    "the first that a line can meet": ([{"volume": "v"}, {"flag": "--quit"}], "args of the container own", '"--quit"'),
+    "an annotation of any value": ([{"annotation": "a/b"}], None, ""),
+    "a pattern": ([{"annotation": "a/b", "value": "o*"}], None, ""),
+    "no word of some": ([{"env": "E", "none_of": ["false"]}], None, ""),
+    "no word for yes": ([{"env": "E", "one_of": ["on", "yes"]}], None, ""),
+    "a volume": ([{"volume": "v", "value": "x"}], None, ""),
+}
+"""By condition: where the line belongs that meets it, and the line; None: no line does."""
+
+
+def policy_with(**quit_: Any) -> Policy:
+    """A policy whose catalogue has one row, with this quit request."""
+    match = {"names": ["own"]}
+    row = {"id": "own", "title": "Own", "sources": ["here"], "match": match, "quit": {"port": 9091, "path": "/quit", **quit_}}
+    return dataclasses.replace(POLICY, catalogue=Catalogue(parse_sidecars([row])))
+
+
+@pytest.mark.parametrize(("conditions", "where", "line"), ENABLED_BY.values(), ids=ENABLED_BY)
+def test_a_quit_request_is_enabled_by_the_line_for_its_condition(conditions: list[JSONObject], where: str | None, line: str) -> None:
+    outcome = treat(operator_pod({"name": "own", "image": "own:1"}), policy_with(enabled_by=conditions), UNKNOWN_CLUSTER)
+    found = [(one.where, one.line) for one in remedies(outcome, ContainerReason.QUIT_DISABLED)]
+
+    assert found == ([] if where is None else [(where, line)])
+    assert len(remedies(outcome, ContainerReason.NO_QUIT)) == (where is None)
+
+
+def test_a_quit_request_that_its_user_has_disabled_is_not_enabled_by_a_line() -> None:
+    policy = policy_with(enabled_by=[{"flag": "--quit"}], disabled_by=[{"env": "OFF"}])
+    pod = operator_pod({"name": "own", "image": "own:1", "env": [{"name": "OFF", "value": "1"}]})
+
+    assert remedies(treat(pod, policy, UNKNOWN_CLUSTER), ContainerReason.QUIT_DISABLED) == []
+
+
+@pytest.mark.parametrize("in_a_mesh", [True, False])
+def test_a_pod_without_need_of_a_wrapper_has_a_remedy_for_its_ambiguous_task(in_a_mesh: bool) -> None:
+    pod = operator_pod(UPLOADER)
+    container(pod, "base")["name"] = "etl"
+    outcome = treat(in_mesh(pod) if in_a_mesh else pod, POLICY, ABLE_CLUSTER)
+    (remedy,) = outcome.remedies
+
+    assert outcome.reason is (Reason.SIDECARS_NATIVE if in_a_mesh else Reason.NO_SIDECAR)
+    assert (remedy.reason, remedy.containers, remedy.where) == ("main-container-ambiguous", (), OF_OPERATOR)
+    assert remedy.text == "CONTAINER is one of etl, uploader."
+
+
+def test_in_a_pod_that_is_never_wrapped_no_quit_request_is_to_be_enabled() -> None:
+    pod = relabelled(operator_pod(CLOUD_SQL), spark_kubernetes_operator="True", spark_role="driver")
+    found = [one.reason for one in treat(pod, POLICY, UNKNOWN_CLUSTER).remedies]
+
+    assert "cannot-be-ended" in found
+    assert "quit-disabled" not in found
+
+
+def test_a_configuration_that_the_catalogue_does_not_know_is_named_by_a_word_to_replace() -> None:
+    match, native = {"names": ["own"]}, {"convert": {}, "reinvocation_safe": False}
+    row = {"id": "own", "title": "Own", "sources": ["here"], "match": match, "native": native, "injected_by": ["own*"]}
+    policy = dataclasses.replace(POLICY, catalogue=Catalogue(parse_sidecars([row])))
+    cluster = replace(ABLE_CLUSTER, injectors=frozenset({"own"}), reinvoked=frozenset({"own"}))
+    (remedy,) = remedies(treat(operator_pod({"name": "own", "image": "own:1"}), policy, cluster), NotConvertedReason.REINJECTION)
+
+    assert remedy.line.startswith("kubectl get mutatingwebhookconfigurations NAME --output=json | ")
+
+
+def test_of_many_containers_three_are_named() -> None:
+    twice = [{"name": name, "image": "redis:7"} for name in "abcde"] * 2
+    (remedy,) = treat(operator_pod(*twice), POLICY, UNKNOWN_CLUSTER).remedies
+
+    assert remedy.text == "Rename one of those that are called a, b, c and 2 more."
+
+
+@pytest.mark.parametrize("image", ["bad image!", None])
+def test_an_image_that_is_no_name_of_one_is_not_in_a_command(image: str | None) -> None:
+    pod = in_mesh(without_command())
+    container(pod, "base")["image"] = image
+    (remedy,) = remedies(treat(pod, POLICY, UNKNOWN_CLUSTER), Reason.ENTRYPOINT_UNKNOWN)
+
+    assert remedy.text.endswith("docker image inspect --format '{{json .Config.Entrypoint}}' IMAGE")
+
+
 def test_every_reason_with_a_line_has_a_pod_that_it_is_tried_on() -> None:
     assert CASES.keys() | SETTINGS.keys() | ADMINISTRATORS | OTHER_POLICY == set(WITH_LINE)
 
@@ -233,6 +365,7 @@ def test_an_executors_image_whose_entrypoint_is_not_known_is_wrapped_for_good_on
     after = treat(pasted(pod, remedy), policy, UNKNOWN_CLUSTER)
 
     assert "{{json .Config.Entrypoint}}' registry.example.com/team/tasks:1" in remedy.text
+    assert remedy.where == "metadata.annotations of pod_template_file, or of the task's pod_override"
     assert (after.result, remedies(after, reason)) == ("wrapped", [])
 
 
@@ -246,8 +379,14 @@ def test_an_image_with_a_shell_needs_no_helper_and_no_place_for_it() -> None:
     assert treat(pasted(pod, remedy), policy, UNKNOWN_CLUSTER).result == "wrapped"
 
 
-@pytest.mark.parametrize("reason", [Reason.SPARK, Reason.WINDOWS])
-def test_a_sidecar_that_nothing_can_end_is_left_out_by_its_injectors_own_switch(reason: Reason) -> None:
+@pytest.mark.parametrize(
+    ("reason", "where"),
+    [
+        (Reason.SPARK, "spec.driver.labels and spec.executor.labels of the SparkApplication"),
+        (Reason.WINDOWS, "labels of the operator (KubernetesPodOperator)"),
+    ],
+)
+def test_a_sidecar_that_nothing_can_end_is_left_out_by_its_injectors_own_switch(reason: Reason, where: str) -> None:
     pod = in_mesh(operator_pod())
     if reason is Reason.SPARK:
         pod = relabelled(pod, spark_kubernetes_operator="True", spark_role="driver")
@@ -258,6 +397,7 @@ def test_a_sidecar_that_nothing_can_end_is_left_out_by_its_injectors_own_switch(
     after = treat(pasted(pod, remedy), POLICY, UNKNOWN_CLUSTER)
 
     assert outcome.reason is reason
+    assert remedy.where == where
     assert (remedy.containers, yaml.safe_load(remedy.line)) == (("istio-proxy",), {"sidecar.istio.io/inject": "false"})
     assert (after.result, after.reason) == ("skipped", SkipReason.NOT_IN_MESH)
 

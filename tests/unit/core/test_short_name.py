@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -48,6 +49,22 @@ ROWS = {
         pod(labels={CANONICAL_NAME: "a" * 62 + "."}, annotations=IDS | INJECTED, name="a" * 62 + ".b"), {CANONICAL_NAME: "sales.load"}),
     "an invalid canonical-name and the user's app": (
         pod(labels={CANONICAL_NAME: LONG, "app": "mine"}, annotations=INJECTED), {CANONICAL_NAME: "mine"}),
+    "only the DAG is known": (pod(annotations={"dag_id": "sales"}), {CANONICAL_NAME: "sales"}),
+    "only the task is known": (pod(annotations={"task_id": "load"}), {CANONICAL_NAME: "airflow-task"}),
+    "the user chose the pod's own name, and Istio was not there": (
+        pod(labels={CANONICAL_NAME: "sales-load-x7k2p9qa"}, annotations=IDS), {}),
+    "Istio came first to a generated name without an owner": (
+        pod(labels={CANONICAL_NAME: "sales-load"}, annotations=IDS | INJECTED, name=None, generateName="sales-load--"),
+        {CANONICAL_NAME: "sales.load"}),
+    "Istio came first to a name that ends in what no label may end in": (
+        pod(labels={CANONICAL_NAME: "loadX"}, annotations=IDS | INJECTED, name="loadX-_."), {CANONICAL_NAME: "sales.load"}),
+    "an owner of one letter names no workload": (
+        pod(labels={CANONICAL_NAME: "a"}, annotations=INJECTED, ownerReferences=[{"name": "a", "controller": True}]), {}),
+    "an owner of two letters names one": (
+        pod(labels={CANONICAL_NAME: "ab"}, annotations=IDS | INJECTED, ownerReferences=[{"name": "ab", "controller": True}]),
+        {CANONICAL_NAME: "sales.load"}),
+    "an owner that is no controller names none": (
+        pod(labels={CANONICAL_NAME: "prod"}, annotations=INJECTED, ownerReferences=[{"name": "prod", "controller": False}]), {}),
     "Istio came first to a generated name with an owner": (
         pod(labels={CANONICAL_NAME: "prod-create-user", "component": "create-user-job"}, annotations=INJECTED, name=None,
             generateName="prod-create-user-", ownerReferences=[{"name": "prod-create-user", "controller": True}]),
@@ -105,6 +122,12 @@ def test_a_label_value_is_what_the_api_server_takes(text: str, is_valid: bool) -
 
 
 def test_a_name_that_does_not_fit_keeps_a_readable_start() -> None:
-    assert to_label_value("daily sales report") == "daily-sales-report-" + to_label_value("daily sales report")[-8:]
-    assert to_label_value("日報").isascii()
-    assert len(to_label_value("x" * 300)) == 63
+    def digest(text: str) -> str:
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+    assert to_label_value("daily sales report") == f"daily-sales-report-{digest('daily sales report')}"
+    assert to_label_value("_X daily. X-") == f"X-daily.-X-{digest('_X daily. X-')}"
+    assert to_label_value("x" * 300) == "x" * 54 + f"-{digest('x' * 300)}"
+    assert to_label_value("\u65e5\u5831") == digest("\u65e5\u5831")
+    assert to_label_value("\ud800") == digest("\ud800")
+    assert to_label_value("") == digest("")

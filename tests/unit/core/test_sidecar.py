@@ -13,11 +13,24 @@ from hypothesis import strategies as st
 
 from webhook.core.built_in import built_in_sidecars
 from webhook.core.catalogue import Catalogue, FoundSidecar, locate
+from webhook.core.condition import Condition
 from webhook.core.pod import Pod
-from webhook.core.sidecar import Endpoint, parse_sidecars
+from webhook.core.sidecar import (
+    Convert,
+    Endpoint,
+    EndpointRule,
+    InjectorHint,
+    Match,
+    Native,
+    PortSource,
+    Sidecar,
+    parse_sidecars,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from webhook.core.pod import Container
 
 CATALOGUE: Final = Catalogue(built_in_sidecars())
 INJECTED: Final = {"sidecar.istio.io/status": '{"containers":["istio-proxy"]}'}
@@ -194,9 +207,104 @@ def test_gos_words_for_true_enable_a_quit(word: str) -> None:
     ]
 
 
+def own_container(
+    *, name: str = "own", args: list[str] | None = None, env: Mapping[str, str] = {}, annotations: Mapping[str, str] = {}
+) -> tuple[Pod, Container]:
+    """A pod, and the container in it."""
+    probe = {"httpGet": {"port": 8080}}
+    variables = [{"name": key, "value": value} for key, value in env.items()]
+    container = {"name": name, "image": "own:1", "args": args or [], "env": variables, "readinessProbe": probe}
+    document = {"metadata": {"annotations": annotations}, "spec": {"containers": [container]}}
+    pod = msgspec.json.decode(msgspec.json.encode(document), type=Pod)
+    return pod, pod.spec.containers[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "port"),
+    [
+        (PortSource(annotation="a"), 1001),
+        (PortSource(annotation="document", field="port"), 1002),
+        (PortSource(env="PORT"), 65535),
+        (PortSource(env="TOO_LARGE"), None),
+        (PortSource(flag="--port"), 4191),
+        (PortSource(flag="--other"), None),
+        (PortSource(probe="readiness"), 8080),
+    ],
+)
+def test_a_port_is_read_from_the_place_that_a_row_names(source: PortSource, port: int | None) -> None:
+    annotations = {"a": "1001", "document": '{"port": 1002}'}
+    pod, container = own_container(args=["--port=0.0.0.0:4191"], env={"PORT": "65535", "TOO_LARGE": "65536"}, annotations=annotations)
+
+    assert source.port(pod, container) == port
+
+
+INJECTED_MARK: Final = Condition(env="INJECTED")
+
+
+@pytest.mark.parametrize(
+    ("name", "env", "is_it"),
+    [
+        ("own", {"OWN": "1"}, True),
+        ("own", {}, False),
+        ("own", {"OWN": "1", "NOT": "1"}, False),
+        ("renamed", {"OWN": "1"}, False),
+        ("renamed", {"OWN": "1", "INJECTED": "1"}, True),
+    ],
+)
+def test_a_sidecar_has_its_name_or_the_mark_of_its_injector(name: str, env: dict[str, str], is_it: bool) -> None:
+    match = Match(("own",), (Condition(env="OWN"),), (Condition(env="NOT"),), (INJECTED_MARK,))
+    pod, container = own_container(name=name, env=env)
+    narrowed = match.narrowed(name, "own")
+
+    assert narrowed is not None
+    assert narrowed.fits(pod, container) == is_it
+
+
+def test_a_container_has_a_name_of_at_most_63_characters() -> None:
+    match = Match((), (Condition(env="OWN"),))
+
+    assert match.narrowed("x" * 63, "own") is not None
+    assert match.narrowed("x" * 64, "own") is None
+
+
+@pytest.mark.parametrize(("any_case", "word", "is_refused"), [(True, "YES", False), (False, "YES", True), (False, "yes", False)])
+def test_a_users_own_word_for_yes_is_no_refusal_as_the_injector_reads_it(any_case: bool, word: str, is_refused: bool) -> None:
+    hint = InjectorHint({"a": "true"}, (), frozenset({"yes"}), any_case=any_case)
+    pod, _ = own_container(annotations={"a": word})
+
+    assert hint.is_refused(pod) == is_refused
+    assert not hint.is_refused(own_container()[0])
+
+
+@pytest.mark.parametrize("off", [True, False])
+def test_a_quit_request_is_hinted_beside_native_sidecars_where_the_pod_refuses_its_own_to_be_one(off: bool) -> None:
+    pod, _ = own_container(annotations={"off": "1"} if off else {})
+    hint = InjectorHint({"quit": "true"}, ())
+    convert = Convert(unless=(Condition(annotation="off"),))
+    row = Sidecar("own", "Own", ("here",), hint=hint)
+
+    assert row.wants_quit_hint(pod)
+    assert msgspec.structs.replace(row, native=Native()).wants_quit_hint(pod)
+    assert msgspec.structs.replace(row, native=Native(convert=convert)).wants_quit_hint(pod) == off
+    assert msgspec.structs.replace(row, native=Native(hint=InjectorHint({"off": "0"}, ()))).wants_quit_hint(pod) == off
+    assert not msgspec.structs.replace(row, hint=None).wants_quit_hint(pod)
+
+
 def test_two_rows_with_one_id_are_refused() -> None:
-    with pytest.raises(ValueError, match="two rows have the id"):
+    with pytest.raises(ValueError, match=r'^two rows have the id "one"$'):
         parse_sidecars([{"id": "one", "title": "One", "sources": ["here"]}] * 2)
+
+
+def test_a_row_that_identifies_a_container_by_neither_name_nor_marker_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^sidecar one: match needs names or markers - at `\$\[0\]`$"):
+        parse_sidecars([{"id": "one", "title": "One", "sources": ["here"], "match": {}}])
+
+
+def test_a_number_may_be_in_quotes() -> None:
+    """As in a value of a Helm chart that a template writes."""
+    (row,) = parse_sidecars([{"id": "one", "title": "One", "sources": ["here"], "ready": {"port": "8080", "path": "/ready"}}])
+
+    assert row.ready == EndpointRule(8080, "/ready")
 
 
 def test_an_unquoted_true_in_an_annotation_is_refused() -> None:

@@ -41,6 +41,7 @@ def test_a_version_is_what_a_text_begins_with(text: str, version: Version | None
         ("proxyv2@sha256:1.24", None),
         ("proxyv2:latest", None),
         ("proxyv2", None),
+        ("registry.example.com/1.24.0", None),
         ("", None),
     ],
 )

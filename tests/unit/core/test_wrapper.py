@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from webhook.core.wrapper import (
     Entrypoint,
     EntrypointSource,
     Wrap,
+    is_wrapped,
     original_argv,
     unexpanded,
     wrapped_command,
@@ -66,9 +68,16 @@ def test_the_script_is_small_enough_to_be_in_every_pod() -> None:
     assert len(SCRIPT.encode()) <= 128 * 1024 // 8
 
 
+def test_the_script_has_the_lines_of_the_source_without_comments_and_indentation() -> None:
+    source = "# X\n\nXif true; then\n    # nothing\n    echo X  \n\n  fiX\n"
+
+    assert wrapper_script(source).partition("\neval")[0] == "POSIXLY_CORRECT=1 asw_script='Xif true; then\necho X\nfiX'"
+
+
 @pytest.mark.parametrize("line", ["echo 'x'", "echo $(date)", "echo $$"])
 def test_a_source_that_the_kubelet_or_the_quoting_would_change_is_refused(line: str) -> None:
-    with pytest.raises(ValueError, match=r"^the wrapper's source must not contain"):
+    forbidden = next(one for one in ("'", "$(", "$$") if one in line)
+    with pytest.raises(ValueError, match=rf"^the wrapper's source must not contain {re.escape(forbidden)}$"):
         wrapper_script(f"# a comment may hold ' and $(x)\n{line}\n")
 
 
@@ -101,10 +110,48 @@ def test_a_command_of_the_user_is_never_taken_for_a_wrapped_one(command: list[st
         ["sh", "-c", "true", "airflow-sidecar-webhook", "--entrypoint-source", "command"],
         ["sh", "-c", "true", "airflow-sidecar-webhook", "--try-entrypoint", "x", "--"],
         ["sh", "-c", "true", "airflow-sidecar-webhook", "--sidecar", "x", "--"],
+        ["-c", "true", "airflow-sidecar-webhook", "--entrypoint-source", "command", "--", "x"],
+        ["sh", "-e", "true", "airflow-sidecar-webhook", "--entrypoint-source", "command", "--", "x"],
     ],
 )
 def test_an_incomplete_wrapper_is_the_users_own_command(command: list[str]) -> None:
     assert original_argv(command, None) == Argv(tuple(command))
+    assert original_argv([], command) == Argv(None, tuple(command))
+    assert not is_wrapped(command, None)
+    assert not is_wrapped(None, command)
+
+
+def written(source: str) -> list[str]:
+    """A wrapper without words, with this source of the entrypoint."""
+    return ["sh", "-c", "SCRIPT", "airflow-sidecar-webhook", "--entrypoint-source", source, "--"]
+
+
+MANY: Final = tuple(f"word-{number}" for number in range(10))
+
+
+@pytest.mark.parametrize(
+    ("command", "args", "original"),
+    [
+        ([], ["a"], Argv(None, ("a",))),
+        ([*written("command"), "busybox"], [], Argv(("busybox",))),
+        (written("command"), [*MANY], Argv(MANY)),
+        (written("annotation"), ["a"], Argv(None, ("a",))),
+        (None, [*written("guessed"), "a"], Argv(None, ("a",))),
+        (["launch", *written("guessed")], ["a"], Argv(None, ("a",), ("launch",))),
+        (["launch"], [*written("guessed"), "a"], Argv(None, ("a",), ("launch",), ())),
+        (["launch"], ["now", *written("guessed"), "a"], Argv(None, ("a",), ("launch",), ("now",))),
+    ],
+)
+def test_command_and_args_are_read_back_from_wherever_the_wrapper_is(command: list[str] | None, args: list[str], original: Argv) -> None:
+    assert original_argv(command, args) == original
+    assert is_wrapped(command, args) == ("SCRIPT" in (*(command or ()), *args))
+
+
+def test_a_sidecar_without_endpoints_has_a_dash_for_each() -> None:
+    one = FoundSidecar("one", "own", None, None, None, 50, ends_by_itself=False)
+    command = wrapped_command(Wrap(Entrypoint(EntrypointSource.COMMAND, ("x",)), (one,), 0, WhenNotReady.FAIL), SCRIPT)
+
+    assert command[-7:] == ["--sidecar", "one", "-", "-", "-", "--", "x"]
 
 
 @given(st.text(max_size=50))
