@@ -156,7 +156,7 @@ def _is_of_windows(container: Container) -> bool:
 
 
 def _wants_windows(term: NodeTerm) -> bool:
-    return any(_is_windows(requirement) for requirement in term.matchExpressions or ())
+    return any(map(_is_windows, term.matchExpressions or ()))
 
 
 def _is_windows(requirement: NodeRequirement) -> bool:

@@ -239,6 +239,28 @@ def test_what_others_put_on_the_secret_stays(api_server: Level) -> None:
         assert set(secret["data"]) == {"other", ENTRY}
 
 
+LARGE: Final = b"x" * (900 * 1024)
+LARGE_ENTRIES: Final[dict[str, dict[str, bytes]]] = {
+    "Opaque": {"other": LARGE},
+    "kubernetes.io/tls": {"tls.crt": LARGE, "tls.key": b""},
+    "kubernetes.io/ssh-auth": {"ssh-privatekey": LARGE},
+    "kubernetes.io/basic-auth": {"password": LARGE},
+    "kubernetes.io/dockercfg": {".dockercfg": b'{"a":"' + LARGE + b'"}'},
+    "kubernetes.io/dockerconfigjson": {".dockerconfigjson": b'{"a":"' + LARGE + b'"}'},
+}
+
+
+@pytest.mark.parametrize("secret_type", LARGE_ENTRIES)
+def test_a_secret_of_any_type_is_written_however_large_its_other_entries_are(secret_type: str, api_server: Level) -> None:
+    with self_managed_webhook(api_server) as webhook:
+        metadata = {"name": webhook.names.secret, "namespace": webhook.names.namespace}
+        data = {key: base64.b64encode(value).decode() for key, value in LARGE_ENTRIES[secret_type].items()}
+        api_server.api.create({"apiVersion": "v1", "kind": "Secret", "type": secret_type, "metadata": metadata, "data": data})
+        begin(webhook, replicas=1)
+
+        assert ENTRY in api_server.api.get(secret_path(webhook))["data"]
+
+
 def test_a_late_writer_is_refused(api_server: Level) -> None:
     with self_managed_webhook(api_server) as webhook:
         begin(webhook, replicas=1)
