@@ -6,6 +6,7 @@ The pods have the shape that the injectors' sources give them, as far as a rule 
 from __future__ import annotations
 
 import copy
+import dataclasses
 from itertools import permutations
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,8 @@ from tests.support.task_pods import (
     vault_pod,
 )
 from webhook.core import names
+from webhook.core.catalogue import Catalogue
+from webhook.core.sidecar import parse_sidecars
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
@@ -295,3 +298,13 @@ def test_an_init_container_of_the_users_own_with_the_helpers_name_stays_where_it
     after = after_conversion(task_pod(FLUENT_BIT, inits=(USER_INIT, own)), policy)
 
     assert inits_of(after) == ["logs", "prepare", "airflow-sidecar-webhook-helper"]
+
+
+def test_a_native_mesh_proxy_may_be_among_the_init_containers_of_another(policy: Policy) -> None:
+    """An administrator's patterns may match it; then it goes before that one, and before whatever else becomes native."""
+    row = {"id": "own", "title": "Own", "sources": ["here"], "match": {"names": ["own"]}, "init_containers": ["istio-*"]}
+    rows = parse_sidecars([{**row, "native": {"convert": {"starts_first": True}}}])
+    own = dataclasses.replace(policy, catalogue=Catalogue((*rows, *policy.catalogue.sidecars)))
+    pod = inject_istio_native(task_pod(FLUENT_BIT, {"name": "own", "image": "own:1"}, inits=(USER_INIT,)))
+
+    assert [name for name in inits_of(after_conversion(pod, own)) if name != "istio-init"] == ["istio-proxy", "own", "logs", "prepare"]

@@ -14,6 +14,7 @@ from tests.support.task_pods import FLUENT_BIT, after_conversion, annotated, ist
 from webhook.core import names
 from webhook.core.admission import treat
 from webhook.core.cluster import UNKNOWN_CLUSTER
+from webhook.core.earlier_status import MAX_STATUS_CHARACTERS, read_earlier_status
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -96,6 +97,13 @@ def test_what_is_no_status_of_the_webhooks_counts_for_nothing(text: str, policy:
     after = admitted(pod, policy, ABLE_CLUSTER)[1]
 
     assert "restartPolicy" not in after["spec"]["initContainers"][0]
+
+
+def test_a_status_may_be_as_long_as_the_webhooks_longest() -> None:
+    text = '{"reason": "sidecars-quit"}'
+
+    assert read_earlier_status({names.STATUS_ANNOTATION: text.ljust(MAX_STATUS_CHARACTERS)}).reason == "sidecars-quit"
+    assert read_earlier_status({names.STATUS_ANNOTATION: text.ljust(MAX_STATUS_CHARACTERS + 1)}).reason is None
 
 
 def test_a_duplicate_of_a_proxy_whose_mark_was_removed_goes_and_the_proxy_is_native_again(policy: Policy) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.task_pods import DAPR_MARKS, DAPRD, FLUENT_BIT, annotated, istio_pod, task_pod
-from webhook.core import Version, default_policy, suggested_versions
+from webhook.core import Catalogue, Version, default_policy, parse_sidecars, suggested_versions
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -39,3 +39,14 @@ def test_an_image_suggests_the_version_of_its_injector_unless_the_pod_may_have_s
     pod: JSONObject, versions: dict[str, Version]
 ) -> None:
     assert suggested_versions(pod, default_policy().catalogue) == versions
+
+
+def test_a_variable_of_the_container_may_show_that_the_pod_has_set_its_image() -> None:
+    """An administrator's row may say so."""
+    row = {"id": "own", "title": "Own", "sources": ["here"], "match": {"names": ["own"]}}
+    native = {"convert": {"annotations_since": "1.0"}, "image_set_by": [{"env": "OWN_IMAGE"}]}
+    catalogue = Catalogue(parse_sidecars([{**row, "native": native}]))
+    sidecar = {"name": "own", "image": "own:1.2.3"}
+
+    assert suggested_versions(task_pod(sidecar), catalogue) == {"own": Version(1, 2, 3)}
+    assert suggested_versions(task_pod({**sidecar, "env": [{"name": "OWN_IMAGE", "value": "yes"}]}), catalogue) == {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 import dataclasses
 import json
@@ -21,7 +20,6 @@ from webhook.core import (
     Cluster,
     ClusterObservation,
     ContainerReason,
-    LinePlace,
     NativeSupport,
     NativeSwitch,
     NotConvertedReason,
@@ -313,6 +311,15 @@ def test_a_pod_without_need_of_a_wrapper_has_a_remedy_for_its_ambiguous_task(in_
     assert remedy.text == "CONTAINER is one of etl, uploader."
 
 
+def test_the_line_for_containers_that_end_by_themselves_keeps_those_that_are_named_and_leaves_out_what_is_no_name() -> None:
+    pod = beside_kuma()
+    pod["spec"]["containers"] += [{"name": name, "image": "own:1"} for name in ("named", "second", "No Name")]
+    pod["metadata"]["annotations"][f"{PREFIX}/outlives-task"] = "named"
+    (remedy,) = remedies(treat(pod, POLICY, UNKNOWN_CLUSTER), Reason.UNKNOWN_CONTAINER)
+
+    assert yaml.safe_load(remedy.line) == {f"{PREFIX}/outlives-task": "named,second,uploader"}
+
+
 def test_in_a_pod_that_is_never_wrapped_no_quit_request_is_to_be_enabled() -> None:
     pod = relabelled(operator_pod(CLOUD_SQL), spark_kubernetes_operator="True", spark_role="driver")
     found = [one.reason for one in treat(pod, POLICY, UNKNOWN_CLUSTER).remedies]
@@ -580,23 +587,3 @@ def test_a_pod_that_is_meant_to_run_on_gets_no_label_as_a_remedy() -> None:
     pod = in_mesh(relabelled(operator_pod(), app="shop"), restartPolicy="Always")
 
     assert treat(pod, POLICY, UNKNOWN_CLUSTER).remedies == ()
-
-
-@pytest.mark.parametrize("pod", EVERY_POD[:60])
-def test_a_line_of_annotations_or_labels_is_the_same_in_yaml_and_in_python(pod: JSONObject) -> None:
-    for remedy in treat(pod, POLICY, ABLE_CLUSTER).remedies:
-        if remedy.place in {LinePlace.ANNOTATIONS, LinePlace.LABELS}:
-            assert ast.literal_eval(f"{{{remedy.line}}}") == yaml.safe_load(remedy.line)
-
-
-def test_the_warning_to_whoever_creates_the_pod_has_the_line() -> None:
-    pod = operator_pod(UPLOADER)
-
-    assert treat(pod, POLICY, ABLE_CLUSTER).warnings == (
-        f"airflow-sidecar-webhook: uploader (not-in-catalogue): {ContainerReason.UNKNOWN.sentence}",
-        f"airflow-sidecar-webhook: {ContainerReason.UNKNOWN.remedy}",
-        (
-            "airflow-sidecar-webhook: add to annotations of the operator (KubernetesPodOperator): "
-            '"airflow-sidecar-webhook/sidecars": \'[{"name": "uploader", "native": true}]\''
-        ),
-    )

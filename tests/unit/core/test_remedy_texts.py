@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from string import Formatter
 from typing import TYPE_CHECKING, Final
@@ -10,12 +11,13 @@ import pytest
 import yaml
 
 from tests.support.pods import ABLE_CLUSTER, container
-from tests.unit.core.test_remedy import CLOUD_SQL, POLICY, REASONS, UPLOADER, in_mesh, operator_pod
-from webhook.core import UNKNOWN_CLUSTER, LinePlace, PodNames, treat
+from tests.unit.core.test_remedy import CLOUD_SQL, EVERY_POD, POLICY, REASONS, UPLOADER, in_mesh, operator_pod
+from webhook.core import UNKNOWN_CLUSTER, ContainerReason, LinePlace, PodNames, treat
 from webhook.core.remedy_line import MAX_LINE_CHARACTERS
 from webhook.core.review import MAX_WARNING_CHARACTERS
 
 if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
     from webhook.core import ExplainedWord
 
 
@@ -61,3 +63,23 @@ def test_no_remedy_has_args_or_a_value_of_env() -> None:
     container(pod, "base").update(secret)
 
     assert "s3cr3t" not in str([treat(pod, POLICY, cluster).remedies for cluster in (UNKNOWN_CLUSTER, ABLE_CLUSTER)])
+
+
+@pytest.mark.parametrize("pod", EVERY_POD[:60])
+def test_a_line_of_annotations_or_labels_is_the_same_in_yaml_and_in_python(pod: JSONObject) -> None:
+    for remedy in treat(pod, POLICY, ABLE_CLUSTER).remedies:
+        if remedy.place in {LinePlace.ANNOTATIONS, LinePlace.LABELS}:
+            assert ast.literal_eval(f"{{{remedy.line}}}") == yaml.safe_load(remedy.line)
+
+
+def test_the_warning_to_whoever_creates_the_pod_has_the_line() -> None:
+    pod = operator_pod(UPLOADER)
+
+    assert treat(pod, POLICY, ABLE_CLUSTER).warnings == (
+        f"airflow-sidecar-webhook: uploader (not-in-catalogue): {ContainerReason.UNKNOWN.sentence}",
+        f"airflow-sidecar-webhook: {ContainerReason.UNKNOWN.remedy}",
+        (
+            "airflow-sidecar-webhook: add to annotations of the operator (KubernetesPodOperator): "
+            '"airflow-sidecar-webhook/sidecars": \'[{"name": "uploader", "native": true}]\''
+        ),
+    )

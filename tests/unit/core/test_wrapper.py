@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.support.oracles.kubelet_expansion import expand
 from webhook.core.catalogue import FoundSidecar
 from webhook.core.pod_options import WhenNotReady
+from webhook.core.restart import EXIT_CODES
 from webhook.core.sidecar import Endpoint
 from webhook.core.wrapper import (
     HELPER_SHELL,
@@ -145,6 +146,21 @@ MANY: Final = tuple(f"word-{number}" for number in range(10))
 def test_command_and_args_are_read_back_from_wherever_the_wrapper_is(command: list[str] | None, args: list[str], original: Argv) -> None:
     assert original_argv(command, args) == original
     assert is_wrapped(command, args) == ("SCRIPT" in (*(command or ()), *args))
+
+
+@pytest.mark.parametrize(
+    ("restart_codes", "word"),
+    [
+        (frozenset(), "always"),
+        (frozenset({43, 42}), "not-after:42,43"),
+        (EXIT_CODES - {0, 3}, "after:0,3"),
+        (frozenset(range(128)), f"not-after:{','.join(map(str, range(128)))}"),
+    ],
+)
+def test_the_exit_codes_after_which_quit_requests_are_sent_are_listed_by_the_shorter_list(restart_codes: frozenset[int], word: str) -> None:
+    command = wrapped_command(wrap(Entrypoint(EntrypointSource.COMMAND, ("x",)), restart_codes=restart_codes), SCRIPT)
+
+    assert command[command.index("--quit") + 1] == word
 
 
 def test_a_sidecar_without_endpoints_has_a_dash_for_each() -> None:
