@@ -6,7 +6,6 @@ import json
 import re
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import urlencode
 
 import jsonpatch
 import pytest
@@ -17,7 +16,7 @@ from tests.e2e.api_server.submission import comparable, stored, submission
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.support.expectations import expected
 from tests.support.pods import admitted, pods_in
-from webhook.core.names import STATUS_ANNOTATION, TREATMENT_LABEL
+from webhook.core.names import STATUS_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +39,6 @@ SOME: Final = [
     "airflow-3.3.2-provider-10.25.0/kpo_xcom.json",
     "helm-chart/chart-1.19.0-kubernetes/pod-of-job-prod-create-user.json",
 ]
-
-LEFT: Final = "airflow-3.3.2-provider-10.25.0/kpo_template_multi.json"
 
 
 class Namespaces(NamedTuple):
@@ -112,13 +109,3 @@ def test_what_is_stored_is_what_the_dry_run_showed(namespaces: Namespaces, path:
     namespaces.api.delete(path_of(created), gracePeriodSeconds="0")
 
     assert comparable(read) == stored(namespaces.api, inject_istio(ALL[path]), namespaces.opted_in)
-
-
-def test_pods_are_selected_by_the_label_of_their_treatment(namespaces: Namespaces) -> None:
-    pods = f"/api/v1/namespaces/{namespaces.opted_in}/pods"
-    left, wrapped = (namespaces.api.create(submission(inject_istio(ALL[path]), namespaces.opted_in)) for path in (LEFT, SOME[0]))
-    found = namespaces.api.get(f"{pods}?{urlencode({'labelSelector': f'{TREATMENT_LABEL}=left'})}")["items"]
-    for pod in (left, wrapped):
-        namespaces.api.delete(path_of(pod), gracePeriodSeconds="0")
-
-    assert [one["metadata"]["name"] for one in found] == [left["metadata"]["name"]]
