@@ -22,7 +22,7 @@ import jsonpatch
 from demo.simulated_injectors import inject_istio
 from demo.stand_in_istio_agent import StandInIstioAgent, held_ports
 from demo.webhook import ENTRYPOINTS, DemoWebhook
-from webhook.command.explanation import explain
+from webhook.command.explainer import Explainer
 from webhook.command.terminal import Style, stdout_palette
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
@@ -84,7 +84,7 @@ def demonstrate_with_ports(demo_pod: DemoPod, webhook: DemoWebhook, status_port:
     pod = review["request"]["object"] = with_proxy_ports(inject_istio(review["request"]["object"]), status_port, ready_port)
     answer = webhook.review(json.dumps(review).encode())["response"]
     patch = json.loads(base64.b64decode(answer["patch"]))
-    explanation = explain(pod, build_policy(Settings(entrypoints_file=ENTRYPOINTS)), "airflow")
+    explanation = Explainer(build_policy(Settings(entrypoints_file=ENTRYPOINTS)), namespace="airflow").of_pod(pod)
     say("The webhook's decision, its status, and the patch (lines with + are new):")
     print()
     print(explanation.as_text(PALETTE))

@@ -7,9 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args, get_origin
 
-from docs import generate_findings, generate_reaper, generate_sidecars
+from docs import generate_findings, generate_reaper, generate_schemas, generate_sidecars
 from webhook.core import (
     POD_OPTIONS,
+    TREATMENT_LABEL,
     ContainerEnd,
     ContainerReason,
     ExplainedWord,
@@ -44,10 +45,13 @@ STATUS_MEMBERS: Final = {
     "main": "the container that holds the task",
     "entrypoint": "of a wrapped pod: where the wrapped command comes from, see [wrapper.md](wrapper.md#what-it-runs)",
     "shell": "of a wrapped pod: where the wrapper's shell comes from, `image` or `helper`",
-    "sidecars": f"how each container beside the task ends: {_words(ContainerEnd)}",
+    "sidecars": f"how each container beside the task ends, where that is known: {_words(ContainerEnd)}",
+    "may_keep_running": "the containers that nobody knows: the pod stays Running until each has ended; "
+    "without `main` one of them is the task's",
     "no_native": "what the cluster lacks, if that is why no sidecar is native; see [below](#why-no-sidecar-is-native)",
     "restored": "native sidecars to which the webhook gave back the `restartPolicy` that another webhook had removed",
     "not_converted": "the sidecars that were not converted on a cluster with native sidecars; see [below](#why-a-sidecar-stays)",
+    "version": "the version of the webhook that treated the pod",
 }
 """What each member of the status means."""
 
@@ -120,6 +124,8 @@ def _status() -> Iterator[str]:
     for member, meaning in STATUS_MEMBERS.items():
         yield f"| `{member}` | {meaning} |"
     yield ""
+    yield f"The label `{TREATMENT_LABEL}` has the treatment, too, for selectors:"
+    yield f"`kubectl get pods -A -l {TREATMENT_LABEL}={Treatment.LEFT}`.\n"
 
 
 def _reasons() -> Iterator[str]:
@@ -208,3 +214,4 @@ if __name__ == "__main__":
     generate_sidecars.main([])
     generate_findings.main()
     generate_reaper.main()
+    generate_schemas.main()

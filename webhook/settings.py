@@ -285,7 +285,10 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         # BaseLoader reads scalars as text, like environment variables: in YAML 1.1 the word off is a boolean, and here it is a mode.
         document = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - creates only text, lists and dicts
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        message = f"{path}: cannot be read: {error.strerror}"
+        raise SettingsError(message) from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         message = f"{path}: cannot be read as YAML: {yaml_problem(error)}"
         raise SettingsError(message) from error
     if document is None:

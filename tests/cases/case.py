@@ -26,6 +26,7 @@ class ExpectedExplanation(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
         settings: The webhook's settings, by their names.
         main: The container that the status names as the task's.
         sidecars: How each container beside the task ends, of all that the status lists.
+        may_keep_running: The containers that nobody knows. Left out: none, where ``sidecars`` says something.
         not_converted: Why a known sidecar stays a regular container, of all that the status lists. Left out: the status lists none.
         moved: The containers that become init containers, in their order there. Left out: none does.
         annotations: Annotations of the pod afterwards; null: it does not have this one.
@@ -40,6 +41,7 @@ class ExpectedExplanation(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     settings: dict[str, str] = {}
     main: str | None = None
     sidecars: dict[str, str] | None = None
+    may_keep_running: tuple[str, ...] = ()
     not_converted: dict[str, str] = {}
     moved: tuple[str, ...] = ()
     annotations: dict[str, str | None] = {}

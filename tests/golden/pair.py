@@ -1,6 +1,6 @@
 """One golden pair: an example of the catalogue as a whole pod, and that pod after the webhook, with native sidecars and without.
 
-``<the wrapper>`` stands for the wrapper's script.
+``<the wrapper>`` stands for the wrapper's script, and ``<version>`` for the webhook's version.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import yaml
 
 from tests.support.examples import EXAMPLES
 from tests.support.pods import ABLE_CLUSTER, admitted
+from webhook import __version__
 from webhook.core import UNKNOWN_CLUSTER
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def pair_text(example: Example, policy: Policy) -> str:
         f"# On a cluster with native sidecars:\n{_dump(_after(example.pod, policy, ABLE_CLUSTER))}",
         f"# On a cluster without:\n{_dump(_after(example.pod, policy, UNKNOWN_CLUSTER))}",
     )
-    return "---\n".join(parts)
+    return "---\n".join(parts).replace(f'"version":"{__version__}"', '"version":"<version>"')
 
 
 def _after(pod: JSONObject, policy: Policy, cluster: Cluster) -> Any:

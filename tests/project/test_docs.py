@@ -150,6 +150,7 @@ def test_annotations_settings_and_files_that_a_page_names_are_there(page: Path) 
     assert set(re.findall(r"airflow-sidecar-webhook/[a-z]+(?:-[a-z]+)*", text)) <= {
         *POD_OPTIONS,
         names.STATUS_ANNOTATION,
+        names.TREATMENT_LABEL,
         MEMORY_ANNOTATION,
         "airflow-sidecar-webhook/airflow-sidecar-webhook-reaper",
         "airflow-sidecar-webhook/busybox",
@@ -183,6 +184,7 @@ def test_the_names_that_others_rely_on_have_not_changed() -> None:
         "PREFIX": "airflow-sidecar-webhook",
         "OPT_IN": "airflow-sidecar-webhook=enabled",
         "STATUS_ANNOTATION": "airflow-sidecar-webhook/status",
+        "TREATMENT_LABEL": "airflow-sidecar-webhook/treatment",
         "MODE_ANNOTATION": "airflow-sidecar-webhook/mode",
         "MAIN_CONTAINER_ANNOTATION": "airflow-sidecar-webhook/main-container",
         "ENTRYPOINT_ANNOTATION": "airflow-sidecar-webhook/entrypoint",

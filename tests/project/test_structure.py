@@ -22,6 +22,7 @@ FOLDERS: Final = {
 """Folders of `tests/unit` whose modules do not stand in the folder of that name in `webhook`."""
 
 THEMES: Final = {
+    "command/test_unknown_containers.py": "what explain, warnings and status say of a container that nobody knows",
     "core/test_never_worse.py": "the law that no pod is worse off",
     "core/test_properties.py": "laws that hold for any pod, whatever module keeps them",
     "core/test_real_pods.py": "what becomes of each pod that Airflow sends",

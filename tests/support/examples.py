@@ -35,8 +35,9 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ready: The request that the task waits for, as ``GET :15021/healthz/ready``.
         alive: The request that shows whether a sidecar without an answer is slow or gone.
         quit: The request that ends the sidecar, as ``POST :15020/quitquitquit``.
-        without_native: How the container ends on a cluster without native sidecars; None: the status does not list it.
+        without_native: How the container ends on a cluster without native sidecars; None: it is not known, or the status does not list it.
         with_native: The same on a cluster with native sidecars.
+        is_unknown: Whether nobody knows the container, so that it may keep the pod Running.
         not_converted: Why it stays a regular container there.
         init_containers: All init containers there, in order; left out: those of the example, and behind them the sidecar if it is native.
         annotations_without_native: The annotations that the webhook adds for the injector on a cluster without native sidecars.
@@ -49,6 +50,7 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quit: str | None = None
     without_native: ContainerEnd | None = None
     with_native: ContainerEnd | None = None
+    is_unknown: bool = False
     not_converted: NotConvertedReason | None = None
     init_containers: tuple[str, ...] | None = None
     annotations_without_native: dict[str, str] = {}
@@ -87,8 +89,8 @@ class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def pair_name(self) -> str:
-        """The stem of its golden pair's file: the row's id for the row's main example."""
-        return str(self.row) if self.name == MAIN else f"{self.row}-{re.sub('[^a-z0-9]+', '-', self.name.lower()).strip('-')}"
+        """The stem of its golden pair's file: the row's id for the row's main example, ``unknown`` for a container of no row."""
+        return str(self.row) if self.name == MAIN else f"{self.row or 'unknown'}-{re.sub('[^a-z0-9]+', '-', self.name.lower()).strip('-')}"
 
     @property
     def sidecar(self) -> str | None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
+from webhook.command.exit_code import ExitCode
+from webhook.command.explain_document import ExplainDocument
 from webhook.command.main import main
 from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
     import pytest
+
+    from tests.support.json_object import JSONObject
 
 
 class ProgramRun(NamedTuple):
@@ -43,6 +50,15 @@ class InProcessProgram:
         code, stdout, stderr = self.run(*arguments, stdin=stdin, **settings)
         assert (code, stderr) == (0, "")
         return stdout
+
+    def explained(self, *arguments: str, stdin: str | bytes = "", **settings: str) -> list[JSONObject]:
+        """Run ``explain``; the pods of its JSON, whose form is the documented one."""
+        code, stdout, stderr = self.run("explain", "-o", "json", *arguments, stdin=stdin, **settings)
+        assert (code in {ExitCode.DONE, ExitCode.PROBLEM}, stderr) == (True, "")
+        document = json.loads(stdout)
+        msgspec.convert(document, ExplainDocument)
+        pods: list[JSONObject] = document["pods"]
+        return pods
 
 
 def _exit_code(arguments: tuple[str, ...]) -> int:

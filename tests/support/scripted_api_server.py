@@ -30,6 +30,8 @@ class ScriptedApiServer:
         """More objects and lists, by their paths."""
         self.events: list[bytes] = []
         """What a watch sends before it goes silent."""
+        self.selectors: list[str] = []
+        """The label selectors of the requests."""
         self.watches: list[str] = []
         """The resourceVersion from which each watch began."""
         self.peers: set[object] = set()
@@ -69,6 +71,7 @@ class ScriptedApiServer:
                 script.peers.add(self.client_address)
                 url = urlsplit(self.path)
                 query = parse_qs(url.query)
+                script.selectors += query.get("labelSelector", [])
                 status, body = script.refusal or (200, b"")
                 self.send_response(status)
                 self.send_header("Transfer-Encoding", "chunked")

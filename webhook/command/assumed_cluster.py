@@ -67,11 +67,6 @@ def as_line(cluster: Cluster) -> str:
     return f"cluster: {version}; native sidecars are {use} ({cluster.support})"
 
 
-def as_json(cluster: Cluster) -> dict[str, str | None]:
-    """For machines: why native sidecars are used or not, and the version."""
-    return {"support": cluster.support, "version": str(cluster.server) if cluster.server else None}
-
-
 def _version(text: str) -> Version:
     version = read_version(text)
     if version is None:

@@ -1,86 +1,178 @@
-"""``explain``: what the webhook would do to each pod of a file, and why."""
+"""``explain``: what has happened to a pod, what the webhook does to it, and why."""
 
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from webhook.command.assumed_cluster import add_cluster_arguments, as_line, assumed_cluster, cluster_of
-from webhook.command.command import Command, HelpExample
+from webhook.command.airflow_template import TemplateUser, as_made_by
+from webhook.command.assumed_cluster import add_cluster_arguments, as_line, assumed_cluster
+from webhook.command.command import PROGRAM, Command, HelpExample
 from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
-from webhook.command.explanation import explain, explain_live
-from webhook.command.output import add_output_argument, write_json
-from webhook.command.pod_file import DEFAULT_NAMESPACE, add_pod_arguments, read_pods
-from webhook.command.terminal import stdout_palette
+from webhook.command.explain_document import VERSION, ExplainDocument
+from webhook.command.explainer import Explainer
+from webhook.command.output import JSON, add_output_argument, write_json
+from webhook.command.pod_file import ALLOWED, DEFAULT_NAMESPACE, ENDINGS, STDIN, FoundPod, no_pod, read_files
+from webhook.command.pod_summary import PodSummary
+from webhook.command.terminal import printable, stdout_palette
 from webhook.policy_files import build_policy
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterable, Iterator
 
     from webhook.command.explanation import Explanation
+    from webhook.command.pod_file import SkippedDocument
     from webhook.core import Policy
     from webhook.settings import Settings
 
 
-LIVE: Final = "pod/"
-"""What the name of a pod of the cluster starts with, as kubectl writes it."""
+LIVE: Final = ("pod/", "pods/", "po/")
+"""What the name of a pod of the cluster starts with, as kubectl takes it."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    add_pod_arguments(parser)
     parser.add_argument(
-        "--context", metavar="NAME", help=f"context of the kubeconfig from which {LIVE}NAME is read (default: the current one)"
+        "file",
+        metavar="FILE",
+        nargs="*",
+        help=f"{ALLOWED}; - is stdin, a folder is all its files; pod/NAME is a pod of the cluster",
     )
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        help="namespace of the pods of the cluster (default: that of the context), "
+        f"or of pods of a file that name none (default: {DEFAULT_NAMESPACE})",
+    )
+    parser.add_argument(
+        "--as",
+        dest="made_by",
+        type=TemplateUser,
+        choices=tuple(TemplateUser),
+        help="explain Airflow's pod template as the pod that this makes of it: Airflow adds the labels then "
+        "(default: kubernetes-executor for the template in the ConfigMap of Airflow's chart)",
+    )
+    parser.add_argument(
+        "-l", "--selector", metavar="SELECTOR", default="", help="pods of the cluster with these labels, as kubectl takes them"
+    )
+    parser.add_argument("-A", "--all-namespaces", action="store_true", help="task pods of the cluster in all namespaces")
+    parser.add_argument(
+        "--context", metavar="NAME", help="context of the kubeconfig from which pods of the cluster are read (default: the current one)"
+    )
+    parser.add_argument("--summary", action="store_true", help="only count the pods, and list those that stay Running after their task")
     add_cluster_arguments(parser)
     add_output_argument(parser)
 
 
 def _run(options: Namespace, settings: Settings) -> ExitCode:
     policy = build_policy(settings)
-    cluster = assumed_cluster(options, settings, policy.catalogue)
-    if options.file.startswith(LIVE) and not Path(options.file).exists():
-        heads, explanations = [], [_explain_live(options, settings, policy)]
-    else:
-        place = options.namespace or DEFAULT_NAMESPACE
-        heads = [as_line(cluster)]
-        explanations = [explain(pod, policy, place, cluster_of(pod, cluster, policy.catalogue)) for pod in read_pods(options.file)]
-    if options.output == "json":
-        write_json([one.as_json() for one in explanations])
+    names = tuple([one.partition("/")[2] for one in options.file if one.startswith(LIVE) and not Path(one).exists()])
+    write = _sum_up if options.summary else _show
+    if options.file and not names:
+        return write(options, *_of_files(options, settings, policy))
+    return write(options, (), _of_cluster(options, settings, policy, names), [])
+
+
+def _show(options: Namespace, heads: Iterable[str], explanations: Iterable[Explanation], skipped: list[SkippedDocument]) -> ExitCode:
+    """Write the explanations; what is skipped is known once all of them are read."""
+    found = list(explanations)
+    if skipped and not found:
+        raise no_pod(options.file, skipped)
+    if options.output == JSON:
+        write_json(ExplainDocument(VERSION, tuple([one.as_document() for one in found]), tuple(skipped)))
     else:
         palette = stdout_palette()
-        sys.stdout.write("\n\n".join([*heads, *(one.as_text(palette) for one in explanations)]) + "\n")
-    return ExitCode.DONE
+        texts = [one.as_text(palette) for one in found] or ["no pods"]
+        sys.stdout.write("\n\n".join([*heads, *texts]) + "\n")
+        sys.stderr.write("".join(f"{PROGRAM}: {printable(str(one))}\n" for one in skipped))
+    return ExitCode.PROBLEM if any(one.needs_a_person for one in found) else ExitCode.DONE
 
 
-def _explain_live(options: Namespace, settings: Settings, policy: Policy) -> Explanation:
-    if options.cluster_version or options.injected_by:
-        message = f"{options.file} is explained as in its cluster: --cluster-version and --injected-by are for pods of a file"
+def _sum_up(options: Namespace, heads: Iterable[str], explanations: Iterable[Explanation], skipped: list[SkippedDocument]) -> ExitCode:
+    """Write the sum of the explanations, of which no two are stored at a time."""
+    summary = PodSummary(datetime.now(UTC))
+    for one in explanations:
+        summary.add(one)
+    if options.output == JSON:
+        write_json(summary.as_document(len(skipped)))
+    else:
+        sys.stdout.write("\n\n".join([*heads, summary.as_text(len(skipped), stdout_palette())]) + "\n")
+    return ExitCode.PROBLEM if summary.needs_a_person else ExitCode.DONE
+
+
+def _of_files(
+    options: Namespace, settings: Settings, policy: Policy
+) -> tuple[tuple[str, ...], Iterator[Explanation], list[SkippedDocument]]:
+    if options.selector or options.all_namespaces:
+        message = f"{options.file[0]}: --selector and --all-namespaces are for pods of the cluster"
         raise UnusableError(message)
-    # The Kubernetes client takes 35 MiB, which a pod of a file does not need.
-    from webhook.command.live_pod import read_live_pod  # noqa: PLC0415
+    if bare := [one for one in options.file if _may_be_pod(one)]:
+        message = f"{bare[0]}: there is no such file; a pod of the cluster is named pod/{bare[0]}"
+        raise UnusableError(message)
+    cluster = assumed_cluster(options, settings, policy.catalogue)
+    explainer = Explainer(policy, cluster, options.namespace or DEFAULT_NAMESPACE)
+    skipped: list[SkippedDocument] = []
 
-    live = read_live_pod(options.file.removeprefix(LIVE), options.namespace, options.context, settings, policy.catalogue)
-    return explain_live(live.pod, policy, DEFAULT_NAMESPACE, live.cluster)
+    def explanations() -> Iterator[Explanation]:
+        for one in read_files(options.file):
+            if isinstance(one, FoundPod):
+                yield explainer.of_file(as_made_by(options.made_by, one))
+            else:
+                skipped.append(one)
+
+    return (as_line(cluster),), explanations(), skipped
+
+
+def _may_be_pod(name: str) -> bool:
+    """Whether it is no file, and looks like the name of a pod."""
+    path = Path(name)
+    return name != STDIN and path.name == name and path.suffix not in ENDINGS and not path.exists()
+
+
+def _of_cluster(options: Namespace, settings: Settings, policy: Policy, names: tuple[str, ...]) -> Iterator[Explanation]:
+    _check(options, names)
+    # The Kubernetes client takes 35 MiB, which a pod of a file does not need.
+    from webhook.command.live_pods import PodSelection, read_live_pods  # noqa: PLC0415
+
+    selection = PodSelection(names, options.namespace, options.all_namespaces, options.selector)
+    live = read_live_pods(selection, options.context, settings, policy.catalogue)
+    explainer = Explainer(policy, live.cluster, context=options.context)
+    explanations = (explainer.of_cluster(pod) for pod in live.pods)
+    # Who names pods, or their labels, gets an answer about each. Of all others only task pods matter.
+    return explanations if names or options.selector else (one for one in explanations if one.may_be_task_pod(policy.catalogue))
+
+
+def _check(options: Namespace, names: tuple[str, ...]) -> None:
+    """UnusableError: the arguments do not belong together."""
+    if len(names) < len(options.file):
+        message = f"{' '.join(options.file)}: name either pods of the cluster or files"
+    elif not (names or options.namespace or options.selector or options.all_namespaces):
+        message = "name a FILE, pod/NAME, a namespace with -n, labels with -l, or all namespaces with -A"
+    elif names and (options.selector or options.all_namespaces):
+        message = f"{' '.join(options.file)}: --selector and --all-namespaces are for pods that are not named"
+    elif options.cluster_version or options.injected_by:
+        message = "pods of the cluster are explained as in that cluster: --cluster-version and --injected-by are for pods of a file"
+    else:
+        return
+    raise UnusableError(message)
 
 
 COMMAND: Final = Command(
     name="explain",
-    summary="show what the webhook does to a pod, why, and what to do about it",
-    description="Shows what the webhook would do to each pod of a file: the result, its reason, the pod's status, what to do where the pod "
-    "may not end, with a line to paste, and the change as a diff. For a file it connects to no cluster: the options say what the cluster "
-    "has. A pod that carries the webhook's status is explained as at its admission. pod/NAME instead of FILE is a pod of the kubeconfig's "
-    "cluster. The values of env and args are not shown.",
+    summary="show what has happened to a pod, what the webhook does to it, why, and what to do about it",
+    description="Shows what the webhook does to each pod: the result, its reason, the pod's status, what to do where the pod may not end, "
+    "with a line to paste, and the change as a diff. For a pod that lives it begins with the pod's course: how its task ended, what still "
+    "runs, and what ends the pod now. For a file it connects to no cluster: the options say what the cluster has. pod/NAME, -n, -l or -A "
+    "without a file read pods of the kubeconfig's cluster. The values of env and args are not shown.",
     examples=(
         HelpExample("A pod of a file, on a cluster of which nothing is known:", "airflow-sidecar-webhook explain pod.yaml"),
+        HelpExample("Why is this pod still Running?", "airflow-sidecar-webhook explain -n airflow pod/my-task-pod"),
         HelpExample(
-            "A pod of your cluster, which runs Kubernetes 1.34 and Istio's injector:",
+            "A pod as it would be on Kubernetes 1.34 with Istio's injector:",
             "kubectl get pod my-task-pod -o yaml | airflow-sidecar-webhook explain --cluster-version 1.34 --injected-by istio -",
-        ),
-        HelpExample(
-            "All pods of a namespace, with the webhook's settings, as JSON:",
-            "kubectl get pods -n airflow -o json | airflow-sidecar-webhook explain --config settings.yaml -o json -",
         ),
     ),
     add_arguments=_add_arguments,

@@ -1,25 +1,45 @@
-"""What the webhook would do to a pod, for people and for machines."""
+"""What is said about one pod, for people and for machines."""
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import yaml
 
-from webhook.command import assumed_cluster
-from webhook.command.pod_file import full_name
+from webhook.command.explain_document import AssumedCluster, ExplainedPod
+from webhook.command.misspelling import misspelt
+from webhook.command.pod_change import PodChange
 from webhook.command.terminal import Style, printable
-from webhook.core import UNKNOWN_CLUSTER, Cluster, NativeSupport, Outcome, cluster_at_admission, treat
+from webhook.core import (
+    Cluster,
+    MalformedPodError,
+    NativeSupport,
+    Outcome,
+    PodOrigin,
+    SkipReason,
+    may_be_held_up,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
+    from webhook.command.pod_course import PodCourse
     from webhook.command.terminal import Palette
-    from webhook.core import Policy, Remedy
+    from webhook.core import Catalogue, Remedy
+
+UNLABELLED: Final[Mapping[str, PodOrigin]] = {
+    SkipReason.NOT_AIRFLOW: PodOrigin.KUBERNETES_POD_OPERATOR,
+    SkipReason.SPARK_SUBMIT: PodOrigin.SPARK,
+}
+"""Reasons of pods that may be Airflow's without a label, and whose label they would have."""
+
+TEMPLATE_HINT: Final = (
+    "If it is Airflow's pod template, say what makes pods of it, since Airflow adds the label then: "
+    "--as kubernetes-executor or --as pod-operator."
+)
 
 DIFF_STYLES: Final = MappingProxyType({"+": Style.GREEN, "-": Style.RED, "@": Style.CYAN})
 """By the first character of a line of a unified diff."""
@@ -35,7 +55,11 @@ class Explanation:
         script: The wrapper's text; only its length is shown.
         full_name: Namespace and name.
         cluster: The cluster that was assumed, read, or recorded in the pod's status.
+        now: When it was explained.
         about_cluster: What is said of it for this pod alone; empty: nothing.
+        course: What has happened to the pod so far; None: it is about to be created, or is no task pod.
+        place: The file and the document; empty for a pod of a cluster.
+        template_of: The object whose pod template it is; empty: it is a Pod itself.
 
     """
 
@@ -44,7 +68,11 @@ class Explanation:
     script: str
     full_name: str
     cluster: Cluster
+    now: datetime
     about_cluster: str = ""
+    course: PodCourse | None = None
+    place: str = ""
+    template_of: str = ""
 
     @property
     def status(self) -> dict[str, Any]:
@@ -52,91 +80,124 @@ class Explanation:
         status: dict[str, Any] = msgspec.to_builtins(self.outcome.status) if self.outcome.status else {}
         return status
 
-    def as_json(self) -> dict[str, Any]:
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether the pod stays Running until somebody does something."""
+        return self.course is not None and self.course.needs_a_person
+
+    def may_be_task_pod(self, catalogue: Catalogue) -> bool:
+        """Whether it is Airflow's, or may be so without its labels: one that is meant to end, has not, and has a known sidecar."""
+        if self.outcome.reason not in UNLABELLED:
+            return self.course is not None or self.outcome.status is not None
+        try:
+            return bool(self.outcome.remedies) and may_be_held_up(self.pod, catalogue)
+        except MalformedPodError:
+            return False
+
+    def as_document(self) -> ExplainedPod:
         """For machines."""
-        return {
-            "pod": self.full_name,
-            "cluster": assumed_cluster.as_json(self.cluster),
-            "result": self.outcome.result,
-            "reason": self.outcome.reason,
-            "sentence": self.outcome.reason.sentence,
-            "status": self.status,
-            "remedies": msgspec.to_builtins(self.outcome.remedies),
-            "warnings": list(self.outcome.warnings),
-            "patch": list(self.outcome.operations),
-        }
+        outcome = self.outcome
+        return ExplainedPod(
+            pod=self.full_name,
+            place=self.place,
+            template_of=self.template_of,
+            course=self.course,
+            cluster=AssumedCluster(self.cluster.support, str(self.cluster.server) if self.cluster.server else None),
+            result=outcome.result,
+            reason=outcome.reason,
+            sentence=outcome.reason.sentence,
+            status=outcome.status,
+            remedies=outcome.remedies,
+            warnings=outcome.warnings,
+            hints=tuple(self._hints()),
+            changes=tuple(self._change().containers()),
+            patch=outcome.operations,
+        )
 
     def as_text(self, palette: Palette) -> str:
-        """For people: result, reason, status, what to do, warnings and a diff."""
-        outcome = self.outcome
+        """For people: what has happened, result, reason, status, what to do, warnings and a diff."""
         lines = [
             palette.paint(printable(self.full_name), Style.BOLD),
-            f"  {palette.paint(outcome.result, Style.BOLD)} ({outcome.reason}): {outcome.reason.sentence}",
+            *self._origin(palette),
+            *self._course(palette),
+            *self._result(palette),
         ]
-        members = [("cluster", self.about_cluster)] if self.about_cluster else []
-        members += [(key, _as_text(value)) for key, value in self.status.items() if key not in {"treatment", "reason"}]
-        from_remedies = {warning for remedy in outcome.remedies for warning in remedy.warnings}
-        members += [("warning", warning) for warning in outcome.warnings if warning not in from_remedies]
-        lines += [f"  {palette.paint(f'{key:<12}', Style.DIM)} {printable(text)}" for key, text in members]
-        lines += [line for remedy in outcome.remedies for line in self._remedy(remedy, palette)]
-        lines += [f"  {palette.paint(line, DIFF_STYLES.get(line[:1]))}" for line in self._diff()]
+        lines += [palette.member(key, text) for key, text in self._members()]
+        lines += [line for remedy in self._shown_remedies() for line in self._remedy(remedy, palette)]
+        if not self._is_seen:
+            lines += _change(self._change(), palette)
         return "\n".join(lines)
+
+    def _change(self) -> PodChange:
+        """What the patch changes."""
+        return PodChange(self.pod, self.outcome.patched(self.pod), self.script)
+
+    def _hints(self) -> Iterator[str]:
+        yield from misspelt(self.pod)
+        if self.outcome.reason is SkipReason.NOT_AIRFLOW and self.place and not self.template_of and self.course is None:
+            yield TEMPLATE_HINT
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether the pod lives, and was treated at its creation: nothing of it changes any more, unless another cluster is assumed."""
+        is_assumed = self.cluster.support is not NativeSupport.UNKNOWN and not self.about_cluster
+        return self.course is not None and self.course.is_seen and not is_assumed
+
+    def _origin(self, palette: Palette) -> Iterator[str]:
+        if self.place:
+            yield palette.member("from", f"{self.place}{f' ({self.template_of})' if self.template_of else ''}")
+
+    def _course(self, palette: Palette) -> Iterator[str]:
+        if self.course is None:
+            return
+        yield f"  {palette.paint(self.course.state, Style.BOLD)}: {self.course.sentence}"
+        yield from (palette.member(key, text) for key, text in self.course.members(self.now))
+        for step in self.course.now:
+            yield palette.member("now", step.text)
+            if step.line:
+                yield palette.pasted(step.line)
+
+    def _result(self, palette: Palette) -> Iterator[str]:
+        """What becomes of the pod; of one that the webhook has seen, the course says it."""
+        if self._is_seen:
+            return
+        outcome = self.outcome
+        what = "" if self.course is None else "a new pod like it: "
+        yield f"  {what}{palette.paint(outcome.result, Style.BOLD)} ({outcome.reason}): {outcome.reason.sentence}"
+
+    def _members(self) -> Iterator[tuple[str, str]]:
+        if self.about_cluster:
+            yield "cluster", self.about_cluster
+        yield from ((key, _as_text(value)) for key, value in self.status.items() if key not in {"treatment", "reason"})
+        from_remedies = {warning for remedy in self.outcome.remedies for warning in remedy.warnings}
+        yield from (("hint", hint) for hint in self._hints())
+        yield from (("warning", warning) for warning in self.outcome.warnings if warning not in from_remedies)
+
+    def _shown_remedies(self) -> Iterator[Remedy]:
+        """All but the one of a cluster that nobody has named: the first line says how to."""
+        is_assumed = self.cluster.support is NativeSupport.UNKNOWN and not self.about_cluster
+        return (remedy for remedy in self.outcome.remedies if not (is_assumed and remedy.reason == NativeSupport.UNKNOWN))
 
     def _remedy(self, remedy: Remedy, palette: Palette) -> Iterator[str]:
         """What holds, if it was not said before, what to do, and the line to paste on a line of its own."""
         what = remedy.text if remedy.reason == self.outcome.reason else f"{remedy.sentence} {remedy.text}"
-        yield f"  {palette.paint('what to do  ', Style.DIM)} {printable(f'{remedy.subject}: {what}')}"
+        yield palette.member("what to do" if self.course is None else "new pods", f"{remedy.subject}: {what}")
         if remedy.line:
-            yield f"  {'':12} {remedy.verb.capitalize()} {remedy.where}:"
-            yield f"  {'':12}   {palette.paint(remedy.line, Style.BOLD)}"
-
-    def _diff(self) -> Iterator[str]:
-        before, after = (self._as_yaml(pod) for pod in (self.pod, self.outcome.patched(self.pod)))
-        return (printable(line.rstrip("\n")) for line in difflib.unified_diff(before, after, "pod as created", "pod as patched", n=2))
-
-    def _as_yaml(self, pod: dict[str, Any]) -> list[str]:
-        text = yaml.safe_dump(_shown(pod, self.script), sort_keys=False, width=140, allow_unicode=True)
-        return text.splitlines(keepends=True)
+            yield palette.below(f"{remedy.verb.capitalize()} {remedy.where}:")
+            yield palette.pasted(remedy.line)
 
 
-def explain(pod: dict[str, Any], policy: Policy, namespace: str, cluster: Cluster = UNKNOWN_CLUSTER) -> Explanation:
-    """Apply the webhook's rules to a pod; ``namespace`` is shown where the pod names none.
-
-    Where nothing is known of the cluster, a pod that carries the webhook's status is explained as at its admission.
-    """
-    if cluster.support is NativeSupport.UNKNOWN:
-        return explain_live(pod, policy, namespace, cluster)
-    return Explanation(pod, treat(pod, policy, cluster), policy.script, full_name(pod, namespace), cluster)
-
-
-def explain_live(pod: dict[str, Any], policy: Policy, namespace: str, cluster: Cluster) -> Explanation:
-    """Apply the rules to a pod that lives as at its admission, as far as its status says; else on this cluster."""
-    recorded = cluster_at_admission(pod)
-    used = recorded or cluster
-    about = _use_at_admission(recorded) if recorded else "" if cluster.support is NativeSupport.UNKNOWN else _use(cluster)
-    return Explanation(pod, treat(pod, policy, used), policy.script, full_name(pod, namespace), used, about)
-
-
-def _use(cluster: Cluster) -> str:
-    return f"native sidecars are {'used' if cluster.is_native else 'not used'} ({cluster.support})"
-
-
-def _use_at_admission(cluster: Cluster) -> str:
-    """From the status, which does not say why native sidecars were used."""
-    return f"native sidecars were {'used' if cluster.is_native else f'not used ({cluster.support})'} at this pod's admission"
-
-
-def _shown(value: Any, script: str, key: str = "") -> Any:
-    """A copy to show: of the wrapper only its length, and no values of env and args, which hold secrets and are never changed."""
-    if key == "args" and isinstance(value, list):
-        return [f"<{len(value)} unchanged words>"]
-    if isinstance(value, dict):
-        shown = {name: _shown(item, script, name) for name, item in value.items()}
-        return shown | {"value": "<hidden>"} if key == "env" and "value" in value else shown
-    if isinstance(value, list):
-        return [_shown(item, script, key) for item in value]
-    return f"<the wrapper, {len(script)} characters>" if value == script else value
+def _change(change: PodChange, palette: Palette) -> Iterator[str]:
+    """What the patch does to each container, then the diffs."""
+    yield from (palette.member("change", str(one)) for one in change.containers())
+    yield from (f"  {palette.paint(printable(line), DIFF_STYLES.get(line[:1]))}" for line in change.diff())
 
 
 def _as_text(value: object) -> str:
-    return ", ".join(f"{key}: {item}" for key, item in value.items()) if isinstance(value, dict) else str(value)
+    match value:
+        case dict():
+            return ", ".join(f"{key}: {item}" for key, item in value.items())
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)

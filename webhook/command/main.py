@@ -6,13 +6,14 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from webhook import __version__
 from webhook.command import doctor, explain, patch, reaper, serve
 from webhook.command.command import PROGRAM, exit_codes
-from webhook.command.errors import UnusableError
+from webhook.command.errors import UnusableError, UsageError
 from webhook.command.exit_code import ExitCode
+from webhook.command.output import JSON, Failure, FailureDocument, add_output_argument, write_json
 from webhook.command.terminal import printable
 from webhook.core import RulesError
 from webhook.settings import CONFIG, SettingsError, read_settings
@@ -25,13 +26,18 @@ COMMANDS: Final = (serve.COMMAND, explain.COMMAND, patch.COMMAND, doctor.COMMAND
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = argparse.Namespace(output=_output(words))
     try:
+        _parser().parse_args(words, options)
         code: ExitCode = options.run(options, read_settings(os.environ, options.config))
+    except UsageError as problem:
+        sys.stderr.write(problem.usage)
+        return _say(problem, ExitCode.UNUSABLE, options)
     except (UnusableError, SettingsError) as problem:
-        return _say(problem, ExitCode.UNUSABLE)
+        return _say(problem, ExitCode.UNUSABLE, options)
     except RulesError as bug:
-        return _say(bug, ExitCode.BUG)
+        return _say(bug, ExitCode.BUG, options)
     except BrokenPipeError:
         # The reader (head, less) needs no more. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -39,14 +45,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _say(problem: Exception, code: ExitCode) -> ExitCode:
-    for line in str(problem).splitlines():
+def _say(problem: Exception, code: ExitCode, options: argparse.Namespace) -> ExitCode:
+    lines = tuple(str(problem).splitlines())
+    for line in lines:
         sys.stderr.write(f"{PROGRAM}: {printable(line)}\n")
+    if options.output == JSON:
+        write_json(FailureDocument(1, Failure(code, lines)))
     return code
 
 
+class ArgumentsParser(argparse.ArgumentParser):
+    """A parser that raises what is wrong with the arguments; so do those of the commands, which `argparse` makes of the same class."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a UsageError."""
+        raise UsageError(message, self.format_usage())
+
+
+def _output(words: Sequence[str]) -> str:
+    """The output format that these arguments name, whether or not the rest of them can be used."""
+    parser = ArgumentsParser(add_help=False)
+    add_output_argument(parser)
+    try:
+        output: str = parser.parse_known_args(words)[0].output
+    except UsageError:
+        return ""
+    return output
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = ArgumentsParser(
         prog=PROGRAM,
         description="Lets Airflow's task pods end when they have injected sidecars.",
         epilog=f"{PROGRAM} COMMAND --help shows examples.\n\n{exit_codes()}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
@@ -14,9 +14,38 @@ if TYPE_CHECKING:
     import argparse
 
 
+JSON: Final = "json"
+
+
+class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What stopped a command.
+
+    Args:
+        exit_code: Its exit code.
+        messages: What is wrong, a line each, as on stderr.
+
+    """
+
+    exit_code: int
+    messages: tuple[str, ...]
+
+
+class FailureDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What every command prints with ``-o json`` where it has no result.
+
+    Args:
+        version: Of this form.
+        error: What stopped it.
+
+    """
+
+    version: Literal[1]
+    error: Failure
+
+
 def add_output_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--output``."""
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="output format (default: %(default)s)")
+    parser.add_argument("-o", "--output", choices=("text", JSON), default="text", help="output format (default: %(default)s)")
 
 
 def write_json(value: object) -> None:

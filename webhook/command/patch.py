@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from webhook.command.assumed_cluster import add_cluster_arguments, assumed_cluster, cluster_of
 from webhook.command.command import Command, HelpExample
-from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
 from webhook.command.output import write_json
-from webhook.command.pod_file import add_pod_arguments, read_pods
+from webhook.command.pod_file import ALLOWED, DEFAULT_NAMESPACE, read_one_pod
 from webhook.core import treat
 from webhook.policy_files import build_policy
 
@@ -20,18 +19,16 @@ if TYPE_CHECKING:
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    add_pod_arguments(parser)
+    parser.add_argument("file", metavar="FILE", help=f"{ALLOWED}; - is stdin")
+    parser.add_argument("-n", "--namespace", help=f"namespace of pods that name none (default: {DEFAULT_NAMESPACE})")
     add_cluster_arguments(parser)
 
 
 def _run(options: Namespace, settings: Settings) -> ExitCode:
     policy = build_policy(settings)
-    pods = read_pods(options.file)
-    if len(pods) > 1:
-        message = f"{options.file}: holds {len(pods)} pods; patch takes one, explain -o json takes any number"
-        raise UnusableError(message)
-    cluster = cluster_of(pods[0], assumed_cluster(options, settings, policy.catalogue), policy.catalogue)
-    write_json(treat(pods[0], policy, cluster).operations)
+    pod = read_one_pod(options.file)
+    cluster = cluster_of(pod, assumed_cluster(options, settings, policy.catalogue), policy.catalogue)
+    write_json(treat(pod, policy, cluster).operations)
     return ExitCode.DONE
 
 

@@ -10,6 +10,8 @@ from typing import Final
 
 RESET: Final = "\x1b[0m"
 
+KEY_WIDTH: Final = 12
+
 
 class Style(StrEnum):
     """The escape sequence of a style (ECMA-48, SGR)."""
@@ -31,6 +33,18 @@ class Palette:
     def paint(self, text: str, style: Style | None) -> str:
         """The text in this style; as it is where there are no colours, or no style."""
         return f"{style}{text}{RESET}" if self.is_coloured and style else text
+
+    def member(self, key: str, text: str) -> str:
+        """A line of what is said about a pod: a key, and what holds."""
+        return f"  {self.paint(f'{key:<{KEY_WIDTH}}', Style.DIM)} {printable(text)}"
+
+    def below(self, text: str) -> str:
+        """A further line of what is said."""
+        return f"  {'':{KEY_WIDTH}} {printable(text)}"
+
+    def pasted(self, line: str) -> str:
+        """A line to paste, below what is said about it."""
+        return f"  {'':{KEY_WIDTH}}   {self.paint(printable(line), Style.BOLD)}"
 
 
 def printable(text: str) -> str:

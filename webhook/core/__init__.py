@@ -74,10 +74,29 @@ from webhook.core.earlier_status import EarlierStatus
 from webhook.core.entrypoint import EntrypointTable, parse_entrypoints
 from webhook.core.errors import MalformedPodError, MalformedReviewError, RulesError, UnsoundPatchError
 from webhook.core.injector_version import suggested_versions
-from webhook.core.names import CANONICAL_NAME, MODE_ANNOTATION, OPT_IN, PREFIX, STATUS_ANNOTATION
-from webhook.core.origin import PodOrigin
+from webhook.core.names import (
+    BASE_CONTAINER,
+    CANONICAL_NAME,
+    MODE_ANNOTATION,
+    OPT_IN,
+    OUTLIVES_TASK_ANNOTATION,
+    PREFIX,
+    SIDECARS_ANNOTATION,
+    STATUS_ANNOTATION,
+    TREATMENT_LABEL,
+)
+from webhook.core.origin import ORIGIN_LABELS, PodOrigin
 from webhook.core.patch import Operation
-from webhook.core.pod_options import MAX_WAIT_SECONDS, POD_OPTIONS, InvalidAnnotation, InvalidAnnotations, Mode, PodOption, WhenNotReady
+from webhook.core.pod_options import (
+    MAX_DESCRIBED_SIDECARS,
+    MAX_WAIT_SECONDS,
+    POD_OPTIONS,
+    InvalidAnnotation,
+    InvalidAnnotations,
+    Mode,
+    PodOption,
+    WhenNotReady,
+)
 from webhook.core.policy import Policy
 from webhook.core.pre_encoded import to_json
 from webhook.core.progress import ENDED_PHASES, ContainerKind, Progress, RunningContainer, TaskEnd, may_be_held_up, read_progress
@@ -93,18 +112,24 @@ from webhook.core.wrapper import EntrypointSource
 
 __all__ = [
     "API_VERSION",
+    "BASE_CONTAINER",
     "CANONICAL_NAME",
     "DEFAULT_MINIMUM_KUBELET",
     "ENDED_PHASES",
     "GATE_LOCKED",
     "KIND",
+    "MAX_DESCRIBED_SIDECARS",
     "MAX_WAIT_SECONDS",
     "MODE_ANNOTATION",
     "NATIVE_SERVER",
     "OPT_IN",
+    "ORIGIN_LABELS",
+    "OUTLIVES_TASK_ANNOTATION",
     "POD_OPTIONS",
     "PREFIX",
+    "SIDECARS_ANNOTATION",
     "STATUS_ANNOTATION",
+    "TREATMENT_LABEL",
     "UNKNOWN_CLUSTER",
     "Catalogue",
     "Cluster",

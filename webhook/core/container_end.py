@@ -30,12 +30,9 @@ class ContainerEnd(StrEnum):
     PLACEHOLDER = "placeholder"
     """Its injector has yet to fill it: a user customises by it what will be injected."""
 
-    UNKNOWN = "unknown"
-    """It is not in the catalogue, and nobody says how it ends. Where the task's container is unknown, too, one of these is the task's."""
-
 
 def container_ends(after: Facts, *, is_wrapped: bool) -> dict[str, ContainerEnd]:
-    """The end of each container beside the task, by name; ``after``: the pod after its conversion.
+    """The end of each container beside the task of which it is known, by name; ``after``: the pod after its conversion.
 
     A sidecar that ends once no other container runs ends only if all others do: two such sidecars wait for each other, and an unknown
     container may never end.
@@ -54,8 +51,6 @@ def container_ends(after: Facts, *, is_wrapped: bool) -> dict[str, ContainerEnd]
         ends[name] = ContainerEnd.ENDS_BY_ITSELF
     for name in after.placeholders:
         ends[name] = ContainerEnd.PLACEHOLDER
-    for name in after.others:
-        ends[name] = ContainerEnd.UNKNOWN
     return ends
 
 

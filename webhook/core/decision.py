@@ -77,7 +77,7 @@ class Mutate(msgspec.Struct, frozen=True):
 
     Args:
         reason: Why.
-        ends: How each container beside the task ends.
+        ends: How each container beside the task ends, where that is known.
         labels: Labels to set.
         annotations: Annotations to set, the status aside.
         wrap: How the main container is wrapped; None: it keeps the command that the user wrote.

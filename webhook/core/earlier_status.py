@@ -20,6 +20,7 @@ class EarlierStatus(msgspec.Struct, frozen=True):
     entrypoint: str | None = None
     sidecars: dict[str, str] = {}
     restored: tuple[str, ...] = ()
+    version: str = ""
 
     def was_native(self, name: str) -> bool:
         """Whether this container was native (`webhook.core.container_end.ContainerEnd.NATIVE`)."""

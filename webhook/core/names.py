@@ -13,6 +13,9 @@ OPT_IN: Final = f"{PREFIX}=enabled"
 STATUS_ANNOTATION: Final = f"{PREFIX}/status"
 """The annotation that the webhook writes: what was done to the pod, and why, as a small JSON document."""
 
+TREATMENT_LABEL: Final = f"{PREFIX}/treatment"
+"""The label that the webhook sets: what was done to the pod, in one word, for selectors."""
+
 MODE_ANNOTATION: Final = f"{PREFIX}/mode"
 MAIN_CONTAINER_ANNOTATION: Final = f"{PREFIX}/main-container"
 ENTRYPOINT_ANNOTATION: Final = f"{PREFIX}/entrypoint"

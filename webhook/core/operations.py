@@ -34,7 +34,8 @@ def operations_for(facts: Facts, mutate: Mutate, status: Status, policy: Policy)
 def _metadata(facts: Facts, mutate: Mutate, status: Status) -> list[Operation]:
     metadata = facts.pod.metadata
     annotations = mutate.annotations | {names.STATUS_ANNOTATION: status.as_text()}
-    labels = add_entries(mutate.labels, metadata.labels, "metadata", "labels")
+    wanted = mutate.labels | {names.TREATMENT_LABEL: str(status.treatment)}
+    labels = add_entries(wanted, metadata.labels, "metadata", "labels")
     return labels + add_entries(annotations, metadata.annotations, "metadata", "annotations")
 
 

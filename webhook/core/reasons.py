@@ -99,6 +99,7 @@ ENTRYPOINT_REMEDY: Final = (
     "docker image inspect --format '{{{{json .Config.Entrypoint}}}}' {image}"
 )
 DESCRIBE: Final = RemedyLine(LinePlace.ANNOTATIONS, SIDECARS_ANNOTATION, "{described}")
+OUTLIVES_TASK: Final = RemedyLine(LinePlace.ANNOTATIONS, OUTLIVES_TASK_ANNOTATION, "{outlasting}")
 CALL_ONCE: Final = (
     "kubectl get mutatingwebhookconfigurations {configuration} --output=json"
     """ | sed 's/"reinvocationPolicy": "IfNeeded"/"reinvocationPolicy": "Never"/' | kubectl replace --filename=-"""
@@ -205,7 +206,7 @@ class Reason(ExplainedWord):
         "The sidecars of the pod end by themselves, but it is not known whether every other container ends.",
         "If they end by themselves, name them.",
         Treatment.LEFT,
-        line=RemedyLine(LinePlace.ANNOTATIONS, OUTLIVES_TASK_ANNOTATION, "{outlasting}"),
+        line=OUTLIVES_TASK,
     )
     LABEL_ONLY = TreatmentRow(
         "label-only",
@@ -347,14 +348,29 @@ class NotConvertedReason(ExplainedWord):
     )
 
 
+NOT_IN_CATALOGUE: Final = "A container that is neither the task's nor a known sidecar: the pod stays Running until it ends."
+
+
 class ContainerReason(ExplainedWord):
     """What whoever creates a pod has to know of one of its containers."""
 
     UNKNOWN = ReasonRow(
         "not-in-catalogue",
-        "A container that is neither the task's nor a known sidecar: the pod stays Running until it ends.",
+        NOT_IN_CATALOGUE,
         "If it runs until something ends it, describe it; PORT and PATH are those of its quit request. If it needs its sidecars after "
         f"the task and then ends, name it in {OUTLIVES_TASK_ANNOTATION} instead.",
+        line=DESCRIBE,
+    )
+    END_UNKNOWN = ReasonRow(
+        "end-unknown",
+        NOT_IN_CATALOGUE,
+        "If it ends by itself, name it.",
+        line=OUTLIVES_TASK,
+    )
+    NEVER_ENDED = ReasonRow(
+        "never-ended",
+        "Neither a quit request nor the kubelet ends it in this pod.",
+        "If it runs until something ends it, describe it: the reaper then knows it as a sidecar.",
         line=DESCRIBE,
     )
     QUIT_DISABLED = ReasonRow(

@@ -80,6 +80,9 @@ METADATA_OF: Final[Mapping[PodOrigin, str]] = {
 }
 """Where annotations and labels of a pod of this origin are set."""
 
+NAME_UNKNOWN: Final = frozenset({Reason.MAIN_CONTAINER_AMBIGUOUS, Reason.UNKNOWN_CONTAINER})
+"""Reasons whose own remedy says what to do about unknown containers."""
+
 CANNOT_QUIT: Final = frozenset({Reason.SPARK, Reason.WINDOWS})
 """Reasons of pods in which no quit request can be sent, and which cannot be changed so that one can."""
 
@@ -219,7 +222,7 @@ def _remedies(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy
     yield _filled(mutate.reason, (), names, facts.origin)
     if main is not None and mutate.wrap is not None and mutate.wrap.entrypoint.source is EntrypointSource.GUESSED:
         yield _filled(ContainerReason.ENTRYPOINT_GUESSED, (main.name,), names, facts.origin)
-    if main is None and facts.others and mutate.reason in {Reason.NO_SIDECAR, Reason.SIDECARS_NATIVE}:
+    if main is None and facts.others and mutate.reason not in NAME_UNKNOWN:
         yield _filled(Reason.MAIN_CONTAINER_AMBIGUOUS, (), names, facts.origin)
     yield from _of_containers(facts, mutate, cluster)
     if mutate.reason in CANNOT_QUIT:
@@ -230,7 +233,7 @@ def _remedies(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy
 
 
 def _of_containers(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy | None]:
-    unknown = [name for name, end in mutate.ends.items() if end is ContainerEnd.UNKNOWN]
+    unknown = facts.others
     endless = _endless(facts, mutate) if mutate.may_wrap else []
     if not unknown and not endless:
         return
@@ -249,6 +252,19 @@ def _of_containers(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[R
         if names and (native or quit_):
             text = f"[{', '.join(described.values())}]" if not described.keys().isdisjoint(names) else ""
             yield _filled(reason, tuple(names), _names_of(names, text), facts.origin)
+    if unknown and not (native or quit_) and facts.main is not None and mutate.reason not in NAME_UNKNOWN:
+        yield from _of_never_ended(facts)
+
+
+def _of_never_ended(facts: Facts) -> Iterator[Remedy | None]:
+    """Of unknown containers in a pod in which the webhook ends nothing: what they are is for the pod's user to say."""
+    unknown = facts.others
+    described = _described(facts, list(unknown[:MAX_DESCRIBED_SIDECARS]), [])
+    text = "" if described.keys().isdisjoint(unknown) else f"[{', '.join(described.values())}]"
+    names = _names_of(unknown, text)
+    names["outlasting"] = _names_of_pod(facts)["outlasting"]
+    yield _filled(ContainerReason.END_UNKNOWN, unknown, names, facts.origin)
+    yield _filled(ContainerReason.NEVER_ENDED, unknown, names, facts.origin)
 
 
 def _endless(facts: Facts, mutate: Mutate) -> list[str]:

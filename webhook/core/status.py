@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from webhook import __version__
 from webhook.core.cluster import NAMED_PORTS_SEEN, Cluster, NativeSupport
 from webhook.core.container_end import ContainerEnd
 from webhook.core.errors import MalformedPodError
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from webhook.core.facts import Facts
 
 
-DECIDED_BY_CLUSTER: Final = frozenset({ContainerEnd.NATIVE, ContainerEnd.UNKNOWN})
-"""Ends with which ``no_native`` is there unless native sidecars are used."""
-
-
 class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     """The document in the annotation ``airflow-sidecar-webhook/status``.
 
@@ -35,10 +32,12 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
         main: The container that holds the task.
         entrypoint: Where the words between the wrapper and the args come from.
         shell: Where the wrapper's shell comes from.
-        sidecars: How each container beside the task ends.
+        sidecars: How each container beside the task ends, where that is known.
+        may_keep_running: Containers that nobody knows: the pod stays Running until each has ended. Without ``main`` one is the task's.
         no_native: What the cluster lacks, where that is why no sidecar was made native.
         restored: Native sidecars to which the webhook gave back the ``restartPolicy`` that another webhook had removed.
         not_converted: Sidecars that stayed regular containers on a cluster with native sidecars, each with the reason.
+        version: The webhook's.
 
     """
 
@@ -48,9 +47,11 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     entrypoint: EntrypointSource | None = None
     shell: ShellSource | None = None
     sidecars: dict[str, ContainerEnd] = {}
+    may_keep_running: tuple[str, ...] = ()
     no_native: NativeSupport | None = None
     restored: tuple[str, ...] = ()
     not_converted: dict[str, NotConvertedReason] = {}
+    version: str = ""
 
     def as_text(self) -> str:
         """The document as JSON, which is the annotation's value."""
@@ -61,7 +62,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
         """A cluster on which the rules give this status again; None: the status does not depend on the cluster."""
         if self.no_native is not None:
             return Cluster(self.no_native)
-        if not self.not_converted and DECIDED_BY_CLUSTER.isdisjoint(self.sidecars.values()):
+        if not (self.not_converted or self.may_keep_running or ContainerEnd.NATIVE in self.sidecars.values()):
             return None
         why = self.not_converted.values()
         server = None if NotConvertedReason.NAMED_PORT in why else NAMED_PORTS_SEEN
@@ -94,7 +95,9 @@ def status_of(facts: Facts, mutate: Mutate) -> Status:
         entrypoint=wrap.entrypoint.source if wrap else None,
         shell=wrap.shell_source if wrap else None,
         sidecars=mutate.ends,
+        may_keep_running=facts.others,
         no_native=mutate.no_native,
         restored=mutate.restored,
         not_converted=mutate.conversion.not_converted,
+        version=__version__,
     )

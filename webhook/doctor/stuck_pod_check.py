@@ -28,7 +28,10 @@ def check_task_pods(namespace: str, task_pods: Sequence[Progress], now: datetime
 
 def is_stuck(progress: Progress, now: datetime) -> bool:
     """Whether the task ended more than `STUCK_AFTER` ago, and a known sidecar runs."""
+    return has_had_grace(progress, now) and any(one.kind is ContainerKind.SIDECAR for one in progress.unfinished)
+
+
+def has_had_grace(progress: Progress, now: datetime) -> bool:
+    """Whether the task ended more than `STUCK_AFTER` ago, or at a time that nobody knows."""
     end = progress.task_end
-    if end is None or (end.finished_at is not None and now - end.finished_at <= STUCK_AFTER):
-        return False
-    return any(container.kind is ContainerKind.SIDECAR for container in progress.unfinished)
+    return end is not None and (end.finished_at is None or now - end.finished_at > STUCK_AFTER)

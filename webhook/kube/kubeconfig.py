@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import logging.handlers
 from contextlib import contextmanager
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import yaml
-from kubernetes.config import ConfigException, list_kube_config_contexts, load_kube_config
+from kubernetes.config import ConfigException, kube_config, list_kube_config_contexts, load_kube_config
 
 from webhook.kube.errors import MAX_MESSAGE_CHARACTERS, KubeconfigError
 from webhook.yaml_problem import yaml_problem
@@ -50,7 +50,7 @@ def use_kubeconfig(configuration: Configuration, context: str | None = None) -> 
         return Context(chosen["name"], chosen["context"].get("namespace") or "default", _shown(configuration.host))
     except Exception as error:
         # The parts come from an admin, a cloud's login program and the client's parsers, which raise errors of any type.
-        message = f"the kubeconfig cannot be used: {_in_a_line(error)}"
+        message = f"the kubeconfig cannot be used: {kube_config.KUBE_CONFIG_DEFAULT_LOCATION}: {_in_a_line(error)}"
         raise KubeconfigError(message) from error
 
 
@@ -93,6 +93,9 @@ def _shown(url: str) -> str:
 
 def _in_a_line(error: Exception) -> str:
     """The problem in one line. Of a YAML error it is the position alone: the text of a line may hold a token."""
+    paths = kube_config.KUBE_CONFIG_DEFAULT_LOCATION.split(kube_config.ENV_KUBECONFIG_PATH_SEPARATOR)
+    if not any(Path(path).expanduser().exists() for path in paths if path):
+        return "there is no such file; the environment variable KUBECONFIG names another one"
     if isinstance(error, yaml.YAMLError | ConfigException | OSError):
         return yaml_problem(error)[:MAX_MESSAGE_CHARACTERS]
     return f"it is not in the form of a kubeconfig ({type(error).__name__})"

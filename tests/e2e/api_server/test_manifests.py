@@ -341,7 +341,12 @@ SOME_KEEP_RUNNING: Final = {
     "reason": "some-keep-running",
     "sidecars": {"istio-proxy": "quit", "oauth": "keeps-running"},
 }
-QUIT: Final = {"treatment": "wrapped", "reason": "sidecars-quit", "sidecars": {"istio-proxy": "quit", "keeps-running": "unknown"}}
+QUIT: Final = {
+    "treatment": "wrapped",
+    "reason": "sidecars-quit",
+    "sidecars": {"istio-proxy": "quit"},
+    "may_keep_running": ["keeps-running"],
+}
 
 
 def test_the_policy_warns_of_a_sidecar_that_will_not_end_and_of_nothing_else(api: ApiClient) -> None:

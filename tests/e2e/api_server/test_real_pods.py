@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ALL: Final = dict(pods_in(""))
 CHANGEABLE: Final = re.compile(
-    r"/metadata/annotations(/airflow-sidecar-webhook~1status)?|/metadata/labels(/service\.istio\.io~1canonical-name)?"
+    r"/metadata/annotations(/airflow-sidecar-webhook~1status)?|/metadata/labels(/service\.istio\.io~1canonical-name|/airflow-sidecar-webhook~1treatment)?"
     r"|/spec/containers/\d+/command(/\d+)?"
 )
 """The paths of a pod that the webhook may change."""

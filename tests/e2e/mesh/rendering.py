@@ -9,7 +9,7 @@ import jsonpatch
 
 from tests.e2e.api_server.submission import comparable
 from tests.e2e.node.pods import operator_pod, shell
-from webhook.core.names import CANONICAL_NAME, STATUS_ANNOTATION
+from webhook.core.names import CANONICAL_NAME, STATUS_ANNOTATION, TREATMENT_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +32,7 @@ def rendering(namespace: PodNamespace, change: Callable[[JSONObject], None], ann
     pod["metadata"]["annotations"].update(annotations)
     found = comparable(namespace.level.api.create(pod, dryRun="All"))
     found["metadata"]["annotations"].pop(STATUS_ANNOTATION, None)
+    found["metadata"]["labels"].pop(TREATMENT_LABEL, None)
     same: JSONObject = json.loads(json.dumps(found).replace(f"/{namespace.name}/", "/NAMESPACE/"))
     own = json.loads(same["metadata"]["annotations"]["sidecar.istio.io/status"])
     same["metadata"]["annotations"]["sidecar.istio.io/status"] = own

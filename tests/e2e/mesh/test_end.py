@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.mesh.task import assert_runs_on, ended, is_from_envoy, regular, request, status_of
 from tests.e2e.node.pods import operator_pod, shell
+from webhook import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +77,7 @@ WRAPPED: Final = {
     "shell": "image",
     "sidecars": {"istio-proxy": "quit"},
     "no_native": "unknown",
+    "version": __version__,
 }
 
 WITHOUT_QUIT: Final = {f"beside-no-status-port-{code}": WrappedMix(NO_STATUS_PORT, False, code) for code in (0, 3)}
@@ -121,6 +123,7 @@ def test_a_pod_whose_agent_serves_no_port_is_left_and_says_that_it_runs_on(
         "main": "base",
         "sidecars": {"istio-proxy": "keeps-running"},
         "no_native": "unknown",
+        "version": __version__,
     }
 
     assert namespace.base_end(name)["exitCode"] == mix.code

@@ -69,7 +69,8 @@ def test_beside_a_stranger_that_stays_the_rest_ends_and_the_pod_says_who_is_unkn
 ) -> None:
     stranger = {"name": "stranger", **shell(task_image, STAYS)}
     pod = converted.level.api.create(mixed_pod(converted, "stranger", node, shell(task_image, "exit 3"), stranger))
-    assert status_of(pod)["sidecars"] == {"istio-proxy": "native", "tunnel": "quit", "stranger": "unknown"}
+    assert status_of(pod)["sidecars"] == {"istio-proxy": "native", "tunnel": "quit"}
+    assert status_of(pod)["may_keep_running"] == ["stranger"]
 
     assert converted.base_end("stranger")["exitCode"] == 3
     last = converted.when("stranger", lambda moment: moment.terminated("tunnel") is not None, "has its tunnel ended")

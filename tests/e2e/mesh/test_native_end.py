@@ -14,6 +14,7 @@ from tests.e2e.mesh.task import REQUEST_FAILED, ended, is_from_envoy, regular, r
 from tests.e2e.node.native import native, native_status
 from tests.e2e.node.pods import operator_pod, shell
 from tests.support.pods import container, load
+from webhook import __version__
 
 if TYPE_CHECKING:
     from testbed.levels import NodeLevel
@@ -26,7 +27,13 @@ STATUS_MOVED: Final = {"status.sidecar.istio.io/port": "15999"}
 NO_STATUS_PORT: Final = {"status.sidecar.istio.io/port": "0"}
 READY_MOVED: Final = {"proxy.istio.io/config": '{"proxyMetadata": {"ENVOY_STATUS_PORT": "15099"}}'}
 
-NATIVE: Final = {"treatment": "native", "reason": "sidecars-native", "main": "base", "sidecars": {"istio-proxy": "native"}}
+NATIVE: Final = {
+    "treatment": "native",
+    "reason": "sidecars-native",
+    "main": "base",
+    "sidecars": {"istio-proxy": "native"},
+    "version": __version__,
+}
 EXECUTOR_POD: Final = "airflow-3.3.2-provider-10.25.0/ke_minimal_template.json"
 
 

@@ -12,6 +12,7 @@ from tests.e2e.mesh.task import KILLED, assert_runs_on, ended, regular, status_o
 from tests.e2e.node.namespace import namespace_on
 from tests.e2e.node.native import native, native_status, selecting, watching
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
+from webhook import __version__
 from webhook.core.cluster import NativeSupport
 from webhook.core.names import SIDECARS_ANNOTATION
 
@@ -112,7 +113,13 @@ def test_a_kubelet_that_is_older_than_the_setting_gets_no_native_sidecar(node: N
 def test_the_pod_ends_with_its_tasks_code_whatever_its_sidecars_is(able: PodNamespace, name: str, case: NativeCase) -> None:
     end = able.end(name)
     assert native(end.pod) == ["agent"]
-    assert status_of(end.pod) == {"treatment": "native", "reason": "sidecars-native", "main": "base", "sidecars": {"agent": "native"}}
+    assert status_of(end.pod) == {
+        "treatment": "native",
+        "reason": "sidecars-native",
+        "main": "base",
+        "sidecars": {"agent": "native"},
+        "version": __version__,
+    }
     assert ended(end, "base")["exitCode"] == case.task
     assert native_status(end, "agent")["state"]["terminated"]["exitCode"] == case.sidecar
     assert end.phase == ("Failed" if case.task else "Succeeded")
@@ -214,7 +221,8 @@ def test_in_a_mixed_pod_each_sidecar_gets_its_own_treatment(able: PodNamespace, 
     name = pod["metadata"]["name"]
     assert (native(pod), regular(pod)) == (["agent"], ["base", "tunnel", "stranger"])
     assert status_of(pod)["treatment"] == "wrapped"
-    assert status_of(pod)["sidecars"] == {"agent": "native", "tunnel": "quit", "stranger": "unknown"}
+    assert status_of(pod)["sidecars"] == {"agent": "native", "tunnel": "quit"}
+    assert status_of(pod)["may_keep_running"] == ["stranger"]
 
     assert able.base_end(name)["exitCode"] == 3
     moment_of_quit = able.when(name, lambda moment: moment.terminated("tunnel") is not None, "has its tunnel ended")

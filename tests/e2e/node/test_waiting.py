@@ -9,6 +9,7 @@ import pytest
 
 from demo.stand_in_istio_agent import Behaviour
 from tests.e2e.node.pods import operator_pod, stand_in_proxy
+from webhook import __version__
 from webhook.core.names import STATUS_ANNOTATION, WAIT_SECONDS_ANNOTATION
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def test_the_pod_itself_says_that_it_was_wrapped_and_why(namespace: PodNamespace
         "shell": "image",
         "sidecars": {"istio-proxy": "quit"},
         "no_native": "unknown",
+        "version": __version__,
     }
 
 
@@ -76,6 +78,7 @@ def test_a_pod_without_a_sidecar_is_labelled_only_and_one_elsewhere_is_left_alon
         "treatment": "labelled",
         "reason": "no-sidecar",
         "main": "base",
+        "version": __version__,
     }
     assert labelled["spec"]["containers"][0]["command"] == other["spec"]["containers"][0]["command"]
     assert "annotations" not in other["metadata"]

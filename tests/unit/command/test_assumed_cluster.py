@@ -23,7 +23,7 @@ HINT: Final = "sidecar.istio.io/nativeSidecar"
 
 def test_without_a_version_no_native_sidecar_is_used_and_the_text_says_how_to_set_one(program: InProcessProgram) -> None:
     first, *_ = program("explain", "-", stdin=INJECTED).splitlines()
-    (one,) = json.loads(program("explain", "-o", "json", "-", stdin=INJECTED))
+    (one,) = program.explained("-", stdin=INJECTED)
 
     assert first.startswith("cluster: version unknown, so native sidecars are not used; set it with --cluster-version, ")
     assert one["cluster"] == {"support": "unknown", "version": None}
@@ -44,7 +44,7 @@ CLUSTERS: Final = {
 def test_a_pod_is_explained_for_the_assumed_cluster(
     program: InProcessProgram, arguments: list[str], settings: dict[str, str], cluster: tuple[str, str | None], result: str
 ) -> None:
-    (one,) = json.loads(program("explain", "-o", "json", *arguments, "-", stdin=INJECTED, **settings))
+    (one,) = program.explained(*arguments, "-", stdin=INJECTED, **settings)
 
     assert (one["cluster"]["support"], one["cluster"]["version"]) == cluster
     assert one["result"] == result

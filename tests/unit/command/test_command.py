@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -44,6 +45,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     kubectl.chmod(0o755)
     with scripted_api_server() as server:
         server.objects["/api/v1/namespaces/airflow"] = {"metadata": {"name": "airflow"}}
+        server.objects["/api/v1/namespaces/airflow/pods/my-task-pod"] = json.loads(POD.read_bytes())
         for namespace in ("airflow", "data"):
             server.objects[f"/api/v1/namespaces/{namespace}/pods"] = {"metadata": {}, "items": []}
         (tmp_path / "kubeconfig").write_text(kubeconfig_for(server.url, "here", "staging"), "utf-8")

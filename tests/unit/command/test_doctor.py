@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.support.scripted_api_server import ScriptedApiServer
 
 SECRET: Final = "s3cr3t-t0k3n"  # noqa: S105  it opens nothing
-NOT_USED: Final = "airflow-sidecar-webhook: the kubeconfig cannot be used: "
+NOT_USED: Final = "airflow-sidecar-webhook: the kubeconfig cannot be used: {path}: "
 ENTRY: Final[JSONObject] = json.loads(kubeconfig_for("https://127.0.0.1:1", "here", token=SECRET))
 
 
@@ -46,7 +46,7 @@ def with_login(command: str, *arguments: str) -> str:
 
 
 UNUSABLE: Final[dict[str, tuple[str | None, tuple[str, ...], str]]] = {
-    "no file": (None, (), f"{NOT_USED}Invalid kube-config file. No configuration found."),
+    "no file": (None, (), f"{NOT_USED}there is no such file; the environment variable KUBECONFIG names another one"),
     "an empty file": ("", (), NOT_USED),
     "no YAML": (f"users: [{{user: {{token: {SECRET}", (), f"{NOT_USED}line 1, column "),
     "no kubeconfig": ("[1, 2]", (), NOT_USED),
@@ -94,7 +94,7 @@ def test_a_kubeconfig_or_api_server_that_cannot_be_used_is_named_in_a_line_with_
     done = doctor(tmp_path, kubeconfig, *arguments)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(problem), done.stderr
+    assert done.stderr.startswith(problem.format(path=tmp_path / "kubeconfig")), done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert SECRET not in done.stderr
 

@@ -26,7 +26,7 @@ def test_the_text_has_result_reason_status_and_the_change_as_a_diff(program: InP
     assert "airflow/hello-world-1-v6bc1e7o" in text
     assert f"wrapped (sidecars-quit): {Reason.SIDECARS_QUIT.sentence}" in text
     assert "sidecars     istio-proxy: quit" in text
-    assert "  +    - airflow-sidecar-webhook\n" in text
+    assert "  +- airflow-sidecar-webhook\n" in text
     assert "\x1b" not in text
 
 
@@ -45,7 +45,7 @@ def test_so_has_the_json_which_holds_the_same_names(program: InProcessProgram) -
     hostile = "\x1b[2J\x7f\x9b31m\u202e\U000e0001\nok"
     text = program("explain", "-o", "json", "-", stdin=json.dumps(json.loads(INJECTED) | {"metadata": {"name": hostile}}))
     assert all(line.isprintable() for line in text.split("\n"))
-    assert json.loads(text)[0]["pod"] == f"default/{hostile}"
+    assert json.loads(text)["pods"][0]["pod"] == f"default/{hostile}"
 
 
 def test_the_text_of_the_wrapper_is_not_shown(program: InProcessProgram) -> None:
@@ -61,7 +61,7 @@ def test_values_of_env_and_args_are_not_shown(program: InProcessProgram) -> None
 
 def test_several_pods_are_explained_in_their_order(program: InProcessProgram) -> None:
     given = "---\n".join(yaml.safe_dump(load(f"{FOLDER}/{name}.json")) for name in ("ke_default", "kpo_hostnetwork"))
-    explanations = json.loads(program("explain", "-o", "json", "-", stdin=given))
+    explanations = program.explained("-", stdin=given)
 
     assert [one["reason"] for one in explanations] == ["no-sidecar", "not-in-mesh"]
 
@@ -73,7 +73,7 @@ def test_the_settings_count(program: InProcessProgram) -> None:
 
 
 def test_a_pod_with_a_field_of_a_wrong_type_is_explained_as_malformed(program: InProcessProgram) -> None:
-    (one,) = json.loads(program("explain", "-o", "json", "-", stdin='{"kind": "Pod", "metadata": {"labels": [1]}}'))
+    (one,) = program.explained("-", stdin='{"kind": "Pod", "metadata": {"labels": [1]}}')
 
     assert one["reason"] == "malformed-pod"
     assert one["warnings"] == [
@@ -95,7 +95,7 @@ def test_what_to_do_is_shown_with_the_line_to_paste_on_a_line_of_its_own(program
 
 
 def test_the_json_has_the_line_to_paste_and_where_it_belongs(program: InProcessProgram) -> None:
-    (one,) = json.loads(program("explain", "-o", "json", "--cluster-version", "1.34", "-", stdin=json.dumps(WITH_STRANGER)))
+    (one,) = program.explained("--cluster-version", "1.34", "-", stdin=json.dumps(WITH_STRANGER))
     (remedy,) = one["remedies"]
 
     assert (remedy["reason"], remedy["containers"], remedy["place"]) == ("not-in-catalogue", ["uploader"], "annotations")
@@ -104,9 +104,9 @@ def test_the_json_has_the_line_to_paste_and_where_it_belongs(program: InProcessP
 
 @pytest.mark.parametrize("cluster", [(), ("--cluster-version", "1.34"), ("--cluster-version", "1.28")])
 def test_a_pod_that_lives_is_explained_as_at_its_admission(program: InProcessProgram, cluster: tuple[str, ...]) -> None:
-    at_admission = json.loads(program("explain", "-o", "json", *cluster, "-", stdin=json.dumps(WITH_STRANGER)))[0]
+    at_admission = program.explained(*cluster, "-", stdin=json.dumps(WITH_STRANGER))[0]
     live = jsonpatch.apply_patch(WITH_STRANGER, at_admission["patch"])
-    later = json.loads(program("explain", "-o", "json", "-", stdin=json.dumps(live)))[0]
+    later = program.explained("-", stdin=json.dumps(live))[0]
     same = ("reason", "status", "remedies", "warnings")
 
     assert [later[member] for member in same] == [at_admission[member] for member in same]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+import pytest
+
 from tests.support.pods import FIXTURES
 from webhook import __version__
 from webhook.command import main as entry
+from webhook.command.output import FailureDocument
 from webhook.core import UnsoundPatchError
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.support.program import InProcessProgram
 
 POD: Final = str(FIXTURES / "airflow-3.3.2-provider-10.25.0" / "kpo_cmds_args.json")
@@ -38,8 +41,49 @@ def test_a_setting_that_cannot_be_used_has_code_2_and_a_line(program: InProcessP
     run = program.run("explain", "--config", "/none", "-")
 
     assert (run.code, run.stdout) == (2, "")
-    assert run.stderr.startswith("airflow-sidecar-webhook: /none: cannot be read as YAML: ")
+    assert run.stderr.startswith("airflow-sidecar-webhook: /none: cannot be read: No such file or directory")
     assert run.stderr.count("\n") == 1
+
+
+FAILURES: Final = {
+    "a setting": ("explain", ("--config", "/none", "-"), "/none: cannot be read: No such file or directory"),
+    "a file": ("explain", ("none.yaml",), "none.yaml: cannot be read: No such file or directory"),
+    "another command": ("doctor", ("--config", "/none"), "/none: cannot be read: No such file or directory"),
+}
+
+
+@pytest.mark.parametrize(("command", "arguments", "message"), FAILURES.values(), ids=FAILURES)
+def test_with_json_a_failure_is_json_too(program: InProcessProgram, command: str, arguments: tuple[str, ...], message: str) -> None:
+    run = program.run(command, "-o", "json", *arguments)
+    document = json.loads(run.stdout)
+    msgspec.convert(document, FailureDocument)
+
+    assert (run.code, run.stderr) == (2, f"airflow-sidecar-webhook: {message}\n")
+    assert document == {"version": 1, "error": {"exit_code": 2, "messages": [message]}}
+
+
+WRONG_ARGUMENTS: Final = {
+    "a word that is none of the choices": ("explain", "--as", "nobody", "-o", "json", POD),
+    "an option that does not exist": ("explain", "-ojson", "--none", POD),
+    "a command that does not exist": ("frobnicate", "--output=json"),
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG_ARGUMENTS.values(), ids=WRONG_ARGUMENTS)
+def test_with_json_wrong_arguments_are_json_too_beside_the_usage(program: InProcessProgram, arguments: tuple[str, ...]) -> None:
+    run = program.run(*arguments)
+    document = msgspec.convert(json.loads(run.stdout), FailureDocument)
+
+    assert (run.code, document.error.exit_code) == (2, 2)
+    assert run.stderr.startswith("usage: airflow-sidecar-webhook ")
+    assert run.stderr.endswith(f"\nairflow-sidecar-webhook: {document.error.messages[0]}\n")
+
+
+def test_an_output_that_does_not_exist_is_named_with_those_that_do(program: InProcessProgram) -> None:
+    run = program.run("explain", "-o", "yaml", POD)
+
+    assert (run.code, run.stdout) == (2, "")
+    assert "argument -o/--output: invalid choice: 'yaml' (choose from 'text', 'json')\n" in run.stderr
 
 
 def test_a_bug_in_the_rules_has_code_1_and_a_line(program: InProcessProgram, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +91,7 @@ def test_a_bug_in_the_rules_has_code_1_and_a_line(program: InProcessProgram, mon
         message = "the patch does not apply"
         raise UnsoundPatchError(message)
 
-    monkeypatch.setattr("webhook.command.explanation.treat", unsound)
+    monkeypatch.setattr("webhook.command.explainer.treat", unsound)
 
     assert program.run("explain", POD) == (1, "", "airflow-sidecar-webhook: the patch does not apply\n")
 

@@ -33,7 +33,7 @@ def test_several_pods_are_refused(program: InProcessProgram) -> None:
     run = program.run("patch", "-", stdin='[{"kind":"Pod"},{"kind":"Pod"}]')
 
     assert (run.code, run.stdout) == (2, "")
-    assert run.stderr == "airflow-sidecar-webhook: -: holds 2 pods; patch takes one, explain -o json takes any number\n"
+    assert run.stderr == "airflow-sidecar-webhook: stdin: holds 2 pods; patch takes one, explain -o json takes any number\n"
 
 
 def test_the_patch_is_for_the_assumed_cluster(program: InProcessProgram) -> None:

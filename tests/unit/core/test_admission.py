@@ -118,7 +118,7 @@ def test_a_treated_pod_has_status_remedies_and_the_annotations_that_are_ignored(
     outcome = treat(pod, policy, UNKNOWN_CLUSTER)
 
     assert outcome.status is not None
-    assert outcome.status.sidecars["uploader"] == "unknown"
+    assert outcome.status.may_keep_running == ("uploader",)
     assert [one.key for one in outcome.invalid_annotations.named] == list(UNKNOWN_OPTION)
     assert outcome.invalid_annotations.warnings[0] in outcome.warnings
     assert outcome.remedies != ()

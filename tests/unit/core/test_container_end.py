@@ -65,7 +65,9 @@ def test_it_is_not_said_to_end_beside_a_container_of_which_nobody_knows_whether_
     outcome, after = admitted(task_pod(FUSE, CACHE), policy)
 
     assert (outcome.result, outcome.reason) == ("left", "unknown-container")
-    assert ends(outcome) == {"gke-gcsfuse-sidecar": "keeps-running", "cache": "unknown"}
+    assert ends(outcome) == {"gke-gcsfuse-sidecar": "keeps-running"}
+    assert outcome.status is not None
+    assert outcome.status.may_keep_running == ("cache",)
     assert after["spec"] == task_pod(FUSE, CACHE)["spec"]
 
 
@@ -95,7 +97,9 @@ def test_beside_an_unknown_container_the_wrapper_does_not_make_it_end(policy: Po
     outcome, _ = admitted(inject_istio(task_pod(FUSE, CACHE)), policy)
 
     assert (outcome.result, outcome.reason) == ("wrapped", "some-keep-running")
-    assert ends(outcome) == {"istio-proxy": "quit", "gke-gcsfuse-sidecar": "keeps-running", "cache": "unknown"}
+    assert ends(outcome) == {"istio-proxy": "quit", "gke-gcsfuse-sidecar": "keeps-running"}
+    assert outcome.status is not None
+    assert outcome.status.may_keep_running == ("cache",)
 
 
 def test_a_container_that_works_on_after_the_task_keeps_its_mesh(policy: Policy) -> None:

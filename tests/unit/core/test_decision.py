@@ -382,7 +382,7 @@ def test_a_container_that_nobody_knows_is_named_in_the_status(policy: Policy) ->
     pod["spec"]["containers"].append({"name": "cache", "image": "redis:7"})
     after = admitted(pod, policy)[1]
 
-    assert '"sidecars":{"istio-proxy":"quit","cache":"unknown"}' in after["metadata"]["annotations"][names.STATUS_ANNOTATION]
+    assert '"sidecars":{"istio-proxy":"quit"},"may_keep_running":["cache"]' in after["metadata"]["annotations"][names.STATUS_ANNOTATION]
 
 
 def test_the_warning_names_a_sidecar_that_keeps_running_beside_a_wrapped_task(policy: Policy) -> None:

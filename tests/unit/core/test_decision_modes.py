@@ -56,7 +56,8 @@ def test_mode_wrap_wraps_on_every_cluster(policy: Policy) -> None:
 
     assert names.PREFIX in container(after, "base")["command"]
     assert inits_of(after) == ["istio-init"]
-    assert status_of(after).keys() == {"treatment", "reason", "main", "entrypoint", "shell", "sidecars"}, "nothing was to be converted"
+    status = status_of(after).keys()
+    assert status == {"treatment", "reason", "main", "entrypoint", "shell", "sidecars", "version"}, "nothing was to be converted"
 
 
 def test_mode_native_on_a_cluster_without_leaves_the_pod_and_says_why(policy: Policy) -> None:
@@ -91,7 +92,8 @@ def test_each_sidecar_of_a_mixed_pod_gets_its_own_treatment(inject: Injector, po
     command = container(after, "base")["command"]
 
     assert status_of(after)["treatment"] == "wrapped"
-    assert status_of(after)["sidecars"] == {"istio-proxy": "native", "database": "quit", "cache": "unknown"}
+    assert status_of(after)["sidecars"] == {"istio-proxy": "native", "database": "quit"}
+    assert status_of(after)["may_keep_running"] == ["cache"]
     assert status_of(after)["not_converted"] == {"database": NotConvertedReason.HOST_PORT}
     assert [command[place + 1] for place, word in enumerate(command) if word == "--sidecar"] == ["database"]
     for name in ("database", "cache"):

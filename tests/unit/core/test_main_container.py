@@ -73,7 +73,8 @@ def test_the_first_of_several_unknown_containers_is_not_taken_for_the_task(polic
     assert MAIN_CONTAINER_ANNOTATION in outcome.warnings[1]
     assert after["spec"] == pod["spec"]
     assert status_of(outcome).main is None
-    assert status_of(outcome).sidecars == {"istio-proxy": "keeps-running", "warmup": "unknown", "worker": "unknown"}
+    assert status_of(outcome).sidecars == {"istio-proxy": "keeps-running"}
+    assert status_of(outcome).may_keep_running == ("warmup", "worker")
 
 
 def test_sidecars_become_native_although_it_is_not_known_which_container_is_the_tasks(policy: Policy) -> None:
@@ -81,7 +82,8 @@ def test_sidecars_become_native_although_it_is_not_known_which_container_is_the_
 
     assert (outcome.result, outcome.reason) == ("native", "sidecars-native")
     assert [one["name"] for one in after["spec"]["containers"]] == ["warmup", "worker"]
-    assert status_of(outcome).sidecars == {"istio-proxy": "native", "warmup": "unknown", "worker": "unknown"}
+    assert status_of(outcome).sidecars == {"istio-proxy": "native"}
+    assert status_of(outcome).may_keep_running == ("warmup", "worker")
     assert admitted(after, policy, ABLE_CLUSTER)[0].operations == ()
 
 
@@ -170,7 +172,8 @@ def test_a_name_that_no_container_has_is_reported_with_those_that_may_be_named(p
         f"annotation {MAIN_CONTAINER_ANNOTATION} is ignored: allowed is one of warmup, mounter, worker",
         f"annotation {OUTLIVES_TASK_ANNOTATION} is ignored: allowed is unknown containers beside the task's: warmup, mounter, worker",
     )
-    assert status_of(outcome).sidecars == {"mounter": "ends-by-itself", "warmup": "unknown", "worker": "unknown"}
+    assert status_of(outcome).sidecars == {"mounter": "ends-by-itself"}
+    assert status_of(outcome).may_keep_running == ("warmup", "worker")
 
 
 def test_whether_a_known_container_does_its_work_once_may_be_said_by_the_pod(policy: Policy) -> None:
@@ -278,7 +281,7 @@ def test_without_any_sidecar_the_status_names_every_container_that_may_be_the_ta
     outcome, _ = admitted(operator_pod(MOUNTER), policy)
 
     assert (outcome.result, outcome.reason) == ("labelled", "no-sidecar")
-    assert status_of(outcome).sidecars == {"mounter": "unknown", "worker": "unknown"}
+    assert status_of(outcome).may_keep_running == ("mounter", "worker")
 
 
 def test_a_wrapped_task_that_does_the_work_of_a_sidecar_once_is_found_again(policy: Policy) -> None:

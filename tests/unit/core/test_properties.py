@@ -19,7 +19,7 @@ from tests.support.strategies import CLUSTERS, CONTAINER_FIELDS, IDS, JSON, NEAR
 from webhook.core.admission import admit
 from webhook.core.cluster import NATIVE_SERVER, Cluster
 from webhook.core.errors import MalformedReviewError
-from webhook.core.names import CANONICAL_NAME, HELPER_CONTAINER, HELPER_VOLUME, MODE_ANNOTATION, PREFIX, STATUS_ANNOTATION
+from webhook.core.names import CANONICAL_NAME, HELPER_CONTAINER, HELPER_VOLUME, MODE_ANNOTATION, PREFIX, STATUS_ANNOTATION, TREATMENT_LABEL
 from webhook.core.review import parse_review, render_review
 from webhook.core.short_name import is_label_value, to_label_value
 from webhook.core.version import Version
@@ -188,7 +188,7 @@ def without_our_work(pod: JSONObject, before: JSONObject) -> JSONObject:
     pod = copy.deepcopy(pod)
     metadata, spec = pod["metadata"], pod["spec"]
     theirs = before["metadata"].get("annotations") or {}
-    ours = {key for key in SWITCHES if key not in theirs} | {CANONICAL_NAME, ISTIO_STATUS, STATUS_ANNOTATION}
+    ours = {key for key in SWITCHES if key not in theirs} | {CANONICAL_NAME, ISTIO_STATUS, STATUS_ANNOTATION, TREATMENT_LABEL}
     for field in ("labels", "annotations"):
         metadata[field] = {key: value for key, value in (metadata.get(field) or {}).items() if key not in ours}
     spec["volumes"] = [one for one in spec.get("volumes") or () if one["name"] != HELPER_VOLUME]

@@ -13,7 +13,7 @@ from tests.support.expectations import expected
 from tests.support.oracles.kubelet_expansion import container_argv
 from tests.support.pods import admitted, container, load, own_command, pods_in
 from webhook.core.decision import Mutate
-from webhook.core.names import PREFIX, STATUS_ANNOTATION, XCOM_CONTAINER
+from webhook.core.names import PREFIX, STATUS_ANNOTATION, TREATMENT_LABEL, XCOM_CONTAINER
 from webhook.core.short_name import is_label_value
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
@@ -110,6 +110,7 @@ def test_nothing_but_the_main_containers_command_and_our_marks_has_changed(path:
     for pod in (undone, before := copy.deepcopy(before)):
         pod["metadata"]["annotations"].pop(STATUS_ANNOTATION, None)
         pod["metadata"]["labels"].pop("service.istio.io/canonical-name")
+        pod["metadata"]["labels"].pop(TREATMENT_LABEL, None)
 
     assert undone == before
 

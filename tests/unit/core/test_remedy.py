@@ -152,6 +152,8 @@ CASES: Final[dict[ExplainedWord, PasteCase]] = {
     Reason.ENTRYPOINT_UNKNOWN: PasteCase(in_mesh(without_command()), "wrapped"),
     Reason.SHELL_UNKNOWN: PasteCase(in_mesh(operator_pod(command=["/tool"])), "wrapped"),
     ContainerReason.UNKNOWN: PasteCase(operator_pod(UPLOADER), "native", ABLE_CLUSTER),
+    ContainerReason.END_UNKNOWN: PasteCase(in_mesh(operator_pod(UPLOADER, mode="label-only")), "labelled"),
+    ContainerReason.NEVER_ENDED: PasteCase(in_mesh(operator_pod(UPLOADER), hostNetwork=True), "left"),
     ContainerReason.NO_QUIT: PasteCase(operator_pod({"name": "logs", "image": "fluent/fluent-bit:4.0.0"}), "wrapped"),
     NotConvertedReason.NO_PROBE: PasteCase(
         operator_pod(

@@ -1,16 +1,18 @@
-"""The status that a pod carries: from it and the pod the rules say again what they said at its admission."""
+"""What a pod carries of its treatment: from its status and the pod the rules say again what they said at its admission."""
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from demo.simulated_injectors import inject_istio
 from tests.support.examples import EXAMPLES
-from tests.support.pods import ABLE_CLUSTER, load, pods_in
-from webhook.core import Cluster, NativeSupport, Version, cluster_at_admission, default_policy, treat
-from webhook.core.names import STATUS_ANNOTATION
+from tests.support.pods import ABLE_CLUSTER, admitted, load, pods_in
+from webhook import __version__
+from webhook.core import UNKNOWN_CLUSTER, Cluster, NativeSupport, Version, cluster_at_admission, default_policy, is_label_value, treat
+from webhook.core.names import MODE_ANNOTATION, STATUS_ANNOTATION, TREATMENT_LABEL
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -50,6 +52,44 @@ def test_a_pod_that_lives_gets_the_reasons_and_remedies_of_its_admission(cluster
         assert again.remedies == outcome.remedies, pod
 
     assert compared > 50
+
+
+def test_a_pod_that_is_treated_carries_its_treatment_as_a_label_and_the_version_of_the_webhook_in_its_status() -> None:
+    treatments = set()
+    for pod in PODS:
+        outcome, after = admitted(pod, POLICY, ABLE_CLUSTER)
+        if outcome.status is not None:
+            treatments.add(after["metadata"]["labels"][TREATMENT_LABEL])
+            assert after["metadata"]["labels"][TREATMENT_LABEL] == outcome.status.treatment
+            assert f'"version":"{__version__}"' in after["metadata"]["annotations"][STATUS_ANNOTATION]
+
+    assert treatments == {"native", "wrapped", "labelled", "left"}
+    assert all(map(is_label_value, treatments))
+
+
+@pytest.mark.parametrize("label", ["native", "left", "of another hand", ""])
+def test_the_label_of_a_pod_that_is_created_again_is_that_of_its_new_treatment(label: str) -> None:
+    pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_default.json"))
+    pod["metadata"]["labels"][TREATMENT_LABEL] = label
+
+    assert admitted(pod, POLICY, UNKNOWN_CLUSTER)[1]["metadata"]["labels"][TREATMENT_LABEL] == "wrapped"
+    assert admitted(pod, POLICY, ABLE_CLUSTER)[1]["metadata"]["labels"][TREATMENT_LABEL] == "native"
+
+
+def test_a_status_of_another_version_is_replaced() -> None:
+    treated = admitted(load("airflow-3.3.2-provider-10.25.0/ke_default.json"), POLICY, ABLE_CLUSTER)[1]
+    before = copy.deepcopy(treated)
+    annotations = before["metadata"]["annotations"]
+    annotations[STATUS_ANNOTATION] = annotations[STATUS_ANNOTATION].replace(__version__, "0.0.1")
+
+    assert admitted(before, POLICY, ABLE_CLUSTER)[1] == treated
+
+
+def test_a_pod_that_is_skipped_gets_no_label() -> None:
+    pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_default.json"))
+    pod["metadata"]["annotations"][MODE_ANNOTATION] = "off"
+
+    assert admitted(pod, POLICY, ABLE_CLUSTER) == (treat(pod, POLICY, ABLE_CLUSTER), pod)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"treatment":"x","reason":"y"}', "[" * 100_000, '{"treatment": "left"}', "\ud800"])

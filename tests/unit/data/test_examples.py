@@ -96,6 +96,7 @@ def found(example: Example, policy: Policy) -> dict[str, Any]:
         **endpoints(example, policy),
         "without_native": status_without.sidecars.get(example.sidecar or ""),
         "with_native": status_with.sidecars.get(example.sidecar or ""),
+        "is_unknown": {example.sidecar in status.may_keep_running for status in (status_without, status_with)} == {True},
         "not_converted": status_with.not_converted.get(example.sidecar or ""),
         "init_containers": [one["name"] for one in able["spec"].get("initContainers", ())],
         "annotations_without_native": added(example, without),

@@ -1,0 +1,132 @@
+"""Pods of the cluster for ``explain``, read with the user's own credentials, and what the webhook goes by in that cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from webhook.command.errors import UnusableError
+from webhook.core import Cluster, ClusterObservation, assess, installed_injectors
+from webhook.kube.client import connect_by_context
+from webhook.kube.errors import ClusterError, KubeconfigError, RefusedError, UnreadableError
+from webhook.kube.nodes import Nodes
+from webhook.kube.reading import PAGE, decode, list_nodes, list_webhooks, pages, read_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webhook.core import Catalogue
+    from webhook.kube.client import KubernetesClient
+    from webhook.settings import Settings
+
+T = TypeVar("T")
+
+ALL_PODS: Final = "/api/v1/pods"
+
+
+class PodSelection(msgspec.Struct, frozen=True):
+    """Which pods are read.
+
+    Args:
+        names: Their names; empty: all, as `selector` says.
+        namespace: Their namespace; None: that of the context.
+        is_everywhere: Whether they are read from all namespaces instead.
+        selector: A label selector as kubectl takes it; empty: any labels.
+
+    """
+
+    names: tuple[str, ...] = ()
+    namespace: str | None = None
+    is_everywhere: bool = False
+    selector: str = ""
+
+
+class LivePods(msgspec.Struct, frozen=True):
+    """Pods of a cluster.
+
+    Args:
+        pods: As the API server returns them, read while they are iterated over. UnusableError.
+        cluster: What the webhook goes by there, as far as it could be read.
+
+    """
+
+    pods: Iterator[dict[str, Any]]
+    cluster: Cluster
+
+
+def read_live_pods(selection: PodSelection, context: str | None, settings: Settings, catalogue: Catalogue) -> LivePods:
+    """Read pods; ``context``: None for the current one of the kubeconfig. UnusableError: its message says why not."""
+    try:
+        client, used = connect_by_context(context)
+    except KubeconfigError as error:
+        raise UnusableError(str(error)) from error
+    namespace = selection.namespace or used.namespace
+    with _named_problems(used.server):
+        cluster = _cluster(client, settings, catalogue)
+    pods = (
+        _named(client, used.server, namespace, selection.names) if selection.names else _listed(client, used.server, namespace, selection)
+    )
+    return LivePods(pods, cluster)
+
+
+def _named(client: KubernetesClient, server: str, namespace: str, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    for name in names:
+        with _named_problems(server):
+            try:
+                yield decode(client.get(f"{_path(namespace)}/{quote(name, safe='')}"), dict[str, Any])
+            except RefusedError as error:
+                is_missing = error.status == HTTPStatus.NOT_FOUND
+                what = f"there is no pod {name} in the namespace {namespace}" if is_missing else f"pod/{name} cannot be read: {error}"
+                raise UnusableError(what) from error
+
+
+def _listed(client: KubernetesClient, server: str, namespace: str, selection: PodSelection) -> Iterator[dict[str, Any]]:
+    path = ALL_PODS if selection.is_everywhere else _path(namespace)
+    selectors = {"labelSelector": selection.selector} if selection.selector else {}
+    with _named_problems(server):
+        for page in pages(client, path, PAGE, **selectors):
+            for item in page.items or ():
+                # The items of a list do not repeat their kind.
+                yield {"apiVersion": "v1", "kind": "Pod", **decode(item, dict[str, Any])}
+
+
+@contextmanager
+def _named_problems(server: str) -> Iterator[None]:
+    """UnusableError instead of a ClusterError."""
+    try:
+        yield
+    except ClusterError as error:
+        message = f"cannot read from the API server {server}: {error}"
+        raise UnusableError(message) from error
+
+
+def _path(namespace: str) -> str:
+    return f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
+
+
+def _cluster(client: KubernetesClient, settings: Settings, catalogue: Catalogue) -> Cluster:
+    nodes = _if_allowed(lambda: list_nodes(client)[0], Nodes())
+    installed = installed_injectors(_if_allowed(lambda: list_webhooks(client), []), catalogue)
+    observed = ClusterObservation(
+        server=_if_allowed(lambda: read_server(client), None),
+        oldest_kubelet=nodes.oldest.kubelet if nodes.oldest else None,
+        are_nodes_known=len(nodes) > 0,
+        injectors=installed.ids,
+        reinvoked=installed.reinvoked,
+        injector_versions=installed.versions,
+        virtual_nodes=nodes.virtual_names,
+    )
+    return assess(observed, settings.native_sidecars, settings.minimum_kubelet)
+
+
+def _if_allowed(read: Callable[[], T], otherwise: T) -> T:
+    """What was read, or ``otherwise`` where the user may not read it."""
+    try:
+        return read()
+    except (RefusedError, UnreadableError):
+        return otherwise

@@ -1,0 +1,182 @@
+"""The sum of many explained pods: what becomes of them and why, and which of them stay Running after their task."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from webhook.command.pod_course import PodState, age_of
+from webhook.command.terminal import Style, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from webhook.command.explanation import Explanation
+    from webhook.command.pod_course import PodCourse
+    from webhook.command.terminal import Palette
+
+MAX_LISTED: Final = 50
+"""Pods in the text, those that are held longest; the JSON has all."""
+
+HEADINGS: Final = ("STATE", "HELD", "POD", "DAG", "TASK", "RUNNING", "WEBHOOK")
+
+
+class ReasonCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Pods that get the same treatment for the same reason.
+
+    Args:
+        treatment: The treatment; ``skipped`` for pods that get none.
+        reason: Why: a word of docs/reference.md.
+        sentence: The same for people.
+        pods: How many.
+        example: Namespace and name of one of them.
+
+    """
+
+    treatment: str
+    reason: str
+    sentence: str
+    pods: int
+    example: str
+
+
+class HeldPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A pod that stays Running after its task.
+
+    Args:
+        pod: Namespace and name.
+        state: ``stuck`` or ``held``.
+        dag: The id of its DAG; empty where Airflow did not write it on the pod.
+        task: The id of its task, likewise.
+        ended_at: When its task ended; null where the kubelet does not say.
+        running: Names of the containers that run.
+        webhook: The reason that the webhook recorded; empty: it has not seen the pod.
+
+    """
+
+    pod: str
+    state: PodState
+    dag: str
+    task: str
+    ended_at: datetime | None
+    running: tuple[str, ...]
+    webhook: str
+
+
+class SummaryDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What ``explain --summary -o json`` prints.
+
+    Args:
+        version: Of this form.
+        pods: How many pods there are.
+        skipped: How many documents hold no pod.
+        reasons: By treatment and reason, the most frequent first.
+        states: How many task pods that live are in each state.
+        held: The pods that stay Running after their task, those first that are held longest.
+        held_seconds: The sum of the times since the tasks of these ended.
+        unknown_containers: How many pods have a container of this name that nobody knows.
+
+    """
+
+    version: Literal[1]
+    pods: int
+    skipped: int
+    reasons: tuple[ReasonCount, ...]
+    states: dict[str, int]
+    held: tuple[HeldPod, ...]
+    held_seconds: int
+    unknown_containers: dict[str, int]
+
+
+class PodSummary:
+    """Adds explanations up. Of a pod only what is shown is stored."""
+
+    def __init__(self, now: datetime) -> None:
+        """Begin with no pod; ``now``: the time until which pods are held."""
+        self._now = now
+        self._reasons: Counter[tuple[str, str, str]] = Counter()
+        self._examples: dict[tuple[str, str, str], str] = {}
+        self._states: Counter[PodState] = Counter()
+        self._unknown: Counter[str] = Counter()
+        self._held: list[HeldPod] = []
+
+    def add(self, one: Explanation) -> None:
+        """Count one pod."""
+        status = one.outcome.status
+        reason = (str(status.treatment) if status else "skipped", str(one.outcome.reason), one.outcome.reason.sentence)
+        self._reasons[reason] += 1
+        self._examples.setdefault(reason, one.full_name)
+        self._unknown.update(status.may_keep_running if status else ())
+        if one.course is not None:
+            self._states[one.course.state] += 1
+            if one.course.needs_a_person:
+                self._held.append(_held_pod(one.full_name, one.course))
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether a pod stays Running until somebody does something."""
+        return bool(self._held)
+
+    def as_document(self, skipped: int) -> SummaryDocument:
+        """For machines; ``skipped``: the number of documents without a pod."""
+        held = sorted(self._held, key=lambda one: (one.ended_at is not None, one.ended_at.timestamp() if one.ended_at else 0))
+        return SummaryDocument(
+            version=1,
+            pods=self._reasons.total(),
+            skipped=skipped,
+            reasons=tuple([ReasonCount(*reason, count, self._examples[reason]) for reason, count in self._reasons.most_common()]),
+            states={str(state): count for state, count in self._states.most_common()},
+            held=tuple(held),
+            held_seconds=int(sum((self._age(one) for one in held), timedelta()).total_seconds()),
+            unknown_containers=dict(self._unknown.most_common()),
+        )
+
+    def as_text(self, skipped: int, palette: Palette) -> str:
+        """For people."""
+        document = self.as_document(skipped)
+        lines = [palette.paint(f"pods: {document.pods:,}", Style.BOLD) + (f"; documents without a pod: {skipped:,}" if skipped else "")]
+        for one in document.reasons:
+            what = f"{palette.paint(one.treatment, Style.BOLD)} ({one.reason})"
+            lines.append(f"  {one.pods:>8,}  {what}, for example {printable(one.example)}: {one.sentence}")
+        if document.unknown_containers:
+            lines += ["", palette.paint("containers that nobody knows, and the number of pods that have one", Style.BOLD)]
+            lines += [f"  {count:>8,}  {printable(name)}" for name, count in list(document.unknown_containers.items())[:MAX_LISTED]]
+        if self._states:
+            lines += ["", palette.paint("task pods that live", Style.BOLD)]
+            lines += [f"  {count:>8,}  {state}: {state.sentence}" for state, count in self._states.most_common()]
+        lines += self._held_lines(document, palette)
+        return "\n".join(lines)
+
+    def _held_lines(self, document: SummaryDocument, palette: Palette) -> Iterator[str]:
+        if not document.held:
+            return
+        yield ""
+        total = age_of(timedelta(seconds=document.held_seconds))
+        yield palette.paint(f"pods that stay Running after their task: {len(document.held):,}, for {total} in all", Style.BOLD)
+        yield from _table([self._row(one) for one in document.held[:MAX_LISTED]])
+        if len(document.held) > MAX_LISTED:
+            yield f"  and {len(document.held) - MAX_LISTED:,} more: -o json has all"
+        yield "  explain -n NAMESPACE pod/NAME says of each what ends it; reaper --once -n NAMESPACE --dry-run, which of them it would end"
+
+    def _row(self, one: HeldPod) -> tuple[str, ...]:
+        age = "unknown" if one.ended_at is None else age_of(self._age(one))
+        return (one.state, age, one.pod, one.dag, one.task, ", ".join(one.running), one.webhook or "not seen")
+
+    def _age(self, one: HeldPod) -> timedelta:
+        return timedelta() if one.ended_at is None else max(timedelta(), self._now - one.ended_at)
+
+
+def _held_pod(name: str, course: PodCourse) -> HeldPod:
+    recorded = (course.recorded_reason or "no reason") if course.is_seen else ""
+    running = tuple([one.name for one in course.running])
+    return HeldPod(name, course.state, course.dag, course.task, course.end.ended_at if course.end else None, running, recorded)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    shown = [HEADINGS, *(tuple([printable(cell) for cell in row]) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for row in shown:
+        yield "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
