@@ -199,7 +199,18 @@ def _has_other_namesake(facts: Facts, cluster: Cluster) -> bool:
         return False
     twice = duplicates(facts)
     others = spec.init_container_names.intersection(spec.container_names).difference(twice)
-    return bool(others) or not are_the_same(twice, facts, cluster)
+    return bool(others) or not are_the_same(tuple([name for name in twice if not _is_rendered_natively(name, facts)]), facts, cluster)
+
+
+def _is_rendered_natively(name: str, facts: Facts) -> bool:
+    """Whether an annotation has its injector render this sidecar natively: then both may be the injector's own.
+
+    Istio does so where a template of the mesh's own names the proxy under ``containers`` (istio/istio#56455). Before the injection nothing
+    shows that, so without this the annotation that the webhook sets would be the reason why the pod is refused.
+    """
+    native = facts.rows[name].native
+    hint = native.hint if native is not None else None
+    return hint is not None and all(facts.pod.annotations.get(key) == value for key, value in hint.annotations.items())
 
 
 def _in_time(annotations: dict[str, str], conversion: Conversion, facts: Facts) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from demo.simulated_injectors import inject_istio, inject_linkerd, inject_vault
+from demo.simulated_injectors import inject_istio, inject_istio_native, inject_linkerd, inject_vault
 from tests.support.pods import ABLE_CLUSTER, admitted, container
 from tests.support.task_pods import FLUENT_BIT, after_conversion, annotated, native, regular_of, task_pod
 from webhook.core import names
@@ -225,3 +225,15 @@ def test_one_of_two_that_are_added_again_and_is_another_leaves_the_pod_as_it_is(
     pod["spec"]["containers"].append(FLUENT_BIT | {"args": ["--other"]})
 
     assert str(treat(pod, policy, ABLE_CLUSTER).reason) == "duplicate-names"
+
+
+def test_a_proxy_that_an_annotation_has_istio_render_natively_may_come_with_a_regular_one_from_a_template_of_the_meshs_own(
+    policy: Policy,
+) -> None:
+    """istio/istio#56455. Before the injection nothing shows it, and the annotation is the webhook's own."""
+    before = admitted(task_pod(labels={"sidecar.istio.io/inject": "true"}), policy, ABLE_CLUSTER)[1]
+    injected = inject_istio_native(before)
+    injected["spec"]["containers"].append({"name": "istio-proxy", "image": "registry.example.com/own:1"})
+
+    assert before["metadata"]["annotations"]["sidecar.istio.io/nativeSidecar"] == "true"
+    assert after_conversion(injected, policy)["spec"]["containers"] == before["spec"]["containers"]
