@@ -499,12 +499,15 @@ asw_send() {
   kill "-$1" "$asw_child" 2>/dev/null || kill -0 "$asw_child" 2>/dev/null || [ ! -e "/proc/$asw_child" ] || asw_send_as_user "$1"
 }
 
-# asw_send_as_user NUMBER: as the user of the task.
+# asw_send_as_user NUMBER: as the user of the task. Nothing is to be done where that is the wrapper's own: then other signals that arrived
+# meanwhile have changed the status of `kill` twice.
 asw_send_as_user() {
-  asw_user=`asw_tool cat "/proc/$asw_child/status" 2>/dev/null`
+  asw_user=`asw_tool cat "/proc/$asw_child/status" /proc/self/status 2>/dev/null`
   case $asw_user in *Uid:*) ;; *) return 0 ;; esac
+  asw_own=${asw_user##*Uid:?}
   asw_user=${asw_user#*Uid:?}
   asw_user=${asw_user%%[!0-9]*}
+  if [ "$asw_user" = "${asw_own%%[!0-9]*}" ]; then return 0; fi
   {
     setpriv --reuid="$asw_user" sh -c "kill -$1 $asw_child" || gosu "$asw_user" sh -c "kill -$1 $asw_child" ||
       python3 -I -S -c "import os, sys; user, number, task = map(int, sys.argv[1:]); os.setuid(user); os.kill(task, number)" "$asw_user" "$1" "$asw_child"
