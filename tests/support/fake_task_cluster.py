@@ -76,6 +76,7 @@ class FakeTaskCluster:
         opted_in: Of each namespace that was labelled once whether it has the label now, since which resourceVersion.
         listeners: What listens, by the pod's name and the port.
         shells: What a command in a container does to its pod, by the names of both; other images have no shell.
+        result: The result of each such command.
         refusals: The response instead, by the method and the last word of the path.
         before: What happens once, when a connection to a pod has been opened or a patch arrives, by the pod's name.
         requests: Of every request the method and the path with its query.
@@ -97,6 +98,7 @@ class FakeTaskCluster:
     opted_in: dict[str, tuple[bool, int]] = field(default_factory=dict)
     listeners: dict[tuple[str, int], PortListener] = field(default_factory=dict)
     shells: dict[tuple[str, str], Change] = field(default_factory=dict)
+    result: bytes = b'{"status":"Success"}'
     refusals: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     before: dict[str, Callable[[], None]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
@@ -416,7 +418,7 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
             write_message(self.wfile, 3, b'{"status":"Failure","message":"/bin/sh: no such file or directory"}')
         elif message is not None:
             self.server.cluster.change((namespace, name), change)
-            write_message(self.wfile, 3, b'{"status":"Success"}')
+            write_message(self.wfile, 3, self.server.cluster.result)
         write_close(self.wfile)
 
 

@@ -21,11 +21,29 @@ STDIN: Final = 0
 RESULT: Final = 3
 
 SUCCESS: Final = "Success"
+KILLED: Final = "137"
+
+
+class _Cause(msgspec.Struct):
+    reason: str = ""
+    message: str = ""
+
+
+class _Details(msgspec.Struct):
+    causes: tuple[_Cause, ...] = ()
 
 
 class _Result(msgspec.Struct):
+    """The part of a ``Status`` of the API that is read (k8s.io/apimachinery pkg/util/remotecommand: ``NonZeroExitCode``)."""
+
     status: str = ""
     message: str = ""
+    details: _Details = msgspec.field(default_factory=_Details)
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether the shell was killed."""
+        return any(cause.reason == "ExitCode" and cause.message == KILLED for cause in self.details.causes)
 
 
 class HeldCommand:
@@ -39,7 +57,7 @@ class HeldCommand:
         """Let it run, and return why it failed; empty: it succeeded.
 
         Raises:
-            UnreachableError: No result came, as when the command ends its own container.
+            UnreachableError: No result came, or the shell was killed: either may be so when the command ends its own container.
 
         """
         # Where the shell could not start, the connection may be closed, and what it says is still to be read.
@@ -69,8 +87,12 @@ def held_command(connector: PodConnector, pod_path: str, container: str, command
 
 
 def _failure(data: bytes) -> str:
+    """Why a command failed; empty: it succeeded. UnreachableError: it was killed, whatever it had done."""
     try:
         result = msgspec.json.decode(data, type=_Result)
     except msgspec.DecodeError:
         result = _Result(message=data.decode("utf-8", "replace"))
+    if result.was_killed:
+        message = "the shell was killed, as by the end of its container"
+        raise UnreachableError(message)
     return "" if result.status == SUCCESS else (" ".join(result.message.split()) or "unknown")[:MAX_MESSAGE_CHARACTERS]

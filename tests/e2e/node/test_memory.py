@@ -24,7 +24,8 @@ def test_a_task_that_is_out_of_memory_ends_with_137_as_without_the_webhook_and_i
     for end in (wrapped, alone):
         ended = end.terminated("base")
         assert ended
-        assert (end.phase, ended["exitCode"], ended["reason"]) == ("Failed", 137, "OOMKilled")
+        # Not the reason: the kernel's event and the exit reach containerd on two ways, and on a busy machine the exit may come first.
+        assert (end.phase, ended["exitCode"]) == ("Failed", 137)
     proxy = wrapped.terminated("istio-proxy")
     assert proxy
     assert proxy["exitCode"] == 0

@@ -11,7 +11,7 @@ from kubernetes.client import Configuration
 from tests.support.fake_task_cluster import FakeTaskCluster, end_of, fake_task_cluster
 from tests.support.live_pods import FLUENT_BIT, RUNNING, live_pod
 from webhook.kube.client import KubernetesClient
-from webhook.kube.errors import RefusedError
+from webhook.kube.errors import RefusedError, UnreachableError
 from webhook.kube.exec import held_command
 
 if TYPE_CHECKING:
@@ -53,6 +53,24 @@ def test_a_command_that_is_not_released_does_not_run(cluster: FakeTaskCluster) -
     with held_command(client_to(cluster), PATH, "logs", "kill -TERM 1"):
         pass
     assert "running" in logs_of(cluster)
+
+
+KILLED: Final = b"""{"metadata": {}, "status": "Failure", "reason": "NonZeroExitCode", "message": "command terminated with exit code 137",
+"details": {"causes": [{"reason": "ExitCode", "message": "137"}]}}"""
+"""Of a shell whose container ended under it."""
+
+
+def test_a_command_that_ends_its_container_and_is_killed_with_it_has_no_result(cluster: FakeTaskCluster) -> None:
+    cluster.result = KILLED
+    with held_command(client_to(cluster), PATH, "logs", "kill -TERM 1") as command, pytest.raises(UnreachableError, match="was killed"):
+        command.release()
+    assert "terminated" in logs_of(cluster)
+
+
+def test_a_command_that_fails_has_its_message(cluster: FakeTaskCluster) -> None:
+    cluster.result = KILLED.replace(b"137", b"1")
+    with held_command(client_to(cluster), PATH, "logs", "kill -TERM 1") as command:
+        assert command.release() == "command terminated with exit code 1"
 
 
 def test_an_image_without_a_shell_says_so(cluster: FakeTaskCluster) -> None:
