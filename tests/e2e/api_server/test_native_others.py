@@ -143,10 +143,10 @@ def test_a_container_that_an_injector_puts_first_between_two_reviews_is_not_take
 
     status = status_of(treated)
     mount, main = treated["spec"]["containers"][:2]
-    assert (status["treatment"], status["main"], status["sidecars"][MOUNT["name"]]) == (
+    assert (status["treatment"], status["main"], status["may_keep_running"]) == (
         "native" if native_sidecars == "auto" else "wrapped",
         "main",
-        "unknown",
+        [MOUNT["name"]],
     )
     assert (mount["name"], mount["command"]) == (MOUNT["name"], MOUNT["command"])
     assert (main["command"] == task["command"]) is (native_sidecars == "auto")
