@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from webhook.core.facts import Facts
     from webhook.core.pod import Pod, PodSpec
     from webhook.core.policy import Policy
+    from webhook.core.sidecar import InjectorHint
 
 MAY_CONVERT: Final = frozenset({Mode.AUTO, Mode.NATIVE})
 MAY_WRAP: Final = frozenset({Mode.AUTO, Mode.WRAP})
@@ -208,9 +209,14 @@ def _is_rendered_natively(name: str, facts: Facts) -> bool:
     Istio does so where a template of the mesh's own names the proxy under ``containers`` (istio/istio#56455). Before the injection nothing
     shows that, so without this the annotation that the webhook sets would be the reason why the pod is refused.
     """
-    native = facts.rows[name].native
-    hint = native.hint if native is not None else None
+    hint = _native_hint(name, facts)
     return hint is not None and all(facts.pod.annotations.get(key) == value for key, value in hint.annotations.items())
+
+
+def _native_hint(name: str, facts: Facts) -> InjectorHint | None:
+    """The annotations by which the injector of this sidecar renders it natively; None: it has none."""
+    native = facts.rows[name].native
+    return native.hint if native is not None else None
 
 
 def _in_time(annotations: dict[str, str], conversion: Conversion, facts: Facts) -> dict[str, str]:
@@ -223,9 +229,9 @@ def _in_time(annotations: dict[str, str], conversion: Conversion, facts: Facts) 
         return annotations
     late: set[str] = set()
     for name, reason in conversion.not_converted.items():
-        native = facts.rows[name].native
-        if reason is NotConvertedReason.REINJECTION and native is not None and native.hint is not None:
-            late.update(native.hint.annotations)
+        hint = _native_hint(name, facts)
+        if reason is NotConvertedReason.REINJECTION and hint is not None:
+            late.update(hint.annotations)
     return {key: value for key, value in annotations.items() if key not in late or key in facts.pod.annotations}
 
 

@@ -15,15 +15,14 @@ if TYPE_CHECKING:
 
 class _ExitCodes(msgspec.Struct, frozen=True):
     operator: str = ""
-    values: tuple[int, ...] | None = None
+    values: frozenset[int] | None = None
 
     def match(self, exit_code: int) -> bool:
         is_listed = exit_code in (self.values or ())
         return is_listed if self.operator == "In" else not is_listed
 
     def codes(self) -> frozenset[int]:
-        listed = self.values or ()
-        return EXIT_CODES.intersection(listed) if self.operator == "In" else EXIT_CODES.difference(listed)
+        return frozenset(filter(self.match, EXIT_CODES))
 
 
 class _RestartRule(msgspec.Struct, frozen=True):
@@ -40,7 +39,14 @@ EXIT_CODES: Final = frozenset(range(256))
 
 FAILURES: Final = EXIT_CODES - {0}
 
-_BY_POLICY: Final[dict[str | None, frozenset[int]]] = {None: EXIT_CODES, "Always": EXIT_CODES, "OnFailure": FAILURES}
+
+def _restarts(policy: str | None, exit_code: int) -> bool:
+    return policy in {None, "Always"} or (policy == "OnFailure" and exit_code != 0)
+
+
+_BY_POLICY: Final = {
+    policy: frozenset([code for code in EXIT_CODES if _restarts(policy, code)]) for policy in (None, "Always", "OnFailure", "Never")
+}
 
 
 def restart_codes(container: Container, pod_policy: str | None) -> frozenset[int]:
@@ -69,8 +75,7 @@ def is_started_again(container: Container, pod_policy: str | None, exit_code: in
     """
     if any(rule.exitCodes is not None and rule.exitCodes.match(exit_code) for rule in _rules(container)):
         return True
-    policy = container.restartPolicy or pod_policy
-    return policy in {None, "Always"} or (policy == "OnFailure" and exit_code != 0)
+    return _restarts(container.restartPolicy or pod_policy, exit_code)
 
 
 def _rules(container: Container) -> tuple[_RestartRule, ...]:
