@@ -34,13 +34,13 @@ def _described(definition: dict[str, Any]) -> dict[str, Any]:
     """A definition whose members have what the docstring says of each. Members may be added later without a new version."""
     whole, _, arguments = definition.get("description", "").partition("\n\n    Args:\n")
     said = {name: " ".join(text.split()) for name, text in ARGUMENT.findall(arguments)}
-    kept = {key: value for key, value in definition.items() if key != "additionalProperties"}
+    shown = {key: value for key, value in definition.items() if key != "additionalProperties"}
     if whole:
-        kept["description"] = " ".join(whole.split())
-    for name, member in kept.get("properties", {}).items():
+        shown["description"] = " ".join(whole.split())
+    for name, member in shown.get("properties", {}).items():
         if name in said:
             member["description"] = said[name]
-    return kept
+    return shown
 
 
 def main() -> None:

@@ -90,3 +90,11 @@ def container(pod: JSONObject, name: str) -> JSONObject:
 def own_command(command: list[str] | None) -> list[str] | None:
     """The command without the wrapper; None where the pod set none."""
     return original_argv(command, None).unwrapped()[0] or None
+
+
+def reviewed(body: bytes, policy: Policy, cluster: Cluster) -> Outcome:
+    """All that the service does with a body."""
+    request = parse_review(body)
+    outcome = admit(request, policy, cluster)
+    render_review(request.uid, outcome.operations, outcome.warnings)
+    return outcome

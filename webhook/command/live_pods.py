@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -16,6 +16,8 @@ from webhook.kube.client import connect_by_context
 from webhook.kube.errors import ClusterError, KubeconfigError, RefusedError, UnreadableError
 from webhook.kube.nodes import Nodes
 from webhook.kube.reading import PAGE, decode, list_nodes, list_webhooks, pages, read_server
+from webhook.reaper.decision import ALL_NAMESPACES
+from webhook.reaper.task_pods import pods_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from webhook.settings import Settings
 
 T = TypeVar("T")
-
-ALL_PODS: Final = "/api/v1/pods"
 
 
 class PodSelection(msgspec.Struct, frozen=True):
@@ -78,7 +78,7 @@ def _named(client: KubernetesClient, server: str, namespace: str, names: tuple[s
     for name in names:
         with _named_problems(server):
             try:
-                yield decode(client.get(f"{_path(namespace)}/{quote(name, safe='')}"), dict[str, Any])
+                yield decode(client.get(f"{pods_path(namespace)}/{quote(name, safe='')}"), dict[str, Any])
             except RefusedError as error:
                 is_missing = error.status == HTTPStatus.NOT_FOUND
                 what = f"there is no pod {name} in the namespace {namespace}" if is_missing else f"pod/{name} cannot be read: {error}"
@@ -86,7 +86,7 @@ def _named(client: KubernetesClient, server: str, namespace: str, names: tuple[s
 
 
 def _listed(client: KubernetesClient, server: str, namespace: str, selection: PodSelection) -> Iterator[dict[str, Any]]:
-    path = ALL_PODS if selection.is_everywhere else _path(namespace)
+    path = pods_path(ALL_NAMESPACES if selection.is_everywhere else namespace)
     selectors = {"labelSelector": selection.selector} if selection.selector else {}
     with _named_problems(server):
         for page in pages(client, path, PAGE, **selectors):
@@ -103,10 +103,6 @@ def _named_problems(server: str) -> Iterator[None]:
     except ClusterError as error:
         message = f"cannot read from the API server {server}: {error}"
         raise UnusableError(message) from error
-
-
-def _path(namespace: str) -> str:
-    return f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
 
 
 def _cluster(client: KubernetesClient, settings: Settings, catalogue: Catalogue) -> Cluster:

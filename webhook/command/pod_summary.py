@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from webhook.command.pod_course import PodState, age_of
-from webhook.command.terminal import Style, printable
+from webhook.command.terminal import Style, printable, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from webhook.command.explanation import Explanation
     from webhook.command.pod_course import PodCourse
@@ -156,7 +156,7 @@ class PodSummary:
         yield ""
         total = age_of(timedelta(seconds=document.held_seconds))
         yield palette.paint(f"pods that stay Running after their task: {len(document.held):,}, for {total} in all", Style.BOLD)
-        yield from _table([self._row(one) for one in document.held[:MAX_LISTED]])
+        yield from (f"  {line}" for line in table(HEADINGS, [self._row(one) for one in document.held[:MAX_LISTED]]))
         if len(document.held) > MAX_LISTED:
             yield f"  and {len(document.held) - MAX_LISTED:,} more: -o json has all"
         yield "  explain -n NAMESPACE pod/NAME says of each what ends it; reaper --once -n NAMESPACE --dry-run, which of them it would end"
@@ -173,10 +173,3 @@ def _held_pod(name: str, course: PodCourse) -> HeldPod:
     recorded = (course.recorded_reason or "no reason") if course.is_seen else ""
     running = tuple([one.name for one in course.running])
     return HeldPod(name, course.state, course.dag, course.task, course.end.ended_at if course.end else None, running, recorded)
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    shown = [HEADINGS, *(tuple([printable(cell) for cell in row]) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for row in shown:
-        yield "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()

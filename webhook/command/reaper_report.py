@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from webhook.command.terminal import Style, printable
+from webhook.command.terminal import Style, printable, table
 from webhook.reaper.reason import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from webhook.command.terminal import Palette
     from webhook.reaper.reason import ReaperReason
@@ -50,7 +50,7 @@ class ReaperReport:
 
     def as_text(self, palette: Palette) -> str:
         """For people: a pod in a line; below it each reason in words, what could not be done, and the number of pods."""
-        lines = list(_table([_row(one) for one in self.sweep.pods])) if self.sweep.pods else []
+        lines = list(table(HEADINGS, map(_row, self.sweep.pods))) if self.sweep.pods else []
         reasons = {one.decision.reason: None for one in self.sweep.pods}
         lines += [line for reason in reasons for line in _explained(reason, palette)]
         lines += [line for problem in self.sweep.problems for line in _explained_problem(problem, palette)]
@@ -88,14 +88,7 @@ def _act(record: ActRecord) -> str:
 def _row(report: PodReport) -> tuple[str, ...]:
     pod, decision = report.pod, report.decision
     acts = "; ".join(map(_act, report.acts))
-    cells = (pod.namespace, pod.name, _task(report), _phase(report), decision.reason, ", ".join(decision.containers), acts)
-    return tuple(map(printable, cells))
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
-    for row in (HEADINGS, *rows):
-        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+    return (pod.namespace, pod.name, _task(report), _phase(report), decision.reason, ", ".join(decision.containers), acts)
 
 
 def _explained(reason: ReaperReason, palette: Palette) -> Iterator[str]:

@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 
 from tests.support.cost import Meter
 from tests.support.hostile_pods import CLOUD_SQL, HOSTILE_PODS, WRAPPER, cloud_sql, istio, logs, nested, numbered, pod
-from tests.support.pods import ABLE_CLUSTER, review_of
+from tests.support.pods import ABLE_CLUSTER, review_of, reviewed
 from tests.support.search import examples
-from webhook.core.admission import admit
 from webhook.core.built_in import default_policy
 from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.decision import MAX_CONTAINERS
 from webhook.core.document import MAX_DOCUMENT_CHARACTERS, MAX_DOCUMENTS
 from webhook.core.names import PREFIX
-from webhook.core.review import parse_review, render_review
+from webhook.core.review import parse_review
 from webhook.core.sidecar import MAX_NAME_CHARACTERS
 
 if TYPE_CHECKING:
@@ -42,14 +41,6 @@ AT_MOST: Final = 5_000_000
 """For a body of any size: some 50 ms."""
 
 
-def reviewed(body: bytes, cluster: Cluster) -> Outcome:
-    """All that the service does with a body."""
-    request = parse_review(body)
-    outcome = admit(request, POLICY, cluster)
-    render_review(request.uid, outcome.operations, outcome.warnings)
-    return outcome
-
-
 def most_for(body: bytes, pod: JSONObject) -> int:
     """The bound, in instructions."""
     count = len(pod["spec"]["containers"]) + len(pod["spec"].get("initContainers") or ())
@@ -67,14 +58,14 @@ def cost(pod: JSONObject, cluster: Cluster) -> float:
     """The instructions of a review, as a part of what it may take; it is ended where it takes more."""
     body = review_of(pod)
     most = most_for(body, pod)
-    return Meter(most).run(lambda: reviewed(body, cluster)) / most
+    return Meter(most).run(lambda: reviewed(body, POLICY, cluster)) / most
 
 
 @pytest.fixture(autouse=True)
 def _warm() -> None:
     """What is compiled once for the life of the service is not the cost of a pod."""
     for cluster in CLUSTERS:
-        reviewed(review_of(pod(istio(), logs(0), cloud_sql(0), {"name": "a", "image": "b"})), cluster)
+        reviewed(review_of(pod(istio(), logs(0), cloud_sql(0), {"name": "a", "image": "b"})), POLICY, cluster)
 
 
 @pytest.mark.parametrize("make", HOSTILE_PODS.values(), ids=HOSTILE_PODS)
@@ -98,7 +89,7 @@ def test_a_pod_of_more_items_than_any_task_pod_is_left_before_it_is_read(make: C
     body = review_of(make())
     outcomes: list[Outcome] = []
 
-    assert Meter(PER_POD).run(lambda: outcomes.append(reviewed(body, ABLE_CLUSTER))) < PER_POD
+    assert Meter(PER_POD).run(lambda: outcomes.append(reviewed(body, POLICY, ABLE_CLUSTER))) < PER_POD
     assert (outcomes[0].result, outcomes[0].reason) == ("skipped", "too-large")
 
 
@@ -106,14 +97,14 @@ def test_a_pod_of_the_most_containers_is_read_and_one_of_more_is_left() -> None:
     full = pod(*map(logs, range(MAX_CONTAINERS - 1)))
 
     assert cost(full, ABLE_CLUSTER) <= 1
-    assert reviewed(review_of(full), ABLE_CLUSTER).result == "native"
-    assert reviewed(review_of(pod(*map(logs, range(MAX_CONTAINERS)))), ABLE_CLUSTER).reason == "too-many-containers"
+    assert reviewed(review_of(full), POLICY, ABLE_CLUSTER).result == "native"
+    assert reviewed(review_of(pod(*map(logs, range(MAX_CONTAINERS)))), POLICY, ABLE_CLUSTER).reason == "too-many-containers"
 
 
 def test_a_pod_whose_text_is_large_is_treated_as_any_other() -> None:
     large = pod(istio(), main={"env": [{"name": f"E{number}", "value": "x" * 1000} for number in range(3000)]})
 
-    assert reviewed(review_of(large), ABLE_CLUSTER).result == "native"
+    assert reviewed(review_of(large), POLICY, ABLE_CLUSTER).result == "native"
 
 
 # A search for slow pods: Hypothesis mutates what made the last pod costly for its size.

@@ -17,20 +17,17 @@ import pytest
 
 import webhook.core
 from tests.support.hostile_pods import istio, logs, pod
-from tests.support.pods import ABLE_CLUSTER, review_of
-from webhook.core.admission import admit
+from tests.support.pods import ABLE_CLUSTER, review_of, reviewed
 from webhook.core.built_in import default_policy
 from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.errors import MalformedReviewError
 from webhook.core.pod import MAX_BRACKETS, MAX_SCRIPT_CHARACTERS
-from webhook.core.review import parse_review, render_review
+from webhook.core.review import parse_review
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.json_object import JSONObject
-    from webhook.core.admission import Outcome
-    from webhook.core.cluster import Cluster
 
 CLUSTERS: Final = (UNKNOWN_CLUSTER, ABLE_CLUSTER)
 POLICY: Final = default_policy()
@@ -43,14 +40,6 @@ WIDE: Final = "\U0001f600" + "A" * CHARACTERS
 BYTES_OF_TEXT: Final = 4 * len(WIDE)
 FEW: Final = 300_000
 """Bytes of all else that a review of a small pod allocates."""
-
-
-def reviewed(body: bytes, cluster: Cluster) -> Outcome:
-    """All that the service does with a body."""
-    request = parse_review(body)
-    outcome = admit(request, POLICY, cluster)
-    render_review(request.uid, outcome.operations, outcome.warnings)
-    return outcome
 
 
 def peak(call: Callable[[], object]) -> int:
@@ -68,7 +57,7 @@ def peak(call: Callable[[], object]) -> int:
 def _warm() -> None:
     """What is compiled once for the life of the service is not the cost of a pod."""
     for cluster in CLUSTERS:
-        reviewed(review_of(pod(istio(), logs(0))), cluster)
+        reviewed(review_of(pod(istio(), logs(0))), POLICY, cluster)
 
 
 NESTED: Final = {
@@ -111,8 +100,8 @@ def test_a_field_of_many_nested_values_leaves_the_pod_before_any_is_built(make: 
     body = review_of(make()).replace(f'"{PLACEHOLDER}"'.encode(), repeated(shape, 2 * MAX_BRACKETS))
 
     for cluster in CLUSTERS:
-        assert peak(partial(reviewed, body, cluster)) < FEW
-        assert reviewed(body, cluster).reason == "too-large"
+        assert peak(partial(reviewed, body, POLICY, cluster)) < FEW
+        assert reviewed(body, POLICY, cluster).reason == "too-large"
 
 
 def selecting(text: str, **more: str) -> JSONObject:
@@ -163,7 +152,7 @@ def test_a_long_text_is_not_copied_without_need(field: str) -> None:
     body = review_of(LONG[field](WIDE))
     texts = body.count(b"A" * CHARACTERS)
     for cluster in CLUSTERS:
-        assert peak(partial(reviewed, body, cluster)) < (COPIES.get(field, 1) + 0.5) * texts * BYTES_OF_TEXT + FEW
+        assert peak(partial(reviewed, body, POLICY, cluster)) < (COPIES.get(field, 1) + 0.5) * texts * BYTES_OF_TEXT + FEW
 
 
 class _Recorder:
@@ -201,7 +190,7 @@ def recorders(monkeypatch: pytest.MonkeyPatch) -> dict[str, _Recorder]:
 def test_no_regular_expression_searches_more_than_the_beginning_of_a_long_text(field: str, recorders: dict[str, _Recorder]) -> None:
     body = review_of(LONG[field]("v" * CHARACTERS))
     for cluster in CLUSTERS:
-        reviewed(body, cluster)
+        reviewed(body, POLICY, cluster)
 
     assert recorders
     assert {name for name, recorder in recorders.items() if recorder.longest > MAX_SCRIPT_CHARACTERS} == set()
