@@ -53,9 +53,10 @@ class ReaperMetrics:
         self.is_leader = Gauge(
             f"{PREFIX}_is_leader", "1 on the replica that holds the Lease, and acts; 0 on the others.", registry=self.registry
         )
-        self.watch_age = Gauge(
-            f"{PREFIX}_watch_age_seconds",
-            "Seconds since a watch was last read, by its resource and namespace (empty: all namespaces); normally at most about 60.",
+        self.watch_last_read = Gauge(
+            f"{PREFIX}_watch_last_read_timestamp_seconds",
+            "When a watch was last read, as a Unix time, by its resource and namespace (empty: all namespaces); normally at most about "
+            "60 s ago; the start before the first read.",
             ("resource", "namespace"),
             registry=self.registry,
         )
