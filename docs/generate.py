@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args, get_origin
 
-from docs import generate_findings, generate_reaper, generate_sidecars
+from docs import generate_alerts, generate_findings, generate_reaper, generate_sidecars
 from webhook.core import (
     POD_OPTIONS,
     ContainerEnd,
@@ -208,3 +208,4 @@ if __name__ == "__main__":
     generate_sidecars.main([])
     generate_findings.main()
     generate_reaper.main()
+    generate_alerts.main()

@@ -150,6 +150,7 @@ def test_annotations_settings_and_files_that_a_page_names_are_there(page: Path) 
         *POD_OPTIONS,
         names.STATUS_ANNOTATION,
         "airflow-sidecar-webhook/busybox",
+        "airflow-sidecar-webhook/files",
         "airflow-sidecar-webhook/tls",
     }
     assert {name.lower() for name in re.findall(rf"{PREFIX}([A-Z_]+)", text)} <= {*Settings.model_fields, "config", "name"}

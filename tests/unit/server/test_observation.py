@@ -23,8 +23,8 @@ EXECUTOR: Final = "airflow-3.3.2-provider-10.25.0/ke_minimal_template.json"
 LEFT: Final = [reason for reason in Reason if reason.treatment is Treatment.LEFT]
 
 
-class Replicas:
-    """Replicas of the service, as far as they observe reviews; an API server may call any of them."""
+class ObservingReplicas:
+    """ObservingReplicas of the service, as far as they observe reviews; an API server may call any of them."""
 
     def __init__(self, count: int = 1) -> None:
         self.metrics = [Metrics() for _ in range(count)]
@@ -56,7 +56,7 @@ class Replicas:
 
 def test_a_pod_that_gets_its_sidecar_after_the_first_review_counts_once_for_its_final_treatment_whichever_replica_has_the_second() -> None:
     for second in (0, 1):
-        replicas = Replicas(2)
+        replicas = ObservingReplicas(2)
         treated = replicas.review(load(EXECUTOR), ABLE_CLUSTER)
         replicas.review(inject_istio(treated), ABLE_CLUSTER, replica=second)
 
@@ -64,7 +64,7 @@ def test_a_pod_that_gets_its_sidecar_after_the_first_review_counts_once_for_its_
 
 
 def test_a_second_review_that_finds_the_same_reason_counts_no_further_pod() -> None:
-    replicas = Replicas(2)
+    replicas = ObservingReplicas(2)
     treated = replicas.review(injected_pod())
     replicas.review(treated, replica=1)
 
@@ -73,7 +73,7 @@ def test_a_second_review_that_finds_the_same_reason_counts_no_further_pod() -> N
 
 
 def test_a_dry_run_is_no_pod() -> None:
-    replicas = Replicas()
+    replicas = ObservingReplicas()
     replicas.review(injected_pod(), dryRun=True)
 
     assert replicas.pods() == {}
@@ -81,7 +81,7 @@ def test_a_dry_run_is_no_pod() -> None:
 
 
 def test_a_skipped_pod_is_a_review_alone() -> None:
-    replicas = Replicas()
+    replicas = ObservingReplicas()
     pod = injected_pod()
     pod["metadata"]["annotations"]["airflow-sidecar-webhook/mode"] = "off"
     replicas.review(pod)
@@ -92,7 +92,7 @@ def test_a_skipped_pod_is_a_review_alone() -> None:
 
 @pytest.mark.parametrize("status", ["{}", "no JSON", '{"reason": "made-up"}', '{"reason": 7}', f'{{"reason": "{"x" * 40_000}"}}'])
 def test_a_status_that_the_webhook_did_not_write_takes_nothing_away(status: str) -> None:
-    replicas = Replicas()
+    replicas = ObservingReplicas()
     pod = injected_pod()
     pod["metadata"]["annotations"]["airflow-sidecar-webhook/status"] = status
     replicas.review(pod)
@@ -102,13 +102,13 @@ def test_a_status_that_the_webhook_did_not_write_takes_nothing_away(status: str)
 
 def test_from_the_start_there_is_a_series_for_each_reason_for_which_a_pod_is_left() -> None:
     for name in ("pods", "reclassified_pods"):
-        samples = Replicas().samples(name)
+        samples = ObservingReplicas().samples(name)
         assert {labels["reason"]: value for labels, value in samples} == dict.fromkeys(LEFT, 0)
         assert {(labels["namespace"], labels["treatment"]) for labels, _value in samples} == {("other", "left")}
 
 
 def test_what_can_be_subtracted_is_there_as_soon_as_a_pod_was_counted() -> None:
-    replicas = Replicas()
+    replicas = ObservingReplicas()
     replicas.review(injected_pod())
     counted = [labels for labels, _value in replicas.samples("pods")]
 
@@ -116,7 +116,7 @@ def test_what_can_be_subtracted_is_there_as_soon_as_a_pod_was_counted() -> None:
 
 
 def test_namespaces_beyond_the_first_hundred_share_a_series() -> None:
-    replicas = Replicas()
+    replicas = ObservingReplicas()
     for number in range(MAX_NAMESPACES + 3):
         replicas.review(injected_pod(), namespace=f"team-{number}")
     replicas.review(injected_pod(), namespace="team-0")
@@ -129,14 +129,14 @@ def test_namespaces_beyond_the_first_hundred_share_a_series() -> None:
 
 @pytest.mark.parametrize("namespace", ["", "Team", "a b", "-a", "a-", "x" * 64, "a\n", 'a"'])
 def test_what_cannot_be_a_namespace_is_no_label(namespace: str) -> None:
-    replicas = Replicas()
+    replicas = ObservingReplicas()
     replicas.review(injected_pod(), namespace=namespace)
 
     assert replicas.pods() == {("other", "wrapped", "sidecars-quit"): 1}
 
 
 def test_a_pod_that_is_left_is_a_warning_that_names_dag_task_and_sidecars(caplog: pytest.LogCaptureFixture) -> None:
-    replicas = Replicas()
+    replicas = ObservingReplicas()
     pod = without_shell()
     pod["metadata"]["annotations"] |= {"dag_id": "sales", "task_id": "load"}
     treated = replicas.review(pod)
@@ -152,7 +152,7 @@ def test_a_pod_that_is_left_is_a_warning_that_names_dag_task_and_sidecars(caplog
 
 
 def test_an_invalid_annotation_is_a_warning_without_its_value(caplog: pytest.LogCaptureFixture) -> None:
-    replicas = Replicas()
+    replicas = ObservingReplicas()
     pod = injected_pod()
     pod["metadata"]["annotations"] |= {"airflow-sidecar-webhook/mode": "hunter2", "dag_id": "sales", "task_id": "load"}
     treated = replicas.review(pod)
@@ -168,7 +168,7 @@ def test_an_invalid_annotation_is_a_warning_without_its_value(caplog: pytest.Log
 
 def test_any_other_review_is_a_line_of_level_info(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "webhook.review")
-    replicas = Replicas()
+    replicas = ObservingReplicas()
     replicas.review(injected_pod())
 
     assert caplog.records == []
