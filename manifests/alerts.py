@@ -9,7 +9,7 @@ from typing import Final
 
 import yaml
 
-from manifests.queries import API_SERVER_SECONDS, FAIL_OPEN, REFUSED, REVIEW_SECONDS, STUCK, growth, pods, quantile
+from manifests.queries import API_SERVER_SECONDS, FAIL_OPEN, REFUSED, REVIEW_SECONDS, growth, pods, quantile, stuck
 from webhook.reaper.metrics import PREFIX as REAPER
 from webhook.server.metrics import PREFIX as SERVICE
 
@@ -122,7 +122,7 @@ ALERTS: Final = (
     Alert(
         "AirflowSidecarWebhookPodsStuck",
         "Task pods stay Running after their task",
-        f"({STUCK}) > 0",
+        f"({stuck()}) > 0",
         "15m",
         Urgency.WARNING,
         f"{COUNT} pods in the namespace {{{{ $labels.namespace }}}} stay Running although their task has ended"

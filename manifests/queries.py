@@ -20,17 +20,21 @@ REFUSED: Final = f'apiserver_admission_webhook_rejection_count{{{API_SERVER},err
 API_SERVER_SECONDS: Final = f"apiserver_admission_webhook_admission_duration_seconds_bucket{{{API_SERVER}}}"
 REVIEW_SECONDS: Final = f"{SERVICE}_review_duration_seconds_bucket"
 
-STUCK_FOR_REAPER: Final = f"max by (namespace, reason) ({REAPER}_stuck_pods)"
-"""Every replica would show the same; only the one that acts shows any."""
 
-STUCK_WITHOUT_REAPER: Final = (
-    'count by (namespace) (max by (namespace, pod) (kube_pod_container_status_terminated{container="base"} == 1)'
-    ' and on (namespace, pod) (kube_pod_status_phase{phase="Running"} == 1))'
-    f" unless on () {REAPER}_is_leader"
-)
-"""By kube-state-metrics: Running pods whose container ``base``, Airflow's name for the task's, has ended."""
+def stuck(matchers: str = "") -> str:
+    """Pods that stay Running after their task, by namespace: as the reaper counts them, or where none runs by kube-state-metrics.
 
-STUCK: Final = f"{STUCK_FOR_REAPER} or {STUCK_WITHOUT_REAPER}"
+    Of the reaper's replicas only the one that acts shows any, with the reason. Without it they are the Running pods whose container
+    ``base``, Airflow's name for the task's, has ended.
+    """
+    of_reaper = f"{REAPER}_stuck_pods{{{matchers}}}" if matchers else f"{REAPER}_stuck_pods"
+    more = f",{matchers}" if matchers else ""
+    return (
+        f"max by (namespace, reason) ({of_reaper})"
+        f' or count by (namespace) (max by (namespace, pod) (kube_pod_container_status_terminated{{container="base"{more}}} == 1)'
+        f' and on (namespace, pod) (kube_pod_status_phase{{phase="Running"{more}}} == 1))'
+        f" unless on () {REAPER}_is_leader"
+    )
 
 
 def growth(counter: str, window: str) -> str:
