@@ -70,6 +70,11 @@ def until_ended(level: Level, pod: JSONObject) -> None:
     until(lambda: deadline_of(level, pod), f"{pod['metadata']['name']} has a deadline", SECONDS)
 
 
+def until_accepted(reaper: ControllerProcess, pod: str) -> None:
+    """The act on the pod is logged, which follows the API server's answer: so its deadline is set, and the log can be read."""
+    reaper.until_logged("act", pod=pod, outcome="accepted")
+
+
 def finish(level: Level, pod: JSONObject) -> None:
     """Do what the kubelet does with a pod whose deadline has passed."""
     level.api.patch(f"{path_of(pod)}/status", {"status": {"phase": "Failed", "reason": "DeadlineExceeded"}})
@@ -87,6 +92,7 @@ def test_the_rights_of_the_chart_are_enough_and_each_pod_has_its_events(api_serv
         until_ended(api_server, early)
         late = ended_pod(api_server, namespace, "late", FAILED)
         until_ended(api_server, late)
+        until_accepted(reaper, "late")
         for pod in (early, late):
             finish(api_server, pod)
         kinds = {"TaskPodDeadlineSet", "TaskPodEnded"}
@@ -125,7 +131,8 @@ def test_what_must_not_be_touched_is_not_touched_while_others_are(api_server: Le
     ]
     with replica(api_server, namespace) as reaper:
         for number in range(3):
-            until_ended(api_server, ended_pod(api_server, namespace, f"failed-{number}", FAILED))
+            ended_pod(api_server, namespace, f"failed-{number}", FAILED)
+            until_accepted(reaper, f"failed-{number}")
         assert {line["pod"] for line in reaper.logged("act")} == {f"failed-{number}" for number in range(3)}
     assert [deadline_of(api_server, pod) for pod in untouched] == [None] * len(untouched)
 
@@ -137,7 +144,7 @@ def test_a_pod_that_is_created_again_under_its_name_gets_nothing_of_the_first_on
         api_server.api.delete(path_of(first), gracePeriodSeconds="0")
         second = ended_pod(api_server, namespace, "again", RUNNING)
         other = ended_pod(api_server, namespace, "other", FAILED)
-        until_ended(api_server, other)
+        until_accepted(reaper, "other")
         assert [line["uid"] for line in reaper.logged("act")] == [first["metadata"]["uid"], other["metadata"]["uid"]]
     assert deadline_of(api_server, second) is None
 
@@ -147,12 +154,12 @@ def test_of_two_replicas_one_acts_and_when_it_is_killed_the_other_repeats_nothin
         one.until_logged("acting")
         with replica(api_server, namespace) as other:
             pod = ended_pod(api_server, namespace, "first", FAILED)
-            until_ended(api_server, pod)
+            until_accepted(one, "first")
             # Between the act and its verification: the pod's status has not changed yet.
             one.end(signal.SIGKILL)
             other.until_logged("acting")
-            second = ended_pod(api_server, namespace, "second", FAILED)
-            until_ended(api_server, second)
+            ended_pod(api_server, namespace, "second", FAILED)
+            until_accepted(other, "second")
             finish(api_server, pod)
             until(lambda: "TaskPodEnded" in events_on(api_server, pod), "the other tells the end of what the first began", SECONDS)
 
@@ -180,8 +187,8 @@ def test_nothing_is_lost_and_nothing_is_done_twice_when_the_api_server_is_restar
         level.server.stop(signal.SIGKILL)
         reaper.until_logged("request failed")
         level.server.start()
-        after = ended_pod(level, namespace, "after", FAILED)
-        until_ended(level, after)
+        ended_pod(level, namespace, "after", FAILED)
+        until_accepted(reaper, "after")
         assert [line["pod"] for line in reaper.logged("act", outcome="accepted")] == ["before", "after"]
         reaper.until_logged("request succeeds again")
 
@@ -201,5 +208,6 @@ def test_a_namespace_that_is_deleted_holds_up_no_other_one(api_server: Level, na
     with replica(api_server, namespace, RIGHTS, "-n", doomed) as reaper:
         until_ended(api_server, ended_pod(api_server, doomed, "doomed", FAILED))
         api_server.api.delete(f"/api/v1/namespaces/{doomed}")
-        until_ended(api_server, ended_pod(api_server, namespace, "other", FAILED))
+        ended_pod(api_server, namespace, "other", FAILED)
+        until_accepted(reaper, "other")
         assert [line["pod"] for line in reaper.logged("act", outcome="accepted")] == ["doomed", "other"]

@@ -27,7 +27,17 @@ from testbed.api import path_of
 from testbed.wait import until
 from tests.e2e.api_server.ended_pods import FAILED, SUCCEEDED, ended_pod
 from tests.e2e.api_server.fake_kubelet import SilentKubelet, node_of
-from tests.e2e.api_server.test_reaper_watching import RIGHTS, SECONDS, SOON, deadline_of, events_on, finish, replica, until_ended
+from tests.e2e.api_server.test_reaper_watching import (
+    RIGHTS,
+    SECONDS,
+    SOON,
+    deadline_of,
+    events_on,
+    finish,
+    replica,
+    until_accepted,
+    until_ended,
+)
 from tests.e2e.faulty_proxy import FaultyProxy, ProxyFault, faulty_proxy
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.reaper_process import ControllerProcess, watching_reaper
@@ -89,6 +99,12 @@ def ends_once(level: Level, proxy: FaultyProxy, namespace: str) -> None:
     assert [proxy.succeeded("PATCH", path_of(pod)) for pod in pods] == [1, 1]
 
 
+def until_reported(reaper: ControllerProcess, *what: str) -> None:
+    """A failed request of each of these is logged, which follows the proxy's count."""
+    for one in what:
+        reaper.until_logged("request failed", what=one)
+
+
 @pytest.mark.parametrize("kind", FAULTS)
 def test_when_each_kind_of_request_is_refused_once_each_pod_is_ended_once(kind: str, api_server: Level, namespace: str) -> None:
     ended_pod(api_server, namespace, "early", FAILED)
@@ -97,14 +113,14 @@ def test_when_each_kind_of_request_is_refused_once_each_pod_is_ended_once(kind: 
         ends_once(api_server, proxy, namespace)
         until(lambda: [fault for fault in faults if fault.times] == [], "each request was refused once", SECONDS)
 
-        failed = {line["what"] for line in reaper.logged("request failed")}
         if kind == "409 and 410":
             # Somebody else has written the Lease, or the pod has changed: both are read again, and that is all.
-            assert failed == {f"pods of {namespace}"}
-            assert len(reaper.logged("acting")) > 1
+            until(lambda: len(reaper.logged("acting")) > 1, "it acts again", SECONDS)
+            until_reported(reaper, f"pods of {namespace}")
+            assert {line["what"] for line in reaper.logged("request failed")} == {f"pods of {namespace}"}
             assert reaper.logged("act", outcome="failed") == []
         else:
-            assert failed >= {f"pods of {namespace}", "lease", "event"}
+            until_reported(reaper, f"pods of {namespace}", "lease", "event")
             assert len(reaper.logged("act", outcome="failed")) == 1
 
 
@@ -114,7 +130,7 @@ def test_when_the_response_to_each_kind_of_request_is_lost_nothing_is_done_twice
     with replica_through(api_server, namespace, faults) as (reaper, proxy):
         ends_once(api_server, proxy, namespace)
         until(lambda: [fault for fault in faults if fault.times] == [], "each response was lost once", SECONDS)
-        assert {line["what"] for line in reaper.logged("request failed")} >= {f"pods of {namespace}", "lease", "event"}
+        until_reported(reaper, f"pods of {namespace}", "lease", "event")
 
 
 def test_when_the_watch_breaks_off_nothing_is_missed(api_server: Level, namespace: str) -> None:
@@ -127,7 +143,7 @@ def test_when_the_watch_breaks_off_nothing_is_missed(api_server: Level, namespac
         until(lambda: nothing_watched.times < 1000, "the watch is tried again", SECONDS)
         late = ended_pod(api_server, namespace, "late", FAILED)
         nothing_watched.times = 0
-        until_ended(api_server, late)
+        until_accepted(reaper, "late")
         assert proxy.succeeded("PATCH", path_of(late)) == 1
         reaper.until_logged("request succeeds again")
 

@@ -131,7 +131,8 @@ def without_a_gap(api: ApiClient, namespace: str) -> Iterator[Creations]:
     before = counted(api, FAIL_OPEN), counted(api, REJECTION)
     with creating(api, namespace) as creations:
         yield creations
-    assert (creations.unanswered, creations.refused, creations.unpatched) == ([], [], [])
+    gaps = (creations.unanswered, creations.refused, creations.unpatched)
+    assert gaps == ([], [], []), gaps
     assert (counted(api, FAIL_OPEN), counted(api, REJECTION)) == before
 
 

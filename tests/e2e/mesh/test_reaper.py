@@ -51,9 +51,13 @@ def passes(namespace: PodNamespace, task_image: str, agent_image: str, secrets_s
     return TwoPasses(pods_of(reap(*here)), pods_of(reap(*here, "--methods", "quit,exec")))
 
 
-def acts(pod: JSONObject) -> list[tuple[str, str, str]]:
-    """Method, container and outcome of each act."""
-    return [(act["method"], act["container"], act["outcome"]) for act in pod["acts"]]
+def acts(pod: JSONObject) -> list[tuple[str, str]]:
+    """Method and container of each act, in their order.
+
+    Not the outcome: the kubelet stops a pod whose last container has ended, and on a busy machine the response to the quit request that
+    ended it is lost with the connection.
+    """
+    return [*dict.fromkeys((act["method"], act["container"]) for act in pod["acts"])]
 
 
 @pytest.mark.parametrize("name", CODES)
@@ -65,7 +69,7 @@ def test_istios_agent_takes_the_quit_request_and_the_pod_has_the_result_of_its_t
     states = {one["name"]: one["state"]["terminated"]["exitCode"] for one in pod["status"]["containerStatuses"]}
 
     assert "istio-proxy" in regular(pod)
-    assert acts(passes.default[name]) == [("quit", "istio-proxy", "accepted")], passes.default[name]
+    assert acts(passes.default[name]) == [("quit", "istio-proxy")], passes.default[name]
     assert (passes.default[name]["phase"], states) == (phase, {"base": code, "istio-proxy": 0})
 
 
@@ -77,7 +81,7 @@ def test_an_agent_without_a_quit_request_and_the_proxy_that_it_uses_are_left_whe
 def test_with_exec_the_agent_ends_by_its_signal_and_the_proxy_after_it(passes: TwoPasses, namespace: PodNamespace) -> None:
     end = namespace.end(SECRETS)
 
-    assert acts(passes.with_exec[SECRETS]) == [("exec", "openbao-agent", "accepted"), ("quit", "istio-proxy", "accepted")]
+    assert acts(passes.with_exec[SECRETS]) == [("exec", "openbao-agent"), ("quit", "istio-proxy")]
     assert (end.phase, namespace.log(SECRETS)) == ("Succeeded", VALUE)
     assert {name: ended(end, name)["exitCode"] for name in ("base", "openbao-agent", "istio-proxy")} == {
         "base": 0,

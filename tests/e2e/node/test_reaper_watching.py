@@ -80,7 +80,7 @@ def test_a_pod_ends_with_the_exit_code_and_the_log_of_its_task(name: str, reaper
 
 
 def test_the_kernels_reason_stays(reaper: ControllerProcess, bystander: PodNamespace) -> None:
-    reaper.until_logged("act", pod="out-of-memory", outcome="accepted")
+    reaper.until_logged("act", pod="out-of-memory", method="quit")
     assert state_of(bystander.pod("out-of-memory"), "base")["terminated"]["reason"] == "OOMKilled"
 
 
@@ -98,7 +98,7 @@ def test_a_pod_whose_uploader_works_on_ends_after_it(reaper: ControllerProcess, 
     ends = {name: at(state_of(pod, name)["terminated"]["finishedAt"]) for name in ("uploader", "istio-proxy")}
     assert pod["status"]["phase"] == "Succeeded"
     assert ends["uploader"] <= ends["istio-proxy"]
-    reaper.until_logged("act", pod="after-its-upload", outcome="accepted")
+    reaper.until_logged("act", pod="after-its-upload", method="quit")
 
 
 def at(moment: Any) -> datetime:
