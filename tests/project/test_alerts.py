@@ -13,7 +13,7 @@ from manifests.alerts import ALERTS, RUNBOOK, Alert, rule_file
 from manifests.generate import ALERTS as RULES
 from manifests.rendering import CHART
 from tests.project.test_docs import ROOT, anchor
-from tests.support.promtool import Situation, evaluate, promtool
+from tests.support.promtool import AlertSituation, evaluate, promtool
 from webhook.reaper.metrics import ReaperMetrics
 from webhook.server.metrics import Metrics
 
@@ -46,41 +46,41 @@ WITH_REASON: Final = {"namespace": "airflow", "reason": "no-quit"}
 STUCK: Final = f'{REAPER}_stuck_pods{{namespace="airflow", reason="quit", pod="reaper-1"}}'
 BASE_ENDED: Final = {ENDED % ("sales", "base"): "1x60", PHASE % ("sales", "Running"): "1x60"}
 
-SITUATIONS: Final[dict[str, tuple[Situation, ...]]] = {
+SITUATIONS: Final[dict[str, tuple[AlertSituation, ...]]] = {
     "AirflowSidecarWebhookDown": (
-        Situation({f'{SERVICE}_ready{{instance="a"}}': "0x20", f'{SERVICE}_ready{{instance="b"}}': "0x20"}, 10, [{}]),
-        Situation({}, 10, [{}]),
-        Situation({f'{SERVICE}_ready{{instance="a"}}': "0x20", f'{SERVICE}_ready{{instance="b"}}': "1x20"}, 10),
-        Situation({f'{SERVICE}_ready{{instance="a"}}': "1x6 0x2 1x9"}, 9),
+        AlertSituation({f'{SERVICE}_ready{{instance="a"}}': "0x20", f'{SERVICE}_ready{{instance="b"}}': "0x20"}, 10, [{}]),
+        AlertSituation({}, 10, [{}]),
+        AlertSituation({f'{SERVICE}_ready{{instance="a"}}': "0x20", f'{SERVICE}_ready{{instance="b"}}': "1x20"}, 10),
+        AlertSituation({f'{SERVICE}_ready{{instance="a"}}': "1x6 0x2 1x9"}, 9),
     ),
     "AirflowSidecarWebhookFailOpen": (
-        Situation({FAIL_OPEN: "_x20 1x20"}, 22, [{}]),
-        Situation({FAIL_OPEN: "3x20 4x20"}, 22, [{}]),
-        Situation({FAIL_OPEN: "3x60", OTHERS_FAIL_OPEN: "0+1x60"}, 40),
-        Situation({FAIL_OPEN: "_x20 1x40"}, 40),
+        AlertSituation({FAIL_OPEN: "_x20 1x20"}, 22, [{}]),
+        AlertSituation({FAIL_OPEN: "3x20 4x20"}, 22, [{}]),
+        AlertSituation({FAIL_OPEN: "3x60", OTHERS_FAIL_OPEN: "0+1x60"}, 40),
+        AlertSituation({FAIL_OPEN: "_x20 1x40"}, 40),
     ),
     "AirflowSidecarWebhookPodsRefused": (
-        Situation({refused("apiserver_internal_error"): "_x20 1x20"}, 22, [{"error_type": "apiserver_internal_error"}]),
-        Situation({refused("no_error"): "0+1x40"}, 30),
-        Situation({refused("calling_webhook_error"): "7x60"}, 40),
+        AlertSituation({refused("apiserver_internal_error"): "_x20 1x20"}, 22, [{"error_type": "apiserver_internal_error"}]),
+        AlertSituation({refused("no_error"): "0+1x40"}, 30),
+        AlertSituation({refused("calling_webhook_error"): "7x60"}, 40),
     ),
     "AirflowSidecarWebhookFault": (
-        Situation({f'{SERVICE}_faults_total{{instance="a"}}': "0x20 1x20"}, 22, [{}]),
-        Situation({f'{SERVICE}_faults_total{{instance="a"}}': "2x60", f'{SERVICE}_faults_total{{instance="b"}}': "0x60"}, 40),
+        AlertSituation({f'{SERVICE}_faults_total{{instance="a"}}': "0x20 1x20"}, 22, [{}]),
+        AlertSituation({f'{SERVICE}_faults_total{{instance="a"}}': "2x60", f'{SERVICE}_faults_total{{instance="b"}}': "0x60"}, 40),
     ),
     "AirflowSidecarWebhookPodsLeft": (
-        Situation(
+        AlertSituation(
             {f"{SERVICE}_pods_total{LEFT % 'a'}": "_x90 1x20", f"{SERVICE}_reclassified_pods_total{LEFT % 'a'}": "_x90 0x20"},
             95,
             [WITH_REASON],
         ),
-        Situation(
+        AlertSituation(
             {f"{SERVICE}_pods_total{LEFT % 'a'}": "5x90 6x20", f"{SERVICE}_reclassified_pods_total{LEFT % 'a'}": "0x110"},
             95,
             [WITH_REASON],
         ),
         # The second review of the same pod, by another replica, found that it ends.
-        Situation(
+        AlertSituation(
             {
                 f"{SERVICE}_pods_total{LEFT % 'a'}": "_x90 1x20",
                 f"{SERVICE}_reclassified_pods_total{LEFT % 'a'}": "_x90 0x20",
@@ -89,7 +89,7 @@ SITUATIONS: Final[dict[str, tuple[Situation, ...]]] = {
             },
             95,
         ),
-        Situation(
+        AlertSituation(
             {
                 f"{SERVICE}_pods_total{LEFT % 'a'}": "5x200",
                 f"{SERVICE}_reclassified_pods_total{LEFT % 'a'}": "0x200",
@@ -99,32 +99,36 @@ SITUATIONS: Final[dict[str, tuple[Situation, ...]]] = {
         ),
     ),
     "AirflowSidecarWebhookPodsStuck": (
-        Situation({STUCK: "_x5 2x40", f"{REAPER}_is_leader": "1x60"}, 30, [{"namespace": "airflow", "reason": "quit"}]),
-        Situation(BASE_ENDED, 30, [{"namespace": "airflow"}]),
-        Situation({STUCK: "_x5 2x8 _x40", f"{REAPER}_is_leader": "1x60"}, 30),
-        Situation({**BASE_ENDED, f"{REAPER}_is_leader": "1x60"}, 30),
-        Situation({ENDED % ("sales", "base"): "1x60", PHASE % ("sales", "Running"): "0x60", PHASE % ("sales", "Succeeded"): "1x60"}, 30),
-        Situation({ENDED % ("web", "other"): "1x60", PHASE % ("web", "Running"): "1x60"}, 30),
+        AlertSituation({STUCK: "_x5 2x40", f"{REAPER}_is_leader": "1x60"}, 30, [{"namespace": "airflow", "reason": "quit"}]),
+        AlertSituation(BASE_ENDED, 30, [{"namespace": "airflow"}]),
+        AlertSituation({STUCK: "_x5 2x8 _x40", f"{REAPER}_is_leader": "1x60"}, 30),
+        AlertSituation({**BASE_ENDED, f"{REAPER}_is_leader": "1x60"}, 30),
+        AlertSituation(
+            {ENDED % ("sales", "base"): "1x60", PHASE % ("sales", "Running"): "0x60", PHASE % ("sales", "Succeeded"): "1x60"}, 30
+        ),
+        AlertSituation({ENDED % ("web", "other"): "1x60", PHASE % ("web", "Running"): "1x60"}, 30),
     ),
     "AirflowSidecarWebhookCertificateExpires": (
-        Situation({f"{SERVICE}_certificate_not_after_timestamp_seconds": "100000x60", f"{SERVICE}_ca_bundle_in_sync": "1x60"}, 30, [{}]),
-        Situation({f"{SERVICE}_certificate_not_after_timestamp_seconds": "400000x60"}, 30, [{}]),
-        Situation({f"{SERVICE}_certificate_not_after_timestamp_seconds": "400000x60", f"{SERVICE}_ca_bundle_in_sync": "1x60"}, 30),
-        Situation({f"{SERVICE}_certificate_not_after_timestamp_seconds": "0x5 900000x60"}, 30),
+        AlertSituation(
+            {f"{SERVICE}_certificate_not_after_timestamp_seconds": "100000x60", f"{SERVICE}_ca_bundle_in_sync": "1x60"}, 30, [{}]
+        ),
+        AlertSituation({f"{SERVICE}_certificate_not_after_timestamp_seconds": "400000x60"}, 30, [{}]),
+        AlertSituation({f"{SERVICE}_certificate_not_after_timestamp_seconds": "400000x60", f"{SERVICE}_ca_bundle_in_sync": "1x60"}, 30),
+        AlertSituation({f"{SERVICE}_certificate_not_after_timestamp_seconds": "0x5 900000x60"}, 30),
     ),
     "AirflowSidecarWebhookCaBundleOutOfSync": (
-        Situation({f'{SERVICE}_ca_bundle_in_sync{{instance="a"}}': "1x10 0x50"}, 30, [{}]),
-        Situation({f'{SERVICE}_ca_bundle_in_sync{{instance="a"}}': "0x5 1x50"}, 30),
+        AlertSituation({f'{SERVICE}_ca_bundle_in_sync{{instance="a"}}': "1x10 0x50"}, 30, [{}]),
+        AlertSituation({f'{SERVICE}_ca_bundle_in_sync{{instance="a"}}': "0x5 1x50"}, 30),
     ),
     "AirflowSidecarWebhookClusterNotRead": (
-        Situation({f'{SERVICE}_cluster_last_read_timestamp_seconds{{resource="nodes"}}': "60x60"}, 30, [{"resource": "nodes"}]),
-        Situation({f"{SERVICE}_certificate_last_read_timestamp_seconds": "60x60"}, 30, [{}]),
-        Situation(
+        AlertSituation({f'{SERVICE}_cluster_last_read_timestamp_seconds{{resource="nodes"}}': "60x60"}, 30, [{"resource": "nodes"}]),
+        AlertSituation({f"{SERVICE}_certificate_last_read_timestamp_seconds": "60x60"}, 30, [{}]),
+        AlertSituation(
             {f'{REAPER}_watch_last_read_timestamp_seconds{{resource="pods", namespace="airflow"}}': "60x60"},
             30,
             [{"resource": "pods", "namespace": "airflow"}],
         ),
-        Situation(
+        AlertSituation(
             {
                 f'{SERVICE}_cluster_last_read_timestamp_seconds{{resource="nodes"}}': "0+60x60",
                 f"{SERVICE}_certificate_last_read_timestamp_seconds": "0+60x60",
@@ -134,16 +138,16 @@ SITUATIONS: Final[dict[str, tuple[Situation, ...]]] = {
         ),
     ),
     "AirflowSidecarWebhookSlow": (
-        Situation(buckets("apiserver_admission_webhook_admission_duration_seconds", f"{NAME}, ", "0+9x60", "0+10x60"), 40, [{}]),
-        Situation(buckets(f"{SERVICE}_review_duration_seconds", "", "0+9x60", "0+10x60"), 40, [{}]),
-        Situation(buckets("apiserver_admission_webhook_admission_duration_seconds", 'name="other", ', "0+9x60", "0+10x60"), 40),
-        Situation(buckets(f"{SERVICE}_review_duration_seconds", "", "0+10x60", "0+10x60"), 40),
-        Situation(buckets(f"{SERVICE}_review_duration_seconds", "", "0x60", "0x60"), 40),
+        AlertSituation(buckets("apiserver_admission_webhook_admission_duration_seconds", f"{NAME}, ", "0+9x60", "0+10x60"), 40, [{}]),
+        AlertSituation(buckets(f"{SERVICE}_review_duration_seconds", "", "0+9x60", "0+10x60"), 40, [{}]),
+        AlertSituation(buckets("apiserver_admission_webhook_admission_duration_seconds", 'name="other", ', "0+9x60", "0+10x60"), 40),
+        AlertSituation(buckets(f"{SERVICE}_review_duration_seconds", "", "0+10x60", "0+10x60"), 40),
+        AlertSituation(buckets(f"{SERVICE}_review_duration_seconds", "", "0x60", "0x60"), 40),
     ),
     "AirflowSidecarWebhookReaperNotActing": (
-        Situation({f'{REAPER}_is_leader{{pod="a"}}': "0x60", f'{REAPER}_is_leader{{pod="b"}}': "0x60"}, 30, [{}]),
-        Situation({f'{REAPER}_is_leader{{pod="a"}}': "0x60", f'{REAPER}_is_leader{{pod="b"}}': "1x60"}, 30),
-        Situation({}, 30),
+        AlertSituation({f'{REAPER}_is_leader{{pod="a"}}': "0x60", f'{REAPER}_is_leader{{pod="b"}}': "0x60"}, 30, [{}]),
+        AlertSituation({f'{REAPER}_is_leader{{pod="a"}}': "0x60", f'{REAPER}_is_leader{{pod="b"}}': "1x60"}, 30),
+        AlertSituation({}, 30),
     ),
 }
 """For each alert, first where it fires and then where it does not."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class AlertSituation:
     """Series, and the alerts that fire.
 
     Args:
@@ -41,7 +41,7 @@ def promtool(*arguments: str | Path) -> str:
     return done.stdout
 
 
-def evaluate(rules: Path, alert: str, severity: str, situations: Sequence[Situation], directory: Path) -> None:
+def evaluate(rules: Path, alert: str, severity: str, situations: Sequence[AlertSituation], directory: Path) -> None:
     """Let the tool compare what fires in each situation, of this alert."""
     tests = [_test_of(one, alert, severity) for one in situations]
     document = {"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": tests}
@@ -50,7 +50,7 @@ def evaluate(rules: Path, alert: str, severity: str, situations: Sequence[Situat
     promtool("test", "rules", file)
 
 
-def _test_of(situation: Situation, alert: str, severity: str) -> dict[str, Any]:
+def _test_of(situation: AlertSituation, alert: str, severity: str) -> dict[str, Any]:
     always = {"__name__": "ALERTS", "alertname": alert, "alertstate": "firing", "severity": severity}
     return {
         "interval": "1m",
