@@ -41,7 +41,7 @@ e2e: $(VENV)/ready ## the tests on a real API server, node, mesh and Airflow; bu
 	$(BIN)/python -m pytest tests/e2e/harness
 	$(BIN)/python -m pytest --numprocesses 4 --ignore tests/e2e/harness tests/e2e
 
-mutants: $(VENV)/ready ## change the rules and the certificate authority in each place, and see that a test notices; MODULE=certs.rotation alone; EVERY=10: a sample
+mutants: $(VENV)/ready ## change the rules, the certificate authority and the decisions of the reaper in each place, and see that a test notices; MODULE=certs.rotation alone; EVERY=10: a sample
 	$(BIN)/python -m tests.mutation --every $(or $(EVERY),1) $(MODULE)
 
 check: style types ## style, types and import rules, without changing anything

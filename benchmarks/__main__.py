@@ -14,11 +14,12 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from benchmarks import contestants, load, memory, report, verdicts, wrapper
 from benchmarks.comparison import OptionalContestants, agree, compare
 from benchmarks.material import Material, prepare
+from benchmarks.output import INTERRUPTED, MISSED, NO_FIGURES, RESULTS, progress, write_figures
 from benchmarks.rounds import Plan
 from benchmarks.server import ServerError, running
 from benchmarks.treatment import AnswerError
@@ -27,11 +28,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from benchmarks.treatment import ObservedTreatment
-
-RESULTS: Final = Path(__file__).parent / "results"
-MISSED: Final = 1
-NO_FIGURES: Final = 2
-INTERRUPTED: Final = 130
 
 
 def main() -> int:
@@ -91,7 +87,7 @@ def measure_all(plan: Plan, material: Material, optional: OptionalContestants) -
     size = material.review.stat().st_size
     found = report.BenchmarkReport(plan, size, results, readings, trials, verdicts_found)
     print(found.text())
-    progress(f"written to {found.write(RESULTS)}")
+    write_figures("service", found.document())
     return 0 if all(it.met for it in verdicts_found) else MISSED
 
 
@@ -109,11 +105,6 @@ def try_wrapper(treatment: ObservedTreatment, material: Material) -> list[wrappe
     """Run the command that the webhook gave the pod, in every shell."""
     progress("measuring the wrapper in every shell")
     return list(wrapper.trials(treatment.command, material.directory, progress))
-
-
-def progress(line: str) -> None:
-    """Print a line about the progress to standard error; the report goes to standard output."""
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,16 @@ Exit status: 0 with figures, 2 without any, 130 after Ctrl-C.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.output import INTERRUPTED, NO_FIGURES, progress, write_figures
 from benchmarks.report import machine, middle, table
 from benchmarks.wrapper import SHELLS, path_of
 from demo.stand_in_istio_agent import StandInIstioAgent
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 
     from benchmarks.wrapper import MeasuredShell
 
-RESULTS: Final = Path(__file__).parent / "results"
-NO_FIGURES: Final = 2
-INTERRUPTED: Final = 130
 AGENT_SECONDS: Final = 60.0
 
 
@@ -107,7 +103,6 @@ def wrapped_cost(shell: MeasuredShell, task: Sequence[str], path: Path) -> Cost:
                 sidecars=(istio(agent),),
                 wait_seconds=120,
                 when_not_ready=WhenNotReady.FAIL,
-                only_after_success=False,
                 shell=shell.argv,
             ),
             SCRIPT,
@@ -139,10 +134,7 @@ def report(pairs: Sequence[CostPair]) -> None:
     head = ["wrapper in", "rounds", "bare ms", "wrapped ms", "ratio", "added ms", "added CPU ms"]
     names = dict.fromkeys(it.shell for it in pairs)
     print(table([head, *(row(name, [it for it in pairs if it.shell == name]) for name in names)]))
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"overhead-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    path.write_text(json.dumps({"machine": machine(), "pairs": [asdict(it) for it in pairs]}, indent=1) + "\n", encoding="utf-8")
-    progress(f"written to {path}")
+    write_figures("overhead", {"machine": machine(), "pairs": [asdict(it) for it in pairs]})
 
 
 def row(name: str, pairs: Sequence[CostPair]) -> list[str]:
@@ -156,11 +148,6 @@ def row(name: str, pairs: Sequence[CostPair]) -> list[str]:
         middle([(it.wrapped.elapsed - it.bare.elapsed) * 1e3 for it in pairs], 0),
         middle([(it.wrapped.processor - it.bare.processor) * 1e3 for it in pairs], 1),
     ]
-
-
-def progress(line: str) -> None:
-    """Print a line to standard error; the table goes to standard output."""
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,12 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import httpx
 
+from benchmarks.output import INTERRUPTED, NO_FIGURES, progress, write_figures
 from benchmarks.report import processor, table
 from testbed import levels, prerequisites
 from testbed.images import catalogue
@@ -39,10 +38,6 @@ if TYPE_CHECKING:
     from testbed.node import NodeCluster
     from testbed.recorder import Recorder
 
-
-RESULTS: Final = Path(__file__).parent / "results"
-NO_FIGURES: Final = 2
-INTERRUPTED: Final = 130
 
 TASK_SECONDS: Final = 1.0
 STEP_SECONDS: Final = 0.13
@@ -238,10 +233,7 @@ def report(found: list[End], left_alone: str, watched_seconds: float) -> None:
     print(table([["pod", "rounds", "end of task to end of pod, median s", "fastest", "slowest"], *rows, watched]))
     print(in_words(paired(found, CONVERTED, RENDERED)))
     document = {"processor": processor(), "pod_ends": [asdict(end) for end in found], "left_alone": left_alone}
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"pod_ends-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    progress(f"written to {path}")
+    write_figures("pod_ends", document)
 
 
 def row(name: str, seconds: list[float]) -> list[str]:
@@ -260,11 +252,6 @@ def in_words(differences: list[float]) -> str:
     """The line that compares converted pods with those that Istio itself renders natively."""
     figures = ", ".join(f"{it:+.2f}" for it in differences)
     return f"converted later than rendered by Istio, by round: median {median(differences):+.2f} s ({figures})"
-
-
-def progress(line: str) -> None:
-    """Print a line about the progress to standard error; the table goes to standard output."""
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.output import NO_FIGURES, progress
 from benchmarks.watcher import api_server
 from demo.simulated_injectors import inject_istio
 from testbed.api import path_of
@@ -37,10 +38,9 @@ if TYPE_CHECKING:
     from testbed.api_server import ApiServer
     from tests.support.json_object import JSONObject
 
-NO_FIGURES: Final = 2
 CLIENTS: Final = 8
-MEBIBYTE: Final = 1024
-"""In the kibibytes of ``ru_maxrss``."""
+KIBIBYTES_OF_A_MEBIBYTE: Final = 1024
+"""``ru_maxrss`` is in kibibytes (getrusage(2))."""
 
 STUCK_EVERY: Final = 100
 GRACE: Final = 5
@@ -105,7 +105,7 @@ def main() -> int:
             make_pods(server, namespaces, range(given.watched, given.pods))
             show_passes(given, [one_pass(server, namespaces) for _ in range(given.passes)])
     except (NoGoError, TimeoutError, RuntimeError) as error:
-        sys.stderr.write(f"no figures: {error}\n")
+        progress(f"no figures: {error}")
         return NO_FIGURES
     return 0
 
@@ -183,7 +183,7 @@ def one_pass(server: ApiServer, namespaces: list[str]) -> PassCost:
         output.seek(0)
         report = json.load(output)
     seconds = time.monotonic() - began
-    return PassCost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / MEBIBYTE, len(report["pods"]))
+    return PassCost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / KIBIBYTES_OF_A_MEBIBYTE, len(report["pods"]))
 
 
 def watch_events(server: ApiServer, namespaces: list[str], given: argparse.Namespace) -> WatchCost:
@@ -205,7 +205,7 @@ def watch_events(server: ApiServer, namespaces: list[str], given: argparse.Names
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     lateness = [reported[name] - at - GRACE for name, at in ended.items()]
-    return WatchCost(at_work[0], ending[0], used.ru_maxrss / MEBIBYTE, lateness)
+    return WatchCost(at_work[0], ending[0], used.ru_maxrss / KIBIBYTES_OF_A_MEBIBYTE, lateness)
 
 
 @contextmanager

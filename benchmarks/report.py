@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import platform
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -63,12 +61,6 @@ class BenchmarkReport:
             "wrapper": [asdict(it) for it in self.trials],
             "verdicts": [asdict(it) for it in self.verdicts],
         }
-
-    def write(self, directory: Path) -> Path:
-        """Write the JSON to a new file named by the time, in UTC, and return its path."""
-        path = directory / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-        path.write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
-        return path
 
 
 def middle(values: Sequence[float], digits: int = 3) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.contestants import CONSTANT, CONTROLLER_RUNTIME, NAIVE, WEBHOOK
 from benchmarks.memory import growth
+from benchmarks.output import MEBIBYTE
 from benchmarks.wrapper import SHELLS, TRIALS, by_shell
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from benchmarks.memory import Reading
     from benchmarks.rounds import Results
     from benchmarks.wrapper import WrapperTrial
-
-MEBIBYTE: Final = 1024 * 1024
 
 LEAST_RATIO: Final = {CONSTANT: 0.5, CONTROLLER_RUNTIME: 5.0, NAIVE: 15.0}
 TAIL_CONNECTIONS: Final = 16

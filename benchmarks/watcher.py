@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import signal
 import sys
@@ -19,7 +18,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -29,6 +27,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import contestants, load
 from benchmarks.material import prepare
+from benchmarks.output import INTERRUPTED, MEBIBYTE, NO_FIGURES, RESULTS, progress, write_figures
 from benchmarks.report import middle, processor, table
 from benchmarks.rounds import WARM_UP_CONNECTIONS, WARM_UP_SECONDS, Plan, Results
 from benchmarks.server import ServerError, running
@@ -46,10 +45,6 @@ if TYPE_CHECKING:
     from testbed.api import ApiClient
     from tests.support.json_object import JSONObject
 
-
-RESULTS: Final = Path(__file__).parent / "results"
-NO_FIGURES: Final = 2
-INTERRUPTED: Final = 130
 
 WATCHING: Final = "watching"
 WITHOUT: Final = "without"
@@ -71,7 +66,6 @@ TURNS: Final = 12
 
 WATCHED_SECONDS: Final = 15
 READ_SECONDS: Final = 120
-MEBIBYTE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -288,9 +282,7 @@ def report(plan: Plan, results: Results, watch: Watch, memory: list[Memory]) -> 
         "rates": [{"name": name, "connections": number, **asdict(it)} for (name, number), all_ in results.series.items() for it in all_],
         "memory": [asdict(it) for it in memory],
     }
-    path = RESULTS / f"watcher-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    progress(f"written to {path}")
+    write_figures("watcher", document)
 
 
 def row(results: Results, name: str, connections: int) -> list[str]:
@@ -300,11 +292,6 @@ def row(results: Results, name: str, connections: int) -> list[str]:
     figures = [f"{median(it.rate for it in measured):,.0f}", f"{median(it.p99 for it in measured) * 1e3:.2f}"]
     figures.append(f"{median(it.cpu_per_review for it in measured) * 1e6:,.0f}")
     return [str(connections), name, *figures, *(middle(it) if name == WATCHING else "" for it in ratios)]
-
-
-def progress(line: str) -> None:
-    """Print a line about the progress to standard error; the tables go to standard output."""
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

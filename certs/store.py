@@ -34,6 +34,13 @@ MAX_OTHER_CHARACTERS: Final = 1024 * 1024
 """Of base64, so 768 KiB. A Secret has at most 1 MiB (MaxSecretSize), of which MAX_KEYRING_BYTES are the keyring's. If the other entries
 have more characters, a write removes them: otherwise no replica could ever write the keyring."""
 
+EMPTY_ENTRY: Final = base64.b64encode(b"{}").decode()
+"""What is left of a removed entry in a Secret with a type, which may demand the entry, that it is not empty, or that it is a JSON object
+(pkg/apis/core/validation/validation.go ValidateSecret)."""
+
+OPAQUE: Final = "Opaque"
+"""The type of a Secret of which the API server demands no entry."""
+
 OK: Final = range(200, 300)
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
@@ -108,13 +115,14 @@ class AuthorityStore:
         data = {ENTRY: base64.b64encode(write_keyring(keyring)).decode()}
         if snapshot.secret is None:
             metadata = {"name": self._names.secret, "namespace": self._names.namespace}
-            created = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
+            created = {"apiVersion": "v1", "kind": "Secret", "type": OPAQUE, "metadata": metadata, "data": data}
             _check(self._api.request("POST", self._secrets, created))
             return
         # Whatever else is in the Secret stays: labels and annotations of whoever installed it, other entries that leave room.
         found: dict[str, str] = snapshot.secret.get("data") or {}
-        has_room = sum(len(value) for key, value in found.items() if key != ENTRY) <= MAX_OTHER_CHARACTERS
-        changed = {**snapshot.secret, "data": {**found, **data} if has_room else data}
+        if sum(len(value) for key, value in found.items() if key != ENTRY) > MAX_OTHER_CHARACTERS:
+            found = {} if snapshot.secret.get("type", OPAQUE) == OPAQUE else dict.fromkeys(found, EMPTY_ENTRY)
+        changed = {**snapshot.secret, "data": {**found, **data}}
         _check_exists(self._api.request("PUT", f"{self._secrets}/{self._names.secret}", changed))
 
     def publish_bundle(self, snapshot: Snapshot, bundle: Bundle) -> None:

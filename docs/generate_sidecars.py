@@ -136,20 +136,27 @@ An error in a row names the row and the field, as `$[2].quit.port`.
 A sidecar that others have as well is one file, `webhook/data/sidecars/ID.yaml`:
 
 1. Write the row, as above, with the fields of `Sidecar` in `webhook/core/sidecar.py`.
-2. Identify it by a name and a marker that its injector leaves; one that people write themselves
-   by its image: a glob on the repository, or on the end of it after a `/`.
-   For a sidecar of an injector, `left_by_injector` says by what it is known that it was injected:
-   without that it is a placeholder, which the injector has yet to fill.
-3. Set `quit_order`: secrets agents 10, database proxies 20, telemetry 30, identity 40, others 50,
-   network 80, mesh proxies 90.
-4. Name a source for every fact, and end it with `read, not run` where nobody has tried it.
-   Leave out what is unverified, and a readiness endpoint that only a flag enables: a task would
-   wait for it in vain. Name in `one_time` the flags with which it does its work once and ends.
-5. Behind a line `---`, write the example `typical`, the pod as the injector leaves it and what you
+2. Identify it by a name and a marker that its injector leaves, or by its image.
+3. Name a source for every fact, and end it with `read, not run` where nobody has tried it.
+4. Behind a line `---`, write the example `typical`, the pod as the injector leaves it and what you
    expect, with the fields of `Example` in `tests/support/examples.py`.
-6. Add examples for each further marker, exception and place of a port, and for a `hint` one before
+5. Add examples for each further marker, exception and place of a port, and for a `hint` one before
    the injection. A test that lacks one says which.
-7. Run `make docs` and `python -m tests.golden`, read the difference, and run `make test`.
+6. Run `make docs` and `python -m tests.golden`, read the difference, and run `make test`.
+
+What holds for each row:
+
+- A sidecar that people write themselves is identified by its image: a glob on the repository,
+  or on the end of it after a `/`.
+- For a sidecar of an injector, `left_by_injector` says by what it is known that it was injected.
+  Without that it is a placeholder, which the injector has yet to fill.
+- `quit_order` is 10 for secrets agents, 20 for database proxies, 30 for telemetry, 40 for identity,
+  50 for others, 80 for network and 90 for mesh proxies.
+- What is unverified is left out, and so is a readiness endpoint that only a flag enables:
+  a task would wait for it in vain.
+- `one_time` names the flags with which the sidecar does its work once and ends.
+
+The example of the row above:
 
 ```yaml
 - id: db-tunnel

@@ -217,9 +217,9 @@ class Settings(BaseModel):
     )
     injectors: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
         (),
-        description="Ids of sidecars that are injected into every pod of the opted-in namespaces: `istio`, `vault`, `linkerd`, `consul`, "
-        "`dapr`, or an own row with an injector hint. Set it where a namespace annotation turns injection on, as with Linkerd, since "
-        "the webhook does not see it. Istio is detected.",
+        description="Ids of known sidecars whose injector reads annotations on the pod, such as `linkerd` or `vault`, where it injects "
+        "into every pod of the opted-in namespaces. Set it where an annotation of the namespace turns injection on, as with Linkerd, "
+        "since the webhook does not see it. Istio is detected. The error for any other id lists those that are allowed.",
     )
     short_name_key: Literal["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"] = Field(
         CANONICAL_NAME,

@@ -37,6 +37,15 @@ WRAPPER_ATTACKS: Final = (
         ),
     ),
     WrapperAttack(
+        "a listener on port 1 with a full accept queue",
+        "no connection shows whether bash has `/dev/tcp`, but a UDP socket, which sends nothing; a connection to port 1 took two minutes,"
+        " and a TERM waited for it",
+        (
+            "test_hostile_sidecars::test_what_listens_on_port_1_delays_no_request",
+            "test_pid_one::test_what_listens_on_port_1_delays_no_request_of_process_one",
+        ),
+    ),
+    WrapperAttack(
         "a TERM while a connection is never established",
         "the process that connects is killed before the wrapper ends; it would have run for two minutes, with the descriptors of the wrapper",
         (
@@ -67,12 +76,12 @@ WRAPPER_ATTACKS: Final = (
         ),
     ),
     WrapperAttack(
-        "root without CAP_KILL, and a task of another user",
-        "a process of that user sends the signal; else one line",
+        "a task of another user, and a wrapper that is root without CAP_KILL, or not root (`sudo` in the task)",
+        "of root, a process of that user sends the signal; else one line",
         (
             "test_capabilities::test_a_process_of_the_tasks_user_sends_the_signal",
             "test_capabilities::test_a_signal_that_cannot_be_sent_is_reported_in_one_line",
-            "test_pid_one::test_process_one_without_the_capability_kill_reports_a_signal_that_it_cannot_send",
+            "test_pid_one::test_process_one_reports_a_signal_that_it_cannot_send",
         ),
     ),
     WrapperAttack(
@@ -102,6 +111,7 @@ WRAPPER_ATTACKS: Final = (
         "it runs to its end; in bash its exit code is lost: 137 and a line. No shell reports that a program of the wrapper was killed",
         (
             "test_pid_one::test_a_task_that_kills_all_other_processes_runs_to_its_end",
+            "test_pid_one::test_a_task_that_has_become_root_and_kills_all_other_processes_runs_to_its_end",
             "test_pid_one::test_a_task_that_kills_a_program_of_the_wrapper_is_not_reported",
         ),
     ),

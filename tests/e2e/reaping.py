@@ -100,7 +100,7 @@ class DisturbedApi:
     def __init__(self, client: KubernetesClient, **happens: Iterable[Callable[[], object]]) -> None:
         """``happens``: what happens, one after the other, by when.
 
-        ``connected``: each time that a connection to a pod is open; ``page``, ``patch``, ``watch``: before each such request.
+        ``connected``: each time that a connection to a pod is open; ``page``, ``patch`` (of a pod), ``watch``: before each such request.
         """
         self._client = client
         self._happens = {when: iter(these) for when, these in happens.items()}
@@ -118,7 +118,7 @@ class DisturbedApi:
 
     def request(self, method: str, path: str, body: object = None, media_type: str = "application/json") -> Response:
         """The response to a request."""
-        if method == "PATCH":
+        if method == "PATCH" and "/pods/" in path:
             self._happen("patch")
         return self._client.request(method, path, body, media_type)
 

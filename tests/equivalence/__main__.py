@@ -30,7 +30,7 @@ RENAMED: Final = (
     (r"\"kept\":", r"\"not_converted\":"),
     ('"--wait"', '"--wait-seconds"'),
     ('"--late"', '"--when-not-ready"'),
-    ('"--quit", "success"', '"--quit", "on-success"'),
+    ('"--quit", "success"', '"--quit", "after:0"'),
     ('"--entrypoint"', '"--entrypoint-source"'),
     ('"--try"', '"--try-entrypoint"'),
     ('"--end"', '"--end-try"'),

@@ -21,6 +21,7 @@ from webhook.core.reasons import ContainerReason, ExplainedWord, NotConvertedRea
 from webhook.core.remedy import MAX_IMAGE_CHARACTERS, PodNames, Remedy
 from webhook.core.review import MAX_WARNING_CHARACTERS
 from webhook.core.status import Status
+from webhook.kube.lease import MEMORY_ANNOTATION
 from webhook.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -149,6 +150,8 @@ def test_annotations_settings_and_files_that_a_page_names_are_there(page: Path) 
     assert set(re.findall(r"airflow-sidecar-webhook/[a-z]+(?:-[a-z]+)*", text)) <= {
         *POD_OPTIONS,
         names.STATUS_ANNOTATION,
+        MEMORY_ANNOTATION,
+        "airflow-sidecar-webhook/airflow-sidecar-webhook-reaper",
         "airflow-sidecar-webhook/busybox",
         "airflow-sidecar-webhook/files",
         "airflow-sidecar-webhook/tls",

@@ -17,7 +17,7 @@ from manifests.rendering import CHART
 from webhook.command.main import COMMANDS
 from webhook.core.pod_options import PodOptions
 from webhook.core.policy import Policy
-from webhook.core.reasons import NotConvertedReason, Reason, SkipReason
+from webhook.core.reasons import ContainerReason, NotConvertedReason, Reason, SkipReason
 from webhook.core.wrapper import Wrap
 from webhook.doctor.finding import FindingId
 from webhook.reaper.metrics import ReaperMetrics
@@ -72,7 +72,14 @@ def test_every_command_is_listed() -> None:
 
 @pytest.mark.parametrize(
     ("words", "folder"),
-    [(Reason, "core"), (SkipReason, "core"), (NotConvertedReason, "core"), (FindingId, "doctor"), (ReaperReason, "reaper")],
+    [
+        (Reason, "core"),
+        (SkipReason, "core"),
+        (NotConvertedReason, "core"),
+        (ContainerReason, "core"),
+        (FindingId, "doctor"),
+        (ReaperReason, "reaper"),
+    ],
 )
 def test_every_reason_and_every_finding_is_given(words: type[StrEnum], folder: str) -> None:
     assert set(words.__members__) - names_after(words.__name__, folder) == set()

@@ -29,7 +29,7 @@ THEMES: Final = {
     "core/test_face.py": "webhook.core itself",
     "data/test_examples.py": "the examples of the catalogue's rows",
     "data/test_laws.py": "what holds for every row of the catalogue",
-    "kube/test_node_reflector.py": "the reflector of reading.py on nodes",
+    "kube/test_node_reflector.py": "the reflector of watcher.py, which follows the nodes",
     "server/test_connection_memory.py": "what a connection leaves behind in memory, however it ends",
     "server/test_request_path.py": "what a request to the application does, and does not do",
     "test_package.py": "the installed packages",

@@ -25,7 +25,7 @@ def conditions() -> dict[str, str]:
     return {condition["name"]: condition["expression"] for condition in WEBHOOK["matchConditions"]}
 
 
-def test_the_conditions_name_the_labels_of_every_kind_and_every_job_of_the_charts_and_no_others(conditions: dict[str, str]) -> None:
+def test_the_conditions_name_the_labels_of_every_origin_and_every_job_of_the_charts_and_no_others(conditions: dict[str, str]) -> None:
     lists = re.findall(r"(?<!labels)\[([^\]]*')\]", conditions["airflow-task-pods"])
     labels, components, of_community = ([*words(one)] for one in lists)
 

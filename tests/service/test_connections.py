@@ -51,6 +51,18 @@ def test_an_idle_connection_outlives_uvicorns_own_five_seconds(service: RunningS
     client.close()
 
 
+def test_a_connection_that_its_client_opens_before_it_needs_it_outlives_the_time_for_a_request(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """The API server does so (Go's net/http: a dial goes on where another connection becomes free first), and writes to it seconds later."""
+    with running_service(tmp_path_factory.mktemp("early"), read_seconds=0.5) as service:
+        client = service.connect()
+        assert _stays_open(client, 1.5)
+        review = injected_review()
+        verify(review, send(client, review).body)
+        client.close()
+
+
 def test_a_connection_is_closed_after_the_time_that_was_set(tmp_path_factory: pytest.TempPathFactory) -> None:
     with running_service(tmp_path_factory.mktemp("brief"), keep_alive_seconds=1) as service, service.tls() as stream:
         began = time.monotonic()
@@ -58,6 +70,11 @@ def test_a_connection_is_closed_after_the_time_that_was_set(tmp_path_factory: py
         assert read_reply(stream).status == 200
         assert read_to_end(stream) == b"", "by default it stays open for longer than the test waits"
         assert time.monotonic() - began > 0.5
+
+
+def test_a_connection_that_says_nothing_is_closed_after_the_same_time(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with running_service(tmp_path_factory.mktemp("silent"), keep_alive_seconds=1) as service, service.tls() as stream:
+        assert read_to_end(stream) == b"", "by default it stays open for longer than the test waits"
 
 
 def test_a_kept_alive_connection_serves_request_after_request(service: RunningService) -> None:

@@ -13,6 +13,7 @@ from tests.service.running_service import read_reply, read_to_end, request_bytes
 from tests.support.oracles.admission import apply_reply, verify
 from tests.support.pods import review_of
 from webhook.core.names import PREFIX
+from webhook.core.pod import MAX_BRACKETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -293,10 +294,10 @@ def test_depth_that_never_ends_is_400(attacked: RunningService) -> None:
 
 
 def test_depth_within_an_annotation_of_ours_is_an_annotation_that_means_nothing(attacked: RunningService) -> None:
-    pod = injected_pod()
+    pod, depth = injected_pod(), MAX_BRACKETS // 3
     pod["metadata"]["annotations"] |= {
-        "airflow-sidecar-webhook/sidecars": "[" * DEPTH,
-        "airflow-sidecar-webhook/entrypoint": "[" * DEPTH + "]" * DEPTH,
+        "airflow-sidecar-webhook/sidecars": "[" * depth,
+        "airflow-sidecar-webhook/entrypoint": "[" * depth + "]" * depth,
         "proxy.istio.io/config": "{a: " * 1000,
     }
     reply = attacked.post(review_of(pod, uid=new_uid()))

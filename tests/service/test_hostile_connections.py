@@ -50,11 +50,6 @@ def _drip(stream: ssl.SSLSocket, data: bytes) -> tuple[int, bytes]:
     return position + 1, received
 
 
-def test_a_connection_that_says_nothing_is_closed(attacked: RunningService) -> None:
-    with attacked.tls() as stream:
-        assert read_to_end(stream) == b""
-
-
 def test_a_head_that_comes_drop_by_drop_is_cut_off_in_time(attacked: RunningService) -> None:
     head = b"POST /mutate HTTP/1.1\r\n" + b"X-Slow: 1\r\n" * 100
     with attacked.tls() as stream:
@@ -148,6 +143,17 @@ def test_what_is_no_http_is_counted_as_refused(attacked: RunningService) -> None
             stream.sendall(GARBAGE["no method"])
             read_to_end(stream)
     assert attacked.metric("refused_requests_total", status="400") == before + 2
+
+
+def test_what_is_no_http_and_an_offer_to_upgrade_are_a_line_each_in_the_log(attacked: RunningService) -> None:
+    """Uvicorn would log one more for the first, and two for the second."""
+    before = len(attacked.logs)
+    for request in (GARBAGE["no method"], request_bytes(b"", "Connection: Upgrade, close", "Upgrade: websocket")):
+        with attacked.tls() as stream:
+            stream.sendall(request)
+            read_to_end(stream)
+    assert eventually(lambda: len([line for line in attacked.logs[before:] if line["event"] == "refused"]) == 2)
+    assert [line["logger"] for line in attacked.logs[before:] if not line["logger"].startswith("webhook")] == []
 
 
 @pytest.mark.parametrize("upgrade", ["websocket", "h2c"])
@@ -253,7 +259,7 @@ def _say_little(attacked: RunningService, number: int) -> socket.socket:
     if number % 4 == 0:
         return attacked.tcp()
     stream = attacked.tls()
-    stream.sendall((request[:100], request[:-1], b"")[number % 4 - 1])
+    stream.sendall((request[:100], request[:-1], request[:1])[number % 4 - 1])
     return stream
 
 

@@ -96,7 +96,6 @@ def test_idle_connections_are_announced_and_closed(own_service: RunningService) 
     clients = []
     for _ in range(20):
         clients.append(own_service.connect())
-        # At once: the service closes a connection that is silent at first.
         assert send(clients[-1], injected_review()).status == 200
     own_service.process.send_signal(signal.SIGTERM)
     for client in clients:

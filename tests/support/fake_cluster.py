@@ -31,6 +31,13 @@ CONFIGURATION: Final = f"{CONFIGURATIONS}/{NAMES.configuration}"
 MAX_SECRET_BYTES: Final = 1024 * 1024
 """MaxSecretSize of Kubernetes."""
 
+REQUIRED_ENTRIES: Final = {
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+}
+"""What it demands of a Secret of such a type (pkg/apis/core/validation/validation.go ValidateSecret)."""
+
 _bundle: Final = lru_cache(read_bundle)
 
 
@@ -119,6 +126,8 @@ class FakeCluster:
             return self._answer(409, {"message": "the object has been modified"})
         if sum(len(base64.b64decode(value)) for value in body.get("data", {}).values()) > MAX_SECRET_BYTES:
             return self._answer(422, {"message": "data: Too long"})
+        if not all(body["data"].get(key) for key in REQUIRED_ENTRIES.get(body.get("type", ""), ())):
+            return self._answer(422, {"message": "data: Required value"})
         return self._answer(200, self._store(target, _applied(found, body) if method == "PATCH" and found else copy.deepcopy(body)))
 
     def _store(self, path: str, document: JSONObject) -> JSONObject:

@@ -32,6 +32,8 @@ class FakePodApi:
         lists: Errors of the lists, in turn, None for one that succeeds; then they succeed.
         patches: The statuses of refused patches, in turn; then they succeed.
         watches: Errors of the watches, in turn; then they succeed.
+        event_statuses: The statuses of refused Events, in turn; then they are created.
+        events: The Events that were created, in their order.
         now: The time.
         sent: When each request reached the pod.
 
@@ -44,6 +46,8 @@ class FakePodApi:
     lists: list[Exception | None] = field(default_factory=list)
     patches: list[int] = field(default_factory=list)
     watches: list[Exception] = field(default_factory=list)
+    event_statuses: list[int] = field(default_factory=list)
+    events: list[JSONObject] = field(default_factory=list)
     now: datetime = ENDED_AT + timedelta(minutes=1)
     sent: list[datetime] = field(default_factory=list)
 
@@ -83,6 +87,8 @@ class FakePodApi:
         return None
 
     def request(self, method: str, path: str, body: object = None, media_type: str = "application/json") -> Response:
+        if path.endswith("/events"):
+            return self._create_event(body)
         assert (method, path.endswith("/pods/sales"), media_type) == ("PATCH", True, "application/merge-patch+json")
         assert self.pod is not None
         assert isinstance(body, dict)
@@ -93,6 +99,13 @@ class FakePodApi:
             if "running" in status["state"]:
                 end_of(status["name"], 143)(self.pod)
         return Response(200, b"{}", None)
+
+    def _create_event(self, body: object) -> Response:
+        assert isinstance(body, dict)
+        if self.event_statuses:
+            return Response(self.event_statuses.pop(0), b'{"message": "no"}', None)
+        self.events.append(body)
+        return Response(201, b"{}", None)
 
     @contextmanager
     def connect_to_pod(self, path: str, *parameters: tuple[str, str]) -> Iterator[Any]:

@@ -72,6 +72,7 @@ class FakeTaskCluster:
 
     Args:
         pods: The pods, by namespace and name.
+        missing: Namespaces that do not exist.
         opted_in: Of each namespace that was labelled once whether it has the label now, since which resourceVersion.
         listeners: What listens, by the pod's name and the port.
         shells: What a command in a container does to its pod, by the names of both; other images have no shell.
@@ -92,6 +93,7 @@ class FakeTaskCluster:
     """
 
     pods: dict[tuple[str, str], JSONObject] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
     opted_in: dict[str, tuple[bool, int]] = field(default_factory=dict)
     listeners: dict[tuple[str, int], PortListener] = field(default_factory=dict)
     shells: dict[tuple[str, str], Change] = field(default_factory=dict)
@@ -225,6 +227,9 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
         elif words[-1] == "namespaces":
             assert query["labelSelector"].startswith("airflow-sidecar-webhook=enabled,")
             self._watch_all(self._newer_namespaces, query) if "watch" in query else self._list_namespaces()
+        elif words[-2] == "namespaces":
+            exists = words[-1] not in self.server.cluster.missing
+            self._answer(200, {"metadata": {"name": words[-1]}}) if exists else self._answer(404, {"message": "there is no such namespace"})
         elif words[-1] != "pods":
             pod = self.server.cluster.pods.get((words[3], words[5]))
             self._answer(200, pod) if pod else self._answer(404, {"message": "there is no such pod"})
@@ -259,9 +264,10 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
         _, words = self._received()
         body = self._body()
         if words[-2] == "events":
-            self.server.cluster.events[words[-1]] |= body
-            self.server.cluster.counted += 1
-            self._answer(200, {})
+            event = self.server.cluster.events[words[-1]]
+            event |= body
+            self.server.cluster.counted += "count" in body
+            self._answer(200, event)
         elif not self._is_refused(words[-1]):
             self._answer(self.server.cluster.patch((words[3], words[5]), body), {"message": "patched, or in conflict"})
 

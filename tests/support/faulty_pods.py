@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from demo.simulated_injectors import inject_istio
+from demo.simulated_injectors import inject_istio, inject_istio_native
 from tests.support.pods import load
 from webhook.core.names import HELPER_CONTAINER, HELPER_MOUNT_PATH, HELPER_VOLUME
 from webhook.core.patch import MAX_ANNOTATION_BYTES
@@ -50,6 +50,13 @@ FAULTY_PODS: Final[dict[str, tuple[JSONObject, str]]] = {
         with_more(
             with_more(injected_pod(), "containers", {"name": "x", "image": "fluent/fluent-bit:4.0.0"}),
             "initContainers", {"name": "x", "image": "a", "restartPolicy": "Always"}), "duplicate-names"),
+    "a native sidecar that is known, and another container of its name": (
+        with_more(inject_istio_native(load(EXECUTOR)), "containers", {"name": "istio-proxy", "image": "istio/proxyv2:1.26.8"}),
+        "duplicate-names"),
+    "an unknown container called like a native sidecar": (
+        with_more(
+            with_more(injected_pod(), "containers", {"name": "x", "image": "a"}),
+            "initContainers", {"name": "x", "image": "fluent/fluent-bit:4.0.0", "restartPolicy": "Always"}), "duplicate-names"),
     "two volumes of one name": (with_more(injected_pod(), "volumes", {"name": "v"}, {"name": "v"}), "duplicate-names"),
     "a name that no container may have": (with_more(injected_pod(), "containers", {"name": "a" * 64}), "malformed-pod"),
     "a name that no init container may have": (with_more(injected_pod(), "initContainers", {"name": "a" * 64}), "malformed-pod"),

@@ -71,6 +71,11 @@ def foreign(*sidecars: JSONObject, **main: Any) -> JSONObject:
     }
 
 
+def nested(depth: int) -> JSONObject:
+    """An object in an object, and so on."""
+    return {"a": nested(depth - 1)} if depth else {}
+
+
 def options(**values: str) -> JSONObject:
     """Pod options."""
     return {"annotations": {f"{PREFIX}/{name.replace('_', '-')}": value for name, value in values.items()}}
@@ -149,7 +154,7 @@ HOSTILE_PODS: Final[dict[str, Callable[[], JSONObject]]] = {
         },
     ),
     "sidecars as an option": lambda: pod(istio(), metadata=options(sidecars=json.dumps([{"name": "a"}] * 12_000))),
-    "deep sidecars as an option": lambda: pod(istio(), metadata=options(sidecars="[" * 250_000)),
+    "deep sidecars as an option": lambda: pod(istio(), metadata=options(sidecars="[" * MOST)),
     "a long name as an option": lambda: pod(istio(), metadata=options(sidecars=json.dumps([{"name": "a-" * 120_000}]))),
     "an entrypoint as an option": lambda: pod(istio(), metadata=options(entrypoint=json.dumps(["a"] * MOST))),
     "an injector's record": lambda: pod(
@@ -203,9 +208,14 @@ HOSTILE_PODS: Final[dict[str, Callable[[], JSONObject]]] = {
         ),
         volumes=numbered(MOST // 2, csi={"driver": "gcsfuse.csi.storage.gke.io"}),
     ),
+    "objects of one field in a hook": lambda: pod(logs(0, lifecycle={"a": [nested(50)] * (MOST // 50)})),
     "a probe": lambda: pod(logs(0, readinessProbe={f"k{number}": number for number in range(MOST)})),
     "resources": lambda: foreign(istio(), resources={"requests": {f"k{number}": "1" for number in range(MOST)}}),
     "a text that becomes a label": lambda: pod(istio(), metadata={"annotations": {"dag_id": "é/" * 600_000, "task_id": "t"}}),
+    "mounts of sidecars that are there twice": lambda: pod(
+        *(logs(number, volumeMounts=numbered(250, mountPath="/a")) for number in range(HALF)),
+        initContainers=[logs(number, restartPolicy="Always", volumeMounts=numbered(250, mountPath="/a")) for number in range(HALF)],
+    ),
     "sidecars": lambda: pod(*map(logs, range(SIDECARS))),
     "sidecars and init containers": lambda: pod(
         *map(logs, range(HALF)), initContainers=[logs(n, restartPolicy="Always") for n in range(HALF, 2 * HALF)]

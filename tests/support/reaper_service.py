@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.support.fake_task_cluster import FakeTaskCluster
     from tests.support.json_object import JSONObject
 
-SECONDS: Final = 60
+SECONDS: Final = 120
 """Longer than a busy machine takes; only a failing test reaches it."""
 
 

@@ -144,8 +144,10 @@ class Istio:
             bare = _without(_without(_without(pod, "containers", "istio-proxy"), "initContainers", "istio-init"), "volumes", "istio-envoy")
             del bare["metadata"]["annotations"][ISTIO_STATUS]
             return self._rendered(bare) if self._is_wanted(bare) else pod
+        # Its template's, without the user's own fields (webhook.go reapplyOverwrittenContainers searches one list, too).
+        rendered = self.render({"metadata": {"annotations": {NATIVE_SIDECAR: "false"}}, "spec": {"containers": [{"name": "base"}]}})
         after = copy.deepcopy(pod)
-        after["spec"]["containers"].append({"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.20.8", "args": ["proxy", "sidecar"]})
+        after["spec"]["containers"] += [one for one in rendered["spec"]["containers"] if one["name"] == "istio-proxy"]
         return after
 
 
@@ -194,9 +196,9 @@ def linkerd(pod: JSONObject) -> JSONObject:
 
 def _dapr(pod: JSONObject, is_native: bool) -> JSONObject:
     said = annotations_of(pod)
-    asked = _with(pod, "annotations", **{"dapr.io/enabled": "true", "dapr.io/enable-native-sidecar": str(is_native).lower()})
-    (asked["metadata"].get("labels") or {}).pop("dapr.io/sidecar-injected", None)
-    after = inject_dapr(asked)
+    annotated = _with(pod, "annotations", **{"dapr.io/enabled": "true", "dapr.io/enable-native-sidecar": str(is_native).lower()})
+    (annotated["metadata"].get("labels") or {}).pop("dapr.io/sidecar-injected", None)
+    after = inject_dapr(annotated)
     after["metadata"]["annotations"] = copy.deepcopy(said)
     return after
 

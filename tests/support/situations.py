@@ -452,8 +452,8 @@ CHANGES: Final[tuple[dict[str, Change], ...]] = (
         "a copied version of Linkerd": copied("linkerd-proxy", "linkerd-debug", annotations={"linkerd.io/proxy-version": "edge-25.4.4"}),
         "a copied label of Dapr": copied("daprd", labels={"dapr.io/sidecar-injected": "true"}),
         "a copied label of Fluid": copied("fluid-fuse-0", labels={"done.sidecar.fluid.io/inject": "true"}),
-        "a copied status of ours": annotate(**{"airflow-sidecar-webhook/status": '{"treatment":"wrapped","main":"gone","sidecars":{"prepare":"native"}}'}),
-        "a malformed status of ours": annotate(**{"airflow-sidecar-webhook/status": '{"main": ["base"]}'}),
+        "a copied status of the webhook": annotate(**{"airflow-sidecar-webhook/status": '{"treatment":"wrapped","main":"gone","sidecars":{"prepare":"native"}}'}),
+        "a malformed status of the webhook": annotate(**{"airflow-sidecar-webhook/status": '{"main": ["base"]}'}),
     },
     # The pod and its task.
     {

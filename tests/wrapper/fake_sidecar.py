@@ -263,11 +263,16 @@ _RAW: Final[Mapping[int | Reaction, tuple[bytes, bytes, float]]] = {
 
 
 @contextmanager
-def full_accept_queue() -> Iterator[int]:
-    """The port of a listener that accepts nothing and whose queue is full: the kernel drops each further SYN, so a connect takes minutes (listen(2))."""
+def full_accept_queue(port: int = 0) -> Iterator[int]:
+    """The port of a listener that accepts nothing and whose queue is full: the kernel drops each further SYN, so a connect takes minutes (listen(2)).
+
+    Args:
+        port: 0: any that is free.
+
+    """
     with ExitStack() as held:
         listener = held.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
+        listener.bind(("127.0.0.1", port))
         listener.listen(0)
         address = listener.getsockname()
         with suppress(TimeoutError):
@@ -285,7 +290,7 @@ def wait_for_a_connect(port: int) -> None:
 
 def is_connecting(port: int) -> bool:
     """Whether a connect to this port has no answer: a socket in the state SYN_SENT (proc_pid_net(5), net/tcp_states.h)."""
-    lines = Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]
+    lines = Path("/proc/thread-self/net/tcp").read_text("ascii").splitlines()[1:]
     return any(line.split()[2:4] == [f"0100007F:{port:04X}", "02"] for line in lines)
 
 

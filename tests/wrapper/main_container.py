@@ -100,7 +100,7 @@ def container(
     *sidecars: FoundSidecar,
     wait_seconds: int = 3600,
     when_not_ready: WhenNotReady = WhenNotReady.FAIL,
-    only_after_success: bool = False,
+    restart_codes: frozenset[int] = frozenset(),
     candidates: tuple[tuple[str, ...], ...] = (),
 ) -> MainContainer:
     """A main container beside these sidecars. The task is given to `run` or `started`, as the args of the container."""
@@ -111,7 +111,7 @@ def container(
         sidecars=sidecars,
         wait_seconds=wait_seconds,
         when_not_ready=when_not_ready,
-        only_after_success=only_after_success,
+        restart_codes=restart_codes,
         shell=HELPER_SHELL if shell.helper else IMAGE_SHELL,
     )
     return MainContainer(shell, wrap)

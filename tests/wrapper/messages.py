@@ -60,7 +60,7 @@ def signal_before_the_task(name: str) -> str:
 
 def signal_not_sent(number: int, user: int) -> str:
     """The task runs as a user that the wrapper may not signal."""
-    return f"{PREFIX}signal {number} does not reach the task: it runs as user {user}, and this container lacks the capability KILL"
+    return f"{PREFIX}signal {number} does not reach the task: it runs as user {user}, which the wrapper may not signal"
 
 
 def _quit_failed(sidecar: FakeSidecar, what: str, why: str) -> str:

@@ -1,12 +1,12 @@
-"""Root without CAP_KILL, as with ``drop: [ALL]`` and ``add: [SETUID, SETGID]``, and a task that changes to another user."""
+"""A task that changes to another user, and a wrapper that may not signal that user."""
 
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -33,21 +33,51 @@ os._exit(8)
 """
 
 
-def as_another_user(program: str) -> list[str]:
-    """A task that has changed its user, and may read the folders of a test run."""
-    setpriv = str(require_program("setpriv"))
-    return [
-        *(setpriv, f"--reuid={USER}", "--clear-groups", "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--"),
-        *python(program),
-    ]
+@dataclass(frozen=True, slots=True)
+class UserChange:
+    """A wrapper, and a task that has changed its user.
+
+    Args:
+        wrapper: The options of setpriv for the wrapper.
+        to_task: Those for the task, which starts with the wrapper's user.
+        user: The task's user.
+
+    """
+
+    wrapper: tuple[str, ...]
+    to_task: tuple[str, ...]
+    user: int
+
+    def before_wrapper(self) -> tuple[str, ...]:
+        """The words before the wrapper."""
+        require_root()
+        return (str(require_program("setpriv")), *self.wrapper, "--")
+
+    def task(self, program: str) -> list[str]:
+        """The task that runs these lines of Python."""
+        return [str(require_program("setpriv")), *self.to_task, "--", *python(program)]
 
 
-def ended_after_term(image: ShellImage, sidecar: FakeSidecar, *, reaches_the_task: bool = True) -> tuple[int, list[str]]:
+READS_ALL: Final = ("--clear-groups", "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+"""Such a user may read the folders of a test run."""
+
+ROOT_WITHOUT_KILL: Final = UserChange(("--bounding-set=-kill",), (f"--reuid={USER}", *READS_ALL), USER)
+"""As with ``drop: [ALL]`` and ``add: [SETUID, SETGID]``."""
+
+NOT_ROOT: Final = UserChange(
+    (f"--reuid={USER}", "--clear-groups", "--inh-caps=+dac_override,+setuid", "--ambient-caps=+dac_override,+setuid"), ("--reuid=0",), 0
+)
+"""The task becomes root. The capability stands for a setuid program such as sudo, which needs a file system without nosuid."""
+
+USER_CHANGES: Final = (pytest.param(ROOT_WITHOUT_KILL, id="root-without-kill"), pytest.param(NOT_ROOT, id="not-root"))
+
+
+def ended_after_term(
+    image: ShellImage, sidecar: FakeSidecar, change: UserChange = ROOT_WITHOUT_KILL, *, reaches_the_task: bool = True
+) -> tuple[int, list[str]]:
     """Code and lines of a wrapper that got a TERM, and a line for the task after it."""
-    require_root()
-    without_kill = (str(require_program("setpriv")), "--bounding-set=-kill", "--")
-    where = replace(container(image, sidecar.as_sidecar()), before=without_kill)
-    with where.started(as_another_user(ENDS_BY_TERM_OR_LINE)) as process:
+    where = replace(container(image, sidecar.as_sidecar()), before=change.before_wrapper())
+    with where.started(change.task(ENDS_BY_TERM_OR_LINE)) as process:
         assert process.stdout is not None
         assert process.stdin is not None
         assert process.stdout.readline() == b"up\n"
@@ -79,7 +109,8 @@ def test_python_sends_the_signal_where_there_is_no_setpriv(ready_sidecar: FakeSi
     assert ended_after_term(with_client("python3", tmp_path / "bin"), ready_sidecar) == (7, [])
 
 
-def test_a_signal_that_cannot_be_sent_is_reported_in_one_line(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
-    code, lines = ended_after_term(shell, ready_sidecar, reaches_the_task=False)
-    assert (code, lines) == (8, [signal_not_sent(signal.SIGTERM, USER)])
+@pytest.mark.parametrize("change", USER_CHANGES)
+def test_a_signal_that_cannot_be_sent_is_reported_in_one_line(shell: ShellImage, ready_sidecar: FakeSidecar, change: UserChange) -> None:
+    code, lines = ended_after_term(shell, ready_sidecar, change, reaches_the_task=False)
+    assert (code, lines) == (8, [signal_not_sent(signal.SIGTERM, change.user)])
     assert ready_sidecar.requests[-1] == "POST /quit"

@@ -14,6 +14,7 @@ from tests.wrapper.fake_sidecar import FakeSidecar, Reaction, full_accept_queue,
 from tests.wrapper.http_clients import HTTP_CLIENTS, with_client
 from tests.wrapper.main_container import container, end_of, exits_with, wait_for_end_of_session
 from tests.wrapper.messages import not_ready, quit_not_accepted_on, signal_before_the_task
+from tests.wrapper.own_network import enter_own_network
 from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.requirements import require_program
 from webhook.core.catalogue import FoundSidecar
@@ -98,6 +99,19 @@ def test_a_term_ends_the_wait_for_a_connection_that_is_never_established(images:
                 wait_for_end_of_session(process.pid)
             assert (ended.code, ended.lines) == (143, [signal_before_the_task("SIGTERM")])
             assert other.requests[-1] == "POST /quit"
+
+    check_in_parallel(check, images)
+
+
+def test_what_listens_on_port_1_delays_no_request(images: list[ShellImage]) -> None:
+    """A bash without /dev/tcp is recognized without a connection: to a full accept queue that would take two minutes."""
+
+    def check(image: ShellImage) -> None:
+        enter_own_network()
+        with full_accept_queue(1), FakeSidecar({"GET /ready": [200], "POST /quit": [Reaction.STOP]}) as fake:
+            ended = container(image, fake.as_sidecar()).run(exits_with(3))
+            assert (ended.code, ended.stderr) == (3, b"")
+            assert fake.requests == ["GET /ready", "POST /quit"]
 
     check_in_parallel(check, images)
 

@@ -23,10 +23,11 @@ from tests.wrapper.messages import (
     signal_before_the_task,
     signal_not_sent,
 )
+from tests.wrapper.own_network import enter_own_network
 from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.requirements import require_program, require_root
 from tests.wrapper.shell_image import bash_as_sh, dash_alone, dash_and_bash
-from tests.wrapper.test_capabilities import ENDS_BY_TERM_OR_LINE, USER, as_another_user
+from tests.wrapper.test_capabilities import ENDS_BY_TERM_OR_LINE, NOT_ROOT, USER_CHANGES
 from tests.wrapper.test_hostile_sidecars import listening_at
 from tests.wrapper.test_signals import EVERY_STOP_SIGNAL, PRINTS_EVERY_SIGNAL
 from tests.wrapper.test_transparency import FUNCTIONS, ODD_VARIABLES, differing, environments
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from tests.wrapper.main_container import MainContainer
     from tests.wrapper.shell_image import ShellImage
+    from tests.wrapper.test_capabilities import UserChange
 
 # Twenty children each leave a grandchild behind, which ends after them: process 1 inherits it and has to reap it.
 LEAVES_ORPHANS = """
@@ -69,6 +71,9 @@ os.write(1, b"up\\n")
 while True:
     pass
 """
+
+ONE_MORE_ROUND_SECONDS = 0.5
+"""A wrapper that took the task for ended would send its quit request meanwhile."""
 
 
 def as_pid_one(where: MainContainer) -> MainContainer:
@@ -114,6 +119,7 @@ with contextlib.suppress(ProcessLookupError):
 os.write(1, b"alone\\n")
 os._exit(8)
 """
+KILLS_ALL_OTHERS_AND_READS = KILLS_ALL_OTHERS.replace("os._exit(8)", 'os.read(0, 1); os.write(1, b"end\\n"); os._exit(8)')
 
 
 def test_a_task_that_kills_all_other_processes_runs_to_its_end(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
@@ -121,6 +127,24 @@ def test_a_task_that_kills_all_other_processes_runs_to_its_end(shell: ShellImage
     ended = as_pid_one(container(shell, ready_sidecar.as_sidecar())).run(python(KILLS_ALL_OTHERS))
     assert ended.stdout == b"alone\n"
     assert (ended.code, ended.lines) == ((137, [CODE_UNKNOWN]) if shell.is_bash else (8, [])), KILLED_PARENT
+    assert ready_sidecar.requests[-1] == "POST /quit"
+
+
+def test_a_task_that_has_become_root_and_kills_all_other_processes_runs_to_its_end(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
+    """A process 1 that is not root may not signal the task, and sees in /proc alone whether it runs."""
+    where = as_pid_one(replace(container(shell, ready_sidecar.as_sidecar()), before=NOT_ROOT.before_wrapper()))
+    with where.started(NOT_ROOT.task(KILLS_ALL_OTHERS_AND_READS)) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"alone\n"
+        if shell.is_bash:
+            assert process.stderr.readline().decode() == f"{CODE_UNKNOWN}\n"
+        assert not ready_sidecar.gets("POST /quit", 1, ONE_MORE_ROUND_SECONDS)
+        process.stdin.write(b".")
+        process.stdin.flush()
+        ended = end_of(process)
+    assert (ended.code, ended.stdout, ended.stderr) == (137 if shell.is_bash else 8, b"end\n", b"")
     assert ready_sidecar.requests[-1] == "POST /quit"
 
 
@@ -172,6 +196,17 @@ def test_a_term_ends_the_wait_of_process_one_for_such_a_connection(shells: list[
     check_in_parallel(check, shells)
 
 
+def test_what_listens_on_port_1_delays_no_request_of_process_one(shells: list[ShellImage]) -> None:
+    def check(shell: ShellImage) -> None:
+        enter_own_network()
+        with full_accept_queue(1), FakeSidecar({"GET /ready": [200], "POST /quit": [Reaction.STOP]}) as fake:
+            ended = as_pid_one(container(shell, fake.as_sidecar())).run(exits_with(3))
+            assert (ended.code, ended.stderr) == (3, b"")
+            assert fake.requests == ["GET /ready", "POST /quit"]
+
+    check_in_parallel(check, shells)
+
+
 def test_process_one_forwards_every_signal_that_an_image_may_stop_by(shell: ShellImage) -> None:
     with as_pid_one(container(shell)).started(python(PRINTS_EVERY_SIGNAL)) as process:
         assert process.stdout is not None
@@ -197,10 +232,11 @@ def test_an_int_while_process_one_is_set_up_changes_nothing(make: Callable[[Path
     assert (ended.code, ended.stderr) == (3, b"")
 
 
-def test_process_one_without_the_capability_kill_reports_a_signal_that_it_cannot_send(shell: ShellImage) -> None:
+@pytest.mark.parametrize("change", USER_CHANGES)
+def test_process_one_reports_a_signal_that_it_cannot_send(shell: ShellImage, change: UserChange) -> None:
     """The kernel does not deliver a signal of process 1 to a task of another user either."""
-    without_kill = (str(require_program("setpriv")), "--bounding-set=-kill", "--")
-    with as_pid_one(replace(container(shell), before=without_kill)).started(as_another_user(ENDS_BY_TERM_OR_LINE)) as process:
+    where = as_pid_one(replace(container(shell), before=change.before_wrapper()))
+    with where.started(change.task(ENDS_BY_TERM_OR_LINE)) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
@@ -210,7 +246,7 @@ def test_process_one_without_the_capability_kill_reports_a_signal_that_it_cannot
         process.stdin.write(b".")
         process.stdin.flush()
         ended = end_of(process)
-    assert (line, ended.code, ended.stderr) == (f"{signal_not_sent(signal.SIGTERM, USER)}\n", 8, b"")
+    assert (line, ended.code, ended.stderr) == (f"{signal_not_sent(signal.SIGTERM, change.user)}\n", 8, b"")
 
 
 def test_process_one_that_cannot_work_ends_with_a_code_and_a_line(shell: ShellImage) -> None:

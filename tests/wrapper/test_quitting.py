@@ -16,6 +16,7 @@ from tests.wrapper.main_container import container, end_of, exits_with, python
 from tests.wrapper.messages import quit_not_accepted, quit_not_enabled
 from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.sidecars import istio
+from webhook.core.restart import EXIT_CODES, FAILURES
 
 if TYPE_CHECKING:
     from tests.wrapper.shell_image import ShellImage
@@ -164,10 +165,25 @@ def test_a_quit_that_fails_gives_one_line_and_the_code_is_the_tasks(shells: list
     check_in_parallel(check, [(shell, *answer) for shell in shells for answer in answers])
 
 
-@pytest.mark.parametrize(("code", "quits"), [(0, True), (1, False), (143, False)])
-def test_where_a_failed_task_runs_again_the_sidecars_quit_only_after_success(shell: ShellImage, code: int, quits: bool) -> None:
+@pytest.mark.parametrize(
+    ("restart_codes", "code", "quits"),
+    [
+        pytest.param(FAILURES, 0, True, id="on failure, after success"),
+        pytest.param(FAILURES, 1, False, id="on failure, after 1"),
+        pytest.param(FAILURES, 143, False, id="on failure, after 143"),
+        pytest.param(frozenset({42, 43}), 42, False, id="after 42 and 43, after 42"),
+        pytest.param(frozenset({42, 43}), 43, False, id="after 42 and 43, after 43"),
+        pytest.param(frozenset({42, 43}), 4, True, id="after 42 and 43, after 4"),
+        pytest.param(FAILURES - {3}, 3, True, id="after all but 0 and 3, after 3"),
+        pytest.param(FAILURES - {3}, 33, False, id="after all but 0 and 3, after 33"),
+        pytest.param(EXIT_CODES, 0, False, id="always"),
+    ],
+)
+def test_after_a_code_for_which_the_task_runs_again_no_sidecar_quits(
+    shell: ShellImage, restart_codes: frozenset[int], code: int, quits: bool
+) -> None:
     with fake(Reaction.STOP) as stays:
-        ended = container(shell, stays.as_sidecar(), only_after_success=True).run(exits_with(code))
+        ended = container(shell, stays.as_sidecar(), restart_codes=restart_codes).run(exits_with(code))
         assert (ended.code, ended.stderr) == (code, b"")
         assert ("POST /quit" in stays.requests) is quits
 

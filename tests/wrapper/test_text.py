@@ -73,7 +73,7 @@ def test_the_kubelet_expands_the_words_of_the_user_and_not_those_of_the_wrapper(
         "proxy", "istio", Endpoint(15021, "/healthz/ready?a=$(HOME)$$"), None, Endpoint(15020, "/quit$x", "POST"), 90, ends_by_itself=False
     )
     entrypoint = Entrypoint(EntrypointSource.COMMAND, ("$(GREETING)", "$$(GREETING)", "$HOME"))
-    wrap = Wrap(entrypoint, (sidecar,), 120, WhenNotReady.FAIL, only_after_success=False)
+    wrap = Wrap(entrypoint, (sidecar,), 120, WhenNotReady.FAIL)
     command = wrapped_command(wrap, SCRIPT)
     argv = container_argv({"command": command, "args": ["$(GREETING)"]}, {"GREETING": "hello", "HOME": "/root", "asw_nl": "no"})
     assert argv[2] == SCRIPT

@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
     DONE = ExitCodeRow(0, "Done. doctor found no problem, but may have notes and warnings.")
     BUG = ExitCodeRow(1, "A bug in airflow-sidecar-webhook: please report it.")
     UNUSABLE = ExitCodeRow(2, "An argument, file, setting, certificate, kubeconfig or API server cannot be used; stderr names it.")
-    PROBLEM = ExitCodeRow(3, "doctor found at least one problem, or reaper left a pod to a person or lacked a right; stdout names it.")
+    PROBLEM = ExitCodeRow(3, "doctor found at least one problem, or reaper left a pod to a person or met a problem; stdout names it.")
 
     @property
     def sentence(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentTypeError
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -27,19 +28,26 @@ if TYPE_CHECKING:
 
 MAX_GRACE_SECONDS: Final = 3600
 DEFAULT_LEASE: Final = "airflow-sidecar-webhook-reaper"
+DRY_RUN_LEASE: Final = f"{DEFAULT_LEASE}-dry-run"
+"""Another one, as while a controller that only reports holds the Lease, no other one acts."""
+
 DEFAULT_METHODS: Final = ",".join(method for method in Method if method in ReaperPolicy().methods)
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="make one pass over the pods, and end; without it, watch them until SIGTERM")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="change no pod, and report what would be done, also by Events on the pods",
+    )
     namespaces = parser.add_mutually_exclusive_group()
     namespaces.add_argument(
         "-n",
         "--namespace",
         action="append",
         default=[],
-        help="namespace of task pods; can be repeated (default: the namespace of the context)",
+        help="namespace of task pods; can be repeated (default: the namespace of the context or of the pod)",
     )
     namespaces.add_argument(
         "-A", "--all-namespaces", action="store_true", help=f"every namespace with the label {OPT_IN}, also those that get it later"
@@ -52,26 +60,26 @@ def _add_arguments(parser: ArgumentParser) -> None:
         type=_methods,
         default=DEFAULT_METHODS,
         metavar="LIST",
-        help=f"allowed methods, of {', '.join(Method)}; in a list separated by commas (default: %(default)s)",
+        help=f"allowed methods, separated by commas, from {', '.join(Method)} (default: %(default)s)",
     )
     parser.add_argument(
         "--grace",
         type=_grace,
         default=str(int(DEFAULT_GRACE.total_seconds())),
         metavar="SECONDS",
-        help="from the end of the last container that is not a sidecar to the first act (default: %(default)s)",
+        help="seconds from the end of the last container that is not a sidecar to the first act (default: %(default)s)",
     )
     parser.add_argument("--unmarked", action="store_true", help="also end pods that do not carry the webhook's status")
     parser.add_argument(
         "--end-successful",
         action="store_true",
-        help="also set the deadline of a pod whose task succeeded; the pod is Failed then, which your Airflow must not mind",
+        help="also set the deadline of a pod whose task succeeded; the pod is then Failed, and Airflow may count the task as failed",
     )
     parser.add_argument(
         "--lease",
-        default=DEFAULT_LEASE,
         metavar="NAME",
-        help="without --once: the Lease of the replica that acts, in the namespace of the pod or the context (default: %(default)s)",
+        help="without --once: the Lease that one of the replicas holds, in the namespace of the context or the pod "
+        f"(default: {DEFAULT_LEASE}; with --dry-run {DRY_RUN_LEASE})",
     )
     add_output_argument(parser)
 
@@ -97,10 +105,12 @@ def _sweep(options: Namespace, settings: Settings) -> ReaperReport:
     from webhook.reaper.sweep import Sweep  # noqa: PLC0415
 
     connection = connect(os.environ, options.context)
-    sweep = Sweep(connection.client, build_policy(settings).catalogue, _policy(options), options.dry_run)
+    catalogue, policy = build_policy(settings).catalogue, _policy(options)
     try:
-        namespaces = list_opted_in(connection.client) if options.all_namespaces else _namespaces(options, connection)
-        return ReaperReport(sweep.run(namespaces), options.dry_run)
+        if options.all_namespaces:
+            policy = replace(policy, opted_in=frozenset(list_opted_in(connection.client)))
+        namespaces = _namespaces(options, connection) if policy.opted_in is None else sorted(policy.opted_in)
+        return ReaperReport(Sweep(connection.client, catalogue, policy, options.dry_run).run(namespaces), options.dry_run)
     except ClusterError as error:
         message = f"cannot read from the API server {connection.server}: {error}"
         raise UnusableError(message) from error
@@ -114,7 +124,8 @@ def _watch(options: Namespace, settings: Settings) -> None:
     connection = connect(os.environ, options.context)
     namespaces = () if options.all_namespaces else _namespaces(options, connection)
     scope = ReaperScope(namespaces, build_policy(settings).catalogue, _policy(options), options.dry_run)
-    run_controller(connection.client, scope, LeasePlace(connection.namespace, options.lease), settings)
+    lease = options.lease or (DRY_RUN_LEASE if options.dry_run else DEFAULT_LEASE)
+    run_controller(connection.client, scope, LeasePlace(connection.namespace, lease), settings)
 
 
 def _namespaces(options: Namespace, connection: ClusterConnection) -> tuple[str, ...]:
@@ -146,15 +157,17 @@ COMMAND: Final = Command(
     description="Reads the Running task pods of the namespaces, and ends those whose task has ended while sidecars keep them Running: by "
     "the sidecar's quit request over a port-forward, or, where the task has failed and nothing else ends a sidecar, by the pod's "
     "activeDeadlineSeconds. It says what it did and why (docs/reaper.md). With --once it makes one pass, waits until each pod has ended, "
-    "and prints a report. Without it, it watches the pods until SIGTERM, and writes log lines, Events and metrics. Give it the settings of "
-    "serve, for the sidecars that your own rows describe.",
+    "and prints a report. Without it, it watches the pods until SIGTERM, and writes log lines and metrics. Both write Events on the pods, "
+    "also with --dry-run. Give it the settings of serve, for the sidecars that your own rows describe.",
     examples=(
         HelpExample("What it would do in the namespace of your task pods:", "airflow-sidecar-webhook reaper --once --dry-run -n airflow"),
         HelpExample(
             "Do it, in two namespaces, also for pods from before the webhook was installed:",
             "airflow-sidecar-webhook reaper --once --unmarked -n airflow -n data",
         ),
-        HelpExample("Watch the pods, and only report what would be done:", "airflow-sidecar-webhook reaper --dry-run -n airflow"),
+        HelpExample(
+            "Watch the pods, and report what would be done by log lines and Events:", "airflow-sidecar-webhook reaper --dry-run -n airflow"
+        ),
     ),
     add_arguments=_add_arguments,
     run=_run,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from webhook.kube.leadership import Leadership
 from webhook.kube.lease import Lease
-from webhook.reaper.controller import Controller
+from webhook.reaper.controller import HUNG_SECONDS, Controller
 from webhook.reaper.metrics import ReaperMetrics
 from webhook.reaper.telemetry import ReaperTelemetry
 from webhook.server.connections import Connections
@@ -91,7 +91,7 @@ class _ReaperService:
         return "stopping" if self._health.should_exit else self._controller.unready_reason
 
     def _dead_reason(self) -> str:
-        return "" if self._controller.is_alive else "the controller makes no turns any more"
+        return "" if self._controller.is_alive else f"the controller's thread has made no turn for {HUNG_SECONDS:g} s"
 
 
 def _nothing() -> None:
@@ -99,5 +99,5 @@ def _nothing() -> None:
 
 
 def _ignore(status: int, problem: str) -> None:
-    """A request was refused; nobody but a probe has business here."""
+    """A request was refused; only probes and scrapes are expected here."""
     LOG.debug("refused", extra={"fields": {"status": status, "problem": problem}})

@@ -17,6 +17,7 @@ from webhook.core.cluster import NAMED_PORTS_SEEN
 from webhook.core.condition import any_holds, glob
 from webhook.core.helper import is_helper
 from webhook.core.lifecycle import edited_lifecycle_hooks, is_post_start_known
+from webhook.core.move import Move
 from webhook.core.pod import ABSENT
 from webhook.core.pod_options import DescribedSidecar
 from webhook.core.reasons import NotConvertedReason
@@ -43,25 +44,6 @@ MAX_RECORD_CHARACTERS: Final = 32 * 1024
 """An injector's record of its containers that is longer stays as it is."""
 
 
-class Move(msgspec.Struct, frozen=True):
-    """One regular container that becomes an init container.
-
-    Args:
-        name: The container's name.
-        lifecycle_hooks: Its lifecycle hooks afterwards; None: unchanged.
-        startup_probe: A startup probe to add; None: none.
-        env: Environment variables to add.
-        loses_resize_policy: Whether resizePolicy is removed.
-
-    """
-
-    name: str
-    lifecycle_hooks: dict[str, Any] | None = None
-    startup_probe: dict[str, Any] | None = None
-    env: tuple[dict[str, str], ...] = ()
-    loses_resize_policy: bool = False
-
-
 class Completion(msgspec.Struct, frozen=True):
     """What an init container that is, or was, a native sidecar lacks.
 
@@ -84,8 +66,7 @@ class Conversion(msgspec.Struct, frozen=True):
         moves: The containers that are moved.
         order: Names of all init containers afterwards; empty where nothing is moved.
         annotations: Annotations by which the injectors accept the converted pod.
-        duplicates: Regular containers to remove, since a native sidecar of that name exists: an injector that searches one list only
-            adds its container again to a converted pod that is created anew, and the API server would refuse that pod.
+        duplicates: Regular containers to remove, since they are native already.
         not_converted: Known sidecars that stay regular containers, and why.
         completions: What native sidecars of other webhooks lack.
 
@@ -133,11 +114,11 @@ def convert(facts: Facts, cluster: Cluster) -> Conversion:
     containers = {container.name: container for container in facts.pod.spec.containers}
     if not facts.sidecars or (facts.main is None and not facts.others) or len(containers) < len(facts.pod.spec.containers):
         return Conversion(completions=completions) if completions else NO_CONVERSION
-    duplicates = tuple([sidecar.name for sidecar in facts.sidecars if sidecar.name in (*facts.native_sidecars, *facts.unmarked)])
+    removed = duplicates(facts)
     not_converted: dict[str, NotConvertedReason] = {}
     moved: list[FoundSidecar] = []
     for sidecar in facts.sidecars:
-        if sidecar.name in duplicates:
+        if sidecar.name in removed:
             continue
         why = _why_not_converted(sidecar, containers[sidecar.name], facts, cluster)
         if why is None:
@@ -145,15 +126,29 @@ def convert(facts: Facts, cluster: Cluster) -> Conversion:
         else:
             not_converted[sidecar.name] = why
     if not moved:
-        return Conversion(duplicates=duplicates, not_converted=not_converted, completions=completions)
+        return Conversion(duplicates=removed, not_converted=not_converted, completions=completions)
     return Conversion(
         moves=tuple([_move(one, containers[one.name], facts, cluster) for one in moved]),
-        order=tuple(_order(facts, [containers[one.name] for one in moved], duplicates)),
+        order=tuple(_order(facts, [containers[one.name] for one in moved], removed)),
         annotations=_annotations(facts, moved),
-        duplicates=duplicates,
+        duplicates=removed,
         not_converted=not_converted,
         completions=completions,
     )
+
+
+def duplicates(facts: Facts) -> tuple[str, ...]:
+    """Names of the known sidecars that are native, and are there once more as regular containers."""
+    names = {*facts.native_sidecars, *facts.unmarked}
+    return tuple([sidecar.name for sidecar in facts.sidecars if sidecar.name in names]) if names else ()
+
+
+def are_the_same(names: tuple[str, ...], facts: Facts, cluster: Cluster) -> bool:
+    """Whether nothing is lost when the regular containers of these `duplicates` are removed."""
+    regular = {container.name: container for container in facts.pod.spec.containers}
+    native = {container.name: container for container in facts.pod.init_containers}
+    found = [sidecar for sidecar in facts.sidecars if sidecar.name in names]
+    return all(_move(one, regular[one.name], facts, cluster).gives(native[one.name], regular[one.name]) for one in found)
 
 
 def _completions(facts: Facts) -> tuple[Completion, ...]:
@@ -241,7 +236,10 @@ def _is_obeying(row: Sidecar, facts: Facts, cluster: Cluster) -> bool:
 
 
 def _move(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster) -> Move:
-    rule = _rule(facts.rows[sidecar.name])
+    row = facts.rows[sidecar.name]
+    if row.native is None or row.native.convert is None:
+        return Move(sidecar.name)
+    rule = row.native.convert
     keeps_resize_policy = cluster.server is not None and cluster.server >= RESIZE_POLICY_TAKEN
     return Move(
         name=sidecar.name,

@@ -30,7 +30,7 @@ from webhook.core.catalogue import Injectors
 from webhook.core.cluster import NativeSupport
 from webhook.core.condition import is_word
 from webhook.core.container_end import ContainerEnd, container_ends, no_two_wait
-from webhook.core.conversion import NO_CONVERSION, Conversion, convert
+from webhook.core.conversion import NO_CONVERSION, Conversion, are_the_same, convert, duplicates
 from webhook.core.errors import MalformedPodError
 from webhook.core.helper import is_helper_place_taken
 from webhook.core.names import STATUS_ANNOTATION
@@ -38,6 +38,7 @@ from webhook.core.origin import RUNS_AIRFLOW_IMAGE, PodOrigin, pod_origin
 from webhook.core.placement import names_virtual_node, names_windows
 from webhook.core.pod_options import Mode, ShellSource
 from webhook.core.reasons import NotConvertedReason, Reason, SkipReason
+from webhook.core.restart import restart_codes
 from webhook.core.shell import SHELLS
 from webhook.core.short_name import short_name_labels
 from webhook.core.sidecar import MAX_NAME_CHARACTERS
@@ -115,7 +116,7 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     injectors = Injectors(policy.injectors, cluster.injectors)
     injector_annotations = _injector_annotations(facts, mode, policy.catalogue, injectors, uses_native=uses_native)
     is_out_of_mesh = _is_out_of_mesh(facts.pod)
-    skip = _skip_reason(facts, mode, may_be_injected=bool(injector_annotations) or not is_out_of_mesh)
+    skip = _skip_reason(facts, cluster, mode, may_be_injected=bool(injector_annotations) or not is_out_of_mesh)
     if skip is not None:
         return Skip(skip)
     conversion = convert(facts, cluster) if uses_native else NO_CONVERSION
@@ -181,22 +182,24 @@ def _has_duplicate_names(spec: PodSpec, names: list[str]) -> bool:
     return len(set(regular)) < len(regular) or len(spec.init_container_names) < len(inits) or not plain.isdisjoint(regular)
 
 
-def _skip_reason(facts: Facts, mode: Mode, *, may_be_injected: bool) -> SkipReason | None:
+def _skip_reason(facts: Facts, cluster: Cluster, mode: Mode, *, may_be_injected: bool) -> SkipReason | None:
     if _restart_policy(facts) not in {"Never", "OnFailure"}:
         return SkipReason.LONG_RUNNING
     if mode is Mode.OFF:
         return SkipReason.SWITCHED_OFF
     if not (may_be_injected or facts.sidecars or facts.native_sidecars or facts.unmarked):
         return SkipReason.NOT_IN_MESH
-    return SkipReason.DUPLICATE_NAMES if _has_foreign_namesake(facts) else None
+    return SkipReason.DUPLICATE_NAMES if _has_other_namesake(facts, cluster) else None
 
 
-def _has_foreign_namesake(facts: Facts) -> bool:
-    """Whether a sidecar has the name of an init container that is no known sidecar, so that it is not the same one added twice."""
-    if not facts.pod.spec.initContainers:
+def _has_other_namesake(facts: Facts, cluster: Cluster) -> bool:
+    """Whether a regular container has the name of an init container that is not the same one, made native."""
+    spec = facts.pod.spec
+    if not spec.initContainers or spec.init_container_names.isdisjoint(spec.container_names):
         return False
-    foreign = facts.pod.spec.init_container_names.difference(facts.native_sidecars, facts.unmarked)
-    return any(sidecar.name in foreign for sidecar in facts.sidecars)
+    twice = duplicates(facts)
+    others = spec.init_container_names.intersection(spec.container_names).difference(twice)
+    return bool(others) or not are_the_same(twice, facts, cluster)
 
 
 def _in_time(annotations: dict[str, str], conversion: Conversion, facts: Facts) -> dict[str, str]:
@@ -282,7 +285,7 @@ def _wrap(facts: Facts, policy: Policy) -> Wrap | Reason:
         sidecars=tuple([sidecar for sidecar in _startable(facts) if sidecar.quit or sidecar.ready]),
         wait_seconds=policy.wait_seconds if options.wait_seconds is None else options.wait_seconds,
         when_not_ready=options.when_not_ready or policy.when_not_ready,
-        only_after_success=_restart_policy(facts) == "OnFailure",
+        restart_codes=restart_codes(facts.main_container, facts.pod.spec.restartPolicy) if facts.main_container else frozenset(),
         shell=shell,
     )
 

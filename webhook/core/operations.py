@@ -12,9 +12,9 @@ from webhook.core.wrapper import wrapped_command
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from webhook.core.conversion import Move
     from webhook.core.decision import Mutate
     from webhook.core.facts import Facts
+    from webhook.core.move import Move
     from webhook.core.pod import Container, Volume
     from webhook.core.policy import Policy
     from webhook.core.status import Status

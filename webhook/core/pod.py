@@ -85,6 +85,7 @@ _MOUNTS: Final = msgspec.json.Decoder(list[VolumeMount] | None)
 _DEVICES: Final = msgspec.json.Decoder(list[VolumeDevice] | None)
 _PORTS: Final = msgspec.json.Decoder(list[Port] | None)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any] | None)
+_ANY: Final = msgspec.json.Decoder(Any)
 
 MAX_PORT: Final = 65535
 
@@ -121,6 +122,8 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     args: list[str] | None = None
     restartPolicy: str | None = None  # noqa: N815
     env: msgspec.Raw = ABSENT
+    envFrom: msgspec.Raw = ABSENT  # noqa: N815
+    imagePullPolicy: msgspec.Raw = ABSENT  # noqa: N815
     lifecycle: msgspec.Raw = ABSENT
     livenessProbe: msgspec.Raw = ABSENT  # noqa: N815
     ports: msgspec.Raw = ABSENT
@@ -132,6 +135,7 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     securityContext: msgspec.Raw = ABSENT  # noqa: N815
     volumeDevices: msgspec.Raw = ABSENT  # noqa: N815
     volumeMounts: msgspec.Raw = ABSENT  # noqa: N815
+    workingDir: msgspec.Raw = ABSENT  # noqa: N815
 
     @property
     def is_native_sidecar(self) -> bool:
@@ -245,6 +249,11 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     def demands(self) -> dict[str, Any]:
         """Its resources: requests and limits."""
         return _read(_OBJECT, self.resources, "resources") or {}
+
+    def field(self, name: str) -> Any:
+        """The value of one of its fields, whatever its type."""
+        value = getattr(self, name)
+        return _read(_ANY, value, name) if isinstance(value, msgspec.Raw) else value
 
 
 def _words_of_script(script: str, most: int) -> list[str]:
@@ -455,10 +464,15 @@ class Pod(msgspec.Struct, frozen=True, dict=True):
 MAX_COMMAS: Final = 40_000
 """In the JSON of a pod: every field but the first of an object and every item but the first of a list has one before it."""
 
+MAX_BRACKETS: Final = 40_000
+"""That open an object or a list there: of those with one field or item no comma counts."""
+
 
 def is_too_large(body: bytes) -> bool:
     """Whether a pod in this JSON has more fields and items than the rules read; a large text is no trouble to them."""
-    return len(body) > MAX_COMMAS and body.count(b",") > MAX_COMMAS
+    if len(body) <= min(MAX_COMMAS, MAX_BRACKETS):
+        return False
+    return body.count(b",") > MAX_COMMAS or body.count(b"{") + body.count(b"[") > MAX_BRACKETS
 
 
 _POD: Final = msgspec.json.Decoder(Pod)

@@ -16,9 +16,9 @@ class PreEncoded(str):
 
     def __new__(cls, text: str) -> PreEncoded:  # noqa: PYI034 - a str has no Self of its own here
         """Encode the text."""
-        prepared = super().__new__(cls, text)
-        prepared.json = msgspec.Raw(msgspec.json.encode(text))
-        return prepared
+        encoded = super().__new__(cls, text)
+        encoded.json = msgspec.Raw(msgspec.json.encode(text))
+        return encoded
 
 
 def _json_of(value: Any) -> msgspec.Raw:

@@ -107,14 +107,14 @@ class Progress(msgspec.Struct, frozen=True):
         running: The regular containers beside the task's that run, in the pod's order.
         waiting: Names of the regular containers that the kubelet has yet to start, for the first time or again.
         without_status: Names of the regular containers whose state the kubelet has not reported.
-        debug_containers: Names of the ephemeral containers that have not ended: somebody looks at the pod.
+        debug_containers: Names of the ephemeral containers that have not ended: somebody debugs the pod.
         work_ended_at: When the last of the containers that are no sidecars ended; None: one has not, or the kubelet does not say.
         reported_at: When the kubelet last wrote the pod's status, on the API server's clock; None: ``managedFields`` do not say.
         started_at: When the kubelet accepted the pod; None: it has not.
         active_deadline_seconds: The pod's ``activeDeadlineSeconds``, counted from `started_at`.
         restart_policy: The pod's.
         uses_host_network: Whether its loopback is the node's.
-        shares_processes: Whether process 1 of its containers is not their own.
+        shares_processes: Whether process 1 of its containers is that of the pod (shareProcessNamespace) or of the node (hostPID).
         mode: What the pod's own annotation says; None: nothing.
 
     """
@@ -202,6 +202,7 @@ class _EphemeralContainer(msgspec.Struct):
 class _LiveSpec(msgspec.Struct):
     activeDeadlineSeconds: int | None = None  # noqa: N815  the API's own name
     shareProcessNamespace: bool | None = None  # noqa: N815  the API's own name
+    hostPID: bool | None = None  # noqa: N815  the API's own name
     ephemeralContainers: tuple[_EphemeralContainer, ...] | None = None  # noqa: N815  the API's own name
 
 
@@ -273,7 +274,7 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         active_deadline_seconds=live.spec.activeDeadlineSeconds,
         restart_policy=spec.restartPolicy or "",
         uses_host_network=spec.hostNetwork is True,
-        shares_processes=live.spec.shareProcessNamespace is True,
+        shares_processes=live.spec.shareProcessNamespace is True or live.spec.hostPID is True,
         mode=facts.options.mode,
     )
 

@@ -32,6 +32,7 @@ from webhook.core.catalogue import FoundSidecar
 from webhook.core.names import HELPER_BUSYBOX, PREFIX
 from webhook.core.pod_options import ShellSource, WhenNotReady
 from webhook.core.pre_encoded import PreEncoded
+from webhook.core.restart import EXIT_CODES
 from webhook.core.shell import SHELLS
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Wrap(msgspec.Struct, frozen=True):
         sidecars: The sidecars that the wrapper waits for, in the order of their quit requests.
         wait_seconds: How long to wait for the sidecars; 0 does not wait.
         when_not_ready: What to do when they are not ready by then.
-        only_after_success: Whether quit requests are sent only after exit code 0 (restartPolicy OnFailure).
+        restart_codes: The exit codes after which the kubelet starts the task again, beside the same sidecars: no quit request is sent.
         shell: The words that start the shell.
 
     """
@@ -82,7 +83,7 @@ class Wrap(msgspec.Struct, frozen=True):
     sidecars: tuple[FoundSidecar, ...]
     wait_seconds: int
     when_not_ready: WhenNotReady
-    only_after_success: bool
+    restart_codes: frozenset[int] = frozenset()
     shell: tuple[str, ...] = IMAGE_SHELL
 
     @property
@@ -193,7 +194,7 @@ def _options(wrap: Wrap) -> list[str]:
     options = [
         *("--wait-seconds", str(wrap.wait_seconds)),
         *("--when-not-ready", str(wrap.when_not_ready)),
-        *("--quit", "on-success" if wrap.only_after_success else "always"),
+        *("--quit", _when_to_quit(wrap.restart_codes)),
         *("--entrypoint-source", str(wrap.entrypoint.source)),
     ]
     if wrap.uses_helper:
@@ -203,6 +204,15 @@ def _options(wrap: Wrap) -> list[str]:
     for candidate in wrap.entrypoint.candidates:
         options += ("--try-entrypoint", *map(unexpanded, candidate), "--end-try")
     return options
+
+
+def _when_to_quit(restart_codes: frozenset[int]) -> str:
+    """By the codes that are fewer: those after which the task starts again, or the others."""
+    if not restart_codes:
+        return "always"
+    ending = EXIT_CODES - restart_codes
+    name, codes = ("after", ending) if len(ending) < len(restart_codes) else ("not-after", restart_codes)
+    return f"{name}:{','.join(map(str, sorted(codes)))}"
 
 
 def _place(endpoint: Endpoint | None) -> str:

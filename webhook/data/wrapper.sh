@@ -4,8 +4,9 @@
 #
 #   --wait-seconds SECONDS              how long to wait for the sidecars; 0 does not wait
 #   --when-not-ready fail|run           what to do when a sidecar is not ready by then, or stops before it is ready
-#   --quit always|on-success            on-success: send quit requests only after code 0, since restartPolicy OnFailure
-#                                       runs a failed task again beside the same sidecars
+#   --quit always|after:CODES|not-after:CODES
+#                                       after which exit codes of the task quit requests are sent (after:0,3); not after one for which the
+#                                       kubelet runs the task again beside the same sidecars (restartPolicy OnFailure, restartPolicyRules)
 #   --sidecar NAME READY ALIVE QUIT     READY and ALIVE are PORT/PATH, QUIT is METHOD:PORT/PATH, - stands for none;
 #                                       quit requests are sent in the order of these options
 #   --try-entrypoint WORD... --end-try  a possible entrypoint; the first one whose programs exist in the image runs before WORD...
@@ -226,7 +227,8 @@ while status[:1] == b\"1\": status = f.readline(99).split()[1]; status[:1] == b\
 print(int(status), end=\"\")" "$@"
 }
 
-# Sets asw_http to the first HTTP client of the image. A bash that was built without /dev/tcp reports that the file does not exist.
+# Sets asw_http to the first HTTP client of the image. A bash that was built without /dev/tcp has no /dev/udp either, and reports that the
+# file does not exist. UDP, since its connect sends nothing: that of TCP would wait here for whatever listens on that port.
 asw_choose_http() {
   asw_http=none
   for asw_name in python3 wget curl; do
@@ -234,7 +236,7 @@ asw_choose_http() {
   done
   if [ -n "$asw_busybox" ]; then asw_http=wget; fi
   if [ -n "$asw_pipe" ]; then
-    case `{ LC_ALL=C; exec 8<>/dev/tcp/127.0.0.1/1; } 2>&1` in
+    case `{ LC_ALL=C; exec 8<>/dev/udp/127.0.0.1/1; } 2>&1` in
       *"No such file"*) ;;
       *) asw_http=bash ;;
     esac
@@ -464,10 +466,13 @@ asw_finish() {
   asw_code=$1
   if [ "$asw_state" = running ]; then asw_end_leftovers; fi
   asw_state=finishing
-  if [ "$asw_quit_when" = always ] || [ "$1" = 0 ]; then
-    asw_quitting=
-    asw_each asw_quit
-  fi
+  case $asw_quit_when, in
+    not-after*[:,]"$1",*) ;;
+    always, | not-after* | after*[:,]"$1",*)
+      asw_quitting=
+      asw_each asw_quit
+      ;;
+  esac
   asw_state=finished
   exit "$1"
 }
@@ -487,8 +492,8 @@ asw_exit() {
   exit "$asw_code"
 }
 
-# asw_send NUMBER: sends the task a signal. Without CAP_KILL root may not signal a task that has changed its user. But it may change the user
-# too, as the task could, so that a process of that user sends the signal.
+# asw_send NUMBER: sends the task a signal. Without CAP_KILL no user may signal a task that has changed to another one. But root may change
+# the user too, as the task could, so that a process of that user sends the signal.
 asw_send() {
   # Twice, since a signal that arrives meanwhile may change the status; and no fork once the task has ended.
   kill "-$1" "$asw_child" 2>/dev/null || kill -0 "$asw_child" 2>/dev/null || [ ! -e "/proc/$asw_child" ] || asw_send_as_user "$1"
@@ -500,12 +505,11 @@ asw_send_as_user() {
   case $asw_user in *Uid:*) ;; *) return 0 ;; esac
   asw_user=${asw_user#*Uid:?}
   asw_user=${asw_user%%[!0-9]*}
-  case $asw_user in "" | 0) return 0 ;; esac
   {
     setpriv --reuid="$asw_user" sh -c "kill -$1 $asw_child" || gosu "$asw_user" sh -c "kill -$1 $asw_child" ||
       python3 -I -S -c "import os, sys; user, number, task = map(int, sys.argv[1:]); os.setuid(user); os.kill(task, number)" "$asw_user" "$1" "$asw_child"
   } 2>/dev/null ||
-    asw_log "signal $1 does not reach the task: it runs as user $asw_user, and this container lacks the capability KILL"
+    asw_log "signal $1 does not reach the task: it runs as user $asw_user, which the wrapper may not signal"
 }
 
 # asw_signal NUMBER: forwards the signal to the task. Before the task was started HUP, INT, QUIT and TERM end the wrapper instead; the others
@@ -547,7 +551,7 @@ asw_wait_task() {
     else
       # The task has killed all other processes, which process 1 alone survives. Without its parent its code is unknown.
       asw_log "the task has killed the process that waits for it: its exit code is unknown, and 137 is reported"
-      while kill -0 "$asw_child" 2>/dev/null; do asw_pause; done
+      while [ -e "/proc/$asw_child" ]; do asw_pause; done
     fi
   else
     wait "$asw_waited" 2>/dev/null

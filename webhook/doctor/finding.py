@@ -318,7 +318,7 @@ class FindingId(ExplainedWord):
     STUCK_PODS = FindingRow(
         "stuck-pods",
         "The task of these pods has ended, but a sidecar keeps them Running: {pods}.",
-        "Delete them once their logs are read.",
+        "Delete them once their logs are read, or let the reaper end such pods (docs/reaper.md).",
         WARNING,
         "A pod is reported three minutes after its task's end. Pods that are created after the namespace has opted in end by themselves.",
     )
@@ -351,17 +351,17 @@ class FindingId(ExplainedWord):
     REAPER_OBSERVES = FindingRow(
         "reaper-observes",
         "The reaper {user} may only observe in {namespace}: it has the rights of no method.",
-        "No action is needed if that is intended; else set reaper.mode to act in the chart's values.",
+        "No action is needed if that is intended; otherwise set the chart's value reaper.mode to act.",
         NOTE,
-        "Checked with `--reaper`. It says what it would do, and does nothing.",
+        "Checked with `--reaper`. In observe mode the reaper reports what it would do, also by Events on the pods, and changes no pod.",
     )
     REAPER_RIGHTS_MISSING = FindingRow(
         "reaper-rights-missing",
         "The reaper {user} lacks rights for {namespace}: {missing}.",
-        "Name {namespace} in the chart's value reaper.namespaces, or grant each right by a Role where it is needed.",
+        "Name {namespace} in the chart's value reaper.namespaces, or grant each missing right by a Role.",
         PROBLEM,
-        "Checked with `--reaper`, by a SubjectAccessReview for each right. A method, or the controller, counts as intended once one of its "
-        "rights is granted. "
+        "Checked with `--reaper`, by a SubjectAccessReview for each right. The rights to list pods and to write Events are always needed; "
+        "a method, or the controller, counts as intended once one of its rights is granted. "
         "Why each right is needed is in [reaper.md](reaper.md#rights).",
     )
     ENTRYPOINTS_GUESSED = FindingRow(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from webhook.core import Progress
 
-GRACE: Final = timedelta(minutes=3)
+STUCK_AFTER: Final = timedelta(minutes=3)
 """The longest drain of a known sidecar, Linkerd's, takes two minutes; until then a pod is ending, not stuck."""
 
 
@@ -27,8 +27,8 @@ def check_task_pods(namespace: str, task_pods: Sequence[Progress], now: datetime
 
 
 def is_stuck(progress: Progress, now: datetime) -> bool:
-    """Whether the task ended more than `GRACE` ago, and a known sidecar runs."""
+    """Whether the task ended more than `STUCK_AFTER` ago, and a known sidecar runs."""
     end = progress.task_end
-    if end is None or (end.finished_at is not None and now - end.finished_at <= GRACE):
+    if end is None or (end.finished_at is not None and now - end.finished_at <= STUCK_AFTER):
         return False
     return any(container.kind is ContainerKind.SIDECAR for container in progress.unfinished)

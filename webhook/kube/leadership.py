@@ -45,7 +45,7 @@ class Leadership:
                 self._stopped.wait(RETRY_SECONDS)
 
     def _election(self) -> LeaderElection:
-        # The library's callbacks do not say for how long the Lease is held: its holder asks the Lease itself.
+        # The library's callbacks do not say for how long the Lease is held: its holder reads `Lease.is_held`.
         config = Config(  # type: ignore[no-untyped-call]
             self._lease,
             lease_duration=LEASE_SECONDS,

@@ -1,4 +1,4 @@
-"""A Lease that replicas hold in turn, with a note on it that each holder takes over from the one before.
+"""A Lease that replicas hold in turn, with a memory on it: a text that each holder takes over from the one before.
 
 `kubernetes.leaderelection` says when it is taken and renewed; this is the lock that it uses. Its own lock needs the generated models of the
 API (20 MiB), and raises where the API server cannot be reached.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from webhook.kube.client import Response
 
-NOTE_ANNOTATION: Final = "airflow-sidecar-webhook/note"
+MEMORY_ANNOTATION: Final = "airflow-sidecar-webhook/memory"
 
 LEASE_SECONDS: Final = 15
 """After so long without a renewal another replica takes the Lease: client-go's default."""
@@ -61,8 +61,8 @@ class LeaseApi(Protocol):
 class LeaseListener(Protocol):
     """Is notified in the thread that took the Lease, or failed to."""
 
-    def lease_taken(self, term: int, note: str) -> None:
-        """This replica holds the Lease from now on; ``note`` is the last holder's. ``term`` names this time of holding it."""
+    def lease_taken(self, term: int, memory: str) -> None:
+        """This replica holds the Lease from now on; ``memory`` is the last holder's. ``term`` names this time of holding it."""
 
     def lease_failed(self, problem: Exception) -> None:
         """A read or a write failed."""
@@ -107,24 +107,24 @@ class Lease:
         self._held_until = NEVER
         self._is_released = False
         self._term = 0
-        self._note = ""
+        self._memory = ""
 
     @property
     def is_held(self) -> bool:
         """Whether this replica holds it, for certain."""
         return self._now() < self._held_until
 
-    def put_note(self, term: int, note: str) -> None:
-        """Set the note, which the next renewal writes. It is ignored unless this is the current term."""
+    def put_memory(self, term: int, memory: str) -> None:
+        """Set the memory, which the next renewal writes. It is ignored unless this is the current term."""
         if term == self._term:
-            self._note = note
+            self._memory = memory
 
-    def write_note(self, term: int) -> bool:
-        """Write the note now, unless it is written; whether it is, by this replica in this term."""
+    def write_memory(self, term: int) -> bool:
+        """Write the memory now, unless it is written; whether it is, by this replica in this term."""
         with self._requesting:
             if term != self._term or not self.is_held or self._known is None:
                 return False
-            if _note_of(self._known) == self._note:
+            if _memory_of(self._known) == self._memory:
                 return True
             return self._write(self._known["spec"] | {"renewTime": _timestamp(datetime.now(UTC))})
 
@@ -179,15 +179,15 @@ class Lease:
             return self._write(spec)
 
     def _write(self, spec: dict[str, Any], method: str = "PUT") -> bool:
-        """Write the Lease as it is known with this spec and the right note."""
+        """Write the Lease as it is known with this spec and the right memory."""
         if (self._is_released and spec["holderIdentity"]) or self._known is None:
             return False
         began = self._now()
         is_held = self.is_held
         was_held = (self._known.get("spec") or {}).get("holderIdentity") == self.identity
-        note = self._note if was_held else _note_of(self._known)
+        memory = self._memory if was_held else _memory_of(self._known)
         metadata = self._known["metadata"]
-        annotations = {**(metadata.get("annotations") or {}), NOTE_ANNOTATION: note}
+        annotations = {**(metadata.get("annotations") or {}), MEMORY_ANNOTATION: memory}
         body = {**self._known, "metadata": {**metadata, "annotations": annotations}, "spec": spec}
         response = self._request(method, self._collection if method == "POST" else f"{self._collection}/{self.name}", body)
         if response is None or not self._take_over(response):
@@ -195,8 +195,8 @@ class Lease:
         self._held_until = began + RENEW_SECONDS
         if not is_held and spec["holderIdentity"]:
             self._term += 1
-            self._note = note
-            self._listener.lease_taken(self._term, note)
+            self._memory = memory
+            self._listener.lease_taken(self._term, memory)
         return True
 
     def _request(self, method: str, path: str, body: object = None) -> Response | None:
@@ -230,8 +230,8 @@ class Lease:
         )
 
 
-def _note_of(lease: dict[str, Any]) -> str:
-    return str((lease["metadata"].get("annotations") or {}).get(NOTE_ANNOTATION, ""))
+def _memory_of(lease: dict[str, Any]) -> str:
+    return str((lease["metadata"].get("annotations") or {}).get(MEMORY_ANNOTATION, ""))
 
 
 def _spec(record: LeaderElectionRecord) -> dict[str, Any]:

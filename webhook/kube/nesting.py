@@ -14,8 +14,8 @@ _TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 
 def shallow(data: bytes) -> bytes:
     """The same JSON with null for each object and list that is deeper than `MOST_LEVELS`."""
-    kept: list[bytes] = []
-    level = kept_to = deep_from = 0
+    parts: list[bytes] = []
+    level = copied_to = deep_from = 0
     for token in _TOKEN.finditer(data):
         if token[0] in b"{[":
             level += 1
@@ -23,7 +23,7 @@ def shallow(data: bytes) -> bytes:
                 deep_from = token.start()
         elif token[0] in b"}]":
             if level == MOST_LEVELS + 1:
-                kept += data[kept_to:deep_from], b"null"
-                kept_to = token.end()
+                parts += data[copied_to:deep_from], b"null"
+                copied_to = token.end()
             level -= 1
-    return b"".join([*kept, data[kept_to:]])
+    return b"".join([*parts, data[copied_to:]])

@@ -208,16 +208,18 @@ def _read_event(line: bytes) -> WatchEvent:
     return event
 
 
-def pages(reader: ApiReader, path: str, **selectors: str) -> Iterator[Page]:
-    """The pages of a list; ``selectors`` are more query parameters, such as ``fieldSelector``. ClusterError."""
+def pages(reader: ApiReader, path: str, size: int = PAGE, **selectors: str) -> Iterator[Page]:
+    """The pages of a list, of at most so many objects; ``selectors`` are more query parameters, such as ``fieldSelector``. ClusterError."""
     following = ""
     while True:
-        parameters = {"limit": str(PAGE), **({"continue": following} if following else {}), **selectors}
+        parameters = {"limit": str(size), **({"continue": following} if following else {}), **selectors}
         page = decode(reader.get(path, **parameters), Page)
         yield page
         following = page.metadata.following
         if not following:
             return
+        # Whoever iterates still has the page: its items, and with them the response, are freed before the next one arrives.
+        page.items = None
 
 
 def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:

@@ -10,7 +10,7 @@ import msgspec
 
 from webhook.kube.backoff import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Backoff
 from webhook.kube.errors import UnreachableError
-from webhook.kube.reading import WATCH_SECONDS, decode, pages, watch
+from webhook.kube.reading import PAGE, WATCH_SECONDS, decode, pages, watch
 from webhook.kube.repeating_thread import RepeatingThread
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def metadata_of(data: msgspec.Raw) -> ObjectMetadata:
 class Reflector(RepeatingThread):
     """Follows one collection, in a thread of its own; once it is stopped, it notifies no more."""
 
-    def __init__(self, api: ApiReader, path: str, selectors: Mapping[str, str], now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, api: ApiReader, path: str, selectors: Mapping[str, str], now: Callable[[], float] = time.monotonic, page: int = PAGE
+    ) -> None:
         """Read nothing yet.
 
         Args:
@@ -50,10 +52,11 @@ class Reflector(RepeatingThread):
             path: The collection's.
             selectors: Query parameters, such as ``fieldSelector``. To a watch, an object that they no longer select was deleted.
             now: A monotonic clock, in seconds.
+            page: The most objects in one response to a list.
 
         """
         super().__init__(path)
-        self._api, self._path, self._selectors, self._now = api, path, selectors, now
+        self._api, self._path, self._selectors, self._now, self._page = api, path, selectors, now, page
         self._resource_version: str | None = None
         self._list_at = 0.0
         self._backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
@@ -110,7 +113,7 @@ class Reflector(RepeatingThread):
 
         def items() -> Iterator[msgspec.Raw]:
             nonlocal version
-            for page in pages(self._api, self._path, **self._selectors):
+            for page in pages(self._api, self._path, self._page, **self._selectors):
                 version = page.metadata.resource_version
                 yield from page.items or ()
 

@@ -10,9 +10,6 @@ import msgspec
 
 from webhook.core import Endpoint
 
-ACTS_AT_ONCE: Final = 8
-"""In one process: an act waits for its pod nearly all of the time."""
-
 
 class Method(StrEnum):
     """How a pod is ended, the gentlest first."""
@@ -101,7 +98,11 @@ class ActOutcome(StrEnum):
     """The reaper lacks a right."""
 
     FAILED = "failed"
-    """There was no answer: the connection failed, or nothing listens."""
+    """There was no answer: the connection failed, or nothing listens; or the answer was lost with the pod's network, as the pod ended."""
+
+
+WITHOUT_ANSWER: Final = frozenset({ActOutcome.FAILED, ActOutcome.BEGUN})
+"""Outcomes after which it is not known whether the act was carried out."""
 
 
 class ActResult(msgspec.Struct, frozen=True):

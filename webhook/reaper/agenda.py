@@ -1,4 +1,4 @@
-"""The pods whose task has ended, what was done to each, and when it decides again. It does no I/O and has no clock.
+"""The pods whose task has ended, what was done to each, and when to decide about it again. It does no I/O and has no clock.
 
 A pod is on the agenda from the moment its task has ended until it no longer runs. An act is remembered as `BEGUN` before it is executed,
 and keeps its place in the memory until it is forgotten (`FORGET_AFTER`), or its pod no longer runs: so whoever takes over the memory
@@ -17,7 +17,7 @@ from webhook.core import Progress
 from webhook.reaper import notice
 from webhook.reaper.act import Act, ActOutcome, PastAct
 from webhook.reaper.decision import ALL_NAMESPACES, FORGET_AFTER, MAY_TAKE_EFFECT, decide, has_work
-from webhook.reaper.reason import Verdict
+from webhook.reaper.notice import LINGER, waits_for_somebody
 from webhook.reaper.tracked_pods import TrackedPod, TrackedPods
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from webhook.reaper.decision import PodDecision, ReaperPolicy
     from webhook.reaper.notice import Notice
     from webhook.reaper.reason import ReaperReason
-
-LINGER: Final = timedelta(minutes=10)
-"""How long a pod may wait for somebody, such as for an unknown container, before a notice says so."""
 
 POSTPONED: Final = timedelta(seconds=2)
 """Until the next decision about an act that was no longer due, or could not be remembered: the watch is soon as far as the read was."""
@@ -77,7 +74,7 @@ class Agenda:
         return self._pods.under_way
 
     def stuck(self) -> Counter[tuple[str, ReaperReason]]:
-        """The pods that stay Running after their grace, by namespace and by the reason of the last decision."""
+        """How many pods stay Running after their task, but for those in their grace, by namespace and reason of the last decision."""
         return self._pods.stuck()
 
     def see(self, pod: Progress, now: datetime) -> TrackedPod | None:
@@ -94,6 +91,7 @@ class Agenda:
         if known is None:
             self._pods.put(TrackedPod(pod, now, work_ended_at, now))
         else:
+            self._notice_unanswered(known, pod)
             decide_at = None if known.act is not None else now
             self._pods.put(replace(known, pod=pod, work_ended_at=work_ended_at, decide_at=decide_at))
         return None
@@ -101,9 +99,16 @@ class Agenda:
     def forget(self, uid: str) -> TrackedPod | None:
         """The pod of this uid never runs again: nothing of it is remembered, and it is returned where it was on the agenda."""
         gone = self._pods.pop(uid)
-        if self._past.pop(uid, ()) and gone is not None:
+        if gone is not None and uid in self._past:
+            self._notice_unanswered(gone, None)
             self._notices.append(notice.of_end(gone.pod))
+        self._past.pop(uid, None)
         return gone
+
+    def _notice_unanswered(self, known: TrackedPod, after: Progress | None) -> None:
+        """Sidecars have ended after acts without an answer, unless one is under way; ``after``: the pod now, if it runs."""
+        if known.act is None:
+            self._notices += notice.of_unanswered_ends(known.pod, after, self._past.get(known.pod.uid, ()))
 
     def retain(self, namespace: str, uids: AbstractSet[str]) -> list[TrackedPod]:
         """Of this namespace, or of `ALL_NAMESPACES`, only the pods of these uids run; those that have thereby left the agenda."""
@@ -124,8 +129,9 @@ class Agenda:
             decision.containers,
         )
         is_noticed = is_same and known.is_noticed
-        if not is_noticed and self._needs_notice(known, decision, now):
-            self._notices.append(notice.of_decision(known.pod, decision, is_observing=decision.act is not None))
+        found = None if is_noticed else notice.if_needed(known.pod, decision, known.since, now, is_observing=self._is_observing)
+        if found is not None:
+            self._notices.append(found)
             is_noticed = True
         act = None if self._is_observing else decision.act
         decide_at = self._decide_again_at(known, decision, now)
@@ -135,14 +141,9 @@ class Agenda:
         self._past[uid] = (*past, PastAct(act.method, act.container_id, now, ActOutcome.BEGUN))
         return DueAct(known.pod, act, past, known.work_ended_at)
 
-    def _needs_notice(self, known: TrackedPod, decision: PodDecision, now: datetime) -> bool:
-        if decision.act is not None:
-            return self._is_observing
-        return decision.reason.verdict is Verdict.LEAVE or (_waits_for_somebody(decision) and now >= known.since + LINGER)
-
     @staticmethod
     def _decide_again_at(known: TrackedPod, decision: PodDecision, now: datetime) -> datetime | None:
-        if decision.again_at is None and _waits_for_somebody(decision) and now < known.since + LINGER:
+        if decision.again_at is None and waits_for_somebody(decision) and now < known.since + LINGER:
             return known.since + LINGER
         return decision.again_at
 
@@ -152,7 +153,16 @@ class Agenda:
         self._remember(due, (*due.past, PastAct(act.method, act.container_id, now, outcome)))
         if outcome is ActOutcome.ACCEPTED:
             self._notices.append(notice.of_act(due.pod, act, detail))
+        elif outcome is ActOutcome.FAILED and act.container and self._has_ended(due):
+            self._notices.append(notice.of_unanswered(due.pod, act.container, act.method))
         self._over(due, now)
+
+    def _has_ended(self, due: DueAct) -> bool:
+        """Whether the container of an act has ended meanwhile; not where somebody has deleted its pod."""
+        known = self._pods.get(due.pod.uid)
+        if known is None:
+            return due.pod.uid not in self._past
+        return due.act.container_id not in {one.id for one in known.pod.running}
 
     def postpone(self, due: DueAct, now: datetime) -> None:
         """An act was not executed: it was no longer due, or could not be remembered."""
@@ -208,11 +218,6 @@ class Agenda:
 def _no_earlier(act: PastAct, now: datetime) -> PastAct:
     """An act of another replica, as if its drain began now."""
     return replace(act, at=now if act.outcome in MAY_TAKE_EFFECT else min(act.at, now))
-
-
-def _waits_for_somebody(decision: PodDecision) -> bool:
-    """Whether it waits for what a person can change."""
-    return decision.reason.verdict is Verdict.WAIT and bool(decision.reason.remedy)
 
 
 def _time(entry: tuple[datetime, str, PastAct]) -> datetime:

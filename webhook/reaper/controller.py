@@ -9,7 +9,6 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook.kube.errors import UnreadableError
-from webhook.reaper.act import ACTS_AT_ONCE, ActOutcome, ActResult, PastAct
+from webhook.reaper.act import ActOutcome, ActResult, PastAct
 from webhook.reaper.agenda import Agenda
 from webhook.reaper.clock import MonotonicClock
 from webhook.reaper.decision import ALL_NAMESPACES, decide
@@ -27,6 +26,7 @@ from webhook.reaper.namespaces import NamespaceWatch
 from webhook.reaper.pod_event import PodEvents
 from webhook.reaper.pod_watch import LISTS_AT_ONCE, PodWatch
 from webhook.reaper.task_pods import TaskPods
+from webhook.reaper.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from webhook.reaper.tracked_pods import TrackedPod
 
 LONGEST_TURN_SECONDS: Final = 5.0
-"""Between two turns: the Lease may be lost without a word."""
+"""Between two turns: the Lease may be lost without any event."""
 
 FAULT_PAUSE_SECONDS: Final = 1.0
 """After a turn that failed: the next one may fail, too."""
@@ -78,7 +78,7 @@ class Controller:
             self._watches.append(NamespaceWatch(api, self))
             self._unread = {_pods_of(ALL_NAMESPACES), NAMESPACES}
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._acts = ThreadPoolExecutor(ACTS_AT_ONCE, thread_name_prefix="act")
+        self._acts = Workers("act")
         self._term: int | None = None
         self._turned_at = time.monotonic()
         self._stopped = threading.Event()
@@ -100,7 +100,7 @@ class Controller:
         self._inbox.put(_nothing)
         self._thread.join(LAST_ACTS_SECONDS + LONGEST_TURN_SECONDS)
         self._leadership.stop()
-        self._acts.shutdown(wait=False, cancel_futures=True)
+        self._acts.close(wait=False)
         self._events.stop()
 
     @property
@@ -134,7 +134,7 @@ class Controller:
 
     def pods_failed(self, namespace: str, problem: Exception) -> None:
         """See `webhook.reaper.pod_watch.PodListener`."""
-        # A namespace that cannot be read must not keep the replica from looking after the others.
+        # A namespace that cannot be read must not keep the replica from serving the others.
         self._unread.discard(_pods_of(namespace))
         self._telemetry.pods_failed(namespace, problem)
 
@@ -152,9 +152,9 @@ class Controller:
         self._unread.discard(NAMESPACES)
         self._telemetry.namespaces_failed(problem)
 
-    def lease_taken(self, term: int, note: str) -> None:
+    def lease_taken(self, term: int, memory: str) -> None:
         """See `webhook.kube.lease.LeaseListener`."""
-        self._inbox.put(partial(self._lead, term, note))
+        self._inbox.put(partial(self._lead, term, memory))
 
     def lease_failed(self, problem: Exception) -> None:
         """See `webhook.kube.lease.LeaseListener`."""
@@ -179,9 +179,9 @@ class Controller:
             for notice in self._agenda.take_notices():
                 if is_leading:
                     self._publish(notice)
-            self._telemetry.turned(self._agenda, self._inbox.qsize(), is_leading=is_leading)
+            self._telemetry.turned(self._agenda, self._inbox.qsize(), self._acts.waiting, is_leading=is_leading)
         except Exception as problem:  # noqa: BLE001  a thread that ended would leave every pod
-            self._telemetry.bug(problem)
+            self._telemetry.fault(problem)
             self._stopped.wait(FAULT_PAUSE_SECONDS)
         self._turned_at = time.monotonic()
 
@@ -206,13 +206,13 @@ class Controller:
             self._telemetry.lease_lost()
         return self._term is not None
 
-    def _lead(self, term: int, note: str) -> None:
+    def _lead(self, term: int, memory: str) -> None:
         try:
-            memory = msgspec.json.decode(note, type=dict[str, tuple[PastAct, ...]]) if note else {}
+            acts = msgspec.json.decode(memory, type=dict[str, tuple[PastAct, ...]]) if memory else {}
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-            memory = {}
-            self._telemetry.memory_lost(UnreadableError("the note on the Lease cannot be decoded"))
-        self._agenda.adopt(memory, self._now())
+            acts = {}
+            self._telemetry.memory_lost(UnreadableError("the memory on the Lease cannot be decoded"))
+        self._agenda.adopt(acts, self._now())
         self._term = term
         self._telemetry.lease_held(term)
 
@@ -242,21 +242,21 @@ class Controller:
         if due and self._term is not None:
             self._remember()
             for one in due:
-                self._acts.submit(self._execute, one, self._term)
+                self._acts.submit(one.pod.namespace, partial(self._execute, one, self._term))
 
     def _remember(self) -> None:
         """Leave the memory on the Lease, with its next write."""
         if self._term is not None:
-            self._lease.put_note(self._term, msgspec.json.encode(self._agenda.memory(self._now())).decode())
+            self._lease.put_memory(self._term, msgspec.json.encode(self._agenda.memory(self._now())).decode())
 
     def _execute(self, due: DueAct, term: int) -> None:
         """In a worker: nothing is done that is not remembered."""
         result: ActResult | None = None
         try:
-            if self._lease.write_note(term):
+            if self._lease.write_memory(term):
                 result = execute(self._api, due.pod, due.act, partial(self._is_still_due, due))
         except Exception as problem:  # noqa: BLE001  an act without an outcome would be under way for ever
-            self._telemetry.bug(problem)
+            self._telemetry.fault(problem)
             result = ActResult(ActOutcome.FAILED, type(problem).__name__)
         self._inbox.put(partial(self._take_result, due, result))
 

@@ -5,9 +5,10 @@ The rules, in their order; the first that applies decides.
 ===========================================================  ==========================================================
 the pod                                                      what follows
 ===========================================================  ==========================================================
-is not Running, is being deleted, is switched off, unmarked  skipped
+is not Running, is being deleted, or is switched off         skipped
 is in a namespace that has not opted in                      skipped
-lacks a status, or is being debugged                         wait
+does not carry the webhook's status                          skipped
+has a container without a state, or is being debugged        wait
 has a task, a result or another container that works         wait
 has had less than its grace since the last of these ended    wait
 has a deadline that has passed                               wait: the kubelet ends it
@@ -23,13 +24,13 @@ the mesh to send its last logs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from webhook.core import ContainerKind, Mode
-from webhook.reaper.act import Act, ActOutcome, DeadlineAct, ExecAct, Method, PastAct, QuitAct
+from webhook.reaper.act import WITHOUT_ANSWER, Act, ActOutcome, DeadlineAct, ExecAct, Method, PastAct, QuitAct
 from webhook.reaper.reason import ReaperReason
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ ALL_NAMESPACES: Final = ""
 """Stands for every namespace, as in the Kubernetes API (``NamespaceAll``)."""
 
 DEFAULT_GRACE: Final = timedelta(seconds=30)
-"""Longer than the drain of all known sidecars but Linkerd's, for which a second quit request changes nothing."""
+"""From the end of the last container that works to the first act.
+
+Longer than the drain of all known sidecars but Linkerd's, for which a second quit request changes nothing.
+"""
 
 USUAL_DRAIN: Final = timedelta(seconds=30)
 """From an accepted end to the exit of a sidecar whose catalogue row has no `drain_seconds`: the longest default but Linkerd's."""
@@ -56,13 +60,16 @@ MOST_ATTEMPTS: Final = 3
 """Attempts without an answer, for one container and one method."""
 
 SELF_END: Final = timedelta(minutes=5)
-"""Time in which a sidecar ends by itself after all other containers; gcsfuse looks every 5 s, and then flushes."""
+"""Time in which a sidecar ends by itself after all other containers; gcsfuse checks every 5 s, and then flushes."""
 
 FORGET_AFTER: Final = timedelta(minutes=15)
 """An older act no longer counts: what was refused may have been repaired since."""
 
 MOST_CLOCK_ERROR: Final = timedelta(minutes=5)
-"""By which a node's clock may be behind without a shorter grace. So long a later report of the kubelet's can delay an act."""
+"""How far a node's clock may be behind without shortening the grace. Later reports of the kubelet delay an act by at most as long."""
+
+LATEST: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
+"""A later time in a status counts as this one: whoever may write the status can write any, and a grace still fits behind it."""
 
 MAY_TAKE_EFFECT: Final = frozenset({ActOutcome.ACCEPTED, ActOutcome.BEGUN})
 """Outcomes after which a sidecar has its time to drain."""
@@ -74,7 +81,7 @@ class ReaperPolicy:
 
     Args:
         grace: From the end of the last container that worked to the first act.
-        unmarked: Whether pods without the webhook's status are the reaper's business, too.
+        unmarked: Whether the reaper also serves pods without the webhook's status.
         methods: The allowed methods.
         end_successful: Whether a deadline may also end a pod whose task succeeded, which is then Failed.
         opted_in: The namespaces that have opted in; None: the namespaces were chosen by name, and the label does not matter.
@@ -141,8 +148,9 @@ def _reported_end(pod: Progress) -> datetime | None:
     succeeds in turns must not put the end off for ever.
     """
     if pod.work_ended_at is None or pod.reported_at is None:
-        return pod.work_ended_at or pod.reported_at
-    return min(pod.reported_at, pod.work_ended_at + MOST_CLOCK_ERROR)
+        known = pod.work_ended_at or pod.reported_at
+        return None if known is None else min(known, LATEST)
+    return min(pod.reported_at, min(pod.work_ended_at, LATEST) + MOST_CLOCK_ERROR)
 
 
 def _skipped(pod: Progress, policy: ReaperPolicy) -> PodDecision | None:
@@ -270,7 +278,7 @@ class _End:
         drained_at = last.at + _drain(container)
         if last.outcome in MAY_TAKE_EFFECT and self.now < drained_at:
             return PodDecision(ReaperReason.ENDING, names, again_at=drained_at)
-        if last.outcome not in _WITHOUT_ANSWER or len(done) >= MOST_ATTEMPTS:
+        if last.outcome not in WITHOUT_ANSWER or len(done) >= MOST_ATTEMPTS:
             return None
         until = last.at + FIRST_PAUSE * 2 ** (len(done) - 1)
         return PodDecision(ReaperReason.PAUSE, names, again_at=until) if self.now < until else PodDecision(_REASONS[act.method], names, act)
@@ -315,7 +323,6 @@ class _End:
 
 
 _LEAVE: Final = ReaperReason.NO_CLEAN_END.verdict
-_WITHOUT_ANSWER: Final = frozenset({ActOutcome.FAILED, ActOutcome.BEGUN})
 _REASONS: Final = {
     Method.QUIT: ReaperReason.QUIT_SENT,
     Method.EXEC: ReaperReason.SIGNAL_SENT,

@@ -27,27 +27,29 @@ class ReaperMetrics:
         self._shown: dict[tuple[str, str], int] = {}
         self.stuck_pods = Gauge(
             f"{PREFIX}_stuck_pods",
-            "Running pods whose task has ended and whose grace is over, by namespace and reason. Only the replica that acts has any.",
+            "Running pods whose task has ended, but not those in their grace, by namespace and reason. Only the replica that acts has any.",
             ("namespace", "reason"),
             registry=self.registry,
         )
         self.running_after_task = Histogram(
             f"{PREFIX}_running_after_task_seconds",
-            "Seconds for which pods stayed Running after their task had ended, of pods that no longer run.",
+            "Seconds for which a pod stayed Running after its task had ended, counted once the pod no longer runs.",
             buckets=AFTER_TASK_BUCKETS,
             registry=self.registry,
         )
         self.acts = Counter(
             f"{PREFIX}_acts",
-            "Acts on pods, by the catalogue's row of the sidecar (empty: the whole pod; described: the pod's own), method and outcome.",
+            "Acts on pods, by sidecar (its id in the catalogue; described: only the pod's annotation describes it; empty: the whole pod), "
+            "method and outcome.",
             ("sidecar", "method", "outcome"),
             registry=self.registry,
         )
-        self.under_way = Gauge(f"{PREFIX}_acts_under_way", "Acts that were begun and have no outcome yet.", registry=self.registry)
-        self.queue = Gauge(
-            f"{PREFIX}_queue",
-            "What waits, by kind: pod changes and act outcomes to be processed (changes), acts for which no worker is free (acts).",
-            ("of",),
+        self.under_way = Gauge(f"{PREFIX}_acts_under_way", "Acts that have begun and have no outcome yet.", registry=self.registry)
+        self.queue_length = Gauge(
+            f"{PREFIX}_queue_length",
+            "Entries that wait, by queue: changes of pods and outcomes of acts that are to be processed (changes), "
+            "acts for which no worker is free (acts).",
+            ("queue",),
             registry=self.registry,
         )
         self.is_leader = Gauge(
@@ -55,28 +57,29 @@ class ReaperMetrics:
         )
         self.watch_last_read = Gauge(
             f"{PREFIX}_watch_last_read_timestamp_seconds",
-            "When a watch was last read, as a Unix time, by its resource and namespace (empty: all namespaces); normally at most about "
-            "60 s ago; the start before the first read.",
+            "When a list or watch was last read successfully, as a Unix time, by resource and namespace (empty: all); normally at most "
+            "about 60 s ago; the start before the first read.",
             ("resource", "namespace"),
             registry=self.registry,
         )
         self.errors = Counter(
             f"{PREFIX}_errors",
-            "Failed requests to the Kubernetes API, by what they were for (pods, namespaces, lease, event), and its own faults (bug).",
-            ("of",),
+            "Failed requests to the Kubernetes API but those of acts, by resource (pods, namespaces, leases, events).",
+            ("resource",),
             registry=self.registry,
         )
+        self.faults = Counter(f"{PREFIX}_faults", "Failures inside the reaper. Each is a bug.", registry=self.registry)
         self.log_lines_dropped = Counter(
             f"{PREFIX}_log_lines_dropped", "Log lines lost because stdout was not read in time.", registry=self.registry
         )
         self.build = Gauge(
             f"{PREFIX}_build_info", "Always 1; its label is the version of the reaper.", ("version",), registry=self.registry
         )
-        for of in ("changes", "acts"):
-            self.queue.labels(of)
+        for queue in ("changes", "acts"):
+            self.queue_length.labels(queue)
         self.build.labels(__version__).set(1)
-        for of in ("pods", "namespaces", "lease", "event", "bug"):
-            self.errors.labels(of)
+        for resource in ("pods", "namespaces", "leases", "events"):
+            self.errors.labels(resource)
         ProcessCollector(registry=self.registry)
 
     def show_stuck(self, counts: Mapping[tuple[str, str], int]) -> None:

@@ -1,11 +1,14 @@
-"""The namespaces that have opted in by their label: the reaper's business where it is given none by name."""
+"""The namespaces that have opted in by their label: the reaper serves them where none is named."""
 
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import quote
 
 from webhook.core import OPT_IN
+from webhook.kube.errors import ClusterError, RefusedError
 from webhook.kube.reading import pages
 from webhook.kube.reflector import Reflector, metadata_of
 
@@ -40,6 +43,17 @@ def list_opted_in(api: ApiReader) -> list[str]:
     """Their names, in order. ClusterError."""
     found = [item for page in pages(api, NAMESPACES_PATH, labelSelector=OPTED_IN) for item in page.items or ()]
     return sorted(map(_name_of, found))
+
+
+def missing_namespace(api: ApiReader, name: str) -> RefusedError | None:
+    """The refusal of the API server where there is no namespace of this name; None: there is one, or that cannot be known."""
+    try:
+        api.get(f"{NAMESPACES_PATH}/{quote(name, safe='')}")
+    except RefusedError as error:
+        return error if error.status == HTTPStatus.NOT_FOUND else None
+    except ClusterError:
+        return None
+    return None
 
 
 class NamespaceWatch(Reflector):

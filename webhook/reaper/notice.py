@@ -1,31 +1,39 @@
-"""What people should know about a pod, as a value: the controller makes an Event and a log line of it."""
+"""What people should know about a pod, as a value: controller and pass make an Event of it, and the controller a log line."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from webhook.core import Progress, Reason, Treatment
-from webhook.reaper.act import Method
+from webhook.reaper.act import WITHOUT_ANSWER, Method
+from webhook.reaper.reason import Verdict
 
 if TYPE_CHECKING:
-    from webhook.reaper.act import Act
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from webhook.reaper.act import Act, PastAct
     from webhook.reaper.decision import PodDecision
+
+LINGER: Final = timedelta(minutes=10)
+"""How long a pod may wait for somebody, such as for an unknown container, before a notice says so."""
 
 
 class NoticeKind(StrEnum):
     """What has happened, by the reason of its Event."""
 
     SIDECAR_QUIT = "SidecarQuit"
-    """A sidecar accepted its quit request, or its signal was sent."""
+    """A sidecar accepted its quit request, or its signal was sent; or there was no answer to that, and it ended."""
 
     SIDECAR_STUCK = "SidecarStuck"
-    """The pod stays Running, and a person has to decide; or the reaper only observes."""
+    """The pod stays Running, and a person has to decide; or the reaper is in observe mode."""
 
     DEADLINE_SET = "TaskPodDeadlineSet"
-    """The kubelet ends the pod, whose task has failed."""
+    """The pod's ``activeDeadlineSeconds`` was set, so the kubelet ends the pod."""
 
     TASK_POD_ENDED = "TaskPodEnded"
     """A pod that the reaper acted on no longer runs."""
@@ -51,22 +59,69 @@ class Notice(msgspec.Struct, frozen=True):
     note: str
 
 
+def if_needed(pod: Progress, decision: PodDecision, since: datetime | None, now: datetime, *, is_observing: bool) -> Notice | None:
+    """The pod stays as it is, if people should know of that.
+
+    Args:
+        pod: A pod whose task has ended while sidecars run on.
+        decision: About it.
+        since: When its task ended; None: that is not known.
+        now: The time.
+        is_observing: Whether the reaper was started to do nothing.
+
+    """
+    if decision.act is not None:
+        is_needed = is_observing
+    else:
+        # A difference of two times always exists; a sum may be after the year 9999.
+        has_lingered = waits_for_somebody(decision) and since is not None and now - since >= LINGER
+        is_needed = has_lingered or decision.reason.verdict is Verdict.LEAVE
+    return of_decision(pod, decision, is_observing=decision.act is not None) if is_needed else None
+
+
+def reported_end(pod: Progress) -> datetime | None:
+    """When the task of a pod ended, as the kubelet says: a pass has seen nothing itself."""
+    return None if pod.task_end is None else pod.task_end.finished_at
+
+
+def waits_for_somebody(decision: PodDecision) -> bool:
+    """Whether it waits for what a person can change."""
+    return decision.reason.verdict is Verdict.WAIT and bool(decision.reason.remedy)
+
+
 def of_decision(pod: Progress, decision: PodDecision, is_observing: bool) -> Notice:  # noqa: FBT001  a fact about the notice
-    """The pod stays as it is; ``is_observing``: because the reaper was started to do nothing."""
+    """The pod stays as it is; ``is_observing``: an act is due, and the reaper is in observe mode."""
     containers = f" Containers: {', '.join(decision.containers)}." if decision.containers else ""
     remedy = f" {decision.reason.remedy}" if decision.reason.remedy else ""
-    observing = " The reaper only observes, and does nothing." if is_observing else ""
+    observing = " The reaper is in observe mode, so it has done nothing." if is_observing else ""
     return Notice(NoticeKind.SIDECAR_STUCK, pod, f"{decision.reason.sentence}{containers}{_why_left(pod)}{remedy}{observing}")
 
 
 def of_act(pod: Progress, act: Act, detail: str) -> Notice:
     """An act was accepted; ``detail`` is the answer to it."""
     if act.method is Method.DEADLINE:
-        code = "" if pod.task_end is None else f", which exited with {pod.task_end.exit_code},"
-        done = f"A sidecar ran on after the task{code} and nothing else ends it: {detail}."
+        code = "" if pod.task_end is None else f", which exited with {pod.task_end.exit_code}"
+        done = f"A sidecar ran on after the task{code}. No other allowed method ends it, so the kubelet ends the pod ({detail})."
         return Notice(NoticeKind.DEADLINE_SET, pod, f"{done}{_why_left(pod)}")
-    done = f"The sidecar {act.container} ran on after the task, and was ended by {act.method}: {detail}."
+    accepted = "accepted its quit request" if act.method is Method.QUIT else "was sent the signal that ends it"
+    done = f"The sidecar {act.container} ran on after the task, and {accepted} ({detail})."
     return Notice(NoticeKind.SIDECAR_QUIT, pod, f"{done}{_why_left(pod)}")
+
+
+def of_unanswered(pod: Progress, container: str, method: Method) -> Notice:
+    """A sidecar has ended after an act without an answer: the pod's network goes with the last container, and may take the answer along."""
+    request = "quit request" if method is Method.QUIT else "signal"
+    done = f"The sidecar {container} ran on after the task. An attempt to send its {request} had no answer, and it has ended since."
+    return Notice(NoticeKind.SIDECAR_QUIT, pod, f"{done}{_why_left(pod)}")
+
+
+def of_unanswered_ends(before: Progress, after: Progress | None, past: Sequence[PastAct]) -> Iterator[Notice]:
+    """The sidecars that have ended since, and whose last act had no answer; ``after`` is None where the pod no longer runs."""
+    still_running = {one.id for one in after.running} if after is not None else set()
+    for one in before.running:
+        acts = [act for act in past if act.container_id == one.id and act.method is not Method.DEADLINE]
+        if acts and acts[-1].outcome in WITHOUT_ANSWER and one.id not in still_running:
+            yield of_unanswered(after or before, one.name, acts[-1].method)
 
 
 def of_end(pod: Progress) -> Notice:

@@ -7,12 +7,16 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+import msgspec
+
 from webhook.kube.client import MERGE_PATCH
 from webhook.kube.errors import refusal
+from webhook.kube.reading import decode
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from webhook.kube.client import Response
     from webhook.reaper.notice import Notice
     from webhook.reaper.task_pods import ApiWriter
 
@@ -25,7 +29,14 @@ MAX_POD_NAME: Final = 230
 """Of the pod's name in that of its Event, which may have 253 characters. Each part between dots ends with a letter or digit."""
 
 MOST_COUNTED: Final = 4096
-"""Events whose number is remembered: then it begins anew, and an Event that is there counts 2."""
+"""Events whose count is remembered; with more, all are forgotten. The count of any other Event is read."""
+
+NAMESPACE_ENDS: Final = b'"NamespaceTerminating"'
+"""In the response of a namespace that is being deleted, in which nothing can be created (``NamespaceTerminatingCause``)."""
+
+
+class _CountedEvent(msgspec.Struct):
+    count: int | None = None
 
 
 class PodEvents:
@@ -43,15 +54,34 @@ class PodEvents:
         event = event_of(notice, self._instance, now)
         name = event["metadata"]["name"]
         response = self._api.request("POST", collection, event)
-        if response.status == HTTPStatus.CONFLICT:
-            if len(self._counts) >= MOST_COUNTED:
-                self._counts.clear()
-            self._counts[name] = count = self._counts.get(name, 1) + 1
-            again = {"count": count, "lastTimestamp": event["lastTimestamp"]}
-            response = self._api.request("PATCH", f"{collection}/{quote(name, safe='')}", again, MERGE_PATCH)
-        # An Event that expires meanwhile is not missed: somebody has had an hour to read it.
-        if not response.is_success and response.status != HTTPStatus.NOT_FOUND:
+        if response.is_success:
+            self._remember(name, 1)
+        elif response.status == HTTPStatus.CONFLICT:
+            response = self._count(f"{collection}/{quote(name, safe='')}", name, event["lastTimestamp"])
+        if not (response.is_success or _is_not_missed(response)):
             raise refusal(response.status, response.body)
+
+    def _count(self, path: str, name: str, moment: str) -> Response:
+        """Count an Event once more that is there. To read its count takes no right: the response to a patch has the whole Event."""
+        count = self._counts.get(name)
+        if count is None:
+            response = self._api.request("PATCH", path, {"lastTimestamp": moment}, MERGE_PATCH)
+            if not response.is_success:
+                return response
+            count = decode(response.body, _CountedEvent).count or 1
+        self._remember(name, count + 1)
+        return self._api.request("PATCH", path, {"count": count + 1, "lastTimestamp": moment}, MERGE_PATCH)
+
+    def _remember(self, name: str, count: int) -> None:
+        if len(self._counts) >= MOST_COUNTED and name not in self._counts:
+            self._counts.clear()
+        self._counts[name] = count
+
+
+def _is_not_missed(response: Response) -> bool:
+    """Whether an Event expires meanwhile, when somebody has had an hour to read it, or would be gone with its namespace."""
+    is_ending = response.status == HTTPStatus.FORBIDDEN and NAMESPACE_ENDS in response.body
+    return is_ending or response.status == HTTPStatus.NOT_FOUND
 
 
 def event_of(notice: Notice, instance: str, now: datetime) -> dict[str, Any]:

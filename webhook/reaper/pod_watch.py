@@ -1,7 +1,7 @@
 """Follows the Running task pods of a namespace: lists them, then watches them from there, like client-go's reflector.
 
-Most events are about pods whose task runs, and of those nobody needs to know. So an event is read as a pod only where a container has
-ended, and the listener is notified of pods whose task has ended, and of what becomes of them.
+Most events are about pods whose task still runs, and need no decision. So an event is decoded as a pod only where a container has ended,
+and the listener is notified of pods whose task has ended, and of their later changes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from webhook.kube.reflector import Reflector
-from webhook.reaper.task_pods import TaskPods, pods_path
+from webhook.reaper.task_pods import PODS_PAGE, TaskPods, pods_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +26,7 @@ RUNNING: Final = "status.phase=Running"
 """Selects the pods: to this watch a pod that has ended is one that was deleted, and thousands that ended long ago are not read."""
 
 LISTS_AT_ONCE: Final = 2
-"""Of all namespaces: a page of pods has some megabytes, and at the start every namespace is listed."""
+"""Of all namespaces: a page may have as much as `PODS_PAGE` says, and at the start every namespace is listed."""
 
 HAS_ENDED: Final = b'"terminated"'
 """In the JSON of every pod of which a container has ended, now or before its last restart: the name of that state."""
@@ -74,7 +74,7 @@ class PodWatch(Reflector):
             now: A monotonic clock, in seconds.
 
         """
-        super().__init__(api, pods_path(namespace), {"fieldSelector": RUNNING}, now)
+        super().__init__(api, pods_path(namespace), {"fieldSelector": RUNNING}, now, PODS_PAGE)
         self._namespace, self._listener, self._lists = namespace, listener, lists
         self._task_pods = TaskPods(api, catalogue)
         self._ended: set[str] = set()

@@ -11,7 +11,7 @@ class Verdict(StrEnum):
     """What the reaper does about a pod."""
 
     SKIP = "skip"
-    """Nothing: it is not the reaper's business."""
+    """Nothing: the reaper does not serve this pod."""
 
     WAIT = "wait"
     """Nothing yet: it decides again when the pod changes, or later."""
@@ -20,7 +20,7 @@ class Verdict(StrEnum):
     """One act now."""
 
     LEAVE = "leave"
-    """Nothing that keeps the task's result is left to do: a person has to decide."""
+    """Nothing: no allowed method keeps the task's result, so a person has to decide."""
 
 
 class ReaperRow(ReasonRow, frozen=True):
@@ -64,13 +64,13 @@ class ReaperReason(ExplainedWord):
     NO_STATUS = ReaperRow(
         "no-status",
         "The pod does not carry the webhook's status: it was created before the webhook was installed, or while it was down.",
-        "If the reaper may end such pods, run it with --unmarked.",
+        "If the reaper may end such pods, run it with --unmarked (chart: reaper.unmarked).",
         SKIP,
     )
     STATUSES_MISSING = ReaperRow("statuses-missing", "The kubelet has not reported the state of every container.", "", WAIT)
     DEBUG_CONTAINER = ReaperRow(
         "debug-container",
-        "An ephemeral container has not ended: somebody is looking at the pod.",
+        "An ephemeral container has not ended: somebody debugs the pod.",
         "End it when you are done.",
         WAIT,
     )
@@ -115,16 +115,17 @@ class ReaperReason(ExplainedWord):
     )
     DEADLINE_SET = ReaperRow(
         "deadline",
-        "The task has failed, and nothing else ends a sidecar: activeDeadlineSeconds is set, so the kubelet ends the pod as Failed.",
+        "No other allowed method ends a sidecar, and the task has failed (or --end-successful allows it): activeDeadlineSeconds is set, so "
+        "the kubelet ends the pod as Failed.",
         "",
         ACT,
     )
 
     NO_CLEAN_END = ReaperRow(
         "no-clean-end",
-        "Nothing that is allowed ends this sidecar so that the pod keeps the result of its task.",
-        "Make the sidecar native, or enable its quit request: explain pod/NAME says how. If your Airflow does not mind a failed pod, run "
-        "the reaper with --end-successful.",
+        "No allowed method ends this sidecar in a way that keeps the result of the task.",
+        "Make the sidecar native, or enable its quit request: explain pod/NAME says how. If a Failed pod does not change the task's result "
+        "in your Airflow, run the reaper with --end-successful (chart: reaper.endSuccessful).",
         LEAVE,
     )
     HOST_NETWORK = ReaperRow(

@@ -49,7 +49,7 @@ VERBS: Final = ("get", "list", "watch", "create", "update", "patch")
 """In the order in which they are named."""
 
 LIST: Final = ReaperRight("pods", "list")
-"""Without it nothing is known; with it alone a pass can say what it would do."""
+"""Without it nothing is known."""
 
 WATCH: Final = ReaperRight("pods", "watch")
 
@@ -59,12 +59,15 @@ READ: Final = frozenset({LIST, ReaperRight("pods", "get"), WATCH})
 EVENTS: Final = frozenset({ReaperRight("events", "create"), ReaperRight("events", "patch")})
 """To write Events."""
 
+PASS: Final = EVENTS | {LIST}
+"""What a pass needs to say what it would do."""
+
 LEASE: Final = frozenset(
     [ReaperRight("leases", verb, "coordination.k8s.io", RightPlace.OWN) for verb in ("create", "get", "update")],
 )
 """To agree on who acts, and to remember."""
 
-CONTROLLER: Final = EVENTS | LEASE | {LIST, WATCH}
+CONTROLLER: Final = PASS | LEASE | {WATCH}
 """What the controller needs, whether it acts or observes."""
 
 LIST_NAMESPACES: Final = ReaperRight("namespaces", "list", place=RightPlace.CLUSTER)
@@ -85,13 +88,13 @@ EVERY_RIGHT: Final = READ | CONTROLLER | {LIST_NAMESPACES, WATCH_NAMESPACES} | f
 
 
 def missing_rights(granted: frozenset[ReaperRight]) -> frozenset[ReaperRight]:
-    """The rights that lack: whoever has one right of a method, of the controller or for all namespaces is meant to have all of them."""
+    """The missing rights: whoever has one right of a method, of the controller or for all namespaces needs all of them."""
     begun = [needed | READ for needed in BY_METHOD.values() if needed & granted]
-    if (EVENTS | LEASE) & granted:
+    if LEASE & granted:
         begun.append(CONTROLLER | ({WATCH_NAMESPACES} if LIST_NAMESPACES in granted else frozenset()))
     if WATCH_NAMESPACES in granted:
         begun.append(frozenset({LIST_NAMESPACES}))
-    return frozenset({LIST}).union(*begun) - granted
+    return PASS.union(*begun) - granted
 
 
 def named(rights: frozenset[ReaperRight]) -> str:

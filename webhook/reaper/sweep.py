@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from webhook.kube.errors import ClusterError, RefusedError
-from webhook.reaper.act import ACTS_AT_ONCE
+from webhook.reaper import notice
 from webhook.reaper.decision import decide
+from webhook.reaper.namespaces import missing_namespace
 from webhook.reaper.pod_end import PodEnd
+from webhook.reaper.sweep_events import SweepEvents
 from webhook.reaper.sweep_report import PodReport, SweepProblem, SweepReport, request_problem
 from webhook.reaper.task_pods import TaskPods
+from webhook.reaper.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
 
     from webhook.core import Catalogue, Progress
     from webhook.reaper.decision import PodDecision, ReaperPolicy
@@ -33,8 +37,9 @@ class Sweep:
         api: The API server.
         catalogue: The known sidecars.
         policy: What is allowed.
-        is_dry: Whether nothing is done.
+        is_dry: Whether nothing is done to a pod, and its Event says what would be.
         now: The clock.
+        instance: The name of who makes the pass, for its Events.
 
     """
 
@@ -43,14 +48,15 @@ class Sweep:
     policy: ReaperPolicy
     is_dry: bool = False
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    instance: str = field(default_factory=socket.gethostname)
 
     def run(self, namespaces: Iterable[str]) -> SweepReport:
         """Make the pass. ClusterError: the API server did not respond to the first list, or does not accept the credentials (401)."""
-        found = _Found(self, TaskPods(self.api, self.catalogue))
-        with ThreadPoolExecutor(ACTS_AT_ONCE, thread_name_prefix="reaper") as workers:
+        found = _Found(self, TaskPods(self.api, self.catalogue), SweepEvents(self.api, self.instance, self.now))
+        with Workers("reaper") as workers:
             for namespace in namespaces:
                 found.visit_all(namespace, workers)
-        return found.report()
+            return found.report()
 
 
 @dataclass
@@ -59,6 +65,7 @@ class _Found:
 
     sweep: Sweep
     task_pods: TaskPods
+    events: SweepEvents
     counts: Counter[ReaperReason] = field(default_factory=Counter)
     untouched: list[PodReport] = field(default_factory=list)
     ends: list[Future[PodEnd]] = field(default_factory=list)
@@ -66,7 +73,7 @@ class _Found:
     seen: set[str] = field(default_factory=set)
     is_answered: bool = False
 
-    def visit_all(self, namespace: str, workers: ThreadPoolExecutor) -> None:
+    def visit_all(self, namespace: str, workers: Workers) -> None:
         """Decide about each Running pod of a namespace, and have those ended that are due.
 
         Raises:
@@ -74,9 +81,10 @@ class _Found:
                 problem in the report, which says what was done before.
 
         """
+        is_empty = True
         try:
             for pod in self.task_pods.running(namespace):
-                self.is_answered = True
+                self.is_answered, is_empty = True, False
                 if pod.uid not in self.seen:
                     self.seen.add(pod.uid)
                     self._visit(pod, workers)
@@ -84,24 +92,37 @@ class _Found:
             if not (self.is_answered or _is_of_the_namespace(error)):
                 raise
             self.problems.append(request_problem(namespace, "list the pods", error, "list pods"))
+        else:
+            self._check_existence(namespace, is_empty=is_empty)
         self.is_answered = True
 
-    def _visit(self, pod: Progress, workers: ThreadPoolExecutor) -> None:
-        decision = decide(pod, self.sweep.policy, self.sweep.now())
+    def _check_existence(self, namespace: str, *, is_empty: bool) -> None:
+        """Report a namespace that does not exist: the API server lists its pods all the same, and there are none."""
+        is_named = self.sweep.policy.opted_in is None
+        missing = missing_namespace(self.sweep.api, namespace) if is_empty and is_named else None
+        if missing is not None:
+            self.problems.append(request_problem(namespace, "list the pods", missing, ""))
+
+    def _visit(self, pod: Progress, workers: Workers) -> None:
+        now = self.sweep.now()
+        decision = decide(pod, self.sweep.policy, now)
         self.counts[decision.reason] += 1
         if decision.act is not None and not self.sweep.is_dry:
-            self.ends.append(workers.submit(self._end_of(pod, decision).run))
+            self.ends.append(workers.submit(pod.namespace, self._end_of(pod, decision).run))
         elif pod.unfinished:
             self.untouched.append(PodReport(pod, decision))
+            found = notice.if_needed(pod, decision, notice.reported_end(pod), now, is_observing=self.sweep.is_dry)
+            if found is not None:
+                self.events.write(found)
 
     def _end_of(self, pod: Progress, decision: PodDecision) -> PodEnd:
-        return PodEnd(self.sweep.api, self.task_pods, self.sweep.policy, self.sweep.now, pod, decision)
+        return PodEnd(self.sweep.api, self.task_pods, self.sweep.policy, self.sweep.now, self.events.write, pod, decision)
 
     def report(self) -> SweepReport:
-        """The report, once every end that is under way is over."""
+        """The report, once every end that is under way is over, and the Events are written."""
         ended = [end.result() for end in self.ends]
         pods = [*self.untouched, *(end.report for end in ended)]
-        problems = dict.fromkeys([*self.problems, *(problem for end in ended for problem in end.problems)])
+        problems = dict.fromkeys([*self.problems, *(problem for end in ended for problem in end.problems), *self.events.finish()])
         order = sorted(pods, key=lambda one: (one.pod.namespace, one.pod.name))
         return SweepReport(tuple(order), dict(self.counts), tuple(problems))
 

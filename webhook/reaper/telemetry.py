@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from webhook.kube.errors import ClusterError
-from webhook.reaper.act import ACTS_AT_ONCE
 from webhook.reaper.decision import ALL_NAMESPACES
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 LOG: Final = logging.getLogger("webhook.reaper")
 
 DESCRIBED: Final = "described"
-"""Stands in the metrics for each sidecar that is in no catalogue."""
+"""Stands in the metrics for each sidecar that is not in the catalogue."""
 
 
 class ReaperTelemetry:
@@ -42,7 +41,7 @@ class ReaperTelemetry:
         self._repaired(f"pods of {namespace}")
 
     def pods_failed(self, namespace: str, problem: Exception) -> None:
-        """They were not."""
+        """The pods of a namespace could not be read."""
         self._failed("pods", f"pods of {namespace}", problem)
 
     def namespaces_read(self) -> None:
@@ -51,27 +50,27 @@ class ReaperTelemetry:
         self._repaired("namespaces")
 
     def namespaces_failed(self, problem: Exception) -> None:
-        """They were not."""
+        """The namespaces could not be read."""
         self._failed("namespaces", "namespaces", problem)
 
     def lease_failed(self, problem: Exception) -> None:
         """The Lease could not be read or written."""
-        self._failed("lease", "lease", problem)
+        self._failed("leases", "lease", problem)
 
     def lease_held(self, term: int) -> None:
         """This replica acts from now on."""
         self._repaired("lease")
         self._metrics.is_leader.set(1)
-        LOG.info("acting", extra={"fields": {"term": term}})
+        LOG.info("lease taken", extra={"fields": {"term": term}})
 
     def lease_lost(self) -> None:
         """Another replica acts from now on."""
         self._metrics.is_leader.set(0)
-        LOG.info("no longer acting")
+        LOG.info("lease lost")
 
     def memory_lost(self, problem: Exception) -> None:
-        """The note on the Lease cannot be read: what was done before is not known."""
-        self._failed("lease", "memory", problem)
+        """The memory on the Lease cannot be decoded: what was done before is not known."""
+        self._failed("leases", "memory", problem)
 
     def acted(self, due: DueAct, result: ActResult) -> None:
         """An act was carried out."""
@@ -85,29 +84,31 @@ class ReaperTelemetry:
         level = logging.WARNING if notice.kind.is_warning else logging.INFO
         LOG.log(level, "pod", extra={"fields": {**_identity(notice.pod), "notice": notice.kind, "note": notice.note}})
 
-    def event_written(self) -> None:
-        """An Event was written."""
+    def event_written(self, notice: Notice) -> None:
+        """See `webhook.reaper.event_writer.EventListener`."""
+        del notice
         self._repaired("event")
 
-    def event_failed(self, problem: Exception) -> None:
-        """An Event could not be written."""
-        self._failed("event", "event", problem)
+    def event_failed(self, notice: Notice, problem: Exception) -> None:
+        """See `webhook.reaper.event_writer.EventListener`."""
+        del notice
+        self._failed("events", "event", problem)
 
     def pod_ended(self, seconds: float) -> None:
         """A pod no longer runs, so many seconds after its task had ended."""
         self._metrics.running_after_task.observe(seconds)
 
-    def turned(self, agenda: Agenda, changes: int, *, is_leading: bool) -> None:
-        """The controller has made a turn; so many changes have come meanwhile."""
+    def turned(self, agenda: Agenda, changes: int, acts: int, *, is_leading: bool) -> None:
+        """The controller has made a turn; ``changes``: how many entries of its inbox wait; ``acts``: how many wait for a worker."""
         self._metrics.under_way.set(agenda.under_way)
-        self._metrics.queue.labels("changes").set(changes)
-        self._metrics.queue.labels("acts").set(max(0, agenda.under_way - ACTS_AT_ONCE))
+        self._metrics.queue_length.labels("changes").set(changes)
+        self._metrics.queue_length.labels("acts").set(acts)
         stuck = {(namespace, str(reason)): count for (namespace, reason), count in agenda.stuck().items()} if is_leading else {}
         self._metrics.show_stuck(stuck)
 
-    def bug(self, problem: BaseException) -> None:
+    def fault(self, problem: BaseException) -> None:
         """The reaper itself failed."""
-        self._metrics.errors.labels("bug").inc()
+        self._metrics.faults.inc()
         LOG.error("fault", exc_info=problem)
 
     def _row_of(self, pod: Progress, container: str) -> str:
@@ -115,12 +116,12 @@ class ReaperTelemetry:
         row = next((one.sidecar.id for one in pod.running if one.name == container and one.sidecar is not None), "")
         return row if not row or row in self._rows else DESCRIBED
 
-    def _failed(self, of: str, what: str, problem: Exception) -> None:
+    def _failed(self, resource: str, what: str, problem: Exception) -> None:
         """Count a failure, and log it unless the previous one had the same text. What is not a ClusterError is a bug."""
         if not isinstance(problem, ClusterError):
-            self.bug(problem)
+            self.fault(problem)
             return
-        self._metrics.errors.labels(of).inc()
+        self._metrics.errors.labels(resource).inc()
         text = str(problem)
         if self._problems.get(what) != text:
             self._problems[what] = text

@@ -48,7 +48,7 @@ class TrackedPod(msgspec.Struct, frozen=True):
 
     @property
     def stuck(self) -> tuple[str, ReaperReason] | None:
-        """Its namespace and the reason of the last decision; None: its grace is not over, or nothing was decided yet."""
+        """Its namespace and the reason of the last decision; None: it is in its grace, or nothing was decided yet."""
         if self.decision is None or self.decision.reason is ReaperReason.GRACE:
             return None
         return self.pod.namespace, self.decision.reason

@@ -22,7 +22,8 @@ CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 GROUP: Final = "prime256v1"
 """The only group for the key exchange. By default OpenSSL takes whichever the client offers, and computes 120 ms for ffdhe8192. Every Go
-client has this one, with FIPS 140 as well. One that hopes for another is asked to take it: one round trip for each new connection."""
+client supports this one, with FIPS 140 as well. One that offers a share for another has to send a second ClientHello: one more round trip
+for each new connection."""
 
 
 class CertificateError(Exception):

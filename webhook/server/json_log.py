@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 LOG: Final = logging.getLogger("webhook")
 
+THIRD_PARTY: Final = {
+    **dict.fromkeys(("uvicorn.error", "asyncio"), logging.ERROR),
+    **dict.fromkeys(("urllib3", "kubernetes", "leaderelection"), logging.WARNING),
+}
+"""Loggers of others, each with the least level that is logged."""
+
 MAX_LINE_BYTES: Final = 16 * 1024
 """containerd splits a longer line in two (its setting max_container_log_line_size), and the halves are no JSON."""
 
@@ -109,12 +115,15 @@ class JsonLog(logging.Handler):
 def log_to_stdout(level: str, dropped: Callable[[], None]) -> JsonLog:
     """Send every logger to stdout; third-party ones from warning up, since below it they log connections and whole responses.
 
+    Those of the server only from error up: their warnings are of what a client sends, or of a client that has gone, one or more for each
+    request; what is refused has a line of its own.
+
     ``dropped`` is called once for each line that is lost because nobody reads stdout.
     """
     log = JsonLog(LogOutput(sys.stdout.fileno(), dropped))
     logging.basicConfig(level=level.upper(), handlers=[log], force=True)
-    for name in ("uvicorn.error", "asyncio", "urllib3", "kubernetes", "leaderelection"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    for name, least in THIRD_PARTY.items():
+        logging.getLogger(name).setLevel(max(least, logging.getLogger().level))
     return log
 
 

@@ -24,6 +24,22 @@ class Metrics:
         # A _created series for every counter would double their number and say only when this process started.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        self._add_reviews()
+        self._add_requests()
+        self._add_certificate()
+        self._add_self_managed_certificate(self.registry if has_self_managed_certificate else None)
+        self._add_cluster()
+        self.build = Gauge(
+            f"{PREFIX}_build_info",
+            "Always 1; its labels are the versions of the webhook and of OpenSSL.",
+            ("version", "openssl"),
+            registry=self.registry,
+        )
+        self.build.labels(__version__, ssl.OPENSSL_VERSION).set(1)
+        ProcessCollector(registry=self.registry)
+
+    def _add_reviews(self) -> None:
+        """Metrics of the reviews and of their log lines."""
         self.reviews = Counter(
             f"{PREFIX}_reviews",
             "Pod reviews answered, by result (native, wrapped, labelled, left, unchanged, skipped), reason and dry run.",
@@ -78,6 +94,9 @@ class Metrics:
             "Log lines lost because stdout was not read in time. Reviews do not wait for the log.",
             registry=self.registry,
         )
+
+    def _add_requests(self) -> None:
+        """Metrics of what stands before a review: connections and requests."""
         self.connections = Gauge(
             f"{PREFIX}_connections",
             "Open connections, by port (https, health).",
@@ -91,6 +110,9 @@ class Metrics:
             registry=self.registry,
         )
         self.in_flight = Gauge(f"{PREFIX}_requests_in_flight", "Requests that are being received or answered.", registry=self.registry)
+
+    def _add_certificate(self) -> None:
+        """Metrics of the serving certificate, whatever its source."""
         self.reloads = Counter(
             f"{PREFIX}_certificate_reloads",
             "Replacements of the serving certificate, by result (loaded, refused).",
@@ -102,18 +124,8 @@ class Metrics:
             "When the serving certificate expires, as a Unix time.",
             registry=self.registry,
         )
-        self._add_self_managed_certificate(self.registry if has_self_managed_certificate else None)
-        self._add_cluster()
-        self.build = Gauge(
-            f"{PREFIX}_build_info",
-            "Always 1; its labels are the versions of the webhook and of OpenSSL.",
-            ("version", "openssl"),
-            registry=self.registry,
-        )
-        self.build.labels(__version__, ssl.OPENSSL_VERSION).set(1)
         for result in ("loaded", "refused"):
             self.reloads.labels(result)
-        ProcessCollector(registry=self.registry)
 
     def _add_self_managed_certificate(self, registry: CollectorRegistry | None) -> None:
         """Metrics of a self-managed certificate. Exposed elsewhere, a 0 would mean that an authority expired in 1970."""

@@ -129,7 +129,7 @@ class ProtocolDeadlines:
 
     Args:
         reads: For a head to arrive, and for a response to be read that its client has not read.
-        idle: For the next request to begin after a response.
+        idle: For a request to begin, the first one or the next one after a response.
 
     """
 
@@ -143,7 +143,9 @@ class BoundedProtocol(HttpToolsProtocol):
     It also closes a connection that sends more and more requests without waiting for responses: uvicorn would queue them. The request
     behind a response that its client has not read waits, and nothing more is read.
 
-    The deadline of the first head starts with the connection. uvicorn's own keep-alive timer, one for each response, is not used.
+    A connection is idle from its beginning. Go's client, which the API server uses, opens one for each request that has to wait, and where
+    another one becomes free first, keeps the new one unused for a request to come: closed under that, the request would fail, and its pod
+    would be missed. uvicorn's own keep-alive timer, one for each response, is not used.
     """
 
     def __init__(
@@ -176,7 +178,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.is_connected = False
         self._answered: RequestResponseCycle | None = None
         self._writes: _JoinedWrites | None = None
-        self._is_idle = False
+        self._is_idle = True
         self._is_unread = False
         self._head_is_open = True
         self._message_is_open = True
@@ -185,7 +187,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._abort: dict[object, object] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the deadline of the first head."""
+        """Start the idle time."""
         self.is_connected = True
         self._connection.close = transport.abort
         self._abort = {"call": transport.abort}
@@ -195,7 +197,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.scheme == "https":
             # Only uvloop's TLS has a buffer for what it reads.
             transport.set_read_buffer_limits(READ_BUFFER_BYTES)  # type: ignore[attr-defined]
-        self._reads.start(self)
+        self._idle.start(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the deadlines, which would hold what the connection holds, and count it no more."""
@@ -221,7 +223,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes | memoryview) -> None:
         """Feed the parser, which copies what it passes on; then check the limits of what is incomplete."""
         if self._is_idle:
-            # The first byte after a response ends the idle time, even if it is a blank line, which begins no message.
+            # The first byte ends the idle time, even if it is a blank line, which begins no message.
             self._is_idle = False
             self._idle.stop(self)
             self._begin_head()

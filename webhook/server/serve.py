@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from webhook.policy_files import build_policy
@@ -132,9 +133,8 @@ class _Service:
         self.drain = Drain(PartTurns(limited))
         config = server_config(self.drain, settings.keep_alive_seconds)
         bodies = BufferedBodies(settings.max_buffered_bytes)
-        return LimitedServer(
-            config, connections, bodies, settings.read_seconds, self.certificate.context, self.metrics.refused.labels("400").inc
-        )
+        malformed = partial(observation.refused, 400, "the request is no HTTP")
+        return LimitedServer(config, connections, bodies, settings.read_seconds, self.certificate.context, malformed)
 
     def _health_server(self, limits: ConnectionLimits) -> LimitedServer:
         self.metrics.is_ready.set_function(lambda: not self._unready_reason())

@@ -1,4 +1,4 @@
-"""Fakes of a kubelet for what an API server connects to: one that never answers, and one that records what it is asked for.
+"""Fakes of a kubelet for what an API server connects to: one that never answers, and one that records its requests.
 
 They show what reaches a node, and nothing about what a real kubelet does with it.
 """

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
     from webhook.kube.client import KubernetesClient
 
-SECONDS: Final = 120
+SECONDS: Final = 300
 """Longer than a busy machine takes; only a failing test reaches it."""
 
 MERGE: Final = "application/merge-patch+json"
-MESSAGE: Final = "acts in no namespace that has not opted in"
+MESSAGE: Final = "acts only in namespaces with the label airflow-sidecar-webhook=enabled"
 EVERYWHERE: Final = {"namespaces": [], "allNamespaces": True, "methods": ["quit", "exec", "deadline"]}
 NAMESPACES: Final = rule("list watch", "namespaces")
 
@@ -45,10 +45,10 @@ def cluster_rights(**reaper: object) -> dict[str, str]:
 
 def test_the_cluster_role_has_the_rights_of_a_role_and_namespaces_and_there_is_no_role_beside_it() -> None:
     connections = {"pods/portforward": "get create", "pods/exec": "get create"}
-    acting = {"pods": "get list watch patch", **connections}
+    acting = {"pods": "get list watch patch", "events": "create patch", **connections}
     assert cluster_rights() == in_order({"namespaces": "list", **acting})
-    assert cluster_rights(kind="Deployment") == in_order({"namespaces": "list watch", "events": "create patch", **acting})
-    assert cluster_rights(mode="observe") == {"namespaces": "list", "pods": "list"}
+    assert cluster_rights(kind="Deployment") == in_order({"namespaces": "list watch", **acting})
+    assert cluster_rights(mode="observe") == {"namespaces": "list", "pods": "list", "events": "create patch"}
     assert [one for one in rendered(**EVERYWHERE) if one["kind"] == "Role"] == []
 
 
@@ -134,7 +134,7 @@ def test_a_pass_over_all_namespaces_reads_only_those_that_have_opted_in(api_serv
     with (
         new_namespace(api_server.api, "opted-in") as namespace,
         new_namespace(api_server.api, "foreign", **NOT_OPTED_IN) as foreign,
-        user_who_may(api_server.server, "everywhere-once", RIGHTS["pods"], NAMESPACES),
+        user_who_may(api_server.server, "everywhere-once", RIGHTS["pods"], RIGHTS["events"], NAMESPACES),
     ):
         for name in (namespace, foreign):
             ended_pod(api_server, name, "failed", FAILED)

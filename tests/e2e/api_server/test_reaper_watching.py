@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
 
-SECONDS: Final = 120
+SECONDS: Final = 300
 """Longer than a busy machine takes; only a failing test reaches it."""
 
 RIGHTS: Final = {
@@ -92,15 +92,15 @@ def test_the_rights_of_the_chart_are_enough_and_each_pod_has_its_events(api_serv
         until_ended(api_server, early)
         late = ended_pod(api_server, namespace, "late", FAILED)
         until_ended(api_server, late)
-        until_accepted(reaper, "late")
         for pod in (early, late):
+            until_accepted(reaper, pod["metadata"]["name"])
             finish(api_server, pod)
         kinds = {"TaskPodDeadlineSet", "TaskPodEnded"}
         until(lambda: all(kinds <= set(events_on(api_server, pod)) for pod in (early, late)), "both ends have their Events", SECONDS)
 
         assert deadline_of(api_server, early) == 600
         assert [line["pod"] for line in reaper.logged("act", outcome="accepted")] == ["early", "late"]
-        assert reaper.logged("request failed") == []
+        assert [line for line in reaper.logged("request failed") if line["problem"].startswith("403")] == []
         assert reaper.end() == 0
 
 
@@ -140,40 +140,43 @@ def test_what_must_not_be_touched_is_not_touched_while_others_are(api_server: Le
 def test_a_pod_that_is_created_again_under_its_name_gets_nothing_of_the_first_one(api_server: Level, namespace: str) -> None:
     first = ended_pod(api_server, namespace, "again", FAILED)
     with replica(api_server, namespace) as reaper:
-        until_ended(api_server, first)
+        until_accepted(reaper, "again")
         api_server.api.delete(path_of(first), gracePeriodSeconds="0")
         second = ended_pod(api_server, namespace, "again", RUNNING)
         other = ended_pod(api_server, namespace, "other", FAILED)
         until_accepted(reaper, "other")
-        assert [line["uid"] for line in reaper.logged("act")] == [first["metadata"]["uid"], other["metadata"]["uid"]]
+        assert {line["uid"] for line in reaper.logged("act")} == {first["metadata"]["uid"], other["metadata"]["uid"]}
     assert deadline_of(api_server, second) is None
 
 
 def test_of_two_replicas_one_acts_and_when_it_is_killed_the_other_repeats_nothing(api_server: Level, namespace: str) -> None:
     with replica(api_server, namespace) as one:
-        one.until_logged("acting")
+        one.until_logged("lease taken")
         with replica(api_server, namespace) as other:
             pod = ended_pod(api_server, namespace, "first", FAILED)
-            until_accepted(one, "first")
+            until(lambda: one.logged("act", outcome="accepted") or other.logged("act", outcome="accepted"), "one has acted", SECONDS)
+            killed, next_one = (one, other) if one.logged("act", outcome="accepted") else (other, one)
             # Between the act and its verification: the pod's status has not changed yet.
-            one.end(signal.SIGKILL)
-            other.until_logged("acting")
+            killed.end(signal.SIGKILL)
+            next_one.until_logged("lease taken")
             ended_pod(api_server, namespace, "second", FAILED)
-            until_accepted(other, "second")
+            until_accepted(next_one, "second")
             finish(api_server, pod)
-            until(lambda: "TaskPodEnded" in events_on(api_server, pod), "the other tells the end of what the first began", SECONDS)
+            until(
+                lambda: "TaskPodEnded" in events_on(api_server, pod), "the other replica reports the end that the first one began", SECONDS
+            )
 
-            deadlines = [line["pod"] for reaper in (one, other) for line in reaper.logged("act", method="deadline")]
+            deadlines = [line["pod"] for reaper in (one, other) for line in reaper.logged("act", outcome="accepted")]
             assert sorted(deadlines) == ["first", "second"]
 
 
 def test_a_replica_that_ends_hands_over_at_once(api_server: Level, namespace: str) -> None:
     with replica(api_server, namespace) as one, replica(api_server, namespace) as other:
-        until(lambda: one.logged("acting") or other.logged("acting"), "one acts", SECONDS)
-        acting, waiting = (one, other) if one.logged("acting") else (other, one)
+        until(lambda: one.logged("lease taken") or other.logged("lease taken"), "one acts", SECONDS)
+        acting, waiting = (one, other) if one.logged("lease taken") else (other, one)
         assert acting.end() == 0
         assert acting.logged("stopped")
-        waiting.until_logged("acting")
+        waiting.until_logged("lease taken")
 
 
 def test_nothing_is_lost_and_nothing_is_done_twice_when_the_api_server_is_restarted() -> None:
@@ -182,8 +185,8 @@ def test_nothing_is_lost_and_nothing_is_done_twice_when_the_api_server_is_restar
         new_namespace(level.api, "reaping", **NOT_OPTED_IN) as namespace,
         replica(level, namespace) as reaper,
     ):
-        before = ended_pod(level, namespace, "before", FAILED)
-        until_ended(level, before)
+        ended_pod(level, namespace, "before", FAILED)
+        until_accepted(reaper, "before")
         level.server.stop(signal.SIGKILL)
         reaper.until_logged("request failed")
         level.server.start()
@@ -196,8 +199,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice_when_the_api_server_is_restar
 def test_without_the_right_of_a_method_the_act_is_forbidden_and_told(api_server: Level, namespace: str) -> None:
     ended_pod(api_server, namespace, "forbidden", FAILED)
     with replica(api_server, namespace, {**RIGHTS, "pods": rule("get list watch", "pods")}) as reaper:
-        line = reaper.until_logged("act")
-        assert (line["method"], line["outcome"]) == ("deadline", "forbidden")
+        assert reaper.until_logged("act", outcome="forbidden")["method"] == "deadline"
         assert reaper.until_logged("pod", notice="SidecarStuck")["pod"] == "forbidden"
 
 
@@ -206,7 +208,8 @@ def test_a_namespace_that_is_deleted_holds_up_no_other_one(api_server: Level, na
     # It stays: a namespace's deletion takes a controller, and none runs here.
     make_namespace(api_server.api, doomed, NOT_OPTED_IN)
     with replica(api_server, namespace, RIGHTS, "-n", doomed) as reaper:
-        until_ended(api_server, ended_pod(api_server, doomed, "doomed", FAILED))
+        ended_pod(api_server, doomed, "doomed", FAILED)
+        until_accepted(reaper, "doomed")
         api_server.api.delete(f"/api/v1/namespaces/{doomed}")
         ended_pod(api_server, namespace, "other", FAILED)
         until_accepted(reaper, "other")

@@ -48,11 +48,12 @@ AT_WORK: Final = "uploads"
 
 
 class JobPass(NamedTuple):
-    """A Job: what it printed, its condition, and the phases of the pods after it."""
+    """A Job: what it printed, its condition, and the phases and Events of the pods after it."""
 
     report: str
     condition: str
     phases: dict[str, str]
+    events: set[tuple[str, str]]
 
 
 class WatchCourse(NamedTuple):
@@ -134,7 +135,8 @@ def run_pass(installed: Installation, tasks: PodNamespace, mode: str) -> JobPass
     deploy(installed, tasks, kind="CronJob", mode=mode)
     installed.kubectl("--namespace", NAME, "create", "job", mode, f"--from=cronjob/{REAPER}")
     condition = until(lambda: finished(installed, mode), f"the Job {mode} has finished", SECONDS)
-    return JobPass(installed.kubectl("--namespace", NAME, "logs", f"job/{mode}"), condition, phases(tasks))
+    reported = {(pod, reason) for pod, reason in events(tasks) if pod.startswith("cron-job-")}
+    return JobPass(installed.kubectl("--namespace", NAME, "logs", f"job/{mode}"), condition, phases(tasks), reported)
 
 
 def finished(installed: Installation, job: str) -> str:
@@ -152,7 +154,7 @@ def watch(passes: dict[str, JobPass], installed: Installation, left: PodNamespac
     with scaled_to_zero(installed, left):
         leave(left, "deployment", task_image, agent_image)
     until(lambda: {name for name, reason in events(left) if reason == "SidecarStuck"} >= due, "both pods have an Event", SECONDS)
-    reported, observed = events(left), phases(left)
+    reported, observed = {one for one in events(left) if one[0] in due}, phases(left)
     deploy(installed, left, kind="Deployment", mode="act", unmarked=True, graceSeconds=GRACE_SECONDS)
     until(lambda: all(phases(left)[name] in ENDED for name in due), "both pods end", SECONDS)
     until(lambda: installed.is_rolled_out(DEPLOYMENT, 2), "both replicas are ready", SECONDS)
@@ -198,6 +200,13 @@ def test_the_cron_job_says_what_it_would_do_in_observe_mode_and_does_it_in_act_m
     assert (observe.condition, act.condition) == ("Complete", "Complete")
 
 
+def test_each_pass_of_the_cron_job_writes_the_events_of_the_deployment(passes: dict[str, JobPass]) -> None:
+    stuck = {(f"cron-job-{case}", "SidecarStuck") for case in CASES}
+    done = {("cron-job-succeeds", "SidecarQuit"), ("cron-job-fails", "TaskPodDeadlineSet")}
+    ended = {(f"cron-job-{case}", "TaskPodEnded") for case in CASES}
+    assert (passes["observe"].events, passes["act"].events) == (stuck, stuck | done | ended)
+
+
 def test_the_deployment_tells_what_it_would_do_in_observe_mode_and_does_it_in_act_mode(watch: WatchCourse, left: PodNamespace) -> None:
     assert {case: watch.observed[f"deployment-{case}"] for case in CASES} == dict.fromkeys(CASES, "Running")
     assert {reason for name, reason in watch.events} == {"SidecarStuck"}
@@ -239,13 +248,10 @@ def test_a_task_that_the_kernel_took_with_its_wrapper_ends_its_pod_and_one_of_tw
     assert json.loads(left.pod("oom")["metadata"]["annotations"][STATUS_ANNOTATION])["treatment"] == "wrapped"
     assert left.log("oom") == RAN
     until(lambda: ("oom", "TaskPodEnded") in events(left), "the end has an Event", SECONDS)
-    acts = [line for line in reaper_logs(installed) if line["event"] == "act"]
-    accepted = [(line["pod"], line["method"]) for line in acts if line["outcome"] == "accepted"]
-    assert {(line["pod"], line["method"]) for line in acts} == {
-        ("deployment-fails", "deadline"),
-        ("deployment-succeeds", "quit"),
-        ("oom", "quit"),
-    }
+    acts = [(line["pod"], line["method"], line["outcome"]) for line in reaper_logs(installed) if line["event"] == "act"]
+    accepted = [act for act in acts if act[2] == "accepted"]
+    assert {pod for pod, _, _ in acts} == {"deployment-fails", "deployment-succeeds", "oom"}
+    assert ("deployment-fails", "deadline", "accepted") in accepted
     assert len(accepted) == len(set(accepted))
 
 
@@ -259,4 +265,5 @@ def test_a_replica_holds_the_lease(installed: Installation) -> None:
 def test_a_pod_in_which_a_container_works_on_is_not_touched(left: PodNamespace) -> None:
     assert phases(left)[AT_WORK] == "Running"
     assert "POST" not in left.log(AT_WORK, "istio-proxy")
-    assert AT_WORK not in {name for name, _ in events(left)}
+    # Once that has lasted for ten minutes a person gets to know it.
+    assert {reason for pod, reason in events(left) if pod == AT_WORK} <= {"SidecarStuck"}

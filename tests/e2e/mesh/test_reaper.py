@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
+from testbed.wait import until
 from tests.e2e.mesh.secrets_agent import OPENBAO_WITHOUT_QUIT, VALUE, injected_pod
 from tests.e2e.mesh.task import ended, regular
+from tests.e2e.node.namespace import SECONDS
 from tests.e2e.node.pods import executor_pod, shell
 from tests.e2e.reaping import pods_of, reap
 from webhook.core.names import MODE_ANNOTATION
@@ -47,8 +49,14 @@ def passes(namespace: PodNamespace, task_image: str, agent_image: str, secrets_s
     namespace.wait_for_log(SECRETS, AGENT_RUNS, "openbao-agent")
     for name in (*CODES, SECRETS):
         namespace.base_end(name)
+    until(lambda: all(do_regular_sidecars_run(namespace.pod(name)) for name in (*CODES, SECRETS)), "every sidecar runs", SECONDS)
     here = (namespace.level.server.kubeconfig, "-n", namespace.name, "--grace", "0")
     return TwoPasses(pods_of(reap(*here)), pods_of(reap(*here, "--methods", "quit,exec")))
+
+
+def do_regular_sidecars_run(pod: JSONObject) -> bool:
+    """Whether the kubelet has reported that every regular container but ``base`` runs."""
+    return all("running" in one["state"] for one in pod["status"]["containerStatuses"] if one["name"] != "base")
 
 
 def acts(pod: JSONObject) -> list[tuple[str, str]]:

@@ -89,5 +89,5 @@ def unsparing_reaper(untouched: UntouchedPods) -> Iterator[ControllerProcess]:
     place = untouched.place
     options = (f"--namespace={place.name}", f"--lease={place.name}", "--unmarked", "--end-successful", "--grace=0", *EVERY_METHOD)
     with watching_reaper(place.level, "unsparing-reaper", place.level.server.kubeconfig, *options) as reaper:
-        reaper.until_logged("acting")
+        reaper.until_logged("lease taken")
         yield reaper

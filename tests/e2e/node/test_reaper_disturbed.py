@@ -17,7 +17,7 @@ from tests.e2e.node.pods import executor_pod, shell, stand_in_proxy
 from tests.e2e.reaping import DisturbedApi, connect, pods_of, reap, sweep
 from webhook.kube.errors import UnreachableError
 from webhook.kube.port_forward import port_forward
-from webhook.reaper.act import ActOutcome
+from webhook.reaper.act import ActOutcome, Method
 from webhook.reaper.reason import ReaperReason
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def test_a_clock_that_is_minutes_behind_delays_and_one_that_is_ahead_sets_the_sa
     (ahead,) = sweep(client, namespace.name, ahead=MINUTES).pods
 
     assert (behind.decision.reason, behind.acts) == (ReaperReason.GRACE, ())
-    assert [act.outcome for act in ahead.acts] == [ActOutcome.REFUSED, ActOutcome.ACCEPTED]
+    assert [*dict.fromkeys(act.method for act in ahead.acts)] == [Method.QUIT, Method.DEADLINE]
     assert ahead.pod.phase == "Failed"
     assert namespace.pod("clock")["status"]["reason"] == "DeadlineExceeded"
 
@@ -130,8 +130,8 @@ def test_a_port_forward_that_a_firewall_refuses_is_tried_again(namespace: PodNam
         api = DisturbedApi(connect(namespace.level.server.kubeconfig), watch=[cut.close])
         (pod,) = sweep(api, namespace.name).pods
 
-    assert [act.outcome for act in pod.acts] == [ActOutcome.FAILED, ActOutcome.ACCEPTED]
-    assert "connection refused" in pod.acts[0].detail
+    assert {act.method for act in pod.acts} == {Method.QUIT}
+    assert (pod.acts[0].outcome, "connection refused" in pod.acts[0].detail) == (ActOutcome.FAILED, True)
     assert pod.pod.phase == "Succeeded"
 
 
@@ -145,7 +145,9 @@ def kubelet_cut_off(level: NodeLevel) -> Iterator[None]:
         level.node.machine.run("iptables", "--wait", "--delete", *TO_KUBELET)
 
 
-def test_a_namespace_that_is_being_deleted_is_left_to_the_kubelet(namespace: PodNamespace, task_image: str, agent_image: str) -> None:
+def test_a_namespace_that_is_being_deleted_is_left_to_the_kubelet_and_one_that_is_gone_is_reported(
+    namespace: PodNamespace, task_image: str, agent_image: str
+) -> None:
     level = namespace.level
     stays = answering(agent_image, "istio-proxy", QUIT_PORT, 200, 0, handles_term=False)
     with namespace_on(level, "deleted") as place:
@@ -160,7 +162,8 @@ def test_a_namespace_that_is_being_deleted_is_left_to_the_kubelet(namespace: Pod
 
     assert (report["pods"], report["counts"], report["problems"], report["code"]) == ([], {"deleting": 1}, [], 0)
     assert "POST" not in log
-    assert (gone["counts"], gone["problems"], gone["code"]) == ({}, [], 0)
+    (problem,) = gone["problems"]
+    assert (gone["counts"], problem["message"].partition(" ")[0], problem["right"], gone["code"]) == ({}, "404", "", 3)
 
 
 def test_a_sidecar_that_answers_nothing_has_three_attempts_and_then_the_deadline(hanging: Future[JSONObject]) -> None:

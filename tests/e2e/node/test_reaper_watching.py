@@ -44,7 +44,7 @@ def reaper(bystander: PodNamespace, task_image: str, agent_image: str) -> Iterat
     """A controller that has ended what it may end, of pods that the webhook has never seen."""
     options = ("-n", bystander.name, "--lease", bystander.name, "--unmarked", "--grace", str(GRACE_SECONDS))
     with watching_reaper(bystander.level, "reaper", bystander.level.server.kubeconfig, *options) as reaper:
-        reaper.until_logged("acting")
+        reaper.until_logged("lease taken")
         for name, (script, behaviour, _, _) in ENDING.items():
             base = shell(task_image, f"{ONCE_READY}; {script}", resources=LIMIT if name == "out-of-memory" else {})
             bystander.create(executor_pod(bystander.name, name, base, stand_in_proxy(agent_image, behaviour)))

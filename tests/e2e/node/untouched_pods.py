@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
 
 ISTIO: Final = {"sidecar.istio.io/status": "{}"}
-PATIENT: Final[JSONObject] = {"terminationGracePeriodSeconds": 900}
+LONG_GRACE: Final[JSONObject] = {"terminationGracePeriodSeconds": 900}
 """Longer than the tests: while its native sidecar ends, a pod stays Running."""
 
 REASONS: Final = {"uploads": "unknown-container-running", "xcom": "xcom-not-taken", "debugged": "debug-container"}
@@ -81,7 +81,7 @@ def _pods(namespace: str, task_image: str, agent_image: str) -> list[JSONObject]
         executor_pod(namespace, "always", done, proxy, annotations=LABEL_ONLY, restartPolicy="Always"),
         executor_pod(namespace, "tries-again", done, proxy, annotations=LABEL_ONLY, restartPolicy="OnFailure"),
         executor_pod(namespace, "works", sleeper, proxy, annotations=LABEL_ONLY),
-        executor_pod(namespace, "native", done, annotations=LABEL_ONLY | ISTIO, initContainers=[native], **PATIENT),
+        executor_pod(namespace, "native", done, annotations=LABEL_ONLY | ISTIO, initContainers=[native], **LONG_GRACE),
         foreign,
     ]
 

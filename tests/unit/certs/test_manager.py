@@ -14,7 +14,7 @@ from certs.lifetimes import DEFAULT_LIFETIMES
 from certs.manager import MAX_ACTIONS, CertificateManager
 from certs.rotation import AddAuthority, PublishBundle, SaveKeyring
 from certs.store import CONFIGURATIONS
-from tests.support.fake_cluster import CONFIGURATION, NAMES, SECRET, SECRETS, START, FakeCluster
+from tests.support.fake_cluster import CONFIGURATION, NAMES, REQUIRED_ENTRIES, SECRET, SECRETS, START, FakeCluster
 from tests.support.interleaving import SERVED_NAMES, RecordingListener, verifies
 
 if TYPE_CHECKING:
@@ -188,6 +188,17 @@ def test_other_entries_of_the_secret_stay_where_they_leave_room_for_the_authorit
 
     assert len(cluster.bundles[0]) == 1
     assert ("other" in cluster.objects[SECRET]["data"]) == stays
+
+
+@pytest.mark.parametrize("secret_type", REQUIRED_ENTRIES)
+def test_a_secret_whose_type_demands_large_entries_is_written_with_small_ones(cluster: FakeCluster, secret_type: str) -> None:
+    required = REQUIRED_ENTRIES[secret_type]
+    large = base64.b64encode(b"x" * ((1024 * 1024 - 100) // len(required))).decode()
+    cluster.put_secret({"metadata": {"name": NAMES.secret}, "type": secret_type, "data": dict.fromkeys(required, large)})
+    Managed(cluster).manager.reconcile()
+
+    assert len(cluster.bundles[0]) == 1
+    assert [base64.b64decode(cluster.objects[SECRET]["data"][key]) for key in required] == [b"{}"] * len(required)
 
 
 def test_whatever_else_is_in_the_bundle_is_removed(managed: Managed) -> None:

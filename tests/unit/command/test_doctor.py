@@ -165,7 +165,7 @@ def test_the_reapers_rights_are_checked_where_its_account_is_named(tmp_path: Pat
     assert (finding["id"], finding["values"]["user"], finding["values"]["missing"]) == (
         "reaper-rights-missing",
         "system:serviceaccount:infra:reaper",
-        "list pods",
+        "create and patch events, list pods",
     )
 
 

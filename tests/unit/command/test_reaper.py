@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tests.support.program import InProcessProgram, ProgramRun
 
 TASK_ENDED: Final[JSONObject] = {"base": ended(), "istio-proxy": RUNNING}
+POST_EVENT: Final = "POST /api/v1/namespaces/airflow/events"
 QUIT_ISTIO: Final = "POST /quitquitquit HTTP/1.1"
 
 
@@ -117,14 +118,51 @@ def test_the_json_has_what_was_found_and_done(cluster: FakeTaskCluster, reaper: 
     }
 
 
-def test_a_dry_run_says_what_would_be_done_and_only_reads_lists(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:
+def test_a_dry_run_says_what_would_be_done_also_by_an_event_and_only_reads_lists(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:
     cluster.add(live_pod(TASK_ENDED, ISTIO))
     run = reaper("--dry-run", "-o", "json")
     (pod,) = report_of(run)["pods"]
 
     assert run.code == 0
     assert (pod["verdict"], pod["reason"], pod["method"], pod["containers"]) == ("act", "quit", "quit", ["istio-proxy"])
-    assert {line.partition("?")[0] for line in cluster.requests} == {"GET /api/v1/namespaces/airflow/pods"}
+    assert {line.partition("?")[0] for line in cluster.requests} == {"GET /api/v1/namespaces/airflow/pods", POST_EVENT}
+    (event,) = cluster.events.values()
+    assert (event["reason"], event["message"].endswith("The reaper is in observe mode, so it has done nothing.")) == ("SidecarStuck", True)
+
+
+def test_passes_after_each_other_count_up_one_event(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:
+    cluster.add(live_pod({"base": ended(), "db": RUNNING}, CLOUD_SQL))
+    assert [reaper().code for _ in range(3)] == [3, 3, 3]
+    (event,) = cluster.events.values()
+    assert (event["reason"], event["count"], event["involvedObject"]["uid"]) == ("SidecarStuck", 3, "uid-of-sales")
+
+
+def test_a_namespace_that_does_not_exist_is_named_with_code_3(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:
+    cluster.missing.add("airflo")
+    run = reaper("-n", "airflo")
+    message = "problem: cannot list the pods in the namespace airflo: 404 there is no such namespace\n"
+    assert (run.code, run.stdout) == (3, f"{message}Running task pods: 0; acted on: 0; left to a person: 0\n")
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_where_it_cannot_be_known_whether_a_namespace_exists_nothing_is_said(
+    cluster: FakeTaskCluster, reaper: ReaperRun, status: int
+) -> None:
+    cluster.missing.add("airflo")
+    cluster.refusals["GET", "airflo"] = (status, "no")
+    run = reaper("-n", "airflo")
+    assert (run.code, run.stdout) == (0, "Running task pods: 0; acted on: 0; left to a person: 0\n")
+
+
+def test_a_namespace_without_task_pods_is_no_problem(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:
+    assert reaper().code == 0
+    assert cluster.requests[-1] == "GET /api/v1/namespaces/airflow"
+
+
+def test_a_namespace_that_is_deleted_in_a_pass_over_all_is_no_problem(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:
+    cluster.label("data")
+    cluster.missing.add("data")
+    assert reaper("-A").code == 0
 
 
 def test_sidecars_end_one_after_the_other(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:
@@ -222,7 +260,9 @@ def test_what_must_not_be_touched_is_only_read(cluster: FakeTaskCluster, reaper:
     pods = {pod["name"]: pod["reason"] for pod in report_of(reaper("-o", "json"))["pods"]}
 
     assert cluster.quits == []
-    assert [line for line in cluster.requests if not line.startswith("GET /api/v1/namespaces/airflow/pods?")] == []
+    others = {line for line in cluster.requests if not line.startswith("GET /api/v1/namespaces/airflow/pods?")}
+    assert others == {POST_EVENT}
+    assert {event["involvedObject"]["name"] for event in cluster.events.values()} == {"uploader-works", "debugged", "no-clean-end"}
     assert pods == {
         "uploader-works": "unknown-container-running",
         "in-grace": "grace",
@@ -343,6 +383,18 @@ def test_a_missing_right_is_named_with_code_3(cluster: FakeTaskCluster, reaper: 
     assert run.code == 3
     assert "in the namespace airflow: 403 pods is forbidden\n" in run.stdout
     assert f"  -> Grant the right to {right} in the namespace airflow.\n" in run.stdout
+
+
+def test_a_missing_right_to_write_events_is_named_once_and_the_pods_end_all_the_same(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:
+    for name in ("first", "second"):
+        cluster.add(live_pod(TASK_ENDED, ISTIO), name)
+        istio_ends(cluster, name)
+    cluster.refusals["POST", "events"] = (403, "events is forbidden")
+    run = reaper()
+
+    assert (run.code, cluster.phase("first"), cluster.phase("second")) == (3, "Succeeded", "Succeeded")
+    assert run.stdout.count("problem: cannot write Events in the namespace airflow: 403 events is forbidden\n") == 1
+    assert run.stdout.count("  -> Grant the right to create and patch events in the namespace airflow.\n") == 1
 
 
 def test_a_missing_right_to_patch_is_named(cluster: FakeTaskCluster, reaper: ReaperRun) -> None:

@@ -33,7 +33,7 @@ LAST: Final = ["fetch", "istio-init", "istio-proxy", "logs"]
 """Orders of `meshed`'s init containers."""
 
 
-def asking(cpu: object, limit: object = None) -> JSONObject:
+def requesting(cpu: object, limit: object = None) -> JSONObject:
     """Resources with this request and limit of CPU."""
     return {"requests": {"cpu": cpu}} | ({"limits": {"cpu": limit}} if limit is not None else {})
 
@@ -52,29 +52,44 @@ def meshed(**resources: Any) -> JSONObject:
     return pod
 
 
-ISTIO: Final = {"istio_init": asking("10m", "2000m"), "istio_proxy": asking("100m", "2000m")}
+ISTIO: Final = {"istio_init": requesting("10m", "2000m"), "istio_proxy": requesting("100m", "2000m")}
 
 ORDERS: Final[dict[str, tuple[JSONObject, list[str]]]] = {
-    "istio's usual pod keeps the order that istio gives it": (meshed(**ISTIO, base=asking(1)), USUAL),
+    "istio's usual pod keeps the order that istio gives it": (meshed(**ISTIO, base=requesting(1)), USUAL),
     "so does one whose task has no requests": (meshed(**ISTIO), USUAL),
-    "an empty object is no request": (meshed(**ISTIO, fetch={}, logs=asking(1)), USUAL),
-    "a null is none": (meshed(**ISTIO, fetch={"requests": None, "limits": None}, logs=asking(1)), USUAL),
+    "an empty object is no request": (meshed(**ISTIO, fetch={}, logs=requesting(1)), USUAL),
+    "a null is none": (meshed(**ISTIO, fetch={"requests": None, "limits": None}, logs=requesting(1)), USUAL),
     "what the task has is free while an init container runs": (
-        meshed(base=asking(1), istio_proxy=asking("0.5"), fetch=asking("1000m")),
+        meshed(base=requesting(1), istio_proxy=requesting("0.5"), fetch=requesting("1000m")),
         USUAL,
     ),
-    "one billionth too much is too much": (meshed(base=asking(1), istio_proxy=asking("0.5"), fetch=asking("1000000001n")), LAST),
-    "each sidecar counts": (meshed(base=asking("100m"), istio_proxy=asking(1), logs=asking(1), fetch=asking("101m")), MESH_FIRST),
-    "a log shipper that raises the aggregate leaves the proxy its place": (
-        meshed(base=asking(1), logs=asking("500m"), fetch=asking("1200m")),
+    "one billionth too much is too much": (
+        meshed(base=requesting(1), istio_proxy=requesting("0.5"), fetch=requesting("1000000001n")),
+        LAST,
+    ),
+    "each sidecar counts": (
+        meshed(base=requesting("100m"), istio_proxy=requesting(1), logs=requesting(1), fetch=requesting("101m")),
         MESH_FIRST,
     ),
-    "a sidecar without requests raises nothing": (meshed(base=asking(1), fetch=asking(2)), USUAL),
-    "another resource is another sum": (meshed(base=asking(1), logs=asking(1), fetch={"requests": {"memory": "1Gi"}}), USUAL),
-    "a limit raises the aggregate as a request does": (meshed(base=asking(1, 1), istio_proxy=asking(0, 1), fetch=asking(0, "1.5")), LAST),
-    "a limit alone is the request": (meshed(base=asking(1, 3), istio_proxy=asking("0.5", "0.5"), fetch={"limits": {"cpu": 2}}), LAST),
-    "a request below its limit counts as it is": (meshed(base=asking(1, 3), istio_proxy=asking("0.5", "0.5"), fetch=asking(1, 2)), USUAL),
-    "istio-init runs before the proxy": (meshed(istio_init=asking(5), istio_proxy=asking(1)), USUAL),
+    "a log shipper that raises the aggregate leaves the proxy its place": (
+        meshed(base=requesting(1), logs=requesting("500m"), fetch=requesting("1200m")),
+        MESH_FIRST,
+    ),
+    "a sidecar without requests raises nothing": (meshed(base=requesting(1), fetch=requesting(2)), USUAL),
+    "another resource is another sum": (meshed(base=requesting(1), logs=requesting(1), fetch={"requests": {"memory": "1Gi"}}), USUAL),
+    "a limit raises the aggregate as a request does": (
+        meshed(base=requesting(1, 1), istio_proxy=requesting(0, 1), fetch=requesting(0, "1.5")),
+        LAST,
+    ),
+    "a limit alone is the request": (
+        meshed(base=requesting(1, 3), istio_proxy=requesting("0.5", "0.5"), fetch={"limits": {"cpu": 2}}),
+        LAST,
+    ),
+    "a request below its limit counts as it is": (
+        meshed(base=requesting(1, 3), istio_proxy=requesting("0.5", "0.5"), fetch=requesting(1, 2)),
+        USUAL,
+    ),
+    "istio-init runs before the proxy": (meshed(istio_init=requesting(5), istio_proxy=requesting(1)), USUAL),
 }
 
 
@@ -86,7 +101,7 @@ def test_the_places_are_the_earliest_that_raise_nothing(pod: JSONObject, order: 
     assert status_of(after)["treatment"] == "native"
 
 
-@pytest.mark.parametrize("resources", [asking("much"), asking(True), {"requests": []}, {"limits": {"cpu": {}}}], ids=str)
+@pytest.mark.parametrize("resources", [requesting("much"), requesting(True), {"requests": []}, {"limits": {"cpu": {}}}], ids=str)
 def test_a_sidecar_starts_last_beside_an_amount_that_cannot_be_read(resources: JSONObject) -> None:
     """The API server refuses such a pod by itself."""
     pod = meshed(fetch=resources)
@@ -102,12 +117,12 @@ def test_a_sidecar_starts_last_beside_more_resources_than_any_container_has(numb
 
 
 def test_a_native_sidecar_of_the_users_own_counts_before_and_after(policy: Policy) -> None:
-    cache = {"name": "cache", "image": "redis", "restartPolicy": "Always", "resources": asking(1)}
-    fetch = {"name": "fetch", "image": "busybox", "resources": asking(2)}
-    logs = {**FLUENT_BIT, "resources": asking("500m")}
+    cache = {"name": "cache", "image": "redis", "restartPolicy": "Always", "resources": requesting(1)}
+    fetch = {"name": "fetch", "image": "busybox", "resources": requesting(2)}
+    logs = {**FLUENT_BIT, "resources": requesting("500m")}
     raised, fitting = (task_pod(logs, inits=(cache, fetch)) for _ in range(2))
-    container(raised, "base")["resources"] = asking("1400m")
-    container(fitting, "base")["resources"] = asking("2")
+    container(raised, "base")["resources"] = requesting("1400m")
+    container(fitting, "base")["resources"] = requesting("2")
 
     assert inits_of(after_conversion(raised, policy)) == ["cache", "fetch", "logs"]
     assert inits_of(after_conversion(fitting, policy)) == ["logs", "cache", "fetch"]
@@ -115,12 +130,12 @@ def test_a_native_sidecar_of_the_users_own_counts_before_and_after(policy: Polic
 
 def test_a_regular_container_that_is_removed_counts_no_more(policy: Policy) -> None:
     """An injector has added its container again; the pod with both would be refused."""
-    again = {**CLOUD_SQL, "resources": asking(1)}
-    fetch = {"name": "fetch", "image": "busybox", "resources": asking(1)}
-    pod = task_pod(again, {**FLUENT_BIT, "resources": asking("100m")}, inits=(fetch, {**again, "restartPolicy": "Always"}))
+    again = {**CLOUD_SQL, "resources": requesting(1)}
+    fetch = {"name": "fetch", "image": "busybox", "resources": requesting(1)}
+    pod = task_pod(again, {**FLUENT_BIT, "resources": requesting("100m")}, inits=(fetch, {**again, "restartPolicy": "Always"}))
 
     assert inits_of(after_conversion(pod, policy)) == ["logs", "fetch", "database"]
-    pod["spec"]["initContainers"][0]["resources"] = asking("1001m")
+    pod["spec"]["initContainers"][0]["resources"] = requesting("1001m")
     assert inits_of(after_conversion(pod, policy)) == ["fetch", "database", "logs"]
 
 
@@ -128,10 +143,10 @@ def test_an_agents_init_container_that_the_mesh_cuts_off_is_reported_if_the_prox
     marks = {"vault.hashicorp.com/agent-inject": "true", "vault.hashicorp.com/agent-pre-populate-only": "true"}
     pod = inject_istio(task_pod())
     pod["metadata"]["annotations"] |= marks
-    pod["spec"]["initContainers"].append({"name": "vault-agent-init", "image": "hashicorp/vault", "resources": asking("250m")})
-    container(pod, "istio-proxy")["resources"] = asking("100m")
+    pod["spec"]["initContainers"].append({"name": "vault-agent-init", "image": "hashicorp/vault", "resources": requesting("250m")})
+    container(pod, "istio-proxy")["resources"] = requesting("100m")
     behind, after = admitted(pod, policy, ABLE_CLUSTER)
-    container(pod, "base")["resources"] = asking("250m")
+    container(pod, "base")["resources"] = requesting("250m")
     before, fitting = admitted(pod, policy, ABLE_CLUSTER)
 
     assert inits_of(after) == ["istio-init", "vault-agent-init", "istio-proxy"]
@@ -184,7 +199,7 @@ def added_up(*regular: JSONObject, inits: Sequence[JSONObject] = (), native: Seq
 
 def sized(name: str, cpu: int) -> JSONObject:
     """A container that requests so many cores."""
-    return {"name": name, "image": "busybox", "resources": asking(cpu)}
+    return {"name": name, "image": "busybox", "resources": requesting(cpu)}
 
 
 CPU: Final = ("requests", "cpu")

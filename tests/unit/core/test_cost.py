@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings, target
 from hypothesis import strategies as st
 
 from tests.support.cost import Meter
-from tests.support.hostile_pods import CLOUD_SQL, HOSTILE_PODS, WRAPPER, cloud_sql, istio, logs, numbered, pod
+from tests.support.hostile_pods import CLOUD_SQL, HOSTILE_PODS, WRAPPER, cloud_sql, istio, logs, nested, numbered, pod
 from tests.support.pods import ABLE_CLUSTER, review_of
 from tests.support.search import examples
 from webhook.core.admission import admit
@@ -89,6 +89,7 @@ TOO_LARGE: Final[dict[str, Callable[[], JSONObject]]] = {
     "volumes": lambda: pod(*map(logs, range(60)), volumes=numbered(60_000)),
     "variables": lambda: pod(istio(env=numbered(100_000))),
     "labels": lambda: pod(metadata={"labels": {f"l{number}": "v" for number in range(100_000)}}),
+    "objects of one field in a hook": lambda: pod(logs(0, lifecycle={"a": [nested(50)] * 10_000})),
 }
 
 

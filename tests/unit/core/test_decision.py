@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_linkerd, inject_vault
-from tests.support.oracles.pod_security import violations_of_restricted
 from tests.support.pods import ABLE_CLUSTER, admitted, container, load, review_of
 from webhook.core import names
 from webhook.core.admission import admit
@@ -15,6 +14,7 @@ from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.decision import Skip
 from webhook.core.pod_options import Mode
 from webhook.core.reasons import ContainerReason, Reason
+from webhook.core.restart import FAILURES
 from webhook.core.review import parse_review
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 EXECUTOR = "airflow-3.3.2-provider-10.25.0/ke_minimal_template.json"
 OPERATOR = "airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json"
-HELPER_IMAGE = "registry.example.com/airflow-sidecar-webhook:0.1.0"
 GUESSING = build_policy(Settings(entrypoint_guess="allow"))
 
 
@@ -321,7 +320,29 @@ def test_a_restart_policy_of_the_containers_own_is_what_counts(policy: Policy) -
         outcome = admit(request, policy, UNKNOWN_CLUSTER)
 
         assert outcome.result == expected
-        assert isinstance(outcome.decision, Skip) or (outcome.decision.wrap and outcome.decision.wrap.only_after_success)
+        assert isinstance(outcome.decision, Skip) or (outcome.decision.wrap and outcome.decision.wrap.restart_codes == FAILURES)
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "pod_policy", "expected"),
+    [
+        ("In", [42, 43], "Never", "not-after:42,43"),
+        ("NotIn", [0, 3], "Never", "after:0,3"),
+        ("In", [42], "OnFailure", "after:0"),
+        ("In", [0], "OnFailure", "after:"),
+        ("In", [256], "Never", "always"),
+    ],
+)
+def test_no_quit_request_is_sent_after_an_exit_code_for_which_the_tasks_own_rules_start_it_again(
+    operator: str, values: list[int], pod_policy: str, expected: str, policy: Policy
+) -> None:
+    """Its second run is beside the same sidecars, which would have ended (KEP-5307)."""
+    pod = executor_pod()
+    rule = {"action": "Restart", "exitCodes": {"operator": operator, "values": values}}
+    pod["spec"]["containers"][0] |= {"restartPolicy": pod_policy, "restartPolicyRules": [rule]}
+    command = container(admit(parse_review(review_of(pod)), policy, UNKNOWN_CLUSTER).patched(pod), "base")["command"]
+
+    assert command[command.index("--quit") + 1] == expected
 
 
 @pytest.mark.parametrize("field", ["hostNetwork", "os"])
@@ -411,7 +432,7 @@ def test_a_spark_pod_is_never_wrapped(name: str, policy: Policy) -> None:
     [
         ("mode", "always"), ("mode", ""), ("main-container", "Not A Name"), ("entrypoint", "/run.sh"), ("entrypoint", "[]"),
         ("entrypoint", '["a\\nb"]'), ("shell", "bash"), ("sidecars", "istio-proxy"), ("sidecars", '[{"name": "x", "quit": {"port": 0, "path": "/q"}}]'),
-        ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q q"}}]'), ("sidecars", '[{"name": "x", "stop": 1}]'), ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q\\n"}}]'), ("sidecars", "[" * 100_000),
+        ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q q"}}]'), ("sidecars", '[{"name": "x", "stop": 1}]'), ("sidecars", '[{"name": "x", "quit": {"port": 1, "path": "/q\\n"}}]'), ("sidecars", "[" * 30_000),
         ("wait-seconds", "-1"), ("wait-seconds", "541"), ("wait-seconds", "1.5"), ("wait-seconds", "\u0661"), ("when-not-ready", "maybe"),
     ],
 )  # fmt: skip
@@ -537,60 +558,3 @@ def test_a_wrap_is_taken_back_when_the_sidecar_has_become_a_native_one(policy: P
 
     assert "command" not in container(after, "base")
     assert '"treatment":"native","reason":"sidecars-native"' in after["metadata"]["annotations"][names.STATUS_ANNOTATION]
-
-
-@pytest.fixture(scope="module")
-def helping() -> Policy:
-    """The policy of an installation with a helper image."""
-    return build_policy(Settings(helper_image=HELPER_IMAGE))
-
-
-def test_the_helper_runs_the_wrapper_with_its_own_busybox(helping: Policy) -> None:
-    command = container(admitted(operator_pod(["/etl"]), helping)[1], "base")["command"]
-
-    assert command[:3] == ["/airflow-sidecar-webhook/busybox", "sh", "-c"]
-    assert command[command.index("--busybox") + 1] == "/airflow-sidecar-webhook/busybox"
-    assert command[-2:] == ["--", "/etl"]
-
-
-def test_the_helper_goes_before_all_init_containers_and_is_mounted_read_only(helping: Policy) -> None:
-    after = admitted(operator_pod(["/etl"]), helping)[1]
-
-    assert [one["name"] for one in after["spec"]["initContainers"]] == [names.HELPER_CONTAINER, "istio-init"]
-    assert container(after, "base")["volumeMounts"][-1] == {
-        "name": names.HELPER_VOLUME, "mountPath": "/airflow-sidecar-webhook", "readOnly": True,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("user", [None, 0, 1000])
-@pytest.mark.parametrize("level", ["pod", "container"])
-def test_the_helper_passes_the_restricted_pod_security_standard_whoever_the_task_runs_as(
-    level: str, user: int | None, helping: Policy
-) -> None:
-    pod = operator_pod(["/etl"])
-    context = {} if user is None else {"runAsUser": user}
-    (pod["spec"] if level == "pod" else container(pod, "base"))["securityContext"] = context
-    after = admitted(pod, helping)[1]
-
-    assert violations_of_restricted(after, [names.HELPER_CONTAINER]) == []
-
-
-def test_the_helper_requests_no_more_than_the_task_and_for_no_device(helping: Policy) -> None:
-    pod = operator_pod(["/etl"])
-    amounts = {"cpu": "2", "memory": "1Gi", "nvidia.com/gpu": "1"}
-    container(pod, "base")["resources"] = {"requests": amounts, "limits": amounts, "claims": []}
-    helper = admitted(pod, helping)[1]["spec"]["initContainers"][0]
-
-    assert helper["resources"] == {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "1Gi"}}
-
-
-def test_the_helper_is_added_once(helping: Policy) -> None:
-    once = admitted(operator_pod(["/etl"]), helping)[1]
-
-    assert admitted(once, helping)[0].operations == ()
-
-
-def test_the_helper_is_not_brought_where_the_image_has_a_shell(helping: Policy) -> None:
-    after = admitted(operator_pod(["sh", "-c", "true"]), helping)[1]
-
-    assert [one["name"] for one in after["spec"]["initContainers"]] == ["istio-init"]

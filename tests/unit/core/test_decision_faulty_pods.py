@@ -40,7 +40,9 @@ def test_a_pod_with_a_fault_of_its_own_is_left_with_the_reason(pod: JSONObject, 
 
 def sidecar_twice() -> JSONObject:
     """A pod whose native sidecar has been added once more, as a regular container."""
-    return with_more(inject_istio_native(load(EXECUTOR)), "containers", {"name": "istio-proxy", "image": "istio/proxyv2:1.26.8"})
+    pod = inject_istio_native(load(EXECUTOR))
+    proxy = next(init for init in pod["spec"]["initContainers"] if init["name"] == "istio-proxy")
+    return with_more(pod, "containers", {key: value for key, value in proxy.items() if key != "restartPolicy"})
 
 
 FAULTLESS: dict[str, tuple[JSONObject, str]] = {

@@ -72,6 +72,15 @@ class Admission:
         others = self._others()
         return self._through([*others[: self.place], own, *others[self.place :]], pod)
 
+    def renders_another_proxy(self, pod: JSONObject) -> bool:
+        """Whether a copy of the stored pod gets another proxy than the pod did: an old Istio adds it again without the user's own fields.
+
+        Which of the two is to stay nobody can say, so the webhook leaves such a copy (`tests/unit/core/test_move.py`).
+        """
+        is_old = any(injector.name == "istio before native" for injector, _ in self.injectors)
+        images = [one.get("image") for one in pod["spec"]["containers"] if one["name"] == "istio-proxy"]
+        return self.is_created_again and is_old and images not in ([], ["auto"])
+
     def _others(self) -> list[SimulatedWebhook]:
         return [SimulatedWebhook(injector.name, injector.inject, is_reinvoked) for injector, is_reinvoked in self.injectors]
 
@@ -128,6 +137,7 @@ def test_a_pod_that_starts_and_runs_its_task_without_us_does_so_with_us(
     admission, cluster = review
     minor = cluster.server.minor if cluster.server else DEFAULT_MINOR
     assume(not list(decoding_errors(situation.pod)))
+    assume(not admission.renders_another_proxy(situation.pod))
     without = admission.without_us(situation.pod)
     assume(not validate(without, minor))
     truth = situation.truth(tuple(injector for injector, _ in admission.injectors))

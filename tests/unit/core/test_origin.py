@@ -58,7 +58,7 @@ def test_a_job_of_the_community_chart_is_wrapped_with_the_command_that_the_chart
 
     assert (outcome.result, outcome.reason) == ("wrapped", "sidecars-quit")
     assert command[command.index(PREFIX) :][-2:] == ["/usr/bin/dumb-init", "--"]
-    assert command[command.index("--quit") + 1] == "on-success"
+    assert command[command.index("--quit") + 1] == "after:0"
 
 
 @pytest.mark.parametrize("labels", [{"app": "shop"}, {"app": None}, {"release": None}, {"component": "scheduler"}, {"component": None}])

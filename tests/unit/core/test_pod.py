@@ -8,7 +8,7 @@ import pytest
 
 from webhook.core.errors import MalformedPodError
 from webhook.core.names import HELPER_CONTAINER
-from webhook.core.pod import MAX_COMMAS, MAX_WORDS, USUAL_CONTAINERS, encode_pod, is_too_large, read_pod
+from webhook.core.pod import MAX_BRACKETS, MAX_COMMAS, MAX_WORDS, USUAL_CONTAINERS, encode_pod, is_too_large, read_pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,8 +159,19 @@ def test_volumes_are_found_by_their_driver_and_by_whether_they_can_be_written() 
 
 @pytest.mark.parametrize(
     ("body", "is_large"),
-    [(b"," * MAX_COMMAS, False), (b"," * (MAX_COMMAS + 1), True), (b"x" * (MAX_COMMAS + 1), False), (b"x" * MAX_COMMAS + b",", False)],
-    ids=["as many fields as are read", "one more", "a long text", "a long text and a field"],
+    [
+        (b"," * MAX_COMMAS, False),
+        (b"," * (MAX_COMMAS + 1), True),
+        (b"x" * (MAX_COMMAS + 1), False),
+        (b"x" * MAX_COMMAS + b",", False),
+        (b'{"":[' * (MAX_BRACKETS // 2) + b"," * MAX_COMMAS, False),
+        (b'{"":[' * (MAX_BRACKETS // 2) + b"[", True),
+        (b"[" * MAX_BRACKETS + b"{", True),
+    ],
+    ids=[
+        *("as many fields as are read", "one more", "a long text", "a long text and a field"),
+        *("as many objects and lists, too", "one list more", "one object more"),
+    ],
 )
 def test_a_pod_is_too_large_by_its_fields_and_items(body: bytes, *, is_large: bool) -> None:
     assert is_too_large(body) is is_large

@@ -264,6 +264,7 @@ def test_what_decides_how_a_pod_may_be_ended_is_read() -> None:
 
     assert (progress.uses_host_network, progress.shares_processes, progress.active_deadline_seconds) == (True, True, 60)
     assert (progress.started_at, progress.restart_policy, progress.mode) == (datetime(2026, 1, 1, 9, tzinfo=UTC), "Never", Mode.OFF)
+    assert read(pod({"base": ENDED}, hostPID=True)).shares_processes
     plain = read(pod({"base": ENDED}))
     assert (plain.uses_host_network, plain.shares_processes, plain.active_deadline_seconds) == (False, False, None)
     assert (plain.started_at, plain.mode) == (None, None)

@@ -171,7 +171,7 @@ def test_a_job_that_is_tried_again_quits_its_proxy_only_after_success(policy: Po
         main = admitted(pod, policy)[1]["spec"]["containers"][0]["command"]
 
         assert pod["spec"]["restartPolicy"] == "OnFailure"
-        assert main[main.index("--quit") + 1] == "on-success"
+        assert main[main.index("--quit") + 1] == "after:0"
 
 
 OTHER_VERSIONS = {

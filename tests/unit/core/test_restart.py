@@ -9,7 +9,7 @@ import pytest
 
 from webhook.core.errors import MalformedPodError
 from webhook.core.pod import Container
-from webhook.core.restart import is_started_again
+from webhook.core.restart import EXIT_CODES, is_started_again, restart_codes
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -55,6 +55,17 @@ CASES: Final[dict[str, tuple[Container, str | None, int, bool]]] = {
 @pytest.mark.parametrize(("one", "pod_policy", "code", "is_restarted"), CASES.values(), ids=CASES)
 def test_a_container_is_started_again_where(one: Container, pod_policy: str | None, code: int, is_restarted: bool) -> None:
     assert is_started_again(one, pod_policy, code) is is_restarted
+
+
+@pytest.mark.parametrize(("one", "pod_policy"), [case[:2] for case in CASES.values()], ids=CASES)
+def test_the_codes_of_a_restart_are_those_after_which_it_is_started_again(one: Container, pod_policy: str | None) -> None:
+    assert restart_codes(one, pod_policy) == {code for code in EXIT_CODES if is_started_again(one, pod_policy, code)}
+
+
+def test_no_more_rules_are_read_for_the_codes_than_a_container_may_have() -> None:
+    """A pod with more is refused by the API server, so their codes are of no use; to read them all would take time."""
+    rules = [rule("In", code) for code in range(21)]
+    assert restart_codes(container(restartPolicyRules=rules), "Never") == frozenset(range(20))
 
 
 def test_rules_in_another_form_make_the_pod_malformed() -> None:

@@ -41,7 +41,7 @@ WORDS = st.lists(st.text(st.characters(exclude_characters="\x00\n"), min_size=1,
 
 def wrap(entrypoint: Entrypoint, **others: Any) -> Wrap:
     """A wrap around this entrypoint beside Istio's proxy."""
-    settings = {"wait_seconds": 120, "when_not_ready": WhenNotReady.FAIL, "only_after_success": False, **others}
+    settings = {"wait_seconds": 120, "when_not_ready": WhenNotReady.FAIL, **others}
     return Wrap(entrypoint=entrypoint, sidecars=(ISTIO,), **settings)
 
 

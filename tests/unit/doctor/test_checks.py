@@ -34,7 +34,7 @@ from webhook.doctor.dry_run import DryRun, DryRunResult
 from webhook.doctor.finding import FindingId
 from webhook.doctor.selector import LabelSelector
 from webhook.doctor.snapshot import NamespaceMetadata, ReadFailure, ReaperRights, SecretName
-from webhook.reaper.rights import EVERY_RIGHT, LIST
+from webhook.reaper.rights import EVERY_RIGHT, PASS
 
 AUTO, ON, OFF = NativeSwitch.AUTO, NativeSwitch.ON, NativeSwitch.OFF
 FORBIDDEN: Final = ReadFailure("403")
@@ -66,7 +66,7 @@ CASES: Final[dict[str, tuple[dict[str, Any], NativeSwitch, set[str]]]] = {
     "namespace not read": ({"metadata": FORBIDDEN}, AUTO, {"read-failed"}),
     "an immutable Secret": ({"immutable_secret": SecretName("infra", "authority")}, AUTO, {"authority-immutable"}),
     "a reaper with its rights": ({"reaper": ReaperRights("r", EVERY_RIGHT)}, AUTO, {"reaper-ready"}),
-    "a reaper that only observes": ({"reaper": ReaperRights("r", frozenset([LIST]))}, AUTO, {"reaper-observes"}),
+    "a reaper that only observes": ({"reaper": ReaperRights("r", PASS)}, AUTO, {"reaper-observes"}),
     "a reaper without rights": ({"reaper": ReaperRights("r", frozenset())}, AUTO, {"reaper-rights-missing"}),
     "a reaper's rights not read": ({"reaper": FORBIDDEN}, AUTO, {"read-failed"}),
     "pods not read": ({"task_pods": FORBIDDEN}, AUTO, {"read-failed"}),

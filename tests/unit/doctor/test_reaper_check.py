@@ -13,14 +13,17 @@ from webhook.reaper.act import Method
 from webhook.reaper.rights import (
     BY_METHOD,
     CONTROLLER,
+    EVENTS,
     EVERY_RIGHT,
     LEASE,
     LIST,
     LIST_NAMESPACES,
+    PASS,
     READ,
     WATCH,
     WATCH_NAMESPACES,
     ReaperRight,
+    RightPlace,
 )
 
 QUIT, EXEC, DEADLINE = (BY_METHOD[method] for method in Method)
@@ -29,24 +32,27 @@ CREATE_FORWARD: Final = ReaperRight("pods/portforward", "create")
 CASES: Final[dict[str, tuple[frozenset[ReaperRight], FindingId, str]]] = {
     "everything": (EVERY_RIGHT, FindingId.REAPER_READY, "quit, exec, deadline"),
     "the chart's": (READ | CONTROLLER | QUIT | DEADLINE, FindingId.REAPER_READY, "quit, deadline"),
-    "a pass without Events": (READ | QUIT, FindingId.REAPER_READY, "quit"),
-    "lists alone": (frozenset([LIST]), FindingId.REAPER_OBSERVES, ""),
+    "a pass": (READ | QUIT | EVENTS, FindingId.REAPER_READY, "quit"),
+    "a pass without Events": (READ | QUIT, FindingId.REAPER_RIGHTS_MISSING, "create and patch events"),
+    "an observing pass's": (PASS, FindingId.REAPER_OBSERVES, ""),
+    "lists alone": (frozenset([LIST]), FindingId.REAPER_RIGHTS_MISSING, "create and patch events"),
     "an observing controller's": (CONTROLLER, FindingId.REAPER_OBSERVES, ""),
-    "nothing": (frozenset(), FindingId.REAPER_RIGHTS_MISSING, "list pods"),
-    "no create": (READ | QUIT - {CREATE_FORWARD}, FindingId.REAPER_RIGHTS_MISSING, "create pods/portforward"),
-    "no reads": (EXEC, FindingId.REAPER_RIGHTS_MISSING, "get and list and watch pods"),
+    "nothing": (frozenset(), FindingId.REAPER_RIGHTS_MISSING, "create and patch events, list pods"),
+    "no create": (READ | EVENTS | QUIT - {CREATE_FORWARD}, FindingId.REAPER_RIGHTS_MISSING, "create pods/portforward"),
+    "no reads": (EXEC | EVENTS, FindingId.REAPER_RIGHTS_MISSING, "get and list and watch pods"),
     "half of Events": (
-        READ | QUIT | LEASE | {ReaperRight("events", "create")},
+        READ | QUIT | {ReaperRight("events", "create")},
         FindingId.REAPER_RIGHTS_MISSING,
         "patch events",
     ),
-    "no Lease": (
-        READ | QUIT | CONTROLLER - LEASE,
+    "half of the Lease": (
+        READ | QUIT | CONTROLLER - {ReaperRight("leases", "update", "coordination.k8s.io", RightPlace.OWN)},
         FindingId.REAPER_RIGHTS_MISSING,
-        "get and create and update leases in its own namespace",
+        "update leases in its own namespace",
     ),
+    "a Lease without Events": (READ | QUIT | LEASE, FindingId.REAPER_RIGHTS_MISSING, "create and patch events"),
     "no watch": (CONTROLLER - {WATCH}, FindingId.REAPER_RIGHTS_MISSING, "watch pods"),
-    "a pass over all namespaces": (READ | QUIT | {LIST_NAMESPACES}, FindingId.REAPER_READY, "quit"),
+    "a pass over all namespaces": (READ | QUIT | EVENTS | {LIST_NAMESPACES}, FindingId.REAPER_READY, "quit"),
     "a controller for all namespaces that only lists them": (
         READ | QUIT | CONTROLLER | {LIST_NAMESPACES},
         FindingId.REAPER_RIGHTS_MISSING,
@@ -58,7 +64,7 @@ CASES: Final[dict[str, tuple[frozenset[ReaperRight], FindingId, str]]] = {
         "list namespaces in the cluster",
     ),
     "half of two": (
-        READ | {ReaperRight("pods/exec", "get"), ReaperRight("pods/portforward", "get")},
+        READ | EVENTS | {ReaperRight("pods/exec", "get"), ReaperRight("pods/portforward", "get")},
         FindingId.REAPER_RIGHTS_MISSING,
         "create pods/exec, create pods/portforward",
     ),

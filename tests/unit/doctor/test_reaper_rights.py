@@ -1,4 +1,4 @@
-"""How the doctor asks for the rights of a service account."""
+"""How the doctor finds out the rights of a service account."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LEASE_NAMES: Final = {"create": "", "get": "reaper", "update": "reaper"}
 
 
 def test_the_api_server_says_which_rights_are_granted() -> None:
-    asked: list[Any] = []
+    reviewed: list[Any] = []
 
     def create(path: str, body: object) -> Response:
         assert path == REVIEWS_PATH
-        asked.append(body)
-        attributes = asked[-1]["spec"]["resourceAttributes"]
+        reviewed.append(body)
+        attributes = reviewed[-1]["spec"]["resourceAttributes"]
         is_granted = attributes["resource"] == "pods" and attributes["verb"] != "patch"
         return Response(201, json.dumps({"status": {"allowed": is_granted}}).encode(), None)
 
@@ -39,8 +39,8 @@ def test_the_api_server_says_which_rights_are_granted() -> None:
         "get pods/exec",
         "create pods/exec",
     }
-    assert len(asked) == len(EVERY_RIGHT)
-    (exec_,) = [one for one in asked if one["spec"]["resourceAttributes"] == attributes_of(ReaperRight("pods/exec", "create"))]
+    assert len(reviewed) == len(EVERY_RIGHT)
+    (exec_,) = [one for one in reviewed if one["spec"]["resourceAttributes"] == attributes_of(ReaperRight("pods/exec", "create"))]
     assert exec_ == {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
@@ -58,17 +58,17 @@ def attributes_of(right: ReaperRight) -> dict[str, str]:
 
 
 def test_the_lease_is_that_of_the_chart_and_namespaces_are_in_none() -> None:
-    asked: list[Any] = []
+    reviewed: list[Any] = []
 
     def create(_path: str, body: Any) -> Response:
-        asked.append(body["spec"]["resourceAttributes"])
+        reviewed.append(body["spec"]["resourceAttributes"])
         return Response(201, b"{}", None)
 
     read_rights(create, ACCOUNT, "airflow")
-    leases = {one["verb"]: one for one in asked if one["resource"] == "leases"}
+    leases = {one["verb"]: one for one in reviewed if one["resource"] == "leases"}
     of_lease = {"namespace": "infra", "group": "coordination.k8s.io", "resource": "leases", "subresource": ""}
     assert leases == {verb: {**of_lease, "verb": verb, "name": name} for verb, name in LEASE_NAMES.items()}
-    assert {(one["verb"], one["namespace"]) for one in asked if one["resource"] == "namespaces"} == {("list", ""), ("watch", "")}
+    assert {(one["verb"], one["namespace"]) for one in reviewed if one["resource"] == "namespaces"} == {("list", ""), ("watch", "")}
 
 
 def test_who_may_not_ask_gets_the_api_servers_answer() -> None:

@@ -13,7 +13,7 @@ from tests.support.fake_lease_api import FakeLeaseApi
 from webhook.kube.client import Response
 from webhook.kube.errors import RefusedError, UnreachableError, UnreadableError
 from webhook.kube.leadership import THREAD_NAME, Leadership
-from webhook.kube.lease import LEASE_SECONDS, NOTE_ANNOTATION, RENEW_SECONDS, Lease, LeaseReleasedError
+from webhook.kube.lease import LEASE_SECONDS, MEMORY_ANNOTATION, RENEW_SECONDS, Lease, LeaseReleasedError
 
 if TYPE_CHECKING:
     from kubernetes.leaderelection.leaderelection import LeaderElection
@@ -48,8 +48,8 @@ class LeaseCandidate:
         """Take or renew the Lease, if that is possible."""
         return bool(self._election.try_acquire_or_renew())  # type: ignore[no-untyped-call]
 
-    def lease_taken(self, term: int, note: str) -> None:
-        self.taken.append((term, note))
+    def lease_taken(self, term: int, memory: str) -> None:
+        self.taken.append((term, memory))
 
     def lease_failed(self, problem: Exception) -> None:
         self.problems.append(problem)
@@ -105,39 +105,39 @@ def test_a_holder_that_does_not_renew_it_stops_before_another_takes_it(
     assert api.stored["spec"]["leaseTransitions"] == 1
 
 
-def test_who_takes_it_over_gets_the_note_of_the_holder_before(
+def test_who_takes_it_over_gets_the_memory_of_the_holder_before(
     api: FakeLeaseApi, one: LeaseCandidate, other: LeaseCandidate, clock: ReplicaClock
 ) -> None:
     one.attempt()
-    one.lease.put_note(1, "quit sent to sales")
-    assert one.lease.write_note(1)
+    one.lease.put_memory(1, "quit sent to sales")
+    assert one.lease.write_memory(1)
     other.attempt()
     clock.seconds += LEASE_SECONDS
     other.attempt()
 
     assert other.taken == [(1, "quit sent to sales")]
     assert api.stored is not None
-    assert api.stored["metadata"]["annotations"] == {NOTE_ANNOTATION: "quit sent to sales"}
+    assert api.stored["metadata"]["annotations"] == {MEMORY_ANNOTATION: "quit sent to sales"}
 
 
-def test_a_note_that_is_written_already_costs_no_request(api: FakeLeaseApi, one: LeaseCandidate) -> None:
+def test_a_memory_that_is_written_already_costs_no_request(api: FakeLeaseApi, one: LeaseCandidate) -> None:
     one.attempt()
-    one.lease.put_note(1, "a")
-    one.lease.write_note(1)
+    one.lease.put_memory(1, "a")
+    one.lease.write_memory(1)
     before = len(api.requests)
-    assert one.lease.write_note(1)
+    assert one.lease.write_memory(1)
     assert len(api.requests) == before
 
 
-def test_a_renewal_writes_the_note_too(api: FakeLeaseApi, one: LeaseCandidate) -> None:
+def test_a_renewal_writes_the_memory_too(api: FakeLeaseApi, one: LeaseCandidate) -> None:
     one.attempt()
-    one.lease.put_note(1, "a")
+    one.lease.put_memory(1, "a")
     one.attempt()
     assert api.stored is not None
-    assert api.stored["metadata"]["annotations"] == {NOTE_ANNOTATION: "a"}
+    assert api.stored["metadata"]["annotations"] == {MEMORY_ANNOTATION: "a"}
 
 
-def test_a_holder_that_was_replaced_writes_no_note_whatever_its_clock_shows(
+def test_a_holder_that_was_replaced_writes_no_memory_whatever_its_clock_shows(
     api: FakeLeaseApi, one: LeaseCandidate, other: LeaseCandidate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one.attempt()
@@ -145,23 +145,23 @@ def test_a_holder_that_was_replaced_writes_no_note_whatever_its_clock_shows(
     # The other's clock jumps: it takes the Lease early, while this one still counts itself as the holder.
     monkeypatch.setattr("kubernetes.leaderelection.leaderelection.time.time", lambda: 5000.0)
     other.attempt()
-    one.lease.put_note(1, "a")
+    one.lease.put_memory(1, "a")
 
     assert one.lease.is_held
-    assert not one.lease.write_note(1)
+    assert not one.lease.write_memory(1)
     assert (one.lease.is_held, api.holder) == (False, "other")
 
 
-def test_a_note_of_an_earlier_term_is_ignored(one: LeaseCandidate, other: LeaseCandidate, clock: ReplicaClock) -> None:
+def test_a_memory_of_an_earlier_term_is_ignored(one: LeaseCandidate, other: LeaseCandidate, clock: ReplicaClock) -> None:
     one.attempt()
     clock.seconds += RENEW_SECONDS
     assert not one.lease.is_held
     one.attempt()
     assert one.taken == [(1, ""), (2, "")]
-    one.lease.put_note(1, "old")
-    assert not one.lease.write_note(1)
-    one.lease.put_note(2, "new")
-    assert one.lease.write_note(2)
+    one.lease.put_memory(1, "old")
+    assert not one.lease.write_memory(1)
+    one.lease.put_memory(2, "new")
+    assert one.lease.write_memory(2)
     del other
 
 

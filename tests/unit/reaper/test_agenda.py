@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from msgspec.structs import replace
 
-from tests.support.live_pods import CLOUD_SQL, ENDED_AT, ISTIO, RUNNING, UPLOADER, annotated, ended, live_pod, with_debugger
+from tests.support.live_pods import CLOUD_SQL, ENDED_AT, ISTIO, RUNNING, UPLOADER, VAULT, annotated, ended, live_pod, with_debugger
 from webhook.core import default_policy, read_progress
 from webhook.reaper.act import ActOutcome, DeadlineAct, Method, PastAct
-from webhook.reaper.agenda import LINGER, MOST_REMEMBERED, POSTPONED, Agenda, DueAct
+from webhook.reaper.agenda import MOST_REMEMBERED, POSTPONED, Agenda, DueAct
 from webhook.reaper.decision import FORGET_AFTER, ReaperPolicy
-from webhook.reaper.notice import Notice, NoticeKind
+from webhook.reaper.notice import LINGER, Notice, NoticeKind
 from webhook.reaper.reason import ReaperReason
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_an_accepted_act_is_reported_and_waited_for_and_not_repeated() -> None:
 
     assert agenda.under_way == 0
     assert noticed(agenda) == [
-        (NoticeKind.SIDECAR_QUIT, "The sidecar istio-proxy ran on after the task, and was ended by quit: HTTP 200."),
+        (NoticeKind.SIDECAR_QUIT, "The sidecar istio-proxy ran on after the task, and accepted its quit request (HTTP 200)."),
     ]
     assert (agenda.due(DUE), agenda.under_way) == ([], 0)
     assert agenda.next_at == DUE + timedelta(seconds=10)
@@ -94,6 +94,65 @@ def test_a_failed_act_is_not_reported_and_follows_again() -> None:
     agenda.end(due, ActOutcome.FAILED, "connection refused", DUE)
     assert (agenda.due(DUE), kinds(agenda)) == ([], [])
     assert only_due(agenda, DUE + timedelta(seconds=10)).past == (PastAct(Method.QUIT, "containerd://istio-proxy", DUE, ActOutcome.FAILED),)
+
+
+LOST: Final = (
+    NoticeKind.SIDECAR_QUIT,
+    "The sidecar istio-proxy ran on after the task. An attempt to send its quit request had no answer, and it has ended since.",
+)
+ENDED: Final = (NoticeKind.TASK_POD_ENDED, "The pod no longer runs. Its task's container exited with 0.")
+
+
+def test_a_sidecar_that_ends_after_an_act_without_an_answer_is_reported_with_the_end_of_its_pod() -> None:
+    agenda = agenda_with(STUCK)
+    agenda.end(only_due(agenda, DUE), ActOutcome.FAILED, "the connection was closed without a response", DUE)
+    agenda.forget("uid-1")
+    assert noticed(agenda) == [LOST, ENDED]
+
+
+def test_where_the_end_of_its_pod_is_seen_before_the_answer_is_missing_both_are_reported_too() -> None:
+    agenda = agenda_with(STUCK)
+    due = only_due(agenda, DUE)
+    agenda.forget("uid-1")
+    agenda.end(due, ActOutcome.FAILED, "the connection was closed without a response", DUE)
+    assert noticed(agenda) == [ENDED, LOST]
+
+
+def test_such_a_sidecar_is_reported_while_another_one_runs_on() -> None:
+    states = {"base": ended(), "istio-proxy": RUNNING, "vault-agent": RUNNING}
+    both, one = live_pod(states, ISTIO, VAULT), live_pod(states | {"vault-agent": ended()}, ISTIO, VAULT)
+    agenda = agenda_with(both)
+    due = only_due(agenda, DUE)
+    assert due.act.container == "vault-agent"
+    agenda.end(due, ActOutcome.FAILED, "the connection was closed without a response", DUE)
+    agenda.see(progress(one), DUE)
+    assert kinds(agenda) == [NoticeKind.SIDECAR_QUIT]
+
+    agenda = agenda_with(both)
+    due = only_due(agenda, DUE)
+    agenda.see(progress(one), DUE)
+    assert kinds(agenda) == []
+    agenda.end(due, ActOutcome.FAILED, "the connection was closed without a response", DUE)
+    assert kinds(agenda) == [NoticeKind.SIDECAR_QUIT]
+
+
+@pytest.mark.parametrize("outcome", [ActOutcome.ACCEPTED, ActOutcome.REFUSED, ActOutcome.FORBIDDEN])
+def test_of_an_act_that_had_an_answer_nothing_more_is_reported_when_its_sidecar_ends(outcome: ActOutcome) -> None:
+    agenda = agenda_with(STUCK)
+    agenda.end(only_due(agenda, DUE), outcome, "the answer", DUE)
+    kinds(agenda)
+    agenda.forget("uid-1")
+    assert noticed(agenda) == [ENDED]
+
+
+def test_an_act_without_an_answer_on_a_pod_that_somebody_deletes_is_not_reported() -> None:
+    agenda = agenda_with(STUCK)
+    due = only_due(agenda, DUE)
+    deleted = live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)
+    deleted["metadata"]["deletionTimestamp"] = "2026-01-01T11:00:00Z"
+    agenda.see(progress(deleted), DUE)
+    agenda.end(due, ActOutcome.FAILED, "the connection was closed without a response", DUE)
+    assert kinds(agenda) == []
 
 
 def test_an_act_that_was_no_longer_due_is_not_remembered_and_decided_about_a_little_later() -> None:
@@ -260,7 +319,7 @@ def test_a_pod_that_nothing_ends_is_reported_once() -> None:
     agenda.due(DUE)
     ((kind, note),) = noticed(agenda)
     assert kind is NoticeKind.SIDECAR_STUCK
-    assert note.startswith("Nothing that is allowed ends this sidecar so that the pod keeps the result of its task. Containers: db. Make ")
+    assert note.startswith("No allowed method ends this sidecar in a way that keeps the result of the task. Containers: db. Make ")
 
     agenda.see(progress(ENDLESS), DUE)
     assert (agenda.due(DUE), kinds(agenda)) == ([], [])
@@ -322,7 +381,7 @@ def test_who_only_observes_tells_what_would_be_done_once_and_does_nothing() -> N
     agenda = agenda_with(STUCK, is_observing=True)
     assert (agenda.due(DUE), agenda.memory(DUE)) == ([], {})
     ((kind, note),) = noticed(agenda)
-    assert (kind, note.endswith("The reaper only observes, and does nothing.")) == (NoticeKind.SIDECAR_STUCK, True)
+    assert (kind, note.endswith("The reaper is in observe mode, so it has done nothing.")) == (NoticeKind.SIDECAR_STUCK, True)
     agenda.see(progress(STUCK), DUE)
     assert (agenda.due(DUE), kinds(agenda)) == ([], [])
     assert agenda.stuck() == {("airflow", ReaperReason.QUIT_SENT): 1}
@@ -335,4 +394,7 @@ def test_a_deadline_that_was_set_is_reported_as_the_end_of_a_failed_pod() -> Non
     agenda.end(due, ActOutcome.ACCEPTED, "activeDeadlineSeconds: 600", DUE)
     (notice,) = list[Notice](agenda.take_notices())
     assert (notice.kind, notice.kind.is_warning) == (NoticeKind.DEADLINE_SET, False)
-    assert notice.note == "A sidecar ran on after the task, which exited with 1, and nothing else ends it: activeDeadlineSeconds: 600."
+    assert notice.note == (
+        "A sidecar ran on after the task, which exited with 1. No other allowed method ends it, so the kubelet ends the pod "
+        "(activeDeadlineSeconds: 600)."
+    )

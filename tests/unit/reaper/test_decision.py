@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -29,12 +29,11 @@ from tests.support.live_pods import (
 )
 from webhook.core import Endpoint, default_policy, read_progress
 from webhook.reaper.act import ActOutcome, DeadlineAct, ExecAct, Method, PastAct, QuitAct
-from webhook.reaper.decision import FORGET_AFTER, MOST_ATTEMPTS, MOST_CLOCK_ERROR, SELF_END, PodDecision, ReaperPolicy, decide
+from webhook.reaper.decision import FORGET_AFTER, LATEST, MOST_ATTEMPTS, MOST_CLOCK_ERROR, SELF_END, PodDecision, ReaperPolicy, decide
 from webhook.reaper.reason import ReaperReason, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from tests.support.json_object import JSONObject
     from webhook.core import Progress
@@ -246,6 +245,27 @@ def test_where_the_kubelet_does_not_say_when_the_task_ended_its_last_report_coun
 
     assert decided(pod, now=ENDED_AT + timedelta(seconds=29)).reason is ReaperReason.GRACE
     assert decided(pod, now=ENDED_AT + timedelta(seconds=30)).act == QUIT_ISTIO
+
+
+AT_THE_END: Final = datetime.max.replace(tzinfo=UTC)
+AT_THE_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("grace", [timedelta(), timedelta(hours=1)])
+@pytest.mark.parametrize("report", [None, AT_THE_BEGINNING, LATER, AT_THE_END])
+@pytest.mark.parametrize("end", [AT_THE_BEGINNING, AT_THE_END, AT_THE_END.replace(tzinfo=timezone(timedelta(hours=14)))])
+def test_there_is_a_decision_whatever_the_times_in_a_status_are(end: datetime, report: datetime | None, grace: timedelta) -> None:
+    pod = live_pod({"base": ended(1, end), "istio-proxy": RUNNING}, ISTIO, activeDeadlineSeconds=60)
+    reasons = {
+        decided(pod if report is None else reported(pod, report), replace(POLICY, grace=grace), now).reason
+        for now in (AT_THE_BEGINNING, LATER, AT_THE_END)
+    }
+    assert reasons <= {ReaperReason.GRACE, ReaperReason.QUIT_SENT, ReaperReason.DEADLINE_PASSED}
+
+
+def test_a_time_that_cannot_come_is_waited_for_where_the_kubelets_report_has_none() -> None:
+    found = decided(live_pod({"base": ended(1, AT_THE_END), "istio-proxy": RUNNING}, ISTIO))
+    assert (found.reason, found.again_at) == (ReaperReason.GRACE, LATEST + POLICY.grace)
 
 
 def test_sidecars_end_one_after_the_other_agents_before_the_proxy() -> None:

@@ -6,9 +6,12 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pytest
+
 from testbed.manifest import installed
-from webhook.kube.errors import RefusedError
-from webhook.reaper.namespaces import NAMESPACES_PATH, OPTED_IN, NamespaceWatch, list_opted_in
+from tests.support.fake_api_reader import FakeApiReader
+from webhook.kube.errors import ClusterError, RefusedError, UnreachableError
+from webhook.reaper.namespaces import NAMESPACES_PATH, OPTED_IN, NamespaceWatch, list_opted_in, missing_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +77,20 @@ def test_the_selector_is_that_of_the_installed_webhook_but_for_its_own_namespace
 
 def test_a_list_has_the_names_of_all_pages_in_order() -> None:
     assert list_opted_in(ScriptedNamespaces([page("data", following="more"), page("airflow")])) == ["airflow", "data"]
+
+
+def missing(answer: object) -> str:
+    return str(missing_namespace(FakeApiReader({f"{NAMESPACES_PATH}/air%2Fflow": [answer]}), "air/flow") or "")
+
+
+def test_a_namespace_is_missing_where_the_api_server_says_so() -> None:
+    assert missing(RefusedError(404, 'namespaces "air/flow" not found')) == '404 namespaces "air/flow" not found'
+    assert missing({"metadata": {"name": "air/flow"}}) == ""
+
+
+@pytest.mark.parametrize("error", [RefusedError(403, "forbidden"), RefusedError(500, "unwell"), UnreachableError("no")])
+def test_where_that_cannot_be_known_it_is_not(error: ClusterError) -> None:
+    assert missing(error) == ""
 
 
 def test_a_namespace_comes_with_its_label_and_goes_without_it() -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
 from webhook.core import EarlierStatus, Endpoint, Reason, default_policy, read_progress
 from webhook.reaper import notice
-from webhook.reaper.act import DeadlineAct, QuitAct
+from webhook.reaper.act import DeadlineAct, Method, QuitAct
 from webhook.reaper.decision import PodDecision
 from webhook.reaper.notice import Notice, NoticeKind
 from webhook.reaper.reason import ReaperReason
@@ -48,17 +48,20 @@ WORKING: Final = progress(RUNNING)
         (
             lambda: notice.of_decision(POD, PodDecision(ReaperReason.QUIT_SENT), is_observing=True),
             "SidecarStuck",
-            "A sidecar runs on after the task: it gets its quit request, and exits 0. The reaper only observes, and does nothing.",
+            "A sidecar runs on after the task: it gets its quit request, and exits 0. The reaper is in observe mode, so it has done nothing.",
         ),
         (
             lambda: notice.of_act(POD, QUIT, "HTTP 200"),
             "SidecarQuit",
-            "The sidecar istio-proxy ran on after the task, and was ended by quit: HTTP 200.",
+            "The sidecar istio-proxy ran on after the task, and accepted its quit request (HTTP 200).",
         ),
         (
             lambda: notice.of_act(POD, DeadlineAct(9), "activeDeadlineSeconds: 9"),
             "TaskPodDeadlineSet",
-            "A sidecar ran on after the task, which exited with 137, and nothing else ends it: activeDeadlineSeconds: 9.",
+            (
+                "A sidecar ran on after the task, which exited with 137. No other allowed method ends it, so the kubelet ends the pod "
+                "(activeDeadlineSeconds: 9)."
+            ),
         ),
         (
             lambda: notice.of_end(POD),
@@ -74,10 +77,19 @@ def test_a_notice_says(make: Callable[[], Notice], kind: str, note: str) -> None
     assert found.kind.is_warning == (kind == "SidecarStuck")
 
 
+@pytest.mark.parametrize(("method", "what"), [(Method.QUIT, "quit request"), (Method.EXEC, "signal")])
+def test_a_notice_says_what_had_no_answer(method: Method, what: str) -> None:
+    assert notice.of_unanswered(POD, "logs", method).note == (
+        f"The sidecar logs ran on after the task. An attempt to send its {what} had no answer, and it has ended since."
+    )
+
+
 def test_what_is_not_known_of_the_task_is_left_out() -> None:
     assert notice.of_end(WORKING).note == "The pod no longer runs."
     assert notice.of_end(progress(ended())).note == "The pod no longer runs. Its task's container exited with 0."
-    assert notice.of_act(WORKING, DeadlineAct(9), "d").note == "A sidecar ran on after the task and nothing else ends it: d."
+    assert notice.of_act(WORKING, DeadlineAct(9), "d").note == (
+        "A sidecar ran on after the task. No other allowed method ends it, so the kubelet ends the pod (d)."
+    )
 
 
 def test_of_a_pod_that_the_webhook_left_it_is_reported_why() -> None:
@@ -85,8 +97,8 @@ def test_of_a_pod_that_the_webhook_left_it_is_reported_why() -> None:
     why = f" The webhook left the pod when it was created: {Reason.ENTRYPOINT_UNKNOWN.sentence}"
     stuck = notice.of_decision(left, PodDecision(ReaperReason.NO_CLEAN_END), is_observing=False).note
 
-    assert notice.of_act(left, QUIT, "HTTP 200").note.endswith(f"by quit: HTTP 200.{why}")
-    assert notice.of_act(left, DeadlineAct(9), "d").note.endswith(f"ends it: d.{why}")
+    assert notice.of_act(left, QUIT, "HTTP 200").note.endswith(f"its quit request (HTTP 200).{why}")
+    assert notice.of_act(left, DeadlineAct(9), "d").note.endswith(f"ends the pod (d).{why}")
     assert stuck == f"{ReaperReason.NO_CLEAN_END.sentence}{why} {ReaperReason.NO_CLEAN_END.remedy}"
 
 

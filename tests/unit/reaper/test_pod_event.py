@@ -24,11 +24,12 @@ class AnsweringApi:
     """An API server that answers each request with the next of these statuses."""
 
     statuses: list[int]
+    body: bytes = b'{"message": "the API server says so"}'
     requests: list[tuple[str, str, Any, str]] = field(default_factory=list)
 
     def request(self, method: str, path: str, body: object = None, media_type: str = "application/json") -> Response:
         self.requests.append((method, path, body, media_type))
-        return Response(self.statuses.pop(0), b'{"message": "the API server says so"}', None)
+        return Response(self.statuses.pop(0), self.body, None)
 
 
 def notice(kind: NoticeKind = NoticeKind.SIDECAR_STUCK, note: str = "It runs on.", name: str = "sales") -> Notice:
@@ -77,6 +78,39 @@ def test_what_is_reported_again_is_counted_on_the_same_event() -> None:
     assert patches == [("PATCH", path, {"count": count, "lastTimestamp": now}, "application/merge-patch+json") for count in (2, 3)]
 
 
+def test_an_event_of_another_writer_is_counted_on_from_the_count_that_it_has() -> None:
+    api = AnsweringApi([409, 200, 200, 409, 200], b'{"count": 7}')
+    events = PodEvents(api, "the next pass")
+    for _ in range(2):
+        events.write(notice(), NOW)
+    assert [body.get("count") for method, _, body, _ in api.requests if method == "PATCH"] == [None, 8, 9]
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"count": null}', b'{"count": 0}'])
+def test_an_event_without_a_count_counts_as_one(body: bytes) -> None:
+    api = AnsweringApi([409, 200, 200], body)
+    PodEvents(api, "r").write(notice(), NOW)
+    assert api.requests[-1][2]["count"] == 2
+
+
+def test_a_known_event_displaces_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook.reaper.pod_event.MOST_COUNTED", 2)
+    api = AnsweringApi([201, 201, 409, 200, 409, 200])
+    events = PodEvents(api, "r")
+    for name in ("sales", "other", "sales", "other"):
+        events.write(notice(name=name), NOW)
+    assert [body["count"] for method, _, body, _ in api.requests if method == "PATCH"] == [2, 2]
+
+
+def test_an_event_whose_count_is_forgotten_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook.reaper.pod_event.MOST_COUNTED", 1)
+    api = AnsweringApi([201, 201, 409, 200, 200], b'{"count": 5}')
+    events = PodEvents(api, "r")
+    for name in ("sales", "other", "sales"):
+        events.write(notice(name=name), NOW)
+    assert api.requests[-1][2]["count"] == 6
+
+
 def test_what_differs_is_another_event() -> None:
     names = {
         event_of(one, "r", NOW)["metadata"]["name"]
@@ -87,9 +121,15 @@ def test_what_differs_is_another_event() -> None:
 
 def test_an_event_that_expires_meanwhile_is_not_missed() -> None:
     assert len(written(409, 404).requests) == 2
+    assert len(written(409, 200, 404).requests) == 3
 
 
-@pytest.mark.parametrize("statuses", [(403,), (409, 500)])
+def test_an_event_in_a_namespace_that_is_being_deleted_is_not_missed() -> None:
+    status = b'{"kind": "Status", "message": "no", "details": {"causes": [{"reason": "NamespaceTerminating", "message": "it ends"}]}}'
+    PodEvents(AnsweringApi([403], status), "r").write(notice(), NOW)
+
+
+@pytest.mark.parametrize("statuses", [(403,), (409, 500), (409, 200, 403)])
 def test_a_refusal_is_an_error(statuses: tuple[int, ...]) -> None:
     with pytest.raises(RefusedError, match=f"{statuses[-1]} the API server says so"):
         written(*statuses)

@@ -17,7 +17,7 @@ from webhook.kube.backoff import FIRST_PAUSE_SECONDS
 from webhook.kube.errors import ClusterError, RefusedError, UnreachableError, UnreadableError
 from webhook.kube.reflector import RESYNC_SECONDS
 from webhook.reaper.pod_watch import PodWatch
-from webhook.reaper.task_pods import TaskPods
+from webhook.reaper.task_pods import PODS_PAGE, TaskPods
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,7 +51,7 @@ class ScriptedPods:
 
     def get(self, path: str, **parameters: str) -> bytes:
         assert path == "/api/v1/namespaces/airflow/pods"
-        assert parameters["fieldSelector"] == "status.phase=Running"
+        assert (parameters["fieldSelector"], parameters["limit"]) == ("status.phase=Running", str(PODS_PAGE))
         self.asked.append(f"list {parameters.get('continue', '')}".strip())
         page = self.pages.pop(0)
         if isinstance(page, Exception):

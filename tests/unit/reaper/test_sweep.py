@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import timedelta
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -20,6 +21,7 @@ from webhook.reaper.sweep import Sweep
 from webhook.reaper.sweep_report import PodReport, SweepProblem, SweepReport
 
 if TYPE_CHECKING:
+    from tests.support.fake_task_cluster import Change
     from tests.support.json_object import JSONObject
 
 CATALOGUE: Final = default_policy().catalogue
@@ -158,8 +160,49 @@ def test_the_last_sidecar_that_ends_by_itself_is_waited_for_a_minute() -> None:
     assert api.now - began == timedelta(seconds=60)
 
 
+def test_a_pod_with_a_time_at_the_end_of_time_keeps_no_other_from_its_end() -> None:
+    @dataclass
+    class TwoPods(FakePodApi):
+        """The same, whose list shows before its pod one with such a time."""
+
+        def get(self, path: str, **parameters: str) -> bytes:
+            found = json.loads(super().get(path, **parameters))
+            if "items" in found:
+                odd = live_pod({"base": ended(at=datetime.max.replace(tzinfo=UTC)), "istio-proxy": RUNNING}, ISTIO)
+                odd["metadata"] |= {"name": "odd", "uid": "uid-of-odd"}
+                found["items"].insert(0, odd)
+            return json.dumps(found).encode()
+
+    report = swept(TwoPods(stuck(), change=ISTIO_ENDS))
+    assert {one.pod.name: (one.pod.phase, one.decision.reason) for one in report.pods} == {
+        "odd": ("Running", ReaperReason.GRACE),
+        "sales": ("Succeeded", ReaperReason.NOT_RUNNING),
+    }
+
+
 def test_a_dry_run_connects_to_no_pod() -> None:
     api = FakePodApi(stuck())
     report = replace(Sweep(api, CATALOGUE, QUIT_ONLY, now=api.clock), is_dry=True).run(["airflow"])
 
     assert (api.sent, pod_of(report).decision.reason, report.counts) == ([], ReaperReason.QUIT_SENT, {ReaperReason.QUIT_SENT: 1})
+
+
+def test_a_pod_that_takes_too_long_is_left_to_the_next_pass_and_the_report_says_so() -> None:
+    names = [f"slow-{number:02}" for number in range(16)]
+    described = [{"name": name, "quit": {"port": 15020, "path": "/quit"}} for name in names]
+    pod = live_pod({"base": ended(), **dict.fromkeys(names, RUNNING)}, *[{"name": name, "image": "slow"} for name in names])
+    pod["metadata"]["annotations"]["airflow-sidecar-webhook/sidecars"] = json.dumps(described)
+    api = FakePodApi(pod, [UNREACHABLE, UNREACHABLE, 200] * len(names), end_first_of(names))
+    began = api.now
+    report = swept(api)
+
+    assert api.now - began < timedelta(minutes=6), "it would take eight"
+    assert [problem.what for problem in report.problems] == ["end the pod sales"]
+    assert pod_of(report).pod.phase == "Running"
+
+
+def end_first_of(names: list[str]) -> Change:
+    """The first sidecar that still runs ends."""
+    return lambda pod: end_of(
+        next(one["name"] for one in pod["status"]["containerStatuses"] if one["name"] in names and "running" in one["state"])
+    )(pod)

@@ -146,11 +146,9 @@ app.kubernetes.io/instance: {{ .Values.name }}
 - apiGroups: [""]
   resources: [pods]
   verbs: {{ if $acts }}[get, list, watch]{{ else if $watches }}[list, watch]{{ else }}[list]{{ end }}
-{{- if $watches }}
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
-{{- end }}
 {{- if $acts }}
 {{- if has "quit" $methods }}
 # A port-forward begins with a GET; from Kubernetes 1.35 on it needs create, too.

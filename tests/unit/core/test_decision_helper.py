@@ -1,0 +1,76 @@
+"""When the decision brings the helper, and how the helper's container and its mount look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.oracles.pod_security import violations_of_restricted
+from tests.support.pods import admitted, container
+from tests.unit.core.test_decision import operator_pod
+from webhook.core import names
+from webhook.policy_files import build_policy
+from webhook.settings import Settings
+
+if TYPE_CHECKING:
+    from webhook.core.policy import Policy
+
+HELPER_IMAGE = "registry.example.com/airflow-sidecar-webhook:0.1.0"
+
+
+@pytest.fixture(scope="module")
+def helping() -> Policy:
+    """The policy of an installation with a helper image."""
+    return build_policy(Settings(helper_image=HELPER_IMAGE))
+
+
+def test_the_helper_runs_the_wrapper_with_its_own_busybox(helping: Policy) -> None:
+    command = container(admitted(operator_pod(["/etl"]), helping)[1], "base")["command"]
+
+    assert command[:3] == ["/airflow-sidecar-webhook/busybox", "sh", "-c"]
+    assert command[command.index("--busybox") + 1] == "/airflow-sidecar-webhook/busybox"
+    assert command[-2:] == ["--", "/etl"]
+
+
+def test_the_helper_goes_before_all_init_containers_and_is_mounted_read_only(helping: Policy) -> None:
+    after = admitted(operator_pod(["/etl"]), helping)[1]
+
+    assert [one["name"] for one in after["spec"]["initContainers"]] == [names.HELPER_CONTAINER, "istio-init"]
+    assert container(after, "base")["volumeMounts"][-1] == {
+        "name": names.HELPER_VOLUME, "mountPath": "/airflow-sidecar-webhook", "readOnly": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("user", [None, 0, 1000])
+@pytest.mark.parametrize("level", ["pod", "container"])
+def test_the_helper_passes_the_restricted_pod_security_standard_whoever_the_task_runs_as(
+    level: str, user: int | None, helping: Policy
+) -> None:
+    pod = operator_pod(["/etl"])
+    context = {} if user is None else {"runAsUser": user}
+    (pod["spec"] if level == "pod" else container(pod, "base"))["securityContext"] = context
+    after = admitted(pod, helping)[1]
+
+    assert violations_of_restricted(after, [names.HELPER_CONTAINER]) == []
+
+
+def test_the_helper_requests_no_more_than_the_task_and_for_no_device(helping: Policy) -> None:
+    pod = operator_pod(["/etl"])
+    amounts = {"cpu": "2", "memory": "1Gi", "nvidia.com/gpu": "1"}
+    container(pod, "base")["resources"] = {"requests": amounts, "limits": amounts, "claims": []}
+    helper = admitted(pod, helping)[1]["spec"]["initContainers"][0]
+
+    assert helper["resources"] == {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "1Gi"}}
+
+
+def test_the_helper_is_added_once(helping: Policy) -> None:
+    once = admitted(operator_pod(["/etl"]), helping)[1]
+
+    assert admitted(once, helping)[0].operations == ()
+
+
+def test_the_helper_is_not_brought_where_the_image_has_a_shell(helping: Policy) -> None:
+    after = admitted(operator_pod(["sh", "-c", "true"]), helping)[1]
+
+    assert [one["name"] for one in after["spec"]["initContainers"]] == ["istio-init"]
