@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from manifests.alerts import rule_file
+from manifests.dashboard import dashboard_json
 from manifests.rendering import CHART, MANIFESTS, render
 from manifests.values_schema import values_schema
 from webhook.core import built_in_sidecars
@@ -17,6 +19,8 @@ POLICY_KUBERNETES: Final = "1.30.0"
 
 NAMESPACE: Final = MANIFESTS / "namespace.yaml"
 POLICY: Final = CHART / "templates" / "policy.yaml"
+ALERTS: Final = CHART / "files" / "alerts.yaml"
+DASHBOARD: Final = CHART / "files" / "dashboard.json"
 INJECTED_NAMES: Final = re.compile(r"(?<=container\.name in \[)[^]]*(?=\])")
 """The one part of the policy that is made from the catalogue."""
 
@@ -48,6 +52,8 @@ def policy() -> str:
 def main() -> None:
     """Write all files."""
     POLICY.write_text(policy(), "utf-8")
+    ALERTS.write_text(rule_file(), "utf-8")
+    DASHBOARD.write_text(dashboard_json(), "utf-8")
     VALUES_SCHEMA.write_text(values_schema(), "utf-8")
     INSTALL.write_text(install(), "utf-8")
     INSTALL_POLICY.write_text(install_policy(), "utf-8")

@@ -154,6 +154,7 @@ def test_annotations_settings_and_files_that_a_page_names_are_there(page: Path) 
         MEMORY_ANNOTATION,
         "airflow-sidecar-webhook/airflow-sidecar-webhook-reaper",
         "airflow-sidecar-webhook/busybox",
+        "airflow-sidecar-webhook/files",
         "airflow-sidecar-webhook/tls",
     }
     assert {name.lower() for name in re.findall(rf"{PREFIX}([A-Z_]+)", text)} <= {*Settings.model_fields, "config", "name"}

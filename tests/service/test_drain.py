@@ -40,6 +40,7 @@ def draining_service(own_service: RunningService) -> RunningService:
 def test_it_is_no_longer_ready_and_still_alive(draining_service: RunningService) -> None:
     ready, alive = draining_service.health("/readyz"), draining_service.health("/healthz")
     assert (ready.status, ready.body, alive.status) == (503, b"draining\n", 200)
+    assert draining_service.metric("ready") == 0
 
 
 def test_new_connections_are_answered_and_learn_that_it_was_the_last_answer(draining_service: RunningService) -> None:

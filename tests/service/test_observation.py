@@ -36,6 +36,9 @@ REVIEW_FIELDS = {
 }
 
 
+FIELDS_FOR_A_PERSON = {"dag", "task", "sidecars"}
+
+
 def _damaged(review: bytes) -> Iterator[bytes]:
     """The same review, made malformed at places where a value stands near."""
     for part in (3, 5, 7):
@@ -90,8 +93,9 @@ def test_every_review_is_one_line_that_names_the_pod(service: RunningService) ->
         service.post(json.dumps(document).encode())
         request = document["request"]
         line = service.log(uid=request["uid"])
-        assert line.keys() == REVIEW_FIELDS
-        assert (line["event"], line["level"], line["logger"]) == ("review", "info", "webhook.review")
+        is_left = line["result"] == "left"
+        assert line.keys() == REVIEW_FIELDS | (FIELDS_FOR_A_PERSON if is_left else set())
+        assert (line["event"], line["level"], line["logger"]) == ("review", "warning" if is_left else "info", "webhook.review")
         metadata = request["object"]["metadata"]
         assert line["name"] == (request.get("name") or metadata.get("name") or metadata["generateName"])
         assert (line["namespace"], line["operation"], line["dry_run"]) == ("airflow", "CREATE", False)
@@ -123,6 +127,23 @@ def test_a_refused_request_is_one_warning_without_any_of_its_bytes(service: Runn
     line = service.log(event="refused", status=400)
     assert line["level"] == "warning"
     assert "correct horse" not in service.text
+
+
+def test_a_pod_that_is_left_is_logged_as_a_warning_and_counted_by_its_namespace(service: RunningService) -> None:
+    pod = injected_pod()
+    pod["spec"]["hostNetwork"] = True
+    labels = {"namespace": "team-left", "treatment": "left", "reason": "host-network"}
+    service.post(review_of(pod, uid=(uid := new_uid()), namespace="team-left"))
+
+    line = service.log(uid=uid)
+    assert (line["level"], line["result"], line["sidecars"]) == ("warning", "left", ["istio-proxy: keeps-running"])
+    assert (line["dag"], line["task"]) == (pod["metadata"]["annotations"]["dag_id"], pod["metadata"]["annotations"]["task_id"])
+    assert service.metric("pods_total", **labels) == 1
+
+
+def test_the_metrics_say_that_the_replica_is_ready(service: RunningService) -> None:
+    assert service.health("/readyz").status == 200
+    assert service.metric("ready") == 1
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -201,18 +222,20 @@ def test_a_guessed_entrypoint_is_counted(tmp_path: Path) -> None:
         assert service.metric("guessed_entrypoints_total") == 1
 
 
-def test_no_label_of_a_metric_comes_from_a_request(service: RunningService) -> None:
+def test_no_label_of_a_metric_comes_from_a_request_but_a_name_that_a_namespace_can_have(service: RunningService) -> None:
     pod = injected_pod()
     pod["metadata"]["annotations"]["airflow-sidecar-webhook/unheard-of"] = "x"
     before = service.metrics().keys()
     for _ in range(3):
         marks = {"uid": new_uid(), "name": new_uid(), "namespace": new_uid(), "operation": new_uid()}
         service.post(injected_review(**marks))
+        service.post(injected_review(uid=new_uid(), name=new_uid(), namespace=f"{new_uid()}!"))
         service.post(review_of(pod, **{**marks, "operation": "CREATE", "subResource": new_uid()}))
         service.post(b"", path=f"/{new_uid()}", method=new_uid().upper()[:8])
     new = service.metrics().keys() - before
-    assert {name for name, _labels in new} <= {"reviews_total", "refused_requests_total"}
-    assert len(new) <= 4
+    assert {name for name, _labels in new} <= {"reviews_total", "refused_requests_total", "pods_total", "reclassified_pods_total"}
+    assert {dict(labels).get("namespace", "other") for _name, labels in new} == {"other"}
+    assert len(new) <= 7
 
 
 def test_the_metrics_know_version_certificate_and_process(service: RunningService) -> None:
@@ -229,7 +252,7 @@ def test_what_only_self_managed_certificates_have_is_absent_where_they_come_from
         "authority_secret_immutable",
         "authority_not_after_timestamp_seconds",
         "ca_bundle_in_sync",
-        "certificate_read_age_seconds",
+        "certificate_last_read_timestamp_seconds",
         "certificate_errors_total",
     }
     assert not self_managed & {name for name, _labels in service.metrics()}

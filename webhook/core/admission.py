@@ -8,6 +8,7 @@ import jsonpatch
 import msgspec
 
 from webhook.core.decision import Decision, Mutate, Skip, decide, skip_unread
+from webhook.core.earlier_status import NO_STATUS, EarlierStatus
 from webhook.core.errors import AnnotationsFullError, MalformedPodError
 from webhook.core.facts import read_facts
 from webhook.core.operations import operations_for
@@ -38,6 +39,7 @@ class Outcome(msgspec.Struct, frozen=True):
         invalid_annotations: Annotations with the webhook's prefix that are ignored.
         warnings: Lines for whoever creates the pod.
         remedies: What to do about the pod, most pressing first.
+        before: The status that an earlier review wrote: the API server calls again after a later injector has changed the pod.
 
     """
 
@@ -47,6 +49,7 @@ class Outcome(msgspec.Struct, frozen=True):
     invalid_annotations: InvalidAnnotations = ALL_VALID
     warnings: tuple[str, ...] = ()
     remedies: tuple[Remedy, ...] = ()
+    before: EarlierStatus = NO_STATUS
 
     @property
     def reason(self) -> SkipReason | Reason:
@@ -142,7 +145,8 @@ def _decided(facts: Facts, policy: Policy, cluster: Cluster) -> Outcome:
 
 def _skipped(facts: Facts, skip: Skip) -> Outcome:
     invalid = facts.invalid_annotations
-    return Outcome(skip, invalid_annotations=invalid, warnings=tuple(invalid.warnings), remedies=remedies_of_skip(facts.pod, skip.reason))
+    remedies = remedies_of_skip(facts.pod, skip.reason)
+    return Outcome(skip, invalid_annotations=invalid, warnings=tuple(invalid.warnings), remedies=remedies, before=facts.before)
 
 
 def _mutated(facts: Facts, mutate: Mutate, policy: Policy, cluster: Cluster) -> Outcome:
@@ -154,7 +158,7 @@ def _mutated(facts: Facts, mutate: Mutate, policy: Policy, cluster: Cluster) -> 
     except AnnotationsFullError:
         return _skipped(facts, Skip(SkipReason.ANNOTATIONS_FULL))
     remedies = remedies_of(facts, mutate, cluster)
-    return Outcome(mutate, operations, status, facts.invalid_annotations, tuple(_warnings(facts, mutate, remedies)), remedies)
+    return Outcome(mutate, operations, status, facts.invalid_annotations, tuple(_warnings(facts, mutate, remedies)), remedies, facts.before)
 
 
 def _warnings(facts: Facts, mutate: Mutate, remedies: tuple[Remedy, ...]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import msgspec
 from webhook.core import names
 from webhook.core.cached_property import CachedProperty
 from webhook.core.catalogue import FoundSidecar, locate
-from webhook.core.earlier_status import EarlierStatus, read_earlier_status
+from webhook.core.earlier_status import NO_STATUS, EarlierStatus, read_earlier_status
 from webhook.core.main_container import find_task_containers
 from webhook.core.origin import PodOrigin, pod_origin
 from webhook.core.placement import names_windows
@@ -38,6 +38,7 @@ class Facts(msgspec.Struct, frozen=True, dict=True):
         unmarked: Names of known native sidecars from which another webhook has removed what makes them native: plain init containers now.
         restored: Names of known sidecars to which an earlier review gave that back.
         placeholders: Names of regular containers that their injector has yet to fill.
+        before: The status that an earlier review wrote.
         rows: The catalogue's row of each known container, by its name.
         outlasting: Names of regular containers that work on after the task and then end, as the user or an admin says.
         others: Names of regular containers that are neither the task's nor known. Where ``main`` is None one of them may be the task's.
@@ -59,6 +60,7 @@ class Facts(msgspec.Struct, frozen=True, dict=True):
     unmarked: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
     placeholders: tuple[str, ...] = ()
+    before: EarlierStatus = NO_STATUS
 
     @CachedProperty
     def names_windows(self) -> bool:
@@ -92,6 +94,7 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
         unmarked=tuple(unmarked),
         restored=tuple([name for name in native if name in before.restored]),
         placeholders=tuple(placeholders),
+        before=before,
     )
 
 

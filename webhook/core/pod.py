@@ -471,6 +471,20 @@ class Pod(msgspec.Struct, frozen=True, dict=True):
         """Its name, or what it is generated from."""
         return self.metadata.name or self.metadata.generateName or ""
 
+    @property
+    def dag_id(self) -> str:
+        """The id of its DAG, as Airflow wrote it on the pod; empty where it did not."""
+        return self._written("dag_id")
+
+    @property
+    def task_id(self) -> str:
+        """The id of its task, likewise."""
+        return self._written("task_id")
+
+    def _written(self, key: str) -> str:
+        """What Airflow wrote on the pod: the annotation has the whole id, the label what a label may have of it."""
+        return self.annotations.get(key) or self.labels.get(key) or ""
+
     @CachedProperty
     def documents(self) -> Documents:
         """The JSON and YAML mappings in it that were read so far."""

@@ -254,8 +254,8 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         uid=live.metadata.uid,
         resource_version=live.metadata.resourceVersion,
         origin=facts.origin,
-        dag=_written(facts, "dag_id"),
-        task=_written(facts, "task_id"),
+        dag=facts.pod.dag_id,
+        task=facts.pod.task_id,
         phase=live.status.phase,
         is_being_deleted=live.metadata.deletionTimestamp is not None,
         is_marked=names.STATUS_ANNOTATION in facts.pod.annotations,
@@ -277,11 +277,6 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         shares_processes=live.spec.shareProcessNamespace is True or live.spec.hostPID is True,
         mode=facts.options.mode,
     )
-
-
-def _written(facts: Facts, key: str) -> str:
-    """What Airflow wrote on the pod: the annotation has the whole id, the label what a label may have of it."""
-    return facts.pod.annotations.get(key) or facts.pod.labels.get(key) or ""
 
 
 def may_be_held_up(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> bool:

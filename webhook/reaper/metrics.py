@@ -55,9 +55,10 @@ class ReaperMetrics:
         self.is_leader = Gauge(
             f"{PREFIX}_is_leader", "1 on the replica that holds the Lease, and acts; 0 on the others.", registry=self.registry
         )
-        self.watch_age = Gauge(
-            f"{PREFIX}_watch_age_seconds",
-            "Seconds since the last successful read of a list or watch, by resource and namespace (empty: all); normally at most about 60.",
+        self.watch_last_read = Gauge(
+            f"{PREFIX}_watch_last_read_timestamp_seconds",
+            "When a list or watch was last read successfully, as a Unix time, by resource and namespace (empty: all); normally at most "
+            "about 60 s ago; the start before the first read.",
             ("resource", "namespace"),
             registry=self.registry,
         )

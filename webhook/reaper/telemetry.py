@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from webhook.kube.errors import ClusterError
@@ -33,13 +31,13 @@ class ReaperTelemetry:
         self._rows = frozenset(row.id for row in scope.catalogue.sidecars)
         self._problems: dict[str, str] = {}
         watches = [("pods", namespace) for namespace in scope.namespaces] or [("pods", ALL_NAMESPACES), ("namespaces", ALL_NAMESPACES)]
-        self._read_at = dict.fromkeys(watches, time.monotonic())
-        for watch in watches:
-            metrics.watch_age.labels(*watch).set_function(partial(self._age, watch))
+        self._last_read = {watch: metrics.watch_last_read.labels(*watch) for watch in watches}
+        for last_read in self._last_read.values():
+            last_read.set_to_current_time()
 
     def pods_read(self, namespace: str) -> None:
         """The pods of a namespace were read."""
-        self._read_at["pods", namespace] = time.monotonic()
+        self._last_read["pods", namespace].set_to_current_time()
         self._repaired(f"pods of {namespace}")
 
     def pods_failed(self, namespace: str, problem: Exception) -> None:
@@ -48,7 +46,7 @@ class ReaperTelemetry:
 
     def namespaces_read(self) -> None:
         """The namespaces were read."""
-        self._read_at["namespaces", ALL_NAMESPACES] = time.monotonic()
+        self._last_read["namespaces", ALL_NAMESPACES].set_to_current_time()
         self._repaired("namespaces")
 
     def namespaces_failed(self, problem: Exception) -> None:
@@ -117,9 +115,6 @@ class ReaperTelemetry:
         """The row of the catalogue of a container; one that the pod's own annotation describes could have any name."""
         row = next((one.sidecar.id for one in pod.running if one.name == container and one.sidecar is not None), "")
         return row if not row or row in self._rows else DESCRIBED
-
-    def _age(self, watch: tuple[str, str]) -> float:
-        return time.monotonic() - self._read_at[watch]
 
     def _failed(self, resource: str, what: str, problem: Exception) -> None:
         """Count a failure, and log it unless the previous one had the same text. What is not a ClusterError is a bug."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from webhook.core import Cluster, NativeSupport, NativeSwitch
@@ -63,7 +61,6 @@ class ClusterTelemetry:
         """Nothing has been read yet."""
         self._metrics = metrics
         self._problems: dict[ClusterResource, str] = {}
-        self._read_at: dict[ClusterResource, float] = {}
 
     def set_support(self, support: NativeSupport) -> None:
         """Set the metric to the support before the first read."""
@@ -71,12 +68,10 @@ class ClusterTelemetry:
             self._metrics.native_support.labels(one).set(one is support)
 
     def start(self) -> None:
-        """Expose, from now on, how old each resource's state is."""
-        began = time.monotonic()
+        """Expose, from now on, when each resource was last read."""
         for resource in ClusterResource:
-            self._read_at[resource] = began
             self._metrics.cluster_errors.labels(resource)
-            self._metrics.cluster_read_age.labels(resource).set_function(partial(self._age, resource))
+            self._metrics.cluster_last_read.labels(resource).set_to_current_time()
 
     def support_changed(self, before: NativeSupport, after: Cluster, oldest: ClusterNode | None) -> None:
         """Log the change and its causes."""
@@ -98,7 +93,7 @@ class ClusterTelemetry:
 
     def read(self, resource: ClusterResource) -> None:
         """Note the time, and log the first success after a failure."""
-        self._read_at[resource] = time.monotonic()
+        self._metrics.cluster_last_read.labels(resource).set_to_current_time()
         if self._problems.pop(resource, None):
             LOG.info("reading the cluster's state again", extra={"fields": {"resource": resource}})
 
@@ -112,6 +107,3 @@ class ClusterTelemetry:
         self._problems[resource] = text
         fields = {"resource": resource, "problem": text}
         LOG.warning("cannot read the cluster's state", exc_info=problem if is_bug else None, extra={"fields": fields})
-
-    def _age(self, resource: ClusterResource) -> float:
-        return time.monotonic() - self._read_at[resource]

@@ -46,6 +46,20 @@ class Metrics:
             ("result", "reason", "dry_run"),
             registry=self.registry,
         )
+        self.pods = Counter(
+            f"{PREFIX}_pods",
+            "Pods by namespace (other: beyond the first 100), treatment and reason. A pod counts at its first review, and once more if a "
+            "later review of the same creation finds another reason. Without dry runs and skipped pods.",
+            ("namespace", "treatment", "reason"),
+            registry=self.registry,
+        )
+        self.reclassified_pods = Counter(
+            f"{PREFIX}_reclassified_pods",
+            "Pods for which a later review of the same creation found another reason, by the reason before: pods_total minus these counts "
+            "each pod once, for its final treatment.",
+            ("namespace", "treatment", "reason"),
+            registry=self.registry,
+        )
         self.review_seconds = Histogram(
             f"{PREFIX}_review_duration_seconds",
             "Seconds from the arrival of the whole request body until the answer is ready.",
@@ -74,6 +88,7 @@ class Metrics:
             "Reviews that failed inside the webhook. Each is a bug; the pod starts unchanged unless on_fault is error.",
             registry=self.registry,
         )
+        self.is_ready = Gauge(f"{PREFIX}_ready", "1 if the replica is ready, as /readyz says, else 0.", registry=self.registry)
         self.log_lines_dropped = Counter(
             f"{PREFIX}_log_lines_dropped",
             "Log lines lost because stdout was not read in time. Reviews do not wait for the log.",
@@ -134,9 +149,10 @@ class Metrics:
             "Reconciles of the Secret and the caBundle in which a read or a write failed. Self-managed only.",
             registry=registry,
         )
-        self.certificate_read_age = Gauge(
-            f"{PREFIX}_certificate_read_age_seconds",
-            "Seconds since the last successful read of the Secret and the webhook configuration (normally about 10). Self-managed only.",
+        self.certificate_last_read = Gauge(
+            f"{PREFIX}_certificate_last_read_timestamp_seconds",
+            "When the Secret and the webhook configuration were last read successfully, as a Unix time (normally about 10 s ago); "
+            "the start before the first read. Self-managed only.",
             registry=registry,
         )
 
@@ -154,9 +170,10 @@ class Metrics:
             ("type",),
             registry=self.registry,
         )
-        self.cluster_read_age = Gauge(
-            f"{PREFIX}_cluster_read_age_seconds",
-            "Seconds since the last successful read from the Kubernetes API, by resource (normally at most about 60).",
+        self.cluster_last_read = Gauge(
+            f"{PREFIX}_cluster_last_read_timestamp_seconds",
+            "When the Kubernetes API was last read successfully, as a Unix time, by resource (normally at most about 60 s ago); "
+            "the start before the first read.",
             ("resource",),
             registry=self.registry,
         )

@@ -1,4 +1,7 @@
-"""Logs and metrics of each review, from the same outcome: one line, and never args, env or patch values."""
+"""Logs and metrics of each review, from the same outcome: one line, and never args, env or patch values.
+
+The line is a warning where a person has to act: the pod was left, or an annotation is invalid. It then names DAG, task and sidecars.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from webhook.core import POD_OPTIONS, EntrypointSource
+from webhook.core import POD_OPTIONS, EntrypointSource, Treatment
+from webhook.server.pod_counter import PodCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +30,7 @@ class Observation:
         """Count into these metrics; ``write_info`` writes a line of a logger, with its event and its fields (see `JsonLog`)."""
         self.metrics = metrics
         self._write_info = write_info
+        self._pods = PodCounter(metrics)
         self._reviews = lru_cache(maxsize=256)(self._review_counter)
 
     def reviewed(self, request: ReviewRequest, outcome: Outcome, seconds: float) -> None:
@@ -39,7 +44,11 @@ class Observation:
             self.metrics.invalid_annotations.labels("other").inc(outcome.invalid_annotations.more)
         if outcome.status is not None and outcome.status.entrypoint is EntrypointSource.GUESSED:
             self.metrics.guessed_entrypoints.inc()
-        if LOG.isEnabledFor(logging.INFO):
+        if not request.dry_run:
+            self._pods.count(request.namespace, outcome)
+        if _needs_person(request, outcome, result):
+            LOG.warning("review", extra={"fields": _fields(request, outcome, result, seconds) | _for_person(request, outcome)})
+        elif LOG.isEnabledFor(logging.INFO):
             self._write_info(LOG.name, "review", _fields(request, outcome, result, seconds))
 
     def failed(self, request: ReviewRequest, fault: Exception) -> None:
@@ -54,6 +63,24 @@ class Observation:
 
     def _review_counter(self, result: str, reason: str, dry_run: bool) -> Counter:  # noqa: FBT001
         return self.metrics.reviews.labels(result, reason, str(dry_run).lower())
+
+
+def _needs_person(request: ReviewRequest, outcome: Outcome, result: str) -> bool:
+    """Whether somebody has to act, and was not warned about this pod by an earlier review."""
+    if request.dry_run:
+        return False
+    return result == Treatment.LEFT or (bool(outcome.invalid_annotations.named) and outcome.before.reason is None)
+
+
+def _for_person(request: ReviewRequest, outcome: Outcome) -> dict[str, object]:
+    """Whose pod it is, and how each container beside the task ends."""
+    pod = request.pod
+    ends = outcome.status.sidecars if outcome.status else {}
+    return {
+        "dag": pod.dag_id if pod else "",
+        "task": pod.task_id if pod else "",
+        "sidecars": [f"{name}: {end}" for name, end in ends.items()],
+    }
 
 
 def _identity(request: ReviewRequest) -> dict[str, object]:

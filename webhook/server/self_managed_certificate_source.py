@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from time import monotonic
+from time import time
 from typing import TYPE_CHECKING, Final
 
 from certs.authority import service_names
@@ -55,8 +55,7 @@ class SelfManagedCertificateSource:
         self._problem = ""
         self._is_immutable = False
         self._immutable_problem = immutable_problem(names)
-        self._read_at = monotonic()
-        metrics.certificate_read_age.set_function(lambda: monotonic() - self._read_at)
+        metrics.certificate_last_read.set(time())
         self._manager = CertificateManager(lambda: _connect(connect), names, served_names, self)
         self._thread = ReconcileThread("certificates", self._manager.reconcile, self.failed, RECONCILE_SECONDS)
 
@@ -90,7 +89,7 @@ class SelfManagedCertificateSource:
 
     def observed(self, status: CertificateStatus) -> None:
         """Set the metrics."""
-        self._read_at = monotonic()
+        self._metrics.certificate_last_read.set(time())
         if status.leaf_not_after is not None:
             self._metrics.not_after.set(status.leaf_not_after.timestamp())
         if status.authority_not_after is not None:

@@ -137,6 +137,7 @@ class _Service:
         return LimitedServer(config, connections, bodies, settings.read_seconds, self.certificate.context, malformed)
 
     def _health_server(self, limits: ConnectionLimits) -> LimitedServer:
+        self.metrics.is_ready.set_function(lambda: not self._unready_reason())
         app = create_health_app(self.metrics.registry, self._unready_reason, lambda: "")
         refused = self.metrics.refused
         return make_health_server(app, self._connections(limits, "health"), lambda status, _problem: refused.labels(str(status)).inc())

@@ -69,6 +69,8 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "metrics-for-some": {"networkPolicy": {"healthFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]}},
     "no-network-policy": {"networkPolicy": {"enabled": False}},
     "service-monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
+    "alerts": {"prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}, "runbook": "https://wiki.example.com/alerts"}},
+    "dashboard": {"dashboard": {"enabled": True, "labels": {"grafana_dashboard": "1", "team": "data"}}},
     "policy": {"policy": {"enabled": True}},
     "reaper-observing": {"reaper": {"enabled": True, "kind": "CronJob", "namespaces": ["default"]}},
     "reaper-watching": {

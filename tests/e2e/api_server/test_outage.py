@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import signal
 import socket
 import ssl
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from manifests.queries import API_SERVER_SECONDS, FAIL_OPEN, REFUSED
 from testbed.wait import until
 from tests.e2e.api_server.own_webhook import OwnWebhook, own_webhook
 from tests.e2e.api_server.submission import comparable
@@ -65,6 +67,27 @@ def test_under_fail_the_client_learns_that_the_webhook_was_not_reached(api_serve
         assert 'failed calling webhook "pods.airflow-sidecar-webhook.io"' in message_of(response)
         assert "connection refused" in message_of(response)
         assert here.is_patched()
+
+
+OTHERS: Final = re.compile(r"(apiserver_\w+)\{([^}]*)\}")
+"""A selector of a metric of the API server's."""
+
+
+def test_the_api_server_counts_what_alerts_and_dashboard_ask_of_it(api_server: Level) -> None:
+    for policy in ("Ignore", "Fail"):
+        with own_webhook(api_server, timeoutSeconds=TIMEOUT_SECONDS, failurePolicy=policy) as here:
+            here.webhook.end()
+            here.create()
+            here.webhook.start_again()
+            assert here.is_patched()
+    text = api_server.api.request("GET", "/metrics").raise_for_status().text
+    samples = {line.rpartition(" ")[0] for line in text.splitlines() if line.startswith("apiserver_admission_webhook")}
+
+    for metric, matchers in OTHERS.findall(f"{FAIL_OPEN} {REFUSED} {API_SERVER_SECONDS}"):
+        equal = [matcher for matcher in matchers.split(",") if "!=" not in matcher]
+        unequal = [matcher.replace("!=", "=") for matcher in matchers.split(",") if "!=" in matcher]
+        found = [one for one in samples if one.startswith(f"{metric}{{") and all(matcher in one for matcher in equal)]
+        assert [one for one in found if not any(matcher in one for matcher in unequal)], metric
 
 
 @contextmanager

@@ -7,14 +7,18 @@ are the API server's own (k8s.io/apiserver pkg/admission/plugin/webhook/mutating
 from __future__ import annotations
 
 import itertools
+import json
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import httpx
 import jsonpatch
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from demo.simulated_injectors import inject_istio, inject_istio_native, inject_istio_with_hold
+from testbed.api import path_of
 from testbed.wait import until
 from tests.e2e.api_server.scripted_webhook import Call, ScriptedReply, ScriptedWebhook, allowed, patched
 from tests.e2e.api_server.submission import stored
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from demo.simulated_injectors import Injector
     from testbed.api import ApiClient
     from testbed.levels import Level
+    from testbed.webhook import Webhook
     from tests.support.json_object import JSONObject
 
     Answer = Callable[[Call], ScriptedReply]
@@ -151,6 +156,28 @@ def test_so_does_one_with_a_sidecar_of_another_form(api_server: Level, injector:
 
 def test_ours_is_called_again_after_an_injector_that_comes_later(injected: Injected) -> None:
     assert injected.calls(task(injected.namespaces[AFTER])) == (2, 1)
+
+
+@pytest.mark.parametrize("place", [BEFORE, AFTER])
+def test_a_pod_counts_once_for_its_final_treatment_however_often_ours_is_called(injected: Injected, place: str) -> None:
+    api, namespace, webhook = injected.level.api, injected.namespaces[place], injected.level.webhook
+    pod = api.create(task(namespace))
+    api.delete(path_of(pod))
+    treatment = json.loads(pod["metadata"]["annotations"][STATUS_ANNOTATION])["treatment"]
+
+    assert treatment != "labelled", "it is, where no injector follows"
+    assert pods_counted(webhook, namespace) == {treatment: 1}
+
+
+def pods_counted(webhook: Webhook, namespace: str) -> dict[str, float]:
+    """How many pods of a namespace a webhook has counted, by treatment: as the alerts and the dashboard compute it."""
+    counts: dict[str, float] = {}
+    for family in text_string_to_metric_families(httpx.get(webhook.metrics_url, trust_env=False).text):
+        sign = {"airflow_sidecar_webhook_pods": 1, "airflow_sidecar_webhook_reclassified_pods": -1}.get(family.name, 0)
+        for sample in family.samples if sign else ():
+            if sample.labels["namespace"] == namespace:
+                counts[sample.labels["treatment"]] = counts.get(sample.labels["treatment"], 0) + sign * sample.value
+    return {treatment: count for treatment, count in counts.items() if count}
 
 
 def test_ours_is_called_once_after_an_injector_that_comes_earlier(injected: Injected) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -249,7 +250,7 @@ def test_an_api_server_that_freezes_changes_nothing_and_holds_up_no_end() -> Non
 
 def ages(here: Watching) -> dict[str, float]:
     """Seconds since the last read of each resource."""
-    return {resource: here.metric("cluster_read_age_seconds", resource=resource) for resource in ClusterResource}
+    return {resource: time.time() - here.metric("cluster_last_read_timestamp_seconds", resource=resource) for resource in ClusterResource}
 
 
 def rights_without(resource: str, verb: str) -> list[JSONObject]:

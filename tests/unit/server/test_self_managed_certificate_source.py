@@ -19,7 +19,7 @@ from webhook.settings import Settings
 LEAF: Final = "certificate_not_after_timestamp_seconds"
 AUTHORITY: Final = "authority_not_after_timestamp_seconds"
 IN_SYNC: Final = "ca_bundle_in_sync"
-AGE: Final = "certificate_read_age_seconds"
+LAST_READ: Final = "certificate_last_read_timestamp_seconds"
 ERRORS: Final = "certificate_errors_total"
 IMMUTABLE: Final = "authority_secret_immutable"
 RELOADS: Final = "certificate_reloads_total"
@@ -38,7 +38,7 @@ class ReconcilingSource:
         self.cluster, self.seconds, self.metrics = cluster, 1000.0, Metrics()
         monkeypatch.setattr(self_managed_certificate_source, "find_client", lambda _environ: object)
         monkeypatch.setattr(self_managed_certificate_source, "_connect", lambda _configure: cluster)
-        monkeypatch.setattr(self_managed_certificate_source, "monotonic", lambda: self.seconds)
+        monkeypatch.setattr(self_managed_certificate_source, "time", lambda: self.seconds)
         self._source = SelfManagedCertificateSource(SETTINGS, self.metrics)
 
     def reconcile(self) -> None:
@@ -65,10 +65,10 @@ def source(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> Reconciling
     return ReconcilingSource(cluster, monkeypatch)
 
 
-def test_before_the_first_read_nothing_is_in_sync_and_the_age_counts_from_the_start(source: ReconcilingSource) -> None:
+def test_before_the_first_read_nothing_is_in_sync_and_the_last_read_is_the_start(source: ReconcilingSource) -> None:
     source.seconds += 7
 
-    assert source.samples(IN_SYNC, AGE, ERRORS, RELOADS) == (0, 7, 0, 0)
+    assert source.samples(IN_SYNC, LAST_READ, ERRORS, RELOADS) == (0, 1000, 0, 0)
 
 
 def test_a_reconcile_sets_the_expiries_and_says_that_the_bundle_is_in_sync(source: ReconcilingSource) -> None:
@@ -79,7 +79,7 @@ def test_a_reconcile_sets_the_expiries_and_says_that_the_bundle_is_in_sync(sourc
         (START + DEFAULT_LIFETIMES.leaf).timestamp(),
         (START + DEFAULT_LIFETIMES.authority).timestamp(),
     )
-    assert source.samples(IN_SYNC, AGE, ERRORS, RELOADS) == (1, 0, 0, 1)
+    assert source.samples(IN_SYNC, LAST_READ, ERRORS, RELOADS) == (1, 1007, 0, 1)
 
 
 def test_the_expiry_of_the_authority_is_that_of_the_youngest(source: ReconcilingSource) -> None:
@@ -110,11 +110,11 @@ def test_a_bundle_that_somebody_else_wrote_and_the_webhook_may_not_write_is_not_
     source.seconds += 7
     source.reconcile()
 
-    assert source.samples(IN_SYNC, AGE, ERRORS) == (0, 0, 1)
+    assert source.samples(IN_SYNC, LAST_READ, ERRORS) == (0, 1007, 1)
 
 
 @pytest.mark.parametrize("path", [CONFIGURATION, SECRET])
-def test_failed_reconciles_are_counted_and_the_other_metrics_age(source: ReconcilingSource, path: str) -> None:
+def test_failed_reconciles_are_counted_and_the_last_read_stays_where_it_was(source: ReconcilingSource, path: str) -> None:
     source.reconcile()
     before = source.samples(LEAF, AUTHORITY, IN_SYNC)
     source.cluster.refused["GET", path] = 500
@@ -122,12 +122,12 @@ def test_failed_reconciles_are_counted_and_the_other_metrics_age(source: Reconci
     for _ in range(3):
         source.seconds += 10
         source.reconcile()
-    assert source.samples(AGE, ERRORS) == (30, 3)
+    assert source.samples(LAST_READ, ERRORS) == (1000, 3)
     assert source.samples(LEAF, AUTHORITY, IN_SYNC) == before
     source.cluster.refused.clear()
     source.reconcile()
 
-    assert source.samples(AGE, ERRORS) == (0, 3)
+    assert source.samples(LAST_READ, ERRORS) == (1030, 3)
 
 
 def test_an_immutable_secret_shows_in_a_metric_and_once_in_the_log_with_what_to_do(

@@ -1,0 +1,175 @@
+"""What the metrics and the log have of reviews, as the API server sends them for a pod: one, or a second after a later injector."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from demo.simulated_injectors import inject_istio
+from tests.support.faulty_pods import injected_pod, without_shell
+from tests.support.pods import ABLE_CLUSTER, load, review_of
+from webhook.core import UNKNOWN_CLUSTER, Cluster, Reason, Treatment, admit, default_policy, parse_review, to_json
+from webhook.server.metrics import PREFIX, Metrics
+from webhook.server.observation import Observation
+from webhook.server.pod_counter import MAX_NAMESPACES
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+
+EXECUTOR: Final = "airflow-3.3.2-provider-10.25.0/ke_minimal_template.json"
+LEFT: Final = [reason for reason in Reason if reason.treatment is Treatment.LEFT]
+
+
+class ObservingReplicas:
+    """ObservingReplicas of the service, as far as they observe reviews; an API server may call any of them."""
+
+    def __init__(self, count: int = 1) -> None:
+        self.metrics = [Metrics() for _ in range(count)]
+        self.lines: list[dict[str, Any]] = []
+        self._observations = [Observation(metrics, lambda _logger, _event, fields: self.lines.append(fields)) for metrics in self.metrics]
+
+    def review(self, pod: JSONObject, cluster: Cluster = UNKNOWN_CLUSTER, replica: int = 0, **request: object) -> JSONObject:
+        """The pod after its review by a replica."""
+        question = parse_review(review_of(pod, **request))
+        outcome = admit(question, default_policy(), cluster)
+        self._observations[replica].reviewed(question, outcome, 0.001)
+        after: JSONObject = json.loads(to_json(outcome.patched(pod)))
+        return after
+
+    def pods(self) -> dict[tuple[str, str, str], float]:
+        """How many pods there were, by namespace, treatment and reason: as the alerts and the dashboard compute it."""
+        counts: dict[tuple[str, str, str], float] = {}
+        for name, sign in (("pods", 1), ("reclassified_pods", -1)):
+            for labels, value in self.samples(name):
+                key = labels["namespace"], labels["treatment"], labels["reason"]
+                counts[key] = counts.get(key, 0) + sign * value
+        return {key: count for key, count in counts.items() if count}
+
+    def samples(self, name: str) -> list[tuple[dict[str, str], float]]:
+        """Every sample of a counter, of every replica."""
+        families = [family for metrics in self.metrics for family in metrics.registry.collect() if family.name == f"{PREFIX}_{name}"]
+        return [(sample.labels, sample.value) for family in families for sample in family.samples]
+
+
+def test_a_pod_that_gets_its_sidecar_after_the_first_review_counts_once_for_its_final_treatment_whichever_replica_has_the_second() -> None:
+    for second in (0, 1):
+        replicas = ObservingReplicas(2)
+        treated = replicas.review(load(EXECUTOR), ABLE_CLUSTER)
+        replicas.review(inject_istio(treated), ABLE_CLUSTER, replica=second)
+
+        assert replicas.pods() == {("airflow", "native", "sidecars-native"): 1}
+
+
+def test_a_second_review_that_finds_the_same_reason_counts_no_further_pod() -> None:
+    replicas = ObservingReplicas(2)
+    treated = replicas.review(injected_pod())
+    replicas.review(treated, replica=1)
+
+    assert replicas.pods() == {("airflow", "wrapped", "sidecars-quit"): 1}
+    assert sum(value for _labels, value in replicas.samples("reviews")) == 2, "the calls are counted beside it"
+
+
+def test_a_dry_run_is_no_pod() -> None:
+    replicas = ObservingReplicas()
+    replicas.review(injected_pod(), dryRun=True)
+
+    assert replicas.pods() == {}
+    assert [labels["dry_run"] for labels, _value in replicas.samples("reviews")] == ["true"]
+
+
+def test_a_skipped_pod_is_a_review_alone() -> None:
+    replicas = ObservingReplicas()
+    pod = injected_pod()
+    pod["metadata"]["annotations"]["airflow-sidecar-webhook/mode"] = "off"
+    replicas.review(pod)
+
+    assert replicas.pods() == {}
+    assert [labels["reason"] for labels, _value in replicas.samples("reviews")] == ["switched-off"]
+
+
+@pytest.mark.parametrize("status", ["{}", "no JSON", '{"reason": "made-up"}', '{"reason": 7}', f'{{"reason": "{"x" * 40_000}"}}'])
+def test_a_status_that_the_webhook_did_not_write_takes_nothing_away(status: str) -> None:
+    replicas = ObservingReplicas()
+    pod = injected_pod()
+    pod["metadata"]["annotations"]["airflow-sidecar-webhook/status"] = status
+    replicas.review(pod)
+
+    assert replicas.pods() == {("airflow", "wrapped", "sidecars-quit"): 1}
+
+
+def test_from_the_start_there_is_a_series_for_each_reason_for_which_a_pod_is_left() -> None:
+    for name in ("pods", "reclassified_pods"):
+        samples = ObservingReplicas().samples(name)
+        assert {labels["reason"]: value for labels, value in samples} == dict.fromkeys(LEFT, 0)
+        assert {(labels["namespace"], labels["treatment"]) for labels, _value in samples} == {("other", "left")}
+
+
+def test_what_can_be_subtracted_is_there_as_soon_as_a_pod_was_counted() -> None:
+    replicas = ObservingReplicas()
+    replicas.review(injected_pod())
+    counted = [labels for labels, _value in replicas.samples("pods")]
+
+    assert [labels for labels, _value in replicas.samples("reclassified_pods")] == counted
+
+
+def test_namespaces_beyond_the_first_hundred_share_a_series() -> None:
+    replicas = ObservingReplicas()
+    for number in range(MAX_NAMESPACES + 3):
+        replicas.review(injected_pod(), namespace=f"team-{number}")
+    replicas.review(injected_pod(), namespace="team-0")
+    pods = replicas.pods()
+
+    assert len(pods) == MAX_NAMESPACES + 1
+    assert pods["team-0", "wrapped", "sidecars-quit"] == 2
+    assert pods["other", "wrapped", "sidecars-quit"] == 3
+
+
+@pytest.mark.parametrize("namespace", ["", "Team", "a b", "-a", "a-", "x" * 64, "a\n", 'a"'])
+def test_what_cannot_be_a_namespace_is_no_label(namespace: str) -> None:
+    replicas = ObservingReplicas()
+    replicas.review(injected_pod(), namespace=namespace)
+
+    assert replicas.pods() == {("other", "wrapped", "sidecars-quit"): 1}
+
+
+def test_a_pod_that_is_left_is_a_warning_that_names_dag_task_and_sidecars(caplog: pytest.LogCaptureFixture) -> None:
+    replicas = ObservingReplicas()
+    pod = without_shell()
+    pod["metadata"]["annotations"] |= {"dag_id": "sales", "task_id": "load"}
+    treated = replicas.review(pod)
+
+    (record,) = caplog.records
+    fields = record.fields  # type: ignore[attr-defined]
+    assert (record.levelname, record.message) == ("WARNING", "review")
+    assert (fields["namespace"], fields["reason"]) == ("airflow", "shell-unknown")
+    assert (fields["dag"], fields["task"], fields["sidecars"]) == ("sales", "load", ["istio-proxy: keeps-running"])
+    replicas.review(treated)
+    replicas.review(pod, dryRun=True)
+    assert len(caplog.records) == 1, "a second review of the same pod says nothing new, and a dry run makes no pod"
+
+
+def test_an_invalid_annotation_is_a_warning_without_its_value(caplog: pytest.LogCaptureFixture) -> None:
+    replicas = ObservingReplicas()
+    pod = injected_pod()
+    pod["metadata"]["annotations"] |= {"airflow-sidecar-webhook/mode": "hunter2", "dag_id": "sales", "task_id": "load"}
+    treated = replicas.review(pod)
+
+    (record,) = caplog.records
+    fields = record.fields  # type: ignore[attr-defined]
+    assert fields["invalid_annotations"] == ["airflow-sidecar-webhook/mode"]
+    assert (fields["dag"], fields["task"], fields["sidecars"]) == ("sales", "load", ["istio-proxy: quit"])
+    assert "hunter2" not in str(fields)
+    replicas.review(treated)
+    assert len(caplog.records) == 1
+
+
+def test_any_other_review_is_a_line_of_level_info(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "webhook.review")
+    replicas = ObservingReplicas()
+    replicas.review(injected_pod())
+
+    assert caplog.records == []
+    assert [line["result"] for line in replicas.lines] == ["wrapped"]
