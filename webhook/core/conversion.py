@@ -313,7 +313,7 @@ def _name_of(entry: object) -> object:
 def _order(facts: Facts, moved: list[Container], duplicates: tuple[str, ...]) -> Sequence[str]:
     """The first order that does not raise the pod's aggregate requests or limits, by which the API server may refuse it.
 
-    The last one never does: there each sidecar starts after all init containers, as a regular container does.
+    The last one never does: there each sidecar starts after all init containers with amounts.
     """
     usual, meshes_first, last = _orders(facts, sorted(moved, key=lambda one: (-facts.rows[one.name].quit_order, one.name)))
     names = {container.name for container in moved}
@@ -336,19 +336,23 @@ def _has_amounts_behind(inits: list[Container], order: Sequence[str], moved: set
 
 
 def _orders(facts: Facts, moved: list[Container]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-    """Places as early as can be; mesh proxies as early, the others after all init containers; all after all init containers."""
+    """Places as early as can be; mesh proxies as early, the others after all init containers with amounts; all after those.
+
+    An init container without amounts is no reason for a later place: it may also come later than the webhook, by another injector, and
+    the order must not depend on that.
+    """
     inits = [container.name for container in facts.pod.init_containers]
+    with_amounts = {one.name for one in facts.pod.init_containers if has_amounts(one) and not one.is_native_sidecar}
     meshes = [container for container in moved if _rule(facts.rows[container.name]).starts_first]
     others = [container for container in moved if not _rule(facts.rows[container.name]).starts_first]
     late = [container.name for container in others if _rule(facts.rows[container.name]).starts_last]
     early = [container for container in others if container.name not in late]
     first = _first(facts, meshes, inits)
     rest = [name for name in inits if name not in first]
-    behind = [*(container.name for container in early), *late]
     return (
-        [*first, *_in_places(facts, early, rest), *late],
-        [*first, *rest, *behind],
-        [*inits, *(container.name for container in meshes), *behind],
+        [*first, *_in_places(facts, early, rest, set()), *late],
+        [*first, *_in_places(facts, early, rest, with_amounts), *late],
+        [*_in_places(facts, [*meshes, *early], inits, with_amounts.union(first)), *late],
     )
 
 
@@ -362,12 +366,13 @@ def _first(facts: Facts, meshes: list[Container], inits: list[str]) -> list[str]
     return first
 
 
-def _in_places(facts: Facts, moved: list[Container], rest: list[str]) -> Iterator[str]:
-    """Each behind the init containers that it needs, see `Needs`."""
+def _in_places(facts: Facts, moved: list[Container], rest: list[str], before: set[str]) -> Iterator[str]:
+    """Each behind the init containers that it needs, see `Needs`, and behind those in ``before``."""
     slots: dict[int, list[str]] = {}
     needs = Needs(facts, rest) if rest else None
+    earliest = max([place for place, name in enumerate(rest, start=1) if name in before], default=0)
     for container in moved:
-        slots.setdefault(needs.of(container) if needs else 0, []).append(container.name)
+        slots.setdefault(max(earliest, needs.of(container)) if needs else 0, []).append(container.name)
     yield from slots.get(0, ())
     for place, name in enumerate(rest, start=1):
         yield name

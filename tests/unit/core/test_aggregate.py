@@ -136,7 +136,20 @@ def test_a_regular_container_that_is_removed_counts_no_more(policy: Policy) -> N
 
     assert inits_of(after_conversion(pod, policy)) == ["logs", "fetch", "database"]
     pod["spec"]["initContainers"][0]["resources"] = requesting("1001m")
-    assert inits_of(after_conversion(pod, policy)) == ["fetch", "database", "logs"]
+    assert inits_of(after_conversion(pod, policy)) == ["fetch", "logs", "database"]
+
+
+def test_an_init_container_without_amounts_that_comes_later_changes_no_order(policy: Policy) -> None:
+    """An injector that is called after the webhook appends its own; no amount is in it, so it could as well have come first."""
+    fetch = {"name": "fetch", "image": "busybox", "resources": requesting(2)}
+    pod = task_pod({**FLUENT_BIT, "resources": requesting(1)}, inits=(fetch,))
+    container(pod, "base")["resources"] = requesting(1)
+    pod["metadata"]["annotations"] |= {"vault.hashicorp.com/agent-inject": "true"}
+
+    before = after_conversion(inject_vault(pod), policy)
+    after = after_conversion(inject_vault(after_conversion(pod, policy)), policy)
+
+    assert inits_of(before) == inits_of(after) == ["fetch", "logs", "vault-agent-init", "vault-agent"]
 
 
 def test_an_agents_init_container_that_the_mesh_cuts_off_is_reported_if_the_proxy_starts_behind_it(policy: Policy) -> None:
