@@ -106,7 +106,7 @@ def _named_problems(server: str) -> Iterator[None]:
 
 
 def _cluster(client: KubernetesClient, settings: Settings, catalogue: Catalogue) -> Cluster:
-    nodes = _if_allowed(lambda: list_nodes(client)[0], Nodes())
+    nodes = _if_allowed(lambda: list_nodes(client), Nodes())
     installed = installed_injectors(_if_allowed(lambda: list_webhooks(client), []), catalogue)
     observed = ClusterObservation(
         server=_if_allowed(lambda: read_server(client), None),

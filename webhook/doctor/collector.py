@@ -109,7 +109,7 @@ def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook) -> ClusterS
 
     """
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}"
-    taken_at, server, nodes = datetime.now(UTC), _read(lambda: read_server(api)), _read(lambda: list_nodes(api)[0])
+    taken_at, server, nodes = datetime.now(UTC), _read(lambda: read_server(api)), _read(lambda: list_nodes(api))
     cluster = assess(observation_of(server, nodes), webhook.native_sidecars, webhook.minimum_kubelet)
     task_pods = _read(lambda: _task_pods(api, f"{path}/pods", webhook.policy, cluster))
     authority, reaper = webhook.authority, webhook.reaper

@@ -12,7 +12,7 @@ from webhook.kube.nesting import shallow
 from webhook.kube.nodes import ClusterNode, Nodes, make_node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 T = TypeVar("T")
 
@@ -43,10 +43,9 @@ class ApiReader(Protocol):
         """The lines of a GET as they arrive; empty ones show that the response has begun or goes on. ClusterError."""
 
 
-class _Object(msgspec.Struct, rename="camel"):
+class _Object(msgspec.Struct):
     name: str = ""
     labels: dict[str, str] | None = None
-    resource_version: str = ""
 
 
 class _NodeInfo(msgspec.Struct, rename="camel"):
@@ -115,21 +114,6 @@ class _WatchError(msgspec.Struct):
     message: str = ""
 
 
-class NodeEvent(msgspec.Struct, frozen=True):
-    """One event of a watch.
-
-    Args:
-        node: The node that was added, changed or deleted; None for a bookmark.
-        is_gone: Whether the node was deleted.
-        resource_version: Where the next watch continues.
-
-    """
-
-    node: ClusterNode | None
-    is_gone: bool
-    resource_version: str
-
-
 def read_server(reader: ApiReader) -> ServerVersion:
     """The version of the API server, and the version that it emulates. ClusterError."""
     answer = decode(reader.get(VERSION_PATH), _ServerVersion)
@@ -152,31 +136,22 @@ def list_webhooks(reader: ApiReader) -> list[MutatingWebhook]:
     ]
 
 
-def list_nodes(reader: ApiReader) -> tuple[Nodes, str]:
-    """All nodes, and the resourceVersion from which a watch continues. ClusterError."""
-    nodes, resource_version = Nodes(), ""
-    for page in pages(reader, NODES_PATH):
-        for item in page.items or ():
-            nodes.put(decode(item, _Node).stored())
-        resource_version = page.metadata.resource_version
-    return nodes, resource_version
+def list_nodes(reader: ApiReader) -> Nodes:
+    """All nodes. ClusterError."""
+    return read_nodes(item for page in pages(reader, NODES_PATH) for item in page.items or ())
 
 
-def watch_nodes(reader: ApiReader, resource_version: str) -> Iterator[NodeEvent]:
-    """The events of nodes after this resourceVersion, for `WATCH_SECONDS`. The first one has no node: the watch was accepted.
+def read_nodes(items: Iterable[msgspec.Raw]) -> Nodes:
+    """The nodes of a list. UnreadableError."""
+    nodes = Nodes()
+    for item in items:
+        nodes.put(read_node(item))
+    return nodes
 
-    Raises:
-        ClusterError: The watch broke off; a RefusedError where watching is forbidden, or the resourceVersion is too old (410).
 
-    """
-    for event in watch(reader, NODES_PATH, resource_version):
-        if event is not None:
-            node = decode(event.object, _Node)
-            resource_version = node.metadata.resource_version
-            stored = None if event.type == "BOOKMARK" else node.stored()
-            yield NodeEvent(stored, event.type == "DELETED", resource_version)
-        else:
-            yield NodeEvent(None, is_gone=False, resource_version=resource_version)
+def read_node(data: msgspec.Raw) -> ClusterNode:
+    """What is stored of a node. UnreadableError."""
+    return decode(data, _Node).stored()
 
 
 def watch(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from webhook.kube.reading import ApiReader
 
 RESYNC_SECONDS: Final = 600.0
-"""After so long the collection is listed again: what a watch has missed by somebody's fault is found."""
+"""How long a list is relied on where a missed event would do harm: what a watch has missed by somebody's fault is found by the next one."""
 
 
 class ObjectMetadata(msgspec.Struct, rename="camel"):
@@ -43,7 +43,13 @@ class Reflector(RepeatingThread):
     """Follows one collection, in a thread of its own; once it is stopped, it notifies no more."""
 
     def __init__(
-        self, api: ApiReader, path: str, selectors: Mapping[str, str], now: Callable[[], float] = time.monotonic, page: int = PAGE
+        self,
+        api: ApiReader,
+        path: str,
+        selectors: Mapping[str, str],
+        now: Callable[[], float] = time.monotonic,
+        page: int = PAGE,
+        resync_seconds: float = RESYNC_SECONDS,
     ) -> None:
         """Read nothing yet.
 
@@ -53,10 +59,12 @@ class Reflector(RepeatingThread):
             selectors: Query parameters, such as ``fieldSelector``. To a watch, an object that they no longer select was deleted.
             now: A monotonic clock, in seconds.
             page: The most objects in one response to a list.
+            resync_seconds: After so long the collection is listed again.
 
         """
         super().__init__(path)
         self._api, self._path, self._selectors, self._now, self._page = api, path, selectors, now, page
+        self._resync_seconds = resync_seconds
         self._resource_version: str | None = None
         self._list_at = 0.0
         self._backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
@@ -107,6 +115,7 @@ class Reflector(RepeatingThread):
                 self._take(event.type, event.object)
             self.was_read()
         self._backoff.reset()
+        self.was_read()
 
     def _list(self) -> None:
         version = ""
@@ -119,7 +128,7 @@ class Reflector(RepeatingThread):
 
         self.take_list(items())
         self.was_read()
-        self._resource_version, self._list_at = version, self._now() + RESYNC_SECONDS
+        self._resource_version, self._list_at = version, self._now() + self._resync_seconds
 
     def _take(self, what: str, data: msgspec.Raw) -> None:
         metadata = metadata_of(data)

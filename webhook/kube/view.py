@@ -25,8 +25,18 @@ class ClusterResource(StrEnum):
     CONFIGURATIONS = "mutatingwebhookconfigurations"
 
 
-class ClusterListener(Protocol):
-    """Is notified of changes and reads, in the watcher's threads."""
+class ReadListener(Protocol):
+    """Is notified of reads, in the threads that read."""
+
+    def read(self, resource: ClusterResource) -> None:
+        """The resource was read successfully."""
+
+    def read_failed(self, resource: ClusterResource, problem: Exception) -> None:
+        """A read failed; the known state of the resource stays."""
+
+
+class ClusterListener(ReadListener, Protocol):
+    """Is notified of changes, too."""
 
     def support_changed(self, before: NativeSupport, after: Cluster, oldest: ClusterNode | None) -> None:
         """The support for native sidecars has changed; ``oldest`` is the node with the oldest kubelet."""
@@ -36,12 +46,6 @@ class ClusterListener(Protocol):
 
     def injectors_changed(self, injectors: frozenset[str]) -> None:
         """The set of installed injectors has changed; each is the id of a row of the catalogue."""
-
-    def read(self, resource: ClusterResource) -> None:
-        """The resource was read successfully."""
-
-    def read_failed(self, resource: ClusterResource, problem: Exception) -> None:
-        """A read failed; the known state of the resource stays."""
 
 
 class ClusterView:

@@ -332,7 +332,7 @@ def test_a_pod_speaks_as_its_service_account(api_server: Level, tmp_path: Path, 
         client = connect_in_pod()
 
         assert read_server(client) == ServerVersion("v1.34.4", Version(1, 34, 4))
-        assert len(list_nodes(client)[0]) == 0
+        assert len(list_nodes(client)) == 0
         assert "airflow-sidecar-webhook" in {webhook.configuration for webhook in list_webhooks(client)}
         with pytest.raises(RefusedError, match=r"403 .*system:serviceaccount:default:watcher"):
             client.get("/api/v1/secrets")

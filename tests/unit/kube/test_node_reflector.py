@@ -16,11 +16,11 @@ from tests.support.fake_api_reader import OLD, FakeApiReader, RecordingClusterLi
 from webhook.core.cluster import NativeSupport, ServerVersion
 from webhook.core.version import Version
 from webhook.kube.backoff import FIRST_PAUSE_SECONDS
-from webhook.kube.errors import RefusedError, UnreachableError, UnreadableError
+from webhook.kube.errors import RefusedError, UnreachableError
+from webhook.kube.node_reflector import BATCH_SECONDS, GATHER_SECONDS, NodeReflector
 from webhook.kube.nodes import ClusterNode, Nodes
 from webhook.kube.reading import NODES_PATH, PAGE
 from webhook.kube.view import ClusterResource, ClusterView
-from webhook.kube.watcher import BATCH_SECONDS, GATHER_SECONDS, NodeReflector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,16 +45,23 @@ def reflector_of(
     pause: Callable[[float], object] = lambda _: None,
     now: Callable[[], float] = time.monotonic,
 ) -> NodeReflector:
-    """A reflector whose reads the listener records."""
+    """A reflector whose reads and failures the listener records."""
     view.update_server(server_of(1, 34))
-    return NodeReflector(reader, view, lambda: listener.read(ClusterResource.NODES), pause, now)
+    return NodeReflector(reader, view, listener, pause, now)
+
+
+def failure_of(listener: RecordingClusterListener) -> str:
+    """The type of the last failure."""
+    resource, problem = listener.failures[-1]
+    assert resource is ClusterResource.NODES
+    return problem.partition(":")[0]
 
 
 def test_an_old_node_that_is_added_and_deleted_changes_the_support_with_the_event(
     view: ClusterView, listener: RecordingClusterListener
 ) -> None:
     lines: list[bytes | Exception] = [event("ADDED", node_object("b", OLD, 2)), event("DELETED", node_object("b", OLD, 3))]
-    reflector_of(FakeApiReader({NODES_PATH: [page(node_object("a"))]}, [lines]), view, listener).follow()
+    reflector_of(FakeApiReader({NODES_PATH: [page(node_object("a"))]}, [lines]), view, listener).run_once()
 
     ready, old = NativeSupport.READY, NativeSupport.OLD_KUBELET
     assert listener.changes == [(NativeSupport.UNKNOWN, ready, "a"), (ready, old, "b"), (old, ready, "a")]
@@ -74,13 +81,13 @@ class FakeClock:
 def test_heartbeats_change_nothing(view: ClusterView, listener: RecordingClusterListener) -> None:
     reader = FakeApiReader({NODES_PATH: [page(node_object("a"))]}, [[event("MODIFIED", node_object("a", at=at)) for at in range(2, 50)]])
     reflector = reflector_of(reader, view, listener)
-    reflector.follow()
+    reflector.run_once()
     after = view.current
 
     assert len(listener.changes) == 1
     assert listener.reads.count(ClusterResource.NODES) == 50, "but they count as reads"
     reader.watches.append([event("MODIFIED", node_object("a", at=60))])
-    reflector.follow()
+    reflector.run_once()
     assert view.current is after
 
 
@@ -101,8 +108,8 @@ def test_events_are_read_many_at_a_time_and_gather_in_between(view: ClusterView,
             yield event("MODIFIED", node_object("a", at=2))
 
     reader = FakeApiReader({NODES_PATH: [page(node_object("a"))]}, [events()])
-    with pytest.raises(UnreachableError):
-        reflector_of(reader, view, listener, pause, clock).follow()
+    reflector_of(reader, view, listener, pause, clock).run_once()
+    assert failure_of(listener) == "UnreachableError"
 
     assert pauses == [GATHER_SECONDS] * 4
     assert all(100 <= after - before <= 102 for before, after in pairwise(counts)), "the events until the time is over, and the next one"
@@ -112,10 +119,10 @@ def test_the_next_watch_goes_on_from_the_last_event_without_a_list(view: Cluster
     broken: list[bytes | Exception] = [event("MODIFIED", node_object("a", at=6)), UnreachableError("reset")]
     reader = FakeApiReader({NODES_PATH: [page(node_object("a"), at=5)]}, [[event("BOOKMARK", node_object("", at=8))], broken, []])
     reflector = reflector_of(reader, view, listener)
-    reflector.follow()
-    with pytest.raises(UnreachableError):
-        reflector.follow()
-    reflector.follow()
+    reflector.run_once()
+    reflector.run_once()
+    assert failure_of(listener) == "UnreachableError"
+    reflector.run_once()
 
     assert [parameters.get("resourceVersion") for _path, parameters in reader.requests] == [None, "5", "8", "6"]
 
@@ -126,10 +133,10 @@ def test_after_a_refused_watch_the_nodes_are_listed_again(view: ClusterView, lis
         {NODES_PATH: [page(node_object("a"), at=5), page(node_object("b", OLD), at=9)]}, [[RefusedError(status, "no")], []]
     )
     reflector = reflector_of(reader, view, listener)
-    with pytest.raises(RefusedError):
-        reflector.follow()
+    reflector.run_once()
+    assert failure_of(listener) == "RefusedError"
     assert support_of(view) is NativeSupport.READY
-    reflector.follow()
+    reflector.run_once()
 
     assert support_of(view) is NativeSupport.OLD_KUBELET
     assert listener.counts == (1, 0), "the deleted node is forgotten"
@@ -160,11 +167,11 @@ def test_an_event_that_cannot_be_read_is_received_once_and_the_nodes_are_listed_
 ) -> None:
     reader = RepeatingApiReader({NODES_PATH: [page(node_object("a"), at=5), page(node_object("b", OLD), at=9)]}, bad=bad)
     reflector = reflector_of(reader, view, listener)
-    with pytest.raises(UnreadableError):
-        reflector.follow()
+    reflector.run_once()
+    assert failure_of(listener) == "UnreadableError"
     assert support_of(view) is NativeSupport.READY
     reads = len(listener.reads)
-    reflector.follow()
+    reflector.run_once()
 
     assert [parameters.get("resourceVersion") for _path, parameters in reader.requests] == [None, "5", None, "9"]
     assert support_of(view) is NativeSupport.OLD_KUBELET
@@ -174,12 +181,12 @@ def test_an_event_that_cannot_be_read_is_received_once_and_the_nodes_are_listed_
 def test_where_the_list_cannot_be_read_either_nothing_counts_as_read(view: ClusterView, listener: RecordingClusterListener) -> None:
     reader = RepeatingApiReader({NODES_PATH: [page(node_object("a"), at=5), b"<html>"]})
     reflector = reflector_of(reader, view, listener)
-    with pytest.raises(UnreadableError):
-        reflector.follow()
+    reflector.run_once()
+    assert failure_of(listener) == "UnreadableError"
     reads = len(listener.reads)
     for _ in range(3):
-        with pytest.raises(UnreadableError):
-            reflector.follow()
+        reflector.run_once()
+        assert failure_of(listener) == "UnreadableError"
 
     assert len(listener.reads) == reads
     assert support_of(view) is NativeSupport.READY
@@ -193,10 +200,10 @@ def test_after_an_event_that_meets_a_bug_the_nodes_are_listed_again(
     )
     monkeypatch.setattr(Nodes, "put", failing_on("b", Nodes.put))
     reflector = reflector_of(reader, view, listener)
-    with pytest.raises(ZeroDivisionError):
-        reflector.follow()
+    reflector.run_once()
+    assert failure_of(listener) == "ZeroDivisionError"
     reader.watches.append([])
-    reflector.follow()
+    reflector.run_once()
 
     assert [parameters.get("resourceVersion") for _path, parameters in reader.requests] == [None, "5", None, "5"]
 
@@ -241,7 +248,7 @@ def test_thousands_of_nodes_take_the_memory_of_two_pages_while_they_are_listed(
     reflector = reflector_of(reader, view, listener)
     tracemalloc.start()
     try:
-        reflector.follow()
+        reflector.run_once()
         _left, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -254,8 +261,8 @@ def test_thousands_of_nodes_take_the_memory_of_two_pages_while_they_are_listed(
 
 def test_a_list_that_breaks_off_changes_nothing(view: ClusterView, listener: RecordingClusterListener) -> None:
     reader = FakeApiReader({NODES_PATH: [page(node_object("b", OLD), following="more"), UnreachableError("reset")]})
-    with pytest.raises(UnreachableError):
-        reflector_of(reader, view, listener).follow()
+    reflector_of(reader, view, listener).run_once()
+    assert failure_of(listener) == "UnreachableError"
 
     assert (view.current.support, listener.counts) == (NativeSupport.UNKNOWN, None)
 
@@ -263,15 +270,14 @@ def test_a_list_that_breaks_off_changes_nothing(view: ClusterView, listener: Rec
 def test_an_accepted_watch_counts_as_a_read_and_one_that_is_refused_by_its_first_event_does_not_reset_the_backoff(
     view: ClusterView, listener: RecordingClusterListener
 ) -> None:
-    reader = FakeApiReader(
-        {NODES_PATH: [page(node_object("a"), at=5)]}, [[b"", RefusedError(410, "too old")], [b"", event("BOOKMARK", node_object("", at=8))]]
-    )
-    reflector = reflector_of(reader, view, listener)
-    pauses = [reflector.backoff.pause() for _ in range(5)]
-    with pytest.raises(RefusedError):
-        reflector.follow()
+    lists: list[object] = [*[UnreachableError("reset")] * 5, page(node_object("a"), at=5)]
+    refused: list[bytes | Exception] = [b"", RefusedError(410, "too old")]
+    broken: list[bytes | Exception] = [b"", event("BOOKMARK", node_object("", at=8)), UnreachableError("reset")]
+    reflector = reflector_of(FakeApiReader({NODES_PATH: lists}, [refused, broken]), view, listener)
+    pauses = [reflector.run_once() for _ in range(5)]
+    pause = reflector.run_once()
 
     assert listener.reads == [ClusterResource.NODES, ClusterResource.NODES], "the list, and that the watch was accepted"
-    assert reflector.backoff.pause() > max(pauses[:3])
-    reflector.follow()
-    assert reflector.backoff.pause() <= FIRST_PAUSE_SECONDS
+    assert failure_of(listener) == "RefusedError"
+    assert pause > max(pauses[:3])
+    assert reflector.run_once() <= FIRST_PAUSE_SECONDS

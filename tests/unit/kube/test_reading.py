@@ -20,7 +20,6 @@ from webhook.kube.reading import (
     list_webhooks,
     read_server,
     watch,
-    watch_nodes,
 )
 
 if TYPE_CHECKING:
@@ -61,18 +60,18 @@ def test_an_answer_without_a_version_is_unreadable(answer: bytes) -> None:
         read_server(FakeApiReader({VERSION_PATH: [answer]}))
 
 
-def test_nodes_are_listed_page_by_page_and_the_watch_continues_from_the_last() -> None:
+def test_nodes_are_listed_page_by_page() -> None:
     reader = FakeApiReader({NODES_PATH: [page(node_object("a"), following="more"), page(node_object("b", OLD), at=7)]})
-    nodes, position = list_nodes(reader)
+    nodes = list_nodes(reader)
 
-    assert (len(nodes), nodes.oldest, position) == (2, ClusterNode("b", Version(1, 28, 15)), "7")
+    assert (len(nodes), nodes.oldest) == (2, ClusterNode("b", Version(1, 28, 15)))
     assert reader.requests == [(NODES_PATH, {"limit": str(PAGE)}), (NODES_PATH, {"limit": str(PAGE), "continue": "more"})]
 
 
 def test_a_list_without_items_has_none() -> None:
-    nodes, position = list_nodes(FakeApiReader({NODES_PATH: [{"metadata": {"resourceVersion": "3"}, "items": None}]}))
+    nodes = list_nodes(FakeApiReader({NODES_PATH: [{"metadata": {"resourceVersion": "3"}, "items": None}]}))
 
-    assert (len(nodes), nodes.oldest, position) == (0, None, "3")
+    assert (len(nodes), nodes.oldest) == (0, None)
 
 
 def test_the_webhooks_of_all_configurations_are_listed_with_their_reinvocation_and_version() -> None:
@@ -93,24 +92,15 @@ def test_the_webhooks_of_all_configurations_are_listed_with_their_reinvocation_a
     ]
 
 
-def test_the_events_of_a_watch_are_read_with_their_resource_version() -> None:
+def test_the_events_of_a_watch_are_read_as_they_arrive() -> None:
     lines: list[bytes | Exception] = [
         b"",
         event("ADDED", node_object("a", at=2)),
-        event("MODIFIED", node_object("a", OLD, at=3)),
-        event("BOOKMARK", {"kind": "ClusterNode", "metadata": {"resourceVersion": "9"}}),
-        event("DELETED", node_object("a", OLD, at=10)),
+        event("BOOKMARK", {"metadata": {"resourceVersion": "9"}}),
     ]
     reader = FakeApiReader(watches=[lines])
-    events = [(one.node and str(one.node.kubelet), one.is_gone, one.resource_version) for one in watch_nodes(reader, "1")]
 
-    assert events == [
-        (None, False, "1"),
-        ("1.34.2", False, "2"),
-        ("1.28.15", False, "3"),
-        (None, False, "9"),
-        ("1.28.15", True, "10"),
-    ]
+    assert [one and one.type for one in watch(reader, NODES_PATH, "1")] == [None, "ADDED", "BOOKMARK"]
     (_path, parameters), *_ = reader.requests
     assert (parameters["resourceVersion"], parameters["allowWatchBookmarks"], parameters["watch"]) == ("1", "true", "true")
 
@@ -118,7 +108,7 @@ def test_the_events_of_a_watch_are_read_with_their_resource_version() -> None:
 def test_an_error_within_a_watch_is_a_refusal() -> None:
     expired = event("ERROR", {"kind": "Status", "code": 410, "message": "too old resource version: 1 (9)"})
     with pytest.raises(RefusedError, match="410 too old resource version") as refusal:
-        list(watch_nodes(FakeApiReader(watches=[[expired]]), "1"))
+        list(watch(FakeApiReader(watches=[[expired]]), NODES_PATH, "1"))
     assert refusal.value.status == 410
 
 

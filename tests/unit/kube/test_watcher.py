@@ -102,6 +102,6 @@ def test_a_stopped_watcher_requests_and_notifies_nothing(view: ClusterView, list
 
     watcher = ClusterWatcher(connect, view, listener, 1)
     watcher.start()
-    until(lambda: calls and not [thread for thread in threading.enumerate() if thread.name == THREAD_NAME])
+    until(lambda: calls and not [thread for thread in threading.enumerate() if thread.name in {THREAD_NAME, NODES_PATH}])
 
     assert (calls, listener.reads, listener.failures) == (["connect"], [], [])
