@@ -31,7 +31,6 @@ THEMES: Final = {
     "core/test_long_texts.py": "what a text of any length costs, whatever field it is in",
     "data/test_examples.py": "the examples of the catalogue's rows",
     "data/test_laws.py": "what holds for every row of the catalogue",
-    "kube/test_node_reflector.py": "the reflector of watcher.py, which follows the nodes",
     "server/test_connection_memory.py": "what a connection leaves behind in memory, however it ends",
     "server/test_request_path.py": "what a request to the application does, and does not do",
     "test_package.py": "the installed packages",
