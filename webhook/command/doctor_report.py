@@ -54,7 +54,14 @@ class DoctorReport:
     def as_json(self) -> dict[str, Any]:
         """For machines."""
         findings = [
-            {"id": one.id, "severity": one.severity, "sentence": one.sentence, "remedy": one.remedy, "values": one.values}
+            {
+                "id": one.id,
+                "severity": one.severity,
+                "sentence": one.sentence,
+                "remedy": one.remedy,
+                "values": one.values,
+                "steps": one.steps,
+            }
             for one in self.findings
         ]
         return {"server": self.context.server, "context": self.context.name, "namespace": self.namespace, "findings": findings}
@@ -73,6 +80,9 @@ class DoctorReport:
 def _advice(finding: Finding, palette: Palette) -> Iterator[str]:
     if finding.remedy:
         yield f"-> {printable(finding.remedy)}"
+        for step in finding.steps:
+            yield f"   {printable(step.text)}"
+            yield from [f"     {palette.paint(printable(step.line), Style.BOLD)}"] if step.line else []
         yield palette.paint(f"see: {finding.id.location}", Style.DIM)
 
 
@@ -93,7 +103,7 @@ def diagnose(settings: Settings, policy: Policy, context: str | None, namespace:
         raise UnusableError(str(error)) from error
     place = namespace or used.namespace
     try:
-        snapshot = collect(client, place, replace(_checked_webhook(settings, policy), reaper=reaper))
+        snapshot = collect(client, place, replace(_checked_webhook(settings, policy), reaper=reaper), context)
     except (UnreachableError, RefusedError) as error:
         message = f"cannot read from the API server {used.server}: {error}"
         raise UnusableError(message) from error

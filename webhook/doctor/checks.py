@@ -11,7 +11,7 @@ from webhook.doctor.native_checks import check_native
 from webhook.doctor.reaper_check import check_reaper
 from webhook.doctor.remedy_check import check_remedies
 from webhook.doctor.snapshot import ReadFailure
-from webhook.doctor.stuck_pod_check import check_task_pods
+from webhook.doctor.stuck_pod_check import check_stuck_pods
 from webhook.doctor.webhook_checks import check_webhooks
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _task_pods(snapshot: ClusterSnapshot) -> Iterator[Finding]:
     if isinstance(snapshot.task_pods, ReadFailure):
         yield _read_failed("the namespace's pods", f"list pods in {snapshot.namespace}", snapshot.task_pods)
         return
-    yield check_task_pods(snapshot.namespace, snapshot.task_pods, snapshot.taken_at)
+    yield from check_stuck_pods(snapshot.namespace, len(snapshot.task_pods), snapshot.stuck_pods, snapshot.taken_at)
     yield from check_entrypoints(snapshot.task_pods)
 
 

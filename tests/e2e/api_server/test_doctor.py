@@ -321,8 +321,8 @@ def test_stuck_pods_are_named_and_no_others(api_server: Level, namespace: str) -
     stuck_pod(api_server.api, namespace, "ending", running, "2126-01-01T00:00:00Z")
     run = diagnose(api_server, namespace)
 
-    assert (run.code, run.worst) == (NO_PROBLEM, {"stuck-pods": "warning"})
-    assert run.sentence("stuck-pods").endswith(": held-up.")
+    assert (run.code, run.worst) == (PROBLEM, {"stuck-pod": "problem"})
+    assert run.sentence("stuck-pod").startswith("held-up is stuck: ")
 
 
 def test_without_any_right_every_read_is_reported_as_failed_and_nothing_as_ok(api_server: Level, namespace: str) -> None:

@@ -151,6 +151,7 @@ def test_the_json_has_the_members_that_the_page_names(server: ScriptedApiServer,
         "sentence": "The API server runs Kubernetes v1.34.2.",
         "remedy": "",
         "values": {"version": "v1.34.2"},
+        "steps": [],
     }
 
 

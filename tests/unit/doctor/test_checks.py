@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from tests.support.cluster_snapshots import (
-    AT_WORK,
     DAPR,
     DROPPED,
     DUPLICATE,
@@ -131,7 +130,8 @@ CASES: Final[dict[str, tuple[dict[str, Any], NativeSwitch, set[str]]]] = {
         AUTO,
         {"label-without-injector"},
     ),
-    "stuck": ({"task_pods": (STUCK, AT_WORK)}, AUTO, {"stuck-pods"}),
+    "stuck": ({"stuck_pods": (STUCK,)}, AUTO, {"stuck-pod"}),
+    "too many stuck pods to list": ({"stuck_pods": (STUCK,) * 21}, AUTO, {"stuck-pod", "more-stuck-pods"}),
     "a guessed entrypoint": ({"task_pods": (recorded("team/airflow:1", GUESSED),)}, AUTO, {"entrypoints-guessed"}),
     "an unknown entrypoint": ({"task_pods": (recorded("team/airflow:1", UNKNOWN),)}, AUTO, {"entrypoints-unknown"}),
     "may stay Running": ({"remedies": (SHARED,)}, AUTO, {"pod-remedy"}),
