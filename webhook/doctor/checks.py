@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from webhook.core import Catalogue, NativeSwitch, Version
-    from webhook.doctor.snapshot import ClusterSnapshot
+    from webhook.doctor.snapshot import ClusterSnapshot, SettingsOrigin
 
 
 def run_checks(snapshot: ClusterSnapshot, catalogue: Catalogue, switch: NativeSwitch, minimum_kubelet: Version) -> tuple[Finding, ...]:
@@ -29,6 +29,8 @@ def run_checks(snapshot: ClusterSnapshot, catalogue: Catalogue, switch: NativeSw
 def _findings(snapshot: ClusterSnapshot, catalogue: Catalogue, switch: NativeSwitch, minimum_kubelet: Version) -> Iterator[Finding]:
     yield _server(snapshot)
     yield _nodes(snapshot)
+    if snapshot.settings is not None:
+        yield _settings(snapshot.settings)
     yield from check_native(snapshot, switch, minimum_kubelet)
     if snapshot.immutable_secret is not None:
         yield found(FindingId.AUTHORITY_IMMUTABLE, **snapshot.immutable_secret._asdict())
@@ -62,6 +64,13 @@ def _nodes(snapshot: ClusterSnapshot) -> Finding:
         return found(FindingId.NO_REGULAR_NODES, virtual=nodes.virtual)
     count = len(nodes) - nodes.virtual
     return found(FindingId.KUBELET_VERSIONS, count=count, virtual=nodes.virtual, oldest=oldest.kubelet, node=oldest.name)
+
+
+def _settings(origin: SettingsOrigin) -> Finding:
+    if origin.problem:
+        problem = origin.problem.removesuffix(".")
+        return found(FindingId.SETTINGS_ASSUMED, namespace=origin.namespace, name=origin.name, problem=problem)
+    return found(FindingId.SETTINGS_INSTALLED, namespace=origin.namespace, name=origin.name)
 
 
 def _webhooks(snapshot: ClusterSnapshot, catalogue: Catalogue) -> Iterator[Finding]:

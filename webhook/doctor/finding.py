@@ -56,6 +56,11 @@ class FindingId(ExplainedWord):
     row: FindingRow
 
     @property
+    def is_gap(self) -> bool:
+        """Whether it says that a check could not be made."""
+        return self in {FindingId.READ_FAILED, FindingId.NATIVE_NOT_TESTED}
+
+    @property
     def location(self) -> str:
         """Where to read more: the page and its anchor."""
         return f"{FINDINGS_PAGE}#{self}"
@@ -88,6 +93,18 @@ class FindingId(ExplainedWord):
         "Run doctor as a user with the right to {right}.",
         WARNING,
         "The doctor uses the credentials of your kubeconfig. The rights that it needs are in [doctor.md](doctor.md#rights).",
+    )
+    SETTINGS_INSTALLED = FindingRow(
+        "settings-installed", "The checks go by the settings of the installed webhook, the Deployment {name} in {namespace}.", "", OK, ""
+    )
+    SETTINGS_ASSUMED = FindingRow(
+        "settings-assumed",
+        "The settings of the installed webhook, the Deployment {name} in {namespace}, cannot be read: {problem}. "
+        "The checks go by the default settings.",
+        "Run doctor as a user with the right to get that Deployment, and the ConfigMap with its rows, or give the settings by --config.",
+        NOTE,
+        "Settings that are given, by `--config` or by the environment, are used as they are. If none is, doctor reads the variables of "
+        "the Deployment that has the name of the webhook's Service, as in the chart, and the ConfigMap with your own rows.",
     )
     NATIVE_READY = FindingRow("native-ready", f"Native sidecars are used. {NativeSupport.READY.sentence}", "", OK, "")
     NATIVE_UNKNOWN = FindingRow(

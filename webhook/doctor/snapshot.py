@@ -68,6 +68,21 @@ class ReaperRights(msgspec.Struct, frozen=True):
     granted: frozenset[ReaperRight]
 
 
+class SettingsOrigin(msgspec.Struct, frozen=True):
+    """The Deployment of the installed webhook, from which the settings are read that the checks go by.
+
+    Args:
+        namespace: Its namespace.
+        name: Its name.
+        problem: Why the settings could not be read; empty: they were.
+
+    """
+
+    namespace: str
+    name: str
+    problem: str = ""
+
+
 class SharedRemedy(msgspec.Struct, frozen=True):
     """What to do about some pods that may stay Running after their task.
 
@@ -117,6 +132,7 @@ class ClusterSnapshot:
         remedies: What to do about those that have not ended, what most of them need first.
         immutable_secret: The authority's Secret, where it is immutable; None: it is not, or it could not be read.
         reaper: The rights of the reaper's service account; None: they were not checked.
+        settings: Where the settings come from; None: from the user, or the webhook is not installed.
 
     """
 
@@ -133,6 +149,7 @@ class ClusterSnapshot:
     remedies: tuple[SharedRemedy, ...]
     immutable_secret: SecretName | None = None
     reaper: ReaperRights | ReadFailure | None = None
+    settings: SettingsOrigin | None = None
 
     @property
     def observation(self) -> ClusterObservation:

@@ -32,7 +32,7 @@ from webhook.core import NativeSwitch, ServerVersion, Version
 from webhook.doctor.dry_run import DryRun, DryRunResult
 from webhook.doctor.finding import FindingId
 from webhook.doctor.selector import LabelSelector
-from webhook.doctor.snapshot import NamespaceMetadata, ReadFailure, ReaperRights, SecretName
+from webhook.doctor.snapshot import NamespaceMetadata, ReadFailure, ReaperRights, SecretName, SettingsOrigin
 from webhook.reaper.rights import EVERY_RIGHT, PASS
 
 AUTO, ON, OFF = NativeSwitch.AUTO, NativeSwitch.ON, NativeSwitch.OFF
@@ -70,6 +70,8 @@ CASES: Final[dict[str, tuple[dict[str, Any], NativeSwitch, set[str]]]] = {
     "a reaper's rights not read": ({"reaper": FORBIDDEN}, AUTO, {"read-failed"}),
     "pods not read": ({"task_pods": FORBIDDEN}, AUTO, {"read-failed"}),
     "no namespace": ({"metadata": None}, AUTO, {"namespace-not-found"}),
+    "settings of the installed webhook": ({"settings": SettingsOrigin("infra", "webhook")}, AUTO, {"settings-installed"}),
+    "settings that cannot be read": ({"settings": SettingsOrigin("infra", "webhook", "403 no.")}, AUTO, {"settings-assumed"}),
     "forced on": ({}, ON, {"native-forced-on"}),
     "forced on, old": ({"server": OLD_SERVER}, ON, {"native-forced-on-unsupported"}),
     "forced off": ({}, OFF, {"native-forced-off"}),
