@@ -76,8 +76,13 @@ class StuckPodReader:
         return StuckPod(progress.namespace, progress.name, course, course.webhook_word, self._remedies(pod, course))
 
     def _remedies(self, pod: bytes, course: PodCourse) -> tuple[Remedy, ...]:
-        """Those of the recorded reason and of the containers that run; where there are none, all without which the pod may not end."""
-        remedies = treat(pod, self.policy, cluster_at_admission(pod) or self.cluster).remedies
+        """Those of the recorded reason and of the containers that run; where there are none, all without which the pod may not end.
+
+        Of a pod whose status does not say by which cluster it was treated, only what a new one cannot end without is known.
+        """
+        recorded = cluster_at_admission(pod)
+        found = treat(pod, self.policy, recorded or self.cluster).remedies
+        remedies = [one for one in found if recorded or one.is_pressing]
         running = {one.name for one in course.running}
         about_containers = tuple([one for one in remedies if not running.isdisjoint(one.containers)])
         about_pod = tuple([one for one in remedies if one.reason == course.recorded_reason and not one.containers])

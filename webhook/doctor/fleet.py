@@ -69,7 +69,7 @@ def read_fleet(api: ApiReader, reader: StuckPodReader, on_progress: Callable[[st
     read, stuck, unreachable = list[NamespaceCount](), list[StuckPod](), 0
     for number, name in enumerate(names):
         on_progress(f"namespaces: {number:,} of {len(names):,}, task pods: {sum(one.running for one in read):,}, stuck: {len(stuck):,}")
-        one = _Namespace(api, reader, name)
+        one = _NamespaceReader(api, reader, name)
         problem = one.read()
         unreachable = unreachable + 1 if isinstance(problem, UnreachableError) else 0
         if problem is not None and (unreachable == MOST_UNREACHABLE or _is_fatal(problem)):
@@ -83,7 +83,7 @@ def _is_fatal(problem: ClusterError) -> bool:
     return isinstance(problem, RefusedError) and problem.status == HTTPStatus.UNAUTHORIZED
 
 
-class _Namespace:
+class _NamespaceReader:
     """The task pods of a namespace, each once: a pod may come twice where a page has expired."""
 
     def __init__(self, api: ApiReader, reader: StuckPodReader, name: str) -> None:

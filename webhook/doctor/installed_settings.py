@@ -27,22 +27,22 @@ FILES: Final = tuple([f"{PREFIX}{name}_FILE" for name in ("SIDECARS", "ENTRYPOIN
 """The settings that name files with an admin's own rows, as environment variables."""
 
 
-class _Service(msgspec.Struct):
+class _WebhookService(msgspec.Struct):
     namespace: str
     name: str
 
 
 class _ClientConfig(msgspec.Struct):
-    service: _Service | None = None
+    service: _WebhookService | None = None
 
 
-class _Webhook(msgspec.Struct, rename="camel"):
+class _InstalledWebhook(msgspec.Struct, rename="camel"):
     name: str
     client_config: _ClientConfig = msgspec.field(default_factory=_ClientConfig)
 
 
-class _Configuration(msgspec.Struct):
-    webhooks: tuple[_Webhook, ...] | None = None
+class _InstalledConfiguration(msgspec.Struct):
+    webhooks: tuple[_InstalledWebhook, ...] | None = None
 
 
 class _Variable(msgspec.Struct):
@@ -124,7 +124,7 @@ def checked_settings(api: ApiReader, given: Settings) -> CheckedSettings:
     return CheckedSettings(settings, policy, SettingsOrigin(service.namespace, service.name))
 
 
-def _service(api: ApiReader) -> _Service | None:
+def _service(api: ApiReader) -> _WebhookService | None:
     """The Service of the installed webhook; None: it is not installed, is reached by a URL, or may not be read."""
     try:
         return next(filter(None, _services(api)), None)
@@ -133,13 +133,15 @@ def _service(api: ApiReader) -> _Service | None:
         return None
 
 
-def _services(api: ApiReader) -> Iterator[_Service | None]:
+def _services(api: ApiReader) -> Iterator[_WebhookService | None]:
     for page in pages(api, CONFIGURATIONS_PATH):
         for item in page.items or ():
-            yield from (one.client_config.service for one in decode(item, _Configuration).webhooks or () if one.name == OWN_WEBHOOK)
+            yield from (
+                one.client_config.service for one in decode(item, _InstalledConfiguration).webhooks or () if one.name == OWN_WEBHOOK
+            )
 
 
-def _installed(api: ApiReader, service: _Service) -> tuple[Settings, Policy]:
+def _installed(api: ApiReader, service: _WebhookService) -> tuple[Settings, Policy]:
     """ClusterError, SettingsError. The chart gives Service and Deployment the same name."""
     path = f"/apis/apps/v1/namespaces/{quote(service.namespace, safe='')}/deployments/{quote(service.name, safe='')}"
     spec = decode(api.get(path), _Deployment).spec.template.spec
