@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import yaml
 
@@ -20,16 +21,20 @@ from webhook.settings import SettingsError
 from webhook.yaml_problem import yaml_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from webhook.settings import Settings
 
 T = TypeVar("T")
 
+NO_TEXTS: Final[Mapping[Path, str]] = MappingProxyType({})
 
-def build_policy(settings: Settings) -> Policy:
+
+def build_policy(settings: Settings, texts: Mapping[Path, str] = NO_TEXTS) -> Policy:
     """Read what the settings name and what comes with the package.
+
+    ``texts``: of files that were read elsewhere.
 
     Raises:
         SettingsError: Names the file, the field and what is wrong with it.
@@ -37,9 +42,9 @@ def build_policy(settings: Settings) -> Policy:
     """
     sidecars, entrypoints = built_in_sidecars(), built_in_entrypoints()
     if settings.sidecars_file:
-        sidecars = _load(settings.sidecars_file, parse_sidecars) + sidecars
+        sidecars = _load(settings.sidecars_file, parse_sidecars, texts) + sidecars
     if settings.entrypoints_file:
-        entrypoints = _load(settings.entrypoints_file, parse_entrypoints).before(entrypoints)
+        entrypoints = _load(settings.entrypoints_file, parse_entrypoints, texts).before(entrypoints)
     catalogue = Catalogue(sidecars)
     _check_injectors(settings, catalogue)
     return Policy(
@@ -56,9 +61,9 @@ def build_policy(settings: Settings) -> Policy:
     )
 
 
-def _load(path: Path, parse: Callable[[object], T]) -> T:
+def _load(path: Path, parse: Callable[[object], T], texts: Mapping[Path, str]) -> T:
     try:
-        return parse(yaml.safe_load(path.read_text("utf-8")))
+        return parse(yaml.safe_load(texts[path] if path in texts else path.read_text("utf-8")))
     except OSError as error:
         message = f"{path}: cannot be read: {error.strerror}"
         raise SettingsError(message) from error

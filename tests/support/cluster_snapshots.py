@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from tests.support.pods import load
+from tests.support.pods import ABLE_CLUSTER, load
 from webhook.core import (
     DEFAULT_MINIMUM_KUBELET,
     STATUS_ANNOTATION,
@@ -21,6 +21,7 @@ from webhook.core import (
     default_policy,
     read_progress,
 )
+from webhook.course.stuck_pod import StuckPod, StuckPodReader
 from webhook.doctor.checks import run_checks
 from webhook.doctor.dry_run import DryRun, DryRunResult
 from webhook.doctor.registration import OWN_WEBHOOK, RegisteredWebhook, Rule
@@ -90,7 +91,20 @@ def recorded(image: str | None, status: JSONObject) -> Progress:
 GUESSED: Final = {"treatment": "wrapped", "reason": "sidecars-quit", "main": "base", "entrypoint": "guessed"}
 UNKNOWN: Final = {"treatment": "left", "reason": "entrypoint-unknown", "main": "base"}
 
-STUCK: Final = progress_of(task_pod(ended(), RUNNING, "stuck"))
+
+def stuck_pod_of(pod: JSONObject) -> StuckPod | None:
+    """What is said about a task pod that stays Running; None: it does not."""
+    return StuckPodReader(default_policy(), ABLE_CLUSTER, None, NOW).read(json.dumps(pod).encode(), progress_of(pod))
+
+
+def stuck(name: str) -> StuckPod:
+    """A stuck pod of this name."""
+    pod = stuck_pod_of(task_pod(ended(), RUNNING, name))
+    assert pod is not None
+    return pod
+
+
+STUCK: Final = stuck("stuck")
 AT_WORK: Final = progress_of(task_pod(RUNNING, RUNNING, "at-work"))
 
 
@@ -114,6 +128,7 @@ HEALTHY: Final = ClusterSnapshot(
     pod=PASSED,
     template=PASSED,
     task_pods=(AT_WORK,),
+    stuck_pods=(),
     remedies=(),
 )
 REMEDY: Final = Remedy(

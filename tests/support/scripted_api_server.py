@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.json_object import JSONObject
 
@@ -32,12 +32,20 @@ class ScriptedApiServer:
         """What a watch sends before it goes silent."""
         self.selectors: list[str] = []
         """The label selectors of the requests."""
+        self.annotations: dict[str, str] = {}
+        """What a webhook adds to the pods that are created."""
         self.watches: list[str] = []
         """The resourceVersion from which each watch began."""
         self.peers: set[object] = set()
         """The addresses of the connections on which requests came."""
         self.refusal: tuple[int, bytes] | None = None
         """The response to every request instead."""
+        self.refused: dict[str, tuple[int, bytes]] = {}
+        """The response to a request of a path instead."""
+        self.requests: list[str] = []
+        """The path of each GET."""
+        self.before: Callable[[str], None] = lambda _: None
+        """Is called with the path before each of them is answered."""
         self.over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -72,7 +80,9 @@ class ScriptedApiServer:
                 url = urlsplit(self.path)
                 query = parse_qs(url.query)
                 script.selectors += query.get("labelSelector", [])
-                status, body = script.refusal or (200, b"")
+                script.requests.append(url.path)
+                script.before(url.path)
+                status, body = script.refusal or script.refused.get(url.path) or (200, b"")
                 self.send_response(status)
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
@@ -88,8 +98,12 @@ class ScriptedApiServer:
                 self.send_chunk(b"")
 
             def do_POST(self) -> None:
-                """Create what is sent, as it is sent."""
+                """Create what is sent, as it is sent; but a pod with the annotations that a webhook adds."""
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if script.annotations and urlsplit(self.path).path.endswith("/pods"):
+                    pod = json.loads(body)
+                    pod["metadata"]["annotations"] = {**(pod["metadata"].get("annotations") or {}), **script.annotations}
+                    body = json.dumps(pod).encode()
                 self.send_response(201)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

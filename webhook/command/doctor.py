@@ -7,16 +7,20 @@ from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Final
 
 from webhook.command.command import Command, HelpExample
-from webhook.command.exit_code import ExitCode
-from webhook.command.output import add_output_argument, write_json
+from webhook.command.errors import UnusableError
+from webhook.command.output import JSON, add_output_argument, write_json
 from webhook.command.terminal import stdout_palette
-from webhook.policy_files import build_policy
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from webhook.command.examination import Report
+    from webhook.command.exit_code import ExitCode
     from webhook.doctor.snapshot import ReaperAccount
     from webhook.settings import Settings
+
+MOST_SECONDS: Final = 86_400
+"""A day."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -28,19 +32,56 @@ def _add_arguments(parser: ArgumentParser) -> None:
         metavar="NAMESPACE/NAME",
         help="also check the rights of the reaper's service account in the namespace of the task pods",
     )
+    parser.add_argument(
+        "-A",
+        "--all-namespaces",
+        action="store_true",
+        help="list the stuck pods of all namespaces that have opted in, instead of checking one namespace",
+    )
+    parser.add_argument(
+        "--wait",
+        type=_seconds,
+        metavar="SECONDS",
+        help=f"check again until there is no problem any more, for at most so many seconds (1 to {MOST_SECONDS})",
+    )
+    parser.add_argument("--short", action="store_true", help="print one line for scripts: a word for the exit code, then counts")
     add_output_argument(parser)
 
 
 def _run(options: Namespace, settings: Settings) -> ExitCode:
+    _check(options)
     # The Kubernetes client takes 35 MiB, which no other command but serve needs.
-    from webhook.command.doctor_report import diagnose  # noqa: PLC0415
+    from webhook.command.examination import examiner_of, until_well  # noqa: PLC0415
 
-    report = diagnose(settings, build_policy(settings), options.context, options.namespace, options.reaper)
-    if options.output == "json":
-        write_json(report.as_json())
+    examiner = examiner_of(options.context, settings)
+
+    def examine() -> Report:
+        return examiner.fleet() if options.all_namespaces else examiner.namespace(options.namespace, options.reaper)
+
+    report = examine() if options.wait is None else until_well(examine, options.wait)
+    if options.output == JSON:
+        write_json(report.as_document())
     else:
-        sys.stdout.write(report.as_text(stdout_palette()))
-    return ExitCode.PROBLEM if report.has_problem else ExitCode.DONE
+        sys.stdout.write(f"{report.as_line()}\n" if options.short else report.as_text(stdout_palette()))
+    return report.exit_code
+
+
+def _check(options: Namespace) -> None:
+    """UnusableError: the arguments do not belong together."""
+    if options.all_namespaces and (options.namespace or options.reaper):
+        message = "--all-namespaces lists the stuck pods of all namespaces: --namespace and --reaper are for the checks of one"
+    elif options.short and options.output == JSON:
+        message = "--short prints a line of text: leave out --output json"
+    else:
+        return
+    raise UnusableError(message)
+
+
+def _seconds(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_SECONDS:
+        message = f"{text!r} is not a number of seconds from 1 to {MOST_SECONDS}"
+        raise ArgumentTypeError(message)
+    return int(text)
 
 
 def _account(text: str) -> ReaperAccount:
@@ -58,11 +99,16 @@ COMMAND: Final = Command(
     summary="check a cluster for problems with task pods, and say how to fix them",
     description="Checks the cluster of the current kubeconfig with your own credentials: whether it supports native sidecars (by versions, "
     "and by a strict dry run of a pod with one), which mutating webhooks are called for pods of the namespace and in which order, whether "
-    "the namespace has opted in, which pods are stuck, and what to do about pods that may not end. It changes nothing. Give it "
-    "the settings of serve: native_sidecars and minimum_kubelet decide what counts as a problem.",
+    "the namespace has opted in, which pods are stuck, and what to do about pods that may not end. It changes nothing. It goes by the "
+    "settings of the installed webhook if you may read its Deployment and give none: native_sidecars and minimum_kubelet decide what "
+    "counts as a problem. With -A it lists the stuck pods of all namespaces that have opted in, and the hours for which they hold slots.",
     examples=(
         HelpExample("Check the namespace of your task pods:", "airflow-sidecar-webhook doctor -n airflow"),
         HelpExample("The same in another cluster of the kubeconfig:", "airflow-sidecar-webhook doctor -n airflow --context staging"),
+        HelpExample("The stuck pods of all namespaces that have opted in:", "airflow-sidecar-webhook doctor -A"),
+        HelpExample(
+            "Wait until nothing is wrong, for ten minutes at most:", "airflow-sidecar-webhook doctor -n airflow --wait 600 --short"
+        ),
         HelpExample("With the webhook's settings, as JSON:", "airflow-sidecar-webhook doctor -n airflow --config settings.yaml -o json"),
     ),
     add_arguments=_add_arguments,

@@ -12,7 +12,7 @@ class ExitCodeRow(msgspec.Struct, frozen=True):
     """An exit code in words.
 
     Args:
-        code: From 0 to 3.
+        code: From 0 to 4.
         sentence: What it means.
 
     """
@@ -41,6 +41,12 @@ class ExitCode(IntEnum):
         "doctor found at least one problem, explain a pod that stays Running after its task, or reaper left a pod to a person or met a "
         "problem; stdout names it.",
     )
+    INCOMPLETE = ExitCodeRow(4, "doctor found no problem, but could not make every check; stdout says which, and what is missing.")
+
+    @property
+    def word(self) -> str:
+        """The same for scripts, as the first word of a line."""
+        return "ok" if self is ExitCode.DONE else self.name.lower()
 
     @property
     def sentence(self) -> str:

@@ -7,9 +7,9 @@ from typing import Final, Literal
 import msgspec
 
 from webhook.command.pod_change import ContainerChange
-from webhook.command.pod_course import PodCourse
 from webhook.command.pod_file import SkippedDocument
 from webhook.core import Operation, Remedy, Status
+from webhook.course.pod_course import PodCourse
 
 VERSION: Final = 1
 """Counted up when a member is removed, renamed or changes its meaning; a new member does not count."""

@@ -21,9 +21,9 @@ from webhook.core import (
 )
 
 if TYPE_CHECKING:
-    from webhook.command.pod_course import PodCourse
     from webhook.command.pod_file import FoundPod
     from webhook.core import Policy
+    from webhook.course.pod_course import PodCourse
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ class Explainer:
         if not isinstance(pod.get("status"), dict) or "phase" not in pod["status"]:
             return None
         # A pod that is about to be created needs neither the doctor nor the reaper.
-        from webhook.command.course_reader import read_course  # noqa: PLC0415
-        from webhook.command.kubectl import Kubectl  # noqa: PLC0415
+        from webhook.course.course_reader import read_course  # noqa: PLC0415
+        from webhook.course.kubectl import Kubectl  # noqa: PLC0415
 
         namespace, _, name = full_name(pod, self.namespace).partition("/")
         labelled = _with_label(pod, UNLABELLED[outcome.reason]) if outcome.reason in UNLABELLED and outcome.remedies else pod

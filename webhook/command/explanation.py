@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from webhook.command.pod_course import PodCourse
     from webhook.command.terminal import Palette
     from webhook.core import Catalogue, Remedy
+    from webhook.course.pod_course import PodCourse
 
 UNLABELLED: Final[Mapping[str, PodOrigin]] = {
     SkipReason.NOT_AIRFLOW: PodOrigin.KUBERNETES_POD_OPERATOR,

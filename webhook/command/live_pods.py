@@ -67,7 +67,7 @@ def read_live_pods(selection: PodSelection, context: str | None, settings: Setti
         raise UnusableError(str(error)) from error
     namespace = selection.namespace or used.namespace
     with _named_problems(used.server):
-        cluster = _cluster(client, settings, catalogue)
+        cluster = read_cluster(client, settings, catalogue)
     pods = (
         _named(client, used.server, namespace, selection.names) if selection.names else _listed(client, used.server, namespace, selection)
     )
@@ -105,7 +105,8 @@ def _named_problems(server: str) -> Iterator[None]:
         raise UnusableError(message) from error
 
 
-def _cluster(client: KubernetesClient, settings: Settings, catalogue: Catalogue) -> Cluster:
+def read_cluster(client: KubernetesClient, settings: Settings, catalogue: Catalogue) -> Cluster:
+    """What the webhook goes by in a cluster, as far as the user may read it. UnreachableError."""
     nodes = _if_allowed(lambda: list_nodes(client), Nodes())
     installed = installed_injectors(_if_allowed(lambda: list_webhooks(client), []), catalogue)
     observed = ClusterObservation(

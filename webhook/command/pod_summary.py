@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from webhook.command.pod_course import PodState, age_of
 from webhook.command.terminal import Style, printable, table
+from webhook.course.pod_course import PodState, age_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from webhook.command.explanation import Explanation
-    from webhook.command.pod_course import PodCourse
     from webhook.command.terminal import Palette
+    from webhook.course.pod_course import PodCourse
 
 MAX_LISTED: Final = 50
 """Pods in the text, those that are held longest; the JSON has all."""

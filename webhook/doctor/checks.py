@@ -11,14 +11,14 @@ from webhook.doctor.native_checks import check_native
 from webhook.doctor.reaper_check import check_reaper
 from webhook.doctor.remedy_check import check_remedies
 from webhook.doctor.snapshot import ReadFailure
-from webhook.doctor.stuck_pod_check import check_task_pods
+from webhook.doctor.stuck_pod_check import check_stuck_pods
 from webhook.doctor.webhook_checks import check_webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from webhook.core import Catalogue, NativeSwitch, Version
-    from webhook.doctor.snapshot import ClusterSnapshot
+    from webhook.doctor.snapshot import ClusterSnapshot, SettingsOrigin
 
 
 def run_checks(snapshot: ClusterSnapshot, catalogue: Catalogue, switch: NativeSwitch, minimum_kubelet: Version) -> tuple[Finding, ...]:
@@ -29,6 +29,8 @@ def run_checks(snapshot: ClusterSnapshot, catalogue: Catalogue, switch: NativeSw
 def _findings(snapshot: ClusterSnapshot, catalogue: Catalogue, switch: NativeSwitch, minimum_kubelet: Version) -> Iterator[Finding]:
     yield _server(snapshot)
     yield _nodes(snapshot)
+    if snapshot.settings is not None:
+        yield _settings(snapshot.settings)
     yield from check_native(snapshot, switch, minimum_kubelet)
     if snapshot.immutable_secret is not None:
         yield found(FindingId.AUTHORITY_IMMUTABLE, **snapshot.immutable_secret._asdict())
@@ -64,6 +66,13 @@ def _nodes(snapshot: ClusterSnapshot) -> Finding:
     return found(FindingId.KUBELET_VERSIONS, count=count, virtual=nodes.virtual, oldest=oldest.kubelet, node=oldest.name)
 
 
+def _settings(origin: SettingsOrigin) -> Finding:
+    if origin.problem:
+        problem = origin.problem.removesuffix(".")
+        return found(FindingId.SETTINGS_ASSUMED, namespace=origin.namespace, name=origin.name, problem=problem)
+    return found(FindingId.SETTINGS_INSTALLED, namespace=origin.namespace, name=origin.name)
+
+
 def _webhooks(snapshot: ClusterSnapshot, catalogue: Catalogue) -> Iterator[Finding]:
     metadata, webhooks = snapshot.metadata, snapshot.webhooks
     if isinstance(metadata, ReadFailure):
@@ -80,7 +89,7 @@ def _task_pods(snapshot: ClusterSnapshot) -> Iterator[Finding]:
     if isinstance(snapshot.task_pods, ReadFailure):
         yield _read_failed("the namespace's pods", f"list pods in {snapshot.namespace}", snapshot.task_pods)
         return
-    yield check_task_pods(snapshot.namespace, snapshot.task_pods, snapshot.taken_at)
+    yield from check_stuck_pods(snapshot.namespace, len(snapshot.task_pods), snapshot.stuck_pods, snapshot.taken_at)
     yield from check_entrypoints(snapshot.task_pods)
 
 

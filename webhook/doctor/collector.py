@@ -24,6 +24,7 @@ from webhook.core import (
     read_progress,
     treat,
 )
+from webhook.course.stuck_pod import StuckPod, StuckPodReader, longest_first
 from webhook.doctor import dry_run
 from webhook.doctor.reaper_rights import read_rights
 from webhook.doctor.registration import WebhookConfiguration, in_call_order
@@ -43,7 +44,7 @@ from webhook.kube.reading import CONFIGURATIONS_PATH, ApiReader, decode, list_no
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from webhook.core import Catalogue, Cluster, NativeSwitch, Policy, Version
+    from webhook.core import Catalogue, NativeSwitch, Policy, Version
     from webhook.kube.client import Response
 
 T = TypeVar("T")
@@ -100,8 +101,10 @@ class CheckedWebhook:
     reaper: ReaperAccount | None = None
 
 
-def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook) -> ClusterSnapshot:
+def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook, context: str | None = None) -> ClusterSnapshot:
     """Read everything once. Nothing is changed: what is created is a dry run.
+
+    ``context`` is named in the lines of kubectl; None: the current one of the kubeconfig.
 
     Raises:
         UnreachableError: The API server did not respond.
@@ -111,7 +114,8 @@ def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook) -> ClusterS
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}"
     taken_at, server, nodes = datetime.now(UTC), _read(lambda: read_server(api)), _read(lambda: list_nodes(api))
     cluster = assess(observation_of(server, nodes), webhook.native_sidecars, webhook.minimum_kubelet)
-    task_pods = _read(lambda: _task_pods(api, f"{path}/pods", webhook.policy, cluster))
+    reader = StuckPodReader(webhook.policy, cluster, context, taken_at)
+    task_pods = _read(lambda: _task_pods(api, f"{path}/pods", reader))
     authority, reaper = webhook.authority, webhook.reaper
     return ClusterSnapshot(
         namespace=namespace,
@@ -123,6 +127,7 @@ def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook) -> ClusterS
         pod=_dry_run(api, f"{path}/pods", dry_run.pod(webhook.policy.catalogue.native_annotations if cluster.is_native else {})),
         template=_dry_run(api, f"{path}/podtemplates", dry_run.pod_template()),
         task_pods=task_pods if isinstance(task_pods, ReadFailure) else task_pods.progress,
+        stuck_pods=() if isinstance(task_pods, ReadFailure) else task_pods.stuck,
         remedies=() if isinstance(task_pods, ReadFailure) else task_pods.remedies,
         immutable_secret=authority if authority is not None and _read(lambda: _is_immutable(api, authority)) is True else None,
         reaper=None if reaper is None else _read(lambda: read_rights(api.create, reaper, namespace)),
@@ -161,25 +166,27 @@ def _is_immutable(api: DoctorApi, secret: SecretName) -> bool:
 
 class _TaskPods(msgspec.Struct, frozen=True):
     progress: tuple[Progress, ...]
+    stuck: tuple[StuckPod, ...]
     remedies: tuple[SharedRemedy, ...]
 
 
-def _task_pods(api: DoctorApi, path: str, policy: Policy, cluster: Cluster) -> _TaskPods:
+def _task_pods(api: DoctorApi, path: str, reader: StuckPodReader) -> _TaskPods:
     """Every task pod, and what to do about pods. The pods themselves are not stored: there may be thousands."""
-    found: list[Progress] = []
+    policy, found, stuck = reader.policy, list[Progress](), list[StuckPod]()
     needed_by: dict[Remedy, list[str]] = {}
     for item in _items(api, path, msgspec.Raw):
         pod = bytes(item)
         progress = _decoded(read_progress, pod, policy.catalogue)
         if progress is not None:
             found.append(progress)
+            stuck += filter(None, [reader.read(pod, progress)])
         if progress is not None and progress.phase in ENDED_PHASES:
             continue
-        for remedy in treat(pod, policy, cluster_at_admission(pod) or cluster).remedies:
+        for remedy in treat(pod, policy, cluster_at_admission(pod) or reader.cluster).remedies:
             if _is_reported(remedy) or (remedy.reason in UNLABELLED and _decoded(may_be_held_up, pod, policy.catalogue)):
                 needed_by.setdefault(remedy, []).append(decode(pod, _Pod).metadata.name)
     shared = [SharedRemedy(remedy, tuple(pods[:MAX_NAMED_PODS]), len(pods)) for remedy, pods in needed_by.items()]
-    return _TaskPods(tuple(found), tuple(sorted(shared, key=lambda one: -one.count)))
+    return _TaskPods(tuple(found), longest_first(stuck), tuple(sorted(shared, key=lambda one: -one.count)))
 
 
 def _is_reported(remedy: Remedy) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from webhook.core import GATE_LOCKED, ExplainedWord, NativeSupport, ReasonRow
+from webhook.course.pod_course import Step
 
 FINDINGS_PAGE: Final = "docs/findings.md"
 """Where each finding has a heading that is its id."""
@@ -55,6 +56,11 @@ class FindingId(ExplainedWord):
     row: FindingRow
 
     @property
+    def is_gap(self) -> bool:
+        """Whether it says that a check could not be made."""
+        return self in {FindingId.READ_FAILED, FindingId.NATIVE_NOT_TESTED}
+
+    @property
     def location(self) -> str:
         """Where to read more: the page and its anchor."""
         return f"{FINDINGS_PAGE}#{self}"
@@ -87,6 +93,18 @@ class FindingId(ExplainedWord):
         "Run doctor as a user with the right to {right}.",
         WARNING,
         "The doctor uses the credentials of your kubeconfig. The rights that it needs are in [doctor.md](doctor.md#rights).",
+    )
+    SETTINGS_INSTALLED = FindingRow(
+        "settings-installed", "The checks go by the settings of the installed webhook, the Deployment {name} in {namespace}.", "", OK, ""
+    )
+    SETTINGS_ASSUMED = FindingRow(
+        "settings-assumed",
+        "The settings of the installed webhook, the Deployment {name} in {namespace}, cannot be read: {problem}. "
+        "The checks go by the default settings.",
+        "Run doctor as a user with the right to get that Deployment, and the ConfigMap with its rows, or give the settings by --config.",
+        NOTE,
+        "Settings that are given, by `--config` or by the environment, are used as they are. If none is, doctor reads the variables of "
+        "the Deployment that has the name of the webhook's Service, as in the chart, and the ConfigMap with your own rows.",
     )
     NATIVE_READY = FindingRow("native-ready", f"Native sidecars are used. {NativeSupport.READY.sentence}", "", OK, "")
     NATIVE_UNKNOWN = FindingRow(
@@ -315,12 +333,23 @@ class FindingId(ExplainedWord):
         "The webhook makes another Secret within seconds, and API servers go on trusting the certificates of the old authority. It is "
         "checked where the settings given to the doctor have `certificates: self-managed` and you may get that Secret.",
     )
-    STUCK_PODS = FindingRow(
-        "stuck-pods",
-        "The task of these pods has ended, but a sidecar keeps them Running: {pods}.",
-        "Delete them once their logs are read, or let the reaper end such pods (docs/reaper.md).",
-        WARNING,
-        "A pod is reported three minutes after its task's end. Pods that are created after the namespace has opted in end by themselves.",
+    STUCK_POD = FindingRow(
+        "stuck-pod",
+        "{pod} is {state}: its task (DAG {dag}, task {task}) ended{ended}, and these containers keep it Running: {containers}. "
+        "The webhook: {webhook}.",
+        "End this pod now, and change the template of new ones, where a step says how.",
+        PROBLEM,
+        "A pod is reported three minutes after its task's end: as `stuck` if a sidecar keeps it Running, as `held` if only a container "
+        "does of which nobody knows whether it is at work. What the webhook decided at its creation, and what ends the pod now, is what "
+        "[`explain pod/NAME`](explain.md) says. What ends new pods is the remedy of the recorded reason, and of the containers that run. "
+        "[The reaper](reaper.md) can end such pods.",
+    )
+    MORE_STUCK_PODS = FindingRow(
+        "more-stuck-pods",
+        "Further pods of {namespace} that stay Running after their task: {count}.",
+        "Run explain --summary -n {namespace}: it lists all of them with -o json.",
+        PROBLEM,
+        "The report lists those that are stuck for the longest time.",
     )
     POD_REMEDY = FindingRow(
         "pod-remedy",
@@ -339,7 +368,7 @@ class FindingId(ExplainedWord):
         "The report lists those that most pods need.",
     )
     NO_STUCK_PODS = FindingRow(
-        "no-stuck-pods", "No sidecar keeps a task pod in {namespace} Running. Task pods checked: {count}.", "", OK, ""
+        "no-stuck-pods", "No container keeps a task pod in {namespace} Running after its task. Task pods checked: {count}.", "", OK, ""
     )
     REAPER_READY = FindingRow(
         "reaper-ready",
@@ -389,11 +418,13 @@ class Finding(msgspec.Struct, frozen=True):
     Args:
         id: What was found.
         values: By their places in sentence and remedy.
+        steps: What to do in detail, with lines to paste.
 
     """
 
     id: FindingId
     values: dict[str, str]
+    steps: tuple[Step, ...] = ()
 
     @property
     def severity(self) -> Severity:

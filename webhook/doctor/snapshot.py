@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from webhook.core import Progress, ServerVersion
+    from webhook.course.stuck_pod import StuckPod
     from webhook.doctor.dry_run import DryRun
     from webhook.doctor.registration import RegisteredWebhook
     from webhook.kube.nodes import Nodes
@@ -67,6 +68,21 @@ class ReaperRights(msgspec.Struct, frozen=True):
     granted: frozenset[ReaperRight]
 
 
+class SettingsOrigin(msgspec.Struct, frozen=True):
+    """The Deployment of the installed webhook, from which the settings are read that the checks go by.
+
+    Args:
+        namespace: Its namespace.
+        name: Its name.
+        problem: Why the settings could not be read; empty: they were.
+
+    """
+
+    namespace: str
+    name: str
+    problem: str = ""
+
+
 class SharedRemedy(msgspec.Struct, frozen=True):
     """What to do about some pods that may stay Running after their task.
 
@@ -112,9 +128,11 @@ class ClusterSnapshot:
         pod: The dry run of a pod with a native sidecar.
         template: The dry run of the same pod in a PodTemplate.
         task_pods: The progress of each task pod in the namespace.
+        stuck_pods: Those of them that stay Running after their task, the one first that is stuck for the longest time.
         remedies: What to do about those that have not ended, what most of them need first.
         immutable_secret: The authority's Secret, where it is immutable; None: it is not, or it could not be read.
         reaper: The rights of the reaper's service account; None: they were not checked.
+        settings: Where the settings come from; None: from the user, or the webhook is not installed.
 
     """
 
@@ -127,9 +145,11 @@ class ClusterSnapshot:
     pod: DryRun
     template: DryRun
     task_pods: tuple[Progress, ...] | ReadFailure
+    stuck_pods: tuple[StuckPod, ...]
     remedies: tuple[SharedRemedy, ...]
     immutable_secret: SecretName | None = None
     reaper: ReaperRights | ReadFailure | None = None
+    settings: SettingsOrigin | None = None
 
     @property
     def observation(self) -> ClusterObservation:

@@ -1,37 +1,58 @@
-"""Pods that are stuck: the task has ended, and a known sidecar keeps the pod Running."""
+"""Pods that are stuck: the task has ended, and a container keeps the pod Running."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from webhook.core import ContainerKind
+import msgspec
+
+from webhook.course.pod_course import PodCourse, Step
 from webhook.doctor.finding import Finding, FindingId, found
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from webhook.core import Progress
+    from webhook.course.stuck_pod import StuckPod
 
-STUCK_AFTER: Final = timedelta(minutes=3)
-"""The longest drain of a known sidecar, Linkerd's, takes two minutes; until then a pod is ending, not stuck."""
-
-
-def check_task_pods(namespace: str, task_pods: Sequence[Progress], now: datetime) -> Finding:
-    """The stuck pods by name, or that there are none."""
-    stuck = [pod.name for pod in task_pods if is_stuck(pod, now)]
-    if stuck:
-        return found(FindingId.STUCK_PODS, pods=", ".join(stuck))
-    return found(FindingId.NO_STUCK_PODS, namespace=namespace, count=len(task_pods))
+MAX_LISTED: Final = 20
+"""Stuck pods in one report: those that are stuck for the longest time."""
 
 
-def is_stuck(progress: Progress, now: datetime) -> bool:
-    """Whether the task ended more than `STUCK_AFTER` ago, and a known sidecar runs."""
-    return has_had_grace(progress, now) and any(one.kind is ContainerKind.SIDECAR for one in progress.unfinished)
+def check_stuck_pods(namespace: str, count: int, stuck: Sequence[StuckPod], now: datetime) -> Iterator[Finding]:
+    """One finding for each stuck pod, or that there are none among so many task pods."""
+    for pod in stuck[:MAX_LISTED]:
+        yield _stuck(pod, now)
+    if len(stuck) > MAX_LISTED:
+        yield found(FindingId.MORE_STUCK_PODS, count=len(stuck) - MAX_LISTED, namespace=namespace)
+    if not stuck:
+        yield found(FindingId.NO_STUCK_PODS, namespace=namespace, count=count)
 
 
-def has_had_grace(progress: Progress, now: datetime) -> bool:
-    """Whether the task ended more than `STUCK_AFTER` ago, or at a time that nobody knows."""
-    end = progress.task_end
-    return end is not None and (end.finished_at is None or now - end.finished_at > STUCK_AFTER)
+def _stuck(pod: StuckPod, now: datetime) -> Finding:
+    course = pod.course
+    finding = found(
+        FindingId.STUCK_POD,
+        pod=pod.name,
+        state=course.state,
+        dag=course.dag or "unknown",
+        task=course.task or "unknown",
+        ended=course.when_ended(now) or " at a time that the kubelet does not say",
+        containers=", ".join(f"{one.name} ({one.kind})" for one in course.running),
+        webhook=" ".join(_webhook(course)).removesuffix("."),
+    )
+    return msgspec.structs.replace(finding, steps=tuple(_steps(pod)))
+
+
+def _webhook(course: PodCourse) -> Iterator[str]:
+    """What it did about the pod, and why the pod is stuck in spite of that."""
+    yield f"{course.webhook_sentence.removesuffix('.')}."
+    if course.why and course.is_seen:
+        yield f"{course.why}: {course.why_sentence}"
+
+
+def _steps(pod: StuckPod) -> Iterator[Step]:
+    yield from (Step(f"now: {step.text}", step.line) for step in pod.course.now)
+    for remedy in pod.remedies:
+        where = f" {remedy.verb.capitalize()} {remedy.where}:" if remedy.line else ""
+        yield Step(f"new pods: {remedy.subject}: {remedy.text}{where}", remedy.line)

@@ -49,6 +49,22 @@ def pod_path(pod: Progress) -> str:
     return f"{pods_path(pod.namespace)}/{quote(pod.name, safe='')}"
 
 
+def running_pods(api: ApiReader, namespace: str) -> Iterator[msgspec.Raw]:
+    """The Running pods of a namespace, not decoded, page by page; a pod may come twice, where a page has expired. ClusterError."""
+    path = pods_path(namespace)
+    try:
+        yield from _listed(api, path)
+    except RefusedError as error:
+        if error.status != HTTPStatus.GONE:
+            raise
+        yield from _listed(api, path)
+
+
+def _listed(api: ApiReader, path: str) -> Iterator[msgspec.Raw]:
+    for page in pages(api, path, PODS_PAGE, fieldSelector="status.phase=Running"):
+        yield from page.items or ()
+
+
 class TaskPods:
     """Reads task pods; every other pod is left out."""
 
@@ -58,18 +74,8 @@ class TaskPods:
 
     def running(self, namespace: str) -> Iterator[Progress]:
         """The Running task pods of a namespace, page by page; a pod may come twice, where a page has expired. ClusterError."""
-        path = pods_path(namespace)
-        try:
-            yield from self._listed(path)
-        except RefusedError as error:
-            if error.status != HTTPStatus.GONE:
-                raise
-            yield from self._listed(path)
-
-    def _listed(self, path: str) -> Iterator[Progress]:
-        for page in pages(self._api, path, PODS_PAGE, fieldSelector="status.phase=Running"):
-            # No variable for an item: it would hold its whole page until the next one has arrived.
-            yield from filter(None, map(self.read, page.items or ()))
+        # No variable for an item: it would hold its whole page until the next one has arrived.
+        yield from filter(None, map(self.read, running_pods(self._api, namespace)))
 
     def again(self, pod: Progress) -> Progress | None:
         """The same pod as it is now; None: it is gone, whether or not there is another of its name. ClusterError."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 NO_PROBLEM: Final = 0
 UNUSABLE: Final = 2
 PROBLEM: Final = 3
+INCOMPLETE: Final = 4
 SECONDS: Final = 120
 
 

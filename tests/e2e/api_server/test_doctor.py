@@ -9,6 +9,7 @@ import pytest
 
 from testbed.webhook import Webhook
 from tests.e2e.api_server.doctor import (
+    INCOMPLETE,
     NO_PROBLEM,
     PROBLEM,
     UNUSABLE,
@@ -290,7 +291,7 @@ def test_a_refused_dry_run_is_reported_as_not_tested_with_the_reason(api_server:
     with other_webhook(api_server.api, "guard", "pods.guard.example", only(namespace), deny):
         run = diagnose(api_server, namespace)
 
-    assert (run.code, run.worst) == (NO_PROBLEM, {"native-not-tested": "warning"})
+    assert (run.code, run.worst) == (INCOMPLETE, {"native-not-tested": "warning"})
     assert "no pods on Mondays. The API server alone supports native sidecars." in run.sentence("native-not-tested")
 
 
@@ -321,15 +322,15 @@ def test_stuck_pods_are_named_and_no_others(api_server: Level, namespace: str) -
     stuck_pod(api_server.api, namespace, "ending", running, "2126-01-01T00:00:00Z")
     run = diagnose(api_server, namespace)
 
-    assert (run.code, run.worst) == (NO_PROBLEM, {"stuck-pods": "warning"})
-    assert run.sentence("stuck-pods").endswith(": held-up.")
+    assert (run.code, run.worst) == (PROBLEM, {"stuck-pod": "problem"})
+    assert run.sentence("stuck-pod").startswith("held-up is stuck: ")
 
 
 def test_without_any_right_every_read_is_reported_as_failed_and_nothing_as_ok(api_server: Level, namespace: str) -> None:
     with user_who_may(api_server.server, "nobody") as user:
         run = diagnose(api_server, namespace, user)
 
-    assert run.code == NO_PROBLEM
+    assert run.code == INCOMPLETE
     assert run.worst == {"read-failed": "warning", "native-unknown": "warning", "native-not-tested": "warning"}
     assert 'User "nobody" cannot create resource "pods"' in run.sentence("native-not-tested")
 

@@ -13,8 +13,8 @@ from testbed import binaries
 from tests.e2e.node.left_pods import COLLECTOR, LEFT_PODS, READY
 from tests.e2e.node.namespace import SECONDS
 from webhook.command.explainer import Explainer
-from webhook.command.pod_course import PodState
 from webhook.core import default_policy
+from webhook.course.pod_course import PodState
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import pytest
 
 from tests.support.kubeconfigs import kubeconfig_for
 from tests.support.scripted_api_server import scripted_api_server
+from webhook.command.doctor_document import DoctorDocument
 from webhook.command.doctor_report import DoctorReport
 from webhook.command.terminal import Palette
 from webhook.doctor.finding import FindingId, found
@@ -144,13 +146,17 @@ def test_the_json_has_the_members_that_the_page_names(server: ScriptedApiServer,
     done = doctor(tmp_path, kubeconfig_for(server.url, "here"), "-n", "airflow", "-o", "json")
     report = json.loads(done.stdout)
 
-    assert (report["server"], report["context"], report["namespace"]) == (server.url, "here", "airflow")
+    msgspec.convert(report, DoctorDocument)
+    assert (report["version"], report["server"], report["context"], report["namespace"]) == (1, server.url, "here", "airflow")
+    assert report["is_complete"] is True
     assert report["findings"][0] == {
         "id": "server-version",
         "severity": "ok",
         "sentence": "The API server runs Kubernetes v1.34.2.",
         "remedy": "",
         "values": {"version": "v1.34.2"},
+        "steps": [],
+        "see": "docs/findings.md#server-version",
     }
 
 

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from tests.support.cluster_snapshots import (
-    AT_WORK,
     DAPR,
     DROPPED,
     DUPLICATE,
@@ -33,7 +32,7 @@ from webhook.core import NativeSwitch, ServerVersion, Version
 from webhook.doctor.dry_run import DryRun, DryRunResult
 from webhook.doctor.finding import FindingId
 from webhook.doctor.selector import LabelSelector
-from webhook.doctor.snapshot import NamespaceMetadata, ReadFailure, ReaperRights, SecretName
+from webhook.doctor.snapshot import NamespaceMetadata, ReadFailure, ReaperRights, SecretName, SettingsOrigin
 from webhook.reaper.rights import EVERY_RIGHT, PASS
 
 AUTO, ON, OFF = NativeSwitch.AUTO, NativeSwitch.ON, NativeSwitch.OFF
@@ -71,6 +70,8 @@ CASES: Final[dict[str, tuple[dict[str, Any], NativeSwitch, set[str]]]] = {
     "a reaper's rights not read": ({"reaper": FORBIDDEN}, AUTO, {"read-failed"}),
     "pods not read": ({"task_pods": FORBIDDEN}, AUTO, {"read-failed"}),
     "no namespace": ({"metadata": None}, AUTO, {"namespace-not-found"}),
+    "settings of the installed webhook": ({"settings": SettingsOrigin("infra", "webhook")}, AUTO, {"settings-installed"}),
+    "settings that cannot be read": ({"settings": SettingsOrigin("infra", "webhook", "403 no.")}, AUTO, {"settings-assumed"}),
     "forced on": ({}, ON, {"native-forced-on"}),
     "forced on, old": ({"server": OLD_SERVER}, ON, {"native-forced-on-unsupported"}),
     "forced off": ({}, OFF, {"native-forced-off"}),
@@ -131,7 +132,8 @@ CASES: Final[dict[str, tuple[dict[str, Any], NativeSwitch, set[str]]]] = {
         AUTO,
         {"label-without-injector"},
     ),
-    "stuck": ({"task_pods": (STUCK, AT_WORK)}, AUTO, {"stuck-pods"}),
+    "stuck": ({"stuck_pods": (STUCK,)}, AUTO, {"stuck-pod"}),
+    "too many stuck pods to list": ({"stuck_pods": (STUCK,) * 21}, AUTO, {"stuck-pod", "more-stuck-pods"}),
     "a guessed entrypoint": ({"task_pods": (recorded("team/airflow:1", GUESSED),)}, AUTO, {"entrypoints-guessed"}),
     "an unknown entrypoint": ({"task_pods": (recorded("team/airflow:1", UNKNOWN),)}, AUTO, {"entrypoints-unknown"}),
     "may stay Running": ({"remedies": (SHARED,)}, AUTO, {"pod-remedy"}),

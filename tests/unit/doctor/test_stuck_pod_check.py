@@ -1,44 +1,25 @@
-"""When a task's pod counts as stuck."""
+"""What the doctor says of pods that are stuck. Through the command: tests/unit/command/test_doctor_report.py."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
 
-import pytest
-
-from tests.support.cluster_snapshots import HEALTHY, LONG_AGO, NOW, RUNNING, ended, findings, progress_of, task_pod
-
-if TYPE_CHECKING:
-    from tests.support.json_object import JSONObject
-
-JUST_NOW: Final = (NOW - timedelta(seconds=30)).isoformat()
-DELETED: Final = task_pod(ended(), RUNNING)
-DELETED["metadata"]["deletionTimestamp"] = LONG_AGO
-COURSES: Final[dict[str, tuple[JSONObject, bool]]] = {
-    "the proxy keeps running": (task_pod(ended(), RUNNING), True),
-    "after a failed task too": (task_pod(ended(1), RUNNING), True),
-    "the task runs": (task_pod(RUNNING, RUNNING), False),
-    "both have ended": (task_pod(ended(), ended()), False),
-    "it is just ending": (task_pod(ended(finished=JUST_NOW), RUNNING), False),
-    "the task will be restarted": (task_pod(ended(1), RUNNING, restartPolicy="OnFailure"), False),
-    "it was restarted until it succeeded": (task_pod(ended(0), RUNNING, restartPolicy="OnFailure"), True),
-    "no state yet": (task_pod({}, {}), False),
-    "it is being deleted": (DELETED, False),
-}
+from tests.support.cluster_snapshots import AT_WORK, HEALTHY, NOW, findings, stuck
+from webhook.doctor.stuck_pod_check import MAX_LISTED, check_stuck_pods
 
 
-@pytest.mark.parametrize(("pod", "is_stuck"), COURSES.values(), ids=COURSES)
-def test_a_pod_is_stuck_whose_task_ended_long_ago_while_a_known_sidecar_runs(pod: JSONObject, is_stuck: bool) -> None:
-    found = findings(replace(HEALTHY, task_pods=(progress_of(pod),)))
+def test_a_stuck_pod_is_named_with_since_when_and_by_which_container_and_there_is_no_word_that_all_is_well() -> None:
+    found = findings(replace(HEALTHY, task_pods=(AT_WORK,), stuck_pods=(stuck("sales"),)))
 
-    assert ("stuck-pods" in found) is is_stuck
-    assert ("no-stuck-pods" in found) is not is_stuck
+    assert "no-stuck-pods" not in found
+    assert found["stuck-pod"].sentence.startswith("sales is stuck: its task (DAG ")
+    assert ") ended at 2026-05-31 23:00:00 UTC, 1 h ago, and these containers keep it Running: istio-proxy (sidecar). " in (
+        found["stuck-pod"].sentence
+    )
 
 
-def test_the_stuck_pods_are_named_and_the_others_are_not() -> None:
-    pods = [task_pod(ended(), RUNNING, "a"), task_pod(RUNNING, RUNNING, "b"), task_pod(ended(), RUNNING, "c")]
-    found = findings(replace(HEALTHY, task_pods=tuple(map(progress_of, pods))))
+def test_the_report_lists_so_many_stuck_pods_and_says_how_many_it_leaves_out() -> None:
+    *listed, last = check_stuck_pods("airflow", 30, [stuck("sales")] * (MAX_LISTED + 5), NOW)
 
-    assert found["stuck-pods"].sentence.endswith(": a, c.")
+    assert [one.id for one in listed] == ["stuck-pod"] * MAX_LISTED
+    assert last.sentence == "Further pods of airflow that stay Running after their task: 5."

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.live_pods import ISTIO, RUNNING, UPLOADER, VAULT, WAITING, XCOM, annotated, ended, live_pod
-from webhook.command.pod_course import NOT_READY
 from webhook.core import Reason, built_in_script
+from webhook.course.pod_course import NOT_READY
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject

@@ -41,6 +41,9 @@ class StuckReason(ExplainedWord):
 NOT_READY: Final = 69
 """The wrapper's exit code where the sidecars are not ready in time (EX_UNAVAILABLE, docs/decisions/0006-code-69.md)."""
 
+UNREADABLE: Final = "unreadable"
+"""Stands for the reason in a status that has none."""
+
 NEEDS_A_PERSON: Final = frozenset({PodState.HELD, PodState.STUCK})
 
 
@@ -128,6 +131,31 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether the pod stays Running until somebody does something, as far as anybody can tell."""
         return self.state in NEEDS_A_PERSON
 
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the task ended; None: it has not, or the kubelet does not say."""
+        return self.end.ended_at if self.end else None
+
+    def when_ended(self, now: datetime) -> str:
+        """The same for people, as the end of a sentence; empty: it is not known."""
+        return f" at {_time(self.ended_at)}, {age_of(now - self.ended_at)} ago" if self.ended_at else ""
+
+    @property
+    def webhook_word(self) -> str:
+        """What the webhook recorded, as a word: the reason in the pod's status; ``no-status`` where it has not seen the pod."""
+        return (self.recorded_reason or UNREADABLE) if self.is_seen else ReaperReason.NO_STATUS
+
+    @property
+    def webhook_sentence(self) -> str:
+        """What the webhook did about the pod, for people."""
+        if not self.is_seen:
+            return f"not seen: {ReaperReason.NO_STATUS.sentence}"
+        known = recorded_reason(self.recorded_reason)
+        version = f" by version {self.recorded_version}" if self.recorded_version else ""
+        if known is None:
+            return f"seen{version}, with a status that this version cannot read: {self.recorded_reason or 'no reason'}"
+        return f"seen at its creation{version}, {known.treatment} ({known}): {known.sentence}"
+
     def members(self, now: datetime) -> Iterator[tuple[str, str]]:
         """What has happened, for people: a word, and what holds of it."""
         if self.dag or self.task:
@@ -137,7 +165,8 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             yield "running", f"{one.name} ({one.kind}){_since(one.since, now)}"
         if self.waiting:
             yield "waiting", f"{', '.join(self.waiting)}: the kubelet starts it, or starts it again"
-        yield "webhook", self._seen()
+        where = "" if self.is_seen else " doctor says whether it is called in this namespace."
+        yield "webhook", self.webhook_sentence + where
         if self.needs_a_person and self.why:
             yield "why", f"{self.why}: {self.why_sentence}"
 
@@ -146,23 +175,13 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.end is None:
             return f"{name}: not ended"
         reason = f" ({self.end.reason})" if self.end.reason else ""
-        when = f" at {_time(self.end.ended_at)}, {age_of(now - self.end.ended_at)} ago" if self.end.ended_at else ""
-        return f"{name}: ended{when}, exit code {self.end.exit_code}{reason}{self._of_wrapper(self.end)}"
+        return f"{name}: ended{self.when_ended(now)}, exit code {self.end.exit_code}{reason}{self._of_wrapper(self.end)}"
 
     def _of_wrapper(self, end: EndedTask) -> str:
         """What an exit code of the wrapper's own means."""
         reason = recorded_reason(self.recorded_reason)
         is_wrapped = reason is not None and reason.treatment is Treatment.WRAPPED
         return ": the task did not run, as its sidecars were not ready in time" if is_wrapped and end.exit_code == NOT_READY else ""
-
-    def _seen(self) -> str:
-        if not self.is_seen:
-            return f"not seen: {ReaperReason.NO_STATUS.sentence} doctor says whether it is called in this namespace."
-        known = recorded_reason(self.recorded_reason)
-        version = f" by version {self.recorded_version}" if self.recorded_version else ""
-        if known is None:
-            return f"seen{version}, with a status that this version cannot read: {self.recorded_reason or 'no reason'}"
-        return f"seen at its creation{version}, {known.treatment} ({known}): {known.sentence}"
 
 
 def recorded_reason(word: str | None) -> Reason | None:

@@ -1,4 +1,4 @@
-"""Reads the course of a pod. Whether it is stuck is the doctor's rule, and what ends it is the reaper's: both are used as they are."""
+"""Reads the course of a pod. What ends it is the reaper's rule, used as it is."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from webhook.command.pod_course import NEEDS_A_PERSON, EndedTask, PodCourse, PodState, Step, StillRunning, StuckReason, recorded_reason
 from webhook.core import ENDED_PHASES, ContainerKind, MalformedPodError, Treatment, read_progress
-from webhook.doctor.stuck_pod_check import has_had_grace, is_stuck
+from webhook.course.pod_course import NEEDS_A_PERSON, EndedTask, PodCourse, PodState, Step, StillRunning, StuckReason, recorded_reason
 from webhook.reaper.act import Method
 from webhook.reaper.decision import ReaperPolicy, decide
 from webhook.reaper.reason import ReaperReason, Verdict
@@ -17,9 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from webhook.command.kubectl import Kubectl
     from webhook.core import Catalogue, Progress
+    from webhook.course.kubectl import Kubectl
     from webhook.reaper.decision import PodDecision
+
+STUCK_AFTER: Final = timedelta(minutes=3)
+"""The longest drain of a known sidecar, Linkerd's, takes two minutes; until then a pod is ending, not stuck."""
 
 BY_HAND: Final = ReaperPolicy(grace=timedelta(), unmarked=True, methods=frozenset(Method))
 """What a person may do by hand about a pod that is stuck: everything that the reaper can, at once."""
@@ -49,7 +51,12 @@ def read_course(pod: Mapping[str, Any], catalogue: Catalogue, kubectl: Kubectl, 
         progress = read_progress(pod, catalogue)
     except MalformedPodError:
         return None
-    return None if progress is None else _Course(progress, kubectl, now).read()
+    return None if progress is None else course_of(progress, kubectl, now)
+
+
+def course_of(progress: Progress, kubectl: Kubectl, now: datetime) -> PodCourse:
+    """The course of a task pod."""
+    return _Course(progress, kubectl, now).read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +98,17 @@ class _Course:
         return self._state_after_task()
 
     def _state_after_task(self) -> PodState:
-        if is_stuck(self.progress, self.now):
+        kinds, has_had_grace = {one.kind for one in self.progress.unfinished}, self._has_had_grace()
+        if has_had_grace and ContainerKind.SIDECAR in kinds:
             return PodState.STUCK
-        kinds = {one.kind for one in self.progress.unfinished}
-        if kinds & NOT_KNOWN_TO_END and has_had_grace(self.progress, self.now):
+        if has_had_grace and kinds & NOT_KNOWN_TO_END:
             return PodState.HELD
         return PodState.WORKING if ContainerKind.OUTLIVES_TASK in kinds else PodState.ENDING
+
+    def _has_had_grace(self) -> bool:
+        """Whether the task ended more than `STUCK_AFTER` ago, or at a time that nobody knows."""
+        end = self.progress.task_end
+        return end is not None and (end.finished_at is None or self.now - end.finished_at > STUCK_AFTER)
 
     def _why(self, decision: PodDecision) -> ReaperReason | StuckReason | None:
         if decision.reason.verdict is not Verdict.ACT:

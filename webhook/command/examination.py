@@ -1,0 +1,136 @@
+"""Examines a cluster for ``doctor``: one namespace, or all that have opted in; once, or until nothing is wrong any more."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Protocol
+
+from webhook.command.doctor_report import DoctorReport
+from webhook.command.errors import UnusableError
+from webhook.command.exit_code import ExitCode
+from webhook.command.fleet_report import FleetReport
+from webhook.command.live_pods import read_cluster
+from webhook.command.progress_line import progress_line
+from webhook.course.stuck_pod import StuckPodReader
+from webhook.doctor.checks import run_checks
+from webhook.doctor.collector import CheckedWebhook, collect
+from webhook.doctor.fleet import read_fleet
+from webhook.doctor.installed_settings import checked_settings
+from webhook.doctor.snapshot import SecretName
+from webhook.kube.client import connect_by_context
+from webhook.kube.errors import KubeconfigError, RefusedError, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from webhook.command.doctor_document import DoctorDocument, FleetDocument
+    from webhook.command.terminal import Palette
+    from webhook.doctor.installed_settings import CheckedSettings
+    from webhook.doctor.snapshot import ReaperAccount
+    from webhook.kube.client import KubernetesClient
+    from webhook.kube.kubeconfig import Context
+    from webhook.settings import Settings
+
+POLL_SECONDS: Final = 5.0
+"""Between two examinations: each takes some requests, and what is waited for takes minutes."""
+
+
+class Report(Protocol):
+    """What an examination found."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """How the command ends."""
+
+    def as_document(self) -> DoctorDocument | FleetDocument:
+        """For machines."""
+
+    def as_line(self) -> str:
+        """For scripts."""
+
+    def as_text(self, palette: Palette) -> str:
+        """For people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """Examines the cluster of a context of the kubeconfig.
+
+    Args:
+        client: Of that cluster.
+        used: The context.
+        context: As it was named on the command line, for the lines of kubectl; None: the current one.
+        given: The settings that the user gives.
+
+    """
+
+    client: KubernetesClient
+    used: Context
+    context: str | None
+    given: Settings
+
+    def namespace(self, name: str | None, reaper: ReaperAccount | None) -> DoctorReport:
+        """Check a namespace (None: that of the context), and this reaper's rights. UnusableError, SettingsError."""
+        place = name or self.used.namespace
+        with self._named_problems():
+            checked = checked_settings(self.client, self.given)
+            webhook = _checked_webhook(checked, reaper)
+            snapshot = replace(collect(self.client, place, webhook, self.context), settings=checked.origin)
+        findings = run_checks(snapshot, checked.policy.catalogue, webhook.native_sidecars, webhook.minimum_kubelet)
+        return DoctorReport(self.used, place, findings)
+
+    def fleet(self) -> FleetReport:
+        """Read the stuck pods of all namespaces that have opted in. UnusableError, SettingsError."""
+        with self._named_problems(), progress_line() as show:
+            checked, now = checked_settings(self.client, self.given), datetime.now(UTC)
+            cluster = read_cluster(self.client, checked.settings, checked.policy.catalogue)
+            fleet = read_fleet(self.client, StuckPodReader(checked.policy, cluster, self.context, now), show)
+        return FleetReport(self.used, fleet, now)
+
+    @contextmanager
+    def _named_problems(self) -> Iterator[None]:
+        """UnusableError where the API server does not respond, or does not accept the credentials."""
+        try:
+            yield
+        except (UnreachableError, RefusedError) as error:
+            message = f"cannot read from the API server {self.used.server}: {error}"
+            raise UnusableError(message) from error
+
+
+def examiner_of(context: str | None, given: Settings) -> Examiner:
+    """An examiner of the cluster of this context (None: the current one). UnusableError."""
+    try:
+        client, used = connect_by_context(context)
+    except KubeconfigError as error:
+        raise UnusableError(str(error)) from error
+    return Examiner(client, used, context, given)
+
+
+def until_well(
+    examine: Callable[[], Report],
+    seconds: float,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.monotonic,
+) -> Report:
+    """Examine until no problem is found, or for so many seconds; the last report. UnusableError, SettingsError.
+
+    ``now`` is a monotonic clock, in seconds, on which ``sleep`` lets time pass.
+    """
+    end = now() + seconds
+    with progress_line(now) as show:
+        while True:
+            report, left = examine(), end - now()
+            if report.exit_code is not ExitCode.PROBLEM or left <= 0:
+                return report
+            show(f"waiting for at most {left:.0f} s more: {report.as_line()}")
+            sleep(min(POLL_SECONDS, left))
+
+
+def _checked_webhook(checked: CheckedSettings, reaper: ReaperAccount | None) -> CheckedWebhook:
+    settings = checked.settings
+    is_self_managed = settings.certificates == "self-managed"
+    authority = SecretName(settings.service_namespace, settings.ca_secret) if is_self_managed else None
+    return CheckedWebhook(checked.policy, settings.native_sidecars, settings.minimum_kubelet, authority, reaper)

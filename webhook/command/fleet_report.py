@@ -1,0 +1,121 @@
+"""The report of ``doctor -A`` on all namespaces that have opted in, for people, for scripts and for machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from webhook.command.doctor_document import VERSION, FleetDocument
+from webhook.command.exit_code import ExitCode
+from webhook.command.terminal import Style, table
+from webhook.core import OPT_IN
+from webhook.course.pod_course import age_of
+from webhook.course.stuck_pod import longest_first
+
+if TYPE_CHECKING:
+    from webhook.command.terminal import Palette
+    from webhook.course.stuck_pod import StuckPod
+    from webhook.doctor.fleet import Fleet, NamespaceCount
+    from webhook.kube.kubeconfig import Context
+
+HEADINGS: Final = ("NAMESPACE", "POD", "DAG", "TASK", "HELD", "CONTAINER", "REASON", "REMEDY")
+NOT_LISTED: Final = "not-listed"
+"""Stands for the reason in the row of a namespace that cannot be listed."""
+
+HOUR: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReport:
+    """The stuck pods of a cluster.
+
+    Args:
+        context: The context of the kubeconfig that was used.
+        fleet: What was read.
+        now: When.
+
+    """
+
+    context: Context
+    fleet: Fleet
+    now: datetime
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """How the command ends."""
+        if self.fleet.stuck:
+            return ExitCode.PROBLEM
+        return ExitCode.INCOMPLETE if self._not_listed else ExitCode.DONE
+
+    @property
+    def slot_hours(self) -> float:
+        """The sum of the times since the tasks of the stuck pods ended."""
+        return sum((_held(one, self.now) for one in self.fleet.stuck), timedelta()) / HOUR
+
+    def as_document(self) -> FleetDocument:
+        """For machines."""
+        return FleetDocument(
+            version=VERSION,
+            server=self.context.server,
+            context=self.context.name,
+            is_complete=not self._not_listed,
+            namespaces=self.fleet.namespaces,
+            stuck_pods=longest_first(self.fleet.stuck),
+            slot_hours=round(self.slot_hours, 2),
+        )
+
+    def as_line(self) -> str:
+        """For scripts."""
+        counts = {
+            "namespaces": len(self.fleet.namespaces),
+            "not-listed": len(self._not_listed),
+            "running": self._running,
+            "stuck": len(self.fleet.stuck),
+            "slot-hours": f"{self.slot_hours:.1f}",
+        }
+        return " ".join([self.exit_code.word, *(f"{name}={count}" for name, count in counts.items())])
+
+    def as_text(self, palette: Palette) -> str:
+        """For people: a stuck pod in a row, then the namespaces that cannot be listed, then the sums."""
+        lines = [f"{palette.paint('namespaces that have opted in', Style.BOLD)} on {self.context.server} (context {self.context.name})"]
+        if not self.fleet.namespaces:
+            return "\n".join([*lines, f"none: kubectl label namespace NAMESPACE {OPT_IN}"]) + "\n"
+        rows = [*map(self._row, longest_first(self.fleet.stuck)), *map(_row_of_namespace, self._not_listed)]
+        lines += [*table(HEADINGS, rows), ""] if rows else []
+        lines.append(self._sums(palette))
+        if self.fleet.stuck:
+            lines.append(
+                "explain -n NAMESPACE pod/NAME prints what ends each now; reaper --once -n NAMESPACE --dry-run, which it would end"
+            )
+        return "\n".join(lines) + "\n"
+
+    @property
+    def _not_listed(self) -> list[NamespaceCount]:
+        return [one for one in self.fleet.namespaces if one.failure]
+
+    @property
+    def _running(self) -> int:
+        return sum(one.running for one in self.fleet.namespaces)
+
+    def _sums(self, palette: Palette) -> str:
+        stuck = palette.paint(f"stuck: {len(self.fleet.stuck):,}", Style.RED if self.fleet.stuck else Style.GREEN)
+        not_listed = f", of which {len(self._not_listed):,} cannot be listed" if self._not_listed else ""
+        return (
+            f"{stuck} of {self._running:,} Running task pods in {len(self.fleet.namespaces):,} namespaces{not_listed}; "
+            f"slot-hours held: {self.slot_hours:,.1f}"
+        )
+
+    def _row(self, one: StuckPod) -> tuple[str, ...]:
+        held = "unknown" if one.course.ended_at is None else age_of(_held(one, self.now))
+        return (one.namespace, one.name, one.course.dag, one.course.task, held, one.running, one.reason, one.remedy)
+
+
+def _row_of_namespace(one: NamespaceCount) -> tuple[str, ...]:
+    return (one.namespace, "", "", "", "", "", NOT_LISTED, f"The pods cannot be listed: {one.failure}")
+
+
+def _held(one: StuckPod, now: datetime) -> timedelta:
+    """Since when it holds a slot of Airflow's; none where the kubelet does not say when its task ended, or says a time to come."""
+    ended_at = one.course.ended_at
+    return timedelta() if ended_at is None else max(timedelta(), now - ended_at)

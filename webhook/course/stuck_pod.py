@@ -1,0 +1,99 @@
+"""A pod that stays Running after its task: why the webhook did not let it end, and what to do, for it and for the pods to come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webhook.core import Remedy, cluster_at_admission, treat
+from webhook.course.course_reader import course_of
+from webhook.course.kubectl import Kubectl
+from webhook.course.pod_course import PodCourse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from webhook.core import Cluster, Policy, Progress
+
+
+class StuckPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A pod that stays Running after its task, until somebody does something.
+
+    Args:
+        namespace: Its namespace.
+        name: Its name.
+        course: What has happened to it, and what ends it now.
+        reason: What the webhook recorded on it: a word of docs/reference.md; ``no-status``: it has not seen the pod.
+        remedies: What to change so that a new pod like it ends: first about the containers that run, then about the pod.
+
+    """
+
+    namespace: str
+    name: str
+    course: PodCourse
+    reason: str
+    remedies: tuple[Remedy, ...]
+
+    @property
+    def running(self) -> str:
+        """The containers that keep it Running."""
+        return ", ".join(one.name for one in self.course.running)
+
+    @property
+    def remedy(self) -> str:
+        """The first thing to change, with the line to paste; where there is nothing to change, what ends this pod now."""
+        first, step = next(iter(self.remedies), None), self.course.now[0]
+        return f"{step.text} {step.line}".rstrip() if first is None else instruction(first)
+
+
+@dataclass(frozen=True, slots=True)
+class StuckPodReader:
+    """Reads stuck pods.
+
+    Args:
+        policy: The webhook's.
+        cluster: By which a pod is judged that the webhook has not seen.
+        context: Of the kubeconfig, for the lines of kubectl; None: the current one.
+        now: The time.
+
+    """
+
+    policy: Policy
+    cluster: Cluster
+    context: str | None
+    now: datetime
+
+    def read(self, pod: bytes, progress: Progress) -> StuckPod | None:
+        """A task pod, as JSON and as far as it has come; None: it is not stuck, and nothing may be at work in it for ever."""
+        if not progress.unfinished:
+            return None
+        course = course_of(progress, Kubectl(self.context, progress.namespace, progress.name), self.now)
+        if not course.needs_a_person:
+            return None
+        return StuckPod(progress.namespace, progress.name, course, course.webhook_word, self._remedies(pod, course))
+
+    def _remedies(self, pod: bytes, course: PodCourse) -> tuple[Remedy, ...]:
+        """Those of the recorded reason and of the containers that run; where there are none, all without which the pod may not end.
+
+        Of a pod whose status does not say by which cluster it was treated, only what a new one cannot end without is known.
+        """
+        recorded = cluster_at_admission(pod)
+        found = treat(pod, self.policy, recorded or self.cluster).remedies
+        remedies = [one for one in found if recorded or one.is_pressing]
+        running = {one.name for one in course.running}
+        about_containers = tuple([one for one in remedies if not running.isdisjoint(one.containers)])
+        about_pod = tuple([one for one in remedies if one.reason == course.recorded_reason and not one.containers])
+        return (*about_containers, *about_pod) or tuple([one for one in remedies if one.is_pressing])
+
+
+def longest_first(pods: Iterable[StuckPod]) -> tuple[StuckPod, ...]:
+    """Those first whose task ended first, or at a time that nobody knows."""
+    return tuple(sorted(pods, key=lambda one: (one.course.ended_at is not None, one.course.ended_at)))
+
+
+def instruction(remedy: Remedy) -> str:
+    """What to do, with the line to paste and where."""
+    return f"{remedy.text} {remedy.verb.capitalize()} {remedy.where}: {remedy.line}" if remedy.line else remedy.text
