@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TYPES := $(BIN)/mypy --no-error-summary .
 
-.PHONY: help demo test explore e2e mutants attacks soak check style types format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper docs requirements clean
+.PHONY: help demo test explore e2e mutants attacks soak check style types format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-explain docs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ benchmark-wrapper: $(VENV)/ready ## what the wrapper adds to a task, in each she
 
 benchmark-reaper: $(VENV)/ready ## what a pass of the reaper over 10,000 pods and its controller cost, on a real API server; needs Go, once
 	@$(BIN)/python -m benchmarks.reaper
+
+benchmark-explain: $(VENV)/ready ## what explain of one pod, and the summary of 10,000, cost on one core
+	@$(BIN)/python -m benchmarks.explain
 
 attacks: $(VENV)/ready ## attack a running service, and measure an honest client beside it: docs/attacks.md
 	@$(BIN)/python -m tests.attacks
