@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -129,6 +131,23 @@ def test_a_reader_that_closes_early_is_no_error() -> None:
     assert (done.stdout, done.stderr) == ("c", "")
 
 
+def test_under_the_name_of_a_plugin_of_kubectl_the_help_shows_what_is_typed(tmp_path: Path) -> None:
+    """As kubectl runs it: the first file of this name on the PATH."""
+    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    plugin = ["/bin/sh", "-c", 'exec kubectl-airflow_sidecar "$@"', "sh"]
+    shown = subprocess.run(
+        [*plugin, "explain", "--help"], env=environ, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+    wrong = subprocess.run(
+        [*plugin, "explain", "--none"], env=environ, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert shown.stdout.startswith("usage: kubectl airflow-sidecar explain ")
+    assert "\n  kubectl airflow-sidecar explain -n airflow pod/my-task-pod\n" in shown.stdout
+    assert " airflow-sidecar-webhook explain " not in shown.stdout
+    assert (wrong.returncode, wrong.stderr.partition(" [")[0]) == (2, "usage: kubectl airflow-sidecar")
+
+
 def test_the_program_is_installed_and_starts() -> None:
     path = Path(sys.executable).with_name("airflow-sidecar-webhook")
     done = subprocess.run([path, "explain", POD], capture_output=True, text=True, check=True, timeout=60)
@@ -150,4 +169,4 @@ def test_a_command_that_connects_to_nothing_loads_no_more_than_it_needs(argument
 def test_every_command_is_listed_in_the_help(program: InProcessProgram) -> None:
     text = program("--help")
 
-    assert [command.name for command in entry.COMMANDS if f"    {command.name} " not in text] == []
+    assert [command.name for command in entry.COMMANDS if not re.search(rf"^    {command.name}\s", text, re.MULTILINE)] == []
