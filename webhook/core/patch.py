@@ -219,7 +219,7 @@ def _container(container: Container, *, mounts: bool) -> dict[str, Any]:
     if container.restartPolicy is not None:
         part["restartPolicy"] = container.restartPolicy
     if mounts and container.mounts:
-        part["volumeMounts"] = [{"name": mount.name, "mountPath": mount.mountPath} for mount in container.mounts]
+        part["volumeMounts"] = [{"mountPath": mount.mountPath} for mount in container.mounts]
     if mounts and container.device_paths:
         part["volumeDevices"] = [{"devicePath": path} for path in container.device_paths]
     return part

@@ -71,6 +71,8 @@ UNSOUND: Final[dict[str, tuple[tuple[Operation, ...], str]]] = {
     "a missing parent": ((add("x", "metadata", "annotations", "a"),), NOT_APPLIED),
     "something that is not there": ((remove("spec", "containers", 0, "command"),), "the patch does not apply: JsonPatchPathNotFound"),
     "an index beyond the end": ((add("x", "spec", "containers", 7, "command"),), NOT_APPLIED),
+    "a mount behind others where there are none": (
+        (add({"name": "v", "mountPath": "/v"}, "spec", "containers", 1, "volumeMounts", "-"),), NOT_APPLIED),
     "no container left": (
         (remove("spec", "containers", 0), remove("spec", "containers", 0)), f"{INVALID}spec.containers: at least one is required"),
     "a container twice": ((add({"name": "base"}, "spec", "containers", "-"),), f"{INVALID}two containers have the same name"),
@@ -139,6 +141,7 @@ SOUND: Final[dict[str, tuple[Operation, ...]]] = {
     "a label beside others": (add("x", "metadata", "labels", "b"),),
     "an annotation beside others": (add("x", "metadata", "annotations", "b"),),
     "command and args": (remove("spec", "containers", 0, "command"), remove("spec", "containers", 0, "args")),
+    "one more word of args": (add("x", "spec", "containers", 0, "args", "-"),),
     "a command of a sidecar": (remove("spec", "containers", 1, "command"), remove("spec", "containers", 1, "args")),
     "an init container before all": (add({"name": "helper"}, "spec", "initContainers", 0),),
     "a native init container with a probe": (add({"name": "i", "startupProbe": {}, "restartPolicy": "Always"}, "spec", "initContainers", "-"),),
@@ -146,8 +149,10 @@ SOUND: Final[dict[str, tuple[Operation, ...]]] = {
         add({"name": "w"}, "spec", "volumes", "-"), add({"name": "w", "mountPath": "/w"}, "spec", "containers", 1, "volumeMounts", "-")),
     "a second mount of a volume at a path of its own": (add({"name": "v", "mountPath": "/b"}, "spec", "containers", 1, "volumeMounts", "-"),),
     "the first mount of a container": (add([{"name": "v", "mountPath": "/v"}], "spec", "containers", 0, "volumeMounts"),),
+    "a startup probe of a native sidecar": (add({}, "spec", "initContainers", 1, "startupProbe"),),
     "an init container at another place": (move(("spec", "initContainers", 1), "spec", "initContainers", 0),),
     "a moved sidecar": MOVED,
+    "a moved sidecar with one more mount": (add({"name": "v", "mountPath": "/b"}, "spec", "containers", 1, "volumeMounts", "-"), *MOVED),
     "a moved sidecar with other hooks": (*MOVED, add({"preStop": {}}, *HERE, "lifecycle")),
     "a moved sidecar with no hooks": (*MOVED, remove(*HERE, "lifecycle")),
     "a moved sidecar with another startup probe": (*MOVED, add({}, *HERE, "startupProbe")),
@@ -235,8 +240,9 @@ USUAL: Final = (
     add(["sh"], "spec", "containers", 0, "command"),
     move(("spec", "containers", 1), "spec", "initContainers", 11),
     add("Always", "spec", "initContainers", 11, "restartPolicy"),
+    add("/dev/stderr", "spec", "initContainers", 11, "terminationMessagePath"),
 )
-"""No other test has the index 11: a pointer is parsed once in a process."""
+"""No other test sets the last field: a pointer is parsed once in a process."""
 
 
 def test_the_usual_operations_take_none_of_the_librarys_slower_code() -> None:
@@ -282,6 +288,12 @@ def test_each_field_for_native_sidecars_only_is_refused_on_a_plain_init_containe
     assert str(raised.value) == f"{INVALID}init container sidecar has a field for native sidecars only"
 
 
+def test_a_field_that_no_operation_changes_is_not_read() -> None:
+    unread = {"env": "wrong", "volumeMounts": "wrong", "volumeDevices": "wrong"}
+
+    prove(pod(spec={"containers": [{"name": "base", **unread}, {"name": "istio-proxy", **unread}]}), MOVED)
+
+
 @pytest.mark.parametrize("key", ["a", "app.kubernetes.io/name", "a" * 63, "a" * 253 + "/" + "b" * 63])
 def test_a_key_that_the_api_server_takes_is_sound(key: str) -> None:
     prove(pod(), (add("x", "metadata", "labels", key), add({key: "any text"}, "metadata", "annotations")))
@@ -322,6 +334,7 @@ def test_of_a_pod_that_was_wrong_before_only_the_faults_of_the_patch_are_named()
         ("x" * MAX_ANNOTATION_BYTES, True),
         ("é" * (MAX_ANNOTATION_BYTES // 2 - 1), False),
         ("é" * (MAX_ANNOTATION_BYTES // 2), True),
+        ("é" * (MAX_ANNOTATION_BYTES - 1), True),
         ("\U0001f600" * (MAX_ANNOTATION_BYTES // 4), True),
         ("\ud800" * (MAX_ANNOTATION_BYTES // 4), False),
     ],
@@ -330,6 +343,7 @@ def test_of_a_pod_that_was_wrong_before_only_the_faults_of_the_patch_are_named()
         "ascii, a byte more",
         "two bytes each",
         "two bytes each, a byte more",
+        "two bytes each, as many characters as bytes may be",
         "four bytes each",
         "half a pair: three bytes each",
     ],
