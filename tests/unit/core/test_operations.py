@@ -9,7 +9,7 @@ import pytest
 
 from demo.simulated_injectors import inject_istio
 from tests.support.pods import ABLE_CLUSTER, admitted, container, load
-from webhook.core.names import HELPER_CONTAINER, HELPER_MOUNT_PATH, HELPER_VOLUME, PREFIX
+from webhook.core.names import HELPER_CONTAINER, HELPER_MOUNT_PATH, HELPER_VOLUME, MODE_ANNOTATION, PREFIX, TREATMENT_LABEL
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
@@ -66,8 +66,29 @@ def test_a_wrapper_that_is_no_longer_needed_leaves_the_users_command(policy: Pol
     wrapped = admitted(pod, policy)[1]
     assert PREFIX in container(wrapped, "base")["command"]
 
-    wrapped["metadata"]["annotations"]["airflow-sidecar-webhook/mode"] = "label-only"
+    wrapped["metadata"]["annotations"][MODE_ANNOTATION] = "label-only"
     assert container(admitted(wrapped, policy)[1], "base")["command"] == own
+
+
+def test_it_is_removed_from_the_args_where_another_webhook_has_put_it_behind_a_command_of_its_own(policy: Policy) -> None:
+    pod = inject_istio(load(OPERATOR))
+    own = [*container(pod, "base")["command"], *container(pod, "base")["args"]]
+    wrapped = admitted(pod, policy)[1]
+    task = container(wrapped, "base")
+    task.update(command=["/tini", "--"], args=[*task["command"], *task["args"]])
+    wrapped["metadata"]["annotations"][MODE_ANNOTATION] = "label-only"
+    after = container(admitted(wrapped, policy)[1], "base")
+
+    assert (after["command"], after["args"]) == (["/tini", "--"], own)
+
+
+@pytest.mark.parametrize("earlier", [{}, {TREATMENT_LABEL: "native"}], ids=["none", "another"])
+def test_the_treatment_is_a_label_beside_the_pods_own(earlier: dict[str, str], policy: Policy) -> None:
+    pod = inject_istio(load(OPERATOR))
+    pod["metadata"]["labels"] |= earlier
+    labels = admitted(pod, policy)[1]["metadata"]["labels"]
+
+    assert (labels["dag_id"], labels[TREATMENT_LABEL]) == ("example_dag", "wrapped")
 
 
 def test_init_containers_that_are_in_their_order_stay_where_they_are(policy: Policy) -> None:
