@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.task_pods import GIT_SYNC, annotated, task_pod
+from tests.support.task_pods import FLUENT_BIT, GIT_SYNC, annotated, task_pod
+from webhook.core.admission import treat
 from webhook.core.built_in import default_policy
 from webhook.core.catalogue import Catalogue
+from webhook.core.cluster import UNKNOWN_CLUSTER
+from webhook.core.decision import Mutate, Skip
+from webhook.core.earlier_status import EarlierStatus
 from webhook.core.facts import read_facts
-from webhook.core.names import MAIN_CONTAINER_ANNOTATION, PREFIX
+from webhook.core.names import MAIN_CONTAINER_ANNOTATION, MODE_ANNOTATION, PREFIX, STATUS_ANNOTATION
 from webhook.core.pod import read_pod
 from webhook.core.pod_options import MAX_NAMED
 from webhook.core.sidecar import parse_sidecars
@@ -55,3 +59,19 @@ def test_so_it_is_where_an_annotation_shows_that_an_administrators_sidecar_does_
     pod = task_pod(inits=({"name": "own", "image": "own:1", **PROBE},), annotations=annotations)
 
     assert list(read_facts(read_pod(pod), catalogue).unmarked) == unmarked
+
+
+def test_a_plain_init_container_was_native_where_an_earlier_status_says_so() -> None:
+    status = {STATUS_ANNOTATION: '{"sidecars": {"logs": "native", "git-sync": "wrapped"}}'}
+    pod = task_pod(inits=(GIT_SYNC, FLUENT_BIT), annotations=status)
+
+    assert list(read_facts(read_pod(pod), CATALOGUE).unmarked) == ["logs"]
+
+
+@pytest.mark.parametrize(("mode", "decision"), [("label-only", Mutate), ("off", Skip)])
+def test_an_outcome_has_the_status_of_the_review_before_it(mode: str, decision: type[Mutate | Skip]) -> None:
+    pod = task_pod(annotations={STATUS_ANNOTATION: '{"reason": "sidecars-native", "main": "base"}', MODE_ANNOTATION: mode})
+    outcome = treat(pod, default_policy(), UNKNOWN_CLUSTER)
+
+    assert isinstance(outcome.decision, decision)
+    assert outcome.before == EarlierStatus(reason="sidecars-native", main="base")
