@@ -140,7 +140,7 @@ def convert(facts: Facts, cluster: Cluster) -> Conversion:
 def duplicates(facts: Facts) -> tuple[str, ...]:
     """Names of the known sidecars that are native, and are there once more as regular containers."""
     names = {*facts.native_sidecars, *facts.unmarked}
-    return tuple([sidecar.name for sidecar in facts.sidecars if sidecar.name in names]) if names else ()
+    return tuple([sidecar.name for sidecar in facts.sidecars if sidecar.name in names])
 
 
 def are_the_same(names: tuple[str, ...], facts: Facts, cluster: Cluster) -> bool:

@@ -241,13 +241,14 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
     """
     data = pod if isinstance(pod, bytes) else encode_pod(pod)
     facts = read_facts(read_pod(data), catalogue)
-    if facts.origin is None or facts.pod.spec.restartPolicy in {None, "Always"}:
+    spec = facts.pod.spec
+    if facts.origin is None or spec.restartPolicy is None or spec.restartPolicy == "Always":
         return None
     try:
         live = _WITH_STATUS.decode(data)
     except msgspec.ValidationError as problem:
         raise MalformedPodError(str(problem)) from problem
-    main, spec, statuses = facts.main_container, facts.pod.spec, live.statuses()
+    main, statuses = facts.main_container, live.statuses()
     return Progress(
         namespace=facts.pod.metadata.namespace or "",
         name=facts.pod.shown_name,
@@ -272,7 +273,7 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         reported_at=live.reported_at(),
         started_at=live.status.startTime,
         active_deadline_seconds=live.spec.activeDeadlineSeconds,
-        restart_policy=spec.restartPolicy or "",
+        restart_policy=spec.restartPolicy,
         uses_host_network=spec.hostNetwork is True,
         shares_processes=live.spec.shareProcessNamespace is True or live.spec.hostPID is True,
         mode=facts.options.mode,

@@ -185,11 +185,13 @@ def remedies_of(facts: Facts, mutate: Mutate, cluster: Cluster) -> tuple[Remedy,
 
 
 def _may_need_any(facts: Facts, mutate: Mutate) -> bool:
-    """Whether the pod may need a remedy of its own: most pods need none, and are not read again for that."""
+    """Whether the pod may need a remedy of its own: most pods need none, and are not read again for that.
+
+    The reason of a pod in which a known sidecar keeps running has a remedy.
+    """
     wrap = mutate.wrap
     is_guessed = wrap is not None and wrap.entrypoint.source is EntrypointSource.GUESSED
-    keeps_running = ContainerEnd.KEEPS_RUNNING in mutate.ends.values()
-    return bool(mutate.reason.remedy or facts.others or keeps_running or is_guessed or mutate.conversion.not_converted)
+    return bool(mutate.reason.remedy or facts.others or is_guessed or mutate.conversion.not_converted)
 
 
 @cache

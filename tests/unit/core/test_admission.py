@@ -13,7 +13,7 @@ from tests.support.task_pods import EXECUTOR, annotated, istio_pod
 from webhook.core.admission import Outcome, admit, treat
 from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.decision import Skip
-from webhook.core.names import PREFIX
+from webhook.core.names import PREFIX, STATUS_ANNOTATION
 from webhook.core.patch import MAX_ANNOTATION_BYTES
 from webhook.core.pod import MAX_COMMAS
 from webhook.core.reasons import SkipReason
@@ -90,6 +90,14 @@ def test_a_pod_that_is_switched_off_has_its_remedy_and_the_annotations_that_are_
     assert [one.key for one in outcome.invalid_annotations.named] == list(UNKNOWN_OPTION)
     assert list(outcome.warnings) == outcome.invalid_annotations.warnings
     assert [remedy.reason for remedy in outcome.remedies] == [SkipReason.SWITCHED_OFF]
+
+
+@pytest.mark.parametrize(("mode", "result"), [("off", "skipped"), ("auto", "wrapped")])
+def test_the_outcome_has_what_an_earlier_review_of_the_pod_recorded(mode: str, result: str, policy: Policy) -> None:
+    pod = annotated(inject_istio(load(EXECUTOR)), {f"{PREFIX}/mode": mode, STATUS_ANNOTATION: '{"reason":"no-sidecar"}'})
+    outcome = treat(pod, policy, UNKNOWN_CLUSTER)
+
+    assert (outcome.result, outcome.before.reason) == (result, "no-sidecar")
 
 
 @pytest.mark.parametrize("fields", [{}, {"restartPolicy": "Always"}], ids=["plain", "native"])

@@ -10,8 +10,9 @@ import pytest
 
 from demo.simulated_injectors import inject_istio
 from tests.support.pods import ABLE_CLUSTER, admitted, container, load
+from tests.support.task_pods import FLUENT_BIT
 from webhook.core.catalogue import Catalogue
-from webhook.core.names import MAIN_CONTAINER_ANNOTATION, OUTLIVES_TASK_ANNOTATION, PREFIX
+from webhook.core.names import MAIN_CONTAINER_ANNOTATION, MODE_ANNOTATION, OUTLIVES_TASK_ANNOTATION, PREFIX
 from webhook.core.sidecar import parse_sidecars
 
 if TYPE_CHECKING:
@@ -100,6 +101,29 @@ def test_beside_an_unknown_container_the_wrapper_does_not_make_it_end(policy: Po
     assert ends(outcome) == {"istio-proxy": "quit", "gke-gcsfuse-sidecar": "keeps-running"}
     assert outcome.status is not None
     assert outcome.status.may_keep_running == ("cache",)
+
+
+ENDLESS: Final[dict[str, tuple[JSONObject, str]]] = {
+    "no quit request": (task_pod(FLUENT_BIT), "no-quit"),
+    "one more that has one": (inject_istio(task_pod(FLUENT_BIT)), "some-keep-running"),
+    "an unknown container": (task_pod(FUSE, CACHE), "unknown-container"),
+    "a container that outlives the task": (inject_istio(task_pod(UPLOADER, outlives_task="uploader")), "outlives-task"),
+}
+"""Why a known sidecar keeps running on a cluster without native ones."""
+
+
+@pytest.mark.parametrize(("pod", "reason"), ENDLESS.values(), ids=ENDLESS)
+@pytest.mark.parametrize("mode", ["auto", "native", "wrap", "label-only"])
+def test_the_reason_of_a_pod_in_which_a_known_sidecar_keeps_running_has_a_remedy(
+    pod: JSONObject, reason: str, mode: str, policy: Policy
+) -> None:
+    pod = copy.deepcopy(pod)
+    pod["metadata"]["annotations"][MODE_ANNOTATION] = mode
+    outcome, _ = admitted(pod, policy)
+
+    assert "keeps-running" in ends(outcome).values()
+    assert outcome.reason in {reason, "native-only", "label-only"}
+    assert outcome.reason in [remedy.reason for remedy in outcome.remedies]
 
 
 def test_a_container_that_works_on_after_the_task_keeps_its_mesh(policy: Policy) -> None:

@@ -30,6 +30,8 @@ SUGGESTIONS: Final[dict[str, tuple[JSONObject, dict[str, Version]]]] = {
         {},
     ),
     "a sidecar that no injector adds": (task_pod(FLUENT_BIT), {}),
+    "a sidecar that is never native": (task_pod({"name": "airflow-xcom-sidecar", "image": "alpine:3.20"}), {}),
+    "a sidecar that is never converted": (task_pod({"name": "datadog-agent-injected", "image": "datadog/agent:7.60.0"}), {}),
     "no pod": ({"spec": {"containers": 1}}, {}),
 }
 

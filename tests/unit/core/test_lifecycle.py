@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.support.pods import ABLE_CLUSTER
-from tests.support.task_pods import FLUENT_BIT, native, task_pod
+from tests.support.task_pods import FLUENT_BIT, after_conversion, native, task_pod
 from webhook.core.admission import treat
+from webhook.core.catalogue import Catalogue
+from webhook.core.lifecycle import MAX_CHARACTERS_READ
+from webhook.core.sidecar import parse_sidecars
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -37,3 +41,18 @@ def test_a_hook_that_is_one_goes(path: str, policy: Policy) -> None:
     pod: JSONObject = task_pod({**FLUENT_BIT, "lifecycle": {"preStop": {"httpGet": {"path": path, "port": 2020}}}})
 
     assert "lifecycle" not in native(treat(pod, policy, ABLE_CLUSTER).patched(pod), "logs")
+
+
+@pytest.mark.parametrize(
+    ("program", "goes"), [("w" * MAX_CHARACTERS_READ, True), ("w" * (MAX_CHARACTERS_READ + 1), False), ("/opt/bin/wait", True)]
+)
+def test_a_hook_that_a_row_drops_is_known_by_its_program_with_any_path_and_of_a_limited_length(
+    program: str, goes: bool, policy: Policy
+) -> None:
+    row = {"id": "own", "title": "Own", "sources": ["here"], "match": {"names": ["own"]}}
+    rows = parse_sidecars([{**row, "native": {"convert": {"drops_lifecycle_hooks": [[program.rpartition("/")[2]]]}}}])
+    own = replace(policy, catalogue=Catalogue((*rows, *policy.catalogue.sidecars)))
+    hooks = {"preStop": {"exec": {"command": [program]}}}
+    after = after_conversion(task_pod({"name": "own", "image": "own:1", "lifecycle": hooks}), own)
+
+    assert native(after, "own").get("lifecycle") == (None if goes else hooks)

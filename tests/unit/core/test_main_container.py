@@ -64,6 +64,19 @@ def test_a_name_of_no_container_is_reported_beside_all_other_invalid_annotations
     assert invalid.more == 2
 
 
+@pytest.mark.parametrize(("annotations", "main"), [({"example.com/once": "true"}, "worker"), ({}, None)])
+def test_an_annotation_may_show_that_a_known_container_does_its_work_once_as_a_task_does(
+    annotations: dict[str, str], main: str | None, policy: Policy
+) -> None:
+    row = {"id": "own", "title": "Own", "sources": ["here"], "match": {"names": ["worker"]}}
+    rows = parse_sidecars([{**row, "one_time": [{"annotation": "example.com/once"}]}])
+    pod = operator_pod()
+    pod["metadata"]["annotations"] |= annotations
+    outcome, _ = admitted(pod, replace(policy, catalogue=Catalogue((*rows, *policy.catalogue.sidecars))))
+
+    assert status_of(outcome).main == main
+
+
 def test_the_first_of_several_unknown_containers_is_not_taken_for_the_task(policy: Policy) -> None:
     pod = inject_istio(operator_pod(HELPER))
     outcome, after = admitted(pod, policy)

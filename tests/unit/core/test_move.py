@@ -82,6 +82,7 @@ OTHERS: Final[dict[str, JSONObject]] = {
     "another port": {"ports": [{"containerPort": 8081}]},
     "another readiness probe": {"readinessProbe": {"exec": {"command": ["true"]}}},
     "another startup probe": {"startupProbe": {"exec": {"command": ["true"]}}},
+    "another request": {"resources": {"requests": {"cpu": "20m"}, "limits": {"memory": "64Mi"}}},
     "another amount": {"resources": {"requests": {"cpu": "10m"}, "limits": {"memory": "1Mi"}}},
     "an amount less": {"resources": {"requests": {"cpu": "10m"}}},
     "a claim": {"resources": AUDIT["resources"] | {"claims": [{"name": "own"}]}},
@@ -105,6 +106,25 @@ def test_one_that_is_not_the_same_is_not_removed_in_favour_of_the_native_one(
 
     assert (str(outcome.reason), outcome.operations) == ("duplicate-names", ())
     assert ["audit" in f"{remedy.sentence} {remedy.text}" for remedy in outcome.remedies] == [True]
+
+
+LESS: Final[dict[str, tuple[str, Any]]] = {
+    "the startup probe": ("startupProbe", {"exec": {"command": ["true"]}}),
+    "the claim": ("resources", AUDIT["resources"] | {"claims": [{"name": "device"}]}),
+}
+
+
+@pytest.mark.parametrize(("field", "value"), LESS.values(), ids=LESS)
+def test_one_that_has_less_than_the_regular_one_is_not_the_same_and_one_that_has_as_much_is(
+    field: str, value: Any, converted: JSONObject, policy: Policy
+) -> None:
+    less, same = added_again(converted), added_again(converted, **{field: value})
+    native(less, "audit").pop("startupProbe")
+    for pod in (less, same):
+        pod["spec"]["containers"][-1][field] = copy.deepcopy(value)
+
+    assert str(treat(less, policy, ABLE_CLUSTER).reason) == "duplicate-names"
+    assert regular_of(admitted(same, policy, ABLE_CLUSTER)[1]) == ["base"]
 
 
 def test_nor_where_the_users_own_native_sidecar_was_there_first_in_any_order_of_the_webhooks(policy: Policy) -> None:

@@ -84,6 +84,22 @@ def test_a_pod_of_another_chart_with_jobs_is_none_of_them_and_the_remedy_names_t
     assert [remedy.line for remedy in outcome.remedies] == ["\"kubernetes_pod_operator\": 'True'"]
 
 
+def test_a_component_of_the_chart_that_runs_on_is_none_of_its_jobs(policy: Policy) -> None:
+    """Its pods have the label ``chart``, too."""
+    outcome, _ = admitted(inject_istio(community_job("scheduler", OLD_CHART)), policy)
+
+    assert (outcome.result, outcome.reason) == ("skipped", "not-airflow")
+
+
+@pytest.mark.parametrize("labels", [{"tier": "airflow", "component": "scheduler"}, {"tier": "shop", "component": "create-user-job"}])
+def test_only_tier_and_component_together_make_a_job_of_the_official_chart(labels: dict[str, str], policy: Policy) -> None:
+    pod = inject_istio(community_job("db-migrations"))
+    pod["metadata"]["labels"] = labels
+    outcome, _ = admitted(pod, policy)
+
+    assert (outcome.result, outcome.reason) == ("skipped", "not-airflow")
+
+
 def test_its_deployment_of_the_same_labels_runs_on(policy: Policy) -> None:
     pod = inject_istio(community_job("db-migrations"))
     pod["spec"]["restartPolicy"] = "Always"

@@ -110,6 +110,21 @@ def test_a_field_that_is_read_late_is_refused_with_its_name(
     assert str(raised.value) == message
 
 
+def test_a_security_context_of_another_type_is_refused_with_its_name() -> None:
+    """Of a container, and of the pod."""
+    spec = read_pod({"metadata": {}, "spec": {"securityContext": 1, "containers": [{"name": "base", "securityContext": 1}]}}).spec
+    for one in (spec, spec.containers[0]):
+        with pytest.raises(MalformedPodError, match=r"^Expected `object \| null`, got `int` of securityContext$"):
+            _ = one.has_windows_options
+
+
+def test_any_field_that_cannot_be_decoded_is_named() -> None:
+    one = read_pod(b'{"metadata": {}, "spec": {"containers": [{"name": "base", "livenessProbe": {"a": "\xff"}}]}}').spec.containers[0]
+
+    with pytest.raises(MalformedPodError, match=r"^livenessProbe is not UTF-8, or nested deeper than any pod$"):
+        one.field("livenessProbe")
+
+
 @pytest.mark.parametrize("data", [b'{"name": "\xff"}', b"[" * 100_000], ids=["no UTF-8", "too deep"])
 def test_a_late_field_that_cannot_be_decoded_is_named(data: bytes) -> None:
     body = b'{"metadata": {}, "spec": {"containers": [{"name": "base", "lifecycle": %s}]}}' % data
@@ -139,6 +154,14 @@ def test_of_the_containers_of_a_pod_no_more_words_are_read_than_of_as_many_as_us
     read = read_pod({"metadata": {}, "spec": spec})
 
     assert {len(one.words) for one in (*read.spec.containers, *read.init_containers[1:])} == {words}
+
+
+def test_many_containers_with_the_helpers_name_do_not_raise_what_is_read_of_another() -> None:
+    """The API server refuses such a pod."""
+    helpers = [{"name": HELPER_CONTAINER}] * (2 * USUAL_CONTAINERS)
+    spec = {"containers": [{"name": "base", "args": ["a"] * (2 * MAX_WORDS)}], "initContainers": helpers}
+
+    assert len(read_pod({"metadata": {}, "spec": spec}).spec.containers[0].words) == MAX_WORDS
 
 
 def test_volumes_are_found_by_their_driver_and_by_whether_they_can_be_written() -> None:

@@ -242,6 +242,8 @@ def test_what_runs_has_its_id_its_signal_and_whether_it_is_started_again() -> No
     assert (proxy.id, proxy.is_started_again) == ("containerd://7", True)
     assert proxy.stop_signal is not None
     assert (proxy.stop_signal.name, proxy.stop_signal.exit_code, proxy.stop_signal.drain_seconds) == ("SIGTERM", 0, 5)
+    for policy in ("Never", "OnFailure"):
+        assert not read(pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO, restartPolicy=policy)).running[0].is_started_again
 
 
 def test_the_last_report_of_the_kubelet_is_that_of_the_status_and_of_no_other_manager() -> None:

@@ -260,6 +260,14 @@ def test_a_sidecar_has_its_name_or_the_mark_of_its_injector(name: str, env: dict
     assert narrowed.fits(pod, container) == is_it
 
 
+def test_the_mark_of_its_injector_may_be_in_the_pod() -> None:
+    match = Match(("own",), (), (), (Condition(annotation="renamed"),)).narrowed("other", "own")
+
+    assert match is not None
+    assert match.fits(*own_container(name="other", annotations={"renamed": "true"}))
+    assert not match.fits(*own_container(name="other"))
+
+
 def test_a_container_has_a_name_of_at_most_63_characters() -> None:
     match = Match((), (Condition(env="OWN"),))
 
