@@ -70,7 +70,7 @@ from webhook.core.cluster import (
 )
 from webhook.core.container_end import ContainerEnd
 from webhook.core.decision import Mutate, Skip
-from webhook.core.earlier_status import EarlierStatus
+from webhook.core.earlier_status import RecordedStatus
 from webhook.core.entrypoint import EntrypointTable, parse_entrypoints
 from webhook.core.errors import MalformedPodError, MalformedReviewError, RulesError, UnsoundPatchError
 from webhook.core.injector_version import suggested_versions
@@ -138,7 +138,6 @@ __all__ = [
     "ContainerEnd",
     "ContainerKind",
     "ContainerReason",
-    "EarlierStatus",
     "Endpoint",
     "EntrypointSource",
     "EntrypointTable",
@@ -164,6 +163,7 @@ __all__ = [
     "Progress",
     "Reason",
     "ReasonRow",
+    "RecordedStatus",
     "Remedy",
     "RemedyLine",
     "ReviewRequest",

@@ -11,16 +11,24 @@ from webhook.core.names import STATUS_ANNOTATION
 MAX_STATUS_CHARACTERS: Final = 32 * 1024
 """A longer one was not written by the webhook: a pod has 64 containers at most."""
 
+MAX_RECORDED_CHARACTERS: Final = 64
+"""A longer reason or version was not written by the webhook."""
 
-class EarlierStatus(msgspec.Struct, frozen=True):
-    """The members that are read again; see `webhook.core.status.Status`."""
+
+class RecordedStatus(msgspec.Struct, frozen=True):
+    """The members of a status that people read of a pod that lives; see `webhook.core.status.Status`."""
 
     reason: str | None = None
-    main: str | None = None
     entrypoint: str | None = None
+    version: str = ""
+
+
+class EarlierStatus(RecordedStatus, frozen=True):
+    """The members that are read again; see `webhook.core.status.Status`."""
+
+    main: str | None = None
     sidecars: dict[str, str] = {}
     restored: tuple[str, ...] = ()
-    version: str = ""
 
     def was_native(self, name: str) -> bool:
         """Whether this container was native (`webhook.core.container_end.ContainerEnd.NATIVE`)."""
@@ -40,3 +48,13 @@ def read_earlier_status(annotations: dict[str, str]) -> EarlierStatus:
         return _STATUS.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return NO_STATUS
+
+
+def read_recorded_status(annotations: dict[str, str]) -> RecordedStatus:
+    """What people read of the status of a pod, each word cut: whoever may change the pod may write any, and the reaper keeps it."""
+    earlier = read_earlier_status(annotations)
+    return RecordedStatus(_cut(earlier.reason), _cut(earlier.entrypoint), earlier.version[:MAX_RECORDED_CHARACTERS])
+
+
+def _cut(word: str | None) -> str | None:
+    return None if word is None else word[:MAX_RECORDED_CHARACTERS]

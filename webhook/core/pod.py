@@ -445,6 +445,10 @@ class Metadata(msgspec.Struct, frozen=True):
     ownerReferences: list[OwnerReference] | None = None  # noqa: N815
 
 
+MAX_ID_CHARACTERS: Final = 250
+"""Of a DAG and of a task (airflow/models/base.py ``ID_LEN``). Whoever creates a pod may write longer ones into its annotations."""
+
+
 class Pod(msgspec.Struct, frozen=True, dict=True):
     """A v1 Pod, as far as the rules read it."""
 

@@ -2,10 +2,15 @@
 
 A pod without a status has not begun. Times are the kubelet's, in whole seconds; what they are compared with is the caller's clock.
 Native sidecars are not read: the kubelet ends them after the last regular container.
+
+The reaper keeps what is read here of every pod that stays Running. Whoever may change a pod may write texts of a megabyte into it, so each
+text and each list of names is cut.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -14,11 +19,13 @@ import msgspec
 
 from webhook.core import names
 from webhook.core.catalogue import FoundSidecar
-from webhook.core.earlier_status import EarlierStatus, read_earlier_status
+from webhook.core.condition import MAX_IMAGE_CHARACTERS
+from webhook.core.decision import MAX_CONTAINERS
+from webhook.core.earlier_status import RecordedStatus, read_recorded_status
 from webhook.core.errors import MalformedPodError
 from webhook.core.facts import read_facts
 from webhook.core.origin import PodOrigin
-from webhook.core.pod import encode_pod, read_pod
+from webhook.core.pod import MAX_ID_CHARACTERS, encode_pod, read_pod
 from webhook.core.pod_options import Mode
 from webhook.core.restart import is_started_again
 from webhook.core.sidecar import StopSignal
@@ -29,6 +36,13 @@ if TYPE_CHECKING:
     from webhook.core.catalogue import Catalogue
     from webhook.core.facts import Facts
     from webhook.core.pod import Container
+
+
+MAX_REASON_CHARACTERS: Final = 64
+"""Of the reason for which a container ended: the kubelet's are shorter."""
+
+_USUAL_ID: Final = re.compile(r"[-\w:/.]{0,100}", re.ASCII)
+"""A container's id, as all runtimes make it: ``containerd://`` and 64 characters."""
 
 
 class ContainerKind(StrEnum):
@@ -70,7 +84,7 @@ class RunningContainer(msgspec.Struct, frozen=True):
         kind: What it is.
         started_at: When it started; None where the kubelet does not say.
         sidecar: Its endpoints, where it is a known sidecar.
-        id: The container's id: one that is started again has another.
+        id: The container's id, or what stands for an unusual one: one that is started again has another.
         stop_signal: The signal that ends it, where it is a known sidecar.
         is_started_again: Whether the kubelet starts it again after exit code 0.
 
@@ -94,14 +108,14 @@ class Progress(msgspec.Struct, frozen=True):
         uid: Its uid: a pod of the same name that is created later has another.
         resource_version: Of the pod as it was read.
         origin: What of Airflow's created it.
-        dag: The id of its DAG, as Airflow wrote it on the pod; empty where it did not.
+        dag: The id of its DAG, as Airflow wrote it on the pod, at most `MAX_ID_CHARACTERS`; empty where it did not.
         task: The id of its task, likewise.
         phase: The phase in its status.
         is_being_deleted: Whether somebody has deleted it already.
         is_marked: Whether it carries this webhook's status.
-        recorded: The status that it carries.
+        recorded: What people read of that status.
         main: The container that holds the task; None: it could not be identified.
-        main_image: Its image; empty where it is not known.
+        main_image: Its image, at most `MAX_IMAGE_CHARACTERS`; empty where it is not known.
         task_end: How the task ended; None: it has not, or its container is to be started again.
         is_task_restarted: Whether the kubelet starts the task's container, or one that may be it, again.
         running: The regular containers beside the task's that run, in the pod's order.
@@ -129,7 +143,7 @@ class Progress(msgspec.Struct, frozen=True):
     phase: str
     is_being_deleted: bool
     is_marked: bool
-    recorded: EarlierStatus
+    recorded: RecordedStatus
     main: str | None
     main_image: str
     task_end: TaskEnd | None
@@ -255,20 +269,20 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         uid=live.metadata.uid,
         resource_version=live.metadata.resourceVersion,
         origin=facts.origin,
-        dag=facts.pod.dag_id,
-        task=facts.pod.task_id,
+        dag=facts.pod.dag_id[:MAX_ID_CHARACTERS],
+        task=facts.pod.task_id[:MAX_ID_CHARACTERS],
         phase=live.status.phase,
         is_being_deleted=live.metadata.deletionTimestamp is not None,
         is_marked=names.STATUS_ANNOTATION in facts.pod.annotations,
-        recorded=read_earlier_status(facts.pod.annotations),
+        recorded=read_recorded_status(facts.pod.annotations),
         main=main.name if main else None,
-        main_image=(main.image if main else None) or "",
+        main_image=((main.image if main else None) or "")[:MAX_IMAGE_CHARACTERS],
         task_end=_task_end(facts, statuses),
         is_task_restarted=any(_is_awaited(container, facts, statuses) for container in _possible_mains(facts)),
         running=tuple(_running(facts, statuses)),
-        waiting=tuple([container.name for container in spec.containers if _is_awaited(container, facts, statuses)]),
-        without_status=tuple([name for name in spec.container_names if name not in statuses]),
-        debug_containers=live.debug_containers(),
+        waiting=tuple([container.name for container in spec.containers if _is_awaited(container, facts, statuses)])[:MAX_CONTAINERS],
+        without_status=tuple([name for name in spec.container_names if name not in statuses])[:MAX_CONTAINERS],
+        debug_containers=live.debug_containers()[:MAX_CONTAINERS],
         work_ended_at=_work_ended_at(facts, statuses),
         reported_at=live.reported_at(),
         started_at=live.status.startTime,
@@ -324,7 +338,7 @@ def _end_of(container: Container, facts: Facts, statuses: dict[str, _ContainerSt
     ended = status.state.terminated
     if is_started_again(container, facts.pod.spec.restartPolicy, ended.exitCode):
         return None
-    return TaskEnd(ended.exitCode, ended.reason, ended.finishedAt)
+    return TaskEnd(ended.exitCode, ended.reason[:MAX_REASON_CHARACTERS], ended.finishedAt)
 
 
 def _work_ended_at(facts: Facts, statuses: dict[str, _ContainerStatus]) -> datetime | None:
@@ -353,10 +367,15 @@ def _running(facts: Facts, statuses: dict[str, _ContainerStatus]) -> Iterator[Ru
             kind=_kind(facts, container.name),
             started_at=status.state.running.startedAt,
             sidecar=sidecars.get(container.name),
-            id=status.containerID,
+            id=_bounded_id(status.containerID),
             stop_signal=row.stop_signal if row else None,
             is_started_again=is_started_again(container, facts.pod.spec.restartPolicy, 0),
         )
+
+
+def _bounded_id(written: str) -> str:
+    """The id, or its digest: the reaper's memory of all pods has little room, and who may write a status can write an id of any size."""
+    return written if _USUAL_ID.fullmatch(written) else hashlib.blake2s(written.encode()).hexdigest()
 
 
 def _kind(facts: Facts, name: str) -> ContainerKind:

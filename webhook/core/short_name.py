@@ -23,7 +23,7 @@ _NOT_IN_LABEL: Final = re.compile(r"[^-A-Za-z0-9_.]+", re.ASCII)
 _HASH_CHARACTERS: Final = 8
 
 MAX_CHARACTERS_READ: Final = 4096
-"""Of the names that make a label: Airflow's have 250 at most (airflow/models/base.py ID_LEN)."""
+"""Of the names that make a label: Airflow's are shorter (`webhook.core.pod.MAX_ID_CHARACTERS`)."""
 
 
 class ShortNameValue(StrEnum):

@@ -7,6 +7,7 @@ repeats nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +22,6 @@ from webhook.reaper.notice import LINGER, waits_for_somebody
 from webhook.reaper.tracked_pods import TrackedPod, TrackedPods
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
@@ -33,7 +33,7 @@ POSTPONED: Final = timedelta(seconds=2)
 """Until the next decision about an act that was no longer due, or could not be remembered: the watch is soon as far as the read was."""
 
 MOST_REMEMBERED: Final = 1000
-"""Acts, the newest: they go into an annotation, which may have 256 KiB."""
+"""Acts: they go into an annotation, which may have 256 KiB, and take up to 229 KiB."""
 
 
 class DueAct(msgspec.Struct, frozen=True):
@@ -181,14 +181,34 @@ class Agenda:
             self._pods.put(replace(known, act=None, decide_at=decide_at))
 
     def memory(self, now: datetime) -> dict[str, tuple[PastAct, ...]]:
-        """Every act that still counts, by the uid of its pod; the others are forgotten."""
+        """Every act that still counts, by the uid of its pod; the others are forgotten.
+
+        Of more than `MOST_REMEMBERED` each namespace has its newest, in turns: so a thousand acts on the pods of one have no other one's
+        forgotten.
+        """
         counting = sorted(
             ((one.at, uid, one) for uid, past in self._past.items() for one in past if now < one.at + FORGET_AFTER), key=_time
         )
         self._past = {}
-        for _, uid, one in counting[-MOST_REMEMBERED:]:
+        for _, uid, one in self._shared(counting):
             self._past[uid] = (*self._past.get(uid, ()), one)
         return dict(self._past)
+
+    def _shared(self, acts: list[tuple[datetime, str, PastAct]]) -> Iterator[tuple[datetime, str, PastAct]]:
+        """The acts, oldest first, that each namespace has in its turns."""
+        newer: Counter[str] = Counter()
+        turns: list[tuple[int, int]] = []
+        for age, (_, uid, _act) in enumerate(reversed(acts)):
+            namespace = self._namespace_of(uid)
+            turns.append((newer[namespace], age))
+            newer[namespace] += 1
+        remembered = {age for _, age in sorted(turns)[:MOST_REMEMBERED]}
+        return (one for place, one in enumerate(acts) if len(acts) - 1 - place in remembered)
+
+    def _namespace_of(self, uid: str) -> str:
+        """The namespace of a pod; empty: it is not on the agenda, as those of another replica before the first list."""
+        known = self._pods.get(uid)
+        return "" if known is None else known.pod.namespace
 
     def adopt(self, memory: Mapping[str, tuple[PastAct, ...]], now: datetime) -> None:
         """Take over the memory of whoever acted before, and decide about every pod again; an act that is under way stays remembered.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -172,7 +173,7 @@ def test_what_the_webhook_recorded_on_a_pod_and_the_image_of_its_task_are_read()
     document["metadata"]["annotations"]["airflow-sidecar-webhook/status"] = '{"reason":"sidecars-quit","entrypoint":"guessed","x":1}'
 
     progress = read(document)
-    assert (progress.recorded.reason, progress.recorded.entrypoint, progress.recorded.main) == ("sidecars-quit", "guessed", None)
+    assert (progress.recorded.reason, progress.recorded.entrypoint, progress.recorded.version) == ("sidecars-quit", "guessed", "")
     assert progress.main_image == "apache/airflow:3.0.6"
 
 
@@ -280,6 +281,41 @@ def test_dag_and_task_are_those_that_airflow_wrote_in_full_where_it_did() -> Non
     assert (read(document).dag, read(document).task) == ("sales.daily", "load")
     del document["metadata"]["labels"]["task_id"]
     assert read(document).task == ""
+
+
+def test_what_is_read_of_a_pod_is_small_whatever_its_user_or_its_status_says() -> None:
+    huge = "\N{GRINNING FACE}" + "x" * 200_000
+    beside = [{"name": f"c-{number}", "image": "acme/other:1"} for number in range(500)]
+    document = pod({"base": ENDED | {"terminated": {"exitCode": 1, "reason": huge}}, "istio-proxy": RUNNING}, ISTIO, *beside)
+    document["status"]["containerStatuses"][1]["containerID"] = huge
+    document["spec"]["containers"][0]["image"] = huge
+    document["spec"]["ephemeralContainers"] = [{"name": f"debugger-{number}"} for number in range(500)]
+    sidecars = {str(number): "" for number in range(1000)}
+    status = {"reason": huge[:5000], "entrypoint": huge[:5000], "version": huge[:5000], "main": huge[:500], "sidecars": sidecars}
+    document["metadata"]["annotations"] |= {
+        "dag_id": huge,
+        "task_id": huge,
+        "airflow-sidecar-webhook/status": json.dumps(status, ensure_ascii=False),
+    }
+
+    progress = read(document)
+    assert progress.recorded.reason is not None
+    assert huge.startswith(progress.recorded.reason)
+    assert (progress.dag, progress.task) == (huge[:250], huge[:250])
+    assert len(msgspec.json.encode(progress)) < 16 * 1024
+
+
+def test_an_unusual_id_of_a_container_has_one_of_usual_size_in_its_place() -> None:
+    def id_of(written: str) -> str:
+        document = pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO)
+        document["status"]["containerStatuses"][1]["containerID"] = written
+        return read(document).unfinished[0].id
+
+    usual = f"containerd://{'0123456789abcdef' * 4}"
+    assert id_of(usual) == usual
+    unusual = [usual * 1000, usual * 1001, "\N{GRINNING FACE}", '"' * 64]
+    assert len({id_of(one) for one in unusual}) == len(unusual)
+    assert all(len(id_of(one)) == 64 and id_of(one).isalnum() for one in unusual)
 
 
 def test_a_pod_without_a_namespace_or_an_image_of_its_task_is_read_with_empty_ones() -> None:

@@ -274,6 +274,22 @@ def test_the_memory_holds_the_newest_acts_when_there_are_too_many() -> None:
     assert (len(memory), "uid-199" in memory, "uid-200" in memory) == (MOST_REMEMBERED, False, True)
 
 
+def test_a_thousand_acts_on_the_pods_of_one_namespace_do_not_repeat_an_act_on_a_pod_of_another() -> None:
+    agenda = agenda_with(STUCK)
+    agenda.end(only_due(agenda, DUE), ActOutcome.ACCEPTED, "HTTP 200", DUE)
+    for number in range(MOST_REMEMBERED):
+        other = progress(STUCK)
+        agenda.see(replace(other, uid=f"other-{number}", namespace="others"), SEEN)
+    soon = DUE + timedelta(seconds=1)
+    for due in agenda.due(soon):
+        agenda.end(due, ActOutcome.ACCEPTED, "HTTP 200", soon)
+
+    memory = agenda.memory(soon)
+    assert (len(memory), [one.outcome for one in memory["uid-1"]]) == (MOST_REMEMBERED, [ActOutcome.ACCEPTED])
+    agenda.see(progress(STUCK), soon)
+    assert "uid-1" not in {due.pod.uid for due in agenda.due(soon)}
+
+
 def test_a_pod_whose_end_was_seen_leaves_the_agenda_and_is_reported_where_something_was_done() -> None:
     agenda = agenda_with(STUCK)
     due = only_due(agenda, DUE)

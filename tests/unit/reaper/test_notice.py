@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
-from webhook.core import EarlierStatus, Endpoint, Reason, default_policy, read_progress
+from webhook.core import Endpoint, Reason, RecordedStatus, default_policy, read_progress
 from webhook.reaper import notice
 from webhook.reaper.act import DeadlineAct, Method, QuitAct
 from webhook.reaper.decision import PodDecision
@@ -93,7 +93,7 @@ def test_what_is_not_known_of_the_task_is_left_out() -> None:
 
 
 def test_of_a_pod_that_the_webhook_left_it_is_reported_why() -> None:
-    left = replace(POD, recorded=EarlierStatus(reason=Reason.ENTRYPOINT_UNKNOWN))
+    left = replace(POD, recorded=RecordedStatus(reason=Reason.ENTRYPOINT_UNKNOWN))
     why = f" The webhook left the pod when it was created: {Reason.ENTRYPOINT_UNKNOWN.sentence}"
     stuck = notice.of_decision(left, PodDecision(ReaperReason.NO_CLEAN_END), is_observing=False).note
 
@@ -104,5 +104,5 @@ def test_of_a_pod_that_the_webhook_left_it_is_reported_why() -> None:
 
 @pytest.mark.parametrize("reason", [Reason.SIDECARS_QUIT, "of-a-later-version", None])
 def test_of_any_other_pod_it_is_not(reason: str | None) -> None:
-    pod = replace(POD, recorded=EarlierStatus(reason=reason))
+    pod = replace(POD, recorded=RecordedStatus(reason=reason))
     assert notice.of_act(pod, QUIT, "HTTP 200") == replace(notice.of_act(POD, QUIT, "HTTP 200"), pod=pod)
