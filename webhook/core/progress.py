@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
@@ -154,14 +154,18 @@ class Progress(msgspec.Struct, frozen=True):
         return self.running if has_ended else ()
 
 
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""One with its zone, as the API server writes each: no other can be compared with a clock."""
+
+
 class _Terminated(msgspec.Struct):
     exitCode: int = 0  # noqa: N815  the API's own name
     reason: str = ""
-    finishedAt: datetime | None = None  # noqa: N815  the API's own name
+    finishedAt: _Time | None = None  # noqa: N815  the API's own name
 
 
 class _Running(msgspec.Struct):
-    startedAt: datetime | None = None  # noqa: N815  the API's own name
+    startedAt: _Time | None = None  # noqa: N815  the API's own name
 
 
 class _ContainerState(msgspec.Struct):
@@ -177,7 +181,7 @@ class _ContainerStatus(msgspec.Struct):
 
 class _PodStatus(msgspec.Struct):
     phase: str = ""
-    startTime: datetime | None = None  # noqa: N815  the API's own name
+    startTime: _Time | None = None  # noqa: N815  the API's own name
     containerStatuses: tuple[_ContainerStatus, ...] | None = None  # noqa: N815  the API's own name
     ephemeralContainerStatuses: tuple[_ContainerStatus, ...] | None = None  # noqa: N815  the API's own name
 
@@ -185,7 +189,7 @@ class _PodStatus(msgspec.Struct):
 class _FieldsManager(msgspec.Struct):
     manager: str = ""
     subresource: str = ""
-    time: datetime | None = None
+    time: _Time | None = None
 
 
 class _ObjectMetadata(msgspec.Struct):
