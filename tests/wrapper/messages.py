@@ -11,7 +11,7 @@ PREFIX: Final = "airflow-sidecar-webhook: "
 NOT_STARTED: Final = "the task was not started"
 RUNS_ANYWAY: Final = "the task runs anyway"
 NO_HTTP_CLIENT: Final = (
-    f"{PREFIX}this image has no bash, curl, wget or python3: the task does not wait for its sidecars, and they may keep the pod Running."
+    f"{PREFIX}this image has no bash, curl, wget or python3 that can run: the task does not wait for its sidecars, and they may keep the pod Running."
     " Set the annotation airflow-sidecar-webhook/shell to helper"
 )
 NO_ENTRYPOINT: Final = "this image has no known entrypoint. Set the annotation airflow-sidecar-webhook/entrypoint"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -15,18 +16,29 @@ MAX_VALUES: Final = 2_000_000
 MAX_NESTING: Final = 200
 """Levels of one document; a Pod has some 15."""
 
-TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
+NOT_RESOLVED: Final = frozenset({"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"})
+"""Tags that a plain word does not get: a time, and ``=``."""
+
+NUMBERS: Final = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
+
+
+def _resolvers(resolvers: list[tuple[str, re.Pattern[str]]]) -> list[tuple[str, re.Pattern[str]]]:
+    """Without `NOT_RESOLVED`, and without numbers to the base of 60: ``12:30`` is a text."""
+    return [
+        (tag, re.compile(f"(?![^:]*:){pattern.pattern}", pattern.flags) if tag in NUMBERS else pattern)
+        for tag, pattern in resolvers
+        if tag not in NOT_RESOLVED
+    ]
 
 
 class KubernetesLoader(yaml.SafeLoader):
-    """A time stays the text that it is, and each key becomes text: https://github.com/kubernetes-sigs/yaml, yaml.go.
+    """Times, ``12:30`` and ``=`` stay texts, and each key becomes one: https://github.com/kubernetes-sigs/yaml, yaml.go.
 
     PyYAML in Python, because libyaml overflows the stack on deep nesting.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - the name of the parent
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != TIMESTAMP]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        first: _resolvers(resolvers) for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
@@ -46,10 +58,15 @@ def yaml_documents(text: str) -> list[Any]:
     Raises:
         yaml.YAMLError: It is not YAML.
         RecursionError: It is nested too deep for the parser.
-        ValueError: Aliases make a document larger than any list of pods, or endless.
+        ValueError: Aliases make a document larger than any list of pods, or endless; or a value is none of those that its tag allows.
 
     """
-    documents = list(yaml.load_all(text, KubernetesLoader))
+    try:
+        documents = list(yaml.load_all(text, KubernetesLoader))
+    except (LookupError, AttributeError, TypeError) as problem:
+        # PyYAML checks no value that has an explicit tag, as in ``!!bool maybe``.
+        message = "a value is none of those that its tag allows"
+        raise ValueError(message) from problem
     for document in documents:
         _require_bounded(document)
     return documents

@@ -386,28 +386,28 @@ def _matching(patterns: tuple[str, ...], names: Iterable[str]) -> list[str]:
 class Needs:
     """How many of these init containers go before a container that becomes native: all up to the last one that it needs.
 
-    It needs its own init containers, mesh proxies, and those that write into one of its volumes or use its port. What the init containers
-    have is read once for all containers.
+    It needs its own init containers, mesh proxies, and those that write into one of its volumes, or of those from whose files its variables
+    come, or use its port. What the init containers have is read once for all containers.
     """
 
     def __init__(self, facts: Facts, rest: list[str]) -> None:
         """Index ``rest``, the names of init containers in their order, by what another container may need them for."""
         self._facts, self._rest = facts, rest
         self._places = {name: place for place, name in enumerate(rest, start=1)}
-        self._by_volume: dict[str, int] = {}
+        self._by_volume: dict[str | None, int] = {}
         self._by_port: dict[int, int] = {}
         writable = facts.pod.spec.writable_volumes
         # In their order, so that the last one with a volume or a port is the one that counts.
         for init in [one for one in facts.pod.init_containers if one.name in self._places]:
             place = self._places[init.name]
-            self._by_volume |= {mount.name: place for mount in init.mounts if mount.name in writable}
+            self._by_volume |= {name: place for name in init.written_volumes if name in writable}
             self._by_port |= dict.fromkeys(_numbers(init), place)
         self._meshes = self._last(list(self._of_meshes()))
 
     def of(self, container: Container) -> int:
         """The number for this container."""
         own = self._last(_matching(self._facts.rows[container.name].init_containers, self._rest))
-        by_volume = max([self._by_volume.get(mount.name, 0) for mount in container.mounts], default=0)
+        by_volume = max([self._by_volume.get(name, 0) for name in container.needed_volumes], default=0)
         by_port = max([self._by_port.get(number, 0) for number in _numbers(container)], default=0)
         return max(own, self._meshes, by_volume, by_port)
 

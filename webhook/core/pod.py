@@ -24,11 +24,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class _FileKey(msgspec.Struct, frozen=True, gc=False):
+    volumeName: str | None = None  # noqa: N815
+
+
+class _VariableSource(msgspec.Struct, frozen=True, gc=False):
+    fileKeyRef: _FileKey | None = None  # noqa: N815
+
+
 class EnvVar(msgspec.Struct, frozen=True, gc=False):
     """One entry of a container's environment. ``value`` is None where it is empty or comes from elsewhere (``valueFrom``)."""
 
     name: str
     value: str | None = None
+    valueFrom: _VariableSource | None = None  # noqa: N815
 
 
 class VolumeMount(msgspec.Struct, frozen=True, gc=False):
@@ -39,8 +48,9 @@ class VolumeMount(msgspec.Struct, frozen=True, gc=False):
 
 
 class VolumeDevice(msgspec.Struct, frozen=True, gc=False):
-    """A block device in a container: where."""
+    """A block device in a container: the name of its volume, and where."""
 
+    name: str | None = None
     devicePath: str | None = None  # noqa: N815
 
 
@@ -214,9 +224,14 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         return {before[-MAX_KEY_CHARACTERS:].rpartition("=")[2].removeprefix("-p").lower(): value for before, _, value in pairs}
 
     @CachedProperty
+    def variables(self) -> list[EnvVar]:
+        """Its environment variables."""
+        return _read(_ENVIRONMENT, self.env, "env") or []
+
+    @CachedProperty
     def environment(self) -> dict[str, str]:
         """Its literal environment variables; "" where the value comes from elsewhere."""
-        return {variable.name: variable.value or "" for variable in _read(_ENVIRONMENT, self.env, "env") or ()}
+        return {variable.name: variable.value or "" for variable in self.variables}
 
     @CachedProperty
     def mounts(self) -> list[VolumeMount]:
@@ -229,9 +244,28 @@ class Container(msgspec.Struct, frozen=True, dict=True):
         return frozenset([mount.name for mount in self.mounts])
 
     @CachedProperty
+    def devices(self) -> list[VolumeDevice]:
+        """The block devices in it."""
+        return _read(_DEVICES, self.volumeDevices, "volumeDevices") or []
+
+    @property
     def device_paths(self) -> list[str | None]:
         """Where block devices are in it."""
-        return [device.devicePath for device in _read(_DEVICES, self.volumeDevices, "volumeDevices") or ()]
+        return [device.devicePath for device in self.devices]
+
+    @property
+    def written_volumes(self) -> list[str | None]:
+        """Names of the volumes into which it may write."""
+        return [*(mount.name for mount in self.mounts), *(device.name for device in self.devices)]
+
+    @property
+    def needed_volumes(self) -> list[str | None]:
+        """Names of the volumes whose content it may read: also of those from whose files its variables come, which it need not mount.
+
+        https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-via-file (Kubernetes 1.35)
+        """
+        sources = [variable.valueFrom for variable in self.variables if variable.valueFrom is not None]
+        return [*self.written_volumes, *(source.fileKeyRef.volumeName for source in sources if source.fileKeyRef is not None)]
 
     @CachedProperty
     def open_ports(self) -> list[Port]:

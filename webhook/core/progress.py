@@ -13,7 +13,7 @@ import hashlib
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
@@ -168,14 +168,18 @@ class Progress(msgspec.Struct, frozen=True):
         return self.running if has_ended else ()
 
 
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""One with its zone, as the API server writes each: no other can be compared with a clock."""
+
+
 class _Terminated(msgspec.Struct):
     exitCode: int = 0  # noqa: N815  the API's own name
     reason: str = ""
-    finishedAt: datetime | None = None  # noqa: N815  the API's own name
+    finishedAt: _Time | None = None  # noqa: N815  the API's own name
 
 
 class _Running(msgspec.Struct):
-    startedAt: datetime | None = None  # noqa: N815  the API's own name
+    startedAt: _Time | None = None  # noqa: N815  the API's own name
 
 
 class _ContainerState(msgspec.Struct):
@@ -191,7 +195,7 @@ class _ContainerStatus(msgspec.Struct):
 
 class _PodStatus(msgspec.Struct):
     phase: str = ""
-    startTime: datetime | None = None  # noqa: N815  the API's own name
+    startTime: _Time | None = None  # noqa: N815  the API's own name
     containerStatuses: tuple[_ContainerStatus, ...] | None = None  # noqa: N815  the API's own name
     ephemeralContainerStatuses: tuple[_ContainerStatus, ...] | None = None  # noqa: N815  the API's own name
 
@@ -199,7 +203,7 @@ class _PodStatus(msgspec.Struct):
 class _FieldsManager(msgspec.Struct):
     manager: str = ""
     subresource: str = ""
-    time: datetime | None = None
+    time: _Time | None = None
 
 
 class _ObjectMetadata(msgspec.Struct):

@@ -97,6 +97,13 @@ asw_choose_descriptor() {
   for asw_free in "$@"; do [ -e "/proc/${$}/fd/$asw_free" ] || return 0; done
 }
 
+# asw_is_bash PROGRAM: whether this is a bash that executes commands, which is tried since there is no way back from exec. The program of that
+# name may be a script for another shell, may lack a library or a permission, or may end with 0 and do nothing. Its stdin is not the task's.
+asw_is_bash() {
+  command -v "$1" >/dev/null 2>&1 || return 1
+  case `"$1" -p -c "declare asw_bash && printf bash" </dev/null 2>/dev/null` in bash) ;; *) return 1 ;; esac
+}
+
 # Continue in bash where the image has it: only bash can restore the default SIGINT and SIGQUIT in a background child, and its /dev/tcp
 # needs no curl. -p ignores BASH_ENV and takes no functions or options from the environment, so a bash without it is replaced too. Until the
 # text runs stderr is closed: bash warns there of a locale that the image does not have.
@@ -105,7 +112,7 @@ case $- in
   *)
     asw_shell=bash
     [ -z "$asw_bash" ] || asw_shell=$BASH
-    if command -v "$asw_shell" >/dev/null 2>&1; then
+    if asw_is_bash "$asw_shell"; then
       if [ -e "/proc/${$}/fd/2" ]; then
         asw_choose_descriptor 9 8 7 6 5 4 3 9
         eval "exec $asw_free>&2 2>/dev/null"
@@ -227,13 +234,17 @@ while status[:1] == b\"1\": status = f.readline(99).split()[1]; status[:1] == b\
 print(int(status), end=\"\")" "$@"
 }
 
-# Sets asw_http to the first HTTP client of the image. A bash that was built without /dev/tcp has no /dev/udp either, and reports that the
-# file does not exist. UDP, since its connect sends nothing: that of TCP would wait here for whatever listens on that port.
+# asw_can_run PROGRAM: whether the image has this program, and it starts: it may lack a library or a permission.
+asw_can_run() {
+  command -v "$1" >/dev/null 2>&1 || return 1
+  "$1" --version </dev/null >/dev/null 2>&1
+  [ "$?" -lt 126 ]
+}
+
+# Sets asw_http to the first HTTP client of the image that can run. A bash that was built without /dev/tcp has no /dev/udp either, and reports
+# that the file does not exist. UDP, since its connect sends nothing: that of TCP would wait here for whatever listens on that port.
 asw_choose_http() {
   asw_http=none
-  for asw_name in python3 wget curl; do
-    command -v "$asw_name" >/dev/null 2>&1 && asw_http=$asw_name
-  done
   if [ -n "$asw_busybox" ]; then asw_http=wget; fi
   if [ -n "$asw_pipe" ]; then
     case `{ LC_ALL=C; exec 8<>/dev/udp/127.0.0.1/1; } 2>&1` in
@@ -241,6 +252,9 @@ asw_choose_http() {
       *) asw_http=bash ;;
     esac
   fi
+  for asw_name in curl wget python3; do
+    if [ "$asw_http" = none ] && asw_can_run "$asw_name"; then asw_http=$asw_name; fi
+  done
   # Only wget has no limit for all of a request. busybox before 1.30 has another form of timeout.
   if [ "$asw_http" = wget ]; then
     for asw_limit in "timeout -s KILL 2" "timeout -t 2 -s KILL" ""; do
@@ -248,7 +262,7 @@ asw_choose_http() {
     done
   fi
   if [ "$asw_http" = none ]; then
-    asw_log "this image has no bash, curl, wget or python3: the task does not wait for its sidecars, and they may keep the pod Running." \
+    asw_log "this image has no bash, curl, wget or python3 that can run: the task does not wait for its sidecars, and they may keep the pod Running." \
       "Set the annotation $0/shell to helper"
     asw_sidecars=
   fi

@@ -64,6 +64,13 @@ UNUSABLE: Final = {
     "empty": (["explain", "-"], b"", f"stdin: is empty{NO_POD}"),
     "only comments": (["explain", "-"], b"# nothing\n---\n", f"stdin: is empty{NO_POD}"),
     "too deep": (["explain", "-"], b"[" * 100_000, "stdin: cannot be read as YAML or JSON: "),
+    "a value that its tag does not allow": (
+        ["explain", "-"],
+        b"kind: Pod\nspec: {hostNetwork: !!bool maybe}\n",
+        "stdin: cannot be read as YAML or JSON: a value is none of those that its tag allows",
+    ),
+    "a time that is none": (["explain", "-"], b"!!timestamp x", "stdin: cannot be read as YAML or JSON: a value is none of those"),
+    "an empty number": (["explain", "-"], b"!!int ''", "stdin: cannot be read as YAML or JSON: a value is none of those"),
     "an alias that contains itself": (
         ["explain", "-"],
         b"kind: Pod\nmetadata: &all\n  annotations: *all\n",
@@ -77,7 +84,7 @@ UNUSABLE: Final = {
 }
 
 
-def test_yaml_is_read_as_kubectl_reads_it_with_times_and_keys_as_text(program: InProcessProgram) -> None:
+def test_yaml_is_read_as_kubectl_reads_it_with_times_keys_and_words_as_text(program: InProcessProgram) -> None:
     given = b"""
         kind: Pod
         metadata:
@@ -86,7 +93,7 @@ def test_yaml_is_read_as_kubectl_reads_it_with_times_and_keys_as_text(program: I
         spec:
           restartPolicy: Never
           containers:
-            - {name: base, image: "apache/airflow:2.10.0", args: [airflow, tasks, run]}
+            - {name: base, image: "apache/airflow:2.10.0", args: [airflow, tasks, run, 12:30, 1:30.5, -1:00, =, 0.5m]}
     """
     (one,) = program.explained("-", stdin=given)
 

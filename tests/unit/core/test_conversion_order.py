@@ -53,6 +53,8 @@ def init(name: str, **fields: Any) -> JSONObject:
 
 
 KERBEROS_MOUNT: Final = [{"name": "ticket", "mountPath": "/var/kerberos"}]
+KERBEROS_FILE: Final = {"name": "KRB5CCNAME", "valueFrom": {"fileKeyRef": {"volumeName": "ticket", "path": "names", "key": "KRB5CCNAME"}}}
+KERBEROS_DEVICE: Final = [{"name": "ticket", "devicePath": "/dev/ticket"}]
 
 ORDERS: Final[dict[str, tuple[JSONObject, list[str]]]] = {
     "a sidecar goes before the user's init containers, which may need it": (
@@ -134,6 +136,22 @@ ORDERS: Final[dict[str, tuple[JSONObject, list[str]]]] = {
         task_pod(
             {**KERBEROS, "volumeMounts": KERBEROS_MOUNT},
             inits=(init("first"), init("writes", volumeMounts=KERBEROS_MOUNT), init("last")),
+            volumes=("ticket",),
+        ),
+        ["first", "writes", "worker-kerberos", "last"],
+    ),
+    "a sidecar comes behind an init container that writes the file from which its variables come, and need not mount that volume": (
+        task_pod(
+            {**KERBEROS, "env": [{"name": "HOME", "value": "/"}, KERBEROS_FILE]},
+            inits=(init("first"), init("writes", volumeMounts=KERBEROS_MOUNT), init("last")),
+            volumes=("ticket",),
+        ),
+        ["first", "writes", "worker-kerberos", "last"],
+    ),
+    "a sidecar comes behind an init container that writes to a block device of its": (
+        task_pod(
+            {**KERBEROS, "volumeDevices": KERBEROS_DEVICE},
+            inits=(init("first"), init("writes", volumeDevices=KERBEROS_DEVICE), init("last")),
             volumes=("ticket",),
         ),
         ["first", "writes", "worker-kerberos", "last"],

@@ -344,6 +344,13 @@ def test_a_status_that_is_none_is_refused_with_its_place() -> None:
             read_pod(document, CATALOGUE)
 
 
+@pytest.mark.parametrize("time", ["2026-01-01T10:00:00", "2026-01-01 10:00:00", "2026-01-01"])
+def test_a_time_without_a_zone_is_refused_since_no_clock_can_be_compared_with_it(time: str) -> None:
+    document = pod({"base": {"terminated": {"exitCode": 0, "finishedAt": time}}}, ISTIO)
+    with pytest.raises(MalformedPodError, match=r"finishedAt`$"):
+        read_progress(document, CATALOGUE)
+
+
 def test_the_end_of_several_possible_tasks_is_that_of_the_failed_one_whatever_its_exit_code() -> None:
     def ended(code: int) -> JSONObject:
         return {"terminated": {"exitCode": code, "finishedAt": "2026-01-01T10:00:00Z"}}

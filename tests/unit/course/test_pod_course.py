@@ -221,3 +221,13 @@ def test_a_pod_that_runs_for_ever_has_no_course(program: InProcessProgram) -> No
     one = explained(program, pod)
 
     assert (one["course"], one["reason"]) == (None, "not-airflow")
+
+
+def test_a_pod_whose_times_have_no_zone_is_explained_without_a_course_as_no_clock_says_how_long_ago_they_were(
+    program: InProcessProgram,
+) -> None:
+    pod = live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)
+    pod["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = "2026-01-01T10:00:00"
+    one = explained(program, pod)
+
+    assert (one["course"], one["reason"]) == (None, explained(program, STUCK)["reason"])
