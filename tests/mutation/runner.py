@@ -135,6 +135,8 @@ class Trials:
     def __init__(self, items: Sequence[pytest.Item], coverage: Coverage, at_import: set[str]) -> None:
         """Nothing has been tried yet."""
         self._items, self._coverage, self._at_import = items, coverage, at_import
+        # tests/conftest.py has frozen what was collected, and the collector does not list that.
+        gc.unfreeze()
         self._caches = [one for one in gc.get_objects() if isinstance(one, functools._lru_cache_wrapper)]
         self._killers: defaultdict[str, Counter[int]] = defaultdict(Counter)
 

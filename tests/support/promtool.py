@@ -41,9 +41,9 @@ def promtool(*arguments: str | Path) -> str:
     return done.stdout
 
 
-def evaluate(rules: Path, alert: str, severity: str, situations: Sequence[AlertSituation], directory: Path) -> None:
-    """Let the tool compare what fires in each situation, of this alert."""
-    tests = [_test_of(one, alert, severity) for one in situations]
+def evaluate(rules: Path, situations: Mapping[str, Sequence[AlertSituation]], severities: Mapping[str, str], directory: Path) -> None:
+    """Let the tool compare what fires in each situation, by alert, in one run: it names the alert and the minute of each difference."""
+    tests = [_test_of(one, alert, severities[alert]) for alert, ones in situations.items() for one in ones]
     document = {"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": tests}
     file = directory / "test.yaml"
     file.write_text(yaml.safe_dump(document))

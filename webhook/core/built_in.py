@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 _DATA: Final = resources.files("webhook") / "data"
 
 
+@cache
 def built_in_sidecars() -> tuple[Sidecar, ...]:
-    """The rows of the catalogue: a file for each product, in the order of the files' names."""
+    """The rows of the catalogue: a file for each product, in the order of the files' names. A process reads them once."""
     files = sorted([file.name for file in (_DATA / "sidecars").iterdir()])
     return tuple(row for file in files for row in parse_sidecars(_first_document(_text("sidecars", file))))
 

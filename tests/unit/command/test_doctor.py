@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pytest
 
 from tests.support.kubeconfigs import kubeconfig_for
+from tests.support.program import InProcessProgram
 from tests.support.scripted_api_server import scripted_api_server
 from webhook.command.doctor_document import DoctorDocument
 from webhook.command.doctor_report import DoctorReport
@@ -20,25 +19,38 @@ from webhook.doctor.finding import FindingId, found
 from webhook.kube.kubeconfig import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.json_object import JSONObject
+    from tests.support.program import ProgramRun
     from tests.support.scripted_api_server import ScriptedApiServer
+
+    Doctor = Callable[..., ProgramRun]
 
 SECRET: Final = "s3cr3t-t0k3n"  # noqa: S105  it opens nothing
 NOT_USED: Final = "airflow-sidecar-webhook: the kubeconfig cannot be used: {path}: "
 ENTRY: Final[JSONObject] = json.loads(kubeconfig_for("https://127.0.0.1:1", "here", token=SECRET))
 
 
-def doctor(folder: Path, kubeconfig: str | None, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run it with this text as the kubeconfig, or with none."""
-    path = folder / "kubeconfig"
-    if kubeconfig is not None:
-        path.write_text(kubeconfig, "utf-8")
-    environment = {"PATH": "", "HOME": str(folder), "KUBECONFIG": str(path)}
-    command = [sys.executable, "-m", "webhook", "doctor", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+@pytest.fixture
+def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Doctor:
+    """Runs it with this text as the kubeconfig, or with none; the package reads the place of that once, when it is imported.
+
+    What a login program writes is seen, too: hence capfd.
+    """
+    program = InProcessProgram(monkeypatch, capfd)
+    path = tmp_path / "kubeconfig"
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    for name, value in {"PATH": "", "HOME": str(tmp_path), "KUBECONFIG": str(path), "KUBERNETES_SERVICE_HOST": ""}.items():
+        monkeypatch.setenv(name, value)
+
+    def run(kubeconfig: str | None, *arguments: str) -> ProgramRun:
+        if kubeconfig is not None:
+            path.write_text(kubeconfig, "utf-8")
+        return program.run("doctor", *arguments)
+
+    return run
 
 
 def with_login(command: str, *arguments: str) -> str:
@@ -91,21 +103,21 @@ UNUSABLE: Final[dict[str, tuple[str | None, tuple[str, ...], str]]] = {
 
 @pytest.mark.parametrize(("kubeconfig", "arguments", "problem"), UNUSABLE.values(), ids=UNUSABLE)
 def test_a_kubeconfig_or_api_server_that_cannot_be_used_is_named_in_a_line_with_code_2(
-    tmp_path: Path, kubeconfig: str | None, arguments: tuple[str, ...], problem: str
+    tmp_path: Path, doctor: Doctor, kubeconfig: str | None, arguments: tuple[str, ...], problem: str
 ) -> None:
-    done = doctor(tmp_path, kubeconfig, *arguments)
+    done = doctor(kubeconfig, *arguments)
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.code, done.stdout) == (2, "")
     assert done.stderr.startswith(problem.format(path=tmp_path / "kubeconfig")), done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert SECRET not in done.stderr
 
 
-def test_an_api_server_that_accepts_the_connection_and_sends_nothing_is_given_up(tmp_path: Path) -> None:
+def test_an_api_server_that_accepts_the_connection_and_sends_nothing_is_given_up(doctor: Doctor) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        done = doctor(tmp_path, kubeconfig_for(f"https://127.0.0.1:{silent.getsockname()[1]}", "here"))
+        done = doctor(kubeconfig_for(f"https://127.0.0.1:{silent.getsockname()[1]}", "here"))
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.code, done.stdout) == (2, "")
     assert "cannot read from the API server " in done.stderr
 
 
@@ -118,10 +130,10 @@ def server() -> Iterator[ScriptedApiServer]:
         yield server
 
 
-def test_the_text_has_a_finding_in_a_line_with_what_to_do_and_where_to_read_more_below(server: ScriptedApiServer, tmp_path: Path) -> None:
-    done = doctor(tmp_path, kubeconfig_for(server.url, "here"), "-n", "airflow")
+def test_the_text_has_a_finding_in_a_line_with_what_to_do_and_where_to_read_more_below(server: ScriptedApiServer, doctor: Doctor) -> None:
+    done = doctor(kubeconfig_for(server.url, "here"), "-n", "airflow")
 
-    assert (done.returncode, done.stderr) == (3, "")
+    assert (done.code, done.stderr) == (3, "")
     assert done.stdout.startswith(
         f"namespace airflow on {server.url} (context here)\nok      The API server runs Kubernetes v1.34.2. [server-version]\n"
     )
@@ -142,8 +154,8 @@ def test_the_text_has_only_printable_characters_whatever_an_image_is_called() ->
     assert all(line.isprintable() for line in text.split("\n"))
 
 
-def test_the_json_has_the_members_that_the_page_names(server: ScriptedApiServer, tmp_path: Path) -> None:
-    done = doctor(tmp_path, kubeconfig_for(server.url, "here"), "-n", "airflow", "-o", "json")
+def test_the_json_has_the_members_that_the_page_names(server: ScriptedApiServer, doctor: Doctor) -> None:
+    done = doctor(kubeconfig_for(server.url, "here"), "-n", "airflow", "-o", "json")
     report = json.loads(done.stdout)
 
     msgspec.convert(report, DoctorDocument)
@@ -160,12 +172,12 @@ def test_the_json_has_the_members_that_the_page_names(server: ScriptedApiServer,
     }
 
 
-def test_the_reapers_rights_are_checked_where_its_account_is_named(tmp_path: Path) -> None:
+def test_the_reapers_rights_are_checked_where_its_account_is_named(doctor: Doctor) -> None:
     with scripted_api_server() as server:
         server.objects["/api/v1/namespaces/airflow"] = {"metadata": {"name": "airflow"}}
         server.objects["/api/v1/namespaces/airflow/pods"] = {"metadata": {}, "items": []}
         kubeconfig = kubeconfig_for(server.url, "here")
-        run = doctor(tmp_path, kubeconfig, "-n", "airflow", "--reaper", "infra/reaper", "-o", "json")
+        run = doctor(kubeconfig, "-n", "airflow", "--reaper", "infra/reaper", "-o", "json")
     # The fake API server returns each review as it was sent: nothing is granted.
     (finding,) = [one for one in json.loads(run.stdout)["findings"] if one["id"].startswith("reaper-")]
     assert (finding["id"], finding["values"]["user"], finding["values"]["missing"]) == (
@@ -176,7 +188,7 @@ def test_the_reapers_rights_are_checked_where_its_account_is_named(tmp_path: Pat
 
 
 @pytest.mark.parametrize("account", ["reaper", "infra/", "/reaper", "a/b/c"])
-def test_an_account_without_its_namespace_is_refused(account: str, tmp_path: Path) -> None:
-    run = doctor(tmp_path, json.dumps(ENTRY), "--reaper", account)
-    assert (run.returncode, run.stdout) == (2, "")
+def test_an_account_without_its_namespace_is_refused(account: str, doctor: Doctor) -> None:
+    run = doctor(json.dumps(ENTRY), "--reaper", account)
+    assert (run.code, run.stdout) == (2, "")
     assert "is not NAMESPACE/NAME" in run.stderr
