@@ -46,6 +46,7 @@ def build_policy(settings: Settings) -> Policy:
         catalogue=catalogue,
         entrypoints=entrypoints,
         script=built_in_script(),
+        enforcement=settings.enforcement,
         mode=settings.mode,
         wait_seconds=settings.wait_seconds,
         when_not_ready=settings.when_not_ready,

@@ -15,12 +15,18 @@ MAX_STATUS_CHARACTERS: Final = 32 * 1024
 class EarlierStatus(msgspec.Struct, frozen=True):
     """The members that are read again; see `webhook.core.status.Status`."""
 
+    treatment: str | None = None
     reason: str | None = None
     main: str | None = None
     entrypoint: str | None = None
     sidecars: dict[str, str] = {}
     restored: tuple[str, ...] = ()
     version: str = ""
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether the review changed nothing (`webhook.core.reasons.Treatment.AUDITED`)."""
+        return self.treatment == "audited"
 
     def was_native(self, name: str) -> bool:
         """Whether this container was native (`webhook.core.container_end.ContainerEnd.NATIVE`)."""
@@ -37,6 +43,8 @@ def read_earlier_status(annotations: dict[str, str]) -> EarlierStatus:
     if text is None or len(text) > MAX_STATUS_CHARACTERS:
         return NO_STATUS
     try:
-        return _STATUS.decode(text)
+        status = _STATUS.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return NO_STATUS
+    # What an audit would have done to containers was not done.
+    return msgspec.structs.replace(status, sidecars={}, restored=()) if status.is_audited else status
