@@ -13,7 +13,17 @@ from demo.simulated_injectors import inject_istio, inject_istio_native
 from tests.support.faulty_pods import FAULTY_PODS, without_shell
 from tests.support.pods import ABLE_CLUSTER, admitted, load
 from tests.support.task_pods import EXECUTOR, annotated, istio_pod, status_of, task_pod
-from webhook.core import UNKNOWN_CLUSTER, Enforcement, SkipReason, cluster_at_admission, default_policy, treat
+from webhook.core import (
+    UNKNOWN_CLUSTER,
+    Cluster,
+    Enforcement,
+    NativeSupport,
+    SkipReason,
+    Version,
+    cluster_at_admission,
+    default_policy,
+    treat,
+)
 from webhook.core.names import MODE_ANNOTATION, STATUS_ANNOTATION, TREATMENT_LABEL
 from webhook.core.patch import MAX_ANNOTATION_BYTES
 
@@ -111,6 +121,15 @@ def test_a_sidecar_that_comes_after_the_first_review_changes_what_would_be_done(
 
     assert (status_of(first)["would_be"], status_of(second)["would_be"]) == ("labelled", "native")
     assert second["spec"] == inject_istio(first)["spec"]
+
+
+def test_where_an_injector_would_have_rendered_its_sidecar_natively_for_the_webhook_an_audit_can_say_another_treatment() -> None:
+    """It does so for an annotation of the webhook's, which an audit does not set."""
+    reinvoked = Cluster(NativeSupport.READY, Version(1, 34), frozenset({"istio"}), frozenset({"istio"}))
+    enforced = admitted(inject_istio(admitted(load(EXECUTOR), ENFORCING, reinvoked)[1]), ENFORCING, reinvoked)[1]
+    audited = admitted(inject_istio(admitted(load(EXECUTOR), AUDITING, reinvoked)[1]), AUDITING, reinvoked)[1]
+
+    assert (status_of(enforced)["treatment"], status_of(audited)["would_be"]) == ("native", "wrapped")
 
 
 @pytest.mark.parametrize("would_be", PODS)
