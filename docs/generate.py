@@ -40,8 +40,11 @@ def _words(words: type[StrEnum]) -> str:
 
 
 STATUS_MEMBERS: Final = {
-    "treatment": f"{_words(Treatment)}; `{Treatment.LEFT}`: a sidecar may keep the pod Running",
+    "treatment": f"{_words(Treatment)}; `{Treatment.LEFT}`: a sidecar may keep the pod Running; "
+    f"`{Treatment.AUDITED}`: nothing was changed, by the setting `enforcement`",
     "reason": "why; see [below](#reasons)",
+    "would_be": "of an audited pod: the treatment that it would get; the other members say what would hold then "
+    "([audit](install.md#try-it-without-changing-a-pod))",
     "main": "the container that holds the task",
     "entrypoint": "of a wrapped pod: where the wrapped command comes from, see [wrapper.md](wrapper.md#what-it-runs)",
     "shell": "of a wrapped pod: where the wrapper's shell comes from, `image` or `helper`",
@@ -51,7 +54,7 @@ STATUS_MEMBERS: Final = {
     "no_native": "what the cluster lacks, if that is why no sidecar is native; see [below](#why-no-sidecar-is-native)",
     "restored": "native sidecars to which the webhook gave back the `restartPolicy` that another webhook had removed",
     "not_converted": "the sidecars that were not converted on a cluster with native sidecars; see [below](#why-a-sidecar-stays)",
-    "version": "the version of the webhook that treated the pod",
+    "version": "the version of the webhook that treated or audited the pod",
 }
 """What each member of the status means."""
 

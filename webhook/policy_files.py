@@ -51,6 +51,7 @@ def build_policy(settings: Settings, texts: Mapping[Path, str] = NO_TEXTS) -> Po
         catalogue=catalogue,
         entrypoints=entrypoints,
         script=built_in_script(),
+        enforcement=settings.enforcement,
         mode=settings.mode,
         wait_seconds=settings.wait_seconds,
         when_not_ready=settings.when_not_ready,

@@ -18,6 +18,7 @@ from webhook.core import (
     CANONICAL_NAME,
     DEFAULT_MINIMUM_KUBELET,
     MAX_WAIT_SECONDS,
+    Enforcement,
     Mode,
     NativeSwitch,
     ShortNameValue,
@@ -169,6 +170,11 @@ class Settings(BaseModel):
         "allow",
         description="Response to a review that fails because of a bug in the webhook. `allow`: the pod is admitted unchanged. `error`: "
         "status 500, so that failurePolicy decides.",
+    )
+    enforcement: Enforcement = Field(
+        Enforcement.ENFORCE,
+        description="Whether pods are changed. `audit`: the spec of every pod stays as it is, and only the status and the label "
+        "`treatment` say what `enforce` would do, whatever the annotations of the pod say.",
     )
     mode: Mode = Field(
         Mode.AUTO, description="Treatment of pods without the annotation `mode`. `auto` picks the safest treatment that lets the pod end."

@@ -1,10 +1,13 @@
 """One golden pair: an example of the catalogue as a whole pod, and that pod after the webhook, with native sidecars and without.
 
+One pod also has a pair that shows it after an audit.
+
 ``<the wrapper>`` stands for the wrapper's script, and ``<version>`` for the webhook's version.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +16,7 @@ import yaml
 from tests.support.examples import EXAMPLES
 from tests.support.pods import ABLE_CLUSTER, admitted
 from webhook import __version__
-from webhook.core import UNKNOWN_CLUSTER
+from webhook.core import UNKNOWN_CLUSTER, Enforcement
 
 if TYPE_CHECKING:
     from tests.support.examples import Example
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 FOLDER: Final = Path(__file__).parent
 PAIRED: Final = tuple(example for example in EXAMPLES if example.about)
+AUDITED: Final = next(example for example in PAIRED if example.pair_name == "istio")
+AUDIT_FILE: Final = FOLDER / "audit" / "istio.yaml"
+ABOUT_AUDIT: Final = "The pod of ../istio.yaml under enforcement: audit. Only the status and the label of the treatment are added."
 WRAPPER: Final = "<the wrapper>"
 MAX_LINE: Final = 110
 
@@ -33,11 +39,20 @@ def pair_file(example: Example) -> Path:
 
 def pair_text(example: Example, policy: Policy) -> str:
     """The pair of this example as the rules make it."""
-    about = "".join(f"# {line}\n" for line in example.about.splitlines())
+    return _text(example.about, example.pod, policy)
+
+
+def audit_text(policy: Policy) -> str:
+    """The pair of `AUDITED` under ``enforcement: audit``, as the rules make it."""
+    return _text(ABOUT_AUDIT, AUDITED.pod, replace(policy, enforcement=Enforcement.AUDIT))
+
+
+def _text(about: str, pod: JSONObject, policy: Policy) -> str:
+    lines = "".join(f"# {line}\n" for line in about.splitlines())
     parts = (
-        f"{about}{_dump(example.pod)}",
-        f"# On a cluster with native sidecars:\n{_dump(_after(example.pod, policy, ABLE_CLUSTER))}",
-        f"# On a cluster without:\n{_dump(_after(example.pod, policy, UNKNOWN_CLUSTER))}",
+        f"{lines}{_dump(pod)}",
+        f"# On a cluster with native sidecars:\n{_dump(_after(pod, policy, ABLE_CLUSTER))}",
+        f"# On a cluster without:\n{_dump(_after(pod, policy, UNKNOWN_CLUSTER))}",
     )
     return "---\n".join(parts).replace(f'"version":"{__version__}"', '"version":"<version>"')
 

@@ -146,9 +146,12 @@ class Explanation:
 
     @property
     def _is_seen(self) -> bool:
-        """Whether the pod lives, and was treated at its creation: nothing of it changes any more, unless another cluster is assumed."""
+        """Whether the pod lives, and was treated at its creation: nothing of it changes any more, unless another cluster is assumed.
+
+        An audited pod was not treated: what would become of a new one is said of it as of a pod that the webhook has not seen.
+        """
         is_assumed = self.cluster.support is not NativeSupport.UNKNOWN and not self.about_cluster
-        return self.course is not None and self.course.is_seen and not is_assumed
+        return self.course is not None and self.course.is_seen and not self.course.is_audited and not is_assumed
 
     def _origin(self, palette: Palette) -> Iterator[str]:
         if self.place:

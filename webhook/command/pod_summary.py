@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from webhook.command.terminal import Style, printable
+from webhook.core import Treatment
 from webhook.course.pod_course import PodState, age_of
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class HeldPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         task: The id of its task, likewise.
         ended_at: When its task ended; null where the kubelet does not say.
         running: Names of the containers that run.
-        webhook: The reason that the webhook recorded; empty: it has not seen the pod.
+        webhook: The reason that the webhook recorded; ``audited``: it changed nothing, by its settings; empty: it has not seen the pod.
 
     """
 
@@ -170,6 +171,6 @@ class PodSummary:
 
 
 def _held_pod(name: str, course: PodCourse) -> HeldPod:
-    recorded = (course.recorded_reason or "no reason") if course.is_seen else ""
+    recorded = str(Treatment.AUDITED) if course.is_audited else (course.recorded_reason or "no reason") if course.is_seen else ""
     running = tuple([one.name for one in course.running])
     return HeldPod(name, course.state, course.dag, course.task, course.end.ended_at if course.end else None, running, recorded)

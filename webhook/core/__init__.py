@@ -98,7 +98,7 @@ from webhook.core.pod_options import (
     WhenNotReady,
     misspelt_annotations,
 )
-from webhook.core.policy import Policy
+from webhook.core.policy import Enforcement, Policy
 from webhook.core.pre_encoded import to_json
 from webhook.core.progress import ENDED_PHASES, ContainerKind, Progress, RunningContainer, TaskEnd, may_be_held_up, read_progress
 from webhook.core.reasons import ContainerReason, ExplainedWord, NotConvertedReason, Reason, ReasonRow, SkipReason, Treatment
@@ -139,6 +139,7 @@ __all__ = [
     "ContainerKind",
     "ContainerReason",
     "Endpoint",
+    "Enforcement",
     "EntrypointSource",
     "EntrypointTable",
     "ExplainedWord",

@@ -11,10 +11,11 @@ from webhook.core.decision import Decision, Mutate, Skip, decide, skip_unread
 from webhook.core.earlier_status import NO_STATUS, EarlierStatus
 from webhook.core.errors import AnnotationsFullError, MalformedPodError
 from webhook.core.facts import read_facts
-from webhook.core.operations import operations_for
+from webhook.core.operations import operations_for, operations_for_audit
 from webhook.core.patch import Operation, prove
 from webhook.core.pod import encode_pod, is_too_large, read_pod
 from webhook.core.pod_options import ALL_VALID, InvalidAnnotations
+from webhook.core.policy import Enforcement
 from webhook.core.reasons import Reason, SkipReason
 from webhook.core.remedy import Remedy, remedies_of, remedies_of_skip
 from webhook.core.status import Status, status_of
@@ -58,14 +59,10 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def result(self) -> str:
-        """What happened, in one word: ``skipped``, a treatment, or ``unchanged`` for a pod that was treated before."""
-        match self.decision:
-            case Skip():
-                return "skipped"
-            case Mutate(reason=reason):
-                return reason.treatment if self.operations else "unchanged"
-            case _:
-                assert_never(self.decision)
+        """What happened, in one word: ``skipped``, a treatment, or ``unchanged`` for a pod that already is as it should be."""
+        if self.status is None:
+            return "skipped"
+        return self.status.treatment if self.operations else "unchanged"
 
     def patched(self, pod: Mapping[str, Any]) -> dict[str, Any]:
         """The pod as it is afterwards; ``pod`` is the one that was decided about, and stays as it is."""
@@ -155,14 +152,27 @@ def _mutated(facts: Facts, mutate: Mutate, policy: Policy, cluster: Cluster) -> 
     try:
         if operations:
             prove(facts.pod, operations)
+        if operations and policy.enforcement is Enforcement.AUDIT:
+            status = status.audited()
+            operations = operations_for_audit(facts, status)
+            prove(facts.pod, operations)
     except AnnotationsFullError:
         return _skipped(facts, Skip(SkipReason.ANNOTATIONS_FULL))
     remedies = remedies_of(facts, mutate, cluster)
-    return Outcome(mutate, operations, status, facts.invalid_annotations, tuple(_warnings(facts, mutate, remedies)), remedies, facts.before)
+    return Outcome(
+        mutate, operations, status, facts.invalid_annotations, tuple(_warnings(facts, mutate, status, remedies)), remedies, facts.before
+    )
 
 
-def _warnings(facts: Facts, mutate: Mutate, remedies: tuple[Remedy, ...]) -> Iterator[str]:
+def _warnings(facts: Facts, mutate: Mutate, status: Status, remedies: tuple[Remedy, ...]) -> Iterator[str]:
     yield from facts.invalid_annotations.warnings
+    of_treatment = list(_warnings_of_treatment(mutate, remedies))
+    if of_treatment and status.would_be is not None:
+        yield f"airflow-sidecar-webhook: enforcement is audit, so this pod is not changed. Else it would be {status.would_be}, and:"
+    yield from of_treatment
+
+
+def _warnings_of_treatment(mutate: Mutate, remedies: tuple[Remedy, ...]) -> Iterator[str]:
     for name in mutate.conversion.restored:
         yield f"airflow-sidecar-webhook: another webhook removed restartPolicy: Always from {name}; it is native again"
     for blocked in mutate.blocked:

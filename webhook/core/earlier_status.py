@@ -18,9 +18,15 @@ MAX_RECORDED_CHARACTERS: Final = 64
 class RecordedStatus(msgspec.Struct, frozen=True):
     """The members of a status that people read of a pod that lives; see `webhook.core.status.Status`."""
 
+    treatment: str | None = None
     reason: str | None = None
     entrypoint: str | None = None
     version: str = ""
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether the review changed nothing (`webhook.core.reasons.Treatment.AUDITED`)."""
+        return self.treatment == "audited"
 
 
 class EarlierStatus(RecordedStatus, frozen=True):
@@ -45,15 +51,18 @@ def read_earlier_status(annotations: dict[str, str]) -> EarlierStatus:
     if text is None or len(text) > MAX_STATUS_CHARACTERS:
         return NO_STATUS
     try:
-        return _STATUS.decode(text)
+        status = _STATUS.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return NO_STATUS
+    # What an audit would have done to containers was not done.
+    return msgspec.structs.replace(status, sidecars={}, restored=()) if status.is_audited else status
 
 
 def read_recorded_status(annotations: dict[str, str]) -> RecordedStatus:
     """What people read of the status of a pod, each word cut: whoever may change the pod may write any, and the reaper keeps it."""
     earlier = read_earlier_status(annotations)
-    return RecordedStatus(_cut(earlier.reason), _cut(earlier.entrypoint), earlier.version[:MAX_RECORDED_CHARACTERS])
+    version = earlier.version[:MAX_RECORDED_CHARACTERS]
+    return RecordedStatus(_cut(earlier.treatment), _cut(earlier.reason), _cut(earlier.entrypoint), version)
 
 
 def _cut(word: str | None) -> str | None:

@@ -10,7 +10,7 @@ from webhook.core.patch import Operation, add, add_entries, add_items, move, rem
 from webhook.core.wrapper import wrapped_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from webhook.core.decision import Mutate
     from webhook.core.facts import Facts
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def operations_for(facts: Facts, mutate: Mutate, status: Status, policy: Policy) -> tuple[Operation, ...]:
     """The patch. Containers are moved last, so that indexes into ``spec.containers`` are those of the pod in the request."""
     return (
-        *_metadata(facts, mutate, status),
+        *_entries(facts, mutate.labels, mutate.annotations, status),
         *_command(facts, mutate, policy),
         *_completed(facts, mutate),
         *_helper(facts, mutate, policy),
@@ -31,12 +31,18 @@ def operations_for(facts: Facts, mutate: Mutate, status: Status, policy: Policy)
     )
 
 
-def _metadata(facts: Facts, mutate: Mutate, status: Status) -> list[Operation]:
+def operations_for_audit(facts: Facts, status: Status) -> tuple[Operation, ...]:
+    """The patch of an audited pod: its status, and nothing that an injector or the mesh reads."""
+    return tuple(_entries(facts, {}, {}, status))
+
+
+def _entries(facts: Facts, labels: Mapping[str, str], annotations: Mapping[str, str], status: Status) -> list[Operation]:
+    """These labels and annotations, and those of the status."""
     metadata = facts.pod.metadata
-    annotations = mutate.annotations | {names.STATUS_ANNOTATION: status.as_text()}
-    wanted = mutate.labels | {names.TREATMENT_LABEL: str(status.treatment)}
-    labels = add_entries(wanted, metadata.labels, "metadata", "labels")
-    return labels + add_entries(annotations, metadata.annotations, "metadata", "annotations")
+    all_labels = {**labels, names.TREATMENT_LABEL: str(status.treatment)}
+    all_annotations = {**annotations, names.STATUS_ANNOTATION: status.as_text()}
+    of_labels = add_entries(all_labels, metadata.labels, "metadata", "labels")
+    return of_labels + add_entries(all_annotations, metadata.annotations, "metadata", "annotations")
 
 
 def _command(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:

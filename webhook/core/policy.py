@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from webhook.core.pod_options import Mode, WhenNotReady
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
     from webhook.core.entrypoint import EntrypointTable
 
 
+class Enforcement(StrEnum):
+    """What is done with the decision about a pod."""
+
+    ENFORCE = "enforce"
+    """The pod is changed."""
+
+    AUDIT = "audit"
+    """The pod is not changed. Its status annotation and its treatment label say what would have been done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """One for the life of the process.
@@ -21,6 +32,7 @@ class Policy:
         catalogue: The known sidecars.
         entrypoints: What images run.
         script: The wrapper, as `webhook.core.wrapper.wrapper_script` makes it.
+        enforcement: Whether pods are changed. No pod can override it.
         mode: For pods that say nothing.
         wait_seconds: How long a wrapped task waits for its sidecars.
         when_not_ready: What it does after that.
@@ -34,6 +46,7 @@ class Policy:
     catalogue: Catalogue = field(repr=False)
     entrypoints: EntrypointTable = field(repr=False)
     script: str = field(repr=False)
+    enforcement: Enforcement = Enforcement.ENFORCE
     mode: Mode = Mode.AUTO
     wait_seconds: int = 120
     when_not_ready: WhenNotReady = WhenNotReady.FAIL

@@ -29,12 +29,15 @@ from webhook.core.remedy_line import LinePlace, RemedyLine
 
 
 class Treatment(StrEnum):
-    """What became of a pod of Airflow's."""
+    """What became of a pod of Airflow's. Each reason stands for one of the first four."""
 
     NATIVE = "native"
     WRAPPED = "wrapped"
     LABELLED = "labelled"
     LEFT = "left"
+
+    AUDITED = "audited"
+    """Nothing, under `webhook.core.policy.Enforcement.AUDIT`, where the webhook would otherwise have changed the pod."""
 
 
 class LineRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,7 +28,8 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Args:
         treatment: What became of the pod.
-        reason: Why.
+        reason: Why; of an audited pod, why it would get the treatment ``would_be``. Its further members say what would hold then, too.
+        would_be: The treatment that an audited pod would get; None: the pod is not audited.
         main: The container that holds the task.
         entrypoint: Where the words between the wrapper and the args come from.
         shell: Where the wrapper's shell comes from.
@@ -43,6 +44,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
 
     treatment: Treatment
     reason: Reason
+    would_be: Treatment | None = None
     main: str | None = None
     entrypoint: EntrypointSource | None = None
     shell: ShellSource | None = None
@@ -56,6 +58,10 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     def as_text(self) -> str:
         """The document as JSON, which is the annotation's value."""
         return msgspec.json.encode(self).decode()
+
+    def audited(self) -> Status:
+        """The status of the same pod under `webhook.core.policy.Enforcement.AUDIT`."""
+        return msgspec.structs.replace(self, treatment=Treatment.AUDITED, would_be=self.treatment)
 
     @property
     def cluster(self) -> Cluster | None:

@@ -80,6 +80,7 @@ class _Course:
             running=tuple([StillRunning(one.name, one.kind, one.started_at) for one in pod.running]),
             waiting=pod.waiting,
             is_seen=pod.is_marked,
+            is_audited=pod.recorded.is_audited,
             recorded_reason=pod.recorded.reason,
             recorded_version=pod.recorded.version,
             why=why,
@@ -113,6 +114,8 @@ class _Course:
     def _why(self, decision: PodDecision) -> ReaperReason | StuckReason | None:
         if decision.reason.verdict is not Verdict.ACT:
             return decision.reason
+        if self.progress.recorded.is_audited:
+            return StuckReason.ONLY_AUDITED
         end, reason = self.progress.task_end, recorded_reason(self.progress.recorded.reason)
         is_killed = end is not None and end.exit_code == KILLED and reason is not None and reason.treatment is Treatment.WRAPPED
         return StuckReason.WRAPPER_KILLED if is_killed else None

@@ -29,11 +29,16 @@ class PodState(ExplainedWord):
 
 
 class StuckReason(ExplainedWord):
-    """Why a pod is stuck in spite of its treatment."""
+    """Why a pod is stuck in spite of its treatment, or has none."""
 
     WRAPPER_KILLED = ReasonRow(
         "wrapper-killed",
         "The wrapper was killed together with the task (SIGKILL, as the kernel's OOM killer sends it), so nothing sent the quit requests.",
+        "",
+    )
+    ONLY_AUDITED = ReasonRow(
+        "only-audited",
+        "The webhook's setting enforcement was audit when the pod was created: set it to enforce, and new pods are treated.",
         "",
     )
 
@@ -103,6 +108,7 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         running: The containers beside the task's that run.
         waiting: Names of the containers that the kubelet has yet to start, for the first time or again.
         is_seen: Whether the pod carries the webhook's status.
+        is_audited: Whether the webhook changed nothing, because its setting ``enforcement`` was ``audit``.
         recorded_reason: The reason in that status; null: it has none.
         recorded_version: The version of the webhook in that status; empty: it has none.
         why: What holds the pod up beside its sidecars, or why its treatment did not end them; null: nothing that is known.
@@ -120,6 +126,7 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     running: tuple[StillRunning, ...]
     waiting: tuple[str, ...]
     is_seen: bool
+    is_audited: bool
     recorded_reason: str | None
     recorded_version: str
     why: str | None
@@ -154,6 +161,8 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         version = f" by version {self.recorded_version}" if self.recorded_version else ""
         if known is None:
             return f"seen{version}, with a status that this version cannot read: {self.recorded_reason or 'no reason'}"
+        if self.is_audited:
+            return f"audited at its creation{version}, so nothing was changed; it would be {known.treatment} ({known}): {known.sentence}"
         return f"seen at its creation{version}, {known.treatment} ({known}): {known.sentence}"
 
     def members(self, now: datetime) -> Iterator[tuple[str, str]]:
@@ -180,7 +189,7 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def _of_wrapper(self, end: EndedTask) -> str:
         """What an exit code of the wrapper's own means."""
         reason = recorded_reason(self.recorded_reason)
-        is_wrapped = reason is not None and reason.treatment is Treatment.WRAPPED
+        is_wrapped = reason is not None and reason.treatment is Treatment.WRAPPED and not self.is_audited
         return ": the task did not run, as its sidecars were not ready in time" if is_wrapped and end.exit_code == NOT_READY else ""
 
 

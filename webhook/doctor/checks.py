@@ -82,6 +82,8 @@ def _webhooks(snapshot: ClusterSnapshot, catalogue: Catalogue) -> Iterator[Findi
     if isinstance(metadata, ReadFailure) or isinstance(webhooks, ReadFailure):
         return
     yield from check_webhooks(snapshot.namespace, snapshot.labels, webhooks, catalogue, has_status=snapshot.pod.has_status)
+    if snapshot.pod.is_audited:
+        yield found(FindingId.WEBHOOK_AUDITS)
     yield from check_mesh(snapshot.namespace, snapshot.labels, webhooks, catalogue)
 
 

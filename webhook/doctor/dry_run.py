@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from webhook.core import MODE_ANNOTATION, STATUS_ANNOTATION, Mode
+from webhook.core import MODE_ANNOTATION, STATUS_ANNOTATION, TREATMENT_LABEL, Mode, Treatment
 from webhook.doctor.registration import Resource
 
 if TYPE_CHECKING:
@@ -62,12 +62,14 @@ class DryRun(msgspec.Struct, frozen=True):
         result: What it shows.
         message: The API server's own message if it refused; else "".
         has_status: Whether the webhook wrote its status on the pod; None where no pod came back.
+        is_audited: Whether that status says that the webhook only audits.
 
     """
 
     result: DryRunResult
     message: str = ""
     has_status: bool | None = None
+    is_audited: bool = False
 
 
 def pod(injector_annotations: Mapping[str, str]) -> dict[str, Any]:
@@ -94,7 +96,9 @@ def read_dry_run(status: int, body: bytes) -> DryRun:
     if status == CREATED:
         created = answer.get("template", answer)
         result = DryRunResult.PASSED if _is_native(created) else DryRunResult.DROPPED
-        return DryRun(result, has_status=STATUS_ANNOTATION in (created["metadata"].get("annotations") or {}))
+        metadata = created["metadata"]
+        has_status = STATUS_ANNOTATION in (metadata.get("annotations") or {})
+        return DryRun(result, has_status=has_status, is_audited=(metadata.get("labels") or {}).get(TREATMENT_LABEL) == Treatment.AUDITED)
     message = " ".join(str(answer.get("message") or f"HTTP status {status}").split())
     if DUPLICATE_SIGN.search(message):
         return DryRun(DryRunResult.DUPLICATE, message)

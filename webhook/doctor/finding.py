@@ -264,6 +264,14 @@ class FindingId(ExplainedWord):
         "The webhook should have been called for this pod. With `failurePolicy: Ignore` the API server creates a pod unchanged if the call "
         "fails, so tasks run, but may not end. The API server's log has the error of the call.",
     )
+    WEBHOOK_AUDITS = FindingRow(
+        "webhook-audits",
+        "The webhook only audits: it changes no pod, and task pods stay Running beside their sidecars as without it.",
+        "No action is needed if that is intended; otherwise set the setting enforcement to enforce.",
+        NOTE,
+        "The dry run's pod came back with the label `airflow-sidecar-webhook/treatment=audited`. "
+        "[What an audit shows](install.md#try-it-without-changing-a-pod) is in the status of each pod, under `would_be`.",
+    )
     WEBHOOK_ORDER = FindingRow(
         "webhook-order",
         "For task pods in {namespace} the API server calls these webhooks, in this order: {order}.",
@@ -395,7 +403,7 @@ class FindingId(ExplainedWord):
     )
     ENTRYPOINTS_GUESSED = FindingRow(
         "entrypoints-guessed",
-        "Tasks are wrapped with a guessed entrypoint, since the entrypoint table does not have their images: {images}.",
+        "The wrapper guesses the entrypoint of tasks, since the entrypoint table does not have their images: {images}.",
         ADD_ROWS,
         WARNING,
         "With the setting `entrypoint_guess: allow` the wrapper runs the first known entrypoint that exists in the image. If the image has "

@@ -132,7 +132,9 @@ def of_end(pod: Progress) -> Notice:
 
 
 def _why_left(pod: Progress) -> str:
-    """Why the webhook left the pod when it was created; empty where it did not."""
+    """Why the webhook left the pod when it was created, or only audited it; empty where it treated or did not see it."""
+    if pod.recorded.is_audited:
+        return " The webhook only audited the pod when it was created, so it changed nothing."
     reason = next((one for one in Reason if one == pod.recorded.reason), None)
     if reason is None or reason.treatment is not Treatment.LEFT:
         return ""

@@ -42,14 +42,14 @@ class Metrics:
         """Metrics of the reviews and of their log lines."""
         self.reviews = Counter(
             f"{PREFIX}_reviews",
-            "Pod reviews answered, by result (native, wrapped, labelled, left, unchanged, skipped), reason and dry run.",
+            "Pod reviews answered, by result (native, wrapped, labelled, left, audited, unchanged, skipped), reason and dry run.",
             ("result", "reason", "dry_run"),
             registry=self.registry,
         )
         self.pods = Counter(
             f"{PREFIX}_pods",
             "Pods by namespace (other: beyond the first 100), treatment and reason. A pod counts at its first review, and once more if a "
-            "later review of the same creation finds another reason. Without dry runs and skipped pods.",
+            "later review of the same creation finds another reason. Without audited pods, skipped pods and dry runs.",
             ("namespace", "treatment", "reason"),
             registry=self.registry,
         )
@@ -57,6 +57,20 @@ class Metrics:
             f"{PREFIX}_reclassified_pods",
             "Pods for which a later review of the same creation found another reason, by the reason before: pods_total minus these counts "
             "each pod once, for its final treatment.",
+            ("namespace", "treatment", "reason"),
+            registry=self.registry,
+        )
+        self.audited_pods = Counter(
+            f"{PREFIX}_audited_pods",
+            "Pods that were not changed because enforcement is audit, by namespace, reason and the treatment that they would get; counted "
+            "like pods_total.",
+            ("namespace", "treatment", "reason"),
+            registry=self.registry,
+        )
+        self.reclassified_audited_pods = Counter(
+            f"{PREFIX}_reclassified_audited_pods",
+            "Audited pods for which a later review of the same creation found another reason, by the reason before: audited_pods_total "
+            "minus these counts each audited pod once.",
             ("namespace", "treatment", "reason"),
             registry=self.registry,
         )

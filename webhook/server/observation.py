@@ -1,6 +1,7 @@
 """Logs and metrics of each review, from the same outcome: one line, and never args, env or patch values.
 
 The line is a warning where a person has to act: the pod was left, or an annotation is invalid. It then names DAG, task and sidecars.
+That an audited pod would be left is no such case.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Observation:
             self.metrics.invalid_annotations.labels(invalid.key if invalid.key in POD_OPTIONS else "other").inc()
         if outcome.invalid_annotations.more:
             self.metrics.invalid_annotations.labels("other").inc(outcome.invalid_annotations.more)
-        if outcome.status is not None and outcome.status.entrypoint is EntrypointSource.GUESSED:
+        if outcome.status is not None and outcome.status.entrypoint is EntrypointSource.GUESSED and outcome.status.would_be is None:
             self.metrics.guessed_entrypoints.inc()
         if not request.dry_run:
             self._pods.count(request.namespace, outcome)
@@ -103,4 +104,12 @@ def _fields(request: ReviewRequest, outcome: Outcome, result: str, seconds: floa
         "operations": len(outcome.operations),
         "invalid_annotations": [*keys, f"{invalid.more} more"] if invalid.more else keys,
         "duration_seconds": round(seconds, 6),
+        **_of_audit(request, outcome),
     }
+
+
+def _of_audit(request: ReviewRequest, outcome: Outcome) -> dict[str, object]:
+    """What an audited pod would be, and whose it is: the log is read for that."""
+    if outcome.status is None or outcome.status.would_be is None:
+        return {}
+    return {"would_be": outcome.status.would_be, **_for_person(request, outcome)}

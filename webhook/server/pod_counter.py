@@ -1,4 +1,4 @@
-"""Counts each pod once, for its final treatment, by namespace.
+"""Counts each pod once, for its final treatment, by namespace; an audited one for the treatment that it would get.
 
 The API server may call twice for one pod: again after a later injector has changed it. The second call may reach another replica, and its
 uid is another one; what shows it is the status that the first call wrote on the pod. So two counters go up, and both only ever go up:
@@ -7,7 +7,8 @@ first review                  ``pods`` for its reason
 later review, same reason     nothing
 later review, another reason  ``pods`` for the new reason, ``reclassified_pods`` for the one before
 
-The difference of both, over all replicas, counts each pod once. A pod that somebody creates again with the status of another one counts as
+The difference of both, over all replicas, counts each pod once. Audited pods have two such counters of their own, since what is counted in
+``pods`` was done. A pod that somebody creates again with the status of another one counts as
 reviewed before. A skipped pod carries no status, so it cannot be counted once; ``reviews`` has those.
 """
 
@@ -21,7 +22,7 @@ from webhook.core import Reason, Treatment
 if TYPE_CHECKING:
     from prometheus_client import Counter
 
-    from webhook.core import Outcome
+    from webhook.core import Outcome, RecordedStatus
     from webhook.server.metrics import Metrics
 
 MAX_NAMESPACES: Final = 100
@@ -36,8 +37,15 @@ _NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _REASONS: Final[dict[str, Reason]] = {reason: reason for reason in Reason}
 
 
+class _Key(NamedTuple):
+    """What a pod counts for."""
+
+    is_audited: bool
+    reason: Reason
+
+
 class _Series(NamedTuple):
-    """The two counters of a namespace and a reason. They appear together, so that one can always be subtracted from the other."""
+    """The two counters of a namespace and a key. They appear together, so that one can always be subtracted from the other."""
 
     pods: Counter
     reclassified: Counter
@@ -48,25 +56,25 @@ class PodCounter:
 
     def __init__(self, metrics: Metrics) -> None:
         """Count into these metrics. What an alert is about is there from the start, at 0."""
-        self._metrics = metrics
+        self._enforced = _Series(metrics.pods, metrics.reclassified_pods)
+        self._audited = _Series(metrics.audited_pods, metrics.reclassified_audited_pods)
         self._namespaces = {OTHER}
-        self._series: dict[tuple[str, Reason], _Series] = {}
+        self._series: dict[tuple[str, _Key], _Series] = {}
         for reason in Reason:
             if reason.treatment is Treatment.LEFT:
-                self._series_of(OTHER, reason)
+                self._series_of(OTHER, _Key(is_audited=False, reason=reason))
 
     def count(self, namespace: str, outcome: Outcome) -> None:
         """A pod of this namespace was reviewed, and not as a dry run."""
         if outcome.status is None:
             return
-        reason, before = outcome.status.reason, outcome.before.reason
-        if before == reason:
+        key, before = _Key(outcome.status.would_be is not None, outcome.status.reason), _key_before(outcome.before)
+        if before == key:
             return
         label = self._label(namespace)
-        self._series_of(label, reason).pods.inc()
-        reason_before = _REASONS.get(before or "")
-        if reason_before is not None:
-            self._series_of(label, reason_before).reclassified.inc()
+        self._series_of(label, key).pods.inc()
+        if before is not None:
+            self._series_of(label, before).reclassified.inc()
 
     def _label(self, namespace: str) -> str:
         if namespace in self._namespaces:
@@ -76,10 +84,16 @@ class PodCounter:
         self._namespaces.add(namespace)
         return namespace
 
-    def _series_of(self, namespace: str, reason: Reason) -> _Series:
-        series = self._series.get((namespace, reason))
+    def _series_of(self, namespace: str, key: _Key) -> _Series:
+        series = self._series.get((namespace, key))
         if series is None:
-            labels = (namespace, reason.treatment, reason)
-            series = _Series(self._metrics.pods.labels(*labels), self._metrics.reclassified_pods.labels(*labels))
-            self._series[namespace, reason] = series
+            counters = self._audited if key.is_audited else self._enforced
+            series = _Series(*[counter.labels(namespace, key.reason.treatment, key.reason) for counter in counters])
+            self._series[namespace, key] = series
         return series
+
+
+def _key_before(before: RecordedStatus) -> _Key | None:
+    """What an earlier review has counted the pod for; None: there was none, or its reason is not known."""
+    reason = _REASONS.get(before.reason or "")
+    return None if reason is None else _Key(before.is_audited, reason)

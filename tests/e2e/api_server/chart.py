@@ -43,6 +43,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     },
     "settings": {
         "settings": {
+            "enforcement": "audit",
             "mode": "wrap",
             "max_body_bytes": 67108864,
             "max_buffered_bytes": 67108864,

@@ -74,6 +74,13 @@ def test_pods_that_live_are_counted_by_state_and_those_that_are_held_are_listed(
     assert (document.held[0].dag, document.held[0].task) == ("sales", "load")
 
 
+def test_of_a_held_pod_that_was_only_audited_that_is_said(program: InProcessProgram) -> None:
+    audited = LEFT.replace('"treatment":"left"', '"treatment":"audited","would_be":"left"')
+    document = summed_up(program, stuck("a", ISTIO, status=audited))
+
+    assert document.held[0].webhook == "audited"
+
+
 def test_the_pod_that_is_held_longest_comes_first_and_the_times_are_added_up(program: InProcessProgram) -> None:
     later, nobody_knows = stuck("later", ISTIO), stuck("unknown", ISTIO)
     later["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = "2026-02-01T00:00:00Z"

@@ -177,6 +177,17 @@ def test_what_the_webhook_recorded_on_a_pod_and_the_image_of_its_task_are_read()
     assert progress.main_image == "apache/airflow:3.0.6"
 
 
+def test_a_pod_that_the_webhook_only_audited_is_told_from_one_that_it_treated() -> None:
+    document = pod({"base": ENDED})
+    found = []
+    for treatment in ("audited", "native"):
+        status = f'{{"treatment":"{treatment}","reason":"sidecars-native"}}'
+        document["metadata"]["annotations"]["airflow-sidecar-webhook/status"] = status
+        found.append(read(document).recorded.is_audited)
+
+    assert found == [True, False]
+
+
 def test_a_pod_that_is_not_airflows_or_is_not_meant_to_end_has_no_progress() -> None:
     foreign = pod({"base": ENDED})
     foreign["metadata"]["labels"] = {}

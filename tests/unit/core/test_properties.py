@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,10 +18,11 @@ from tests.support.oracles.pod_validation import validate
 from tests.support.pods import ABLE_CLUSTER, admitted, own_command, review_of
 from tests.support.search import examples
 from tests.support.strategies import CLUSTERS, CONTAINER_FIELDS, IDS, JSON, NEAR_JSON, airflow_pods
-from webhook.core.admission import admit
+from webhook.core.admission import admit, treat
 from webhook.core.cluster import NATIVE_SERVER, Cluster
 from webhook.core.errors import MalformedReviewError
 from webhook.core.names import CANONICAL_NAME, HELPER_CONTAINER, HELPER_VOLUME, MODE_ANNOTATION, PREFIX, STATUS_ANNOTATION, TREATMENT_LABEL
+from webhook.core.policy import Enforcement
 from webhook.core.review import parse_review, render_review
 from webhook.core.short_name import is_label_value, to_label_value
 from webhook.core.version import Version
@@ -38,6 +41,7 @@ WITH_HELPER = build_policy(
     Settings(helper_image="registry.example.com/airflow-sidecar-webhook:0.1.0", entrypoint_guess="allow", injectors=("linkerd",))
 )
 POLICIES = st.sampled_from((WITHOUT_HELPER, WITH_HELPER))
+AUDITING = replace(WITH_HELPER, enforcement=Enforcement.AUDIT)
 ISTIOS = (inject_istio, inject_istio_with_hold, inject_istio_native)
 ALL_INJECTORS = (*ISTIOS, inject_linkerd, inject_vault, inject_dapr)
 INJECTORS = st.lists(st.sampled_from(ALL_INJECTORS), max_size=3, unique=True)
@@ -353,6 +357,31 @@ def test_a_pod_that_is_broken_in_one_place_gets_a_valid_answer(pod: JSONObject, 
     outcome = admit(request, WITH_HELPER, cluster)
 
     apply_reply(question, render_review(request.uid, outcome.operations, outcome.warnings))
+
+
+@settings(with_pods, max_examples=examples(40))
+@given(airflow_pods() | broken_pods(), INJECTORS, CLUSTERS)
+def test_an_audit_leaves_the_spec_of_any_pod_as_it_is_and_decides_as_without(
+    pod: JSONObject, injectors: list[Injector], cluster: Cluster
+) -> None:
+    before = inject(pod, injectors)
+    outcome, enforced = treat(before, AUDITING, cluster), treat(before, WITH_HELPER, cluster)
+    after = outcome.patched(before)
+    again = treat(after, AUDITING, cluster)
+
+    assert json.dumps(after["spec"]) == json.dumps(before["spec"])
+    assert without_ours(after) == without_ours(before)
+    assert outcome.decision == enforced.decision
+    assert (again.reason, again.operations) == (outcome.reason, ())
+    assert treat(after, WITH_HELPER, cluster).patched(after)["spec"] == enforced.patched(before)["spec"]
+
+
+def without_ours(pod: JSONObject) -> JSONObject:
+    """The pod without the status and its label; null and absent maps count as empty ones."""
+    metadata = dict(pod["metadata"])
+    for field, key in (("annotations", STATUS_ANNOTATION), ("labels", TREATMENT_LABEL)):
+        metadata[field] = {name: value for name, value in (metadata.get(field) or {}).items() if name != key}
+    return {**pod, "metadata": metadata}
 
 
 @thorough

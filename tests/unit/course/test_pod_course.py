@@ -112,6 +112,41 @@ def test_a_pod_that_the_webhook_has_seen_is_said_to_be_with_the_recorded_reason(
     assert "+++ pod as patched" not in text
 
 
+AUDITED: Final = (
+    '{"treatment":"audited","reason":"sidecars-quit","would_be":"wrapped","main":"base","sidecars":{"istio-proxy":"quit"},'
+    '"no_native":"old-server","version":"0.0.9"}'
+)
+
+
+def test_of_a_pod_that_was_only_audited_it_is_said_what_it_would_be_and_what_becomes_of_a_new_one(program: InProcessProgram) -> None:
+    pod = annotated(copy.deepcopy(STUCK), status=AUDITED)
+    text = text_of(program, pod)
+
+    assert "  webhook      audited at its creation by version 0.0.9, so nothing was changed; it would be wrapped (sidecars-quit): " in text
+    assert "\n  a new pod like it: wrapped (sidecars-quit): " in text
+    assert "+++ pod as patched" in text
+    assert explained(program, pod)["course"]["is_audited"] is True
+    assert explained(program, STUCK)["course"]["is_audited"] is False
+
+
+@pytest.mark.parametrize("code", [0, 137])
+def test_a_pod_is_stuck_since_it_was_only_audited_and_the_remedy_says_how_new_ones_are_treated(
+    program: InProcessProgram, code: int
+) -> None:
+    pod = annotated(live_pod({"base": ended(code), "istio-proxy": RUNNING}, ISTIO), status=AUDITED)
+    course = explained(program, pod)["course"]
+
+    assert (course["state"], course["why"]) == ("stuck", "only-audited")
+    assert "set it to enforce" in course["why_sentence"]
+    assert course["now"]
+
+
+def test_the_exit_code_of_a_task_that_was_only_audited_is_not_the_wrappers(program: InProcessProgram) -> None:
+    pod = annotated(live_pod({"base": ended(NOT_READY), "istio-proxy": RUNNING}, ISTIO), status=AUDITED)
+
+    assert "the task did not run" not in text_of(program, pod)
+
+
 def test_the_version_of_the_webhook_that_has_seen_a_pod_is_said(program: InProcessProgram) -> None:
     pod = annotated(copy.deepcopy(STUCK), status='{"treatment":"left","reason":"no-quit","version":"0.0.9"}')
 

@@ -40,6 +40,7 @@ FORBIDDEN: Final = ReadFailure("403")
 OLD_SERVER: Final = ServerVersion("v1.28.1", Version(1, 28, 1))
 EMULATING: Final = ServerVersion("v1.34.2", Version(1, 32), emulates=True)
 WITHOUT_STATUS: Final = DryRun(DryRunResult.PASSED, has_status=False)
+AUDITED: Final = DryRun(DryRunResult.PASSED, has_status=True, is_audited=True)
 HEALTHY_FINDINGS: Final = {
     "server-version",
     "kubelet-versions",
@@ -103,6 +104,7 @@ CASES: Final[dict[str, tuple[dict[str, Any], NativeSwitch, set[str]]]] = {
         {"not-opted-in", "webhook-order"},
     ),
     "unreachable": ({"pod": WITHOUT_STATUS}, AUTO, {"webhook-unreachable"}),
+    "only audits": ({"pod": AUDITED}, AUTO, {"webhook-audits"}),
     "an injector before the webhook": ({"webhooks": (ISTIO, OWN)}, AUTO, {"injector-called-first"}),
     "not reinvoked": ({"webhooks": own_with(reinvocationPolicy="Never")}, AUTO, {"injected-sidecar-missed"}),
     "not reinvoked, no injector": ({"webhooks": own_with(reinvocationPolicy="Never")[:1]}, AUTO, {"not-reinvoked"}),

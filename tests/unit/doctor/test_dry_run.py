@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from webhook.core import MODE_ANNOTATION, STATUS_ANNOTATION, default_policy
+from webhook.core import MODE_ANNOTATION, STATUS_ANNOTATION, TREATMENT_LABEL, default_policy
 from webhook.doctor import dry_run
 from webhook.doctor.dry_run import DryRunResult
 
@@ -67,6 +67,13 @@ def test_the_webhooks_status_on_the_pod_is_seen() -> None:
     assert dry_run.read_dry_run(201, answer("pod", annotations={STATUS_ANNOTATION: "{}"})).has_status is True
     assert dry_run.read_dry_run(201, answer("pod", annotations={MODE_ANNOTATION: "auto"})).has_status is False
     assert dry_run.read_dry_run(403, refusal("no")).has_status is None
+
+
+@pytest.mark.parametrize(("label", "is_audited"), [("audited", True), ("native", False), (None, False)])
+def test_a_pod_that_the_webhook_only_audits_is_seen(label: str | None, is_audited: bool) -> None:
+    labels = {} if label is None else {TREATMENT_LABEL: label}
+
+    assert dry_run.read_dry_run(201, answer("pod", annotations={STATUS_ANNOTATION: "{}"}, labels=labels)).is_audited is is_audited
 
 
 def test_both_dry_runs_have_the_same_pod() -> None:

@@ -197,6 +197,11 @@ def test_a_pod_that_the_webhook_has_not_seen_is_ended_where_that_is_allowed() ->
     assert decided(pod, replace(POLICY, unmarked=True)).act == QUIT_ISTIO
 
 
+def test_a_pod_that_the_webhook_only_audited_is_ended_like_any_other_that_it_has_seen() -> None:
+    status = '{"treatment":"audited","reason":"sidecars-native","would_be":"native","main":"base","sidecars":{"istio-proxy":"native"}}'
+    assert decided(annotated(live_pod(TASK_ENDED, ISTIO), status=status)).act == QUIT_ISTIO
+
+
 def test_where_namespaces_were_not_chosen_by_name_a_pod_is_ended_only_in_one_that_has_opted_in() -> None:
     pod = live_pod(TASK_ENDED, ISTIO)
     assert decided(pod, replace(POLICY, opted_in=frozenset(["airflow"]))).act == QUIT_ISTIO

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
-from webhook.core import Endpoint, Reason, RecordedStatus, default_policy, read_progress
+from webhook.core import Endpoint, Reason, RecordedStatus, Treatment, default_policy, read_progress
 from webhook.reaper import notice
 from webhook.reaper.act import DeadlineAct, Method, QuitAct
 from webhook.reaper.decision import PodDecision
@@ -100,6 +100,13 @@ def test_of_a_pod_that_the_webhook_left_it_is_reported_why() -> None:
     assert notice.of_act(left, QUIT, "HTTP 200").note.endswith(f"its quit request (HTTP 200).{why}")
     assert notice.of_act(left, DeadlineAct(9), "d").note.endswith(f"ends the pod (d).{why}")
     assert stuck == f"{ReaperReason.NO_CLEAN_END.sentence}{why} {ReaperReason.NO_CLEAN_END.remedy}"
+
+
+@pytest.mark.parametrize("reason", [Reason.ENTRYPOINT_UNKNOWN, Reason.SIDECARS_QUIT])
+def test_of_a_pod_that_the_webhook_only_audited_that_is_reported(reason: Reason) -> None:
+    pod = replace(POD, recorded=RecordedStatus(treatment=Treatment.AUDITED, reason=reason))
+
+    assert notice.of_act(pod, QUIT, "d").note.endswith("(d). The webhook only audited the pod when it was created, so it changed nothing.")
 
 
 @pytest.mark.parametrize("reason", [Reason.SIDECARS_QUIT, "of-a-later-version", None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -11,15 +12,18 @@ import pytest
 from demo.simulated_injectors import inject_istio
 from tests.support.faulty_pods import injected_pod, without_shell
 from tests.support.pods import ABLE_CLUSTER, load, review_of
-from webhook.core import UNKNOWN_CLUSTER, Cluster, Reason, Treatment, admit, default_policy, parse_review, to_json
+from webhook.core import UNKNOWN_CLUSTER, Cluster, Enforcement, Reason, Treatment, admit, default_policy, parse_review, to_json
 from webhook.server.metrics import PREFIX, Metrics
 from webhook.server.observation import Observation
 from webhook.server.pod_counter import MAX_NAMESPACES
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
+    from webhook.core import Policy
 
 EXECUTOR: Final = "airflow-3.3.2-provider-10.25.0/ke_minimal_template.json"
+ENFORCING: Final = default_policy()
+AUDITING: Final = replace(ENFORCING, enforcement=Enforcement.AUDIT)
 LEFT: Final = [reason for reason in Reason if reason.treatment is Treatment.LEFT]
 
 
@@ -33,20 +37,31 @@ class ObservingReplicas:
 
     def review(self, pod: JSONObject, cluster: Cluster = UNKNOWN_CLUSTER, replica: int = 0, **request: object) -> JSONObject:
         """The pod after its review by a replica."""
+        return self._review(pod, ENFORCING, cluster, replica, request)
+
+    def audit(self, pod: JSONObject, cluster: Cluster = UNKNOWN_CLUSTER, replica: int = 0, **request: object) -> JSONObject:
+        """The pod after its review by a replica that only audits."""
+        return self._review(pod, AUDITING, cluster, replica, request)
+
+    def _review(self, pod: JSONObject, policy: Policy, cluster: Cluster, replica: int, request: dict[str, Any]) -> JSONObject:
         question = parse_review(review_of(pod, **request))
-        outcome = admit(question, default_policy(), cluster)
+        outcome = admit(question, policy, cluster)
         self._observations[replica].reviewed(question, outcome, 0.001)
         after: JSONObject = json.loads(to_json(outcome.patched(pod)))
         return after
 
-    def pods(self) -> dict[tuple[str, str, str], float]:
+    def pods(self, kind: str = "") -> dict[tuple[str, str, str], float]:
         """How many pods there were, by namespace, treatment and reason: as the alerts and the dashboard compute it."""
         counts: dict[tuple[str, str, str], float] = {}
-        for name, sign in (("pods", 1), ("reclassified_pods", -1)):
+        for name, sign in ((f"{kind}pods", 1), (f"reclassified_{kind}pods", -1)):
             for labels, value in self.samples(name):
                 key = labels["namespace"], labels["treatment"], labels["reason"]
                 counts[key] = counts.get(key, 0) + sign * value
         return {key: count for key, count in counts.items() if count}
+
+    def observation(self) -> Observation:
+        """What the first replica observes with."""
+        return self._observations[0]
 
     def samples(self, name: str) -> list[tuple[dict[str, str], float]]:
         """Every sample of a counter, of every replica."""
@@ -173,3 +188,66 @@ def test_any_other_review_is_a_line_of_level_info(caplog: pytest.LogCaptureFixtu
 
     assert caplog.records == []
     assert [line["result"] for line in replicas.lines] == ["wrapped"]
+
+
+def test_an_audited_pod_counts_for_the_treatment_that_it_would_get_and_not_among_the_pods_that_were_treated() -> None:
+    replicas = ObservingReplicas()
+    replicas.audit(injected_pod())
+    replicas.audit(injected_pod(), ABLE_CLUSTER)
+
+    assert replicas.pods() == {}
+    assert replicas.pods("audited_") == {("airflow", "wrapped", "sidecars-quit"): 1, ("airflow", "native", "sidecars-native"): 1}
+    assert {labels["result"] for labels, _value in replicas.samples("reviews")} == {"audited"}
+
+
+def test_an_audited_pod_that_gets_its_sidecar_after_the_first_review_counts_once_too() -> None:
+    for second in (0, 1):
+        replicas = ObservingReplicas(2)
+        audited = replicas.audit(load(EXECUTOR), ABLE_CLUSTER)
+        again = replicas.audit(inject_istio(audited), ABLE_CLUSTER, replica=second)
+        replicas.audit(again, ABLE_CLUSTER)
+
+        assert replicas.pods("audited_") == {("airflow", "native", "sidecars-native"): 1}
+
+
+def test_a_pod_whose_second_review_comes_after_the_change_from_audit_to_enforce_counts_once_as_treated() -> None:
+    replicas = ObservingReplicas(2)
+    audited = replicas.audit(injected_pod(), ABLE_CLUSTER)
+    replicas.review(audited, ABLE_CLUSTER, replica=1)
+
+    assert replicas.pods("audited_") == {}
+    assert replicas.pods() == {("airflow", "native", "sidecars-native"): 1}
+
+
+def test_the_line_of_an_audited_pod_says_what_it_would_be_and_whose_it_is_and_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "webhook.review")
+    replicas = ObservingReplicas()
+    pod = without_shell()
+    pod["metadata"]["annotations"] |= {"dag_id": "sales", "task_id": "load"}
+    replicas.audit(pod)
+    replicas.review(injected_pod())
+
+    assert caplog.records == []
+    assert [(line["result"], line["reason"], line.get("would_be")) for line in replicas.lines] == [
+        ("audited", "shell-unknown", "left"),
+        ("wrapped", "sidecars-quit", None),
+    ]
+    audited, treated = replicas.lines
+    assert (audited["dag"], audited["task"], audited["sidecars"]) == ("sales", "load", ["istio-proxy: keeps-running"])
+    assert "dag" not in treated
+
+
+def test_an_entrypoint_that_would_be_guessed_is_not_counted_as_guessed() -> None:
+    replicas = ObservingReplicas()
+    pod = injected_pod()
+    pod["spec"]["containers"][0]["image"] = "registry.example.com/team/own:1"
+    question = parse_review(review_of(pod))
+    counts = []
+    for policy in (AUDITING, ENFORCING):
+        outcome = admit(question, replace(policy, guesses_entrypoint=True), UNKNOWN_CLUSTER)
+        assert outcome.status is not None
+        assert outcome.status.entrypoint == "guessed"
+        replicas.observation().reviewed(question, outcome, 0.001)
+        counts.append(sum(value for _labels, value in replicas.samples("guessed_entrypoints")))
+
+    assert counts == [0, 1]
