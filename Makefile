@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TYPES := $(BIN)/mypy --no-error-summary .
 
-.PHONY: help demo test explore e2e mutants attacks soak check style types format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor docs requirements clean
+.PHONY: help demo test explore e2e mutants attacks soak check style types format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor benchmark-explain docs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ benchmark-reaper: $(VENV)/ready ## what a pass of the reaper over 10,000 pods an
 
 benchmark-doctor: $(VENV)/ready ## what doctor -A over 10,000 pods in 100 namespaces costs, on a stand-in API server
 	@$(BIN)/python -m benchmarks.doctor
+
+benchmark-explain: $(VENV)/ready ## what explain of one pod, and the summary of 10,000, cost on one core
+	@$(BIN)/python -m benchmarks.explain
 
 attacks: $(VENV)/ready ## attack a running service, and measure an honest client beside it: docs/attacks.md
 	@$(BIN)/python -m tests.attacks

@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,13 +22,13 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.output import NO_FIGURES, progress
+from benchmarks.program_cost import ProgramCost, peak_mebibytes, run_program
+from benchmarks.running_pods import STUCK_EVERY, istio_pod, named, states_of, status_of
 from benchmarks.watcher import api_server
-from demo.simulated_injectors import inject_istio
 from testbed.api import path_of
 from testbed.binaries import NoGoError
 from testbed.namespace import make_namespace
 from testbed.wait import until
-from tests.support.pods import load
 from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -39,14 +38,8 @@ if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
 
 CLIENTS: Final = 8
-KIBIBYTES_OF_A_MEBIBYTE: Final = 1024
-"""``ru_maxrss`` is in kibibytes (getrusage(2))."""
-
-STUCK_EVERY: Final = 100
 GRACE: Final = 5
 START_SECONDS: Final = 300
-BEGAN: Final = "2026-01-01T10:00:00Z"
-ENDED: Final = "2026-01-01T10:10:00Z"
 
 
 @dataclass(frozen=True)
@@ -54,16 +47,12 @@ class PassCost:
     """What one pass took.
 
     Args:
-        seconds: From the start of the process to its end.
-        processor_seconds: Of the process.
-        peak_mebibytes: Its largest resident memory.
+        process: Of its process.
         due: Pods that it would have ended.
 
     """
 
-    seconds: float
-    processor_seconds: float
-    peak_mebibytes: float
+    process: ProgramCost
     due: int
 
 
@@ -123,8 +112,9 @@ def show_watching(given: argparse.Namespace, cost: WatchCost) -> None:
 def show_passes(given: argparse.Namespace, costs: list[PassCost]) -> None:
     """Print what a pass took."""
     print(f"a pass over {given.pods} pods in {given.namespaces} namespaces, {costs[0].due} of them due; the median of {len(costs)}:")
-    print(f"  {median(one.seconds for one in costs):.1f} s, {median(one.processor_seconds for one in costs):.1f} s of a processor")
-    print(f"  {max(one.peak_mebibytes for one in costs):.0f} MiB at most")
+    processes = [one.process for one in costs]
+    print(f"  {median(one.seconds for one in processes):.1f} s, {median(one.processor_seconds for one in processes):.1f} s of a processor")
+    print(f"  {max(one.peak_mebibytes for one in processes):.0f} MiB at most")
 
 
 def make_pods(server: ApiServer, namespaces: list[str], numbers: range) -> None:
@@ -135,55 +125,18 @@ def make_pods(server: ApiServer, namespaces: list[str], numbers: range) -> None:
             pass
 
 
-def istio_pod() -> JSONObject:
-    """A pod that Airflow's executor created and Istio injected into."""
-    pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_default.json"))
-    # The chart's template was rendered without a release.
-    made: JSONObject = json.loads(json.dumps(pod).replace("RELEASE-NAME", "prod"))
-    made["metadata"]["annotations"]["airflow-sidecar-webhook/status"] = "{}"
-    return {"apiVersion": "v1", "kind": "Pod", **made}
-
-
 def make_pod(server: ApiServer, pod: JSONObject, namespace: str, number: int) -> None:
     """Create a pod, and let it be Running."""
-    made = {**pod, "metadata": {**pod["metadata"], "name": f"task-{number}", "namespace": namespace}}
+    made = named(pod, namespace, number)
     server.api.create(made)
-    status = {"phase": "Running", "startTime": BEGAN, "containerStatuses": states_of(pod, is_ended=number % STUCK_EVERY == 0)}
-    server.api.patch(f"{path_of(made)}/status", {"status": status})
-
-
-def states_of(pod: JSONObject, *, is_ended: bool, restarts: int = 0) -> list[JSONObject]:
-    """The statuses of its containers; ``is_ended``: its task has ended."""
-    return [status_of(one["name"], restarts, is_ended=is_ended and one["name"] == "base") for one in pod["spec"]["containers"]]
-
-
-def status_of(name: str, restarts: int, *, is_ended: bool) -> JSONObject:
-    """The status of a container."""
-    ended = {"terminated": {"exitCode": 0, "startedAt": BEGAN, "finishedAt": ENDED, "reason": "Completed"}}
-    state = ended if is_ended else {"running": {"startedAt": BEGAN}}
-    return {
-        "name": name,
-        "state": state,
-        "image": "i",
-        "imageID": "i",
-        "ready": not is_ended,
-        "restartCount": restarts,
-        "containerID": f"containerd://{name}",
-    }
+    server.api.patch(f"{path_of(made)}/status", {"status": status_of(pod, number)})
 
 
 def one_pass(server: ApiServer, namespaces: list[str]) -> PassCost:
     """Run the command as a process of its own."""
     command = [sys.executable, "-m", "webhook", "reaper", "--once", "--dry-run", "-o", "json", *(f"-n{name}" for name in namespaces)]
-    began = time.monotonic()
-    with tempfile.TemporaryFile() as output:
-        with subprocess.Popen(command, stdout=output, env={**os.environ, "KUBECONFIG": str(server.kubeconfig)}) as process:
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        report = json.load(output)
-    seconds = time.monotonic() - began
-    return PassCost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / KIBIBYTES_OF_A_MEBIBYTE, len(report["pods"]))
+    run = run_program(command, {**os.environ, "KUBECONFIG": str(server.kubeconfig)})
+    return PassCost(run.cost, len(json.loads(run.output)["pods"]))
 
 
 def watch_events(server: ApiServer, namespaces: list[str], given: argparse.Namespace) -> WatchCost:
@@ -205,7 +158,7 @@ def watch_events(server: ApiServer, namespaces: list[str], given: argparse.Names
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     lateness = [reported[name] - at - GRACE for name, at in ended.items()]
-    return WatchCost(at_work[0], ending[0], used.ru_maxrss / KIBIBYTES_OF_A_MEBIBYTE, lateness)
+    return WatchCost(at_work[0], ending[0], peak_mebibytes(used.ru_maxrss), lateness)
 
 
 @contextmanager

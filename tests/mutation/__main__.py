@@ -1,7 +1,7 @@
 """``python -m tests.mutation [--every N] [MODULE...]``, as `make mutants` runs it; without a module, everything that is mutated (`MUTATED`).
 
-Each survivor is printed. The result of a run over everything is written to `summary.md`. Exit code 1: a module misses its row of
-`floors.yaml`, or an explanation in `equivalent.yaml` has no survivor.
+Each survivor is printed. The rows of the modules are renewed in `summary.md`, unless only a sample was tried. Exit code 1: a module misses
+its row of `floors.yaml`, or an explanation in `equivalent.yaml` has no survivor.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import argparse
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -20,13 +19,13 @@ from tests.mutation.copies import COPY, ROOT, write_copy
 from tests.mutation.equivalent import equivalents
 from tests.mutation.floor import floors
 from tests.mutation.mutant import Result
-from tests.mutation.verdict import problems, summary
+from tests.mutation.summary import renew, table
+from tests.mutation.verdict import counts_of, problems
 from tests.support import search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SUMMARY: Final = Path(__file__).with_name("summary.md")
 MUTATED: Final = (
     "webhook/core/*.py",
     "certs/*.py",
@@ -92,11 +91,11 @@ def main(arguments: Sequence[str]) -> int:
     subprocess.run(command, cwd=COPY, env={"PYTHONPATH": str(COPY)}, check=True)
     results = [msgspec.json.decode(line, type=Result) for line in (COPY / runner.RESULTS).read_bytes().splitlines()]
     explained = equivalents()
-    table = "\n".join(summary(results, explained))
-    print(table)
-    if not options.modules and options.every == 1:
-        minutes = (time.monotonic() - began) / 60
-        SUMMARY.write_text(f"# Mutants\n\n`make mutants` wrote this page: {commit()}, {minutes:.0f} minutes.\n\n{table}\n", "utf-8")
+    counts = counts_of(results, explained)
+    print(*table(counts, dict.fromkeys(counts, "")), sep="\n")
+    print(f"{(time.monotonic() - began) / 60:.0f} minutes")
+    if options.every == 1:
+        renew(counts, commit(), all_modules())
     found = list(problems(results, explained, floors())) if options.every == 1 else []
     for problem in found:
         print(problem, file=sys.stderr)
@@ -106,7 +105,7 @@ def main(arguments: Sequence[str]) -> int:
 def commit() -> str:
     """The commit that was tried, and its date."""
     shown = subprocess.run(
-        ["git", "show", "--no-patch", "--format=commit %h of %cs", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "show", "--no-patch", "--format=%h of %cs", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=ROOT, check=False).returncode != 0
     return shown.stdout.strip() + (" with changes" if changed else "")

@@ -1,4 +1,4 @@
-"""What became of the mutants, as a table, and what has to be mended."""
+"""What became of the mutants, and what has to be mended."""
 
 from __future__ import annotations
 
@@ -17,19 +17,9 @@ if TYPE_CHECKING:
 KILLED, EXPLAINED, OPEN = "killed", "explained", "open"
 
 
-def summary(results: Sequence[Result], explained: Sequence[Equivalent]) -> Iterator[str]:
-    """A table with a line for each module, and one for all."""
-    yield "| module | mutants | killed | share | survived, explained | survived, not explained |"
-    yield "|---|---|---|---|---|---|"
-    counts = _counts(results, explained)
-    for module, count in counts.items():
-        yield _line(f"`{module}`", count)
-    yield _line("all", sum(counts.values(), Counter()))
-
-
 def problems(results: Sequence[Result], explained: Sequence[Equivalent], floors: Mapping[str, Floor]) -> Iterator[str]:
     """What has to be mended, a line each."""
-    counts = _counts(results, explained)
+    counts = counts_of(results, explained)
     for module in counts.keys() & floors.keys():
         floor, count = floors[module], counts[module]
         if count[KILLED] < floor.killed * count.total():
@@ -42,18 +32,13 @@ def problems(results: Sequence[Result], explained: Sequence[Equivalent], floors:
             yield f"{FILE.name}: no mutant of {row.function} survives with the change {' '.join(row.change)}"
 
 
-def _counts(results: Sequence[Result], explained: Sequence[Equivalent]) -> dict[str, Counter[str]]:
+def counts_of(results: Sequence[Result], explained: Sequence[Equivalent]) -> dict[str, Counter[str]]:
     """How many mutants of each module were killed, how many survived with an explanation and how many without."""
     equivalent = {(row.function, row.change) for row in explained}
     counts: dict[str, Counter[str]] = {module: Counter() for module in sorted({one.mutant.module for one in results})}
     for one in results:
         counts[one.mutant.module][KILLED if one.killer else EXPLAINED if _key(one) in equivalent else OPEN] += 1
     return counts
-
-
-def _line(title: str, count: Counter[str]) -> str:
-    share = count[KILLED] / count.total()
-    return f"| {title} | {count.total()} | {count[KILLED]} | {share:.1%} | {count[EXPLAINED]} | {count[OPEN]} |"
 
 
 def _key(result: Result) -> tuple[str, tuple[str, ...]]:

@@ -146,6 +146,8 @@ HOSTILE_PODS: Final[dict[str, Callable[[], JSONObject]]] = {
     "labels": lambda: pod(istio(), metadata={"labels": {f"l{number}": "v" for number in range(MOST)}}),
     "annotations": lambda: pod(istio(), metadata={"annotations": {f"l{number}": "v" for number in range(20_000)}}),
     "unknown annotations": lambda: pod(istio(), metadata=options(**{f"l{number}": "v" for number in range(MOST)})),
+    "misspelt annotations": lambda: pod(istio(), metadata=options(**{f"outlives-tax{number}": "v" for number in range(MOST)})),
+    "misspelt prefixes": lambda: pod(istio(), metadata={"annotations": {f"{PREFIX}{chr(97 + n % 26)}/mod{n}": "v" for n in range(MOST)}}),
     "owners": lambda: pod(
         istio(),
         metadata={

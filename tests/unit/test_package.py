@@ -6,12 +6,11 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.support.pods import FIXTURES
-
-if TYPE_CHECKING:
-    import pytest
+from webhook.command.command import PLUGIN_FILE, PROGRAM
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +41,8 @@ def test_the_wheel_holds_all_that_the_program_needs(tmp_path: Path, monkeypatch:
     assert "labelled (no-sidecar)" in done.stdout
 
 
-def test_the_command_is_installed() -> None:
-    (command,) = entry_points(group="console_scripts", name="airflow-sidecar-webhook")
+@pytest.mark.parametrize("name", [PROGRAM, PLUGIN_FILE])
+def test_the_command_is_installed_by_its_own_name_and_as_a_plugin_of_kubectl(name: str) -> None:
+    (command,) = entry_points(group="console_scripts", name=name)
 
     assert command.value == "webhook.command.main:main"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from webhook.command.airflow_template import TemplateUser, as_made_by
 from webhook.command.assumed_cluster import add_cluster_arguments, as_line, assumed_cluster
-from webhook.command.command import PROGRAM, Command, HelpExample
+from webhook.command.command import FILE, PROGRAM, Command, HelpExample
 from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
 from webhook.command.explain_document import VERSION, ExplainDocument
@@ -37,7 +37,7 @@ LIVE: Final = ("pod/", "pods/", "po/")
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file",
-        metavar="FILE",
+        metavar=FILE,
         nargs="*",
         help=f"{ALLOWED}; - is stdin, a folder is all its files; pod/NAME is a pod of the cluster",
     )

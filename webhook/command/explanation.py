@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from webhook.command.explain_document import AssumedCluster, ExplainedPod
-from webhook.command.misspelling import misspelt
 from webhook.command.pod_change import PodChange
 from webhook.command.terminal import Style, printable
 from webhook.core import (
@@ -20,6 +19,7 @@ from webhook.core import (
     PodOrigin,
     SkipReason,
     may_be_held_up,
+    misspelt_annotations,
 )
 
 if TYPE_CHECKING:
@@ -133,9 +133,16 @@ class Explanation:
         return PodChange(self.pod, self.outcome.patched(self.pod), self.script)
 
     def _hints(self) -> Iterator[str]:
-        yield from misspelt(self.pod)
+        yield from self._misspelt()
         if self.outcome.reason is SkipReason.NOT_AIRFLOW and self.place and not self.template_of and self.course is None:
             yield TEMPLATE_HINT
+
+    def _misspelt(self) -> Iterator[str]:
+        """Annotations that misspell one of the webhook's, where no warning names them: the webhook does not read those of every pod."""
+        metadata = self.pod.get("metadata")
+        annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+        keys = [str(key) for key in annotations] if isinstance(annotations, dict) else []
+        return (one.warning for one in misspelt_annotations(keys) if one.warning not in self.outcome.warnings)
 
     @property
     def _is_seen(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from webhook.command.doctor_document import VERSION, FleetDocument
 from webhook.command.exit_code import ExitCode
-from webhook.command.terminal import Style, table
+from webhook.command.terminal import Style
 from webhook.core import OPT_IN
 from webhook.course.pod_course import age_of
 from webhook.course.stuck_pod import longest_first
@@ -82,7 +82,7 @@ class FleetReport:
         if not self.fleet.namespaces:
             return "\n".join([*lines, f"none: kubectl label namespace NAMESPACE {OPT_IN}"]) + "\n"
         rows = [*map(self._row, longest_first(self.fleet.stuck)), *map(_row_of_namespace, self._not_listed)]
-        lines += [*table(HEADINGS, rows), ""] if rows else []
+        lines += [*palette.table(HEADINGS, rows), ""] if rows else []
         lines.append(self._sums(palette))
         if self.fleet.stuck:
             lines.append(

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from webhook import __version__
-from webhook.command import doctor, explain, patch, reaper, serve
-from webhook.command.command import PROGRAM, exit_codes
+from webhook.command import completion, doctor, explain, patch, reaper, serve
+from webhook.command.command import FILE, PLUGIN, PLUGIN_FILE, PROGRAM, exit_codes
 from webhook.command.errors import UnusableError, UsageError
 from webhook.command.exit_code import ExitCode
 from webhook.command.output import JSON, Failure, FailureDocument, add_output_argument, write_json
@@ -21,15 +21,15 @@ from webhook.settings import CONFIG, SettingsError, read_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = (serve.COMMAND, explain.COMMAND, patch.COMMAND, doctor.COMMAND, reaper.COMMAND)
+COMMANDS: Final = (serve.COMMAND, explain.COMMAND, patch.COMMAND, doctor.COMMAND, reaper.COMMAND, completion.COMMAND)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    options = argparse.Namespace(output=_output(words))
+    options = argparse.Namespace(output=_output(words), make_parser=_parser)
     try:
-        _parser().parse_args(words, options)
+        _parser(_program(sys.argv[0])).parse_args(words, options)
         code: ExitCode = options.run(options, read_settings(os.environ, options.config))
     except UsageError as problem:
         sys.stderr.write(problem.usage)
@@ -73,17 +73,22 @@ def _output(words: Sequence[str]) -> str:
     return output
 
 
-def _parser() -> argparse.ArgumentParser:
+def _program(path: str) -> str:
+    """The name by which a person called the program, from the path of the file that runs."""
+    return PLUGIN if Path(path).stem == PLUGIN_FILE else PROGRAM
+
+
+def _parser(program: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = ArgumentsParser(
-        prog=PROGRAM,
+        prog=program,
         description="Lets Airflow's task pods end when they have injected sidecars.",
-        epilog=f"{PROGRAM} COMMAND --help shows examples.\n\n{exit_codes()}",
+        epilog=f"{program} COMMAND --help shows examples.\n\n{exit_codes()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--config", type=Path, metavar="FILE", help=f"settings as YAML (default: ${CONFIG})")
+    shared.add_argument("--config", type=Path, metavar=FILE, help=f"settings as YAML (default: ${CONFIG})")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
-        command.add_to(commands, shared)
+        command.add_to(commands, shared, program)
     return parser

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from webhook.command.assumed_cluster import add_cluster_arguments, assumed_cluster, cluster_of
-from webhook.command.command import Command, HelpExample
+from webhook.command.command import FILE, Command, HelpExample
 from webhook.command.exit_code import ExitCode
 from webhook.command.output import write_json
 from webhook.command.pod_file import ALLOWED, DEFAULT_NAMESPACE, read_one_pod
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help=f"{ALLOWED}; - is stdin")
+    parser.add_argument("file", metavar=FILE, help=f"{ALLOWED}; - is stdin")
     parser.add_argument("-n", "--namespace", help=f"namespace of pods that name none (default: {DEFAULT_NAMESPACE})")
     add_cluster_arguments(parser)
 

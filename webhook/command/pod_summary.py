@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from webhook.command.terminal import Style, printable, table
+from webhook.command.terminal import Style, printable
 from webhook.course.pod_course import PodState, age_of
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class PodSummary:
         yield ""
         total = age_of(timedelta(seconds=document.held_seconds))
         yield palette.paint(f"pods that stay Running after their task: {len(document.held):,}, for {total} in all", Style.BOLD)
-        yield from (f"  {line}" for line in table(HEADINGS, [self._row(one) for one in document.held[:MAX_LISTED]]))
+        yield from palette.table(HEADINGS, [self._row(one) for one in document.held[:MAX_LISTED]], indent=2)
         if len(document.held) > MAX_LISTED:
             yield f"  and {len(document.held) - MAX_LISTED:,} more: -o json has all"
         yield "  explain -n NAMESPACE pod/NAME says of each what ends it; reaper --once -n NAMESPACE --dry-run, which of them it would end"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from webhook.command.terminal import Style, printable, table
+from webhook.command.terminal import Style, printable
 from webhook.reaper.reason import Verdict
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class ReaperReport:
 
     def as_text(self, palette: Palette) -> str:
         """For people: a pod in a line; below it each reason in words, what could not be done, and the number of pods."""
-        lines = list(table(HEADINGS, map(_row, self.sweep.pods))) if self.sweep.pods else []
+        lines = list(palette.table(HEADINGS, map(_row, self.sweep.pods))) if self.sweep.pods else []
         reasons = {one.decision.reason: None for one in self.sweep.pods}
         lines += [line for reason in reasons for line in _explained(reason, palette)]
         lines += [line for problem in self.sweep.problems for line in _explained_problem(problem, palette)]

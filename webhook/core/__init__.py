@@ -96,6 +96,7 @@ from webhook.core.pod_options import (
     Mode,
     PodOption,
     WhenNotReady,
+    misspelt_annotations,
 )
 from webhook.core.policy import Policy
 from webhook.core.pre_encoded import to_json
@@ -192,6 +193,7 @@ __all__ = [
     "is_label_value",
     "is_virtual_node",
     "may_be_held_up",
+    "misspelt_annotations",
     "parse_entrypoints",
     "parse_review",
     "parse_sidecars",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
@@ -12,10 +13,11 @@ import msgspec
 from webhook.core import names
 from webhook.core.condition import Condition
 from webhook.core.entrypoint import Words
+from webhook.core.misspelling import HALVES, NearAnnotations
 from webhook.core.sidecar import MAX_NAME_CHARACTERS, Convert, EndpointRule, Match, Native, Path, Port, QuitRule, Sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 MAX_DESCRIBED_SIDECARS: Final = 16
 
@@ -27,7 +29,8 @@ MAX_OPTION_COMMAS: Final = 4096
 so that `webhook.core.pod.MAX_COMMAS` does not count it."""
 
 MAX_NAMED: Final = 16
-"""So many unknown annotations are named; of the others only their number is reported."""
+"""So many unknown annotations are named; of the others only their number is reported. As many keys with another prefix are compared with
+the webhook's."""
 
 MAX_KEY_CHARACTERS: Final = 253 + 1 + 63
 """The longest valid key of an annotation: a prefix, a slash, a name (apimachinery pkg/util/validation, IsQualifiedName)."""
@@ -142,29 +145,32 @@ class PodOptions(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class InvalidAnnotation:
-    """An annotation whose value is not allowed.
+    """An annotation that does not exist, or whose value is not allowed.
 
     Args:
         key: The annotation.
         allowed: What it may hold.
+        meant: The annotation that its key misspells; empty: none.
 
     """
 
     key: str
     allowed: str
+    meant: str = ""
 
     @property
     def warning(self) -> str:
         """The line the person sees who creates the pod; at most 256 characters reach him (apiserver endpoints/filters/warning.go)."""
-        return f"annotation {self.key} is ignored: allowed is {self.allowed}"
+        why = f"there is no such annotation; did you mean {self.meant}?" if self.meant else f"allowed is {self.allowed}"
+        return f"annotation {self.key} is ignored: {why}"
 
 
 class InvalidAnnotations(msgspec.Struct, frozen=True):
-    """The annotations of a pod that have the webhook's prefix and are ignored.
+    """The annotations of a pod that are meant for the webhook and are ignored.
 
     Args:
-        named: Those whose value is not allowed, and the first `MAX_NAMED` that do not exist.
-        more: The number of further ones that do not exist.
+        named: Those whose value is not allowed, the first `MAX_NAMED` that do not exist, and those that misspell the webhook's prefix.
+        more: The number of further ones that have the webhook's prefix and do not exist.
 
     """
 
@@ -182,11 +188,11 @@ class InvalidAnnotations(msgspec.Struct, frozen=True):
 
 def read_pod_options(annotations: dict[str, str]) -> tuple[PodOptions, InvalidAnnotations]:
     """The user's annotations, and those that mean nothing."""
-    if _PREFIX not in "\n".join(annotations):
+    if not _may_have_option(annotations):
         return NO_OPTIONS, ALL_VALID
     found: dict[str, Any] = {}
     unknown = [key for key in annotations if _is_unknown(key)]
-    bad = [InvalidAnnotation(key[:MAX_KEY_CHARACTERS], f"one of {', '.join(POD_OPTIONS)}") for key in unknown[:MAX_NAMED]]
+    bad = [*_named(unknown), *_misspelt_prefixes(annotations)]
     for key, option in POD_OPTIONS.items():
         if key not in annotations:
             continue
@@ -195,6 +201,34 @@ def read_pod_options(annotations: dict[str, str]) -> tuple[PodOptions, InvalidAn
         except (ValueError, RecursionError):
             bad.append(InvalidAnnotation(key, option.allowed))
     return PodOptions(**found), InvalidAnnotations(tuple(bad), len(unknown[MAX_NAMED:]))
+
+
+def misspelt_annotations(keys: Iterable[str]) -> list[InvalidAnnotation]:
+    """The keys of annotations that misspell one of the webhook's, among the first `MAX_NAMED` that look so."""
+    listed = list(keys)
+    if not _may_have_option(listed):
+        return []
+    named = [*_named([key for key in listed if _is_unknown(key)]), *_misspelt_prefixes(listed)]
+    return [one for one in named if one.meant]
+
+
+def _may_have_option(keys: Iterable[str]) -> bool:
+    """Whether a key has the webhook's prefix, or one like it; of nearly every pod none has."""
+    together = "\n".join(keys)
+    return any(half in together for half in HALVES)
+
+
+def _named(unknown: list[str]) -> list[InvalidAnnotation]:
+    """The first of the keys that have the webhook's prefix and do not exist."""
+    allowed = f"one of {', '.join(POD_OPTIONS)}"
+    return [InvalidAnnotation(key[:MAX_KEY_CHARACTERS], allowed, NEAR_OPTIONS.nearest(key) or "") for key in unknown[:MAX_NAMED]]
+
+
+def _misspelt_prefixes(keys: Iterable[str]) -> list[InvalidAnnotation]:
+    """The keys with another prefix that misspell an annotation of the webhook's, among the first that look so."""
+    like = islice((key for key in keys if not key.startswith(_PREFIX) and any(half in key for half in HALVES)), MAX_NAMED)
+    meant = [(key, NEAR_OPTIONS.nearest(key)) for key in like]
+    return [InvalidAnnotation(key, "", near) for key, near in meant if near]
 
 
 def _bounded(text: str) -> str:
@@ -302,3 +336,5 @@ POD_OPTIONS: Final = {
     ),
 }
 """Every annotation that a user may set, by its key."""
+
+NEAR_OPTIONS: Final = NearAnnotations(POD_OPTIONS)

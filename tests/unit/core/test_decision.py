@@ -370,11 +370,18 @@ def test_a_known_sidecar_cannot_be_named_as_the_task(policy: Policy) -> None:
 
 
 def test_an_annotation_that_does_not_exist_is_reported_with_those_that_do(policy: Policy) -> None:
-    outcome, _ = admitted(executor_pod(wait_second="7"), policy)
+    outcome, _ = admitted(executor_pod(colour="7"), policy)
 
     assert outcome.warnings[0].startswith(
-        "annotation airflow-sidecar-webhook/wait-second is ignored: allowed is one of airflow-sidecar-webhook/mode, "
+        "annotation airflow-sidecar-webhook/colour is ignored: allowed is one of airflow-sidecar-webhook/mode, "
     )
+
+
+def test_an_annotation_that_is_misspelt_is_reported_with_the_one_that_is_meant(policy: Policy) -> None:
+    outcome, _ = admitted(executor_pod(wait_second="7"), policy)
+
+    meant = "airflow-sidecar-webhook/wait-seconds"
+    assert outcome.warnings == (f"annotation {meant[:-1]} is ignored: there is no such annotation; did you mean {meant}?",)
 
 
 def test_a_container_that_nobody_knows_is_named_in_the_status(policy: Policy) -> None:

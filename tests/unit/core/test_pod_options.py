@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from webhook.core.misspelling import NearAnnotations
 from webhook.core.names import PREFIX, STATUS_ANNOTATION
 from webhook.core.pod_options import (
     MAX_DESCRIBED_SIDECARS,
@@ -102,7 +103,9 @@ def test_an_option_may_be_as_long_as_all_annotations_of_a_pod() -> None:
 
 
 def test_the_status_and_annotations_of_others_are_no_options() -> None:
-    assert read_pod_options({STATUS_ANNOTATION: "{}", f"x{PREFIX}/mode": "off", PREFIX: "off"}) == read_pod_options({})
+    others = {f"xyz{PREFIX}/mode": "off", f"example.com/{PREFIX}": "off", PREFIX: "off", f"{PREFIX}-reaper/mode": "off"}
+
+    assert read_pod_options({STATUS_ANNOTATION: "{}", **others}) == read_pod_options({})
 
 
 @pytest.mark.parametrize("count", [1, MAX_NAMED, MAX_NAMED + 1, MAX_NAMED + 5])
@@ -117,6 +120,30 @@ def test_a_few_unknown_options_are_named_and_the_others_counted(count: int) -> N
         if count > MAX_NAMED
         else []
     )
+
+
+MISSPELT: Final = [f"{PREFIX}/main-conatiner", "airflow-sidecar-webhok/mode", "airflow-sidecar-webhook.io/wait-seconds"]
+
+
+@pytest.mark.parametrize("key", MISSPELT)
+def test_an_annotation_that_is_misspelt_changes_nothing_and_is_warned_of_with_the_one_that_is_meant(key: str) -> None:
+    options, invalid = read_pod_options({key: "off"})
+    (one,) = invalid.named
+
+    assert options == PodOptions()
+    assert one.meant in POD_OPTIONS
+    assert invalid.warnings == [f"annotation {key} is ignored: there is no such annotation; did you mean {one.meant}?"]
+
+
+def test_of_sixty_thousand_misspelt_annotations_sixteen_of_each_kind_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    monkeypatch.setattr(NearAnnotations, "nearest", lambda _, key: compared.append(key))
+    own = [f"{PREFIX}/mode{number}" for number in range(30_000)]
+    strange = [f"airflow-sidecar-webhok/mode{number}" for number in range(30_000)]
+    invalid = read_pod_options(dict.fromkeys([*own, *strange], "off"))[1]
+
+    assert compared == [*own[:MAX_NAMED], *strange[:MAX_NAMED]]
+    assert (len(invalid.named), invalid.more) == (MAX_NAMED, len(own) - MAX_NAMED)
 
 
 def test_a_key_is_named_up_to_the_length_that_a_key_may_have() -> None:

@@ -1,0 +1,166 @@
+"""What `explain` costs: `python -m benchmarks.explain`, a minute.
+
+Each run is the installed program on one core, from the start of its process to its end, with the bytecode that an installation writes.
+One pod of a file, beside a bare interpreter; then the summary of many pods of a file, as kubectl prints them in JSON.
+Exit status: 0 when every target was met, 1 when one was missed, 2 without figures, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.output import INTERRUPTED, MISSED, NO_FIGURES, progress, write_figures
+from benchmarks.program_cost import run_program
+from benchmarks.report import machine, middle, table
+from benchmarks.running_pods import istio_pod, named, status_of
+from webhook.command.command import PROGRAM
+from webhook.command.exit_code import ExitCode
+from webhook.settings import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.program_cost import ProgramCost
+
+CORE: Final = 0
+INSTALLED: Final = str(Path(sys.executable).with_name(PROGRAM))
+NAMESPACES: Final = 100
+
+ONE_POD_SECONDS: Final = 0.4
+SUMMARY_SECONDS: Final = 20.0
+SUMMARY_MEBIBYTES: Final = 300.0
+
+
+class ExplainError(Exception):
+    """A run failed."""
+
+
+@dataclass(frozen=True)
+class ExplainRuns:
+    """The runs of one command line.
+
+    Args:
+        name: What it does.
+        costs: One for each run.
+
+    """
+
+    name: str
+    costs: tuple[ProgramCost, ...]
+
+    @property
+    def seconds(self) -> float:
+        """The median time from start to end."""
+        return median(one.seconds for one in self.costs)
+
+    @property
+    def peak_mebibytes(self) -> float:
+        """The largest resident memory of all runs."""
+        return max(one.peak_mebibytes for one in self.costs)
+
+
+def main() -> int:
+    """Read the command line, measure, print a table, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.explain", description=__doc__)
+    parser.add_argument("--runs", type=int, default=51, help="runs for one pod (51)")
+    parser.add_argument("--pods", type=int, default=10_000, help="pods of the summary (10000)")
+    parser.add_argument("--summaries", type=int, default=3, help="runs of the summary (3)")
+    given = parser.parse_args()
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            os.sched_setaffinity(0, {CORE})
+            return measure(given, Path(directory))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (ExplainError, OSError) as error:
+        progress(f"no figures: {error}")
+        return NO_FIGURES
+
+
+def measure(given: argparse.Namespace, directory: Path) -> int:
+    """Make all measurements with the files of this directory, and report them."""
+    environ = environment(directory / "bytecode")
+    pod, pods = directory / "pod.json", directory / "pods.json"
+    pod.write_text(json.dumps(named(istio_pod(), "tasks", 1)), "utf-8")
+    write_pods(pods, given.pods)
+    bare = runs("bare interpreter", [sys.executable, "-c", "pass"], environ, given.runs)
+    one = runs("explain of one pod", [INSTALLED, "explain", str(pod)], environ, given.runs)
+    stuck = [INSTALLED, "explain", "--summary", str(pods)]
+    summary = runs(f"explain --summary of {given.pods:,} pods ({pods.stat().st_size:,} bytes)", stuck, environ, given.summaries)
+    return report((bare, one, summary), verdicts(one, summary))
+
+
+def environment(bytecode: Path) -> dict[str, str]:
+    """No setting of the webhook's, and a folder into which the first run writes the bytecode of all modules."""
+    left_out = {"PYTHONDONTWRITEBYTECODE"}
+    kept = {name: value for name, value in os.environ.items() if name not in left_out and not name.startswith(PREFIX)}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(bytecode)}
+
+
+def write_pods(path: Path, count: int) -> None:
+    """A list of Running pods, written one by one: a large process makes the memory of its children look large."""
+    pod = istio_pod()
+    with path.open("w", encoding="utf-8") as file:
+        file.write('{"apiVersion": "v1", "kind": "List", "items": [')
+        for number in range(count):
+            one = {**named(pod, f"tasks-{number % NAMESPACES}", number), "status": status_of(pod, number)}
+            file.write(f"{',' if number else ''}\n{json.dumps(one)}")
+        file.write("]}\n")
+
+
+def runs(name: str, command: Sequence[str], environ: Mapping[str, str], count: int) -> ExplainRuns:
+    """Run a command once to fill the caches, and then so many times."""
+    progress(f"{name}: {count} runs")
+    return ExplainRuns(name, tuple([run(command, environ) for _ in range(count + 1)][1:]))
+
+
+def run(command: Sequence[str], environ: Mapping[str, str]) -> ProgramCost:
+    """Run it once. ExplainError: it did not do its work."""
+    found = run_program(command, environ)
+    if found.exit_code not in {ExitCode.DONE, ExitCode.PROBLEM}:
+        message = f"{' '.join(command)} ended with the exit code {found.exit_code}"
+        raise ExplainError(message)
+    return found.cost
+
+
+def verdicts(one: ExplainRuns, summary: ExplainRuns) -> dict[str, bool]:
+    """Each target, and whether it was met."""
+    return {
+        f"one pod in at most {ONE_POD_SECONDS} s": one.seconds <= ONE_POD_SECONDS,
+        f"the summary in at most {SUMMARY_SECONDS:.0f} s": summary.seconds <= SUMMARY_SECONDS,
+        f"the summary in at most {SUMMARY_MEBIBYTES:.0f} MiB": summary.peak_mebibytes <= SUMMARY_MEBIBYTES,
+    }
+
+
+def report(measured: Sequence[ExplainRuns], targets: Mapping[str, bool]) -> int:
+    """Print the figures and the targets, and write them to a file; the exit status."""
+    print(table([["", "runs", "median s", "CPU s", "peak MiB"], *map(row, measured)]))
+    for target, is_met in targets.items():
+        print(f"{'met   ' if is_met else 'missed'}  {target}")
+    write_figures("explain", {"machine": machine(), "runs": [asdict(one) for one in measured], "targets": dict(targets)})
+    return 0 if all(targets.values()) else MISSED
+
+
+def row(one: ExplainRuns) -> list[str]:
+    """One line of the table; medians with the 95 % confidence interval."""
+    digits = 3
+    seconds = middle([cost.seconds for cost in one.costs], digits)
+    return [
+        one.name,
+        str(len(one.costs)),
+        seconds,
+        middle([cost.processor_seconds for cost in one.costs], digits),
+        f"{one.peak_mebibytes:.0f}",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
