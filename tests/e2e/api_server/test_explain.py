@@ -6,20 +6,24 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from demo.simulated_injectors import inject_istio
 from testbed import binaries
 from testbed.api import path_of
 from tests.e2e.api_server.ended_pods import FAILED, KIND, SUCCEEDED, ended_pod
+from tests.e2e.api_server.submission import submission
 from tests.e2e.namespaces import new_namespace
 from tests.e2e.rights import rule, user_who_may
+from tests.support.pods import load
+from webhook.core import TREATMENT_LABEL
 from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from testbed.levels import Level
     from tests.support.json_object import JSONObject
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
 SECONDS: Final = 120
 CLOUD_SQL: Final[JSONObject] = {"name": "db", "image": "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.14.0"}
 """Without a flag it has no quit request, and exits 143 on SIGTERM."""
+
+LEFT: Final = "airflow-3.3.2-provider-10.25.0/kpo_template_multi.json"
+WRAPPED: Final = "airflow-3.3.2-provider-10.25.0/ke_default.json"
 
 
 @pytest.fixture
@@ -120,3 +127,29 @@ def test_who_may_read_pods_alone_gets_the_course_and_who_may_not_gets_the_missin
     assert "\n  stuck: " in read.stdout
     assert listed.returncode == 2
     assert 'User "explain-reader" cannot list resource "pods"' in listed.stderr
+
+
+def test_pods_are_selected_by_the_label_of_their_treatment(api_server: Level, namespace: str) -> None:
+    pods = {path: submission(inject_istio(load(path)), namespace) for path in (LEFT, WRAPPED)}
+    left, _ = (api_server.api.create(pod)["metadata"]["name"] for pod in pods.values())
+    done = explain(api_server, "-n", namespace, "-l", f"{TREATMENT_LABEL}=left", "-o", "json")
+    found = json.loads(done.stdout)["pods"]
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [one["pod"] for one in found] == [f"{namespace}/{left}"]
+    assert found[0]["course"]["recorded_reason"] == found[0]["reason"]
+
+
+def test_kubectl_runs_the_program_as_its_plugin(api_server: Level, namespace: str, tmp_path: Path) -> None:
+    ended_pod(api_server, namespace, "task", SUCCEEDED)
+    programs = (binaries.find(binaries.KUBECTL).parent, Path(sys.executable).parent, os.environ["PATH"])
+    environment = {"PATH": ":".join(map(str, programs)), "KUBECONFIG": str(api_server.server.kubeconfig), "HOME": str(tmp_path)}
+    plugin = ["kubectl", "airflow-sidecar", "explain"]
+    done = subprocess.run(
+        [*plugin, "-n", namespace, "pod/task"], env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
+    )
+    wrong = subprocess.run([*plugin, "--none"], env=environment, capture_output=True, text=True, check=False, timeout=SECONDS)
+
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout.startswith(f"{namespace}/task\n  stuck: ")
+    assert wrong.stderr.startswith("usage: kubectl airflow-sidecar ")
