@@ -9,60 +9,38 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import threading
-import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
-from benchmarks.output import MISSED, NO_FIGURES, progress
-from demo.simulated_injectors import inject_istio
+from benchmarks.output import MISSED, NO_FIGURES, progress, write_figures
+from benchmarks.program_cost import run_program
+from benchmarks.report import machine
+from benchmarks.running_pods import BEGAN, STUCK_EVERY, istio_pod, named, states_of
 from tests.support.kubeconfigs import kubeconfig_for
-from tests.support.live_pods import RUNNING, ended
-from tests.support.pods import load
 from webhook.command.exit_code import ExitCode
 from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from benchmarks.program_cost import ProgramCost
     from tests.support.json_object import JSONObject
-
-KIBIBYTES_OF_A_MEBIBYTE: Final = 1024
-"""``ru_maxrss`` is in kibibytes (getrusage(2))."""
 
 NAMESPACES: Final = 100
 MOST_SECONDS: Final = 60.0
 MOST_MEBIBYTES: Final = 150.0
 
 
-class DoctorError(Exception):
+class DoctorRunError(Exception):
     """A run failed."""
-
-
-@dataclass(frozen=True)
-class FleetCost:
-    """What one run took.
-
-    Args:
-        seconds: From the start of the process to its end.
-        processor_seconds: Of the process.
-        peak_mebibytes: Its largest resident memory.
-        stuck: How many pods it found stuck.
-
-    """
-
-    seconds: float
-    processor_seconds: float
-    peak_mebibytes: float
-    stuck: int
 
 
 class StandInFleet(ThreadingHTTPServer):
@@ -75,20 +53,16 @@ class StandInFleet(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _FleetHandler)
         self.pods, self.stuck_every, self._pod = pods, stuck_every, istio_pod()
 
-    def pod(self, namespace: str, number: int) -> JSONObject:
-        """The pod of this number."""
-        state = ended() if number % self.stuck_every == 0 else RUNNING
-        states = [(one["name"], state if one["name"] == "base" else RUNNING) for one in self._pod["spec"]["containers"]]
-        statuses = [{"name": name, "state": state, "containerID": f"containerd://{name}"} for name, state in states]
-        metadata = {**self._pod["metadata"], "namespace": namespace, "name": f"task-{number}", "uid": f"uid-{number}"}
-        return {**self._pod, "metadata": metadata, "status": {"phase": "Running", "containerStatuses": statuses}}
-
     def page(self, namespace: str, begin: int, size: int) -> JSONObject:
         """A page of the pods of a namespace."""
         place, count = int(namespace.rpartition("-")[2]), self.pods // NAMESPACES
         numbers = range(place * count, (place + 1) * count)[begin : begin + size]
         following = str(begin + size) if begin + size < count else ""
-        return {"metadata": {"continue": following}, "items": [self.pod(namespace, number) for number in numbers]}
+        return {"metadata": {"continue": following}, "items": [self._running(namespace, number) for number in numbers]}
+
+    def _running(self, namespace: str, number: int) -> JSONObject:
+        states = states_of(self._pod, is_ended=number % self.stuck_every == 0)
+        return {**named(self._pod, namespace, number), "status": {"phase": "Running", "startTime": BEGAN, "containerStatuses": states}}
 
 
 class _FleetHandler(BaseHTTPRequestHandler):
@@ -117,13 +91,6 @@ class _FleetHandler(BaseHTTPRequestHandler):
         return self.server.page(path.split("/")[4], int(query.get("continue", "0")), int(query["limit"]))
 
 
-def istio_pod() -> JSONObject:
-    """A pod that Airflow's executor created and Istio injected into."""
-    pod = inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_default.json"))
-    pod["metadata"]["annotations"]["airflow-sidecar-webhook/status"] = '{"treatment": "wrapped", "reason": "sidecars-quit"}'
-    return pod
-
-
 @contextmanager
 def stand_in(pods: int, stuck_every: int) -> Iterator[str]:
     """Its URL, for the time of the block."""
@@ -136,41 +103,38 @@ def stand_in(pods: int, stuck_every: int) -> Iterator[str]:
         server.server_close()
 
 
-def one_run(url: str, directory: Path) -> FleetCost:
-    """Run the command as a process of its own. DoctorError."""
-    kubeconfig = directory / "kubeconfig"
-    kubeconfig.write_text(kubeconfig_for(url, "stand-in"), "utf-8")
-    command = [sys.executable, "-m", "webhook", "doctor", "-A", "-o", "json"]
-    began = time.monotonic()
-    with tempfile.TemporaryFile() as output:
-        with subprocess.Popen(command, stdout=output, env={**os.environ, "KUBECONFIG": str(kubeconfig)}) as process:
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.monotonic() - began
-        output.seek(0)
-        report = json.load(output)
-    if process.returncode != ExitCode.PROBLEM or not report["is_complete"]:
-        message = f"exit code {process.returncode}: {json.dumps(report)[:200]}"
-        raise DoctorError(message)
-    return FleetCost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / KIBIBYTES_OF_A_MEBIBYTE, len(report["stuck_pods"]))
+def one_run(kubeconfig: Path, pods: int, stuck_every: int) -> ProgramCost:
+    """Run the command as a process of its own. DoctorRunError: it did not find each stuck pod."""
+    run = run_program([sys.executable, "-m", "webhook", "doctor", "-A", "-o", "json"], {**os.environ, "KUBECONFIG": str(kubeconfig)})
+    report = json.loads(run.output)
+    running = sum(one["running"] for one in report.get("namespaces", ()))
+    if run.exit_code != ExitCode.PROBLEM or running != pods or len(report["stuck_pods"]) != pods // stuck_every:
+        message = f"exit code {run.exit_code}, {running} pods: {json.dumps(report)[:200]}"
+        raise DoctorRunError(message)
+    return run.cost
 
 
 def main() -> int:
     """Read the command line, measure, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.doctor", description=__doc__)
     parser.add_argument("--pods", type=int, default=10_000, help=f"Running task pods in {NAMESPACES} namespaces (10000)")
-    parser.add_argument("--stuck-every", type=int, default=100, help="one pod in so many is stuck (100)")
+    parser.add_argument("--stuck-every", type=int, default=STUCK_EVERY, help=f"one pod in so many is stuck ({STUCK_EVERY})")
     parser.add_argument("--runs", type=int, default=3, help="runs (3)")
     given = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as directory, stand_in(given.pods, given.stuck_every) as url:
-            costs = [one_run(url, Path(directory)) for _ in range(given.runs)]
-    except DoctorError as error:
+            kubeconfig = Path(directory) / "kubeconfig"
+            kubeconfig.write_text(kubeconfig_for(url, "stand-in"), "utf-8")
+            costs = [one_run(kubeconfig, given.pods, given.stuck_every) for _ in range(given.runs)]
+    except DoctorRunError as error:
         progress(f"no figures: {error}")
         return NO_FIGURES
     seconds, peak = median(one.seconds for one in costs), max(one.peak_mebibytes for one in costs)
-    print(f"doctor -A over {given.pods} pods in {NAMESPACES} namespaces, {costs[0].stuck} of them stuck; the median of {len(costs)} runs:")
+    stuck = given.pods // given.stuck_every
+    print(f"doctor -A over {given.pods:,} pods in {NAMESPACES} namespaces, {stuck:,} of them stuck; the median of {len(costs)} runs:")
     print(f"  {seconds:.1f} s, {median(one.processor_seconds for one in costs):.1f} s of a processor, {peak:.0f} MiB at most")
+    figures = {"pods": given.pods, "namespaces": NAMESPACES, "stuck": stuck, "runs": [asdict(one) for one in costs]}
+    write_figures("doctor", {"machine": machine(), **figures})
     return MISSED if seconds > MOST_SECONDS or peak > MOST_MEBIBYTES else 0
 
 

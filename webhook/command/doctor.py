@@ -78,7 +78,8 @@ def _check(options: Namespace) -> None:
 
 
 def _seconds(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_SECONDS:
+    is_short_number = text.isascii() and text.isdigit() and len(text) <= len(str(MOST_SECONDS))
+    if not is_short_number or not 1 <= int(text) <= MOST_SECONDS:
         message = f"{text!r} is not a number of seconds from 1 to {MOST_SECONDS}"
         raise ArgumentTypeError(message)
     return int(text)
@@ -104,12 +105,8 @@ COMMAND: Final = Command(
     "counts as a problem. With -A it lists the stuck pods of all namespaces that have opted in, and the hours for which they hold slots.",
     examples=(
         HelpExample("Check the namespace of your task pods:", "airflow-sidecar-webhook doctor -n airflow"),
-        HelpExample("The same in another cluster of the kubeconfig:", "airflow-sidecar-webhook doctor -n airflow --context staging"),
         HelpExample("The stuck pods of all namespaces that have opted in:", "airflow-sidecar-webhook doctor -A"),
-        HelpExample(
-            "Wait until nothing is wrong, for ten minutes at most:", "airflow-sidecar-webhook doctor -n airflow --wait 600 --short"
-        ),
-        HelpExample("With the webhook's settings, as JSON:", "airflow-sidecar-webhook doctor -n airflow --config settings.yaml -o json"),
+        HelpExample("A line for a script, of another cluster:", "airflow-sidecar-webhook doctor -n airflow --context staging --short"),
     ),
     add_arguments=_add_arguments,
     run=_run,

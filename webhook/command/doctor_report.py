@@ -57,7 +57,9 @@ class DoctorReport:
         problems, warnings = self._of(Severity.PROBLEM), self._of(Severity.WARNING)
         ids = ",".join(dict.fromkeys(one.id for one in (*problems, *warnings)))
         counts = {"problems": len(problems), "warnings": len(warnings), "not-checked": len(self._gaps), "findings": ids or NO_FINDINGS}
-        return " ".join([self.exit_code.word, f"namespace={self.namespace}", *(f"{name}={count}" for name, count in counts.items())])
+        return " ".join(
+            [self.exit_code.word, f"namespace={printable(self.namespace)}", *(f"{name}={count}" for name, count in counts.items())]
+        )
 
     def as_text(self, palette: Palette) -> str:
         """For people: a finding in a line; below it what to do, and where to read more."""

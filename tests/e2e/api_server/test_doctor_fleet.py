@@ -56,7 +56,7 @@ def test_the_stuck_pods_of_a_namespace_that_has_opted_in_are_listed_all_pages_of
     assert (done.returncode, done.stderr) == (PROBLEM, "")
     assert (one["running"], one["stuck"], one["failure"]) == (55, 55, "")
     assert {pod["name"] for pod in stuck} == names
-    assert {(pod["reason"], pod["course"]["running"][0]["name"]) for pod in stuck} == {("unreadable", "istio-proxy")}
+    assert {(pod["reason"], pod["course"]["running"][0]["name"]) for pod in stuck} == {("sidecars-quit", "istio-proxy")}
     assert document["slot_hours"] >= 55
 
 

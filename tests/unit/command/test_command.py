@@ -16,6 +16,7 @@ import yaml
 
 from tests.service.running_service import Certificates, settings_for
 from tests.support.kubeconfigs import kubeconfig_for
+from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
 from tests.support.pods import FIXTURES
 from tests.support.scripted_api_server import scripted_api_server
 from webhook.command.exit_code import ExitCode
@@ -48,6 +49,11 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         server.objects["/api/v1/namespaces/airflow/pods/my-task-pod"] = json.loads(POD.read_bytes())
         for namespace in ("airflow", "data"):
             server.objects[f"/api/v1/namespaces/{namespace}/pods"] = {"metadata": {}, "items": []}
+        server.objects["/api/v1/namespaces"] = {"metadata": {}, "items": [{"metadata": {"name": "web"}}]}
+        server.objects["/api/v1/namespaces/web/pods"] = {
+            "metadata": {},
+            "items": [live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)],
+        }
         (tmp_path / "kubeconfig").write_text(kubeconfig_for(server.url, "here", "staging"), "utf-8")
         yield {
             "PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -71,7 +77,7 @@ def test_an_example_runs_as_it_is_printed(line: str, tmp_path: Path, environment
         ["/bin/sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
 
-    # The fake API server has no webhook, which the doctor finds.
+    # The fake API server has no webhook, and a pod that is stuck, which the doctor finds.
     assert (done.returncode, done.stderr) == (ExitCode.PROBLEM if LINES[line] == "doctor" else ExitCode.DONE, "")
     assert done.stdout
 

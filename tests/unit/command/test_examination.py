@@ -142,6 +142,7 @@ NOT_TOGETHER: Final = {
     "a line and JSON": (["--short", "-o", "json"], "--short prints a line of text: leave out --output json"),
     "no time": (["--wait", "0"], "argument --wait: '0' is not a number of seconds from 1 to 86400"),
     "too long": (["--wait", "86401"], "argument --wait: '86401' is not a number of seconds"),
+    "too many digits": (["--wait", "0086400999"], "argument --wait: '0086400999' is not a number of seconds"),
     "a word": (["--wait", "long"], "argument --wait: 'long' is not a number of seconds"),
 }
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -10,11 +14,15 @@ import msgspec
 import pytest
 
 from tests.support.live_pods import FLUENT_BIT, ISTIO, RUNNING, UPLOADER, annotated, ended, live_pod
+from tests.support.terminal import SECONDS, on_terminal
 from webhook.command.doctor_document import FleetDocument
 from webhook.command.fleet_report import HEADINGS
+from webhook.command.progress_line import CLEARED, QUIET_SECONDS
 from webhook.core import STATUS_ANNOTATION
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.json_object import JSONObject
     from tests.support.program import InProcessProgram
     from tests.support.scripted_api_server import ScriptedApiServer
@@ -162,6 +170,33 @@ def test_namespaces_that_cannot_be_listed_at_all_are_one_line_also_in_json(
     (message,) = json.loads(done.stdout)["error"]["messages"]
 
     assert (done.code, message) == (2, f"cannot read from the API server {cluster.url}: {status} no")
+
+
+def test_on_a_terminal_the_progress_is_shown_and_gone_before_the_report(cluster: ScriptedApiServer, tmp_path: Path) -> None:
+    opt_in(cluster, data=[stuck("sales", hours_ago(2))], web=[])
+    is_shown = threading.Event()
+
+    def slow(path: str) -> None:
+        if path == path_of("data"):
+            time.sleep(QUIET_SECONDS)
+        elif path == path_of("web"):
+            is_shown.wait(SECONDS)
+
+    cluster.before = slow
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "KUBECONFIG": str(tmp_path / "kubeconfig"),
+        "TERM": "xterm",
+        "NO_COLOR": "1",
+    }
+    with on_terminal([sys.executable, "-m", "webhook", "doctor", "-A"], environ, tmp_path) as terminal:
+        terminal.read_until("namespaces: 1 of 2, task pods: 1, stuck: 1")
+        is_shown.set()
+        text = terminal.read_all()
+
+    assert text.rpartition(CLEARED)[2].startswith("namespaces that have opted in on ")
+    assert "stuck: 1 of 1 Running task pods" in text.rpartition(CLEARED)[2]
 
 
 def test_names_of_strangers_cannot_forge_a_row(program: InProcessProgram, cluster: ScriptedApiServer) -> None:
