@@ -14,6 +14,7 @@ from webhook.command.doctor_document import DoctorDocument, FleetDocument
 from webhook.command.explain_document import ExplainDocument
 from webhook.command.output import FailureDocument
 from webhook.command.pod_summary import SummaryDocument
+from webhook.report.document import ReportDocument
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -51,6 +52,7 @@ class CommandSchema:
 SCHEMAS: Final = (
     CommandSchema("explain", (ExplainDocument, SummaryDocument, FailureDocument)),
     CommandSchema("doctor", (DoctorDocument, FleetDocument, FailureDocument)),
+    CommandSchema("report", (ReportDocument, FailureDocument)),
 )
 """Of each command whose JSON has a version."""
 

@@ -14,14 +14,17 @@ from webhook.command.exit_code import ExitCode
 from webhook.command.fleet_report import FleetReport
 from webhook.command.live_pods import read_cluster
 from webhook.command.progress_line import progress_line
-from webhook.course.stuck_pod import StuckPodReader
+from webhook.course.stuck_pod import StuckPodReader, longest_first
 from webhook.doctor.checks import run_checks
 from webhook.doctor.collector import CheckedWebhook, collect
-from webhook.doctor.fleet import read_fleet
+from webhook.doctor.fleet import read_fleet, read_whole_fleet
 from webhook.doctor.installed_settings import checked_settings
 from webhook.doctor.snapshot import SecretName
 from webhook.kube.client import connect_by_context
 from webhook.kube.errors import KubeconfigError, RefusedError, UnreachableError
+from webhook.report.document import ReportDocument
+from webhook.report.finding_sum import FindingSum
+from webhook.report.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,6 +92,34 @@ class Examiner:
             cluster = read_cluster(self.client, checked.settings, checked.policy.catalogue)
             fleet = read_fleet(self.client, StuckPodReader(checked.policy, cluster, self.context, now), show)
         return FleetReport(self.used, fleet, now)
+
+    def report(self) -> ReportDocument:
+        """Add up all task pods of all namespaces that have opted in, and check each namespace. UnusableError, SettingsError."""
+        with self._named_problems(), progress_line() as show:
+            checked, now = checked_settings(self.client, self.given), datetime.now(UTC)
+            cluster = read_cluster(self.client, checked.settings, checked.policy.catalogue)
+            tally = Tally(now)
+            fleet = read_whole_fleet(self.client, StuckPodReader(checked.policy, cluster, self.context, now), tally.add, show)
+            findings = FindingSum()
+            for number, one in enumerate(fleet.namespaces):
+                show(f"checks: {number:,} of {len(fleet.namespaces):,} namespaces")
+                findings.add(one.namespace, self.namespace(one.namespace, None).findings)
+        is_complete = findings.is_complete and not any(one.failure for one in fleet.namespaces)
+        return ReportDocument(
+            version=1,
+            written_at=now,
+            server=self.used.server,
+            context=self.used.name,
+            is_complete=is_complete,
+            namespaces=fleet.namespaces,
+            pods=tally.pods,
+            treatments=tally.treatments(),
+            stuck_pods=longest_first(fleet.stuck),
+            weeks=tally.weeks(),
+            sidecars=tally.sidecars(),
+            versions=tally.versions(),
+            findings=findings.sums(),
+        )
 
     @contextmanager
     def _named_problems(self) -> Iterator[None]:

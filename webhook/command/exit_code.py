@@ -41,7 +41,11 @@ class ExitCode(IntEnum):
         "doctor found at least one problem, explain a pod that stays Running after its task, or reaper left a pod to a person or met a "
         "problem; stdout names it.",
     )
-    INCOMPLETE = ExitCodeRow(4, "doctor found no problem, but could not make every check; stdout says which, and what is missing.")
+    INCOMPLETE = ExitCodeRow(
+        4,
+        "doctor found no problem, but could not make every check, or report could not read everything; stdout says which, and what is "
+        "missing.",
+    )
 
     @property
     def word(self) -> str:

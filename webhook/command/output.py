@@ -43,9 +43,9 @@ class FailureDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     error: Failure
 
 
-def add_output_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--output``."""
-    parser.add_argument("-o", "--output", choices=("text", JSON), default="text", help="output format (default: %(default)s)")
+def add_output_argument(parser: argparse.ArgumentParser, *others: str) -> None:
+    """Add ``--output``; ``others`` are formats beside text and JSON."""
+    parser.add_argument("-o", "--output", choices=("text", JSON, *others), default="text", help="output format (default: %(default)s)")
 
 
 def write_json(value: object) -> None:

@@ -107,7 +107,7 @@ from webhook.core.remedy_line import LinePlace, RemedyLine
 from webhook.core.review import API_VERSION, KIND, ReviewRequest, parse_review, render_review
 from webhook.core.short_name import ShortNamePolicy, ShortNameValue, is_label_value
 from webhook.core.sidecar import Endpoint, Sidecar, StopSignal, parse_sidecars
-from webhook.core.status import Status, cluster_at_admission
+from webhook.core.status import Status, cluster_at_admission, sidecars_at_admission
 from webhook.core.version import Version, read_version
 from webhook.core.wrapper import EntrypointSource
 
@@ -201,6 +201,7 @@ __all__ = [
     "read_progress",
     "read_version",
     "render_review",
+    "sidecars_at_admission",
     "suggested_versions",
     "to_json",
     "treat",

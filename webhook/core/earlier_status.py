@@ -47,15 +47,24 @@ _STATUS: Final = msgspec.json.Decoder(EarlierStatus)
 
 def read_earlier_status(annotations: dict[str, str]) -> EarlierStatus:
     """The status of an earlier review; an empty one where there is none that can be read."""
+    status = _read(annotations)
+    # What an audit would have done to containers was not done.
+    return msgspec.structs.replace(status, sidecars={}, restored=()) if status.is_audited else status
+
+
+def read_recorded_sidecars(annotations: dict[str, str]) -> dict[str, str]:
+    """By name, how each sidecar ends as the status of a pod says; of an audited pod, how it would."""
+    return _read(annotations).sidecars
+
+
+def _read(annotations: dict[str, str]) -> EarlierStatus:
     text = annotations.get(STATUS_ANNOTATION)
     if text is None or len(text) > MAX_STATUS_CHARACTERS:
         return NO_STATUS
     try:
-        status = _STATUS.decode(text)
+        return _STATUS.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return NO_STATUS
-    # What an audit would have done to containers was not done.
-    return msgspec.structs.replace(status, sidecars={}, restored=()) if status.is_audited else status
 
 
 def read_recorded_status(annotations: dict[str, str]) -> RecordedStatus:

@@ -123,6 +123,7 @@ class Progress(msgspec.Struct, frozen=True):
         without_status: Names of the regular containers whose state the kubelet has not reported.
         debug_containers: Names of the ephemeral containers that have not ended: somebody debugs the pod.
         work_ended_at: When the last of the containers that are no sidecars ended; None: one has not, or the kubelet does not say.
+        ended_at: When the last regular container ended; None: the pod has not ended, or the kubelet does not say.
         reported_at: When the kubelet last wrote the pod's status, on the API server's clock; None: ``managedFields`` do not say.
         started_at: When the kubelet accepted the pod; None: it has not.
         active_deadline_seconds: The pod's ``activeDeadlineSeconds``, counted from `started_at`.
@@ -153,6 +154,7 @@ class Progress(msgspec.Struct, frozen=True):
     without_status: tuple[str, ...]
     debug_containers: tuple[str, ...]
     work_ended_at: datetime | None
+    ended_at: datetime | None
     reported_at: datetime | None
     started_at: datetime | None
     active_deadline_seconds: int | None
@@ -238,6 +240,13 @@ class _PodWithStatus(msgspec.Struct):
         writers = [one for one in self.metadata.managedFields or () if (one.manager, one.subresource) == ("kubelet", "status")]
         return max((one.time for one in writers if one.time is not None), default=None)
 
+    def ended_at(self) -> datetime | None:
+        """When the last regular container ended, if the pod has."""
+        if self.status.phase not in ENDED_PHASES:
+            return None
+        ends = [one.state.terminated for one in self.status.containerStatuses or ()]
+        return _latest([None if end is None else end.finishedAt for end in ends])
+
     def debug_containers(self) -> tuple[str, ...]:
         """Names of the ephemeral containers that have not ended."""
         ended = {one.name for one in self.status.ephemeralContainerStatuses or () if one.state.terminated is not None}
@@ -288,6 +297,7 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
         without_status=tuple([name for name in spec.container_names if name not in statuses])[:MAX_CONTAINERS],
         debug_containers=live.debug_containers()[:MAX_CONTAINERS],
         work_ended_at=_work_ended_at(facts, statuses),
+        ended_at=live.ended_at(),
         reported_at=live.reported_at(),
         started_at=live.status.startTime,
         active_deadline_seconds=live.spec.activeDeadlineSeconds,

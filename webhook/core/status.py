@@ -9,6 +9,7 @@ import msgspec
 from webhook import __version__
 from webhook.core.cluster import NAMED_PORTS_SEEN, Cluster, NativeSupport
 from webhook.core.container_end import ContainerEnd
+from webhook.core.earlier_status import read_recorded_sidecars
 from webhook.core.errors import MalformedPodError
 from webhook.core.names import STATUS_ANNOTATION
 from webhook.core.pod import read_pod
@@ -89,6 +90,11 @@ def cluster_at_admission(pod: Mapping[str, Any] | bytes) -> Cluster | None:
     except (MalformedPodError, msgspec.MsgspecError, RecursionError):
         return None
     return status.cluster
+
+
+def sidecars_at_admission(pod: Mapping[str, Any] | bytes) -> dict[str, str]:
+    """By name, how each sidecar ends as the status of this pod says (`webhook.core.container_end`); it may be forged. MalformedPodError."""
+    return read_recorded_sidecars(read_pod(pod).annotations)
 
 
 def status_of(facts: Facts, mutate: Mutate) -> Status:

@@ -11,11 +11,12 @@ from webhook.core import MalformedPodError, read_progress
 from webhook.course.stuck_pod import StuckPod
 from webhook.kube.errors import ClusterError, RefusedError, UnreachableError
 from webhook.reaper.namespaces import list_opted_in
-from webhook.reaper.task_pods import running_pods
+from webhook.reaper.task_pods import all_pods, running_pods
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
+    from webhook.core import Progress
     from webhook.course.stuck_pod import StuckPodReader
     from webhook.kube.reading import ApiReader
 
@@ -54,28 +55,43 @@ class Fleet(msgspec.Struct, frozen=True):
 
 
 def read_fleet(api: ApiReader, reader: StuckPodReader, on_progress: Callable[[str], None]) -> Fleet:
-    """Read every namespace. One that cannot be listed stops nothing; of the pods only those that are stuck are stored.
+    """Read the Running pods of every namespace that has opted in; see `read_namespaces`. ClusterError: they cannot be listed, either."""
+    return read_namespaces(list_opted_in(api), lambda name: NamespaceReader(running_pods(api, name), reader, _ignore), on_progress)
+
+
+def read_whole_fleet(
+    api: ApiReader, reader: StuckPodReader, on_pod: Callable[[bytes, Progress], None], on_progress: Callable[[str], None]
+) -> Fleet:
+    """The same for pods of every phase; ``on_pod`` is called with each task pod, as JSON and as far as it has come. ClusterError."""
+    return read_namespaces(list_opted_in(api), lambda name: NamespaceReader(all_pods(api, name), reader, on_pod), on_progress)
+
+
+def _ignore(_pod: bytes, _progress: Progress) -> None:
+    """Of a pod that is not stuck nothing is needed."""
+
+
+def read_namespaces(names: Sequence[str], reader_of: Callable[[str], NamespaceReader], on_progress: Callable[[str], None]) -> Fleet:
+    """Read these namespaces. One that cannot be listed stops nothing; of the pods only those that are stuck are stored.
 
     Args:
-        api: Reads from the API server.
-        reader: Says which pods are stuck.
+        names: Of the namespaces.
+        reader_of: Makes the reader of one.
         on_progress: Is called before each namespace with how far the work has come.
 
     Raises:
-        ClusterError: The namespaces cannot be listed, the credentials are not accepted (401), or the API server is gone.
+        ClusterError: The credentials are not accepted (401), or the API server is gone.
 
     """
-    names = list_opted_in(api)
     read, stuck, unreachable = list[NamespaceCount](), list[StuckPod](), 0
     for number, name in enumerate(names):
         on_progress(f"namespaces: {number:,} of {len(names):,}, task pods: {sum(one.running for one in read):,}, stuck: {len(stuck):,}")
-        one = _NamespaceReader(api, reader, name)
+        one = reader_of(name)
         problem = one.read()
         unreachable = unreachable + 1 if isinstance(problem, UnreachableError) else 0
         if problem is not None and (unreachable == MOST_UNREACHABLE or _is_fatal(problem)):
             raise problem
         stuck += one.stuck
-        read.append(NamespaceCount(name, len(one.seen), len(one.stuck), "" if problem is None else str(problem)))
+        read.append(NamespaceCount(name, one.running, len(one.stuck), "" if problem is None else str(problem)))
     return Fleet(tuple(read), tuple(stuck))
 
 
@@ -83,19 +99,21 @@ def _is_fatal(problem: ClusterError) -> bool:
     return isinstance(problem, RefusedError) and problem.status == HTTPStatus.UNAUTHORIZED
 
 
-class _NamespaceReader:
+class NamespaceReader:
     """The task pods of a namespace, each once: a pod may come twice where a page has expired."""
 
-    def __init__(self, api: ApiReader, reader: StuckPodReader, name: str) -> None:
-        self._api, self._reader, self._name = api, reader, name
-        self.seen: set[str] = set()
+    def __init__(self, pods: Iterator[msgspec.Raw], reader: StuckPodReader, on_pod: Callable[[bytes, Progress], None]) -> None:
+        """Read nothing yet; ``on_pod`` is called with each task pod, as JSON and as far as it has come."""
+        self._pods, self._reader, self._on_pod = pods, reader, on_pod
+        self._seen: set[str] = set()
+        self.running = 0
         self.stuck: list[StuckPod] = []
 
     def read(self) -> ClusterError | None:
         """Read them; what stopped that."""
         try:
             # No variable for an item: it would hold its whole page until the next one has arrived.
-            for pod in map(bytes, running_pods(self._api, self._name)):
+            for pod in map(bytes, self._pods):
                 self._add(pod)
         except ClusterError as problem:
             return problem
@@ -107,7 +125,9 @@ class _NamespaceReader:
         except MalformedPodError:
             # Of a type that this version does not know: nothing is known of it.
             return
-        if progress is None or progress.name in self.seen:
+        if progress is None or progress.name in self._seen:
             return
-        self.seen.add(progress.name)
+        self._seen.add(progress.name)
+        self._on_pod(pod, progress)
+        self.running += progress.phase == "Running"
         self.stuck += filter(None, [self._reader.read(pod, progress)])

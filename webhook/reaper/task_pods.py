@@ -51,17 +51,26 @@ def pod_path(pod: Progress) -> str:
 
 def running_pods(api: ApiReader, namespace: str) -> Iterator[msgspec.Raw]:
     """The Running pods of a namespace, not decoded, page by page; a pod may come twice, where a page has expired. ClusterError."""
-    path = pods_path(namespace)
+    return _listed_again(api, namespace, fieldSelector="status.phase=Running")
+
+
+def all_pods(api: ApiReader, namespace: str) -> Iterator[msgspec.Raw]:
+    """The same for pods of every phase: Kubernetes has those that have ended until somebody deletes them. ClusterError."""
+    return _listed_again(api, namespace)
+
+
+def _listed_again(api: ApiReader, namespace: str, **selectors: str) -> Iterator[msgspec.Raw]:
+    """From the first page once more where the API server no longer has a later one."""
     try:
-        yield from _listed(api, path)
+        yield from _listed(api, namespace, **selectors)
     except RefusedError as error:
         if error.status != HTTPStatus.GONE:
             raise
-        yield from _listed(api, path)
+        yield from _listed(api, namespace, **selectors)
 
 
-def _listed(api: ApiReader, path: str) -> Iterator[msgspec.Raw]:
-    for page in pages(api, path, PODS_PAGE, fieldSelector="status.phase=Running"):
+def _listed(api: ApiReader, namespace: str, **selectors: str) -> Iterator[msgspec.Raw]:
+    for page in pages(api, pods_path(namespace), PODS_PAGE, **selectors):
         yield from page.items or ()
 
 

@@ -1,0 +1,99 @@
+"""The page in a real browser: on a desktop and on a phone, light and dark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.browser import Browser, browser
+from tests.support.sample_report import HOURS, LONG, sample_report
+from webhook.report.page import write_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WIDTHS: Final = (1280, 390)
+"""A desktop's, and a phone's."""
+
+SCHEMES: Final = ("light", "dark")
+
+READABLE: Final = 4.5
+"""The lowest contrast of text to its background (WCAG 2.2, 1.4.3)."""
+
+CONTRASTS: Final = """(() => {
+  const light = colour => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = element => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = getComputedStyle(e).backgroundColor;
+      if (!colour.endsWith(", 0)")) return colour;
+    }
+  };
+  const found = {};
+  for (const e of document.querySelectorAll("h1, h2, p, th, td, li, b, .word, .soft, figcaption")) {
+    if (!e.textContent.trim()) continue;
+    const [a, b] = [light(getComputedStyle(e).color), light(behind(e))].sort((x, y) => y - x);
+    found[e.tagName + "." + e.className] = Math.min(found[e.tagName + "." + e.className] ?? 99, (a + 0.05) / (b + 0.05));
+  }
+  return found;
+})()"""
+"""The contrast of each kind of text, as WCAG defines it."""
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for all tests: it takes a second to start."""
+    with browser(tmp_path_factory.mktemp("browser")) as driven:
+        yield driven
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page, with names that cannot be broken."""
+    file = tmp_path_factory.mktemp("page") / "report.html"
+    file.write_text(write_page(sample_report(LONG)), "utf-8")
+    return file
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_fits_the_window_and_all_its_text_is_readable(opened: Browser, page: Path, width: int, scheme: str) -> None:
+    opened.show(page, width, scheme)
+
+    assert opened.run("document.documentElement.scrollWidth") <= width, "only tables scroll sideways"
+    assert opened.run("document.body.scrollHeight") > 900
+    contrasts = opened.run(CONTRASTS)
+    assert len(contrasts) > 8
+    assert {kind: value for kind, value in contrasts.items() if value < READABLE} == {}
+
+
+def test_dark_is_dark_and_light_is_light(opened: Browser, page: Path) -> None:
+    colours = []
+    for scheme in SCHEMES:
+        opened.show(page, WIDTHS[0], scheme)
+        colours.append(opened.run("getComputedStyle(document.body).backgroundColor"))
+
+    assert colours == ["rgb(255, 255, 255)", "rgb(18, 22, 28)"]
+
+
+def test_the_plot_has_a_bar_for_each_week_as_high_as_its_slot_hours(opened: Browser, page: Path) -> None:
+    opened.show(page, WIDTHS[0], "light")
+    heights = opened.run('[...document.querySelectorAll("svg rect")].map(bar => bar.getBoundingClientRect().height)')
+
+    assert len(heights) == len(HOURS)
+    tallest = max(heights)
+    assert tallest > 80
+    assert [height / tallest for height in heights] == pytest.approx([hours / max(HOURS) for hours in HOURS], abs=0.01)
+
+
+def test_the_browser_loads_nothing_and_has_nothing_to_complain_of(opened: Browser, page: Path) -> None:
+    opened.complaints()
+    opened.show(page, WIDTHS[0], "light")
+
+    assert opened.run('performance.getEntriesByType("resource").length') == 0
+    assert [line for line in opened.complaints() if "favicon" not in line] == []
+    assert opened.run("document.scripts.length") == 0
