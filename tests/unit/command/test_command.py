@@ -50,6 +50,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         for namespace in ("airflow", "data"):
             server.objects[f"/api/v1/namespaces/{namespace}/pods"] = {"metadata": {}, "items": []}
         server.objects["/api/v1/namespaces"] = {"metadata": {}, "items": [{"metadata": {"name": "web"}}]}
+        server.objects["/api/v1/namespaces/web"] = {"metadata": {"name": "web"}}
         server.objects["/api/v1/namespaces/web/pods"] = {
             "metadata": {},
             "items": [live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)],
@@ -79,7 +80,8 @@ def test_an_example_runs_as_it_is_printed(line: str, tmp_path: Path, environment
 
     # The fake API server has no webhook, and a pod that is stuck, which the doctor finds.
     assert (done.returncode, done.stderr) == (ExitCode.PROBLEM if LINES[line] == "doctor" else ExitCode.DONE, "")
-    assert done.stdout
+    _, _, file = line.partition(" > ")
+    assert (tmp_path / file).read_text("utf-8") if file else done.stdout
 
 
 @pytest.mark.parametrize("line", SERVING)
