@@ -151,6 +151,15 @@ WRAPPER_ATTACKS: Final = (
         ),
     ),
     WrapperAttack(
+        "a `bash` that the image has and that cannot be used: a script for another shell, a missing library or permission, one that ends with 0"
+        " and does nothing; an HTTP client that cannot start",
+        "it is tried before the wrapper continues in it, with no input; else the image's sh goes on",
+        (
+            "test_unusable_programs::test_a_bash_that_cannot_be_used_is_not_used",
+            "test_unusable_programs::test_an_http_client_that_cannot_start_is_not_used",
+        ),
+    ),
+    WrapperAttack(
         "`TMOUT` in the environment, bash's timeout for each read",
         "it is unset for a request; the task gets its own value",
         ("test_transparency::test_a_timeout_for_read_in_the_environment_shortens_no_request",),
