@@ -151,8 +151,8 @@ WRAPPER_ATTACKS: Final = (
         ),
     ),
     WrapperAttack(
-        "a `bash` that the image has and that cannot be used: a script for another shell, a missing library or permission, one that ends"
-        " with 0 and does nothing; an HTTP client that cannot start",
+        "a `bash` that the image has and that cannot be used: a script for another shell, a missing library or permission, one that ends with 0"
+        " and does nothing; an HTTP client that cannot start",
         "it is tried before the wrapper continues in it, with no input; else the image's sh goes on",
         (
             "test_unusable_programs::test_a_bash_that_cannot_be_used_is_not_used",

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from tests.wrapper.shell_image import ShellImage
 
+# What ld.so ends with where LD_LIBRARY_PATH names other libraries, as those of conda, is 127 or 1.
 CANNOT_START: Final = {
     "lacks a library": "#!{sh}\nexit 127\n",
+    "has another version of a library": "#!{sh}\nexit 1\n",
     "lacks its interpreter": "#!/no/such/interpreter\n",
     "is no program": "\x7fELF",
 }

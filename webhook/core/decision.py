@@ -188,7 +188,7 @@ def _skip_reason(facts: Facts, cluster: Cluster, mode: Mode, *, may_be_injected:
         return SkipReason.LONG_RUNNING
     if mode is Mode.OFF:
         return SkipReason.SWITCHED_OFF
-    if not (may_be_injected or facts.sidecars or facts.native_sidecars or facts.unmarked):
+    if not (may_be_injected or facts.sidecars or facts.native_sidecars or facts.unmarked or facts.is_wrapped):
         return SkipReason.NOT_IN_MESH
     return SkipReason.DUPLICATE_NAMES if _has_other_namesake(facts, cluster) else None
 

@@ -16,7 +16,7 @@ from webhook.core.placement import names_windows
 from webhook.core.pod import Container, Pod
 from webhook.core.pod_options import InvalidAnnotations, PodOptions, read_pod_options
 from webhook.core.sidecar import Sidecar
-from webhook.core.wrapper import Argv, original_argv
+from webhook.core.wrapper import Argv, is_wrapped, original_argv
 
 if TYPE_CHECKING:
     from webhook.core.catalogue import Catalogue
@@ -61,6 +61,11 @@ class Facts(msgspec.Struct, frozen=True, dict=True):
     restored: tuple[str, ...] = ()
     placeholders: tuple[str, ...] = ()
     before: EarlierStatus = NO_STATUS
+
+    @property
+    def is_wrapped(self) -> bool:
+        """Whether the task has the wrapper of an earlier review; it waits for its sidecars, also where somebody has removed them since."""
+        return self.main_container is not None and is_wrapped(self.main_container.command, self.main_container.args)
 
     @CachedProperty
     def names_windows(self) -> bool:

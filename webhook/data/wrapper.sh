@@ -234,11 +234,11 @@ while status[:1] == b\"1\": status = f.readline(99).split()[1]; status[:1] == b\
 print(int(status), end=\"\")" "$@"
 }
 
-# asw_can_run PROGRAM: whether the image has this program, and it starts: it may lack a library or a permission.
+# asw_can_run PROGRAM: whether the image has this program, and it starts: it may lack a library or a permission. The wget of busybox has no
+# --version, and an old curl does not succeed with --help.
 asw_can_run() {
-  command -v "$1" >/dev/null 2>&1 || return 1
-  "$1" --version </dev/null >/dev/null 2>&1
-  [ "$?" -lt 126 ]
+  case $1 in wget) set -- wget --help ;; *) set -- "$1" --version ;; esac
+  command -v "$1" >/dev/null 2>&1 && "$@" </dev/null >/dev/null 2>&1
 }
 
 # Sets asw_http to the first HTTP client of the image that can run. A bash that was built without /dev/tcp has no /dev/udp either, and reports

@@ -565,3 +565,16 @@ def test_a_wrap_is_taken_back_when_the_sidecar_has_become_a_native_one(policy: P
 
     assert "command" not in container(after, "base")
     assert '"treatment":"native","reason":"sidecars-native"' in after["metadata"]["annotations"][names.STATUS_ANNOTATION]
+
+
+@pytest.mark.parametrize("place", ["labels", "annotations"])
+def test_a_wrap_is_taken_back_in_a_copy_without_its_sidecar_that_is_not_injected_again(place: str, policy: Policy) -> None:
+    """Whoever debugs a task outside of the mesh: its wrapper would wait for a sidecar that never comes."""
+    copy = admitted(executor_pod(), policy)[1]
+    copy["spec"]["containers"].remove(container(copy, "istio-proxy"))
+    copy["metadata"].setdefault(place, {})["sidecar.istio.io/inject"] = "false"
+    outcome, after = admitted(copy, policy)
+
+    assert (outcome.result, outcome.reason) == ("labelled", "no-sidecar")
+    assert container(after, "base") == container(load(EXECUTOR), "base")
+    assert admitted(after, policy)[1] == after
