@@ -46,7 +46,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     with scripted_api_server() as server:
         server.objects["/api/v1/namespaces/airflow"] = {"metadata": {"name": "airflow"}}
         server.objects["/api/v1/namespaces/airflow/pods/my-task-pod"] = json.loads(POD.read_bytes())
-        for namespace in ("airflow", "data"):
+        for namespace in ("airflow", "data", "airflow-sidecar-webhook"):
             server.objects[f"/api/v1/namespaces/{namespace}/pods"] = {"metadata": {}, "items": []}
         (tmp_path / "kubeconfig").write_text(kubeconfig_for(server.url, "here", "staging"), "utf-8")
         yield {
