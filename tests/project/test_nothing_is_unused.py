@@ -67,7 +67,7 @@ def test_the_wrapper_has_every_option_that_the_command_may_have_and_explains_it(
 
 def test_every_command_is_listed() -> None:
     modules = {path.stem for path in (WEBHOOK / "command").glob("*.py") if "\nCOMMAND: Final = Command(" in path.read_text("utf-8")}
-    assert modules == {command.name for command in COMMANDS}
+    assert modules == {command.name.replace("-", "_") for command in COMMANDS}
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ class ScriptedApiServer:
         self.nodes: list[JSONObject] = []
         self.objects: dict[str, JSONObject] = {}
         """More objects and lists, by their paths."""
+        self.texts: dict[str, str] = {}
+        """Responses that are no JSON, by their paths."""
         self.events: list[bytes] = []
         """What a watch sends before it goes silent."""
         self.selectors: list[str] = []
@@ -94,7 +96,8 @@ class ScriptedApiServer:
                         self.send_chunk(part)
                     script.over.wait(WATCH_SECONDS)
                 else:
-                    self.send_chunk(json.dumps(script.answer(url.path)).encode())
+                    text = script.texts.get(url.path)
+                    self.send_chunk((json.dumps(script.answer(url.path)) if text is None else text).encode())
                 self.send_chunk(b"")
 
             def do_POST(self) -> None:

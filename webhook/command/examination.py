@@ -75,6 +75,11 @@ class Examiner:
     context: str | None
     given: Settings
 
+    def settings(self) -> CheckedSettings:
+        """The settings by which it examines. UnusableError, SettingsError."""
+        with self._named_problems():
+            return checked_settings(self.client, self.given)
+
     def namespace(self, name: str | None, reaper: ReaperAccount | None) -> DoctorReport:
         """Check a namespace (None: that of the context), and this reaper's rights. UnusableError, SettingsError."""
         place = name or self.used.namespace

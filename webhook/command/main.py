@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from webhook import __version__
-from webhook.command import completion, doctor, explain, patch, reaper, report, serve
+from webhook.command import bug_report, completion, doctor, explain, patch, reaper, report, serve
 from webhook.command.command import FILE, PLUGIN, PLUGIN_FILE, PROGRAM, exit_codes
 from webhook.command.errors import UnusableError, UsageError
 from webhook.command.exit_code import ExitCode
@@ -21,7 +21,16 @@ from webhook.settings import CONFIG, SettingsError, read_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = (serve.COMMAND, explain.COMMAND, patch.COMMAND, doctor.COMMAND, report.COMMAND, reaper.COMMAND, completion.COMMAND)
+COMMANDS: Final = (
+    serve.COMMAND,
+    explain.COMMAND,
+    patch.COMMAND,
+    doctor.COMMAND,
+    report.COMMAND,
+    reaper.COMMAND,
+    bug_report.COMMAND,
+    completion.COMMAND,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

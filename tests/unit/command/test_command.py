@@ -47,7 +47,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     with scripted_api_server() as server:
         server.objects["/api/v1/namespaces/airflow"] = {"metadata": {"name": "airflow"}}
         server.objects["/api/v1/namespaces/airflow/pods/my-task-pod"] = json.loads(POD.read_bytes())
-        for namespace in ("airflow", "data"):
+        for namespace in ("airflow", "data", "airflow-sidecar-webhook"):
             server.objects[f"/api/v1/namespaces/{namespace}/pods"] = {"metadata": {}, "items": []}
         server.objects["/api/v1/namespaces"] = {"metadata": {}, "items": [{"metadata": {"name": "web"}}]}
         server.objects["/api/v1/namespaces/web"] = {"metadata": {"name": "web"}}
