@@ -97,7 +97,7 @@ class CheckedSettings:
     Args:
         settings: The settings.
         policy: What follows from them.
-        origin: The Deployment of the installed webhook, and why its settings could not be read; None: they were not looked for.
+        origin: The Deployment of the installed webhook; None: the user gives settings, or the webhook has no Service.
 
     """
 

@@ -32,9 +32,9 @@ def api_with(**answers: list[object]) -> FakeApiReader:
     return FakeApiReader({"/api/v1/namespaces": [namespaces], **{path_of(name): given for name, given in answers.items()}})
 
 
-def read(api: FakeApiReader, said: list[str] | None = None) -> Fleet:
+def read(api: FakeApiReader, shown: list[str] | None = None) -> Fleet:
     """The fleet."""
-    return read_fleet(api, READER, (said if said is not None else []).append)
+    return read_fleet(api, READER, (shown if shown is not None else []).append)
 
 
 def stuck(name: str) -> JSONObject:
@@ -53,8 +53,8 @@ def test_every_page_is_read_of_running_pods_alone() -> None:
 
     assert names(fleet) == ["a", "b"]
     assert [(one.running, one.stuck) for one in fleet.namespaces] == [(3, 2)]
-    asked = [parameters for path, parameters in api.requests if path == path_of("data")]
-    assert [(one["fieldSelector"], one["limit"], one.get("continue")) for one in asked] == [
+    queries = [parameters for path, parameters in api.requests if path == path_of("data")]
+    assert [(one["fieldSelector"], one["limit"], one.get("continue")) for one in queries] == [
         ("status.phase=Running", "50", None),
         ("status.phase=Running", "50", "2"),
     ]
@@ -99,7 +99,7 @@ def test_a_pod_that_this_version_cannot_read_hides_no_other() -> None:
 
 
 def test_the_progress_is_said_before_each_namespace() -> None:
-    said: list[str] = []
-    read(api_with(data=[page(stuck("a"))], web=[page()]), said)
+    shown: list[str] = []
+    read(api_with(data=[page(stuck("a"))], web=[page()]), shown)
 
-    assert said == ["namespaces: 0 of 2, task pods: 0, stuck: 0", "namespaces: 1 of 2, task pods: 1, stuck: 1"]
+    assert shown == ["namespaces: 0 of 2, task pods: 0, stuck: 0", "namespaces: 1 of 2, task pods: 1, stuck: 1"]

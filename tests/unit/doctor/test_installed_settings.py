@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from testbed.manifest import installed
 from tests.support.fake_api_reader import FakeApiReader, page
 from tests.support.live_pods import RUNNING, ended, live_pod
 from webhook.core import Mode, NativeSwitch, read_progress
@@ -62,6 +63,18 @@ def test_the_settings_are_the_variables_of_the_deployment() -> None:
     assert found.origin == SettingsOrigin("infra", "webhook")
     assert (found.settings.native_sidecars, found.settings.certificates) == (NativeSwitch.OFF, "self-managed")
     assert found.policy.mode is Mode.WRAP
+
+
+def test_the_settings_of_the_deployment_that_the_chart_installs_are_read() -> None:
+    metadata = installed("Deployment")["metadata"]
+    answers: dict[str, list[object]] = {
+        CONFIGURATIONS_PATH: [page(installed("MutatingWebhookConfiguration"))],
+        f"/apis/apps/v1/namespaces/{metadata['namespace']}/deployments/{metadata['name']}": [installed("Deployment")],
+    }
+    found = checked_settings(FakeApiReader(answers), Settings())
+
+    assert found.origin == SettingsOrigin(metadata["namespace"], metadata["name"])
+    assert (found.settings.certificates, found.settings.service_namespace) == ("self-managed", metadata["namespace"])
 
 
 def test_settings_that_the_user_gives_are_used_as_they_are_and_nothing_is_read() -> None:
