@@ -91,13 +91,22 @@ def test_a_component_of_the_chart_that_runs_on_is_none_of_its_jobs(policy: Polic
     assert (outcome.result, outcome.reason) == ("skipped", "not-airflow")
 
 
-@pytest.mark.parametrize("labels", [{"tier": "airflow", "component": "scheduler"}, {"tier": "shop", "component": "create-user-job"}])
-def test_only_tier_and_component_together_make_a_job_of_the_official_chart(labels: dict[str, str], policy: Policy) -> None:
+OFFICIAL: Final = {
+    "both": ({"tier": "airflow", "component": "create-user-job"}, ("wrapped", "sidecars-quit")),
+    "another component": ({"tier": "airflow", "component": "scheduler"}, ("skipped", "not-airflow")),
+    "another tier": ({"tier": "shop", "component": "create-user-job"}, ("skipped", "not-airflow")),
+}
+
+
+@pytest.mark.parametrize(("labels", "expected"), OFFICIAL.values(), ids=OFFICIAL)
+def test_tier_and_component_together_make_a_job_of_the_official_chart(
+    labels: dict[str, str], expected: tuple[str, str], policy: Policy
+) -> None:
     pod = inject_istio(community_job("db-migrations"))
     pod["metadata"]["labels"] = labels
     outcome, _ = admitted(pod, policy)
 
-    assert (outcome.result, outcome.reason) == ("skipped", "not-airflow")
+    assert (outcome.result, outcome.reason) == expected
 
 
 def test_its_deployment_of_the_same_labels_runs_on(policy: Policy) -> None:
