@@ -159,17 +159,16 @@ def _mutated(facts: Facts, mutate: Mutate, policy: Policy, cluster: Cluster) -> 
     except AnnotationsFullError:
         return _skipped(facts, Skip(SkipReason.ANNOTATIONS_FULL))
     remedies = remedies_of(facts, mutate, cluster)
-    return Outcome(
-        mutate, operations, status, facts.invalid_annotations, tuple(_warnings(facts, mutate, status, remedies)), remedies, facts.before
-    )
+    warnings = _warnings(facts, mutate, status, remedies)
+    return Outcome(mutate, operations, status, facts.invalid_annotations, warnings, remedies, facts.before)
 
 
-def _warnings(facts: Facts, mutate: Mutate, status: Status, remedies: tuple[Remedy, ...]) -> Iterator[str]:
-    yield from facts.invalid_annotations.warnings
-    of_treatment = list(_warnings_of_treatment(mutate, remedies))
+def _warnings(facts: Facts, mutate: Mutate, status: Status, remedies: tuple[Remedy, ...]) -> tuple[str, ...]:
+    of_treatment = tuple(_warnings_of_treatment(mutate, remedies))
     if of_treatment and status.would_be is not None:
-        yield f"airflow-sidecar-webhook: enforcement is audit, so this pod is not changed. Else it would be {status.would_be}, and:"
-    yield from of_treatment
+        notice = f"airflow-sidecar-webhook: enforcement is audit, so this pod is not changed. Else it would be {status.would_be}, and:"
+        of_treatment = (notice, *of_treatment)
+    return (*facts.invalid_annotations.warnings, *of_treatment)
 
 
 def _warnings_of_treatment(mutate: Mutate, remedies: tuple[Remedy, ...]) -> Iterator[str]:
