@@ -149,7 +149,9 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def webhook_word(self) -> str:
-        """What the webhook recorded, as a word: the reason in the pod's status; ``no-status`` where it has not seen the pod."""
+        """What the webhook recorded, as a word: the reason in the status; ``audited``; ``no-status`` where it has not seen the pod."""
+        if self.is_audited:
+            return Treatment.AUDITED
         return (self.recorded_reason or UNREADABLE) if self.is_seen else ReaperReason.NO_STATUS
 
     @property

@@ -26,7 +26,8 @@ class StuckPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         namespace: Its namespace.
         name: Its name.
         course: What has happened to it, and what ends it now.
-        reason: What the webhook recorded on it: a word of docs/reference.md; ``no-status``: it has not seen the pod.
+        reason: What the webhook recorded on it: a word of docs/reference.md; ``audited``: it changed nothing, by its settings;
+            ``no-status``: it has not seen the pod.
         remedies: What to change so that a new pod like it ends: first about the containers that run, then about the pod.
 
     """

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import jsonpatch
 
 from tests.support.cluster_snapshots import NOW, progress_of
 from tests.support.live_pods import FLUENT_BIT, ISTIO, RUNNING, ended, live_pod
-from webhook.core import STATUS_ANNOTATION, Cluster, NativeSupport, default_policy, treat
+from webhook.core import STATUS_ANNOTATION, Cluster, Enforcement, NativeSupport, default_policy, treat
 from webhook.course.stuck_pod import StuckPodReader, longest_first
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
+    from webhook.core import Policy
     from webhook.course.stuck_pod import StuckPod
 
 OLD: Final = Cluster(NativeSupport.OLD_SERVER)
@@ -33,9 +35,9 @@ def unseen(pod: JSONObject) -> JSONObject:
     return pod
 
 
-def admitted(pod: JSONObject, cluster: Cluster) -> JSONObject:
+def admitted(pod: JSONObject, cluster: Cluster, policy: Policy | None = None) -> JSONObject:
     """The pod as the webhook lets it be created in this cluster."""
-    made: JSONObject = jsonpatch.apply_patch(unseen(pod), list(treat(pod, default_policy(), cluster).operations))
+    made: JSONObject = jsonpatch.apply_patch(unseen(pod), list(treat(pod, policy or default_policy(), cluster).operations))
     return made
 
 
@@ -73,6 +75,14 @@ def test_a_new_pod_that_would_be_wrapped_needs_nothing_though_it_would_not_be_na
 
 def test_the_remedies_of_a_pod_that_the_webhook_has_seen_are_those_of_the_cluster_that_it_was_created_in() -> None:
     assert [one.reason for one in stuck(admitted(with_proxy(), ABLE), OLD).remedies] == ["reinjection"]
+
+
+def test_of_a_pod_that_the_webhook_only_audited_no_reason_is_said_and_why_names_the_setting() -> None:
+    pod = stuck(admitted(with_proxy(), OLD, replace(default_policy(), enforcement=Enforcement.AUDIT)), ABLE)
+
+    assert (pod.reason, pod.course.why, pod.course.recorded_reason) == ("audited", "only-audited", "sidecars-quit")
+    assert "enforcement" in pod.course.why_sentence
+    assert pod.course.now[0].text.startswith("Send istio-proxy its quit request: ")
 
 
 def test_the_pod_comes_first_whose_task_ended_first_and_before_it_one_of_which_nobody_knows_when() -> None:
