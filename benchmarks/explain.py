@@ -1,7 +1,7 @@
-"""What `explain` costs: `python -m benchmarks.explain`, a minute.
+"""What `explain` costs: `python -m benchmarks.explain`, two minutes.
 
 Each run is the installed program on one core, from the start of its process to its end, with the bytecode that an installation writes.
-One pod of a file, beside a bare interpreter; then the summary of many pods of a file, as kubectl prints them in JSON.
+One pod of a file, beside a bare interpreter; then the summary of many pods of a file, as a list in JSON and as documents in YAML.
 Exit status: 0 when every target was met, 1 when one was missed, 2 without figures, 130 after Ctrl-C.
 """
 
@@ -17,6 +17,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+import yaml
+
 from benchmarks.output import INTERRUPTED, MISSED, NO_FIGURES, progress, write_figures
 from benchmarks.program_cost import run_program
 from benchmarks.report import machine, middle, table
@@ -26,9 +28,10 @@ from webhook.command.exit_code import ExitCode
 from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from benchmarks.program_cost import ProgramCost
+    from tests.support.json_object import JSONObject
 
 CORE: Final = 0
 INSTALLED: Final = str(Path(sys.executable).with_name(PROGRAM))
@@ -71,8 +74,8 @@ def main() -> int:
     """Read the command line, measure, print a table, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.explain", description=__doc__)
     parser.add_argument("--runs", type=int, default=51, help="runs for one pod (51)")
-    parser.add_argument("--pods", type=int, default=10_000, help="pods of the summary (10000)")
-    parser.add_argument("--summaries", type=int, default=3, help="runs of the summary (3)")
+    parser.add_argument("--pods", type=int, default=10_000, help="pods of each summary (10000)")
+    parser.add_argument("--summaries", type=int, default=3, help="runs of each summary (3)")
     given = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as directory:
@@ -88,14 +91,17 @@ def main() -> int:
 def measure(given: argparse.Namespace, directory: Path) -> int:
     """Make all measurements with the files of this directory, and report them."""
     environ = environment(directory / "bytecode")
-    pod, pods = directory / "pod.json", directory / "pods.json"
+    pod, pods, in_yaml = directory / "pod.json", directory / "pods.json", directory / "pods.yaml"
     pod.write_text(json.dumps(named(istio_pod(), "tasks", 1)), "utf-8")
     write_pods(pods, given.pods)
+    write_yaml(in_yaml, given.pods)
     bare = runs("bare interpreter", [sys.executable, "-c", "pass"], environ, given.runs)
     one = runs("explain of one pod", [INSTALLED, "explain", str(pod)], environ, given.runs)
     stuck = [INSTALLED, "explain", "--summary", str(pods)]
-    summary = runs(f"explain --summary of {given.pods:,} pods ({pods.stat().st_size:,} bytes)", stuck, environ, given.summaries)
-    return report((bare, one, summary), verdicts(one, summary))
+    summary = runs(f"explain --summary of {given.pods:,} pods in JSON", stuck, environ, given.summaries)
+    summed_up = [INSTALLED, "explain", "--summary", str(in_yaml)]
+    of_yaml = runs(f"explain --summary of {given.pods:,} pods in YAML", summed_up, environ, given.summaries)
+    return report((bare, one, summary, of_yaml), verdicts(one, (summary, of_yaml)))
 
 
 def environment(bytecode: Path) -> dict[str, str]:
@@ -107,13 +113,24 @@ def environment(bytecode: Path) -> dict[str, str]:
 
 def write_pods(path: Path, count: int) -> None:
     """A list of Running pods, written one by one: a large process makes the memory of its children look large."""
-    pod = istio_pod()
     with path.open("w", encoding="utf-8") as file:
         file.write('{"apiVersion": "v1", "kind": "List", "items": [')
-        for number in range(count):
-            one = {**named(pod, f"tasks-{number % NAMESPACES}", number), "status": status_of(pod, number)}
-            file.write(f"{',' if number else ''}\n{json.dumps(one)}")
+        for number, pod in enumerate(running_pods(count)):
+            file.write(f"{',' if number else ''}\n{json.dumps(pod)}")
         file.write("]}\n")
+
+
+def write_yaml(path: Path, count: int) -> None:
+    """The same pods, a document each."""
+    with path.open("w", encoding="utf-8") as file:
+        for pod in running_pods(count):
+            file.write(f"---\n{yaml.dump(pod, Dumper=yaml.CSafeDumper)}")
+
+
+def running_pods(count: int) -> Iterator[JSONObject]:
+    """So many Running pods."""
+    pod = istio_pod()
+    return ({**named(pod, f"tasks-{number % NAMESPACES}", number), "status": status_of(pod, number)} for number in range(count))
 
 
 def runs(name: str, command: Sequence[str], environ: Mapping[str, str], count: int) -> ExplainRuns:
@@ -131,12 +148,12 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> ProgramCost:
     return found.cost
 
 
-def verdicts(one: ExplainRuns, summary: ExplainRuns) -> dict[str, bool]:
+def verdicts(one: ExplainRuns, summaries: Sequence[ExplainRuns]) -> dict[str, bool]:
     """Each target, and whether it was met."""
     return {
         f"one pod in at most {ONE_POD_SECONDS} s": one.seconds <= ONE_POD_SECONDS,
-        f"the summary in at most {SUMMARY_SECONDS:.0f} s": summary.seconds <= SUMMARY_SECONDS,
-        f"the summary in at most {SUMMARY_MEBIBYTES:.0f} MiB": summary.peak_mebibytes <= SUMMARY_MEBIBYTES,
+        f"each summary in at most {SUMMARY_SECONDS:.0f} s": max(it.seconds for it in summaries) <= SUMMARY_SECONDS,
+        f"each summary in at most {SUMMARY_MEBIBYTES:.0f} MiB": max(it.peak_mebibytes for it in summaries) <= SUMMARY_MEBIBYTES,
     }
 
 

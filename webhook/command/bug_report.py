@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook import __version__
-from webhook.command.bug_archive import write_archive
 from webhook.command.command import FILE, PROGRAM, Command, HelpExample
 from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
@@ -44,6 +43,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(options: Namespace, settings: Settings) -> ExitCode:
+    from webhook.command.bug_archive import write_archive  # noqa: PLC0415  with tarfile, which no other command needs
+
     contents, missing = _collect(options, settings)
     written = {"about.json": _json(_about(missing)), **contents}
     write_archive(options.file, written)

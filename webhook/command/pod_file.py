@@ -134,30 +134,35 @@ def no_pod(names: Iterable[str], skipped: Iterable[SkippedDocument]) -> Unusable
 
 
 def _file(name: str) -> Iterator[FoundPod | SkippedDocument]:
+    shown, is_empty = _shown(name), True
+    for number, document in enumerate(_documents_of(name)):
+        if document is not None:
+            is_empty = False
+            yield from _pods(document, f"{shown}: document {number + 1}")
+    if is_empty:
+        message = f"{shown}: is empty; allowed are {ALLOWED}"
+        raise UnusableError(message)
+
+
+def _documents_of(name: str) -> Iterator[Any]:
+    """The documents of a file, of which no two need be stored at a time. UnusableError."""
     shown = _shown(name)
     try:
-        data = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
-        documents = _documents(data)
+        yield from _documents(sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes())
     except OSError as error:
         message = f"{shown}: cannot be read: {error.strerror}"
         raise UnusableError(message) from error
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
         message = f"{shown}: cannot be read as YAML or JSON: {yaml_problem(error)}"
         raise UnusableError(message) from error
-    if all(document is None for document in documents):
-        message = f"{shown}: is empty; allowed are {ALLOWED}"
-        raise UnusableError(message)
-    for number, document in enumerate(documents):
-        if document is not None:
-            yield from _pods(document, f"{shown}: document {number + 1}")
 
 
 def _shown(name: str) -> str:
     return "stdin" if name == STDIN else name
 
 
-def _documents(data: bytes) -> list[Any]:
-    """JSON is tried first: it is a hundred times faster. The items of a list are not decoded yet: there may be many."""
+def _documents(data: bytes) -> Iterable[Any]:
+    """JSON is tried first: it is ten times as fast. The items of a list are not decoded yet: there may be many."""
     try:
         return [msgspec.json.decode(data, type=_LargeList)]
     except msgspec.ValidationError:
@@ -236,7 +241,7 @@ def _of_config_map(config_map: dict[str, Any], place: str) -> Iterator[FoundPod 
 
 def _in_text(text: str, place: str) -> Iterator[FoundPod | SkippedDocument]:
     try:
-        documents = yaml_documents(text)
+        documents = list(yaml_documents(text))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         yield SkippedDocument(place, f"it cannot be read as YAML: {yaml_problem(error)}")
         return

@@ -32,7 +32,18 @@ PACKAGES: Final = frozenset(
 )
 """Of the installed packages, those that every command loads: each further one makes `explain` of one file slower."""
 
-LATE: Final = ("webhook.server", "webhook.doctor", "webhook.kube", "asyncio", "ssl", "multiprocessing", "xml", "unittest", "http.client")
+LATE: Final = (
+    "webhook.server",
+    "webhook.doctor",
+    "webhook.kube",
+    "asyncio",
+    "ssl",
+    "multiprocessing",
+    "xml",
+    "unittest",
+    "http.client",
+    "tarfile",
+)
 """What a command that connects to nothing has no use for."""
 
 ALONE: Final = {

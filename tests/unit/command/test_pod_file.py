@@ -125,7 +125,7 @@ WITHOUT_POD: Final = {
     ),
     "a ConfigMap with a broken template": (
         b"{kind: ConfigMap, data: {pod_template_file.yaml: 'a: ['}}",
-        "document 1.data[pod_template_file.yaml]: skipped, it cannot be read as YAML: line 1, column ",
+        "document 1.data[pod_template_file.yaml]: skipped, it cannot be read as YAML: line 2, column 1: did not find expected node content",
     ),
     "an item": (b'[{"kind": "Job"}]', "document 1[0]: skipped, the Job has no spec.template"),
 }
