@@ -114,6 +114,23 @@ DATA_FILES = {
         "images: [{image: x, entrypoint: /run}]",
         "Expected `array | null`, got `str` - at `$.images[0].entrypoint`",
     ),
+    "names that are no list": (
+        "SIDECARS_FILE",
+        "- id: mine\n  match: {names: 7}\n",
+        "Expected `array`, got `int` - at `$[0].match.names`",
+    ),
+    "a misspelt field of a row": (
+        "SIDECARS_FILE",
+        "- id: mine\n  quitt: {port: 1, path: /}\n",
+        "Object contains unknown field `quitt` - at `$[0]`",
+    ),
+    "an entrypoint that is a number": (
+        "ENTRYPOINTS_FILE",
+        "images: [{image: a, entrypoint: 7}]\n",
+        "Expected `array | null`, got `int` - at `$.images[0].entrypoint`",
+    ),
+    "a misspelt field of the entrypoints": ("ENTRYPOINTS_FILE", "imges: []\n", "Object contains unknown field `imges`"),
+    "a candidate of no words": ("ENTRYPOINTS_FILE", "candidates: [[]]\n", "Expected `array` of length >= 1 - at `$.candidates[0]`"),
     "no YAML": ("ENTRYPOINTS_FILE", "images: [", "line 1, column 10: "),
 }
 
@@ -125,6 +142,13 @@ def test_a_data_file_that_cannot_be_used_is_reported_with_its_field(setting: str
     found = "\n".join(problems({f"{PREFIX}{setting}": str(file)}))
 
     assert found.startswith(f"{file}: {problem}")
+
+
+@pytest.mark.parametrize("setting", ["SIDECARS_FILE", "ENTRYPOINTS_FILE"])
+def test_a_data_file_that_is_not_there_is_reported(setting: str, tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere.yaml"
+
+    assert problems({f"{PREFIX}{setting}": str(missing)}) == [f"{missing}: cannot be read: No such file or directory"]
 
 
 def test_the_buffer_must_hold_one_body() -> None:
