@@ -76,7 +76,7 @@ benchmark-wrapper: $(VENV)/ready ## what the wrapper adds to a task, in each she
 benchmark-reaper: $(VENV)/ready ## what a pass of the reaper over 10,000 pods and its controller cost, on a real API server; needs Go, once
 	@$(BIN)/python -m benchmarks.reaper
 
-benchmark-doctor: $(VENV)/ready ## what doctor -A over 10,000 pods in 100 namespaces costs, on a stand-in API server
+benchmark-doctor: $(VENV)/ready ## what doctor -A and report -A over 10,000 pods in 100 namespaces cost, on a stand-in API server
 	@$(BIN)/python -m benchmarks.doctor
 
 benchmark-explain: $(VENV)/ready ## what explain of one pod, and the summary of 10,000, cost on one core
