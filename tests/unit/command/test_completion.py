@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.terminal import on_terminal
+from tests.support.terminal import SECONDS, on_terminal
 from tests.wrapper.requirements import require_program
 from webhook.command.completion import SHELLS
 from webhook.command.main import COMMANDS
@@ -88,7 +88,7 @@ INTERACTIVE: Final = {
 def started(shell: str, folder: Path) -> Iterator[Terminal]:
     """The shell in this folder, with the script that the program prints for it."""
     program = [sys.executable, "-m", "webhook", "completion", shell]
-    (folder / "script").write_bytes(subprocess.run(program, capture_output=True, check=True, timeout=60).stdout)
+    (folder / "script").write_bytes(subprocess.run(program, capture_output=True, check=True, timeout=SECONDS).stdout)
     (folder / "my-pod.yaml").touch()
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "dumb" if shell == "bash" else "xterm", "LC_ALL": "C.UTF-8"}
     one = INTERACTIVE[shell]
@@ -106,6 +106,8 @@ def test_a_shell_completes_commands_options_choices_and_files(shell: str, tmp_pa
         for typed, called in COMPLETED.items():
             terminal.write(f"airflow-sidecar-webhook {typed}\r")
             terminal.read_until(f"<{called}>")
+            # What is typed before the shell edits a line again might be lost.
+            terminal.read_until(PROMPT)
 
 
 @pytest.mark.parametrize("shell", SHELLS)

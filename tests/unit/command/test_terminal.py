@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
-from tests.support.terminal import COLUMNS, on_terminal
+from tests.support.terminal import COLUMNS, SECONDS, on_terminal
 from webhook.command.terminal import Palette
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def shown(folder: Path, **environ: str) -> str:
 def piped(folder: Path, **environ: str) -> str:
     """What it writes where there is no terminal."""
     done = subprocess.run(
-        SUMMARY, cwd=folder, env={"PATH": os.environ["PATH"], **environ}, capture_output=True, text=True, check=False, timeout=60
+        SUMMARY, cwd=folder, env={"PATH": os.environ["PATH"], **environ}, capture_output=True, text=True, check=False, timeout=SECONDS
     )
     return done.stdout
 
