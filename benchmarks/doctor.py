@@ -1,6 +1,5 @@
 """What `doctor -A` and `report -A` cost beside many pods: `python -m benchmarks.doctor`, two minutes, on a stand-in API server.
 
-
 The stand-in is a thread of this program, and encodes each pod as it is requested. One pod in a hundred is stuck.
 Exit status: 0 when every target was met, 1 when one was missed, 2 without figures.
 """

@@ -34,9 +34,9 @@ from webhook.core import (
 )
 from webhook.core.catalogue import Catalogue
 from webhook.core.names import HELPER_MOUNT_PATH, PREFIX, SIDECARS_ANNOTATION
-from webhook.core.origin import ORIGIN_LABELS
+from webhook.core.origin import ORIGIN_LABELS, PodOrigin
 from webhook.core.pod import read_pod
-from webhook.core.remedy import remedies_of_skip
+from webhook.core.remedy import METADATA_OF, remedies_of_skip
 from webhook.core.sidecar import parse_sidecars
 
 if TYPE_CHECKING:
@@ -587,3 +587,7 @@ def test_a_pod_that_is_meant_to_run_on_gets_no_label_as_a_remedy() -> None:
     pod = in_mesh(relabelled(operator_pod(), app="shop"), restartPolicy="Always")
 
     assert treat(pod, POLICY, UNKNOWN_CLUSTER).remedies == ()
+
+
+def test_of_each_maker_of_pods_it_is_known_where_an_annotation_is_set() -> None:
+    assert METADATA_OF.keys() == set(PodOrigin)
