@@ -36,6 +36,7 @@ def sample_report(name: str = "nightly-load-x7k2p") -> ReportDocument:
                 "native", "sidecars-native", "The sidecars are native: they start first, and end with the task.", "", 4120, "airflow/a"
             ),
             TreatmentCount("wrapped", "sidecars-quit", "The main container waits for its sidecars, then ends them.", "", 803, "airflow/b"),
+            TreatmentCount("audited", "sidecars-quit", "Nothing was changed. It would be wrapped.", "", 190, "airflow/e"),
             TreatmentCount("not seen", "no-status", "The pod does not carry the webhook's status.", "", 148, "airflow/c"),
             TreatmentCount(
                 "left", "no-quit", "No sidecar has a quit request.", "explain -n airflow pod/d prints what to do.", 116, "airflow/d"

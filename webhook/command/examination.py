@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
@@ -12,25 +11,28 @@ from webhook.command.doctor_report import DoctorReport
 from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
 from webhook.command.fleet_report import FleetReport
-from webhook.command.live_pods import read_cluster
+from webhook.command.live_pods import named_problems, read_cluster
 from webhook.command.progress_line import progress_line
 from webhook.course.stuck_pod import StuckPodReader, longest_first
-from webhook.doctor.checks import run_checks
-from webhook.doctor.collector import CheckedWebhook, collect
+from webhook.doctor.checks import run_checks, unreadable
+from webhook.doctor.collector import CheckedWebhook, collect, read_cluster_wide
 from webhook.doctor.fleet import read_fleet, read_whole_fleet
 from webhook.doctor.installed_settings import checked_settings
 from webhook.doctor.snapshot import SecretName
 from webhook.kube.client import connect_by_context
-from webhook.kube.errors import KubeconfigError, RefusedError, UnreachableError
+from webhook.kube.errors import KubeconfigError, UnreachableError
 from webhook.report.document import ReportDocument
 from webhook.report.finding_sum import FindingSum
 from webhook.report.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from webhook.command.doctor_document import DoctorDocument, FleetDocument
     from webhook.command.terminal import Palette
+    from webhook.doctor.collector import ClusterWide
+    from webhook.doctor.finding import Finding
+    from webhook.doctor.fleet import Fleet
     from webhook.doctor.installed_settings import CheckedSettings
     from webhook.doctor.snapshot import ReaperAccount
     from webhook.kube.client import KubernetesClient
@@ -77,22 +79,26 @@ class Examiner:
 
     def settings(self) -> CheckedSettings:
         """The settings by which it examines. UnusableError, SettingsError."""
-        with self._named_problems():
+        with named_problems(self.used.server):
             return checked_settings(self.client, self.given)
 
     def namespace(self, name: str | None, reaper: ReaperAccount | None) -> DoctorReport:
         """Check a namespace (None: that of the context), and this reaper's rights. UnusableError, SettingsError."""
         place = name or self.used.namespace
-        with self._named_problems():
+        with named_problems(self.used.server):
             checked = checked_settings(self.client, self.given)
-            webhook = _checked_webhook(checked, reaper)
-            snapshot = replace(collect(self.client, place, webhook, self.context), settings=checked.origin)
-        findings = run_checks(snapshot, checked.policy.catalogue, webhook.native_sidecars, webhook.minimum_kubelet)
+            findings = self._findings(place, checked, _checked_webhook(checked, reaper), None)
         return DoctorReport(self.used, place, findings)
+
+    def _findings(
+        self, namespace: str, checked: CheckedSettings, webhook: CheckedWebhook, cluster_wide: ClusterWide | None
+    ) -> tuple[Finding, ...]:
+        snapshot = replace(collect(self.client, namespace, webhook, self.context, cluster_wide), settings=checked.origin)
+        return run_checks(snapshot, checked.policy.catalogue, webhook.native_sidecars, webhook.minimum_kubelet)
 
     def fleet(self) -> FleetReport:
         """Read the stuck pods of all namespaces that have opted in. UnusableError, SettingsError."""
-        with self._named_problems(), progress_line() as show:
+        with named_problems(self.used.server), progress_line() as show:
             checked, now = checked_settings(self.client, self.given), datetime.now(UTC)
             cluster = read_cluster(self.client, checked.settings, checked.policy.catalogue)
             fleet = read_fleet(self.client, StuckPodReader(checked.policy, cluster, self.context, now), show)
@@ -100,15 +106,12 @@ class Examiner:
 
     def report(self) -> ReportDocument:
         """Add up all task pods of all namespaces that have opted in, and check each namespace. UnusableError, SettingsError."""
-        with self._named_problems(), progress_line() as show:
+        with named_problems(self.used.server), progress_line() as show:
             checked, now = checked_settings(self.client, self.given), datetime.now(UTC)
             cluster = read_cluster(self.client, checked.settings, checked.policy.catalogue)
             tally = Tally(now)
             fleet = read_whole_fleet(self.client, StuckPodReader(checked.policy, cluster, self.context, now), tally.add, show)
-            findings = FindingSum()
-            for number, one in enumerate(fleet.namespaces):
-                show(f"checks: {number:,} of {len(fleet.namespaces):,} namespaces")
-                findings.add(one.namespace, self.namespace(one.namespace, None).findings)
+            findings = self._findings_of(fleet, checked, show)
         is_complete = findings.is_complete and not any(one.failure for one in fleet.namespaces)
         return ReportDocument(
             version=1,
@@ -126,14 +129,16 @@ class Examiner:
             findings=findings.sums(),
         )
 
-    @contextmanager
-    def _named_problems(self) -> Iterator[None]:
-        """UnusableError where the API server does not respond, or does not accept the credentials."""
-        try:
-            yield
-        except (UnreachableError, RefusedError) as error:
-            message = f"cannot read from the API server {self.used.server}: {error}"
-            raise UnusableError(message) from error
+    def _findings_of(self, fleet: Fleet, checked: CheckedSettings, show: Callable[[str], None]) -> FindingSum:
+        """Those on each namespace; one that cannot be checked stops nothing."""
+        findings, webhook, cluster_wide = FindingSum(), _checked_webhook(checked, None), read_cluster_wide(self.client)
+        for number, one in enumerate(fleet.namespaces):
+            show(f"checks: {number:,} of {len(fleet.namespaces):,} namespaces")
+            try:
+                findings.add(one.namespace, self._findings(one.namespace, checked, webhook, cluster_wide))
+            except UnreachableError as problem:
+                findings.add(one.namespace, [unreadable(one.namespace, problem)])
+        return findings
 
 
 def examiner_of(context: str | None, given: Settings) -> Examiner:

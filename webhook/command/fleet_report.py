@@ -10,7 +10,6 @@ from webhook.command.doctor_document import VERSION, FleetDocument
 from webhook.command.exit_code import ExitCode
 from webhook.command.terminal import Style
 from webhook.core import OPT_IN
-from webhook.course.pod_course import age_of
 from webhook.course.stuck_pod import longest_first
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class FleetReport:
     @property
     def slot_hours(self) -> float:
         """The sum of the times since the tasks of the stuck pods ended."""
-        return sum((_held(one, self.now) for one in self.fleet.stuck), timedelta()) / HOUR
+        return sum((one.held(self.now) for one in self.fleet.stuck), timedelta()) / HOUR
 
     def as_document(self) -> FleetDocument:
         """For machines."""
@@ -107,15 +106,9 @@ class FleetReport:
         )
 
     def _row(self, one: StuckPod) -> tuple[str, ...]:
-        held = "unknown" if one.course.ended_at is None else age_of(_held(one, self.now))
+        held = one.held_text(self.now)
         return (one.namespace, one.name, one.course.dag, one.course.task, held, one.running, one.reason, one.remedy)
 
 
 def _row_of_namespace(one: NamespaceCount) -> tuple[str, ...]:
     return (one.namespace, "", "", "", "", "", NOT_LISTED, f"The pods cannot be listed: {one.failure}")
-
-
-def _held(one: StuckPod, now: datetime) -> timedelta:
-    """Since when it holds a slot of Airflow's; none where the kubelet does not say when its task ended, or says a time to come."""
-    ended_at = one.course.ended_at
-    return timedelta() if ended_at is None else max(timedelta(), now - ended_at)

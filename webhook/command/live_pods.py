@@ -66,7 +66,7 @@ def read_live_pods(selection: PodSelection, context: str | None, settings: Setti
     except KubeconfigError as error:
         raise UnusableError(str(error)) from error
     namespace = selection.namespace or used.namespace
-    with _named_problems(used.server):
+    with named_problems(used.server):
         cluster = read_cluster(client, settings, catalogue)
     pods = (
         _named(client, used.server, namespace, selection.names) if selection.names else _listed(client, used.server, namespace, selection)
@@ -76,7 +76,7 @@ def read_live_pods(selection: PodSelection, context: str | None, settings: Setti
 
 def _named(client: KubernetesClient, server: str, namespace: str, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     for name in names:
-        with _named_problems(server):
+        with named_problems(server):
             try:
                 yield decode(client.get(f"{pods_path(namespace)}/{quote(name, safe='')}"), dict[str, Any])
             except RefusedError as error:
@@ -88,7 +88,7 @@ def _named(client: KubernetesClient, server: str, namespace: str, names: tuple[s
 def _listed(client: KubernetesClient, server: str, namespace: str, selection: PodSelection) -> Iterator[dict[str, Any]]:
     path = pods_path(ALL_NAMESPACES if selection.is_everywhere else namespace)
     selectors = {"labelSelector": selection.selector} if selection.selector else {}
-    with _named_problems(server):
+    with named_problems(server):
         for page in pages(client, path, PAGE, **selectors):
             for item in page.items or ():
                 # The items of a list do not repeat their kind.
@@ -96,7 +96,7 @@ def _listed(client: KubernetesClient, server: str, namespace: str, selection: Po
 
 
 @contextmanager
-def _named_problems(server: str) -> Iterator[None]:
+def named_problems(server: str) -> Iterator[None]:
     """UnusableError instead of a ClusterError."""
     try:
         yield

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from webhook.command.terminal import Style
 from webhook.core import OPT_IN
-from webhook.course.pod_course import age_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from webhook.command.terminal import Palette
-    from webhook.course.stuck_pod import StuckPod
     from webhook.report.document import ReportDocument
 
 MOST_ROWS: Final = 50
@@ -62,11 +60,7 @@ def _treatments(report: ReportDocument) -> Iterator[tuple[str, ...]]:
 def _stuck(report: ReportDocument) -> Iterator[tuple[str, ...]]:
     for one in report.stuck_pods:
         pod, course = f"{one.namespace}/{one.name}", one.course
-        yield (pod, course.dag, course.task, _held_for(one, report), one.running, one.reason, one.remedy)
-
-
-def _held_for(one: StuckPod, report: ReportDocument) -> str:
-    return "unknown" if one.course.ended_at is None else age_of(report.written_at - one.course.ended_at)
+        yield (pod, course.dag, course.task, one.held_text(report.written_at), one.running, one.reason, one.remedy)
 
 
 def _weeks(report: ReportDocument, palette: Palette) -> Iterator[str]:

@@ -228,7 +228,7 @@ def _misspelt_prefixes(keys: Iterable[str]) -> list[InvalidAnnotation]:
     """The keys with another prefix that misspell an annotation of the webhook's, among the first that look so."""
     like = islice((key for key in keys if not key.startswith(_PREFIX) and any(half in key for half in HALVES)), MAX_NAMED)
     meant = [(key, NEAR_OPTIONS.nearest(key)) for key in like]
-    return [InvalidAnnotation(key, "", near) for key, near in meant if near]
+    return [InvalidAnnotation(key[:MAX_KEY_CHARACTERS], "", near) for key, near in meant if near]
 
 
 def _bounded(text: str) -> str:

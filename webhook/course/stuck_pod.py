@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from webhook.core import Remedy, cluster_at_admission, treat
 from webhook.course.course_reader import course_of
 from webhook.course.kubectl import Kubectl
-from webhook.course.pod_course import PodCourse
+from webhook.course.pod_course import PodCourse, age_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +43,14 @@ class StuckPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def running(self) -> str:
         """The containers that keep it Running."""
         return ", ".join(one.name for one in self.course.running)
+
+    def held(self, now: datetime) -> timedelta:
+        """Since when it holds a slot of Airflow's; none where the kubelet does not say when its task ended, or says a time to come."""
+        return timedelta() if self.course.ended_at is None else max(timedelta(), now - self.course.ended_at)
+
+    def held_text(self, now: datetime) -> str:
+        """The same for people."""
+        return "unknown" if self.course.ended_at is None else age_of(self.held(now))
 
     @property
     def remedy(self) -> str:

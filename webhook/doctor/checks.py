@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from webhook.core import Catalogue, NativeSwitch, Version
     from webhook.doctor.snapshot import ClusterSnapshot, SettingsOrigin
+    from webhook.kube.errors import ClusterError
 
 
 def run_checks(snapshot: ClusterSnapshot, catalogue: Catalogue, switch: NativeSwitch, minimum_kubelet: Version) -> tuple[Finding, ...]:
@@ -93,6 +94,11 @@ def _task_pods(snapshot: ClusterSnapshot) -> Iterator[Finding]:
         return
     yield from check_stuck_pods(snapshot.namespace, len(snapshot.task_pods), snapshot.stuck_pods, snapshot.taken_at)
     yield from check_entrypoints(snapshot.task_pods)
+
+
+def unreadable(namespace: str, problem: ClusterError) -> Finding:
+    """That nothing of a namespace could be checked."""
+    return _read_failed(f"the namespace {namespace}", f"read {namespace}", ReadFailure(str(problem)))
 
 
 def _read_failed(what: str, right: str, failure: ReadFailure) -> Finding:

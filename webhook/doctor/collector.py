@@ -44,8 +44,10 @@ from webhook.kube.reading import CONFIGURATIONS_PATH, ApiReader, decode, list_no
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from webhook.core import Catalogue, NativeSwitch, Policy, Version
+    from webhook.core import Catalogue, NativeSwitch, Policy, ServerVersion, Version
+    from webhook.doctor.registration import RegisteredWebhook
     from webhook.kube.client import Response
+    from webhook.kube.nodes import Nodes
 
 T = TypeVar("T")
 
@@ -101,10 +103,35 @@ class CheckedWebhook:
     reaper: ReaperAccount | None = None
 
 
-def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook, context: str | None = None) -> ClusterSnapshot:
+@dataclass(frozen=True, slots=True)
+class ClusterWide:
+    """What is the same for all namespaces; as in `webhook.doctor.snapshot.ClusterSnapshot`."""
+
+    server: ServerVersion | ReadFailure
+    nodes: Nodes | ReadFailure
+    webhooks: tuple[RegisteredWebhook, ...] | ReadFailure
+
+
+def read_cluster_wide(api: DoctorApi) -> ClusterWide:
+    """Read it. UnreachableError, RefusedError as in `collect`."""
+    return ClusterWide(
+        server=_read(lambda: read_server(api)),
+        nodes=_read(lambda: list_nodes(api)),
+        webhooks=_read(lambda: in_call_order(_items(api, CONFIGURATIONS_PATH, WebhookConfiguration))),
+    )
+
+
+def collect(
+    api: DoctorApi, namespace: str, webhook: CheckedWebhook, context: str | None = None, cluster_wide: ClusterWide | None = None
+) -> ClusterSnapshot:
     """Read everything once. Nothing is changed: what is created is a dry run.
 
-    ``context`` is named in the lines of kubectl; None: the current one of the kubeconfig.
+    Args:
+        api: Reads from the API server.
+        namespace: Of the task pods.
+        webhook: What the checked webhook has set.
+        context: Is named in the lines of kubectl; None: the current one of the kubeconfig.
+        cluster_wide: What was read already; None: it is read.
 
     Raises:
         UnreachableError: The API server did not respond.
@@ -112,7 +139,8 @@ def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook, context: st
 
     """
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}"
-    taken_at, server, nodes = datetime.now(UTC), _read(lambda: read_server(api)), _read(lambda: list_nodes(api))
+    taken_at, wide = datetime.now(UTC), cluster_wide or read_cluster_wide(api)
+    server, nodes = wide.server, wide.nodes
     cluster = assess(observation_of(server, nodes), webhook.native_sidecars, webhook.minimum_kubelet)
     reader = StuckPodReader(webhook.policy, cluster, context, taken_at)
     task_pods = _read(lambda: _task_pods(api, f"{path}/pods", reader))
@@ -122,7 +150,7 @@ def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook, context: st
         taken_at=taken_at,
         server=server,
         nodes=nodes,
-        webhooks=_read(lambda: in_call_order(_items(api, CONFIGURATIONS_PATH, WebhookConfiguration))),
+        webhooks=wide.webhooks,
         metadata=_read(lambda: _namespace_metadata(api, path)),
         pod=_dry_run(api, f"{path}/pods", dry_run.pod(webhook.policy.catalogue.native_annotations if cluster.is_native else {})),
         template=_dry_run(api, f"{path}/podtemplates", dry_run.pod_template()),

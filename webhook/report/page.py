@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from webhook.core import OPT_IN, Treatment
-from webhook.course.pod_course import age_of
 from webhook.report.week_plot import week_plot
 
 if TYPE_CHECKING:
-    from webhook.course.stuck_pod import StuckPod
     from webhook.report.document import ReportDocument
 
 MOST_ROWS: Final = 200
@@ -27,14 +25,10 @@ def write_page(report: ReportDocument) -> str:
     def pods_of(treatment: str) -> int:
         return sum(one.pods for one in report.treatments if one.treatment == treatment)
 
-    def held_for(one: StuckPod) -> str:
-        return "unknown" if one.course.ended_at is None else age_of(report.written_at - one.course.ended_at)
-
     return _TEMPLATES.get_template("page.html.jinja").render(
         report=report,
         plot=week_plot(report.weeks),
         pods_of=pods_of,
-        held_for=held_for,
         class_of=_class_of,
         most=MOST_ROWS,
         opt_in=OPT_IN,

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.live_pods import FLUENT_BIT, ISTIO, RUNNING, annotated, ended, live_pod
 from webhook.core import STATUS_ANNOTATION
+from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
 from webhook.report.document import ReportDocument
 from webhook.report.slot_hold import WEEKS
 
@@ -119,6 +120,47 @@ def test_a_namespace_that_cannot_be_listed_is_named_and_the_others_are_counted(p
     assert done.code == 4
     assert "pods is forbidden" in done.stdout
     assert (document["is_complete"], document["pods"]) == (False, 2)
+
+
+def test_a_namespace_whose_checks_get_no_response_is_a_finding_and_the_others_are_checked(
+    program: InProcessProgram, fleet: ScriptedApiServer
+) -> None:
+    def break_off(path: str) -> None:
+        if path == "/api/v1/namespaces/web":
+            raise ConnectionError
+
+    fleet.before = break_off
+    document = report(program)
+    found = {one["id"]: one for one in document["findings"]}
+
+    assert (document["is_complete"], document["pods"]) == (False, 4)
+    assert found["read-failed"]["namespaces"] == ["web"]
+    assert "the namespace web" in found["read-failed"]["sentence"]
+    assert found["webhook-not-installed"]["namespaces"] == ["data"]
+
+
+@pytest.mark.usefixtures("fleet")
+def test_what_is_the_same_for_all_namespaces_is_read_no_more_often_for_two_than_for_one(
+    program: InProcessProgram, fleet: ScriptedApiServer
+) -> None:
+    report(program)
+    of_two = [fleet.requests.count(path) for path in (NODES_PATH, CONFIGURATIONS_PATH, VERSION_PATH)]
+    fleet.objects["/api/v1/namespaces"]["items"].pop()
+    fleet.requests.clear()
+    report(program)
+
+    assert [fleet.requests.count(path) for path in (NODES_PATH, CONFIGURATIONS_PATH, VERSION_PATH)] == of_two
+
+
+@pytest.mark.parametrize("command", ["report", "doctor"])
+def test_an_answer_that_is_no_list_of_namespaces_ends_the_command_with_a_line(
+    program: InProcessProgram, cluster: ScriptedApiServer, command: str
+) -> None:
+    cluster.texts["/api/v1/namespaces"] = "<html>a proxy's login page</html>"
+    done = program.run(command, "-A")
+
+    assert (done.code, len(done.stderr.splitlines())) == (2, 1)
+    assert "cannot read from the API server" in done.stderr
 
 
 def test_without_an_opted_in_namespace_the_report_says_how_to_opt_in(program: InProcessProgram, cluster: ScriptedApiServer) -> None:

@@ -146,10 +146,11 @@ def test_of_sixty_thousand_misspelt_annotations_sixteen_of_each_kind_are_compare
     assert (len(invalid.named), invalid.more) == (MAX_NAMED, len(own) - MAX_NAMED)
 
 
-def test_a_key_is_named_up_to_the_length_that_a_key_may_have() -> None:
-    (named,) = read_pod_options({f"{PREFIX}/" + "x" * 1000: ""})[1].named
+@pytest.mark.parametrize("key", [f"{PREFIX}/{'x' * 1000}", f"{PREFIX}.{'x' * 1000}/mode"], ids=["own", "misspelt"])
+def test_a_key_is_named_up_to_the_length_that_a_key_may_have(key: str) -> None:
+    (named,) = read_pod_options({key: ""})[1].named
 
-    assert named.key == (f"{PREFIX}/" + "x" * 1000)[:MAX_KEY_CHARACTERS]
+    assert named.key == key[:MAX_KEY_CHARACTERS]
 
 
 @pytest.mark.parametrize("fields", [{}, {"native": True}, {"native": True, "ready": {"port": 1, "path": "/r"}}], ids=str)

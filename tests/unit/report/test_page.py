@@ -90,6 +90,18 @@ def test_the_plot_has_a_bar_for_each_week_as_high_as_its_slot_hours(opened: Brow
     assert [height / tallest for height in heights] == pytest.approx([hours / max(HOURS) for hours in HOURS], abs=0.01)
 
 
+def test_each_treatment_has_a_colour_of_its_own_and_a_share_of_the_bar(opened: Browser, page: Path) -> None:
+    opened.show(page, WIDTHS[0], "light")
+    parts = opened.run('[...document.querySelectorAll(".share span")].map(e => [getComputedStyle(e).backgroundColor, e.clientWidth])')
+    treatments = sample_report().treatments
+
+    assert len(parts) == len(treatments) == len({colour for colour, _ in parts})
+    assert "rgba(0, 0, 0, 0)" not in {colour for colour, _ in parts}
+    widest = max(width for _, width in parts)
+    most = max(one.pods for one in treatments)
+    assert [width / widest for _, width in parts] == pytest.approx([one.pods / most for one in treatments], abs=0.01)
+
+
 def test_the_browser_loads_nothing_and_has_nothing_to_complain_of(opened: Browser, page: Path) -> None:
     opened.complaints()
     opened.show(page, WIDTHS[0], "light")
