@@ -45,9 +45,10 @@ class _InstalledConfiguration(msgspec.Struct):
     webhooks: tuple[_InstalledWebhook, ...] | None = None
 
 
-class _Variable(msgspec.Struct):
+class _Variable(msgspec.Struct, rename="camel"):
     name: str
     value: str = ""
+    value_from: dict[str, object] | None = None
 
 
 class _Mount(msgspec.Struct, rename="camel"):
@@ -56,7 +57,9 @@ class _Mount(msgspec.Struct, rename="camel"):
 
 
 class _ServeContainer(msgspec.Struct, rename="camel"):
+    args: tuple[str, ...] | None = None
     env: tuple[_Variable, ...] | None = None
+    env_from: tuple[msgspec.Raw, ...] | None = None
     volume_mounts: tuple[_Mount, ...] | None = None
 
 
@@ -147,8 +150,11 @@ def _installed(api: ApiReader, service: _WebhookService) -> tuple[Settings, Poli
     spec = decode(api.get(path), _Deployment).spec.template.spec
     variables = [one for container in spec.containers for one in container.env or () if one.name.startswith(PREFIX)]
     environ = {one.name: one.value for one in variables}
-    if environ.get(CONFIG):
+    if environ.get(CONFIG) or any(word.startswith("--config") for container in spec.containers for word in container.args or ()):
         message = f"its settings are in a file of its own ({CONFIG})"
+        raise UnreadableError(message)
+    if any(one.value_from is not None for one in variables) or any(container.env_from for container in spec.containers):
+        message = "some of its settings are in other objects (valueFrom, envFrom)"
         raise UnreadableError(message)
     texts = {Path(environ[name]): _text(api, service.namespace, spec, environ[name]) for name in FILES if environ.get(name)}
     settings = read_settings(environ)

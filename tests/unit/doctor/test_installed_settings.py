@@ -94,12 +94,24 @@ def test_the_admins_own_rows_are_read_from_their_config_map() -> None:
     assert [(one.name, one.kind) for one in progress.running] == [("ours", "sidecar")]
 
 
+def with_fields(**fields: object) -> JSONObject:
+    """The webhook's Deployment, whose container has these fields."""
+    found = deployment()
+    found["spec"]["template"]["spec"]["containers"][0] |= fields
+    return found
+
+
+ELSEWHERE: Final = {"name": f"{PREFIX}MODE", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "mode"}}}
+
 NOT_READ: Final[dict[str, tuple[object, object, str]]] = {
     "the Deployment may not be read": (FORBIDDEN, None, "403 forbidden"),
     "there is none of that name": (RefusedError(404, "not found"), None, "404 not found"),
     "it is of another shape": ({"spec": 1}, None, "cannot be decoded"),
     "a setting is not of this version": (deployment(COLOUR="blue"), None, "there is no such setting"),
     "the settings are in a file": (deployment(CONFIG="/a.yaml"), None, "in a file of its own"),
+    "an argument names the file": (with_fields(args=["serve", "--config", "/a.yaml"]), None, "in a file of its own"),
+    "a setting is in another object": (with_fields(env=[ELSEWHERE]), None, "in other objects"),
+    "all are in another object": (with_fields(envFrom=[{"configMapRef": {"name": "settings"}}]), None, "in other objects"),
     "the rows may not be read": (deployment({"rows": RULES}, SIDECARS_FILE=f"{RULES}/sidecars.yaml"), FORBIDDEN, "403 forbidden"),
     "the rows are not there": (deployment({"rows": RULES}, SIDECARS_FILE=f"{RULES}/sidecars.yaml"), {}, "has no entry sidecars.yaml"),
     "the rows are not in a ConfigMap": (deployment(SIDECARS_FILE="/opt/sidecars.yaml"), None, "/opt/sidecars.yaml is not mounted from"),
