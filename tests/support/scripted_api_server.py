@@ -46,6 +46,8 @@ class ScriptedApiServer:
         """The response to a request of a path instead."""
         self.requests: list[str] = []
         """The path of each GET."""
+        self.queries: list[dict[str, list[str]]] = []
+        """The query of each of them."""
         self.before: Callable[[str], None] = lambda _: None
         """Is called with the path before each of them is answered."""
         self.over = threading.Event()
@@ -83,6 +85,7 @@ class ScriptedApiServer:
                 query = parse_qs(url.query)
                 script.selectors += query.get("labelSelector", [])
                 script.requests.append(url.path)
+                script.queries.append(query)
                 script.before(url.path)
                 status, body = script.refusal or script.refused.get(url.path) or (200, b"")
                 self.send_response(status)

@@ -4,24 +4,47 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from webhook.command.errors import UnusableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 FOLDER: Final = "bug-report"
 OWNER_ALONE: Final = 0o600
 
 
-def write_archive(path: Path, contents: Mapping[str, bytes]) -> None:
-    """Write a new file for its owner alone, with these files. UnusableError: it exists, or cannot be written."""
+@contextmanager
+def new_archive(path: Path) -> Iterator[dict[str, bytes]]:
+    """A new file for its owner alone; the block puts the files that it is to contain into the mapping, by their names.
+
+    It exists from the beginning of the block, and is deleted if the block or the writing fails. UnusableError: it exists already, or
+    cannot be written.
+    """
+    with _named_problems(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ALONE)
+    contents: dict[str, bytes] = {}
     try:
-        path.touch(OWNER_ALONE, exist_ok=False)
-        path.write_bytes(_archive(contents))
+        yield contents
+        with _named_problems(path), open(descriptor, "wb", closefd=False) as file:
+            file.write(_archive(contents))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _named_problems(path: Path) -> Iterator[None]:
+    """UnusableError instead of an OSError."""
+    try:
+        yield
     except OSError as error:
         message = f"{path}: cannot be written: {error.strerror}"
         raise UnusableError(message) from error

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from webhook.core import Catalogue
     from webhook.kube.client import KubernetesClient
+    from webhook.kube.kubeconfig import Context
     from webhook.settings import Settings
 
 T = TypeVar("T")
@@ -65,6 +66,11 @@ def read_live_pods(selection: PodSelection, context: str | None, settings: Setti
         client, used = connect_by_context(context)
     except KubeconfigError as error:
         raise UnusableError(str(error)) from error
+    return pods_of(client, used, selection, settings, catalogue)
+
+
+def pods_of(client: KubernetesClient, used: Context, selection: PodSelection, settings: Settings, catalogue: Catalogue) -> LivePods:
+    """The same with a client of the context that is used. UnusableError."""
     namespace = selection.namespace or used.namespace
     with named_problems(used.server):
         cluster = read_cluster(client, settings, catalogue)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webhook.core import Remedy, cluster_at_admission, treat
+from webhook.core import Remedy, RulesError, cluster_at_admission, treat
 from webhook.course.course_reader import course_of
 from webhook.course.kubectl import Kubectl
 from webhook.course.pod_course import PodCourse, age_of
@@ -85,14 +85,23 @@ class StuckPodReader:
             return None
         return StuckPod(progress.namespace, progress.name, course, course.webhook_word, self._remedies(pod, course))
 
+    def remedies(self, pod: bytes) -> tuple[Remedy, ...]:
+        """All of a pod, given as JSON, by the cluster that its status names, else by this one; none where the rules have a bug.
+
+        Such a pod must not hide the other ones; ``explain`` of it shows the bug.
+        """
+        try:
+            return treat(pod, self.policy, cluster_at_admission(pod) or self.cluster).remedies
+        except RulesError:
+            return ()
+
     def _remedies(self, pod: bytes, course: PodCourse) -> tuple[Remedy, ...]:
         """Those of the recorded reason and of the containers that run; where there are none, all without which the pod may not end.
 
         Of a pod whose status does not say by which cluster it was treated, only what a new one cannot end without is known.
         """
-        recorded = cluster_at_admission(pod)
-        found = treat(pod, self.policy, recorded or self.cluster).remedies
-        remedies = [one for one in found if recorded or one.is_pressing]
+        is_recorded = cluster_at_admission(pod) is not None
+        remedies = [one for one in self.remedies(pod) if is_recorded or one.is_pressing]
         running = {one.name for one in course.running}
         about_containers = tuple([one for one in remedies if not running.isdisjoint(one.containers)])
         about_pod = tuple([one for one in remedies if one.reason == course.recorded_reason and not one.containers])

@@ -19,10 +19,8 @@ from webhook.core import (
     Remedy,
     SkipReason,
     assess,
-    cluster_at_admission,
     may_be_held_up,
     read_progress,
-    treat,
 )
 from webhook.course.stuck_pod import StuckPod, StuckPodReader, longest_first
 from webhook.doctor import dry_run
@@ -210,7 +208,7 @@ def _task_pods(api: DoctorApi, path: str, reader: StuckPodReader) -> _TaskPods:
             stuck += filter(None, [reader.read(pod, progress)])
         if progress is not None and progress.phase in ENDED_PHASES:
             continue
-        for remedy in treat(pod, policy, cluster_at_admission(pod) or reader.cluster).remedies:
+        for remedy in reader.remedies(pod):
             if _is_reported(remedy) or (remedy.reason in UNLABELLED and _decoded(may_be_held_up, pod, policy.catalogue)):
                 needed_by.setdefault(remedy, []).append(decode(pod, _Pod).metadata.name)
     shared = [SharedRemedy(remedy, tuple(pods[:MAX_NAMED_PODS]), len(pods)) for remedy, pods in needed_by.items()]

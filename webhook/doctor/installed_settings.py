@@ -27,13 +27,15 @@ FILES: Final = tuple([f"{PREFIX}{name}_FILE" for name in ("SIDECARS", "ENTRYPOIN
 """The settings that name files with an admin's own rows, as environment variables."""
 
 
-class _WebhookService(msgspec.Struct):
+class WebhookService(msgspec.Struct):
+    """The Service of the installed webhook, as its configuration names it."""
+
     namespace: str
     name: str
 
 
 class _ClientConfig(msgspec.Struct):
-    service: _WebhookService | None = None
+    service: WebhookService | None = None
 
 
 class _InstalledWebhook(msgspec.Struct, rename="camel"):
@@ -116,7 +118,7 @@ def checked_settings(api: ApiReader, given: Settings) -> CheckedSettings:
         SettingsError: A file that a given setting names cannot be used.
 
     """
-    service = None if given.model_fields_set else _service(api)
+    service = None if given.model_fields_set else installed_service(api)
     if service is None:
         return CheckedSettings(given, build_policy(given), None)
     try:
@@ -127,8 +129,8 @@ def checked_settings(api: ApiReader, given: Settings) -> CheckedSettings:
     return CheckedSettings(settings, policy, SettingsOrigin(service.namespace, service.name))
 
 
-def _service(api: ApiReader) -> _WebhookService | None:
-    """The Service of the installed webhook; None: it is not installed, is reached by a URL, or may not be read."""
+def installed_service(api: ApiReader) -> WebhookService | None:
+    """The Service of the installed webhook; None: it is not installed, is reached by a URL, or may not be read. UnreachableError."""
     try:
         return next(filter(None, _services(api)), None)
     except (RefusedError, UnreadableError):
@@ -136,7 +138,7 @@ def _service(api: ApiReader) -> _WebhookService | None:
         return None
 
 
-def _services(api: ApiReader) -> Iterator[_WebhookService | None]:
+def _services(api: ApiReader) -> Iterator[WebhookService | None]:
     for page in pages(api, CONFIGURATIONS_PATH):
         for item in page.items or ():
             yield from (
@@ -144,7 +146,7 @@ def _services(api: ApiReader) -> Iterator[_WebhookService | None]:
             )
 
 
-def _installed(api: ApiReader, service: _WebhookService) -> tuple[Settings, Policy]:
+def _installed(api: ApiReader, service: WebhookService) -> tuple[Settings, Policy]:
     """ClusterError, SettingsError. The chart gives Service and Deployment the same name."""
     path = f"/apis/apps/v1/namespaces/{quote(service.namespace, safe='')}/deployments/{quote(service.name, safe='')}"
     spec = decode(api.get(path), _Deployment).spec.template.spec

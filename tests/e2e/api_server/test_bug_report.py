@@ -7,14 +7,18 @@ import os
 import subprocess
 import sys
 import tarfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from tests.e2e.api_server.ended_pods import SUCCEEDED, ended_pod
 from tests.e2e.namespaces import new_namespace
+from tests.e2e.objects import created
 from tests.e2e.rights import rule, user_who_may
+from webhook.doctor.registration import OWN_WEBHOOK
 from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from testbed.levels import Level
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 120
 SECRET: Final = "hunter2swordfish"  # noqa: S105  it opens nothing
+NOT_INSTALLED: Final = {"settings": "UnreadSettingsError", "logs": "NoWebhookPodsError"}
 UPLOADER: Final[JSONObject] = {"name": SECRET, "image": f"{SECRET}/a:1", "args": [SECRET], "env": [{"name": SECRET, "value": SECRET}]}
 
 
@@ -43,10 +48,40 @@ def test_the_decision_about_a_stuck_pod_is_packed_and_none_of_its_own_words(api_
         done, files = bug_report(api_server, namespace, tmp_path, "admin")
     (pod,) = json.loads(files["pods.json"])["pods"]
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert json.loads(files["about.json"])["missing"] == NOT_INSTALLED
     assert (pod["course"]["state"], pod["course"]["exit_code"], pod["unknown"]) == ("held", 0, 1)
     assert json.loads(files["findings.json"]) != []
     assert SECRET not in "".join(files.values())
+
+
+@contextmanager
+def installed_webhook(level: Level, namespace: str) -> Iterator[None]:
+    """A webhook that is called for no pod, with its Deployment and a setting, for the time of the block."""
+    container = {"name": "webhook", "image": "webhook:1", "env": [{"name": f"{PREFIX}WAIT_SECONDS", "value": "77"}]}
+    labels, metadata = {"app": "webhook"}, {"name": "webhook", "namespace": namespace}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    webhook = {
+        "name": OWN_WEBHOOK,
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "clientConfig": {"service": {**metadata, "path": "/mutate"}},
+        "namespaceSelector": {"matchLabels": {"never": "selected"}},
+    }
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata,
+        "spec": {"selector": {"matchLabels": labels}, "template": template},
+    }
+    configuration = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": "z-bug-report"},
+        "webhooks": [webhook],
+    }
+    with created(level.api, deployment), created(level.api, configuration):
+        yield
 
 
 def test_what_the_user_may_not_read_is_left_out(api_server: Level, tmp_path: Path) -> None:
@@ -56,4 +91,23 @@ def test_what_the_user_may_not_read_is_left_out(api_server: Level, tmp_path: Pat
 
     assert done.returncode == 0
     assert len(json.loads(files["pods.json"])["pods"]) == 1
-    assert json.loads(files["settings.json"])["wait_seconds"] == 120
+    assert files.keys() == {"about.json", "findings.json", "pods.json"}
+    assert json.loads(files["about.json"])["missing"] == NOT_INSTALLED
+
+
+def test_the_installed_settings_are_packed_only_for_a_user_who_may_read_the_deployment(api_server: Level, tmp_path: Path) -> None:
+    rights = (rule("get list", "pods"), rule("list", "mutatingwebhookconfigurations", "admissionregistration.k8s.io"))
+    with (
+        new_namespace(api_server.api, "bug") as namespace,
+        installed_webhook(api_server, namespace),
+        user_who_may(api_server.server, "bug-lister", *rights) as lister,
+        user_who_may(api_server.server, "bug-getter", *rights, rule("get", "deployments", "apps")) as getter,
+    ):
+        refused, without = bug_report(api_server, namespace, tmp_path, lister)
+        _, files = bug_report(api_server, namespace, tmp_path, getter)
+
+    assert refused.stderr.startswith("airflow-sidecar-webhook: without settings: 403 ")
+    assert json.loads(without["about.json"])["missing"]["settings"] == "UnreadSettingsError"
+    assert "settings.json" not in without
+    assert json.loads(files["about.json"])["settings_source"] == "installed"
+    assert json.loads(files["settings.json"])["wait_seconds"] == 77

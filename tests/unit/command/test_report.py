@@ -11,15 +11,18 @@ import msgspec
 import pytest
 
 from tests.support.live_pods import FLUENT_BIT, ISTIO, RUNNING, annotated, ended, live_pod
-from webhook.core import STATUS_ANNOTATION
+from webhook.core import STATUS_ANNOTATION, UnsoundPatchError, treat
 from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
 from webhook.report.document import ReportDocument
 from webhook.report.slot_hold import WEEKS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.json_object import JSONObject
     from tests.support.program import InProcessProgram
     from tests.support.scripted_api_server import ScriptedApiServer
+    from webhook.core import Cluster, Outcome, Policy
 
 NATIVE: Final = {"treatment": "native", "reason": "sidecars-native", "version": "0.1.0", "sidecars": {"istio-proxy": "native"}}
 LEFT: Final = {"treatment": "left", "reason": "no-quit", "version": "0.2.0", "sidecars": {"logs": "keeps-running"}}
@@ -89,6 +92,32 @@ def test_the_slot_hours_are_those_of_stuck_pods_and_of_ended_ones_that_were_held
     assert len(weeks) == WEEKS
     assert sum(week["slot_hours"] for week in weeks) == pytest.approx(16, abs=0.1)
     assert sum(week["pods"] for week in weeks) >= 3, "a hold over midnight of a Monday counts in both weeks"
+
+
+@pytest.mark.usefixtures("fleet")
+@pytest.mark.parametrize(
+    ("command", "stuck_in"),
+    [
+        (("report", "-A"), lambda document: [one["name"] for one in document["stuck_pods"]]),
+        (("doctor", "-A"), lambda document: [one["name"] for one in document["stuck_pods"]]),
+        (("doctor", "-n", "web"), lambda document: [one["values"]["pod"] for one in document["findings"] if one["id"] == "stuck-pod"]),
+    ],
+    ids=["report -A", "doctor -A", "doctor"],
+)
+def test_a_pod_on_which_the_rules_fail_stays_listed_as_stuck_and_hides_no_other(
+    command: tuple[str, ...], stuck_in: Callable[[JSONObject], list[str]], program: InProcessProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsound(pod: bytes, policy: Policy, cluster: Cluster) -> Outcome:
+        if json.loads(pod)["metadata"]["name"] == "old":
+            message = "the patch does not apply"
+            raise UnsoundPatchError(message)
+        return treat(pod, policy, cluster)
+
+    monkeypatch.setattr("webhook.course.stuck_pod.treat", unsound)
+    run = program.run(*command, "-o", "json")
+
+    assert run.stderr == ""
+    assert stuck_in(json.loads(run.stdout)) == ["old", "unseen"]
 
 
 @pytest.mark.usefixtures("fleet")
