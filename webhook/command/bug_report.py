@@ -24,7 +24,6 @@ from webhook.command.redacted_pod import known_names, redacted_pod
 from webhook.command.redacted_settings import redacted_settings
 from webhook.command.terminal import printable
 from webhook.core import PREFIX, to_json
-from webhook.kube.errors import ClusterError
 from webhook.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -159,8 +158,7 @@ def _word(problem: Exception) -> str:
 
 
 def _message(problem: Exception) -> str:
-    is_expected = isinstance(problem, UnusableError | SettingsError | ClusterError)
-    return str(problem) if is_expected else f"a bug: {type(problem).__name__}: {problem}"
+    return str(problem) if isinstance(problem, UnusableError | SettingsError) else f"a bug: {type(problem).__name__}: {problem}"
 
 
 def _installed_settings(checked: CheckedSettings) -> Settings:
@@ -196,11 +194,15 @@ def _pods(examiner: Examiner, checked: CheckedSettings, namespace: str | None) -
 
 
 def _webhook_namespace(examiner: Examiner, settings: Settings) -> str:
-    """That of its Service: by the settings, else by the installed configuration."""
-    from webhook.doctor.installed_settings import installed_service  # noqa: PLC0415  only here
+    """That of its Service: by the settings, else by the installed configuration. UnusableError."""
+    from webhook.command.live_pods import named_problems  # noqa: PLC0415  the Kubernetes client, as above
+    from webhook.doctor.installed_settings import installed_service  # noqa: PLC0415
 
-    service = None if settings.service_namespace else installed_service(examiner.client)
-    return settings.service_namespace or (service.namespace if service else PREFIX)
+    if settings.service_namespace:
+        return settings.service_namespace
+    with named_problems(examiner.used.server):
+        service = installed_service(examiner.client)
+    return service.namespace if service else PREFIX
 
 
 def _add_logs(found: Collection, examiner: Examiner, namespace: str) -> None:

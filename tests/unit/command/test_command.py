@@ -47,8 +47,11 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     with scripted_api_server() as server:
         server.objects["/api/v1/namespaces/airflow"] = {"metadata": {"name": "airflow"}}
         server.objects["/api/v1/namespaces/airflow/pods/my-task-pod"] = json.loads(POD.read_bytes())
-        for namespace in ("airflow", "data", "airflow-sidecar-webhook"):
+        for namespace in ("airflow", "data"):
             server.objects[f"/api/v1/namespaces/{namespace}/pods"] = {"metadata": {}, "items": []}
+        own_pods = "/api/v1/namespaces/airflow-sidecar-webhook/pods"
+        server.objects[own_pods] = {"metadata": {}, "items": [{"metadata": {"name": "own"}, "spec": {"containers": [{"name": "webhook"}]}}]}
+        server.texts[f"{own_pods}/own/log"] = ""
         server.objects["/api/v1/namespaces"] = {"metadata": {}, "items": [{"metadata": {"name": "web"}}]}
         server.objects["/api/v1/namespaces/web"] = {"metadata": {"name": "web"}}
         server.objects["/api/v1/namespaces/web/pods"] = {
