@@ -27,7 +27,7 @@ OWN_FILES: Final = 7 * DAY
 
 
 class Urgency(StrEnum):
-    """The label ``severity`` by which Alertmanager routes: who is told, and when."""
+    """The label ``severity`` by which Alertmanager routes: who is notified, and when."""
 
     CRITICAL = "critical"
     """Somebody is woken."""

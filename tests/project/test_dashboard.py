@@ -1,4 +1,4 @@
-"""The dashboard is made from its rows, Prometheus reads its queries, and it asks for metrics that exist."""
+"""The dashboard is made from its rows, Prometheus reads its queries, and its queries name metrics that exist."""
 
 from __future__ import annotations
 

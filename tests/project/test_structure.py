@@ -93,3 +93,17 @@ def test_a_json_object_has_one_definition_in_each_part_that_knows_no_other() -> 
     }
 
     assert defining == {"certs/api.py", "testbed/api.py", "tests/support/json_object.py"}
+
+
+def test_no_struct_is_decoded_without_a_decoder_that_is_made_before_threads_use_it() -> None:
+    """Its first use by two threads at once ends the process: `webhook.kube.reading._decoder` says why."""
+    calls = [
+        (path, node.lineno)
+        for path in (ROOT / "webhook").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "msgspec.json.decode"
+        for word in node.keywords
+        if word.arg == "type" and ast.unparse(word.value) != "dict[str, Any]"
+    ]
+
+    assert calls == []

@@ -1,4 +1,4 @@
-"""A real Prometheus reads the real service and the real reaper under a short load: no panel and no alert asks for what is not there."""
+"""A real Prometheus reads the real service and the real reaper under a short load: every query of a panel or an alert finds data."""
 
 from __future__ import annotations
 

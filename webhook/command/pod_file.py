@@ -73,6 +73,9 @@ class _LargeList(msgspec.Struct):
     items: list[msgspec.Raw]
 
 
+_LARGE_LIST: Final = msgspec.json.Decoder(_LargeList)
+
+
 class SkippedDocument(msgspec.Struct, frozen=True):
     """What holds no pod.
 
@@ -164,7 +167,7 @@ def _shown(name: str) -> str:
 def _documents(data: bytes) -> Iterable[Any]:
     """JSON is tried first: it is ten times as fast. The items of a list are not decoded yet: there may be many."""
     try:
-        return [msgspec.json.decode(data, type=_LargeList)]
+        return [_LARGE_LIST.decode(data)]
     except msgspec.ValidationError:
         return [msgspec.json.decode(data)]
     except msgspec.DecodeError:

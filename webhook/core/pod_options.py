@@ -117,6 +117,9 @@ class DescribedSidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 DescribedSidecars = Annotated[tuple[DescribedSidecar, ...], msgspec.Meta(max_length=MAX_DESCRIBED_SIDECARS)]
 
+_DESCRIBED: Final = msgspec.json.Decoder(DescribedSidecars)
+_WORDS: Final = msgspec.json.Decoder(Words)
+
 
 class PodOptions(msgspec.Struct, frozen=True):
     """The annotations, read.
@@ -283,11 +286,11 @@ def _seconds(text: str) -> int:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return msgspec.json.decode(text, type=Words)
+    return _WORDS.decode(text)
 
 
 def _sidecars(text: str) -> tuple[Sidecar, ...]:
-    return tuple(one.as_sidecar() for one in msgspec.json.decode(text, type=DescribedSidecars))
+    return tuple(one.as_sidecar() for one in _DESCRIBED.decode(text))
 
 
 NO_OPTIONS: Final = PodOptions()

@@ -63,10 +63,13 @@ class _ErrorBody(msgspec.Struct):
     message: str = ""
 
 
+_ERROR_BODY: Final = msgspec.json.Decoder(_ErrorBody)
+
+
 def refusal(status: int, body: bytes) -> RefusedError:
     """The error of a response, with the message of the Status in its body, else with the beginning of the body."""
     try:
-        text = msgspec.json.decode(body, type=_ErrorBody).message
+        text = _ERROR_BODY.decode(body).message
     except msgspec.DecodeError:
         text = body.decode("utf-8", "replace")
     return RefusedError(status, " ".join(text.split())[:MAX_MESSAGE_CHARACTERS])

@@ -86,10 +86,13 @@ def held_command(connector: PodConnector, pod_path: str, container: str, command
         yield HeldCommand(channels)
 
 
+_RESULT: Final = msgspec.json.Decoder(_Result)
+
+
 def _failure(data: bytes) -> str:
     """Why a command failed; empty: it succeeded. UnreachableError: it was killed, whatever it had done."""
     try:
-        result = msgspec.json.decode(data, type=_Result)
+        result = _RESULT.decode(data)
     except msgspec.DecodeError:
         result = _Result(message=data.decode("utf-8", "replace"))
     if result.was_killed:

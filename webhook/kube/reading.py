@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+import threading
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -207,8 +208,26 @@ def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
 
 
 def _decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    decoder = _decoder(kind)
     try:
-        return msgspec.json.decode(data, type=kind)
+        return decoder.decode(data)
     except RecursionError:
         # A pod's creator may write its `managedFields`, and nest them as deeply as the API server reads. Others must not pay for it.
-        return msgspec.json.decode(shallow(bytes(data)), type=kind)
+        return decoder.decode(shallow(bytes(data)))
+
+
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """The decoder of a type, made once, by one thread at a time.
+
+    msgspec collects what it knows of a Struct at its first use, and shows it to others before it is complete: a thread that decodes the
+    same type meanwhile reads a null pointer, and the process ends (msgspec 0.22, ``StructInfo_Convert``).
+    """
+    found = _decoders.get(kind)
+    if found is None:
+        with _making:
+            found = _decoders[kind] = msgspec.json.Decoder(kind)
+    return found
+
+
+_decoders: Final[dict[type, msgspec.json.Decoder[Any]]] = {}
+_making: Final = threading.Lock()

@@ -57,6 +57,9 @@ HUNG_SECONDS: Final = 60.0
 """Without a turn for so long, the controller is not alive."""
 
 
+_MEMORY: Final = msgspec.json.Decoder(dict[str, tuple[PastAct, ...]])
+
+
 class Controller:
     """The controller. It is the listener of its watches and of its Lease."""
 
@@ -208,7 +211,7 @@ class Controller:
 
     def _lead(self, term: int, memory: str) -> None:
         try:
-            acts = msgspec.json.decode(memory, type=dict[str, tuple[PastAct, ...]]) if memory else {}
+            acts = _MEMORY.decode(memory) if memory else {}
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
             acts = {}
             self._telemetry.memory_lost(UnreadableError("the memory on the Lease cannot be decoded"))

@@ -1,4 +1,4 @@
-"""Kubernetes Events on the pods of the reaper: Airflow's KubernetesPodOperator shows them in the log of the task."""
+"""Kubernetes Events on the pods of the reaper: Airflow's KubernetesPodOperator can show them in the log of a task that fails."""
 
 from __future__ import annotations
 

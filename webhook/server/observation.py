@@ -67,7 +67,7 @@ class Observation:
 
 
 def _needs_person(request: ReviewRequest, outcome: Outcome, result: str) -> bool:
-    """Whether somebody has to act, and was not warned about this pod by an earlier review."""
+    """Whether somebody has to act, and was not warned by an earlier review; of a skipped pod, which has no status, that is not known."""
     if request.dry_run:
         return False
     return result == Treatment.LEFT or (bool(outcome.invalid_annotations.named) and outcome.before.reason is None)

@@ -123,6 +123,13 @@ def test_an_operators_task_and_pod_have_the_result_of_its_container(dag: str, en
     ended.reaper.until_logged("act", pod=pod_of(run), method="quit")
 
 
+def test_the_log_of_a_failed_operator_has_the_events_of_the_reaper(ended: EndedRuns) -> None:
+    """It has those of its pod, since this DAG sets ``log_events_on_failure``."""
+    log = ended.operators["cache"].run.log("task")
+
+    assert any(line.startswith("Pod Event: SidecarQuit - ") and "cache" in line for line in log), log
+
+
 @pytest.mark.parametrize("dag", [dag for dag in RESULTS if dag.endswith("_xcom")])
 def test_what_an_operators_pod_returns_arrives(dag: str, ended: EndedRuns) -> None:
     assert ended.operators[dag].run.xcom("task") == {"rows": 3}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -120,3 +122,36 @@ def test_a_watch_of_any_collection_leaves_its_objects_undecoded() -> None:
     assert added is not None
     assert (added.type, bytes(added.object)) == ("ADDED", b'{"kind": "Pod"}')
     assert reader.requests[0][0] == "/api/v1/pods"
+
+
+FIRST_USES: Final = """
+import sys
+import threading
+
+import msgspec
+
+from webhook.kube.reading import decode
+
+sys.setswitchinterval(1e-6)
+for _ in range(500):
+    inner = msgspec.defstruct("Inner", [("name", str, ""), ("labels", dict[str, str] | None, None), ("version", str, "")])
+    outer = msgspec.defstruct("Outer", [("inner", inner), ("items", list[inner] | None, None)])
+    begin = threading.Barrier(4)
+
+    def use(kind=outer, begin=begin):
+        begin.wait()
+        decode(b'{"inner": {"name": "a"}, "items": [{"name": "b"}]}', kind)
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+"""A type that no thread has decoded yet, decoded by four at once, and so on; without the lock the process ends with SIGSEGV."""
+
+
+def test_a_type_that_several_threads_decode_for_the_first_time_at_once_ends_no_process() -> None:
+    done = subprocess.run([sys.executable, "-c", FIRST_USES], check=False, capture_output=True, text=True, timeout=120)
+
+    assert (done.returncode, done.stderr) == (0, "")
