@@ -234,7 +234,7 @@ def test_no_label_of_a_metric_comes_from_a_request_but_a_name_that_a_namespace_c
         service.post(b"", path=f"/{new_uid()}", method=new_uid().upper()[:8])
     new = service.metrics().keys() - before
     assert {name for name, _labels in new} <= {"reviews_total", "refused_requests_total", "pods_total", "reclassified_pods_total"}
-    assert {dict(labels).get("namespace", "other") for _name, labels in new} == {"other"}
+    assert {dict(labels).get("namespace", "other") for _name, labels in new} <= {"other"}, "another test may have made this series"
     assert len(new) <= 7
 
 
