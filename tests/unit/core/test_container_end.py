@@ -12,12 +12,14 @@ from demo.simulated_injectors import inject_istio
 from tests.support.pods import ABLE_CLUSTER, admitted, container, load
 from tests.support.task_pods import FLUENT_BIT
 from webhook.core.catalogue import Catalogue
+from webhook.core.cluster import UNKNOWN_CLUSTER
 from webhook.core.names import MAIN_CONTAINER_ANNOTATION, MODE_ANNOTATION, OUTLIVES_TASK_ANNOTATION, PREFIX
 from webhook.core.sidecar import parse_sidecars
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
     from webhook.core.admission import Outcome
+    from webhook.core.cluster import Cluster
     from webhook.core.policy import Policy
 
 UPLOADER: Final = {"name": "uploader", "image": "registry.example.com/tools/uploader:3"}
@@ -196,3 +198,22 @@ def test_the_container_that_the_user_names_as_the_task_does_not_outlive_it(polic
     assert outcome.status is not None
     assert outcome.status.main == "uploader"
     assert [bad.key for bad in outcome.invalid_annotations.named] == [OUTLIVES_TASK_ANNOTATION]
+
+
+def test_of_a_sidecar_that_is_there_twice_the_regular_one_goes_whatever_its_row_says_of_native_ones(policy: Policy) -> None:
+    cache = {"name": "cache", "image": "tools/cache"}
+    pod = task_pod(cache)
+    pod["spec"]["initContainers"] = [{**cache, "restartPolicy": "Always"}]
+    outcome, after = admitted(pod, with_row(policy, "tools/cache"), ABLE_CLUSTER)
+
+    assert ends(outcome) == {"cache": "native"}
+    assert [one["name"] for one in after["spec"]["containers"]] == ["base"]
+
+
+@pytest.mark.parametrize(("cluster", "described"), [(ABLE_CLUSTER, '"native": true'), (UNKNOWN_CLUSTER, '"quit"')], ids=["able", "unknown"])
+def test_how_an_unknown_container_is_described_depends_on_whether_it_can_become_native(
+    policy: Policy, cluster: Cluster, described: str
+) -> None:
+    outcome, _ = admitted(inject_istio(task_pod(UPLOADER)), policy, cluster)
+
+    assert any("uploader" in one.containers and described in one.line for one in outcome.remedies)

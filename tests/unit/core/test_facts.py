@@ -75,3 +75,12 @@ def test_an_outcome_has_the_status_of_the_review_before_it(mode: str, decision: 
 
     assert isinstance(outcome.decision, decision)
     assert outcome.before == EarlierStatus(reason="sidecars-native", main="base")
+
+
+@pytest.mark.parametrize("field", ["works_after_task", "must_outlive_task"])
+def test_a_container_with_work_to_do_after_the_task_is_no_sidecar_of_it(field: str) -> None:
+    row = {"id": "own", "title": "x", "sources": ["x"], "match": {"markers": [{"image": "tools/uploader"}]}, field: True}
+    catalogue = Catalogue((*parse_sidecars([row]), *CATALOGUE.sidecars))
+    facts = read_facts(read_pod(task_pod({"name": "uploader", "image": "tools/uploader"}, FLUENT_BIT)), catalogue)
+
+    assert [one.name for one in facts.sidecars] == ["logs"]

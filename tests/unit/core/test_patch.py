@@ -364,3 +364,8 @@ def test_the_pod_itself_is_not_touched_by_the_proof() -> None:
 )
 def test_a_pod_without_labels_and_annotations_may_get_the_first_ones(operations: tuple[Operation, ...]) -> None:
     prove(pod(labels=None), operations)
+
+
+@pytest.mark.parametrize("present", [None, {}], ids=str)
+def test_entries_of_a_mapping_that_is_absent_or_empty_are_added_as_a_whole(present: dict[str, str] | None) -> None:
+    assert add_entries({"a": "b"}, present, "metadata", "labels") == [add({"a": "b"}, "metadata", "labels")]
