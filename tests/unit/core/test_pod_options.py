@@ -21,6 +21,7 @@ from webhook.core.pod_options import (
     ShellSource,
     WhenNotReady,
     is_container_name,
+    misspelt_annotations,
     read_pod_options,
 )
 
@@ -175,3 +176,11 @@ def test_a_container_may_have_a_dns_label_as_its_name() -> None:
     assert is_container_name("a" * 63)
     assert not is_container_name("a" * 64)
     assert not is_container_name("Base")
+
+
+def test_of_any_keys_those_that_misspell_an_annotation_are_found() -> None:
+    found = misspelt_annotations([*MISSPELT, "example.com/mode", f"{PREFIX}/mode", f"{PREFIX}/unheard-of"])
+
+    assert {one.key for one in found} == set(MISSPELT)
+    assert [one.allowed for one in found if not one.key.startswith(f"{PREFIX}/")] == ["", ""]
+    assert misspelt_annotations(["example.com/mode"]) == []

@@ -373,3 +373,16 @@ def test_the_end_of_several_possible_tasks_is_that_of_the_failed_one_whatever_it
         end = read(document).task_end
         assert end is not None
         assert end.exit_code == code
+
+
+def test_a_pod_has_ended_when_its_last_regular_container_has() -> None:
+    later = {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T11:00:00Z"}}
+    whole = pod({"base": ENDED, "istio-proxy": later}, ISTIO)
+    running = read(whole)
+    whole["status"]["phase"] = "Failed"
+    unreported = pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO)
+    unreported["status"]["phase"] = "Failed"
+
+    assert running.ended_at is None, "its phase decides"
+    assert read(whole).ended_at == datetime(2026, 1, 1, 11, tzinfo=UTC)
+    assert read(unreported).ended_at is None, "the kubelet does not say of each when it ended"

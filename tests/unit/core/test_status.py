@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -11,7 +12,18 @@ from demo.simulated_injectors import inject_istio
 from tests.support.examples import EXAMPLES
 from tests.support.pods import ABLE_CLUSTER, admitted, load, pods_in
 from webhook import __version__
-from webhook.core import UNKNOWN_CLUSTER, Cluster, NativeSupport, Version, cluster_at_admission, default_policy, is_label_value, treat
+from webhook.core import (
+    UNKNOWN_CLUSTER,
+    Cluster,
+    NativeSupport,
+    Version,
+    cluster_at_admission,
+    default_policy,
+    is_label_value,
+    sidecars_at_admission,
+    treat,
+)
+from webhook.core.earlier_status import read_earlier_status, read_recorded_status
 from webhook.core.names import MODE_ANNOTATION, STATUS_ANNOTATION, TREATMENT_LABEL
 
 if TYPE_CHECKING:
@@ -103,3 +115,28 @@ def test_a_status_that_the_webhook_does_not_write_says_nothing_of_the_cluster(te
 def test_a_pod_without_a_status_says_nothing_of_the_cluster() -> None:
     assert cluster_at_admission(load("airflow-3.3.2-provider-10.25.0/ke_default.json")) is None
     assert cluster_at_admission({"spec": 1}) is None
+
+
+def test_how_each_sidecar_ends_is_read_from_the_status_of_a_pod_that_was_audited_too() -> None:
+    _, after = admitted(inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_default.json")), POLICY, ABLE_CLUSTER)
+    status = json.loads(after["metadata"]["annotations"][STATUS_ANNOTATION])
+    after["metadata"]["annotations"][STATUS_ANNOTATION] = json.dumps(status | {"treatment": "audited", "restored": ["istio-proxy"]})
+
+    assert sidecars_at_admission(after) == status["sidecars"] == {"istio-proxy": "native"}
+    assert sidecars_at_admission(load("airflow-3.3.2-provider-10.25.0/ke_default.json")) == {}
+    earlier = read_earlier_status(after["metadata"]["annotations"])
+    assert (earlier.sidecars, earlier.restored) == ({}, ()), "nothing was done that a later review could rely on"
+
+
+def test_what_people_read_of_a_status_is_cut() -> None:
+    text = json.dumps({"treatment": "t" * 99, "reason": "r" * 99, "entrypoint": "e" * 99, "version": "v" * 99})
+    recorded = read_recorded_status({STATUS_ANNOTATION: text})
+
+    assert (recorded.treatment, recorded.reason, recorded.entrypoint, recorded.version) == ("t" * 64, "r" * 64, "e" * 64, "v" * 64)
+
+
+def test_the_status_of_a_wrapped_pod_says_where_its_shell_comes_from() -> None:
+    outcome = treat(inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_default.json")), POLICY, UNKNOWN_CLUSTER)
+
+    assert outcome.status is not None
+    assert outcome.status.shell == "image"
