@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from webhook.command.doctor_report import DoctorReport
-from webhook.command.errors import UnusableError
 from webhook.command.exit_code import ExitCode
 from webhook.command.fleet_report import FleetReport
-from webhook.command.live_pods import named_problems, read_cluster
+from webhook.command.live_pods import connect_as_user, named_problems, read_cluster
 from webhook.command.progress_line import progress_line
 from webhook.course.stuck_pod import StuckPodReader, longest_first
 from webhook.doctor.checks import run_checks, unreadable
@@ -19,8 +18,7 @@ from webhook.doctor.collector import CheckedWebhook, collect, read_cluster_wide
 from webhook.doctor.fleet import read_fleet, read_whole_fleet
 from webhook.doctor.installed_settings import checked_settings
 from webhook.doctor.snapshot import SecretName
-from webhook.kube.client import connect_by_context
-from webhook.kube.errors import KubeconfigError, UnreachableError
+from webhook.kube.errors import UnreachableError
 from webhook.report.document import ReportDocument
 from webhook.report.finding_sum import FindingSum
 from webhook.report.tally import Tally
@@ -100,17 +98,19 @@ class Examiner:
         """Read the stuck pods of all namespaces that have opted in. UnusableError, SettingsError."""
         with named_problems(self.used.server), progress_line() as show:
             checked, now = checked_settings(self.client, self.given), datetime.now(UTC)
-            cluster = read_cluster(self.client, checked.settings, checked.policy.catalogue)
-            fleet = read_fleet(self.client, StuckPodReader(checked.policy, cluster, self.context, now), show)
+            fleet = read_fleet(self.client, self._stuck_pod_reader(checked, now), show)
         return FleetReport(self.used, fleet, now)
+
+    def _stuck_pod_reader(self, checked: CheckedSettings, now: datetime) -> StuckPodReader:
+        cluster = read_cluster(self.client, checked.settings, checked.policy.catalogue)
+        return StuckPodReader(checked.policy, cluster, self.context, now)
 
     def report(self) -> ReportDocument:
         """Add up all task pods of all namespaces that have opted in, and check each namespace. UnusableError, SettingsError."""
         with named_problems(self.used.server), progress_line() as show:
             checked, now = checked_settings(self.client, self.given), datetime.now(UTC)
-            cluster = read_cluster(self.client, checked.settings, checked.policy.catalogue)
             tally = Tally(now)
-            fleet = read_whole_fleet(self.client, StuckPodReader(checked.policy, cluster, self.context, now), tally.add, show)
+            fleet = read_whole_fleet(self.client, self._stuck_pod_reader(checked, now), tally.add, show)
             findings = self._findings_of(fleet, checked, show)
         is_complete = findings.is_complete and not any(one.failure for one in fleet.namespaces)
         return ReportDocument(
@@ -143,10 +143,7 @@ class Examiner:
 
 def examiner_of(context: str | None, given: Settings) -> Examiner:
     """An examiner of the cluster of this context (None: the current one). UnusableError."""
-    try:
-        client, used = connect_by_context(context)
-    except KubeconfigError as error:
-        raise UnusableError(str(error)) from error
+    client, used = connect_as_user(context)
     return Examiner(client, used, context, given)
 
 

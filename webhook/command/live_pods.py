@@ -62,11 +62,16 @@ class LivePods(msgspec.Struct, frozen=True):
 
 def read_live_pods(selection: PodSelection, context: str | None, settings: Settings, catalogue: Catalogue) -> LivePods:
     """Read pods; ``context``: None for the current one of the kubeconfig. UnusableError: its message says why not."""
+    client, used = connect_as_user(context)
+    return pods_of(client, used, selection, settings, catalogue)
+
+
+def connect_as_user(context: str | None) -> tuple[KubernetesClient, Context]:
+    """A client of this context (None: the current one), and the context. UnusableError."""
     try:
-        client, used = connect_by_context(context)
+        return connect_by_context(context)
     except KubeconfigError as error:
         raise UnusableError(str(error)) from error
-    return pods_of(client, used, selection, settings, catalogue)
 
 
 def pods_of(client: KubernetesClient, used: Context, selection: PodSelection, settings: Settings, catalogue: Catalogue) -> LivePods:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.core import BASE_CONTAINER, POD_OPTIONS, built_in_sidecars, read_version
-from webhook.course.pod_course import recorded_reason
+from webhook.core import BASE_CONTAINER, POD_OPTIONS, built_in_sidecars, read_version, recorded_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

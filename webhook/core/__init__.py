@@ -101,7 +101,16 @@ from webhook.core.pod_options import (
 from webhook.core.policy import Enforcement, Policy
 from webhook.core.pre_encoded import to_json
 from webhook.core.progress import ENDED_PHASES, ContainerKind, Progress, RunningContainer, TaskEnd, may_be_held_up, read_progress
-from webhook.core.reasons import ContainerReason, ExplainedWord, NotConvertedReason, Reason, ReasonRow, SkipReason, Treatment
+from webhook.core.reasons import (
+    ContainerReason,
+    ExplainedWord,
+    NotConvertedReason,
+    Reason,
+    ReasonRow,
+    SkipReason,
+    Treatment,
+    recorded_reason,
+)
 from webhook.core.remedy import PodNames, Remedy
 from webhook.core.remedy_line import LinePlace, RemedyLine
 from webhook.core.review import API_VERSION, KIND, ReviewRequest, parse_review, render_review
@@ -200,6 +209,7 @@ __all__ = [
     "parse_sidecars",
     "read_progress",
     "read_version",
+    "recorded_reason",
     "render_review",
     "sidecars_at_admission",
     "suggested_versions",

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from webhook.core.names import STATUS_ANNOTATION
+from webhook.core.reasons import Treatment
 
 MAX_STATUS_CHARACTERS: Final = 32 * 1024
 """A longer one was not written by the webhook: a pod has 64 containers at most."""
@@ -25,8 +26,8 @@ class RecordedStatus(msgspec.Struct, frozen=True):
 
     @property
     def is_audited(self) -> bool:
-        """Whether the review changed nothing (`webhook.core.reasons.Treatment.AUDITED`)."""
-        return self.treatment == "audited"
+        """Whether the review changed nothing."""
+        return self.treatment == Treatment.AUDITED
 
 
 class EarlierStatus(RecordedStatus, frozen=True):

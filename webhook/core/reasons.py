@@ -398,3 +398,11 @@ class ContainerReason(ExplainedWord):
         ENTRYPOINT_REMEDY,
         line=ENTRYPOINT,
     )
+
+
+_REASONS: Final[dict[str, Reason]] = {reason: reason for reason in Reason}
+
+
+def recorded_reason(word: str | None) -> Reason | None:
+    """The reason in a status; None: there is none, or this version has no such reason."""
+    return _REASONS.get(word or "")

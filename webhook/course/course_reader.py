@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from webhook.core import ENDED_PHASES, ContainerKind, MalformedPodError, Treatment, read_progress
-from webhook.course.pod_course import NEEDS_A_PERSON, EndedTask, PodCourse, PodState, Step, StillRunning, StuckReason, recorded_reason
+from webhook.core import ENDED_PHASES, ContainerKind, MalformedPodError, Treatment, read_progress, recorded_reason
+from webhook.course.pod_course import NEEDS_A_PERSON, EndedTask, PodCourse, PodState, Step, StillRunning, StuckReason
 from webhook.reaper.act import Method
 from webhook.reaper.decision import ReaperPolicy, decide
 from webhook.reaper.reason import ReaperReason, Verdict

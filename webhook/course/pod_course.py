@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.core import ContainerKind, ExplainedWord, Reason, ReasonRow, Treatment
+from webhook.core import ContainerKind, ExplainedWord, ReasonRow, Treatment, recorded_reason
 from webhook.reaper.reason import ReaperReason
 
 if TYPE_CHECKING:
@@ -193,11 +193,6 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         reason = recorded_reason(self.recorded_reason)
         is_wrapped = reason is not None and reason.treatment is Treatment.WRAPPED and not self.is_audited
         return ": the task did not run, as its sidecars were not ready in time" if is_wrapped and end.exit_code == NOT_READY else ""
-
-
-def recorded_reason(word: str | None) -> Reason | None:
-    """The reason in a status; None: this version has no such reason."""
-    return next((reason for reason in Reason if reason == word), None)
 
 
 def _time(time: datetime) -> str:

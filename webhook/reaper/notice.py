@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.core import Progress, Reason, Treatment
+from webhook.core import Progress, Treatment, recorded_reason
 from webhook.reaper.act import WITHOUT_ANSWER, Method
 from webhook.reaper.reason import Verdict
 
@@ -135,7 +135,7 @@ def _why_left(pod: Progress) -> str:
     """Why the webhook left the pod when it was created, or only audited it; empty where it treated or did not see it."""
     if pod.recorded.is_audited:
         return " The webhook only audited the pod when it was created, so it changed nothing."
-    reason = next((one for one in Reason if one == pod.recorded.reason), None)
+    reason = recorded_reason(pod.recorded.reason)
     if reason is None or reason.treatment is not Treatment.LEFT:
         return ""
     return f" The webhook left the pod when it was created: {reason.sentence}"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.core import Reason, Treatment, sidecars_at_admission
-from webhook.course.pod_course import UNREADABLE, recorded_reason
+from webhook.core import Reason, Treatment, recorded_reason, sidecars_at_admission
+from webhook.course.pod_course import UNREADABLE
 from webhook.reaper.reason import ReaperReason
 from webhook.report.document import SidecarCount, TreatmentCount, WeekCount
 from webhook.report.slot_hold import HOUR, WEEK, WEEKS, first_week, slot_hold

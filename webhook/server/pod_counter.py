@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from webhook.core import Reason, Treatment
+from webhook.core import Reason, Treatment, recorded_reason
 
 if TYPE_CHECKING:
     from prometheus_client import Counter
@@ -33,8 +33,6 @@ OTHER: Final = "other"
 
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """A DNS label (RFC 1123), as the API server demands of a namespace's name."""
-
-_REASONS: Final[dict[str, Reason]] = {reason: reason for reason in Reason}
 
 
 class _Key(NamedTuple):
@@ -95,5 +93,5 @@ class PodCounter:
 
 def _key_before(before: RecordedStatus) -> _Key | None:
     """What an earlier review has counted the pod for; None: there was none, or its reason is not known."""
-    reason = _REASONS.get(before.reason or "")
+    reason = recorded_reason(before.reason)
     return None if reason is None else _Key(before.is_audited, reason)
