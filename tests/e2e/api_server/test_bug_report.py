@@ -10,11 +10,10 @@ import tarfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from tests.e2e.api_server.dormant_webhook import dormant_webhook
 from tests.e2e.api_server.ended_pods import SUCCEEDED, ended_pod
 from tests.e2e.namespaces import new_namespace
-from tests.e2e.objects import created
 from tests.e2e.rights import rule, user_who_may
-from webhook.doctor.registration import OWN_WEBHOOK
 from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -59,28 +58,7 @@ def test_the_decision_about_a_stuck_pod_is_packed_and_none_of_its_own_words(api_
 def installed_webhook(level: Level, namespace: str) -> Iterator[None]:
     """A webhook that is called for no pod, with its Deployment and a setting, for the time of the block."""
     container = {"name": "webhook", "image": "webhook:1", "env": [{"name": f"{PREFIX}WAIT_SECONDS", "value": "77"}]}
-    labels, metadata = {"app": "webhook"}, {"name": "webhook", "namespace": namespace}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    webhook = {
-        "name": OWN_WEBHOOK,
-        "admissionReviewVersions": ["v1"],
-        "sideEffects": "None",
-        "clientConfig": {"service": {**metadata, "path": "/mutate"}},
-        "namespaceSelector": {"matchLabels": {"never": "selected"}},
-    }
-    deployment = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata,
-        "spec": {"selector": {"matchLabels": labels}, "template": template},
-    }
-    configuration = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": "z-bug-report"},
-        "webhooks": [webhook],
-    }
-    with created(level.api, deployment), created(level.api, configuration):
+    with dormant_webhook(level.api, {"name": "webhook", "namespace": namespace}, containers=[container]):
         yield
 
 

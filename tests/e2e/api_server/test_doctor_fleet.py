@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.api_server.doctor import INCOMPLETE, NO_PROBLEM, PROBLEM, diagnose, run_doctor
+from tests.e2e.api_server.dormant_webhook import dormant_webhook
 from tests.e2e.api_server.ended_pods import SUCCEEDED, end, ended_pod
 from tests.e2e.namespaces import new_namespace
 from tests.e2e.objects import created
 from tests.e2e.rights import rule, user_who_may, wait_until_in_force
-from webhook.doctor.registration import OWN_WEBHOOK
 
 if TYPE_CHECKING:
     import subprocess
@@ -118,33 +118,10 @@ def test_the_settings_are_those_of_the_installed_deployment_unless_others_are_gi
         ],
         "volumeMounts": [{"name": "rules", "mountPath": "/rules"}],
     }
-    labels = {"app": "fleet"}
-    template = {
-        "metadata": {"labels": labels},
-        "spec": {"containers": [container], "volumes": [{"name": "rules", "configMap": {"name": "fleet"}}]},
-    }
     metadata = {"name": "fleet", "namespace": namespace}
-    deployment = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata,
-        "spec": {"selector": {"matchLabels": labels}, "template": template},
-    }
     rows = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"sidecars.yaml": "[]"}}
-    webhook = {
-        "name": OWN_WEBHOOK,
-        "admissionReviewVersions": ["v1"],
-        "sideEffects": "None",
-        "clientConfig": {"service": {**metadata, "path": "/mutate"}},
-        "namespaceSelector": {"matchLabels": {"never": "selected"}},
-    }
-    configuration = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": "z-fleet"},
-        "webhooks": [webhook],
-    }
-    with created(api_server.api, deployment), created(api_server.api, rows), created(api_server.api, configuration):
+    volumes = [{"name": "rules", "configMap": {"name": "fleet"}}]
+    with created(api_server.api, rows), dormant_webhook(api_server.api, metadata, containers=[container], volumes=volumes):
         installed, given = diagnose(api_server, namespace), diagnose(api_server, namespace, NATIVE_SIDECARS="auto")
         with user_who_may(
             api_server.server, "fleet-other", rule("list", "mutatingwebhookconfigurations", "admissionregistration.k8s.io")
