@@ -196,7 +196,7 @@ class Agenda:
 
     def _shared(self, acts: list[tuple[datetime, str, PastAct]]) -> Iterator[tuple[datetime, str, PastAct]]:
         """The acts, oldest first, that each namespace has in its turns."""
-        newer: Counter[str] = Counter()
+        newer: Counter[str | None] = Counter()
         turns: list[tuple[int, int]] = []
         for age, (_, uid, _act) in enumerate(reversed(acts)):
             namespace = self._namespace_of(uid)
@@ -205,10 +205,10 @@ class Agenda:
         remembered = {age for _, age in sorted(turns)[:MOST_REMEMBERED]}
         return (one for place, one in enumerate(acts) if len(acts) - 1 - place in remembered)
 
-    def _namespace_of(self, uid: str) -> str:
-        """The namespace of a pod; empty: it is not on the agenda, as those of another replica before the first list."""
+    def _namespace_of(self, uid: str) -> str | None:
+        """The namespace of a pod; None: it is not on the agenda, as those of another replica before the first list."""
         known = self._pods.get(uid)
-        return "" if known is None else known.pod.namespace
+        return None if known is None else known.pod.namespace
 
     def adopt(self, memory: Mapping[str, tuple[PastAct, ...]], now: datetime) -> None:
         """Take over the memory of whoever acted before, and decide about every pod again; an act that is under way stays remembered.
@@ -220,7 +220,7 @@ class Agenda:
         self._past = {**taken_over, **under_way}
         for one in self._pods:
             if one.act is None:
-                self._pods.put(replace(one, decide_at=now, decision=None, is_noticed=False))
+                self._pods.put(replace(one, decide_at=now, decision=None))
 
     def change_policy(self, policy: ReaperPolicy, now: datetime) -> None:
         """Decide about every pod by this policy from now on."""

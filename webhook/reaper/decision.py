@@ -36,7 +36,7 @@ from webhook.reaper.reason import ReaperReason
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from webhook.core import Progress, RunningContainer
+    from webhook.core import FoundSidecar, Progress, RunningContainer
 
 ALL_NAMESPACES: Final = ""
 """Stands for every namespace, as in the Kubernetes API (``NamespaceAll``)."""
@@ -219,19 +219,23 @@ class _End:
     def decide(self) -> PodDecision:
         if self._has_passed_deadline():
             return PodDecision(ReaperReason.DEADLINE_PASSED, _names(self.pod.running))
-        steps = [self._step(container) for container in sorted(self.pod.running, key=_quit_order)]
+        steps = [self._step(container, sidecar) for container, sidecar in self._in_quit_order()]
         staying = [step for step in steps if step.reason.verdict is _LEAVE]
         waiting_for_others = [step for step in steps if step.reason is ReaperReason.ENDS_BY_ITSELF]
         if staying or len(waiting_for_others) > 1:
             return self._forced_end(staying or waiting_for_others)
         return next((step for step in steps if step.reason is not ReaperReason.ENDS_BY_ITSELF), steps[0])
 
-    def _step(self, container: RunningContainer) -> PodDecision:
+    def _in_quit_order(self) -> list[tuple[RunningContainer, FoundSidecar]]:
+        found = [(one, one.sidecar) for one in self.pod.running if one.sidecar is not None]
+        return sorted(found, key=lambda pair: (pair[1].quit_order, pair[1].name))
+
+    def _step(self, container: RunningContainer, sidecar: FoundSidecar) -> PodDecision:
         """What is to be done about one sidecar."""
         names = (container.name,)
         why_not = ReaperReason.NO_CLEAN_END
-        self_end = self._self_end(container)
-        for act in self._acts_for(container):
+        self_end = self._self_end(sidecar)
+        for act in self._acts_for(container, sidecar):
             if act.method is Method.EXEC and self_end is not None:
                 break
             step = self._attempt(act, container)
@@ -242,24 +246,23 @@ class _End:
             return self_end
         if container.is_started_again:
             why_not = ReaperReason.SIDECAR_RESTARTS
-        elif self.pod.uses_host_network and container.sidecar is not None and container.sidecar.quit is not None:
+        elif self.pod.uses_host_network and sidecar.quit is not None:
             why_not = ReaperReason.HOST_NETWORK
         return PodDecision(why_not, names)
 
-    def _self_end(self, container: RunningContainer) -> PodDecision | None:
+    def _self_end(self, sidecar: FoundSidecar) -> PodDecision | None:
         """The wait for a sidecar that ends by itself, until the others have ended and it has had its time."""
-        if container.sidecar is None or not container.sidecar.ends_by_itself:
+        if not sidecar.ends_by_itself:
             return None
         until = max([self.ended_at, *(act.at for act in self.past)]) + SELF_END
-        return PodDecision(ReaperReason.ENDS_BY_ITSELF, (container.name,), again_at=until) if self.now < until else None
+        return PodDecision(ReaperReason.ENDS_BY_ITSELF, (sidecar.name,), again_at=until) if self.now < until else None
 
-    def _acts_for(self, container: RunningContainer) -> Iterator[QuitAct | ExecAct]:
+    def _acts_for(self, container: RunningContainer, sidecar: FoundSidecar) -> Iterator[QuitAct | ExecAct]:
         """What ends this sidecar with exit code 0, the gentlest first."""
         if container.is_started_again:
             return
-        endpoint = container.sidecar.quit if container.sidecar is not None else None
-        if Method.QUIT in self.policy.methods and endpoint is not None and not self.pod.uses_host_network:
-            yield QuitAct(container.name, container.id, endpoint)
+        if Method.QUIT in self.policy.methods and sidecar.quit is not None and not self.pod.uses_host_network:
+            yield QuitAct(container.name, container.id, sidecar.quit)
         signal = container.stop_signal
         if Method.EXEC in self.policy.methods and signal is not None and signal.exit_code == 0 and not self.pod.shares_processes:
             yield ExecAct(container.name, container.id, signal.name)
@@ -328,10 +331,6 @@ _REASONS: Final = {
     Method.EXEC: ReaperReason.SIGNAL_SENT,
     Method.DEADLINE: ReaperReason.DEADLINE_SET,
 }
-
-
-def _quit_order(container: RunningContainer) -> tuple[int, str]:
-    return (container.sidecar.quit_order if container.sidecar is not None else 0, container.name)
 
 
 def _drain(container: RunningContainer | None) -> timedelta:

@@ -7,10 +7,11 @@ and the listener is notified of pods whose task has ended, and of their later ch
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from webhook.kube.reflector import Reflector
-from webhook.reaper.task_pods import PODS_PAGE, TaskPods, pods_path
+from webhook.reaper.task_pods import PODS_PAGE, pods_path, read_task_pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -76,13 +77,13 @@ class PodWatch(Reflector):
         """
         super().__init__(api, pods_path(namespace), {"fieldSelector": RUNNING}, now, PODS_PAGE)
         self._namespace, self._listener, self._lists = namespace, listener, lists
-        self._task_pods = TaskPods(api, catalogue)
+        self._read = partial(read_task_pod, catalogue=catalogue)
         self._ended: set[str] = set()
 
     def take_list(self, items: Iterator[msgspec.Raw]) -> None:
         """See `Reflector`."""
         with self._lists:
-            pods = map(self._task_pods.read, items)
+            pods = map(self._read, items)
             found = [pod for pod in pods if pod is not None and (pod.unfinished or pod.uid in self._ended)]
         self._ended = {pod.uid for pod in found}
         self._listener.pods_listed(self._namespace, found)
@@ -90,7 +91,7 @@ class PodWatch(Reflector):
     def take_change(self, metadata: ObjectMetadata, data: msgspec.Raw) -> None:
         """See `Reflector`."""
         is_known, raw = metadata.uid in self._ended, bytes(data)
-        pod = self._task_pods.read(raw) if is_known or HAS_ENDED in raw else None
+        pod = self._read(raw) if is_known or HAS_ENDED in raw else None
         if pod is not None and (is_known or pod.unfinished):
             self._ended.add(pod.uid)
             self._listener.pod_seen(pod)

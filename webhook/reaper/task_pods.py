@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
@@ -74,17 +75,26 @@ def _listed(api: ApiReader, namespace: str, **selectors: str) -> Iterator[msgspe
         yield from page.items or ()
 
 
+def read_task_pod(data: bytes | msgspec.Raw, catalogue: Catalogue) -> Progress | None:
+    """A pod as the API server returns it; None: it is no task pod."""
+    try:
+        return read_progress(bytes(data), catalogue)
+    except MalformedPodError:
+        # Of a type that this version does not know: nothing is known of it, so nothing is done about it.
+        return None
+
+
 class TaskPods:
     """Reads task pods; every other pod is left out."""
 
     def __init__(self, api: ApiReader, catalogue: Catalogue) -> None:
         """Read nothing yet."""
-        self._api, self._catalogue = api, catalogue
+        self._api, self._read = api, partial(read_task_pod, catalogue=catalogue)
 
     def running(self, namespace: str) -> Iterator[Progress]:
         """The Running task pods of a namespace, page by page; a pod may come twice, where a page has expired. ClusterError."""
         # No variable for an item: it would hold its whole page until the next one has arrived.
-        yield from filter(None, map(self.read, running_pods(self._api, namespace)))
+        yield from filter(None, map(self._read, running_pods(self._api, namespace)))
 
     def again(self, pod: Progress) -> Progress | None:
         """The same pod as it is now; None: it is gone, whether or not there is another of its name. ClusterError."""
@@ -114,13 +124,5 @@ class TaskPods:
         return self.again(pod)
 
     def _same(self, pod: Progress, data: bytes | msgspec.Raw) -> Progress | None:
-        progress = self.read(data)
+        progress = self._read(data)
         return progress if progress is not None and progress.uid == pod.uid else None
-
-    def read(self, data: bytes | msgspec.Raw) -> Progress | None:
-        """A pod as the API server returns it; None: it is no task pod."""
-        try:
-            return read_progress(bytes(data), self._catalogue)
-        except MalformedPodError:
-            # Of a type that this version does not know: nothing is known of it, so nothing is done about it.
-            return None

@@ -275,8 +275,8 @@ def test_a_time_that_cannot_come_is_waited_for_where_the_kubelets_report_has_non
 
 def test_sidecars_end_one_after_the_other_agents_before_the_proxy() -> None:
     pod = live_pod(TASK_ENDED | {"vault-agent": RUNNING}, ISTIO, VAULT)
-    first = decided(pod)
-    assert first.act == QuitAct("vault-agent", "containerd://vault-agent", Endpoint(8200, "/agent/v1/quit", "POST"))
+    quit_vault = QuitAct("vault-agent", "containerd://vault-agent", Endpoint(8200, "/agent/v1/quit", "POST"))
+    assert decided(pod) == PodDecision(ReaperReason.QUIT_SENT, ("vault-agent",), quit_vault)
 
     asked = [past(Method.QUIT, "vault-agent")]
     assert decided(pod, past=asked).reason is ReaperReason.ENDING
@@ -454,3 +454,11 @@ def test_a_deadline_that_was_forbidden_leaves_the_pod() -> None:
     pod = live_pod({"base": ended(1), "db": RUNNING}, CLOUD_SQL)
     decision = decided(pod, past=[past(Method.DEADLINE, outcome=ActOutcome.FORBIDDEN)])
     assert decision == PodDecision(ReaperReason.METHODS_SPENT, ("db",), again_at=LATER + FORGET_AFTER)
+
+
+def test_a_pod_that_no_allowed_method_ends_is_not_decided_about_again_when_its_last_act_is_forgotten() -> None:
+    pod = live_pod({"base": ended(1), "db": RUNNING}, CLOUD_SQL)
+    quit_only, acts = replace(POLICY, methods=frozenset({Method.QUIT})), [past(Method.DEADLINE)]
+    forgotten_at = LATER + FORGET_AFTER
+    assert decided(pod, quit_only, past=acts) == PodDecision(ReaperReason.NO_CLEAN_END, ("db",), again_at=forgotten_at)
+    assert decided(pod, quit_only, forgotten_at, acts) == PodDecision(ReaperReason.NO_CLEAN_END, ("db",))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from msgspec.structs import replace
 
-from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
+from tests.support.live_pods import ENDED_AT, ISTIO, RUNNING, VAULT, ended, live_pod
 from webhook.core import Endpoint, Reason, RecordedStatus, Treatment, default_policy, read_progress
 from webhook.reaper import notice
-from webhook.reaper.act import DeadlineAct, Method, QuitAct
+from webhook.reaper.act import ActOutcome, DeadlineAct, ExecAct, Method, PastAct, QuitAct
 from webhook.reaper.decision import PodDecision
 from webhook.reaper.notice import Notice, NoticeKind
 from webhook.reaper.reason import ReaperReason
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from webhook.core import Progress
 
 QUIT: Final = QuitAct("istio-proxy", "containerd://1", Endpoint(15020, "/quitquitquit", "POST"))
+AT: Final = datetime(2026, 1, 1, 10, 11, tzinfo=UTC)
 
 
-def progress(base: JSONObject) -> Progress:
-    found = read_progress(live_pod({"base": base, "istio-proxy": RUNNING}, ISTIO), default_policy().catalogue)
+def progress(base: JSONObject, sidecars: JSONObject | None = None) -> Progress:
+    states = {"base": base, **(sidecars or {"istio-proxy": RUNNING})}
+    found = read_progress(live_pod(states, ISTIO, VAULT), default_policy().catalogue)
     assert found is not None
     return found
 
@@ -56,6 +59,11 @@ WORKING: Final = progress(RUNNING)
             "The sidecar istio-proxy ran on after the task, and accepted its quit request (HTTP 200).",
         ),
         (
+            lambda: notice.of_act(POD, ExecAct("logs", "containerd://2", "SIGTERM"), "exit code 0"),
+            "SidecarQuit",
+            "The sidecar logs ran on after the task, and was sent the signal that ends it (exit code 0).",
+        ),
+        (
             lambda: notice.of_act(POD, DeadlineAct(9), "activeDeadlineSeconds: 9"),
             "TaskPodDeadlineSet",
             (
@@ -69,7 +77,7 @@ WORKING: Final = progress(RUNNING)
             "The pod no longer runs. Its task's container exited with 137 (OOMKilled).",
         ),
     ],
-    ids=["left", "observed", "quit", "deadline", "ended"],
+    ids=["left", "observed", "quit", "signal", "deadline", "ended"],
 )
 def test_a_notice_says(make: Callable[[], Notice], kind: str, note: str) -> None:
     found = make()
@@ -82,6 +90,20 @@ def test_a_notice_says_what_had_no_answer(method: Method, what: str) -> None:
     assert notice.of_unanswered(POD, "logs", method).note == (
         f"The sidecar logs ran on after the task. An attempt to send its {what} had no answer, and it has ended since."
     )
+
+
+def test_a_sidecar_that_ends_by_itself_after_an_act_on_another_one_is_not_reported() -> None:
+    both = progress(ended(), {"istio-proxy": RUNNING, "vault-agent": RUNNING})
+    only_vault = progress(ended(), {"istio-proxy": ended(), "vault-agent": RUNNING})
+    vault = PastAct(Method.QUIT, "containerd://vault-agent", AT, ActOutcome.FAILED)
+    assert list(notice.of_unanswered_ends(both, only_vault, [vault])) == []
+
+    istio = PastAct(Method.QUIT, "containerd://istio-proxy", AT, ActOutcome.FAILED)
+    assert list(notice.of_unanswered_ends(both, only_vault, [istio])) == [notice.of_unanswered(only_vault, "istio-proxy", Method.QUIT)]
+
+
+def test_the_end_of_a_task_is_as_the_kubelet_reports_it() -> None:
+    assert (notice.reported_end(progress(ended())), notice.reported_end(WORKING)) == (ENDED_AT, None)
 
 
 def test_what_is_not_known_of_the_task_is_left_out() -> None:

@@ -32,9 +32,11 @@ class AnsweringApi:
         return Response(self.statuses.pop(0), self.body, None)
 
 
-def notice(kind: NoticeKind = NoticeKind.SIDECAR_STUCK, note: str = "It runs on.", name: str = "sales") -> Notice:
+def notice(
+    kind: NoticeKind = NoticeKind.SIDECAR_STUCK, note: str = "It runs on.", name: str = "sales", namespace: str = "airflow"
+) -> Notice:
     pod = live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)
-    pod["metadata"]["name"] = name
+    pod["metadata"] |= {"name": name, "namespace": namespace}
     progress = read_progress(pod, default_policy().catalogue)
     assert progress is not None
     return Notice(kind, progress, note)
@@ -83,7 +85,23 @@ def test_an_event_of_another_writer_is_counted_on_from_the_count_that_it_has() -
     events = PodEvents(api, "the next pass")
     for _ in range(2):
         events.write(notice(), NOW)
-    assert [body.get("count") for method, _, body, _ in api.requests if method == "PATCH"] == [None, 8, 9]
+    path, now = f"/api/v1/namespaces/airflow/events/{event_of(notice(), 'r', NOW)['metadata']['name']}", "2026-01-01T12:00:05Z"
+    patches = [request for request in api.requests if request[0] == "PATCH"]
+    assert patches == [
+        ("PATCH", path, {**count, "lastTimestamp": now}, "application/merge-patch+json") for count in ({}, {"count": 8}, {"count": 9})
+    ]
+
+
+def test_a_later_version_counts_the_event_of_an_earlier_one_since_it_has_the_same_name() -> None:
+    assert event_of(notice(), "r", NOW)["metadata"]["name"] == "sales.c729f1a9b7e748ef"
+
+
+def test_a_name_leads_to_no_other_path() -> None:
+    api = AnsweringApi([409, 200, 200])
+    PodEvents(api, "r").write(notice(name="../a", namespace="b/c"), NOW)
+    digest = event_of(notice(name="../a"), "r", NOW)["metadata"]["name"].removeprefix("../a.")
+    collection = "/api/v1/namespaces/b%2Fc/events"
+    assert [path for _, path, _, _ in api.requests] == [collection, *[f"{collection}/..%2Fa.{digest}"] * 2]
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"count": null}', b'{"count": 0}'])

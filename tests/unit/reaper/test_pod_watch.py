@@ -245,6 +245,15 @@ def test_of_a_pod_nobody_is_notified_before_its_task_has_ended() -> None:
     assert (script.heard, script.asked[-1]) == ([("listed", [])], "watch 9")
 
 
+def test_an_event_of_a_pod_of_which_no_container_has_ended_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[bytes] = []
+    monkeypatch.setattr("webhook.reaper.pod_watch.read_task_pod", lambda data, **_: decoded.append(data))
+    script = ScriptedPods([page("5")], [[event("MODIFIED", pod("a", RUNNING, "6")), event("MODIFIED", pod("b", version="7"))]])
+    script.watch().run_once()
+    (only,) = decoded
+    assert json.loads(only)["metadata"]["name"] == "b"
+
+
 def test_of_a_pod_whose_task_has_ended_each_change_is_notified_whatever_it_is() -> None:
     changes = [
         event("MODIFIED", pod("a", version="6")),
