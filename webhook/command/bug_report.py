@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from webhook.command.examination import Examiner
+    from webhook.command.checked_cluster import CheckedCluster
     from webhook.command.redacted_pod import RedactedPod
     from webhook.doctor.installed_settings import CheckedSettings
     from webhook.settings import Settings
@@ -100,9 +100,9 @@ def _run(options: Namespace, settings: Settings) -> ExitCode:
 def _collect(options: Namespace, given: Settings, found: Collection) -> str | None:
     """Add what can be read, with one client; where the packed settings are from (None: none are packed)."""
     # The Kubernetes client takes 35 MiB.
-    from webhook.command.examination import examiner_of  # noqa: PLC0415
+    from webhook.command.checked_cluster import checked_cluster_of  # noqa: PLC0415
 
-    connected = _once(partial(examiner_of, options.context, given))
+    connected = _once(partial(checked_cluster_of, options.context, given))
     checked = _once(lambda: connected().settings())
     source = GIVEN if given.model_fields_set else INSTALLED
     with found.part("settings"):
@@ -173,12 +173,12 @@ def _installed_settings(checked: CheckedSettings) -> Settings:
     return checked.settings
 
 
-def _pods(examiner: Examiner, checked: CheckedSettings, namespace: str | None) -> dict[str, object]:
+def _pods(checked_cluster: CheckedCluster, checked: CheckedSettings, namespace: str | None) -> dict[str, object]:
     from webhook.command.live_pods import PodSelection, pods_of  # noqa: PLC0415  the Kubernetes client, as above
 
     policy = checked.policy
-    live = pods_of(examiner.client, examiner.used, PodSelection(namespace=namespace), checked.settings, policy.catalogue)
-    explainer, names = Explainer(policy, live.cluster, context=examiner.context), known_names()
+    live = pods_of(checked_cluster.client, checked_cluster.used, PodSelection(namespace=namespace), checked.settings, policy.catalogue)
+    explainer, names = Explainer(policy, live.cluster, context=checked_cluster.context), known_names()
 
     def decision(pod: dict[str, Any]) -> RedactedPod | dict[str, str] | None:
         """None: it is no task pod."""
@@ -193,22 +193,22 @@ def _pods(examiner: Examiner, checked: CheckedSettings, namespace: str | None) -
     return {"cluster": cluster, "pods": list(islice(filter(None, map(decision, live.pods)), MAX_PODS))}
 
 
-def _webhook_namespace(examiner: Examiner, settings: Settings) -> str:
+def _webhook_namespace(checked_cluster: CheckedCluster, settings: Settings) -> str:
     """That of its Service: by the settings, else by the installed configuration. UnusableError."""
     from webhook.command.live_pods import named_problems  # noqa: PLC0415  the Kubernetes client, as above
     from webhook.doctor.installed_settings import installed_service  # noqa: PLC0415
 
     if settings.service_namespace:
         return settings.service_namespace
-    with named_problems(examiner.used.server):
-        service = installed_service(examiner.client)
+    with named_problems(checked_cluster.used.server):
+        service = installed_service(checked_cluster.client)
     return service.namespace if service else PREFIX
 
 
-def _add_logs(found: Collection, examiner: Examiner, namespace: str) -> None:
+def _add_logs(found: Collection, checked_cluster: CheckedCluster, namespace: str) -> None:
     from webhook.command.webhook_logs import read_logs  # noqa: PLC0415  only here
 
-    for number, log in enumerate(read_logs(examiner.client, namespace), 1):
+    for number, log in enumerate(read_logs(checked_cluster.client, namespace), 1):
         name = f"logs/{number}.jsonl"
         if isinstance(log, str):
             found.contents[name] = b"".join(msgspec.json.encode(line) + b"\n" for line in redacted_log(log))

@@ -14,7 +14,7 @@ from webhook.command.terminal import stdout_palette
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from webhook.command.examination import Report
+    from webhook.command.checked_cluster import CheckResult
     from webhook.command.exit_code import ExitCode
     from webhook.doctor.snapshot import ReaperAccount
     from webhook.settings import Settings
@@ -49,24 +49,24 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(options: Namespace, settings: Settings) -> ExitCode:
-    _check(options)
+    _validate(options)
     # The Kubernetes client takes 35 MiB, which no other command but serve needs.
-    from webhook.command.examination import examiner_of, until_well  # noqa: PLC0415
+    from webhook.command.checked_cluster import checked_cluster_of, until_no_problem  # noqa: PLC0415
 
-    examiner = examiner_of(options.context, settings)
+    cluster = checked_cluster_of(options.context, settings)
 
-    def examine() -> Report:
-        return examiner.fleet() if options.all_namespaces else examiner.namespace(options.namespace, options.reaper)
+    def check() -> CheckResult:
+        return cluster.fleet() if options.all_namespaces else cluster.namespace(options.namespace, options.reaper)
 
-    report = examine() if options.wait is None else until_well(examine, options.wait)
+    result = check() if options.wait is None else until_no_problem(check, options.wait)
     if options.output == JSON:
-        write_json(report.as_document())
+        write_json(result.as_document())
     else:
-        sys.stdout.write(f"{report.as_line()}\n" if options.short else report.as_text(stdout_palette()))
-    return report.exit_code
+        sys.stdout.write(f"{result.as_line()}\n" if options.short else result.as_text(stdout_palette()))
+    return result.exit_code
 
 
-def _check(options: Namespace) -> None:
+def _validate(options: Namespace) -> None:
     """UnusableError: the arguments do not belong together."""
     if options.all_namespaces and (options.namespace or options.reaper):
         message = "--all-namespaces lists the stuck pods of all namespaces: --namespace and --reaper are for the checks of one"

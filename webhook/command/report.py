@@ -28,9 +28,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(options: Namespace, settings: Settings) -> ExitCode:
     # The Kubernetes client takes 35 MiB, which no other command but serve needs.
-    from webhook.command.examination import examiner_of  # noqa: PLC0415
+    from webhook.command.checked_cluster import checked_cluster_of  # noqa: PLC0415
 
-    report = examiner_of(options.context, settings).report()
+    report = checked_cluster_of(options.context, settings).report()
     if options.output == JSON:
         write_json(report)
     elif options.output == HTML:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 RESTRICTED: Final = {"pod-security.kubernetes.io/enforce": "restricted"}
 SECRET: Final = "serving"  # noqa: S105  the name of an object
-EVERYTHING: Final = "import certs.manager, webhook.kube.client, webhook.server.serve, webhook.command.examination, uvloop, httptools"
+EVERYTHING: Final = "import certs.manager, webhook.kube.client, webhook.server.serve, webhook.command.checked_cluster, uvloop, httptools"
 MAX_BYTES: Final = 210 * 1024 * 1024
 """Of the archive, which is not compressed. Half is the Kubernetes client and its bytecode."""
 

@@ -251,7 +251,7 @@ def test_default_settings_are_not_packed_in_the_place_of_installed_ones_that_the
 @pytest.mark.parametrize(
     ("broken", "part", "file"),
     [
-        ("webhook.command.examination.collect", "findings", "findings.json"),
+        ("webhook.command.checked_cluster.collect", "findings", "findings.json"),
         ("webhook.command.bug_report.known_names", "pods", "pods.json"),
         ("webhook.command.bug_report.redacted_log", "logs", "logs/1.jsonl"),
     ],
@@ -402,7 +402,7 @@ def test_a_file_that_cannot_be_written_to_its_end_is_deleted(program: InProcessP
 
 @pytest.mark.usefixtures("server")
 def test_an_interrupted_command_leaves_no_file(program: InProcessProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhook.command.examination.collect", failing(KeyboardInterrupt()))
+    monkeypatch.setattr("webhook.command.checked_cluster.collect", failing(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         program.run("bug-report", "-n", "airflow", "a.tar.gz")
 

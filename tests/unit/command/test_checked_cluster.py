@@ -1,4 +1,4 @@
-"""``doctor``: how it ends, the line for scripts, and the wait until nothing is wrong. On a fake API server."""
+"""``doctor``: how it ends, the line for scripts, and the wait until no problem is found. On a fake API server."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
+from webhook.command.checked_cluster import until_no_problem
 from webhook.command.doctor_report import DoctorReport
-from webhook.command.examination import until_well
 from webhook.command.exit_code import ExitCode
 from webhook.core import STATUS_ANNOTATION
 from webhook.doctor.finding import FindingId, found
@@ -45,7 +45,7 @@ def well(cluster: ScriptedApiServer, monkeypatch: pytest.MonkeyPatch) -> Scripte
     cluster.nodes = [NODE]
     cluster.objects[CONFIGURATIONS_PATH] = {"metadata": {}, "items": [INSTALLED]}
     cluster.annotations = {STATUS_ANNOTATION: "{}"}
-    monkeypatch.setattr("webhook.command.examination.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("webhook.command.checked_cluster.POLL_SECONDS", 0.01)
     return cluster
 
 
@@ -109,18 +109,18 @@ def test_the_wait_is_over_at_its_limit_with_what_is_still_wrong(program: InProce
     assert (done.code, done.stdout.split()[0]) == (3, "problem")
 
 
-def test_a_wait_examines_every_five_seconds_and_once_more_at_its_limit() -> None:
-    clock, examined = [0.0], list[float]()
+def test_a_wait_checks_every_five_seconds_and_once_more_at_its_limit() -> None:
+    clock, checked_at = [0.0], list[float]()
 
-    def examine() -> DoctorReport:
-        examined.append(clock[0])
+    def check() -> DoctorReport:
+        checked_at.append(clock[0])
         return DoctorReport(Context("here", "airflow", "https://127.0.0.1"), "airflow", (found(FindingId.WEBHOOK_UNREACHABLE),))
 
     def sleep(seconds: float) -> None:
         clock[0] += seconds
 
-    assert until_well(examine, 12, sleep, lambda: clock[0]).exit_code is ExitCode.PROBLEM
-    assert examined == [0.0, 5.0, 10.0, 12.0]
+    assert until_no_problem(check, 12, sleep, lambda: clock[0]).exit_code is ExitCode.PROBLEM
+    assert checked_at == [0.0, 5.0, 10.0, 12.0]
 
 
 def test_all_namespaces_can_be_waited_for_too(program: InProcessProgram, well: ScriptedApiServer) -> None:

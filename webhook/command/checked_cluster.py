@@ -1,4 +1,4 @@
-"""Examines a cluster for ``doctor``: one namespace, or all that have opted in; once, or until nothing is wrong any more."""
+"""A cluster that ``doctor`` and ``report`` check: one namespace, or all that have opted in; once, or until no problem is found."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from webhook.settings import Settings
 
 POLL_SECONDS: Final = 5.0
-"""Between two examinations: each takes some requests, and what is waited for takes minutes."""
+"""Between two checks: each takes some requests, and what is waited for takes minutes."""
 
 
-class Report(Protocol):
-    """What an examination found."""
+class CheckResult(Protocol):
+    """What ``doctor`` found."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -59,8 +59,8 @@ class Report(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Examiner:
-    """Examines the cluster of a context of the kubeconfig.
+class CheckedCluster:
+    """The cluster of a context of the kubeconfig, with the checks of it.
 
     Args:
         client: Of that cluster.
@@ -76,7 +76,7 @@ class Examiner:
     given: Settings
 
     def settings(self) -> CheckedSettings:
-        """The settings by which it examines. UnusableError, SettingsError."""
+        """The settings by which it is checked. UnusableError, SettingsError."""
         with named_problems(self.used.server):
             return checked_settings(self.client, self.given)
 
@@ -141,29 +141,29 @@ class Examiner:
         return findings
 
 
-def examiner_of(context: str | None, given: Settings) -> Examiner:
-    """An examiner of the cluster of this context (None: the current one). UnusableError."""
+def checked_cluster_of(context: str | None, given: Settings) -> CheckedCluster:
+    """The cluster of this context (None: the current one). UnusableError."""
     client, used = connect_as_user(context)
-    return Examiner(client, used, context, given)
+    return CheckedCluster(client, used, context, given)
 
 
-def until_well(
-    examine: Callable[[], Report],
+def until_no_problem(
+    check: Callable[[], CheckResult],
     seconds: float,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.monotonic,
-) -> Report:
-    """Examine until no problem is found, or for so many seconds; the last report. UnusableError, SettingsError.
+) -> CheckResult:
+    """Check until no problem is found, or for so many seconds; the last result. UnusableError, SettingsError.
 
     ``now`` is a monotonic clock, in seconds, on which ``sleep`` lets time pass.
     """
     end = now() + seconds
     with progress_line(now) as show:
         while True:
-            report, left = examine(), end - now()
-            if report.exit_code is not ExitCode.PROBLEM or left <= 0:
-                return report
-            show(f"waiting for at most {left:.0f} s more: {report.as_line()}")
+            result, left = check(), end - now()
+            if result.exit_code is not ExitCode.PROBLEM or left <= 0:
+                return result
+            show(f"waiting for at most {left:.0f} s more: {result.as_line()}")
             sleep(min(POLL_SECONDS, left))
 
 
