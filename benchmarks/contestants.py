@@ -77,7 +77,7 @@ def naive(material: Material) -> Contestant:
 
 
 def controller_runtime(material: Material, binary: Path) -> Contestant:
-    """Return the Go peer, held to one core as the others are."""
+    """Return the Go peer, limited to one core as the others are."""
     port = free_port()
     command = [str(binary), "--port", str(port), "--treatment-file", str(material.treatment)]
     command += ["--certificate-file", str(material.certificates.certificate)]

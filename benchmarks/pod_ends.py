@@ -1,6 +1,6 @@
 """How long a pod takes from its task's end to its own, on a real node with Istio: `python -m benchmarks.pod_ends`, as root.
 
-Needs what the cluster's tests need. Each round runs one pod of each kind, one after the other, so that none is held up by another.
+Needs what the cluster's tests need. Each round runs one pod of each kind, one after the other, so that none waits for another.
 Exit status: 0 with figures, 2 without any, 130 after Ctrl-C.
 """
 

@@ -20,7 +20,7 @@ from typing import Any
 import jsonpatch
 
 from demo.simulated_injectors import inject_istio
-from demo.stand_in_istio_agent import StandInIstioAgent, held_ports
+from demo.stand_in_istio_agent import StandInIstioAgent, reserved_ports
 from demo.webhook import ENTRYPOINTS, DemoWebhook
 from webhook.command.explainer import Explainer
 from webhook.command.terminal import Style, stdout_palette
@@ -74,7 +74,7 @@ def demonstrate(demo_pod: DemoPod, webhook: DemoWebhook) -> bool:
     """Send one pod to the webhook, show the patch, and run the patched command; whether it ended as the task did."""
     heading(demo_pod.title)
     # Not 15020 and 15021, which may be in use on this machine.
-    with held_ports(2) as (status_port, ready_port):
+    with reserved_ports(2) as (status_port, ready_port):
         return demonstrate_with_ports(demo_pod, webhook, status_port, ready_port)
 
 

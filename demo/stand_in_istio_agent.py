@@ -353,7 +353,7 @@ def _port(bound: socket.socket) -> int:
 
 
 @contextmanager
-def held_ports(number: int, host: str = "127.0.0.1") -> Iterator[list[int]]:
+def reserved_ports(number: int, host: str = "127.0.0.1") -> Iterator[list[int]]:
     """Free ports of an address that nobody else gets until the block ends.
 
     None of the sockets that hold them listens, so a stand-in can (socket(7), SO_REUSEADDR), and without it connections are refused.
@@ -414,7 +414,7 @@ class StandInIstioAgent:
             f"--ready-after={ready_after_seconds}",
         ]
         self._host = host
-        self._held = ExitStack()
+        self._resources = ExitStack()
         self._process: subprocess.Popen[str] | None = None
         self._event_file = Path()
         self._said = ""
@@ -426,7 +426,7 @@ class StandInIstioAgent:
 
         Raises RuntimeError with the process's output where it does not get them.
         """
-        free_status_port, free_ready_port = self._held.enter_context(held_ports(2, self._host))
+        free_status_port, free_ready_port = self._resources.enter_context(reserved_ports(2, self._host))
         self.status_port, self.ready_port = self.status_port or free_status_port, self.ready_port or free_ready_port
         ports = [f"--status-port={self.status_port}", f"--ready-port={self.ready_port}"]
         descriptor, name = tempfile.mkstemp(prefix="stand-in-istio-agent-", suffix=".jsonl")
@@ -440,7 +440,7 @@ class StandInIstioAgent:
         """End the process if it still runs."""
         self.process.kill()
         self.process.communicate()
-        self._held.close()
+        self._resources.close()
         self._said = self._event_file.read_text()
         self._event_file.unlink()
 

@@ -144,7 +144,7 @@ def _reasons() -> Iterator[str]:
     yield "`explain` and the warning to whoever creates the pod print it with the pod's own names;"
     yield "a word in capital letters, like `PORT`, has to be replaced."
     yield "A line for a pod is valid in YAML and in Python: it can be pasted into a template or into a DAG.\n"
-    yield "| reason | treatment | what holds | what to do | line to paste |"
+    yield "| reason | treatment | meaning | what to do | line to paste |"
     yield "|---|---|---|---|---|"
     for reason in Reason:
         yield f"| `{reason}` | {reason.treatment} | {_explained(reason)} |"
@@ -152,7 +152,7 @@ def _reasons() -> Iterator[str]:
         yield f"| `{skipped}` | skipped | {_explained(skipped)} |"
     yield "\n## Containers\n"
     yield "What `explain` and the warning to whoever creates the pod say of one of its containers.\n"
-    yield "| reason | what holds | what to do | line to paste |"
+    yield "| reason | meaning | what to do | line to paste |"
     yield "|---|---|---|---|"
     for of_container in ContainerReason:
         yield f"| `{of_container}` | {_explained(of_container)} |"
@@ -179,7 +179,7 @@ def _explained(reason: ExplainedWord) -> str:
 def _native() -> Iterator[str]:
     yield "## Why no sidecar is native\n"
     yield "What the cluster lacks: `no_native` in the status. See [native.md](native.md#the-cluster).\n"
-    yield "| reason | what holds | what to do | line to paste |"
+    yield "| reason | meaning | what to do | line to paste |"
     yield "|---|---|---|---|"
     for support in NativeSupport:
         if not support.row.is_native:
@@ -193,7 +193,7 @@ def _native() -> Iterator[str]:
 
 def not_converted_reasons() -> Iterator[str]:
     """The table of the reasons why a sidecar stays a regular container; docs/native.md has it, too."""
-    yield "| reason | what holds | what to do | line to paste |"
+    yield "| reason | meaning | what to do | line to paste |"
     yield "|---|---|---|---|"
     for reason in NotConvertedReason:
         yield f"| `{reason}` | {_explained(reason)} |"

@@ -15,7 +15,7 @@ TABLE: Final = re.compile(r"(?<=<!-- Made by `make docs` from manifests/alerts.p
 def alerts() -> str:
     """The table of all alerts."""
     rows = (f"| [{one.symptom}](#{one.place}) | `{one.name}` | {one.urgency} |" for one in ALERTS)
-    return "\n".join(["| what holds | alert | severity |", "|---|---|---|", *rows, ""])
+    return "\n".join(["| meaning | alert | severity |", "|---|---|---|", *rows, ""])
 
 
 def with_table(page: str) -> str:

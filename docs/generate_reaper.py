@@ -16,7 +16,7 @@ TABLE: Final = re.compile(r"(<!-- Made by `make docs` from webhook/reaper/(\w+).
 def reasons() -> str:
     """The table of all reasons, in the order of the code."""
     rows = (f"| `{one}` | {one.verdict} | {one.sentence} | {one.remedy} |" for one in ReaperReason)
-    return "\n".join(["| reason | verdict | what holds | what to do |", "|---|---|---|---|", *rows])
+    return "\n".join(["| reason | verdict | meaning | what to do |", "|---|---|---|---|", *rows])
 
 
 def metrics() -> str:

@@ -144,7 +144,7 @@ A sidecar that others have as well is one file, `webhook/data/sidecars/ID.yaml`:
    the injection. A test that lacks one says which.
 6. Run `make docs` and `python -m tests.golden`, read the difference, and run `make test`.
 
-What holds for each row:
+For each row:
 
 - A sidecar that people write themselves is identified by its image: a glob on the repository,
   or on the end of it after a `/`.

@@ -46,7 +46,7 @@ class Alert:
         query: Returns a series for each thing to alert about.
         lasts: How long it has to be so, in Prometheus' notation; empty: at once.
         urgency: How urgent it is.
-        sentence: What holds, with the alert's labels and value in Go's templates.
+        sentence: What is wrong, with the alert's labels and value in Go's templates.
 
     """
 

@@ -129,7 +129,7 @@ SECTIONS: Final[dict[str, tuple[PanelRow, ...]]] = {
             width=5,
         ),
         PanelRow(
-            "Slot-hours held",
+            "Slot-hours wasted",
             "Stuck pods times the hours for which they were, in the chosen range: what Airflow could have run meanwhile.",
             View.NUMBER,
             "h",
@@ -176,7 +176,7 @@ SECTIONS: Final[dict[str, tuple[PanelRow, ...]]] = {
             (Query(STUCK_HERE, "{{namespace}} {{reason}}"),),
         ),
         PanelRow(
-            "Slot-hours held, by namespace",
+            "Slot-hours wasted, by namespace",
             "In each step.",
             View.BARS,
             "h",

@@ -68,8 +68,8 @@ def one_trailer_without_end(target: Target) -> None:
 
 def health_metrics_without_pause(target: Target) -> None:
     """One scrape after the other over each of sixteen connections to the health port."""
-    with ExitStack() as held:
-        streams = [held.enter_context(target.plain(SOURCES[0])) for _ in range(16)]
+    with ExitStack() as opened:
+        streams = [opened.enter_context(target.plain(SOURCES[0])) for _ in range(16)]
         _exchange(streams, [b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"])
 
 
@@ -305,21 +305,21 @@ def _flood(stream: socket.socket | ssl.SSLSocket, head: bytes, more: bytes, size
 
 def _hold(connect: Callable[[str], socket.socket]) -> None:
     """Open connections up to their number and keep them; open one that was closed again."""
-    with ExitStack() as held:
+    with ExitStack() as opened:
         for number, source in enumerate(cycle(SOURCES)):
             if number >= CONNECTIONS:
                 time.sleep(PAUSE_SECONDS)
             with suppress(OSError):
-                held.enter_context(connect(source))
+                opened.enter_context(connect(source))
 
 
 def _hold_requests(target: Target, request: bytes) -> None:
     """Send a request over each of forty connections, and read nothing; begin again when the service has closed them."""
     context = target.context()
     while True:
-        with ExitStack() as held:
+        with ExitStack() as opened:
             for _number, source in zip(range(40), cycle(SOURCES), strict=False):
                 with suppress(OSError):
-                    stream = held.enter_context(target.tls(source, seconds=1, context=context))
+                    stream = opened.enter_context(target.tls(source, seconds=1, context=context))
                     stream.sendall(request)
             time.sleep(PAUSE_SECONDS)

@@ -369,16 +369,16 @@ def test_what_all_connections_can_hold_leaves_room_for_a_slow_review(tmp_path_fa
         is_answered(service)
         before = service.rss_bytes()
         service.forget_peak()
-        held = [streams.enter_context(service.tls(source="127.0.0.2")) for _ in range(connections - 1)]
-        for stream in held:
+        opened = [streams.enter_context(service.tls(source="127.0.0.2")) for _ in range(connections - 1)]
+        for stream in opened:
             stream.sendall(request_bytes(b"x" * 60_000))
             assert read_reply(stream).status == 400
-        for stream in held:
+        for stream in opened:
             stream.sendall(head)
             stream.setblocking(False)
 
         def is_full() -> bool:
-            for stream in held:
+            for stream in opened:
                 with suppress(OSError):
                     stream.send(b" " * 16 * 1024)
             return service.metric("refused_requests_total", status="503") > 0

@@ -33,7 +33,7 @@ class Application:
 
     bodies: list[bytes] = field(default_factory=list)
     later: list[Message] = field(default_factory=list)
-    held: list[tuple[int, int]] = field(default_factory=list)
+    seen: list[tuple[int, int]] = field(default_factory=list)
     limit: BodyLimit | None = None
     buffered: BufferedBodies = field(default_factory=lambda: BufferedBodies(MAX_BUFFERED_BYTES))
     fails: bool = False
@@ -47,7 +47,7 @@ class Application:
         self.bodies.append(message["body"])
         self.later.append(await receive())
         if self.limit:
-            self.held.append((self.buffered.size, self.limit.in_flight))
+            self.seen.append((self.buffered.size, self.limit.in_flight))
         if self.fails:
             raise RuntimeError
         await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -86,7 +86,7 @@ class Exchange:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is held any more."""
+        """Whether nothing is stored any more."""
         return (self.application.buffered.size, self.limit.in_flight) == (0, 0)
 
 
@@ -96,7 +96,7 @@ def test_a_body_within_the_limit_arrives_whole_and_is_let_go_afterwards(parts: l
     exchange.run([*(_part(part) for part in parts[:-1]), _part(parts[-1], last=True), GONE])
     body = b"".join(parts)
     assert exchange.application.bodies == [body]
-    assert exchange.application.held == [(len(body), 1)]
+    assert exchange.application.seen == [(len(body), 1)]
     assert (exchange.status, exchange.is_empty, exchange.refused) == (204, True, [])
 
 

@@ -90,9 +90,9 @@ def silence() -> Iterator[str]:
 @contextmanager
 def refusal() -> Iterator[str]:
     """A port on which nobody listens, reserved meanwhile."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{held.getsockname()[1]}"
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 def test_an_api_server_that_never_answers_delays_no_review_and_no_shutdown(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -113,7 +113,7 @@ def test_clients_that_neither_speak_nor_close_cannot_hold_it_beyond_its_time(own
         slow.sendall(request_bytes(injected_review())[:-1])
         own_service.process.send_signal(signal.SIGTERM)
         assert own_service.process.wait(LATE_SECONDS) == 0
-        assert all(stream.fileno() > 0 for stream in (silent, unshaken)), "they held on to the end"
+        assert all(stream.fileno() > 0 for stream in (silent, unshaken)), "they stayed open to the end"
     idle.close()
     assert not [line for line in own_service.logs if "traceback" in line]
 

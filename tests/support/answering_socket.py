@@ -59,9 +59,9 @@ def client_of(port: int) -> KubernetesClient:
 @contextmanager
 def closed_port() -> Iterator[int]:
     """A port on which nobody listens, reserved until the block ends."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 def _received(connection: socket.socket) -> bytes:

@@ -270,14 +270,14 @@ def full_accept_queue(port: int = 0) -> Iterator[int]:
         port: 0: any that is free.
 
     """
-    with ExitStack() as held:
-        listener = held.enter_context(socket.socket())
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.socket())
         listener.bind(("127.0.0.1", port))
         listener.listen(0)
         address = listener.getsockname()
         with suppress(TimeoutError):
             while True:
-                held.enter_context(socket.create_connection(address, timeout=FULL_AFTER_SECONDS))
+                opened.enter_context(socket.create_connection(address, timeout=FULL_AFTER_SECONDS))
         # The last socket is closed, but a child that another thread has just forked has it until its exec.
         until(lambda: not is_connecting(address[1]), "the connect that filled the queue is over", TIMEOUT_SECONDS)
         yield address[1]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.stand_in_istio_agent import StandInIstioAgent, held_ports
+from demo.stand_in_istio_agent import StandInIstioAgent, reserved_ports
 from testbed.wait import until
 from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS, FakeSidecar, Reaction
 from tests.wrapper.fake_uptime import FakeUptime
@@ -89,7 +89,7 @@ def test_the_quit_is_repeated_until_the_sidecar_listens(shells: list[ShellImage]
     """The stand-in opens its port after the end of the task: a short task that did not wait."""
 
     def check(shell: ShellImage) -> None:
-        with held_ports(2) as (status_port, ready_port):
+        with reserved_ports(2) as (status_port, ready_port):
             agent = StandInIstioAgent(status_port=status_port, ready_port=ready_port)
             with container(shell, istio(agent), wait_seconds=0).started(PRINTS_ITS_ID) as process:
                 wait_for_end_of_task(process)

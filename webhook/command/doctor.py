@@ -102,7 +102,7 @@ COMMAND: Final = Command(
     "and by a strict dry run of a pod with one), which mutating webhooks are called for pods of the namespace and in which order, whether "
     "the namespace has opted in, which pods are stuck, and what to do about pods that may not end. It changes nothing. It goes by the "
     "settings of the installed webhook if you may read its Deployment and give none: native_sidecars and minimum_kubelet decide what "
-    "counts as a problem. With -A it lists the stuck pods of all namespaces that have opted in, and the hours for which they hold slots.",
+    "counts as a problem. With -A it lists the stuck pods of all namespaces that have opted in, and the slot-hours that they waste.",
     examples=(
         HelpExample("Check the namespace of your task pods:", "airflow-sidecar-webhook doctor -n airflow"),
         HelpExample("The stuck pods of all namespaces that have opted in:", "airflow-sidecar-webhook doctor -A"),

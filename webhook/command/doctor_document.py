@@ -21,7 +21,7 @@ class ReportedFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         id: What was found: a heading of docs/findings.md.
         severity: How much it matters.
-        sentence: What holds.
+        sentence: What was found.
         remedy: What to do; empty where nothing is to be done.
         steps: What to do in detail, with lines to paste.
         values: The values in sentence and remedy.

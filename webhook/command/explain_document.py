@@ -71,7 +71,7 @@ class ExplainDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         version: Of this form.
         pods: In the order of the files, or of the API server.
-        skipped: Documents that hold no pod.
+        skipped: Documents without a pod.
 
     """
 

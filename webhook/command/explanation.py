@@ -18,7 +18,7 @@ from webhook.core import (
     Outcome,
     PodOrigin,
     SkipReason,
-    may_be_held_up,
+    may_stay_running,
     misspelt_annotations,
 )
 
@@ -90,7 +90,7 @@ class Explanation:
         if self.outcome.reason not in UNLABELLED:
             return self.course is not None or self.outcome.status is not None
         try:
-            return bool(self.outcome.remedies) and may_be_held_up(self.pod, catalogue)
+            return bool(self.outcome.remedies) and may_stay_running(self.pod, catalogue)
         except MalformedPodError:
             return False
 
@@ -189,7 +189,7 @@ class Explanation:
         return (remedy for remedy in self.outcome.remedies if not (is_assumed and remedy.reason == NativeSupport.UNKNOWN))
 
     def _remedy(self, remedy: Remedy, palette: Palette) -> Iterator[str]:
-        """What holds, if it was not said before, what to do, and the line to paste on a line of its own."""
+        """What is wrong, if it was not said before, what to do, and the line to paste on a line of its own."""
         what = remedy.text if remedy.reason == self.outcome.reason else f"{remedy.sentence} {remedy.text}"
         yield palette.member("what to do" if self.course is None else "new pods", f"{remedy.subject}: {what}")
         if remedy.line:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from webhook.doctor.fleet import Fleet, NamespaceCount
     from webhook.kube.kubeconfig import Context
 
-HEADINGS: Final = ("NAMESPACE", "POD", "DAG", "TASK", "HELD", "CONTAINER", "REASON", "REMEDY")
+HEADINGS: Final = ("NAMESPACE", "POD", "DAG", "TASK", "STUCK FOR", "CONTAINER", "REASON", "REMEDY")
 NOT_LISTED: Final = "not-listed"
 """Stands for the reason in the row of a namespace that cannot be listed."""
 
@@ -50,7 +50,7 @@ class FleetReport:
     @property
     def slot_hours(self) -> float:
         """The sum of the times since the tasks of the stuck pods ended."""
-        return sum((one.held(self.now) for one in self.fleet.stuck), timedelta()) / HOUR
+        return sum((one.stuck_for(self.now) for one in self.fleet.stuck), timedelta()) / HOUR
 
     def as_document(self) -> FleetDocument:
         """For machines."""
@@ -102,12 +102,12 @@ class FleetReport:
         not_listed = f", of which {len(self._not_listed):,} cannot be listed" if self._not_listed else ""
         return (
             f"{stuck} of {self._running:,} Running task pods in {len(self.fleet.namespaces):,} namespaces{not_listed}; "
-            f"slot-hours held: {self.slot_hours:,.1f}"
+            f"slot-hours wasted: {self.slot_hours:,.1f}"
         )
 
     def _row(self, one: StuckPod) -> tuple[str, ...]:
-        held = one.held_text(self.now)
-        return (one.namespace, one.name, one.course.dag, one.course.task, held, one.running, one.reason, one.remedy)
+        stuck_for = one.stuck_for_text(self.now)
+        return (one.namespace, one.name, one.course.dag, one.course.task, stuck_for, one.running, one.reason, one.remedy)
 
 
 def _row_of_namespace(one: NamespaceCount) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ _LARGE_LIST: Final = msgspec.json.Decoder(_LargeList)
 
 
 class SkippedDocument(msgspec.Struct, frozen=True):
-    """What holds no pod.
+    """A document without a pod.
 
     Args:
         place: File and document.

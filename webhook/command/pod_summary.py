@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from webhook.course.pod_course import PodCourse
 
 MAX_LISTED: Final = 50
-"""Pods in the text, those that are held longest; the JSON has all."""
+"""Pods in the text, those that are stuck for the longest time; the JSON has all."""
 
-HEADINGS: Final = ("STATE", "HELD", "POD", "DAG", "TASK", "RUNNING", "WEBHOOK")
+HEADINGS: Final = ("STATE", "STUCK FOR", "POD", "DAG", "TASK", "RUNNING", "WEBHOOK")
 
 
 class ReasonCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,12 +44,12 @@ class ReasonCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     example: str
 
 
-class HeldPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StuckPodRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A pod that stays Running after its task.
 
     Args:
         pod: Namespace and name.
-        state: ``stuck`` or ``held``.
+        state: ``stuck`` or ``possibly-stuck``.
         dag: The id of its DAG; empty where Airflow did not write it on the pod.
         task: The id of its task, likewise.
         ended_at: When its task ended; null where the kubelet does not say.
@@ -73,11 +73,11 @@ class SummaryDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         version: Of this form.
         pods: How many pods there are.
-        skipped: How many documents hold no pod.
+        skipped: How many documents are without a pod.
         reasons: By treatment and reason, the most frequent first.
         states: How many task pods that live are in each state.
-        held: The pods that stay Running after their task, those first that are held longest.
-        held_seconds: The sum of the times since the tasks of these ended.
+        stuck_pods: The pods that stay Running after their task, the one first that is stuck for the longest time.
+        stuck_seconds: The sum of the times since the tasks of these ended.
         unknown_containers: How many pods have a container of this name that nobody knows.
 
     """
@@ -87,8 +87,8 @@ class SummaryDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     skipped: int
     reasons: tuple[ReasonCount, ...]
     states: dict[str, int]
-    held: tuple[HeldPod, ...]
-    held_seconds: int
+    stuck_pods: tuple[StuckPodRow, ...]
+    stuck_seconds: int
     unknown_containers: dict[str, int]
 
 
@@ -96,13 +96,13 @@ class PodSummary:
     """Adds explanations up. Of a pod only what is shown is stored."""
 
     def __init__(self, now: datetime) -> None:
-        """Begin with no pod; ``now``: the time until which pods are held."""
+        """Begin with no pod; ``now``: the time until which pods are stuck."""
         self._now = now
         self._reasons: Counter[tuple[str, str, str]] = Counter()
         self._examples: dict[tuple[str, str, str], str] = {}
         self._states: Counter[PodState] = Counter()
         self._unknown: Counter[str] = Counter()
-        self._held: list[HeldPod] = []
+        self._stuck: list[StuckPodRow] = []
 
     def add(self, one: Explanation) -> None:
         """Count one pod."""
@@ -114,24 +114,24 @@ class PodSummary:
         if one.course is not None:
             self._states[one.course.state] += 1
             if one.course.needs_a_person:
-                self._held.append(_held_pod(one.full_name, one.course))
+                self._stuck.append(_row_of(one.full_name, one.course))
 
     @property
     def needs_a_person(self) -> bool:
         """Whether a pod stays Running until somebody does something."""
-        return bool(self._held)
+        return bool(self._stuck)
 
     def as_document(self, skipped: int) -> SummaryDocument:
         """For machines; ``skipped``: the number of documents without a pod."""
-        held = sorted(self._held, key=lambda one: (one.ended_at is not None, one.ended_at.timestamp() if one.ended_at else 0))
+        stuck = sorted(self._stuck, key=lambda one: (one.ended_at is not None, one.ended_at.timestamp() if one.ended_at else 0))
         return SummaryDocument(
             version=1,
             pods=self._reasons.total(),
             skipped=skipped,
             reasons=tuple([ReasonCount(*reason, count, self._examples[reason]) for reason, count in self._reasons.most_common()]),
             states={str(state): count for state, count in self._states.most_common()},
-            held=tuple(held),
-            held_seconds=int(sum((self._age(one) for one in held), timedelta()).total_seconds()),
+            stuck_pods=tuple(stuck),
+            stuck_seconds=int(sum((self._age(one) for one in stuck), timedelta()).total_seconds()),
             unknown_containers=dict(self._unknown.most_common()),
         )
 
@@ -148,29 +148,29 @@ class PodSummary:
         if self._states:
             lines += ["", palette.paint("task pods that live", Style.BOLD)]
             lines += [f"  {count:>8,}  {state}: {state.sentence}" for state, count in self._states.most_common()]
-        lines += self._held_lines(document, palette)
+        lines += self._stuck_lines(document, palette)
         return "\n".join(lines)
 
-    def _held_lines(self, document: SummaryDocument, palette: Palette) -> Iterator[str]:
-        if not document.held:
+    def _stuck_lines(self, document: SummaryDocument, palette: Palette) -> Iterator[str]:
+        if not document.stuck_pods:
             return
         yield ""
-        total = age_of(timedelta(seconds=document.held_seconds))
-        yield palette.paint(f"pods that stay Running after their task: {len(document.held):,}, for {total} in all", Style.BOLD)
-        yield from palette.table(HEADINGS, [self._row(one) for one in document.held[:MAX_LISTED]], indent=2)
-        if len(document.held) > MAX_LISTED:
-            yield f"  and {len(document.held) - MAX_LISTED:,} more: -o json has all"
+        total = age_of(timedelta(seconds=document.stuck_seconds))
+        yield palette.paint(f"pods that stay Running after their task: {len(document.stuck_pods):,}, for {total} in all", Style.BOLD)
+        yield from palette.table(HEADINGS, [self._row(one) for one in document.stuck_pods[:MAX_LISTED]], indent=2)
+        if len(document.stuck_pods) > MAX_LISTED:
+            yield f"  and {len(document.stuck_pods) - MAX_LISTED:,} more: -o json has all"
         yield "  explain -n NAMESPACE pod/NAME says of each what ends it; reaper --once -n NAMESPACE --dry-run, which of them it would end"
 
-    def _row(self, one: HeldPod) -> tuple[str, ...]:
+    def _row(self, one: StuckPodRow) -> tuple[str, ...]:
         age = "unknown" if one.ended_at is None else age_of(self._age(one))
         return (one.state, age, one.pod, one.dag, one.task, ", ".join(one.running), one.webhook or "not seen")
 
-    def _age(self, one: HeldPod) -> timedelta:
+    def _age(self, one: StuckPodRow) -> timedelta:
         return timedelta() if one.ended_at is None else max(timedelta(), self._now - one.ended_at)
 
 
-def _held_pod(name: str, course: PodCourse) -> HeldPod:
+def _row_of(name: str, course: PodCourse) -> StuckPodRow:
     recorded = str(Treatment.AUDITED) if course.is_audited else (course.recorded_reason or "no reason") if course.is_seen else ""
     running = tuple([one.name for one in course.running])
-    return HeldPod(name, course.state, course.dag, course.task, course.end.ended_at if course.end else None, running, recorded)
+    return StuckPodRow(name, course.state, course.dag, course.task, course.end.ended_at if course.end else None, running, recorded)

@@ -24,7 +24,7 @@ class RedactedCourse(msgspec.Struct, frozen=True):
 
     Args:
         state: How far it has come.
-        why: What holds it up; null: nothing that is known.
+        why: What keeps it Running; null: nothing that is known.
         exit_code: The task's; null: it has not ended.
         end: The kubelet's word for its end.
         running: The kinds of the containers beside the task's that run.

@@ -48,8 +48,8 @@ COMMAND: Final = Command(
     name="report",
     summary="what became of the task pods of a cluster, for whoever runs the webhook for others",
     description="Reads all task pods of the namespaces that have opted in with your own credentials, and adds them up: how the webhook "
-    "treated them and why, which it left or never saw, which are stuck, for how many hours slots were held in each week, which sidecars "
-    "it met, which versions of it are in use, and what doctor finds in each namespace. It changes nothing. Pods that somebody has deleted "
+    "treated them and why, which it left or never saw, which are stuck, how many slot-hours pods wasted in each week, which sidecars it "
+    "met, which versions of it are in use, and what doctor finds in each namespace. It changes nothing. Pods that somebody has deleted "
     "are not counted; Airflow deletes most of its own pods when they have ended.",
     examples=(
         HelpExample("As text:", "airflow-sidecar-webhook report -A"),

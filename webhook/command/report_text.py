@@ -32,9 +32,9 @@ def report_text(report: ReportDocument, palette: Palette) -> str:
     if not report.namespaces:
         lines.append(f"none has opted in: kubectl label namespace NAMESPACE {OPT_IN}")
     lines += _part(palette, "what became of them", ("PODS", "TREATMENT", "REASON", "EXAMPLE", "MEANING"), list(_treatments(report)))
-    lines += _part(palette, "stuck now", ("POD", "DAG", "TASK", "HELD", "CONTAINER", "REASON", "REMEDY"), list(_stuck(report)))
+    lines += _part(palette, "stuck now", ("POD", "DAG", "TASK", "STUCK FOR", "CONTAINER", "REASON", "REMEDY"), list(_stuck(report)))
     lines += _weeks(report, palette)
-    lines += _part(palette, "findings", ("SEVERITY", "NAMESPACES", "WHAT HOLDS, AND WHAT TO DO", "SEE"), list(_findings(report)))
+    lines += _part(palette, "findings", ("SEVERITY", "NAMESPACES", "FINDING, AND WHAT TO DO", "SEE"), list(_findings(report)))
     not_read = [(one.namespace, one.failure) for one in report.namespaces if one.failure]
     lines += _part(palette, "namespaces that cannot be listed", ("NAMESPACE", "WHY"), not_read)
     lines += _part(palette, "sidecars met", ("PODS", "CONTAINER", "END"), [(f"{s.pods:,}", s.name, s.end) for s in report.sidecars])
@@ -60,12 +60,12 @@ def _treatments(report: ReportDocument) -> Iterator[tuple[str, ...]]:
 def _stuck(report: ReportDocument) -> Iterator[tuple[str, ...]]:
     for one in report.stuck_pods:
         pod, course = f"{one.namespace}/{one.name}", one.course
-        yield (pod, course.dag, course.task, one.held_text(report.written_at), one.running, one.reason, one.remedy)
+        yield (pod, course.dag, course.task, one.stuck_for_text(report.written_at), one.running, one.reason, one.remedy)
 
 
 def _weeks(report: ReportDocument, palette: Palette) -> Iterator[str]:
     yield ""
-    yield palette.paint(f"slot-hours held after tasks, by week: {report.slot_hours:,.1f}", Style.BOLD)
+    yield palette.paint(f"slot-hours wasted, by week: {report.slot_hours:,.1f}", Style.BOLD)
     longest = max((week.slot_hours for week in report.weeks), default=0) or 1
     for week in report.weeks:
         yield f"  {week.begins}  {week.slot_hours:>9,.1f}  {'#' * round(BAR * week.slot_hours / longest)}".rstrip()

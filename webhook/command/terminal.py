@@ -47,7 +47,7 @@ class Palette:
         return f"{style}{text}{RESET}" if self.is_coloured and style else text
 
     def member(self, key: str, text: str) -> str:
-        """A line of what is said about a pod: a key, and what holds."""
+        """A line of what is said about a pod: a key and its text."""
         return f"  {self.paint(f'{key:<{KEY_WIDTH}}', Style.DIM)} {printable(text)}"
 
     def below(self, text: str) -> str:

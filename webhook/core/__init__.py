@@ -100,7 +100,7 @@ from webhook.core.pod_options import (
 )
 from webhook.core.policy import Enforcement, Policy
 from webhook.core.pre_encoded import to_json
-from webhook.core.progress import ENDED_PHASES, ContainerKind, Progress, RunningContainer, TaskEnd, may_be_held_up, read_progress
+from webhook.core.progress import ENDED_PHASES, ContainerKind, Progress, RunningContainer, TaskEnd, may_stay_running, read_progress
 from webhook.core.reasons import (
     ContainerReason,
     ExplainedWord,
@@ -202,7 +202,7 @@ __all__ = [
     "installed_injectors",
     "is_label_value",
     "is_virtual_node",
-    "may_be_held_up",
+    "may_stay_running",
     "misspelt_annotations",
     "parse_entrypoints",
     "parse_review",

@@ -5,10 +5,10 @@ applied here first. It is applied to the part of the pod that the rules read, wh
 what lies outside can neither make it fail nor be changed by it.
 
 What the API server would refuse, of all that an operation can cause (kubernetes pkg/apis/core/validation/validation.go, apimachinery
-pkg/api/validation/objectmeta.go and pkg/util/validation), and what holds it:
+pkg/api/validation/objectmeta.go and pkg/util/validation), and what ensures it:
 
 ==================================================  ============================  ==================================================
-rule                                                operation                     held by
+rule                                                operation                     ensured by
 ==================================================  ============================  ==================================================
 at least one regular container                      a sidecar is moved, removed   `prove`
 names of containers are unique, inits among them    helper; a sidecar is moved    `prove`; the decision leaves pods that have two
@@ -255,7 +255,7 @@ def is_qualified_name(key: str) -> bool:
 
 
 def _violations(part: dict[str, Any], before: Pod) -> Iterator[str]:
-    """The rules of the table above that are held here; ``before`` is the pod that this is a part of, or was."""
+    """The rules of the table above that are checked here; ``before`` is the pod that this is a part of, or was."""
     yield from _violations_of_metadata(part["metadata"], before)
     yield from _violations_of_spec(part["spec"])
     for container in (*part["spec"].get("initContainers", ()), *part["spec"]["containers"]):

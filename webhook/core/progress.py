@@ -308,7 +308,7 @@ def read_progress(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> Progr
     )
 
 
-def may_be_held_up(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> bool:
+def may_stay_running(pod: Mapping[str, Any] | bytes, catalogue: Catalogue) -> bool:
     """Whether a pod of anybody's has not ended and has a known sidecar, which may keep it Running.
 
     Raises:

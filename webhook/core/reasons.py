@@ -51,7 +51,7 @@ class ReasonRow(LineRow, frozen=True):
 
     Args:
         word: Its name for machines; scripts rely on it.
-        sentence: What holds.
+        sentence: What it means.
         remedy: What to do; empty where nothing is to be done. It may have places for the names of a pod, as the line may.
 
     """
@@ -81,7 +81,7 @@ class ExplainedWord(StrEnum):
 
     @property
     def sentence(self) -> str:
-        """What holds, for people."""
+        """What it means, for people."""
         return self.row.sentence
 
     @property

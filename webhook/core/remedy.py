@@ -115,7 +115,7 @@ class Remedy(msgspec.Struct, frozen=True):
     Args:
         reason: The reason's word.
         containers: Names of the containers that it is about; empty: the pod.
-        sentence: What holds.
+        sentence: What is wrong.
         text: What to do.
         is_pressing: Whether the pod may stay Running without it, or its task may run otherwise than its image says.
         place: Where the line belongs, or is run; None: there is no line.

@@ -103,7 +103,7 @@ class _Course:
         if has_had_grace and ContainerKind.SIDECAR in kinds:
             return PodState.STUCK
         if has_had_grace and kinds & NOT_KNOWN_TO_END:
-            return PodState.HELD
+            return PodState.POSSIBLY_STUCK
         return PodState.WORKING if ContainerKind.OUTLIVES_TASK in kinds else PodState.ENDING
 
     def _has_had_grace(self) -> bool:

@@ -1,4 +1,4 @@
-"""The course of a pod that lives: what has happened to it so far, what holds it up, and what ends it now."""
+"""The course of a pod that lives: what has happened to it so far, what keeps it Running, and what ends it now."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class PodState(ExplainedWord):
     RUNNING = ReasonRow("running", "The task has not ended.", "")
     ENDING = ReasonRow("ending", "The task has ended, and the pod is about to end.", "")
     WORKING = ReasonRow("working", "The task has ended, and a container works on that ends by itself.", "")
-    HELD = ReasonRow("held", "The task has ended, and a container that may or may not be at work keeps the pod Running.", "")
+    POSSIBLY_STUCK = ReasonRow(
+        "possibly-stuck", "The task has ended, and a container that may or may not be at work keeps the pod Running.", ""
+    )
     STUCK = ReasonRow("stuck", "The task has ended, and a sidecar keeps the pod Running.", "")
     ENDED = ReasonRow("ended", "The pod has ended.", "")
     DELETED = ReasonRow("deleted", "Somebody has deleted the pod.", "")
@@ -49,7 +51,7 @@ NOT_READY: Final = 69
 UNREADABLE: Final = "unreadable"
 """Stands for the reason in a status that has none."""
 
-NEEDS_A_PERSON: Final = frozenset({PodState.HELD, PodState.STUCK})
+NEEDS_A_PERSON: Final = frozenset({PodState.POSSIBLY_STUCK, PodState.STUCK})
 
 
 class EndedTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,7 +113,7 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         is_audited: Whether the webhook changed nothing, because its setting ``enforcement`` was ``audit``.
         recorded_reason: The reason in that status; null: it has none.
         recorded_version: The version of the webhook in that status; empty: it has none.
-        why: What holds the pod up beside its sidecars, or why its treatment did not end them; null: nothing that is known.
+        why: What keeps the pod Running beside its sidecars, or why its treatment did not end them; null: nothing that is known.
         why_sentence: The same for people.
         now: What to do now, the first step first.
 
@@ -168,7 +170,7 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"seen at its creation{version}, {known.treatment} ({known}): {known.sentence}"
 
     def members(self, now: datetime) -> Iterator[tuple[str, str]]:
-        """What has happened, for people: a word, and what holds of it."""
+        """What has happened, for people: a word, and what is said about it."""
         if self.dag or self.task:
             yield "airflow", f"DAG {self.dag or 'unknown'}, task {self.task or 'unknown'}"
         yield "task", self._task(now)

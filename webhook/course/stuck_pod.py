@@ -44,13 +44,13 @@ class StuckPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The containers that keep it Running."""
         return ", ".join(one.name for one in self.course.running)
 
-    def held(self, now: datetime) -> timedelta:
-        """Since when it holds a slot of Airflow's; none where the kubelet does not say when its task ended, or says a time to come."""
+    def stuck_for(self, now: datetime) -> timedelta:
+        """The time since its task ended; none where the kubelet does not say when, or says a time in the future."""
         return timedelta() if self.course.ended_at is None else max(timedelta(), now - self.course.ended_at)
 
-    def held_text(self, now: datetime) -> str:
+    def stuck_for_text(self, now: datetime) -> str:
         """The same for people."""
-        return "unknown" if self.course.ended_at is None else age_of(self.held(now))
+        return "unknown" if self.course.ended_at is None else age_of(self.stuck_for(now))
 
     @property
     def remedy(self) -> str:

@@ -19,7 +19,7 @@ from webhook.core import (
     Remedy,
     SkipReason,
     assess,
-    may_be_held_up,
+    may_stay_running,
     read_progress,
 )
 from webhook.course.stuck_pod import StuckPod, StuckPodReader, longest_first
@@ -209,7 +209,7 @@ def _task_pods(api: DoctorApi, path: str, reader: StuckPodReader) -> _TaskPods:
         if progress is not None and progress.phase in ENDED_PHASES:
             continue
         for remedy in reader.remedies(pod):
-            if _is_reported(remedy) or (remedy.reason in UNLABELLED and _decoded(may_be_held_up, pod, policy.catalogue)):
+            if _is_reported(remedy) or (remedy.reason in UNLABELLED and _decoded(may_stay_running, pod, policy.catalogue)):
                 needed_by.setdefault(remedy, []).append(decode(pod, _Pod).metadata.name)
     shared = [SharedRemedy(remedy, tuple(pods[:MAX_NAMED_PODS]), len(pods)) for remedy, pods in needed_by.items()]
     return _TaskPods(tuple(found), longest_first(stuck), tuple(sorted(shared, key=lambda one: -one.count)))

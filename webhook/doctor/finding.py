@@ -347,10 +347,10 @@ class FindingId(ExplainedWord):
         "The webhook: {webhook}.",
         "End this pod now, and change the template of new ones, where a step says how.",
         PROBLEM,
-        "A pod is reported three minutes after its task's end: as `stuck` if a sidecar keeps it Running, as `held` if only a container "
-        "does of which nobody knows whether it is at work. What the webhook decided at its creation, and what ends the pod now, is what "
-        "[`explain pod/NAME`](explain.md) says. What ends new pods is the remedy of the recorded reason, and of the containers that run. "
-        "[The reaper](reaper.md) can end such pods.",
+        "A pod is reported three minutes after its task's end: as `stuck` if a sidecar keeps it Running, as `possibly-stuck` if only a "
+        "container does of which nobody knows whether it is at work. [`explain pod/NAME`](explain.md) says the same: what the webhook "
+        "decided at its creation, and what ends the pod now. New pods end by the remedy of the recorded reason, and of the containers "
+        "that run. [The reaper](reaper.md) can end such pods.",
     )
     MORE_STUCK_PODS = FindingRow(
         "more-stuck-pods",
@@ -441,7 +441,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def sentence(self) -> str:
-        """What holds."""
+        """What was found."""
         return self.id.row.sentence.format_map(self.values)
 
     @property

@@ -72,7 +72,7 @@ class FoundInNamespaces(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     Args:
         id: What was found: a heading of docs/findings.md.
         severity: How much it matters.
-        sentence: What holds in the first of the namespaces.
+        sentence: What was found in the first of the namespaces.
         remedy: What to do there; empty where nothing is to be done.
         see: Where to read more: the page and its anchor.
         namespaces: Where it was found.

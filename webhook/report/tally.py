@@ -12,7 +12,7 @@ from webhook.core import Reason, Treatment, recorded_reason, sidecars_at_admissi
 from webhook.course.pod_course import UNREADABLE
 from webhook.reaper.reason import ReaperReason
 from webhook.report.document import SidecarCount, TreatmentCount, WeekCount
-from webhook.report.slot_hold import HOUR, WEEK, WEEKS, first_week, slot_hold
+from webhook.report.wasted_time import HOUR, WEEK, WEEKS, first_week, wasted_time
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -52,7 +52,7 @@ class Tally:
     """The sums so far."""
 
     def __init__(self, now: datetime) -> None:
-        """Begin with no pod; ``now``: the time until which pods are held."""
+        """Begin with no pod; ``now``: the end of the time for which pods are Running."""
         self._now = now
         self.pods = 0
         self._reasons: Counter[Recorded] = Counter()
@@ -60,15 +60,15 @@ class Tally:
         self._examples: dict[Recorded | None, str] = {}
         self._sidecars: Counter[tuple[str, str]] = Counter()
         self._versions: Counter[str] = Counter()
-        self._held: Counter[date] = Counter()
+        self._late: Counter[date] = Counter()
         self._hours: dict[date, timedelta] = {}
 
     def add(self, data: bytes, pod: Progress) -> None:
         """Count one pod: as JSON, and as far as it has come."""
         self.pods += 1
-        hold = slot_hold(pod, self._now)
-        for monday, share in hold.by_week() if hold else ():
-            self._held[monday] += 1
+        wasted = wasted_time(pod, self._now)
+        for monday, share in wasted.by_week() if wasted else ():
+            self._late[monday] += 1
             self._hours[monday] = self._hours.get(monday, timedelta()) + share
         name = f"{pod.namespace}/{pod.name}"
         if not pod.is_marked:
@@ -110,9 +110,9 @@ class Tally:
         return dict(self._versions.most_common())
 
     def weeks(self) -> tuple[WeekCount, ...]:
-        """All that are shown, those without a held pod as well."""
+        """All that are shown, those without such a pod as well."""
         mondays = [(first_week(self._now) + number * WEEK).date() for number in range(WEEKS)]
-        return tuple([WeekCount(one, round(self._hours.get(one, timedelta()) / HOUR, 2), self._held[one]) for one in mondays])
+        return tuple([WeekCount(one, round(self._hours.get(one, timedelta()) / HOUR, 2), self._late[one]) for one in mondays])
 
 
 def _count(counter: Counter[Key], key: Key, others: Key) -> None:

@@ -76,7 +76,7 @@ class ReviewEndpoint:
         """Review the pod of this request."""
         try:
             _demand_json(scope)
-            # While the client reads the response, nothing but the response is held here.
+            # While the client reads the response, nothing but the response is stored here.
             response = self._reviewed((await receive())["body"])
         except HTTPException as problem:
             response = _refusal(self._observation, problem.status_code, problem.detail)

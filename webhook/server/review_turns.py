@@ -52,7 +52,7 @@ class ReviewTurns:
         body = (await receive())["body"]
         whole = WholeBody(body, receive)
         turns = self._turns_for(body)
-        # While the client reads the response, nothing but the response is held.
+        # While the client reads the response, nothing but the response is stored.
         del body
         peer = peer_of(scope)
         if turns is None:

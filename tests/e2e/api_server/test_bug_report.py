@@ -49,7 +49,7 @@ def test_the_decision_about_a_stuck_pod_is_packed_and_none_of_its_own_words(api_
 
     assert done.returncode == 0
     assert json.loads(files["about.json"])["missing"] == NOT_INSTALLED
-    assert (pod["course"]["state"], pod["course"]["exit_code"], pod["unknown"]) == ("held", 0, 1)
+    assert (pod["course"]["state"], pod["course"]["exit_code"], pod["unknown"]) == ("possibly-stuck", 0, 1)
     assert json.loads(files["findings.json"]) != []
     assert SECRET not in "".join(files.values())
 

@@ -45,7 +45,7 @@ LABEL: Final = "reviewed-by"
 SECONDS: Final = 5
 HURRIED_SECONDS: Final = 1
 HELD_SECONDS: Final = 20
-"""A script that is held up longer than this has been forgotten."""
+"""A script that waits longer than this has been forgotten."""
 
 CREATED: Final = 201, ""
 NOT_CALLED: Final = 500, "failed calling webhook"

@@ -317,13 +317,13 @@ def stuck_pod(api: ApiClient, namespace: str, name: str, proxy: JSONObject, ende
 def test_stuck_pods_are_named_and_no_others(api_server: Level, namespace: str) -> None:
     running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
     over = {"terminated": {"exitCode": 0, "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:00Z"}}
-    stuck_pod(api_server.api, namespace, "held-up", running, "2026-01-01T00:00:00Z")
+    stuck_pod(api_server.api, namespace, "sales", running, "2026-01-01T00:00:00Z")
     stuck_pod(api_server.api, namespace, "done", over, "2026-01-01T00:00:00Z")
     stuck_pod(api_server.api, namespace, "ending", running, "2126-01-01T00:00:00Z")
     run = diagnose(api_server, namespace)
 
     assert (run.code, run.worst) == (PROBLEM, {"stuck-pod": "problem"})
-    assert run.sentence("stuck-pod").startswith("held-up is stuck: ")
+    assert run.sentence("stuck-pod").startswith("sales is stuck: ")
 
 
 def test_without_any_right_every_read_is_reported_as_failed_and_nothing_as_ok(api_server: Level, namespace: str) -> None:

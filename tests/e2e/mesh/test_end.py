@@ -44,25 +44,25 @@ class WrappedMix(NamedTuple):
 
     Args:
         ports: See `Ports`.
-        is_held: Whether the proxy comes first and holds up the task until it is ready (holdApplicationUntilProxyStarts).
+        is_proxy_first: Whether the proxy comes first, and the task waits until it is ready (holdApplicationUntilProxyStarts).
         code: The task's.
 
     """
 
     ports: Ports
-    is_held: bool
+    is_proxy_first: bool
     code: int
 
     @property
     def annotations(self) -> dict[str, str]:
         """What the user writes on the pod."""
-        configuration = {**self.ports.configuration, **({"holdApplicationUntilProxyStarts": True} if self.is_held else {})}
+        configuration = {**self.ports.configuration, **({"holdApplicationUntilProxyStarts": True} if self.is_proxy_first else {})}
         return {**self.ports.annotations, **({PROXY_CONFIG: json.dumps(configuration)} if configuration else {})}
 
 
 MIXES: Final = {
-    f"{'held' if is_held else 'beside'}-{name}-{code}": WrappedMix(ports, is_held, code)
-    for (name, ports), is_held, code in itertools.product({"usual": USUAL, **STATUS_MOVED}.items(), (False, True), (0, 3))
+    f"{'proxy-first' if is_proxy_first else 'beside'}-{name}-{code}": WrappedMix(ports, is_proxy_first, code)
+    for (name, ports), is_proxy_first, code in itertools.product({"usual": USUAL, **STATUS_MOVED}.items(), (False, True), (0, 3))
 } | {
     # Without holdApplicationUntilProxyStarts: its postStart hook polls port 15021 alone, and would fail after its 60 s.
     f"beside-ready-port-moved-{code}": WrappedMix(READY_MOVED, False, code)
@@ -102,7 +102,7 @@ def pods(namespace: PodNamespace, task_image: str, web: str) -> Iterator[dict[st
 def test_a_pod_ends_with_its_tasks_code_after_a_first_request_through_the_proxy(
     namespace: PodNamespace, pods: dict[str, JSONObject], name: str, mix: WrappedMix
 ) -> None:
-    assert regular(pods[name]) == (["istio-proxy", "base"] if mix.is_held else ["base", "istio-proxy"])
+    assert regular(pods[name]) == (["istio-proxy", "base"] if mix.is_proxy_first else ["base", "istio-proxy"])
     assert status_of(pods[name]) == WRAPPED
 
     end = namespace.end(name)
@@ -130,10 +130,10 @@ def test_a_pod_whose_agent_serves_no_port_is_left_and_says_that_it_runs_on(
     assert_runs_on(namespace, name)
 
 
-def test_a_held_pod_whose_agent_serves_no_port_is_left_too(namespace: PodNamespace, task_image: str) -> None:
+def test_a_pod_with_the_proxy_first_whose_agent_serves_no_port_is_left_too(namespace: PodNamespace, task_image: str) -> None:
     """Only the decision: Istio's own postStart hook delays the task for 60 s, and then the kubelet kills the proxy."""
-    mix = WrappedMix(NO_STATUS_PORT, is_held=True, code=0)
-    sent = operator_pod(namespace.name, "held-no-status-port", shell(task_image, "exit 0"), annotations=mix.annotations)
+    mix = WrappedMix(NO_STATUS_PORT, is_proxy_first=True, code=0)
+    sent = operator_pod(namespace.name, "proxy-first-no-status-port", shell(task_image, "exit 0"), annotations=mix.annotations)
     pod = namespace.level.api.create(sent, dryRun="All")
 
     assert regular(pod) == ["istio-proxy", "base"]

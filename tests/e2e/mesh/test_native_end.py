@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
 
 
-HELD: Final = {"proxy.istio.io/config": '{"holdApplicationUntilProxyStarts": true}'}
+PROXY_FIRST: Final = {"proxy.istio.io/config": '{"holdApplicationUntilProxyStarts": true}'}
 STATUS_MOVED: Final = {"status.sidecar.istio.io/port": "15999"}
 NO_STATUS_PORT: Final = {"status.sidecar.istio.io/port": "0"}
 READY_MOVED: Final = {"proxy.istio.io/config": '{"proxyMetadata": {"ENVOY_STATUS_PORT": "15099"}}'}
@@ -47,7 +47,7 @@ class NativeMix(NamedTuple):
 MIXES: Final = {
     "succeeds": NativeMix({}, 0),
     "fails": NativeMix({}, 3),
-    "held": NativeMix(HELD, 3),
+    "proxy-first": NativeMix(PROXY_FIRST, 3),
     "status-port-moved": NativeMix(STATUS_MOVED, 3),
 }
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.e2e.node.namespace import PodNamespace
 
 LOUD = "echo one; echo two >&2; printf 'no line break'"
-HELD = """
+WAITING = """
 echo up
 until [ -s /tmp/go ]; do sleep 0.1; done
 while [ -e /proc/$(cat /tmp/go) ]; do sleep 0.1; done
@@ -29,11 +29,11 @@ exit 3
 @pytest.fixture(scope="module", autouse=True)
 def _pods(namespace: PodNamespace, bystander: PodNamespace, task_image: str, agent_image: str) -> Iterator[None]:
     """Both pods; the waiting one is deleted in the end, in case no test let it continue."""
-    for name, script in (("loud", LOUD), ("held", HELD)):
+    for name, script in (("loud", LOUD), ("waiting", WAITING)):
         namespace.create(operator_pod(namespace.name, name, shell(task_image, script), stand_in_proxy(agent_image)))
     bystander.create(operator_pod(bystander.name, "loud", shell(task_image, LOUD)))
     yield
-    namespace.delete("held", 1)
+    namespace.delete("waiting", 1)
 
 
 def run(argv: list[str]) -> subprocess.CompletedProcess[str]:
@@ -59,18 +59,18 @@ def test_each_stream_holds_what_the_task_wrote_into_it(namespace: PodNamespace, 
 
 
 def test_kubectl_exec_reaches_the_task_and_kubectl_logs_follows_it_to_its_end(namespace: PodNamespace) -> None:
-    namespace.wait_for_log("held", "up")
+    namespace.wait_for_log("waiting", "up")
     with subprocess.Popen(
-        namespace.kubectl("logs", "held", "--container=base", "--follow"), stdout=subprocess.PIPE, text=True
+        namespace.kubectl("logs", "waiting", "--container=base", "--follow"), stdout=subprocess.PIPE, text=True
     ) as following:
         try:
             script = "echo said inside; echo $$ > /tmp/go; exit 5"
-            inside = run(namespace.kubectl("exec", "held", "--container=base", "--", "sh", "-c", script))
+            inside = run(namespace.kubectl("exec", "waiting", "--container=base", "--", "sh", "-c", script))
             followed, _ = following.communicate(timeout=SECONDS)
         finally:
             following.kill()
     assert (inside.returncode, inside.stdout) == (5, "said inside\n")
     assert (following.returncode, followed) == (0, "up\ngone on\n")
-    ended = namespace.end("held").terminated("base")
+    ended = namespace.end("waiting").terminated("base")
     assert ended
     assert ended["exitCode"] == 3

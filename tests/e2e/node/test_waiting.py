@@ -31,8 +31,8 @@ def _pods(namespace: PodNamespace, bystander: PodNamespace, bash_image: str, age
     base = python(bash_image, PRINT_TIME)
     namespace.create(operator_pod(namespace.name, "waits", base, stand_in_proxy(agent_image, ready_after_seconds=SLOW_SECONDS)))
     never = stand_in_proxy(agent_image, Behaviour.NEVER_READY)
-    held = python(bash_image, PRINT_TIME_AND_WAIT_FOR_AGENT)
-    namespace.create(operator_pod(namespace.name, "does-not-wait", held, never, annotations={WAIT_SECONDS_ANNOTATION: "0"}))
+    command = python(bash_image, PRINT_TIME_AND_WAIT_FOR_AGENT)
+    namespace.create(operator_pod(namespace.name, "does-not-wait", command, never, annotations={WAIT_SECONDS_ANNOTATION: "0"}))
     namespace.create(operator_pod(namespace.name, "alone", base))
     bystander.create(operator_pod(bystander.name, "alone", base))
 

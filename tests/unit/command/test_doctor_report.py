@@ -71,10 +71,12 @@ def test_a_pod_that_the_webhook_has_not_seen_is_said_to_be_one(program: InProces
     assert finding["steps"][0]["line"].startswith("kubectl --namespace airflow port-forward pod/sales 15020 ")
 
 
-def test_a_pod_that_an_unknown_container_keeps_running_is_reported_as_held(program: InProcessProgram, cluster: ScriptedApiServer) -> None:
+def test_a_pod_that_an_unknown_container_keeps_running_is_reported_as_possibly_stuck(
+    program: InProcessProgram, cluster: ScriptedApiServer
+) -> None:
     (finding,) = stuck_pods(program, cluster, live_pod({"base": ended(), "uploader": RUNNING}, UPLOADER))
 
-    assert finding["sentence"].startswith("sales is held: ")
+    assert finding["sentence"].startswith("sales is possibly-stuck: ")
     assert "these containers keep it Running: uploader (unknown). " in finding["sentence"]
 
 

@@ -76,12 +76,12 @@ def test_each_stuck_pod_is_a_row_the_longest_stuck_first_and_the_slot_hours_are_
     head, first, second, *_ = done.stdout.splitlines()[1:]
 
     assert (done.code, done.stderr) == (3, "")
-    assert head.split() == list(HEADINGS)
+    assert head.split() == " ".join(HEADINGS).split()
     assert first.split()[:8] == ["web", "old", "sales", "load", "1", "d", "6", "h"]
     assert first[head.index("CONTAINER") :].split()[:2] == ["logs", "no-quit"]
     assert first[head.index("REMEDY") :].startswith("If it has one, describe it with its own PORT and PATH. Add to ")
     assert second.split()[:4] == ["data", "new", "sales", "load"]
-    assert "\nstuck: 2 of 3 Running task pods in 2 namespaces; slot-hours held: 31.0\n" in done.stdout
+    assert "\nstuck: 2 of 3 Running task pods in 2 namespaces; slot-hours wasted: 31.0\n" in done.stdout
 
 
 def test_where_there_is_nothing_to_change_the_remedy_is_what_ends_the_pod_now(
@@ -98,10 +98,10 @@ def test_where_there_is_nothing_to_change_the_remedy_is_what_ends_the_pod_now(
 
 
 def test_a_pod_that_an_unknown_container_keeps_running_is_a_row_too(program: InProcessProgram, cluster: ScriptedApiServer) -> None:
-    opt_in(cluster, data=[stuck("held", hours_ago(1), beside=UPLOADER)])
+    opt_in(cluster, data=[stuck("sales", hours_ago(1), beside=UPLOADER)])
     (pod,) = fleet(program)["stuck_pods"]
 
-    assert (pod["name"], pod["course"]["state"]) == ("held", "held")
+    assert (pod["name"], pod["course"]["state"]) == ("sales", "possibly-stuck")
     assert pod["remedies"][0]["line"]
 
 
@@ -134,7 +134,7 @@ def test_a_fleet_without_a_stuck_pod_is_code_0(program: InProcessProgram, cluste
     done = program.run("doctor", "-A")
 
     assert (done.code, done.stderr) == (0, "")
-    assert done.stdout.endswith("\nstuck: 0 of 1 Running task pods in 1 namespaces; slot-hours held: 0.0\n")
+    assert done.stdout.endswith("\nstuck: 0 of 1 Running task pods in 1 namespaces; slot-hours wasted: 0.0\n")
 
 
 def test_where_no_namespace_has_opted_in_the_report_says_how_to(program: InProcessProgram, cluster: ScriptedApiServer) -> None:

@@ -14,7 +14,7 @@ from tests.support.live_pods import FLUENT_BIT, ISTIO, RUNNING, annotated, ended
 from webhook.core import STATUS_ANNOTATION, UnsoundPatchError, treat
 from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
 from webhook.report.document import ReportDocument
-from webhook.report.slot_hold import WEEKS
+from webhook.report.wasted_time import WEEKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +28,11 @@ NATIVE: Final = {"treatment": "native", "reason": "sidecars-native", "version": 
 LEFT: Final = {"treatment": "left", "reason": "no-quit", "version": "0.2.0", "sidecars": {"logs": "keeps-running"}}
 
 
-def task_pod(name: str, phase: str, hours_held: float, *, beside: JSONObject = ISTIO, status: JSONObject | None = None) -> JSONObject:
+def task_pod(name: str, phase: str, hours_late: float, *, beside: JSONObject = ISTIO, status: JSONObject | None = None) -> JSONObject:
     """A pod whose task ended so many hours ago; where it has ended, its sidecar did so just now."""
     now = datetime.now(UTC)
     end = ended(at=now) if phase == "Succeeded" else RUNNING
-    pod = live_pod({"base": ended(at=now - timedelta(hours=hours_held)), beside["name"]: end}, beside)
+    pod = live_pod({"base": ended(at=now - timedelta(hours=hours_late)), beside["name"]: end}, beside)
     pod["metadata"]["name"] = name
     pod["status"]["phase"] = phase
     if status is None:
@@ -86,12 +86,12 @@ def test_task_pods_of_every_phase_are_counted_by_treatment_and_reason(program: I
 
 
 @pytest.mark.usefixtures("fleet")
-def test_the_slot_hours_are_those_of_stuck_pods_and_of_ended_ones_that_were_held(program: InProcessProgram) -> None:
+def test_the_slot_hours_are_those_of_stuck_pods_and_of_ended_ones_that_ended_late(program: InProcessProgram) -> None:
     weeks = report(program)["weeks"]
 
     assert len(weeks) == WEEKS
     assert sum(week["slot_hours"] for week in weeks) == pytest.approx(16, abs=0.1)
-    assert sum(week["pods"] for week in weeks) >= 3, "a hold over midnight of a Monday counts in both weeks"
+    assert sum(week["pods"] for week in weeks) >= 3, "a time over midnight of a Monday counts in both weeks"
 
 
 @pytest.mark.usefixtures("fleet")

@@ -66,7 +66,7 @@ def table_of(text: str) -> list[str]:
     """The lines of the table, without colours, spaces at the end, and ages, which grow."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     lines = [re.sub(r"\d+ d( \d+ h)?", "", line.rstrip()) for line in plain.splitlines()]
-    first = next(number for number, line in enumerate(lines) if "HELD" in line)
+    first = next(number for number, line in enumerate(lines) if "STUCK FOR" in line)
     return lines[first : lines.index(EXPLAIN, first)]
 
 

@@ -69,18 +69,18 @@ def test_whoever_creates_the_pod_is_warned_with_both_lines_and_the_status_names_
         assert [warning for warning in outcome.warnings if warning.endswith(f": {line}")] != []
 
 
-def test_what_the_annotations_hold_already_stays(program: InProcessProgram) -> None:
-    held = {f"{PREFIX}/outlives-task": "uploader", f"{PREFIX}/sidecars": '[{"name": "logs", "native": true}]'}
-    found = remedies_of(program, pod_of(UPLOADER, CACHE, ISTIO, annotations=held, hostNetwork=True))
+def test_what_the_annotations_have_already_stays(program: InProcessProgram) -> None:
+    present = {f"{PREFIX}/outlives-task": "uploader", f"{PREFIX}/sidecars": '[{"name": "logs", "native": true}]'}
+    found = remedies_of(program, pod_of(UPLOADER, CACHE, ISTIO, annotations=present, hostNetwork=True))
     outlives, sidecars = (yaml.safe_load(found[reason]["line"]) for reason in ("end-unknown", "never-ended"))
 
     assert outlives == {f"{PREFIX}/outlives-task": "cache,uploader"}
     assert json.loads(sidecars[f"{PREFIX}/sidecars"]) == [{"name": "logs", "native": True}, {"name": "cache", "native": True}]
 
 
-@pytest.mark.parametrize("held", ["{", "1", "[" * 5000])
-def test_a_value_that_is_not_valid_is_replaced(program: InProcessProgram, held: str) -> None:
-    found = remedies_of(program, pod_of(UPLOADER, ISTIO, annotations={f"{PREFIX}/sidecars": held}, hostNetwork=True))
+@pytest.mark.parametrize("present", ["{", "1", "[" * 5000])
+def test_a_value_that_is_not_valid_is_replaced(program: InProcessProgram, present: str) -> None:
+    found = remedies_of(program, pod_of(UPLOADER, ISTIO, annotations={f"{PREFIX}/sidecars": present}, hostNetwork=True))
     line = yaml.safe_load(found["never-ended"]["line"])
 
     assert json.loads(line[f"{PREFIX}/sidecars"]) == [{"name": "uploader", "native": True}]

@@ -64,7 +64,7 @@ ORDERS: Final[dict[str, tuple[JSONObject, list[str]]]] = {
     "istio-proxy comes behind istio-init and before the user's": (
         istio_pod(inits=(USER_INIT,)), ["istio-init", "istio-proxy", "prepare"],
     ),
-    "istio-proxy that held up the task has the same place": (
+    "istio-proxy for which the task waited has the same place": (
         istio_pod(inject_istio_with_hold, inits=(USER_INIT,)), ["istio-init", "istio-proxy", "prepare"],
     ),
     "with Istio's CNI plugin istio-proxy comes behind istio-validation": (

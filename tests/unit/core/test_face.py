@@ -12,7 +12,7 @@ import pytest
 import webhook.core
 from demo.simulated_injectors import inject_istio
 from tests.support.pods import load
-from webhook.core import UNKNOWN_CLUSTER, default_policy, may_be_held_up, read_progress, treat
+from webhook.core import UNKNOWN_CLUSTER, default_policy, may_stay_running, read_progress, treat
 
 FRAMEWORKS = ("pydantic", "fastapi", "kubernetes", "prometheus_client", "cryptography")
 
@@ -48,4 +48,4 @@ def test_a_pod_that_was_treated_is_taken_as_it_is_in_memory() -> None:
     assert (outcome.result, treat(treated, policy, UNKNOWN_CLUSTER).result) == ("wrapped", "unchanged")
     assert progress is not None
     assert [one.name for one in progress.unfinished] == ["istio-proxy"]
-    assert may_be_held_up(treated, policy.catalogue)
+    assert may_stay_running(treated, policy.catalogue)

@@ -17,7 +17,7 @@ from webhook.core import (
     Mode,
     PodOrigin,
     default_policy,
-    may_be_held_up,
+    may_stay_running,
     parse_sidecars,
     read_progress,
 )
@@ -56,16 +56,16 @@ def read(document: JSONObject) -> Progress:
     return progress
 
 
-def test_a_pod_held_by_its_sidecar_says_since_when_and_by_which_request_it_would_end() -> None:
+def test_a_pod_that_its_sidecar_keeps_running_says_since_when_and_by_which_request_it_would_end() -> None:
     progress = read(pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO))
 
-    (held,) = progress.unfinished
+    (sidecar,) = progress.unfinished
     assert progress.task_end is not None
     assert (progress.task_end.exit_code, progress.task_end.reason) == (3, "Error")
     assert progress.task_end.finished_at == datetime(2026, 1, 1, 10, tzinfo=UTC)
-    assert (held.name, held.kind, held.started_at) == ("istio-proxy", ContainerKind.SIDECAR, datetime(2026, 1, 1, 9, tzinfo=UTC))
-    assert held.sidecar is not None
-    assert held.sidecar.quit == Endpoint(15020, "/quitquitquit", "POST")
+    assert (sidecar.name, sidecar.kind, sidecar.started_at) == ("istio-proxy", ContainerKind.SIDECAR, datetime(2026, 1, 1, 9, tzinfo=UTC))
+    assert sidecar.sidecar is not None
+    assert sidecar.sidecar.quit == Endpoint(15020, "/quitquitquit", "POST")
     assert (progress.namespace, progress.name, progress.uid, progress.main) == ("airflow", "task", "one", "base")
 
 
@@ -89,7 +89,7 @@ def test_a_container_of_which_the_user_says_that_it_outlives_the_task_is_of_that
     assert [one.kind for one in read(document).unfinished] == [ContainerKind.OUTLIVES_TASK]
 
 
-NOT_HELD = {
+NOT_STUCK = {
     "its task runs": pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO),
     "its task has no state yet": pod({"istio-proxy": RUNNING}, ISTIO),
     "its sidecar has ended, too": pod({"base": ENDED, "istio-proxy": ENDED}, ISTIO),
@@ -99,8 +99,8 @@ NOT_HELD = {
 }
 
 
-@pytest.mark.parametrize("document", NOT_HELD.values(), ids=NOT_HELD)
-def test_nothing_holds_a_pod_when(document: JSONObject) -> None:
+@pytest.mark.parametrize("document", NOT_STUCK.values(), ids=NOT_STUCK)
+def test_nothing_keeps_a_pod_running_when(document: JSONObject) -> None:
     assert read(document).unfinished == ()
 
 
@@ -135,7 +135,7 @@ def test_when_it_has_ended_is_unknown_where_the_kubelet_does_not_say_it_of_one_o
     assert (progress.task_end.exit_code, progress.task_end.finished_at) == (3, None)
 
 
-def test_a_pod_that_somebody_has_deleted_is_not_held() -> None:
+def test_a_pod_that_somebody_has_deleted_is_not_stuck() -> None:
     document = pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO)
     document["metadata"]["deletionTimestamp"] = "2026-01-01T11:00:00Z"
     assert (read(document).is_being_deleted, read(document).unfinished) == (True, ())
@@ -336,21 +336,21 @@ def test_a_pod_without_a_namespace_or_an_image_of_its_task_is_read_with_empty_on
 
 
 @pytest.mark.parametrize("is_json", [False, True])
-def test_a_pod_of_anybodys_may_be_held_up_while_it_has_not_ended_and_has_a_known_sidecar(*, is_json: bool) -> None:
-    def is_held(document: JSONObject) -> bool:
-        return may_be_held_up(msgspec.json.encode(document) if is_json else document, CATALOGUE)
+def test_a_pod_of_anybodys_may_stay_running_while_it_has_not_ended_and_has_a_known_sidecar(*, is_json: bool) -> None:
+    def is_listed(document: JSONObject) -> bool:
+        return may_stay_running(msgspec.json.encode(document) if is_json else document, CATALOGUE)
 
     foreign = pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO)
     foreign["metadata"]["labels"] = {}
-    assert is_held(foreign)
-    assert not is_held(pod({"base": RUNNING}, UNKNOWN))
+    assert is_listed(foreign)
+    assert not is_listed(pod({"base": RUNNING}, UNKNOWN))
     for phase in ("Succeeded", "Failed"):
-        assert not is_held(foreign | {"status": {"phase": phase}})
+        assert not is_listed(foreign | {"status": {"phase": phase}})
 
 
 def test_a_status_that_is_none_is_refused_with_its_place() -> None:
     document = pod({}, ISTIO) | {"status": []}
-    for read_pod in (read_progress, may_be_held_up):
+    for read_pod in (read_progress, may_stay_running):
         with pytest.raises(MalformedPodError, match=r"^Expected `object`, got `array` - at `\$\.status`$"):
             read_pod(document, CATALOGUE)
 

@@ -33,8 +33,8 @@ STATES: Final[dict[str, tuple[JSONObject, str, int]]] = {
     "a sidecar runs on": (STUCK, "stuck", 3),
     "also after a task that failed": (live_pod({"base": ended(1), "istio-proxy": RUNNING}, ISTIO), "stuck", 3),
     "nobody says when the task ended": (live_pod({"base": ended(at=None), "istio-proxy": RUNNING}, ISTIO), "stuck", 3),
-    "an unknown container runs on": (live_pod({"base": ended(), "uploader": RUNNING}, UPLOADER), "held", 3),
-    "Airflow has not read the result": (live_pod({"base": ended(), "airflow-xcom-sidecar": RUNNING}, XCOM), "held", 3),
+    "an unknown container runs on": (live_pod({"base": ended(), "uploader": RUNNING}, UPLOADER), "possibly-stuck", 3),
+    "Airflow has not read the result": (live_pod({"base": ended(), "airflow-xcom-sidecar": RUNNING}, XCOM), "possibly-stuck", 3),
     "an uploader works on": (OUTLIVES, "working", 0),
     "the task runs": (live_pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO), "running", 0),
     "the task is started again": (

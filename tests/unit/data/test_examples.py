@@ -208,14 +208,14 @@ def test_every_row_with_a_hint_has_an_example_before_the_injection(row: Sidecar)
 def test_every_marker_has_an_example_in_which_it_is_the_only_one(row: Sidecar) -> None:
     """So that none can be wrong without a test failing."""
     assert row.match is not None
-    alone = [holding[0] for example in IDENTIFIED if example.row == row.id and len(holding := held_markers(row, example)) == 1]
+    alone = [true[0] for example in IDENTIFIED if example.row == row.id and len(true := true_markers(row, example)) == 1]
     missing = [written(marker) for marker in row.match.markers if marker not in alone]
 
     assert not missing, f"add an example of {row.id} with this marker and no other"
 
 
-def held_markers(row: Sidecar, example: Example) -> list[object]:
-    """The row's markers that hold in the example."""
+def true_markers(row: Sidecar, example: Example) -> list[object]:
+    """The row's markers that are true of the example."""
     assert row.match is not None
     pod, container = pod_and_sidecar(example)
     return [marker for marker in row.match.markers if marker.holds(pod, container)]
@@ -251,7 +251,7 @@ def test_every_condition_of_a_one_time_form_has_an_example_that_is_left_to_end(r
         one for one in IDENTIFIED if one.row == row.id and msgspec.to_builtins(one.expect) == msgspec.to_builtins(Expected()) | left
     ]
     alone = [
-        held[0] for one in examples if len(held := [condition for condition in row.one_time if condition.holds(*pod_and_sidecar(one))]) == 1
+        true[0] for one in examples if len(true := [condition for condition in row.one_time if condition.holds(*pod_and_sidecar(one))]) == 1
     ]
     missing = [written(condition) for condition in row.one_time if condition not in alone]
 

@@ -18,31 +18,31 @@ SECONDS = 60
 
 
 @pytest.fixture
-def held() -> Iterator[threading.Event]:
+def release() -> Iterator[threading.Event]:
     """Work waits for it; it is set at the end of the test, so that the threads end."""
     event = threading.Event()
     yield event
     event.set()
 
 
-def test_one_namespace_whose_work_never_ends_holds_up_no_other_one(held: threading.Event) -> None:
+def test_one_namespace_whose_work_never_ends_holds_up_no_other_one(release: threading.Event) -> None:
     workers = Workers("test")
     for _ in range(5 * WORKERS):
-        workers.submit("slow", held.wait)
+        workers.submit("slow", release.wait)
     assert workers.submit("honest", lambda: "done").result(SECONDS) == "done"
     assert workers.waiting == 5 * WORKERS - WORKERS_OF_A_NAMESPACE
     workers.close(wait=False)
 
 
-def test_namespaces_take_turns(held: threading.Event) -> None:
+def test_namespaces_take_turns(release: threading.Event) -> None:
     done: list[str] = []
     workers = Workers("test")
     for namespace in ("first", "second"):
         for _ in range(WORKERS_OF_A_NAMESPACE):
-            workers.submit(namespace, held.wait)
+            workers.submit(namespace, release.wait)
     # No thread is free now.
     last = [workers.submit(namespace, partial(done.append, namespace)) for namespace in ("many", "many", "many", "few")]
-    held.set()
+    release.set()
     for one in last:
         one.result(SECONDS)
     assert set(done[:2]) == {"many", "few"}
@@ -58,12 +58,12 @@ def test_what_work_raises_reaches_whoever_waits_for_it_and_its_thread_goes_on() 
                 one.result(SECONDS)
 
 
-def test_once_it_is_closed_nothing_more_begins(held: threading.Event) -> None:
+def test_once_it_is_closed_nothing_more_begins(release: threading.Event) -> None:
     began = threading.Semaphore(0)
 
     def work() -> None:
         began.release()
-        held.wait()
+        release.wait()
 
     workers = Workers("test")
     for _ in range(2 * WORKERS_OF_A_NAMESPACE):
@@ -71,6 +71,6 @@ def test_once_it_is_closed_nothing_more_begins(held: threading.Event) -> None:
     for _ in range(WORKERS_OF_A_NAMESPACE):
         assert began.acquire(timeout=SECONDS)
     workers.close(wait=False)
-    held.set()
+    release.set()
     workers.close(wait=True)
     assert not began.acquire(blocking=False)

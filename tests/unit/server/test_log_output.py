@@ -76,8 +76,8 @@ def test_lines_beyond_the_backlog_are_counted_and_the_others_are_whole(pipe: Pip
     for _ in range(written):
         pipe.output.write(LINE)
     assert 0 < pipe.dropped < written
-    held = written - pipe.dropped
-    assert pipe.read(held * len(LINE)) == LINE * held
+    stored = written - pipe.dropped
+    assert pipe.read(stored * len(LINE)) == LINE * stored
 
 
 def test_after_the_backlog_is_read_lines_are_written_at_once_again(pipe: Pipe) -> None:

@@ -200,11 +200,11 @@ def test_bodies_count_from_when_they_are_read_also_before_their_requests_are_ser
         opened = [port.connect() for _ in range(8)]
         for protocol, _transport in opened:
             protocol.data_received(before + HEAD + b"x" * 60_000)
-        held = [len(protocol.cycle.body) for protocol, _transport in opened]
-        assert sorted(held) == [0] * 5 + [60_000] * 3
+        stored = [len(protocol.cycle.body) for protocol, _transport in opened]
+        assert sorted(stored) == [0] * 5 + [60_000] * 3
         for _ in range(len(opened) * bool(before)):
             await app.answer()
-        for (_protocol, transport), size in zip(opened, held, strict=True):
+        for (_protocol, transport), size in zip(opened, stored, strict=True):
             for _ in range(bool(before) + (not size)):
                 await transport.was_written.acquire()
             assert (b" 503 " in b"".join(transport.written), transport.end) == ((False, "") if size else (True, "closed"))
@@ -344,11 +344,11 @@ def test_nothing_of_a_head_is_left_when_its_request_is_answered() -> None:
                 protocol.data_received(request)
                 before = await answer()
                 protocol.data_received(request)
-                held = tracemalloc.get_traced_memory()[0] - before
+                stored = tracemalloc.get_traced_memory()[0] - before
                 left = await answer() - before
             finally:
                 tracemalloc.stop()
-            assert held > 16 * 1024
+            assert stored > 16 * 1024
             assert left < 1024
 
     asyncio.run(scenario())

@@ -1,4 +1,4 @@
-"""How long pods held slots of Airflow's after their task, week by week."""
+"""For how long pods occupied slots of Airflow after their task, week by week."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from webhook.core import Progress
 
 USUAL: Final = timedelta(minutes=1)
-"""A pod that ends so soon after its task is not held: the kubelet and sidecars that drain take some seconds."""
+"""A pod that ends so soon after its task wastes nothing: the kubelet and sidecars that drain take some seconds."""
 
 WEEKS: Final = 12
 """Weeks that are shown, the current one included: Kubernetes seldom has a pod for longer."""
@@ -22,7 +22,7 @@ WEEK: Final = timedelta(weeks=1)
 HOUR: Final = timedelta(hours=1)
 
 
-class SlotHold(msgspec.Struct, frozen=True):
+class WastedTime(msgspec.Struct, frozen=True):
     """The time from the end of a pod's task to the end of the pod.
 
     Args:
@@ -43,14 +43,14 @@ class SlotHold(msgspec.Struct, frozen=True):
             begins = next_monday
 
 
-def slot_hold(pod: Progress, now: datetime) -> SlotHold | None:
-    """For how long a task pod held its slot; None: it did not, or the kubelet does not say. Only the weeks that are shown count."""
+def wasted_time(pod: Progress, now: datetime) -> WastedTime | None:
+    """For how long a pod occupied its slot after its task, in the weeks that are shown; None: it did not, or the kubelet does not say."""
     task_ended_at = pod.task_end.finished_at if pod.task_end else None
     ends = now if pod.unfinished else pod.ended_at
     if task_ended_at is None or ends is None or ends - task_ended_at < USUAL:
         return None
     begins = max(task_ended_at, first_week(now))
-    return SlotHold(begins, min(ends, now)) if begins < min(ends, now) else None
+    return WastedTime(begins, min(ends, now)) if begins < min(ends, now) else None
 
 
 def start_of_week(time: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""For how long pods held slots after their task, and in which week."""
+"""For how long pods occupied slots after their task, and in which week."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
 from webhook.core import default_policy, read_progress
-from webhook.report.slot_hold import USUAL, WEEK, WEEKS, SlotHold, first_week, slot_hold, start_of_week
+from webhook.report.wasted_time import USUAL, WEEK, WEEKS, WastedTime, first_week, start_of_week, wasted_time
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -22,11 +22,11 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 TIMES = st.datetimes(datetime(2026, 1, 1), datetime(2026, 3, 4), timezones=st.just(UTC))  # noqa: DTZ001  Hypothesis adds the zone
 
 
-def hold_of(pod: JSONObject) -> SlotHold | None:
-    """The hold of this pod."""
+def wasted_by(pod: JSONObject) -> WastedTime | None:
+    """What this pod wasted."""
     progress = read_progress(pod, default_policy().catalogue)
     assert progress is not None
-    return slot_hold(progress, NOW)
+    return wasted_time(progress, NOW)
 
 
 def whole(pod: JSONObject, phase: str) -> JSONObject:
@@ -35,24 +35,24 @@ def whole(pod: JSONObject, phase: str) -> JSONObject:
     return pod
 
 
-def test_a_running_pod_holds_its_slot_from_the_end_of_its_task_until_now() -> None:
+def test_a_running_pod_wastes_its_slot_from_the_end_of_its_task_until_now() -> None:
     at = NOW - timedelta(hours=3)
 
-    assert hold_of(live_pod({"base": ended(at=at), "istio-proxy": RUNNING}, ISTIO)) == SlotHold(at, NOW)
+    assert wasted_by(live_pod({"base": ended(at=at), "istio-proxy": RUNNING}, ISTIO)) == WastedTime(at, NOW)
 
 
-def test_an_ended_pod_held_its_slot_until_its_last_container_ended() -> None:
+def test_an_ended_pod_wasted_its_slot_until_its_last_container_ended() -> None:
     at = NOW - timedelta(days=2)
     pod = live_pod({"base": ended(at=at), "istio-proxy": ended(at=at + timedelta(hours=5))}, ISTIO)
 
-    assert hold_of(whole(pod, "Succeeded")) == SlotHold(at, at + timedelta(hours=5))
+    assert wasted_by(whole(pod, "Succeeded")) == WastedTime(at, at + timedelta(hours=5))
 
 
 @pytest.mark.parametrize("after", [timedelta(), USUAL - timedelta(seconds=1)], ids=str)
-def test_a_pod_that_ends_soon_after_its_task_held_nothing(after: timedelta) -> None:
+def test_a_pod_that_ends_soon_after_its_task_wasted_nothing(after: timedelta) -> None:
     at = NOW - timedelta(days=2)
 
-    assert hold_of(whole(live_pod({"base": ended(at=at), "istio-proxy": ended(at=at + after)}, ISTIO), "Succeeded")) is None
+    assert wasted_by(whole(live_pod({"base": ended(at=at), "istio-proxy": ended(at=at + after)}, ISTIO), "Succeeded")) is None
 
 
 @pytest.mark.parametrize(
@@ -66,22 +66,22 @@ def test_a_pod_that_ends_soon_after_its_task_held_nothing(after: timedelta) -> N
     ],
     ids=["the task runs", "no time of the task", "no time of the sidecar", "times to come", "a running one's time to come"],
 )
-def test_a_pod_whose_times_are_not_known_held_nothing(pod: JSONObject) -> None:
-    assert hold_of(pod) is None
+def test_a_pod_whose_times_are_not_known_wasted_nothing(pod: JSONObject) -> None:
+    assert wasted_by(pod) is None
 
 
-def test_of_a_hold_only_the_weeks_that_are_shown_count() -> None:
+def test_of_a_wasted_time_only_the_weeks_that_are_shown_count() -> None:
     pod = live_pod({"base": ended(at=datetime(1, 1, 1, tzinfo=UTC)), "istio-proxy": RUNNING}, ISTIO)
-    hold = hold_of(pod)
+    wasted = wasted_by(pod)
 
-    assert hold == SlotHold(first_week(NOW), NOW)
-    assert hold is not None
-    assert len(list(hold.by_week())) == WEEKS
+    assert wasted == WastedTime(first_week(NOW), NOW)
+    assert wasted is not None
+    assert len(list(wasted.by_week())) == WEEKS
 
 
-def test_a_hold_is_shared_among_its_weeks_from_monday_to_monday() -> None:
+def test_a_wasted_time_is_shared_among_its_weeks_from_monday_to_monday() -> None:
     saturday = datetime(2026, 2, 21, 12, tzinfo=UTC)
-    shares = dict(SlotHold(saturday, saturday + timedelta(days=10)).by_week())
+    shares = dict(WastedTime(saturday, saturday + timedelta(days=10)).by_week())
 
     assert {f"{monday}": share for monday, share in shares.items()} == {
         "2026-02-16": timedelta(days=1, hours=12),
@@ -91,11 +91,11 @@ def test_a_hold_is_shared_among_its_weeks_from_monday_to_monday() -> None:
 
 
 @given(TIMES, TIMES)
-def test_the_shares_are_as_long_as_the_hold_and_none_is_longer_than_a_week(one: datetime, other: datetime) -> None:
-    hold = SlotHold(min(one, other), max(one, other))
-    shares = list(hold.by_week())
+def test_the_shares_are_as_long_as_the_wasted_time_and_none_is_longer_than_a_week(one: datetime, other: datetime) -> None:
+    wasted = WastedTime(min(one, other), max(one, other))
+    shares = list(wasted.by_week())
 
-    assert sum((share for _monday, share in shares), timedelta()) == hold.ends - hold.begins
+    assert sum((share for _monday, share in shares), timedelta()) == wasted.ends - wasted.begins
     assert all(timedelta() < share <= WEEK for _monday, share in shares)
 
 
