@@ -20,6 +20,9 @@ _HALF: Final = len(PREFIX) // 2
 HALVES: Final = (PREFIX[:_HALF], PREFIX[_HALF:])
 """One of them is in each key whose prefix is wrong in one place."""
 
+MAX_CHARACTERS: Final = 63
+"""Of the name in an annotation's key, and of a label of its prefix (apimachinery pkg/util/validation, IsQualifiedName, IsDNS1123Label)."""
+
 
 class NearWords:
     """Words, and the search for the one that another text misspells."""
@@ -31,11 +34,10 @@ class NearWords:
         for text, word in plain.items():
             for remainder in _remainders(text):
                 self._by_remainder.setdefault(remainder, word)
-        self._most_characters = 2 * max(map(len, plain.values()))
 
     def nearest(self, text: str) -> str | None:
         """The word that this text is, or misspells; None where it is like none."""
-        if len(text) > self._most_characters:
+        if len(text) > MAX_CHARACTERS:
             return None
         plain = _plain(text)
         found = self._by_remainder.get(plain)

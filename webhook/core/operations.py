@@ -146,7 +146,7 @@ def _edits(moved: Move, facts: Facts, place: int) -> Iterator[Operation]:
     if moved.startup_probe:
         yield add(moved.startup_probe, *here, "startupProbe")
     if moved.env:
-        yield from add_items(list(moved.env), list(container.environment), *here, "env")
+        yield from add_items(list(moved.env), container.variables, *here, "env")
     if moved.loses_resize_policy:
         yield remove(*here, "resizePolicy")
 

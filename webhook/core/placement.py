@@ -88,7 +88,7 @@ def marks_in(entries: dict[str, str]) -> list[str]:
 
 def spec_names_virtual_node(spec: PodSpec, virtual_nodes: frozenset[str]) -> bool:
     """Whether a pod's spec names virtual nodes; ``virtual_nodes`` as in `names_virtual_node`."""
-    if spec.nodeName is not None and _is_name(spec.nodeName, virtual_nodes):
+    if is_virtual_name(spec.nodeName, virtual_nodes):
         return True
     if spec.nodeSelector and selects_virtual(spec.nodeSelector, virtual_nodes):
         return True
@@ -98,14 +98,15 @@ def spec_names_virtual_node(spec: PodSpec, virtual_nodes: frozenset[str]) -> boo
     return spec.affinity != ABSENT and any(_wants_virtual(requirement, virtual_nodes) for requirement in _requirements(spec))
 
 
-def _is_name(name: str, virtual_nodes: frozenset[str]) -> bool:
-    return name in virtual_nodes or name.startswith(USUAL_NAMES)
+def is_virtual_name(name: str | None, virtual_nodes: frozenset[str]) -> bool:
+    """Whether a node of this name is a virtual one; ``virtual_nodes`` as in `names_virtual_node`."""
+    return name is not None and (name in virtual_nodes or name.startswith(USUAL_NAMES))
 
 
 def selects_virtual(selected: dict[str, str], virtual_nodes: frozenset[str]) -> bool:
     """Whether a node selector names virtual nodes."""
     by_label = any(selected.get(key) == value for key, value in VIRTUAL_KUBELET_LABELS.items())
-    return by_label or _is_name(selected.get(HOSTNAME_LABEL, ""), virtual_nodes)
+    return by_label or is_virtual_name(selected.get(HOSTNAME_LABEL), virtual_nodes)
 
 
 def _wants_virtual(requirement: NodeRequirement, virtual_nodes: frozenset[str]) -> bool:
@@ -113,7 +114,7 @@ def _wants_virtual(requirement: NodeRequirement, virtual_nodes: frozenset[str]) 
         return False
     values = requirement.values or []
     if requirement.key in {HOSTNAME_LABEL, NAME_FIELD}:
-        return any(_is_name(value, virtual_nodes) for value in values)
+        return any(is_virtual_name(value, virtual_nodes) for value in values)
     return VIRTUAL_KUBELET_LABELS.get(requirement.key) in values
 
 

@@ -140,7 +140,7 @@ def _has_windows_options(security: msgspec.Raw) -> bool:
     if security == ABSENT:
         return False
     read = _read(_SECURITY, security, "securityContext")
-    return read is not None and bool(read.windowsOptions)
+    return bool(read and read.windowsOptions)
 
 
 class Container(msgspec.Struct, frozen=True, dict=True):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from webhook.core.placement import VIRTUAL_KUBELET_TAINTS, marks_in, selects_virtual, spec_names_virtual_node
+from webhook.core.placement import VIRTUAL_KUBELET_TAINTS, is_virtual_name, marks_in, selects_virtual, spec_names_virtual_node
 from webhook.core.pod import ABSENT
 from webhook.core.reasons import NotConvertedReason
 from webhook.core.remedy_line import MAX_LINE_CHARACTERS
@@ -38,7 +38,7 @@ def container_removal(reason: NotConvertedReason, container: Container, row: Sid
         case NotConvertedReason.NAMED_PORT:
             removed = _ports(container, {port.containerPort: {"name": None} for port in container.open_ports if port.name})
         case _:
-            removed = {}
+            return None
     return {"spec": {"containers": [{"name": container.name, **removed}]}} if removed else None
 
 
@@ -73,7 +73,7 @@ def placement_removal(pod: Pod, virtual_nodes: frozenset[str]) -> dict[str, Any]
 
 def _spec_removal(spec: PodSpec, virtual_nodes: frozenset[str]) -> dict[str, Any]:
     removed: dict[str, Any] = {}
-    if spec_names_virtual_node(msgspec.structs.replace(spec, nodeSelector=None, tolerations=ABSENT, affinity=ABSENT), virtual_nodes):
+    if is_virtual_name(spec.nodeName, virtual_nodes):
         removed["nodeName"] = None
     selected = {key: None for key, value in (spec.nodeSelector or {}).items() if selects_virtual({key: value}, virtual_nodes)}
     if selected:

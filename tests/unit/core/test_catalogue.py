@@ -71,6 +71,43 @@ def test_a_container_that_does_its_work_once_has_no_endpoints_and_ends_by_itself
     assert locate(own, *one(name="own-1")).quit is not None
 
 
+@pytest.mark.parametrize(("name", "ends"), [("own", True), ("own-2", True), ("renamed", False)])
+def test_a_sidecar_that_ends_by_itself_does_so_only_under_a_name_of_its_row(name: str, ends: bool) -> None:
+    """Its program knows the container by that name."""
+    match = {"names": ["own", "own-*"], "any_name_with": [{"annotation": "example.com/name"}]}
+    catalogue = Catalogue(parse_sidecars([{"id": "row", "title": "Own", "sources": ["here"], "match": match, "ends_by_itself": True}]))
+    pod, container = one({"example.com/name": name}, name=name)
+    row = catalogue.find(pod, container)
+    assert row is not None
+
+    assert locate(row, pod, container) == FoundSidecar(name, "row", None, None, None, row.quit_order, ends_by_itself=ends)
+
+
+@pytest.mark.parametrize(("when_installed", "hinted"), [(True, True), (False, False)])
+def test_an_installed_injector_gets_its_hint_in_a_pod_that_does_not_show_it_only_where_its_row_says_so(
+    when_installed: bool, hinted: bool
+) -> None:
+    hint = {"annotations": {"example.com/quit": "true"}, "when": [{"annotation": "example.com/inject"}], "when_installed": when_installed}
+    catalogue = Catalogue(parse_sidecars([{"id": "own", "title": "Own", "sources": ["here"], "hint": hint}]))
+    pod, _ = one(name="base")
+
+    hints = [catalogue.quit_hints(pod, Injectors(installed=frozenset({id_})), beside_native=False) for id_ in ("own", "another")]
+    assert hints == [[catalogue.sidecars[0].hint] if hinted else [], []]
+
+
+@pytest.mark.parametrize(("refusal", "hinted"), [({}, False), ({"example.com/native": "no"}, True)])
+def test_beside_native_sidecars_a_quit_request_is_enabled_where_the_pod_refuses_the_native_one(
+    refusal: dict[str, str], hinted: bool
+) -> None:
+    when = [{"annotation": "example.com/inject"}]
+    row = {"id": "own", "title": "Own", "sources": ["here"], "hint": {"annotations": {"example.com/quit": "true"}, "when": when}}
+    native = {"hint": {"annotations": {"example.com/native": "yes"}, "when": when}}
+    catalogue = Catalogue(parse_sidecars([{**row, "native": native}]))
+    pod, _ = one({"example.com/inject": "yes", **refusal}, name="base")
+
+    assert bool(catalogue.quit_hints(pod, Injectors(), beside_native=True)) is hinted
+
+
 @pytest.mark.parametrize(("characters", "remembered"), [(MAX_IMAGE_CHARACTERS, 1), (MAX_IMAGE_CHARACTERS + 1, 0)])
 def test_a_name_and_an_image_are_remembered_unless_they_are_longer_than_any_image(characters: int, remembered: int) -> None:
     """The container is identified all the same."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from msgspec.structs import replace
 
 from webhook.core.cluster import (
     Cluster,
@@ -17,6 +18,7 @@ from webhook.core.cluster import (
     installed_injectors,
     is_virtual_node,
 )
+from webhook.core.pod import read_pod
 from webhook.core.version import Version
 
 if TYPE_CHECKING:
@@ -79,6 +81,30 @@ def test_the_minimum_kubelet_is_a_setting() -> None:
 )
 def test_a_node_without_a_kubelet_for_further_pods_does_not_count(labels: dict[str, str], *, is_virtual: bool) -> None:
     assert is_virtual_node(labels) is is_virtual
+
+
+@pytest.mark.parametrize(
+    ("node", "support"),
+    [
+        ("fargate-1", NativeSupport.VIRTUAL_NODE),
+        ("virtual-kubelet-aci", NativeSupport.VIRTUAL_NODE),
+        ("node-1", NativeSupport.READY),
+        (None, NativeSupport.READY),
+    ],
+)
+def test_for_a_pod_that_names_a_virtual_node_the_cluster_is_the_same_without_native_sidecars(
+    node: str | None, support: NativeSupport
+) -> None:
+    pod = read_pod({"metadata": {}, "spec": {"containers": [], "nodeName": node}})
+    cluster = Cluster(NativeSupport.READY, NEW, INJECTORS, REINVOKED, frozenset({"fargate-1"}), VERSIONS)
+
+    assert cluster.for_pod(pod) == replace(cluster, support=support)
+
+
+def test_where_no_pod_has_native_sidecars_the_reason_is_not_the_pods_node() -> None:
+    cluster = Cluster(NativeSupport.OLD_KUBELET)
+
+    assert cluster.for_pod(read_pod({"metadata": {}, "spec": {"containers": [], "nodeName": "virtual-kubelet-aci"}})) == cluster
 
 
 def test_an_injector_is_installed_by_the_name_of_its_webhook_and_comes_again_where_its_policy_says_so(policy: Policy) -> None:

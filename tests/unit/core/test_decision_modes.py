@@ -30,7 +30,7 @@ from tests.support.task_pods import (
 from webhook.core import names, treat
 from webhook.core.cluster import UNKNOWN_CLUSTER, Cluster
 from webhook.core.decision import Mutate
-from webhook.core.reasons import NotConvertedReason
+from webhook.core.reasons import ContainerReason, NotConvertedReason
 
 if TYPE_CHECKING:
     from demo.simulated_injectors import Injector
@@ -39,6 +39,25 @@ if TYPE_CHECKING:
 
 
 # --- modes ---
+
+
+@pytest.mark.parametrize(
+    ("mode", "cluster", "member"),
+    [
+        ("auto", ABLE_CLUSTER, "native"),
+        ("native", ABLE_CLUSTER, "native"),
+        ("wrap", ABLE_CLUSTER, "quit"),
+        ("auto", UNKNOWN_CLUSTER, "quit"),
+    ],
+    ids=["auto", "native", "wrap", "auto on a cluster without native sidecars"],
+)
+def test_an_unknown_container_is_to_be_described_as_native_where_the_mode_and_the_cluster_have_native_sidecars(
+    mode: str, cluster: Cluster, member: str, policy: Policy
+) -> None:
+    pod = annotated(task_pod({"name": "uploader", "image": "registry.example.com/uploader:1"}), {names.MODE_ANNOTATION: mode})
+    (remedy,) = [one for one in treat(pod, policy, cluster).remedies if one.reason == ContainerReason.UNKNOWN]
+
+    assert [word for word in ("native", "quit") if f'"{word}":' in remedy.line] == [member]
 
 
 @pytest.mark.parametrize("mode", ["auto", "native"])

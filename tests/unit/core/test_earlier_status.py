@@ -106,6 +106,13 @@ def test_a_status_may_be_as_long_as_the_webhooks_longest() -> None:
     assert read_earlier_status({names.STATUS_ANNOTATION: text.ljust(MAX_STATUS_CHARACTERS + 1)}).reason is None
 
 
+def test_of_an_audited_pod_nothing_counts_that_would_have_been_done() -> None:
+    status = {"treatment": "audited", "main": "base", "sidecars": {"istio-proxy": "native"}, "restored": ["istio-proxy"]}
+    read = read_earlier_status({names.STATUS_ANNOTATION: json.dumps(status)})
+
+    assert (read.main, read.sidecars, read.restored) == ("base", {}, ())
+
+
 def test_a_duplicate_of_a_proxy_whose_mark_was_removed_goes_and_the_proxy_is_native_again(policy: Policy) -> None:
     """Its injector searched the regular containers only, and another one dropped the mark of the native proxy."""
     pod = with_old_types(after_conversion(istio_pod(), policy))

@@ -44,6 +44,19 @@ def test_a_hook_that_is_one_goes(path: str, policy: Policy) -> None:
 
 
 @pytest.mark.parametrize(
+    ("image", "has_hook"),
+    [("own:1.26.8", False), ("own:1.27.0", True), ("own:1.27.1", True), ("own:latest", True)],
+)
+def test_a_hook_is_added_unless_the_image_is_of_a_version_before_its_command(image: str, has_hook: bool, policy: Policy) -> None:
+    convert = {"pre_stop": ["own", "drain", "{port}"], "pre_stop_since": "1.27.0"}
+    row = {"id": "own", "title": "Own", "sources": ["here"], "match": {"names": ["own"]}, "alive": {"port": 9091, "path": "/"}}
+    own = replace(policy, catalogue=Catalogue(parse_sidecars([{**row, "native": {"convert": convert}}])))
+    after = native(after_conversion(task_pod({"name": "own", "image": image}), own), "own")
+
+    assert after.get("lifecycle") == ({"preStop": {"exec": {"command": ["own", "drain", "9091"]}}} if has_hook else None)
+
+
+@pytest.mark.parametrize(
     ("program", "goes"), [("w" * MAX_CHARACTERS_READ, True), ("w" * (MAX_CHARACTERS_READ + 1), False), ("/opt/bin/wait", True)]
 )
 def test_a_hook_that_a_row_drops_is_known_by_its_program_with_any_path_and_of_a_limited_length(

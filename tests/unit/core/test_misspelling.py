@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from tests.support.cost import Meter
-from webhook.core.misspelling import HALVES, NearAnnotations
+from webhook.core.misspelling import HALVES, MAX_CHARACTERS, NearAnnotations
 from webhook.core.names import PREFIX
 from webhook.core.pod_options import NEAR_OPTIONS, POD_OPTIONS
 
@@ -33,6 +33,7 @@ NOT_MEANT: Final = [
     "airflow-sidecar-injector/mode",
     f"{PREFIX}-reaper/mode",
     f"example.com/{PREFIX}",
+    f"{PREFIX}.io/v1/mode",
     "mode",
     "",
 ]
@@ -52,8 +53,10 @@ def test_one_letter_that_is_wrong_missing_or_too_many_in_any_place_still_means_t
     places = [(key, at) for key in POD_OPTIONS for at in range(len(key)) if key[at] != "/"]
     written = {one: key for key, at in places for letter in "q-" for one in one_error(key, at, letter)}
 
+    near = NearAnnotations(POD_OPTIONS)
+
     assert len(written) > 1000
-    assert [one for one, key in written.items() if NEAR_OPTIONS.nearest(one) != key] == []
+    assert [one for one, key in written.items() if near.nearest(one) != key] == []
     assert [one for one in written if not any(half in one for half in HALVES)] == []
 
 
@@ -67,6 +70,14 @@ def one_error(key: str, at: int, letter: str) -> tuple[str, str, str]:
 )
 def test_a_key_of_any_length_costs_no_more_than_a_short_one(key: str) -> None:
     assert Meter(2_000).run(lambda: NEAR_OPTIONS.nearest(key)) < 2_000
+
+
+def test_a_name_that_is_longer_than_one_may_be_means_none() -> None:
+    """The API server refuses it; separators do not count, but they take time."""
+    longest = f"m{'-' * (MAX_CHARACTERS - len('mode'))}ode"
+
+    assert NEAR_OPTIONS.nearest(f"{PREFIX}/{longest}") == f"{PREFIX}/mode"
+    assert NEAR_OPTIONS.nearest(f"{PREFIX}/m-{longest[1:]}") is None
 
 
 def test_of_two_annotations_the_one_that_is_written_exactly_is_meant() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from demo.simulated_injectors import inject_istio
 from tests.support.pods import ABLE_CLUSTER, admitted, container, load
+from webhook.core.catalogue import Catalogue
 from webhook.core.names import HELPER_CONTAINER, HELPER_MOUNT_PATH, HELPER_VOLUME, MODE_ANNOTATION, PREFIX, TREATMENT_LABEL
+from webhook.core.sidecar import parse_sidecars
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
@@ -43,6 +46,22 @@ def test_the_helper_is_the_first_init_container_whatever_was_there(inits: list[J
     after = admitted(pod, helping)[1]
 
     assert [one["name"] for one in after["spec"]["initContainers"]] == [HELPER_CONTAINER, *(one["name"] for one in inits or ())]
+
+
+@pytest.mark.parametrize("env", [None, [], [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "own", "key": "token"}}}]])
+def test_a_converted_sidecar_gets_the_variables_of_its_native_mode_behind_its_own(env: list[JSONObject] | None, policy: Policy) -> None:
+    row = {
+        "id": "own",
+        "title": "Own",
+        "sources": ["here"],
+        "match": {"names": ["own"]},
+        "native": {"convert": {"env": {"MODE": "native"}}},
+    }
+    pod = load(OPERATOR)
+    pod["spec"]["containers"].append({"name": "own", "image": "own:1", "env": env})
+    after = admitted(pod, replace(policy, catalogue=Catalogue(parse_sidecars([row]))), ABLE_CLUSTER)[1]
+
+    assert [one["env"] for one in after["spec"]["initContainers"]] == [[*(env or ()), {"name": "MODE", "value": "native"}]]
 
 
 @pytest.mark.parametrize("place", [0, 1])

@@ -118,6 +118,22 @@ def test_a_security_context_of_another_type_is_refused_with_its_name() -> None:
             _ = one.has_windows_options
 
 
+@pytest.mark.parametrize(
+    ("security", "has_options"),
+    [
+        ({"windowsOptions": {"runAsUserName": "ContainerUser"}, "runAsNonRoot": True}, True),
+        ({"windowsOptions": {}}, False),
+        ({"runAsUser": 50000}, False),
+        (None, False),
+    ],
+    ids=["a user of Windows", "empty options", "a user of Linux", "none"],
+)
+def test_options_of_windows_are_read_of_a_container_and_of_the_pod(security: JSONObject | None, *, has_options: bool) -> None:
+    of_pod = read_pod({"metadata": {}, "spec": {"securityContext": security, "containers": []}}).spec
+
+    assert [of_pod.has_windows_options, container(securityContext=security).has_windows_options] == [has_options] * 2
+
+
 def test_any_field_that_cannot_be_decoded_is_named() -> None:
     one = read_pod(b'{"metadata": {}, "spec": {"containers": [{"name": "base", "livenessProbe": {"a": "\xff"}}]}}').spec.containers[0]
 

@@ -29,6 +29,7 @@ CASES: Final[dict[str, tuple[Container, str | None, int, bool]]] = {
     "the pod says OnFailure, and it succeeded": (container(), "OnFailure", 0, False),
     "the pod says Always": (container(), "Always", 0, True),
     "the pod says nothing, which is Always": (container(), None, 0, True),
+    "the pod says what is no policy, and is refused": (container(), "Sometimes", 1, False),
     "its own policy counts more than the pod's": (container(restartPolicy="Never"), "Always", 1, False),
     "its own policy is OnFailure": (container(restartPolicy="OnFailure"), "Never", 1, True),
     "a rule lists the code": (container(restartPolicy="Never", restartPolicyRules=[rule("In", 2, 3)]), "Never", 3, True),

@@ -298,6 +298,15 @@ def test_a_quit_request_is_hinted_beside_native_sidecars_where_the_pod_refuses_i
     assert not msgspec.structs.replace(row, hint=None).wants_quit_hint(pod)
 
 
+@pytest.mark.parametrize(("annotations", "fits"), [({}, True), ({"example.com/other": "yes"}, False)])
+def test_a_container_is_not_this_sidecar_where_the_pod_shows_that_it_is_another(annotations: dict[str, str], fits: bool) -> None:
+    pod, container = own_container(annotations=annotations)
+    match = Match(names=("own",), unless=(Condition(annotation="example.com/other"),)).narrowed("own", "own:1")
+    assert match is not None
+
+    assert match.fits(pod, container) == fits
+
+
 def test_two_rows_with_one_id_are_refused() -> None:
     with pytest.raises(ValueError, match=r'^two rows have the id "one"$'):
         parse_sidecars([{"id": "one", "title": "One", "sources": ["here"]}] * 2)

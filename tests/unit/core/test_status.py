@@ -23,7 +23,7 @@ from webhook.core import (
     sidecars_at_admission,
     treat,
 )
-from webhook.core.earlier_status import read_earlier_status, read_recorded_status
+from webhook.core.earlier_status import read_recorded_status
 from webhook.core.names import MODE_ANNOTATION, STATUS_ANNOTATION, TREATMENT_LABEL
 
 if TYPE_CHECKING:
@@ -120,12 +120,10 @@ def test_a_pod_without_a_status_says_nothing_of_the_cluster() -> None:
 def test_how_each_sidecar_ends_is_read_from_the_status_of_a_pod_that_was_audited_too() -> None:
     _, after = admitted(inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_default.json")), POLICY, ABLE_CLUSTER)
     status = json.loads(after["metadata"]["annotations"][STATUS_ANNOTATION])
-    after["metadata"]["annotations"][STATUS_ANNOTATION] = json.dumps(status | {"treatment": "audited", "restored": ["istio-proxy"]})
+    after["metadata"]["annotations"][STATUS_ANNOTATION] = json.dumps(status | {"treatment": "audited"})
 
     assert sidecars_at_admission(after) == status["sidecars"] == {"istio-proxy": "native"}
     assert sidecars_at_admission(load("airflow-3.3.2-provider-10.25.0/ke_default.json")) == {}
-    earlier = read_earlier_status(after["metadata"]["annotations"])
-    assert (earlier.sidecars, earlier.restored) == ({}, ()), "nothing was done that a later review could rely on"
 
 
 def test_what_people_read_of_a_status_is_cut() -> None:
@@ -133,6 +131,16 @@ def test_what_people_read_of_a_status_is_cut() -> None:
     recorded = read_recorded_status({STATUS_ANNOTATION: text})
 
     assert (recorded.treatment, recorded.reason, recorded.entrypoint, recorded.version) == ("t" * 64, "r" * 64, "e" * 64, "v" * 64)
+
+
+def test_the_status_names_the_native_sidecars_that_got_their_mark_back() -> None:
+    live = admitted(inject_istio(load("airflow-3.3.2-provider-10.25.0/ke_default.json")), POLICY, ABLE_CLUSTER)[1]
+    for init in live["spec"]["initContainers"]:
+        init.pop("restartPolicy", None)
+    outcome = treat(live, POLICY, ABLE_CLUSTER)
+
+    assert outcome.status is not None
+    assert outcome.status.restored == ("istio-proxy",)
 
 
 def test_the_status_of_a_wrapped_pod_says_where_its_shell_comes_from() -> None:
