@@ -252,8 +252,7 @@ def _of_containers(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[R
     described = _described(facts, native, quit_)
     for reason, names in ((ContainerReason.UNKNOWN, unknown), (ContainerReason.NO_QUIT, without_quit)):
         if names and (native or quit_):
-            text = f"[{', '.join(described.values())}]" if not described.keys().isdisjoint(names) else ""
-            yield _filled(reason, tuple(names), _names_of(names, text), facts.origin)
+            yield _filled(reason, tuple(names), _names_of(names, _value_for(names, described)), facts.origin)
     if unknown and not (native or quit_) and facts.main is not None and mutate.reason not in NAME_UNKNOWN:
         yield from _of_never_ended(facts)
 
@@ -262,8 +261,7 @@ def _of_never_ended(facts: Facts) -> Iterator[Remedy | None]:
     """Of unknown containers in a pod in which the webhook ends nothing: what they are is for the pod's user to say."""
     unknown = facts.others
     described = _described(facts, list(unknown[:MAX_DESCRIBED_SIDECARS]), [])
-    text = "" if described.keys().isdisjoint(unknown) else f"[{', '.join(described.values())}]"
-    names = _names_of(unknown, text)
+    names = _names_of(unknown, _value_for(unknown, described))
     names["outlasting"] = _names_of_pod(facts)["outlasting"]
     yield _filled(ContainerReason.END_UNKNOWN, unknown, names, facts.origin)
     yield _filled(ContainerReason.NEVER_ENDED, unknown, names, facts.origin)
@@ -314,6 +312,11 @@ def _described(facts: Facts, native: list[str], quit_: list[str]) -> dict[str, s
         if is_container_name(name) and (name in found or len(found) < MAX_DESCRIBED_SIDECARS):
             found[name] = element
     return found
+
+
+def _value_for(names: Sequence[str], described: dict[str, str]) -> str:
+    """The value of the annotation ``sidecars`` with these elements; empty: none of the named containers has room in it."""
+    return "" if described.keys().isdisjoint(names) else f"[{', '.join(described.values())}]"
 
 
 def _filled(
