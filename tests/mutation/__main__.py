@@ -73,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="try only every N-th mutant: a sample, which is not judged")
     parser.add_argument("modules", nargs="*", metavar="MODULE")
     options = parser.parse_args(arguments)
-    began = time.monotonic()
+    began, tried = time.monotonic(), commit()
     mutants = write_copy(options.modules or all_modules())[:: options.every]
     (COPY / runner.MUTANTS).write_bytes(msgspec.json.encode(mutants))
     command = [
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str]) -> int:
     print(*table(counts, dict.fromkeys(counts, "")), sep="\n")
     print(f"{(time.monotonic() - began) / 60:.0f} minutes")
     if options.every == 1:
-        renew(counts, commit(), all_modules())
+        renew(counts, tried, all_modules())
     found = list(problems(results, explained, floors())) if options.every == 1 else []
     for problem in found:
         print(problem, file=sys.stderr)
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def commit() -> str:
-    """The commit that was tried, and its date."""
+    """The commit that the copy is made of, and its date."""
     shown = subprocess.run(
         ["git", "show", "--no-patch", "--format=%h of %cs", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     )
