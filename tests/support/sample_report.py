@@ -43,6 +43,7 @@ def sample_report(name: str = "nightly-load-x7k2p") -> ReportDocument:
             ),
         ),
         stuck_pods=(_stuck(name, 9, ISTIO), _stuck("report-mail-2wq8r", 30, FLUENT_BIT)),
+        stuck_slot_hours=39,
         weeks=tuple([WeekCount(MONDAY + timedelta(weeks=number), one, round(one)) for number, one in enumerate(HOURS)]),
         sidecars=(
             SidecarCount("istio-proxy", "native", 4120),

@@ -13,6 +13,7 @@ from webhook.command.fleet_report import FleetReport
 from webhook.command.live_pods import connect_as_user, named_problems, read_cluster
 from webhook.command.progress_line import progress_line
 from webhook.course.stuck_pod import StuckPodReader, longest_first
+from webhook.course.wasted_time import slot_hours
 from webhook.doctor.checks import run_checks, unreadable
 from webhook.doctor.collector import CheckedWebhook, collect, read_cluster_wide
 from webhook.doctor.fleet import read_fleet, read_whole_fleet
@@ -123,6 +124,7 @@ class CheckedCluster:
             pods=tally.pods,
             treatments=tally.treatments(),
             stuck_pods=longest_first(fleet.stuck),
+            stuck_slot_hours=round(slot_hours(one.wasted_time(now) for one in fleet.stuck), 2),
             weeks=tally.weeks(),
             sidecars=tally.sidecars(),
             versions=tally.versions(),

@@ -69,7 +69,7 @@ class FleetDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         is_complete: Whether the pods of every namespace could be listed.
         namespaces: Those that have opted in.
         stuck_pods: Those that stay Running after their task, the one first that is stuck for the longest time.
-        slot_hours: The sum of the times since their tasks ended, in hours; a pod counts 0 whose kubelet does not say when.
+        stuck_slot_hours: What the stuck pods have wasted, in slot-hours; a pod counts 0 whose kubelet does not say when its task ended.
 
     """
 
@@ -79,4 +79,4 @@ class FleetDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is_complete: bool
     namespaces: tuple[NamespaceCount, ...]
     stuck_pods: tuple[StuckPod, ...]
-    slot_hours: float
+    stuck_slot_hours: float

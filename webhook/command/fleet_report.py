@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from webhook.command.doctor_document import VERSION, FleetDocument
@@ -11,8 +10,11 @@ from webhook.command.exit_code import ExitCode
 from webhook.command.terminal import Style
 from webhook.core import OPT_IN
 from webhook.course.stuck_pod import longest_first
+from webhook.course.wasted_time import slot_hours
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from webhook.command.terminal import Palette
     from webhook.course.stuck_pod import StuckPod
     from webhook.doctor.fleet import Fleet, NamespaceCount
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 HEADINGS: Final = ("NAMESPACE", "POD", "DAG", "TASK", "STUCK FOR", "CONTAINER", "REASON", "REMEDY")
 NOT_LISTED: Final = "not-listed"
 """Stands for the reason in the row of a namespace that cannot be listed."""
-
-HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class FleetReport:
         return ExitCode.INCOMPLETE if self._not_listed else ExitCode.DONE
 
     @property
-    def slot_hours(self) -> float:
-        """The sum of the times since the tasks of the stuck pods ended."""
-        return sum((one.stuck_for(self.now) for one in self.fleet.stuck), timedelta()) / HOUR
+    def stuck_slot_hours(self) -> float:
+        """What the stuck pods have wasted."""
+        return slot_hours(one.wasted_time(self.now) for one in self.fleet.stuck)
 
     def as_document(self) -> FleetDocument:
         """For machines."""
@@ -61,7 +61,7 @@ class FleetReport:
             is_complete=not self._not_listed,
             namespaces=self.fleet.namespaces,
             stuck_pods=longest_first(self.fleet.stuck),
-            slot_hours=round(self.slot_hours, 2),
+            stuck_slot_hours=round(self.stuck_slot_hours, 2),
         )
 
     def as_line(self) -> str:
@@ -71,7 +71,7 @@ class FleetReport:
             "not-listed": len(self._not_listed),
             "running": self._running,
             "stuck": len(self.fleet.stuck),
-            "slot-hours": f"{self.slot_hours:.1f}",
+            "slot-hours": f"{self.stuck_slot_hours:.1f}",
         }
         return " ".join([self.exit_code.word, *(f"{name}={count}" for name, count in counts.items())])
 
@@ -102,11 +102,11 @@ class FleetReport:
         not_listed = f", of which {len(self._not_listed):,} cannot be listed" if self._not_listed else ""
         return (
             f"{stuck} of {self._running:,} Running task pods in {len(self.fleet.namespaces):,} namespaces{not_listed}; "
-            f"slot-hours wasted: {self.slot_hours:,.1f}"
+            f"slot-hours wasted: {self.stuck_slot_hours:,.1f}"
         )
 
     def _row(self, one: StuckPod) -> tuple[str, ...]:
-        stuck_for = one.stuck_for_text(self.now)
+        stuck_for = one.stuck_for(self.now)
         return (one.namespace, one.name, one.course.dag, one.course.task, stuck_for, one.running, one.reason, one.remedy)
 
 

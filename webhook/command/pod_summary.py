@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from webhook.command.terminal import Style, printable
 from webhook.core import Treatment
-from webhook.course.pod_course import PodState, age_of
+from webhook.course.pod_course import PodState, stuck_for
+from webhook.course.wasted_time import slot_hours, wasted_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +78,7 @@ class SummaryDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         reasons: By treatment and reason, the most frequent first.
         states: How many task pods that live are in each state.
         stuck_pods: The pods that stay Running after their task, the one first that is stuck for the longest time.
-        stuck_seconds: The sum of the times since the tasks of these ended.
+        stuck_slot_hours: What the stuck pods have wasted, in slot-hours; a pod counts 0 whose kubelet does not say when its task ended.
         unknown_containers: How many pods have a container of this name that nobody knows.
 
     """
@@ -88,7 +89,7 @@ class SummaryDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reasons: tuple[ReasonCount, ...]
     states: dict[str, int]
     stuck_pods: tuple[StuckPodRow, ...]
-    stuck_seconds: int
+    stuck_slot_hours: float
     unknown_containers: dict[str, int]
 
 
@@ -131,7 +132,7 @@ class PodSummary:
             reasons=tuple([ReasonCount(*reason, count, self._examples[reason]) for reason, count in self._reasons.most_common()]),
             states={str(state): count for state, count in self._states.most_common()},
             stuck_pods=tuple(stuck),
-            stuck_seconds=int(sum((self._age(one) for one in stuck), timedelta()).total_seconds()),
+            stuck_slot_hours=round(slot_hours(wasted_time(one.ended_at, self._now, self._now) for one in stuck), 2),
             unknown_containers=dict(self._unknown.most_common()),
         )
 
@@ -155,19 +156,22 @@ class PodSummary:
         if not document.stuck_pods:
             return
         yield ""
-        total = age_of(timedelta(seconds=document.stuck_seconds))
-        yield palette.paint(f"pods that stay Running after their task: {len(document.stuck_pods):,}, for {total} in all", Style.BOLD)
+        yield palette.paint(f"stuck pods: {len(document.stuck_pods):,}; slot-hours wasted: {document.stuck_slot_hours:,.1f}", Style.BOLD)
         yield from palette.table(HEADINGS, [self._row(one) for one in document.stuck_pods[:MAX_LISTED]], indent=2)
         if len(document.stuck_pods) > MAX_LISTED:
             yield f"  and {len(document.stuck_pods) - MAX_LISTED:,} more: -o json has all"
         yield "  explain -n NAMESPACE pod/NAME says of each what ends it; reaper --once -n NAMESPACE --dry-run, which of them it would end"
 
     def _row(self, one: StuckPodRow) -> tuple[str, ...]:
-        age = "unknown" if one.ended_at is None else age_of(self._age(one))
-        return (one.state, age, one.pod, one.dag, one.task, ", ".join(one.running), one.webhook or "not seen")
-
-    def _age(self, one: StuckPodRow) -> timedelta:
-        return timedelta() if one.ended_at is None else max(timedelta(), self._now - one.ended_at)
+        return (
+            one.state,
+            stuck_for(one.ended_at, self._now),
+            one.pod,
+            one.dag,
+            one.task,
+            ", ".join(one.running),
+            one.webhook or "not seen",
+        )
 
 
 def _row_of(name: str, course: PodCourse) -> StuckPodRow:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from webhook.command.terminal import Palette
     from webhook.report.document import ReportDocument
 
+TREATMENT_HEADINGS: Final = ("PODS", "TREATMENT", "REASON", "EXAMPLE", "MEANING")
+STUCK_HEADINGS: Final = ("POD", "DAG", "TASK", "STUCK FOR", "CONTAINER", "REASON", "REMEDY")
+FINDING_HEADINGS: Final = ("SEVERITY", "NAMESPACES", "FINDING, AND WHAT TO DO", "SEE")
+
 MOST_ROWS: Final = 50
 """Of a table; the JSON has all."""
 
@@ -31,12 +35,13 @@ def report_text(report: ReportDocument, palette: Palette) -> str:
     ]
     if not report.namespaces:
         lines.append(f"none has opted in: kubectl label namespace NAMESPACE {OPT_IN}")
-    lines += _part(palette, "what became of them", ("PODS", "TREATMENT", "REASON", "EXAMPLE", "MEANING"), list(_treatments(report)))
-    lines += _part(palette, "stuck now", ("POD", "DAG", "TASK", "STUCK FOR", "CONTAINER", "REASON", "REMEDY"), list(_stuck(report)))
+    lines += _part(palette, "what became of them", TREATMENT_HEADINGS, list(_treatments(report)))
+    stuck = f"stuck now: {len(report.stuck_pods):,}; slot-hours wasted so far: {report.stuck_slot_hours:,.1f}"
+    lines += _part(palette, stuck, STUCK_HEADINGS, list(_stuck(report)))
     lines += _weeks(report, palette)
-    lines += _part(palette, "findings", ("SEVERITY", "NAMESPACES", "FINDING, AND WHAT TO DO", "SEE"), list(_findings(report)))
+    lines += _part(palette, f"findings: {len(report.findings):,}", FINDING_HEADINGS, list(_findings(report)))
     not_read = [(one.namespace, one.failure) for one in report.namespaces if one.failure]
-    lines += _part(palette, "namespaces that cannot be listed", ("NAMESPACE", "WHY"), not_read)
+    lines += _part(palette, f"namespaces that cannot be listed: {len(not_read):,}", ("NAMESPACE", "WHY"), not_read)
     lines += _part(palette, "sidecars met", ("PODS", "CONTAINER", "END"), [(f"{s.pods:,}", s.name, s.end) for s in report.sidecars])
     lines += _part(palette, "versions of the webhook", ("PODS", "VERSION"), [(f"{pods:,}", name) for name, pods in report.versions.items()])
     return "\n".join(lines) + "\n"
@@ -46,7 +51,7 @@ def _part(palette: Palette, title: str, headings: Sequence[str], rows: Sequence[
     if not rows:
         return
     yield ""
-    yield palette.paint(f"{title}: {len(rows):,}", Style.BOLD)
+    yield palette.paint(title, Style.BOLD)
     yield from palette.table(headings, rows[:MOST_ROWS], indent=2)
     if len(rows) > MOST_ROWS:
         yield f"  and {len(rows) - MOST_ROWS:,} more: -o json has all"
@@ -60,12 +65,12 @@ def _treatments(report: ReportDocument) -> Iterator[tuple[str, ...]]:
 def _stuck(report: ReportDocument) -> Iterator[tuple[str, ...]]:
     for one in report.stuck_pods:
         pod, course = f"{one.namespace}/{one.name}", one.course
-        yield (pod, course.dag, course.task, one.stuck_for_text(report.written_at), one.running, one.reason, one.remedy)
+        yield (pod, course.dag, course.task, one.stuck_for(report.written_at), one.running, one.reason, one.remedy)
 
 
 def _weeks(report: ReportDocument, palette: Palette) -> Iterator[str]:
     yield ""
-    yield palette.paint(f"slot-hours wasted, by week: {report.slot_hours:,.1f}", Style.BOLD)
+    yield palette.paint(f"slot-hours wasted by all of them, by week: {report.slot_hours:,.1f} in {len(report.weeks)} weeks", Style.BOLD)
     longest = max((week.slot_hours for week in report.weeks), default=0) or 1
     for week in report.weeks:
         yield f"  {week.begins}  {week.slot_hours:>9,.1f}  {'#' * round(BAR * week.slot_hours / longest)}".rstrip()

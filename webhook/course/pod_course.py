@@ -197,6 +197,11 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ": the task did not run, as its sidecars were not ready in time" if is_wrapped and end.exit_code == NOT_READY else ""
 
 
+def stuck_for(task_ended_at: datetime | None, now: datetime) -> str:
+    """The time since the end of the task of a stuck pod, for people."""
+    return "unknown" if task_ended_at is None else age_of(now - task_ended_at)
+
+
 def _time(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,13 +10,15 @@ import msgspec
 from webhook.core import Remedy, RulesError, cluster_at_admission, treat
 from webhook.course.course_reader import course_of
 from webhook.course.kubectl import Kubectl
-from webhook.course.pod_course import PodCourse, age_of
+from webhook.course.pod_course import PodCourse, stuck_for
+from webhook.course.wasted_time import wasted_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
     from webhook.core import Cluster, Policy, Progress
+    from webhook.course.wasted_time import WastedTime
 
 
 class StuckPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,13 +45,13 @@ class StuckPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The containers that keep it Running."""
         return ", ".join(one.name for one in self.course.running)
 
-    def stuck_for(self, now: datetime) -> timedelta:
-        """The time since its task ended; none where the kubelet does not say when, or says a time in the future."""
-        return timedelta() if self.course.ended_at is None else max(timedelta(), now - self.course.ended_at)
+    def stuck_for(self, now: datetime) -> str:
+        """The time since its task ended, for people."""
+        return stuck_for(self.course.ended_at, now)
 
-    def stuck_for_text(self, now: datetime) -> str:
-        """The same for people."""
-        return "unknown" if self.course.ended_at is None else age_of(self.stuck_for(now))
+    def wasted_time(self, now: datetime) -> WastedTime | None:
+        """For how long it has occupied its slot after its task; None: the kubelet does not say."""
+        return wasted_time(self.course.ended_at, now, now)
 
     @property
     def remedy(self) -> str:

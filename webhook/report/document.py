@@ -56,8 +56,8 @@ class WeekCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Args:
         begins: Its Monday, in UTC.
-        slot_hours: For how many hours pods were Running after their task, in all.
-        pods: How many pods.
+        slot_hours: What pods wasted in it.
+        pods: How many pods did.
 
     """
 
@@ -100,6 +100,7 @@ class ReportDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         pods: How many task pods there are, ended ones included, as long as the cluster has them.
         treatments: By treatment and reason, the most frequent first.
         stuck_pods: Those that stay Running after their task, the one first that is stuck for the longest time.
+        stuck_slot_hours: What the stuck pods have wasted, in slot-hours; a pod counts 0 whose kubelet does not say when its task ended.
         weeks: The last weeks, the current one last.
         sidecars: The most frequent first.
         versions: How many pods each version of the webhook has treated.
@@ -116,6 +117,7 @@ class ReportDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pods: int
     treatments: tuple[TreatmentCount, ...]
     stuck_pods: tuple[StuckPod, ...]
+    stuck_slot_hours: float
     weeks: tuple[WeekCount, ...]
     sidecars: tuple[SidecarCount, ...]
     versions: dict[str, int]

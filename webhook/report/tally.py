@@ -10,9 +10,10 @@ import msgspec
 
 from webhook.core import Reason, Treatment, recorded_reason, sidecars_at_admission
 from webhook.course.pod_course import UNREADABLE
+from webhook.course.wasted_time import HOUR, wasted_by
 from webhook.reaper.reason import ReaperReason
 from webhook.report.document import SidecarCount, TreatmentCount, WeekCount
-from webhook.report.wasted_time import HOUR, WEEK, WEEKS, first_week, wasted_time
+from webhook.report.week import WEEK, WEEKS, by_week, first_week
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -66,8 +67,8 @@ class Tally:
     def add(self, data: bytes, pod: Progress) -> None:
         """Count one pod: as JSON, and as far as it has come."""
         self.pods += 1
-        wasted = wasted_time(pod, self._now)
-        for monday, share in wasted.by_week() if wasted else ():
+        wasted = wasted_by(pod, self._now)
+        for monday, share in by_week(wasted, self._now) if wasted else ():
             self._late[monday] += 1
             self._hours[monday] = self._hours.get(monday, timedelta()) + share
         name = f"{pod.namespace}/{pod.name}"

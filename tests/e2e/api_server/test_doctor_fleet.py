@@ -57,7 +57,7 @@ def test_the_stuck_pods_of_a_namespace_that_has_opted_in_are_listed_all_pages_of
     assert (one["running"], one["stuck"], one["failure"]) == (55, 55, "")
     assert {pod["name"] for pod in stuck} == names
     assert {(pod["reason"], pod["course"]["running"][0]["name"]) for pod in stuck} == {("sidecars-quit", "istio-proxy")}
-    assert document["slot_hours"] >= 55
+    assert document["stuck_slot_hours"] >= 55
 
 
 def test_a_namespace_that_may_not_be_listed_is_a_row_and_the_other_one_is_read(api_server: Level, namespace: str) -> None:

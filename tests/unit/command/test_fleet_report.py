@@ -157,7 +157,7 @@ def test_the_json_counts_a_pod_whose_task_ended_at_an_unknown_time_or_in_the_fut
     opt_in(cluster, data=[stuck("unknown", None), stuck("hour", hours_ago(1))])
     document = fleet(program)
 
-    assert ([one["name"] for one in document["stuck_pods"]], document["slot_hours"]) == (["unknown", "hour"], 1.0)
+    assert ([one["name"] for one in document["stuck_pods"]], document["stuck_slot_hours"]) == (["unknown", "hour"], 1.0)
     assert (document["version"], document["context"], document["server"]) == (1, "here", cluster.url)
 
 

@@ -86,17 +86,17 @@ def test_the_pod_that_is_stuck_longest_comes_first_and_the_times_are_added_up(pr
     later["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = "2026-02-01T00:00:00Z"
     nobody_knows["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = None
     document = summed_up(program, later, stuck("earlier", ISTIO), nobody_knows)
-    alone = summed_up(program, later).stuck_seconds
+    alone = summed_up(program, later).stuck_slot_hours
 
     assert [one.pod for one in document.stuck_pods] == ["airflow/unknown", "airflow/earlier", "airflow/later"]
-    assert document.stuck_seconds > 2 * alone > 0
+    assert document.stuck_slot_hours > 2 * alone > 0
 
 
 def test_the_text_lists_the_stuck_pods_in_a_table_and_not_endlessly_many(program: InProcessProgram) -> None:
     text = text_of(program, *[stuck(f"pod-{number}", ISTIO) for number in range(MAX_LISTED + 2)])
     lines = text.splitlines()
 
-    assert f"pods that stay Running after their task: {MAX_LISTED + 2}, for " in text
+    assert f"stuck pods: {MAX_LISTED + 2}; slot-hours wasted: " in text
     assert len([line for line in lines if line.startswith("  stuck  ")]) == MAX_LISTED
     assert "  and 2 more: -o json has all" in lines
     assert [line.split() for line in lines if line.startswith("  STATE")] == [" ".join(HEADINGS).split()]

@@ -14,7 +14,7 @@ from tests.support.live_pods import FLUENT_BIT, ISTIO, RUNNING, annotated, ended
 from webhook.core import STATUS_ANNOTATION, UnsoundPatchError, treat
 from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
 from webhook.report.document import ReportDocument
-from webhook.report.wasted_time import WEEKS
+from webhook.report.week import WEEKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +92,15 @@ def test_the_slot_hours_are_those_of_stuck_pods_and_of_ended_ones_that_ended_lat
     assert len(weeks) == WEEKS
     assert sum(week["slot_hours"] for week in weeks) == pytest.approx(16, abs=0.1)
     assert sum(week["pods"] for week in weeks) >= 3, "a time over midnight of a Monday counts in both weeks"
+
+
+@pytest.mark.usefixtures("fleet")
+@pytest.mark.parametrize("command", [("report", "-A"), ("doctor", "-A"), ("explain", "-n", "web", "--summary")], ids=" ".join)
+def test_each_command_gives_the_same_slot_hours_of_the_stuck_pods(command: tuple[str, ...], program: InProcessProgram) -> None:
+    document = json.loads(program.run(*command, "-o", "json").stdout)
+
+    assert document["stuck_slot_hours"] == pytest.approx(14, abs=0.1)
+    assert f"slot-hours wasted{' so far' * (command[0] == 'report')}: 14.0" in program.run(*command).stdout
 
 
 @pytest.mark.usefixtures("fleet")
