@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
@@ -56,6 +56,7 @@ class StandInFleet(ThreadingHTTPServer):
         """Have so many pods in all, of which one in so many is stuck."""
         super().__init__(("127.0.0.1", 0), _FleetHandler)
         self.pods, self.stuck_every, self._pod = pods, stuck_every, istio_pod()
+        self.requests = 0
 
     def page(self, namespace: str, begin: int, size: int) -> JSONObject:
         """A page of the pods of a namespace."""
@@ -86,6 +87,7 @@ class _FleetHandler(BaseHTTPRequestHandler):
         self._answer(201, self.rfile.read(int(self.headers["Content-Length"])))
 
     def _answer(self, status: int, body: bytes) -> None:
+        self.server.requests += 1
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -105,26 +107,35 @@ class _FleetHandler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def stand_in(pods: int, stuck_every: int) -> Iterator[str]:
-    """Its URL, for the time of the block."""
+def stand_in(pods: int, stuck_every: int) -> Iterator[StandInFleet]:
+    """One that serves for the time of the block."""
     server = StandInFleet(pods, stuck_every)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield server
     finally:
         server.shutdown()
         server.server_close()
 
 
-def one_run(command: str, kubeconfig: Path, pods: int, stuck_every: int) -> ProgramCost:
+@dataclass(frozen=True)
+class FleetRun:
+    """What one run took, and how many requests it sent."""
+
+    cost: ProgramCost
+    requests: int
+
+
+def one_run(command: str, kubeconfig: Path, fleet: StandInFleet) -> FleetRun:
     """Run the command as a process of its own. DoctorRunError: it did not find each stuck pod."""
+    pods, stuck_every, before = fleet.pods, fleet.stuck_every, fleet.requests
     run = run_program([sys.executable, "-m", "webhook", command, "-A", "-o", "json"], {**os.environ, "KUBECONFIG": str(kubeconfig)})
     report = json.loads(run.output)
     running = sum(one["running"] for one in report.get("namespaces", ()))
     if run.exit_code != COMMANDS[command] or running != pods or len(report["stuck_pods"]) != pods // stuck_every:
         message = f"exit code {run.exit_code}, {running} pods: {json.dumps(report)[:200]}"
         raise DoctorRunError(message)
-    return run.cost
+    return FleetRun(run.cost, fleet.requests - before)
 
 
 def main() -> int:
@@ -135,28 +146,27 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3, help="runs (3)")
     given = parser.parse_args()
     try:
-        with tempfile.TemporaryDirectory() as directory, stand_in(given.pods, given.stuck_every) as url:
+        with tempfile.TemporaryDirectory() as directory, stand_in(given.pods, given.stuck_every) as fleet:
             kubeconfig = Path(directory) / "kubeconfig"
-            kubeconfig.write_text(kubeconfig_for(url, "stand-in"), "utf-8")
-            costs = {
-                command: [one_run(command, kubeconfig, given.pods, given.stuck_every) for _ in range(given.runs)] for command in COMMANDS
-            }
+            kubeconfig.write_text(kubeconfig_for(f"http://127.0.0.1:{fleet.server_address[1]}", "stand-in"), "utf-8")
+            found = {command: [one_run(command, kubeconfig, fleet) for _ in range(given.runs)] for command in COMMANDS}
     except DoctorRunError as error:
         progress(f"no figures: {error}")
         return NO_FIGURES
     stuck = given.pods // given.stuck_every
     print(f"{given.pods:,} pods in {NAMESPACES} namespaces, {stuck:,} of them stuck; the medians of {given.runs} runs:")
-    for command, runs in costs.items():
-        seconds, processor = median(one.seconds for one in runs), median(one.processor_seconds for one in runs)
-        print(f"  {command} -A: {seconds:.1f} s, {processor:.1f} s of a processor, {_peak(runs):.0f} MiB at most")
-    measured = {command: [asdict(one) for one in runs] for command, runs in costs.items()}
+    for command, runs in found.items():
+        seconds, processor = median(one.cost.seconds for one in runs), median(one.cost.processor_seconds for one in runs)
+        cost = f"{seconds:.1f} s, {processor:.1f} s of a processor, {_peak(runs):.0f} MiB at most"
+        print(f"  {command} -A: {cost}, {runs[-1].requests:,} requests")
+    measured = {command: [asdict(one) for one in runs] for command, runs in found.items()}
     write_figures("doctor", {"machine": machine(), "pods": given.pods, "namespaces": NAMESPACES, "stuck": stuck, "runs": measured})
-    missed = [runs for runs in costs.values() if median(one.seconds for one in runs) > MOST_SECONDS or _peak(runs) > MOST_MEBIBYTES]
+    missed = [runs for runs in found.values() if median(one.cost.seconds for one in runs) > MOST_SECONDS or _peak(runs) > MOST_MEBIBYTES]
     return MISSED if missed else 0
 
 
-def _peak(runs: list[ProgramCost]) -> float:
-    return max(one.peak_mebibytes for one in runs)
+def _peak(runs: list[FleetRun]) -> float:
+    return max(one.cost.peak_mebibytes for one in runs)
 
 
 if __name__ == "__main__":

@@ -196,12 +196,13 @@ def _pods(checked_cluster: CheckedCluster, checked: CheckedSettings, namespace: 
 def _webhook_namespace(checked_cluster: CheckedCluster, settings: Settings) -> str:
     """That of its Service: by the settings, else by the installed configuration. UnusableError."""
     from webhook.command.live_pods import named_problems  # noqa: PLC0415  the Kubernetes client, as above
+    from webhook.doctor.collector import read_webhooks  # noqa: PLC0415  the same
     from webhook.doctor.installed_settings import installed_service  # noqa: PLC0415
 
     if settings.service_namespace:
         return settings.service_namespace
     with named_problems(checked_cluster.used.server):
-        service = installed_service(checked_cluster.client)
+        service = installed_service(read_webhooks(checked_cluster.client))
     return service.namespace if service else PREFIX
 
 

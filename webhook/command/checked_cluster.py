@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 from webhook.command.doctor_report import DoctorReport
 from webhook.command.exit_code import ExitCode
 from webhook.command.fleet_report import FleetReport
-from webhook.command.live_pods import connect_as_user, named_problems, read_cluster
+from webhook.command.live_pods import connect_as_user, named_problems
 from webhook.command.progress_line import progress_line
 from webhook.course.stuck_pod import StuckPodReader, longest_first
 from webhook.course.wasted_time import slot_hours
 from webhook.doctor.checks import run_checks, unreadable
-from webhook.doctor.collector import CheckedWebhook, collect, read_cluster_wide
+from webhook.doctor.collector import CheckedWebhook, collect, read_cluster_wide, read_webhooks
 from webhook.doctor.fleet import read_fleet, read_whole_fleet
 from webhook.doctor.installed_settings import checked_settings
 from webhook.doctor.snapshot import SecretName
@@ -79,40 +79,43 @@ class CheckedCluster:
     def settings(self) -> CheckedSettings:
         """The settings by which it is checked. UnusableError, SettingsError."""
         with named_problems(self.used.server):
-            return checked_settings(self.client, self.given)
+            return checked_settings(self.client, self.given, read_webhooks(self.client))
 
     def namespace(self, name: str | None, reaper: ReaperAccount | None) -> DoctorReport:
         """Check a namespace (None: that of the context), and this reaper's rights. UnusableError, SettingsError."""
         place = name or self.used.namespace
         with named_problems(self.used.server):
-            checked = checked_settings(self.client, self.given)
-            findings = self._findings(place, checked, _checked_webhook(checked, reaper), None)
+            cluster_wide = read_cluster_wide(self.client)
+            checked = checked_settings(self.client, self.given, cluster_wide.webhooks)
+            findings = self._findings(place, checked, _checked_webhook(checked, reaper), cluster_wide)
         return DoctorReport(self.used, place, findings)
 
     def _findings(
-        self, namespace: str, checked: CheckedSettings, webhook: CheckedWebhook, cluster_wide: ClusterWide | None
+        self, namespace: str, checked: CheckedSettings, webhook: CheckedWebhook, cluster_wide: ClusterWide
     ) -> tuple[Finding, ...]:
-        snapshot = replace(collect(self.client, namespace, webhook, self.context, cluster_wide), settings=checked.origin)
+        snapshot = replace(collect(self.client, namespace, webhook, cluster_wide, self.context), settings=checked.origin)
         return run_checks(snapshot, checked.policy.catalogue, webhook.native_sidecars, webhook.minimum_kubelet)
 
     def fleet(self) -> FleetReport:
         """Read the stuck pods of all namespaces that have opted in. UnusableError, SettingsError."""
         with named_problems(self.used.server), progress_line() as show:
-            checked, now = checked_settings(self.client, self.given), datetime.now(UTC)
-            fleet = read_fleet(self.client, self._stuck_pod_reader(checked, now), show)
+            cluster_wide, now = read_cluster_wide(self.client), datetime.now(UTC)
+            checked = checked_settings(self.client, self.given, cluster_wide.webhooks)
+            fleet = read_fleet(self.client, self._stuck_pod_reader(checked, cluster_wide, now), show)
         return FleetReport(self.used, fleet, now)
 
-    def _stuck_pod_reader(self, checked: CheckedSettings, now: datetime) -> StuckPodReader:
-        cluster = read_cluster(self.client, checked.settings, checked.policy.catalogue)
+    def _stuck_pod_reader(self, checked: CheckedSettings, cluster_wide: ClusterWide, now: datetime) -> StuckPodReader:
+        settings = checked.settings
+        cluster = cluster_wide.cluster(settings.native_sidecars, settings.minimum_kubelet, checked.policy.catalogue)
         return StuckPodReader(checked.policy, cluster, self.context, now)
 
     def report(self) -> ReportDocument:
         """Add up all task pods of all namespaces that have opted in, and check each namespace. UnusableError, SettingsError."""
         with named_problems(self.used.server), progress_line() as show:
-            checked, now = checked_settings(self.client, self.given), datetime.now(UTC)
-            tally = Tally(now)
-            fleet = read_whole_fleet(self.client, self._stuck_pod_reader(checked, now), tally.add, show)
-            findings = self._findings_of(fleet, checked, show)
+            cluster_wide, now = read_cluster_wide(self.client), datetime.now(UTC)
+            checked, tally = checked_settings(self.client, self.given, cluster_wide.webhooks), Tally(now)
+            fleet = read_whole_fleet(self.client, self._stuck_pod_reader(checked, cluster_wide, now), tally.add, show)
+            findings = self._findings_of(fleet, checked, cluster_wide, show)
         is_complete = findings.is_complete and not any(one.failure for one in fleet.namespaces)
         return ReportDocument(
             version=1,
@@ -131,9 +134,9 @@ class CheckedCluster:
             findings=findings.sums(),
         )
 
-    def _findings_of(self, fleet: Fleet, checked: CheckedSettings, show: Callable[[str], None]) -> FindingSum:
+    def _findings_of(self, fleet: Fleet, checked: CheckedSettings, cluster_wide: ClusterWide, show: Callable[[str], None]) -> FindingSum:
         """Those on each namespace; one that cannot be checked stops nothing."""
-        findings, webhook, cluster_wide = FindingSum(), _checked_webhook(checked, None), read_cluster_wide(self.client)
+        findings, webhook = FindingSum(), _checked_webhook(checked, None)
         for number, one in enumerate(fleet.namespaces):
             show(f"checks: {number:,} of {len(fleet.namespaces):,} namespaces")
             try:

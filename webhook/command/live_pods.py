@@ -5,29 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
 
 from webhook.command.errors import UnusableError
-from webhook.core import Cluster, ClusterObservation, assess, installed_injectors
+from webhook.core import Cluster
+from webhook.doctor.collector import read_cluster_wide
 from webhook.kube.client import connect_by_context
-from webhook.kube.errors import ClusterError, KubeconfigError, RefusedError, UnreadableError
-from webhook.kube.nodes import Nodes
-from webhook.kube.reading import PAGE, decode, list_nodes, list_webhooks, pages, read_server
+from webhook.kube.errors import ClusterError, KubeconfigError, RefusedError
+from webhook.kube.reading import PAGE, decode, pages
 from webhook.reaper.decision import ALL_NAMESPACES
 from webhook.reaper.task_pods import pods_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from webhook.core import Catalogue
     from webhook.kube.client import KubernetesClient
     from webhook.kube.kubeconfig import Context
     from webhook.settings import Settings
-
-T = TypeVar("T")
 
 
 class PodSelection(msgspec.Struct, frozen=True):
@@ -78,7 +74,7 @@ def pods_of(client: KubernetesClient, used: Context, selection: PodSelection, se
     """The same with a client of the context that is used. UnusableError."""
     namespace = selection.namespace or used.namespace
     with named_problems(used.server):
-        cluster = read_cluster(client, settings, catalogue)
+        cluster = read_cluster_wide(client).cluster(settings.native_sidecars, settings.minimum_kubelet, catalogue)
     pods = (
         _named(client, used.server, namespace, selection.names) if selection.names else _listed(client, used.server, namespace, selection)
     )
@@ -114,27 +110,3 @@ def named_problems(server: str) -> Iterator[None]:
     except ClusterError as error:
         message = f"cannot read from the API server {server}: {error}"
         raise UnusableError(message) from error
-
-
-def read_cluster(client: KubernetesClient, settings: Settings, catalogue: Catalogue) -> Cluster:
-    """What the webhook goes by in a cluster, as far as the user may read it. UnreachableError."""
-    nodes = _if_allowed(lambda: list_nodes(client), Nodes())
-    installed = installed_injectors(_if_allowed(lambda: list_webhooks(client), []), catalogue)
-    observed = ClusterObservation(
-        server=_if_allowed(lambda: read_server(client), None),
-        oldest_kubelet=nodes.oldest.kubelet if nodes.oldest else None,
-        are_nodes_known=len(nodes) > 0,
-        injectors=installed.ids,
-        reinvoked=installed.reinvoked,
-        injector_versions=installed.versions,
-        virtual_nodes=nodes.virtual_names,
-    )
-    return assess(observed, settings.native_sidecars, settings.minimum_kubelet)
-
-
-def _if_allowed(read: Callable[[], T], otherwise: T) -> T:
-    """What was read, or ``otherwise`` where the user may not read it."""
-    try:
-        return read()
-    except (RefusedError, UnreadableError):
-        return otherwise

@@ -218,6 +218,10 @@ def is_virtual_node(labels: Mapping[str, str]) -> bool:
     return any(labels.get(key) == value for key, value in VIRTUAL_NODE_LABELS.items())
 
 
+VERSION_LABEL: Final = "app.kubernetes.io/version"
+"""Of a configuration: https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/"""
+
+
 class MutatingWebhook(msgspec.Struct, frozen=True):
     """One webhook of one MutatingWebhookConfiguration.
 
@@ -225,7 +229,7 @@ class MutatingWebhook(msgspec.Struct, frozen=True):
         configuration: The configuration's name; the API server calls them in the order of these.
         name: The webhook's own name.
         reinvocation_policy: ``Never`` or ``IfNeeded``.
-        version: What the configuration's label ``app.kubernetes.io/version`` says; "" where it has none.
+        version: What the configuration says by `VERSION_LABEL`; "" where it has none.
 
     """
 

@@ -19,6 +19,7 @@ from webhook.core import (
     Remedy,
     SkipReason,
     assess,
+    installed_injectors,
     may_stay_running,
     read_progress,
 )
@@ -42,7 +43,7 @@ from webhook.kube.reading import CONFIGURATIONS_PATH, ApiReader, decode, list_no
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from webhook.core import Catalogue, NativeSwitch, Policy, ServerVersion, Version
+    from webhook.core import Catalogue, Cluster, NativeSwitch, Policy, ServerVersion, Version
     from webhook.doctor.registration import RegisteredWebhook
     from webhook.kube.client import Response
     from webhook.kube.nodes import Nodes
@@ -109,27 +110,43 @@ class ClusterWide:
     nodes: Nodes | ReadFailure
     webhooks: tuple[RegisteredWebhook, ...] | ReadFailure
 
+    def cluster(self, native_sidecars: NativeSwitch, minimum_kubelet: Version, catalogue: Catalogue) -> Cluster:
+        """What the webhook goes by in this cluster, as far as it could be read."""
+        webhooks = () if isinstance(self.webhooks, ReadFailure) else self.webhooks
+        installed = installed_injectors([one.as_injector for one in webhooks], catalogue)
+        observed = msgspec.structs.replace(
+            observation_of(self.server, self.nodes),
+            injectors=installed.ids,
+            reinvoked=installed.reinvoked,
+            injector_versions=installed.versions,
+            virtual_nodes=frozenset() if isinstance(self.nodes, ReadFailure) else self.nodes.virtual_names,
+        )
+        return assess(observed, native_sidecars, minimum_kubelet)
 
-def read_cluster_wide(api: DoctorApi) -> ClusterWide:
+
+def read_cluster_wide(api: ApiReader) -> ClusterWide:
     """Read it. UnreachableError, RefusedError as in `collect`."""
     return ClusterWide(
         server=_read(lambda: read_server(api)),
         nodes=_read(lambda: list_nodes(api)),
-        webhooks=_read(lambda: in_call_order(_items(api, CONFIGURATIONS_PATH, WebhookConfiguration))),
+        webhooks=read_webhooks(api),
     )
 
 
-def collect(
-    api: DoctorApi, namespace: str, webhook: CheckedWebhook, context: str | None = None, cluster_wide: ClusterWide | None = None
-) -> ClusterSnapshot:
-    """Read everything once. Nothing is changed: what is created is a dry run.
+def read_webhooks(api: ApiReader) -> tuple[RegisteredWebhook, ...] | ReadFailure:
+    """Every mutating webhook, in the order in which the API server calls them. UnreachableError, RefusedError as in `collect`."""
+    return _read(lambda: in_call_order(_items(api, CONFIGURATIONS_PATH, WebhookConfiguration)))
+
+
+def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook, wide: ClusterWide, context: str | None = None) -> ClusterSnapshot:
+    """Read the rest once. Nothing is changed: what is created is a dry run.
 
     Args:
         api: Reads from the API server.
         namespace: Of the task pods.
         webhook: What the checked webhook has set.
+        wide: What is the same for all namespaces.
         context: Is named in the lines of kubectl; None: the current one of the kubeconfig.
-        cluster_wide: What was read already; None: it is read.
 
     Raises:
         UnreachableError: The API server did not respond.
@@ -137,8 +154,7 @@ def collect(
 
     """
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}"
-    taken_at, wide = datetime.now(UTC), cluster_wide or read_cluster_wide(api)
-    server, nodes = wide.server, wide.nodes
+    taken_at, server, nodes = datetime.now(UTC), wide.server, wide.nodes
     cluster = assess(observation_of(server, nodes), webhook.native_sidecars, webhook.minimum_kubelet)
     reader = StuckPodReader(webhook.policy, cluster, context, taken_at)
     task_pods = _read(lambda: _task_pods(api, f"{path}/pods", reader))
@@ -227,6 +243,6 @@ def _decoded(read: Callable[[bytes, Catalogue], T], pod: bytes, catalogue: Catal
         raise UnreadableError(message) from error
 
 
-def _items(api: DoctorApi, path: str, kind: type[T]) -> Iterator[T]:
+def _items(api: ApiReader, path: str, kind: type[T]) -> Iterator[T]:
     for page in pages(api, path):
         yield from (decode(item, kind) for item in page.items or ())

@@ -9,42 +9,22 @@ from urllib.parse import quote
 
 import msgspec
 
-from webhook.doctor.registration import OWN_WEBHOOK
-from webhook.doctor.snapshot import SettingsOrigin
-from webhook.kube.errors import ClusterError, RefusedError, UnreadableError
-from webhook.kube.reading import CONFIGURATIONS_PATH, decode, pages
+from webhook.doctor.snapshot import ReadFailure, SettingsOrigin
+from webhook.kube.errors import ClusterError, UnreadableError
+from webhook.kube.reading import decode
 from webhook.policy_files import build_policy
 from webhook.settings import CONFIG, PREFIX, SettingsError, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from webhook.core import Policy
+    from webhook.doctor.registration import RegisteredWebhook, WebhookService
     from webhook.kube.reading import ApiReader
     from webhook.settings import Settings
 
 FILES: Final = tuple([f"{PREFIX}{name}_FILE" for name in ("SIDECARS", "ENTRYPOINTS")])
 """The settings that name files with an admin's own rows, as environment variables."""
-
-
-class WebhookService(msgspec.Struct):
-    """The Service of the installed webhook, as its configuration names it."""
-
-    namespace: str
-    name: str
-
-
-class _ClientConfig(msgspec.Struct):
-    service: WebhookService | None = None
-
-
-class _InstalledWebhook(msgspec.Struct, rename="camel"):
-    name: str
-    client_config: _ClientConfig = msgspec.field(default_factory=_ClientConfig)
-
-
-class _InstalledConfiguration(msgspec.Struct):
-    webhooks: tuple[_InstalledWebhook, ...] | None = None
 
 
 class _Variable(msgspec.Struct, rename="camel"):
@@ -111,14 +91,19 @@ class CheckedSettings:
     origin: SettingsOrigin | None
 
 
-def checked_settings(api: ApiReader, given: Settings) -> CheckedSettings:
+def checked_settings(api: ApiReader, given: Settings, webhooks: tuple[RegisteredWebhook, ...] | ReadFailure) -> CheckedSettings:
     """The settings that the user gives; where he gives none, those of the installed webhook, as far as he may read them.
+
+    Args:
+        api: Reads from the API server.
+        given: By the user.
+        webhooks: Every mutating webhook.
 
     Raises:
         SettingsError: A file that a given setting names cannot be used.
 
     """
-    service = None if given.model_fields_set else installed_service(api)
+    service = None if given.model_fields_set else installed_service(webhooks)
     if service is None:
         return CheckedSettings(given, build_policy(given), None)
     try:
@@ -129,21 +114,11 @@ def checked_settings(api: ApiReader, given: Settings) -> CheckedSettings:
     return CheckedSettings(settings, policy, SettingsOrigin(service.namespace, service.name))
 
 
-def installed_service(api: ApiReader) -> WebhookService | None:
-    """The Service of the installed webhook; None: it is not installed, is reached by a URL, or may not be read. UnreachableError."""
-    try:
-        return next(filter(None, _services(api)), None)
-    except (RefusedError, UnreadableError):
-        # The checks read the same list, and report what was refused.
+def installed_service(webhooks: tuple[RegisteredWebhook, ...] | ReadFailure) -> WebhookService | None:
+    """The Service of the installed webhook; None: it is not installed, is reached by a URL, or could not be read."""
+    if isinstance(webhooks, ReadFailure):
         return None
-
-
-def _services(api: ApiReader) -> Iterator[WebhookService | None]:
-    for page in pages(api, CONFIGURATIONS_PATH):
-        for item in page.items or ():
-            yield from (
-                one.client_config.service for one in decode(item, _InstalledConfiguration).webhooks or () if one.name == OWN_WEBHOOK
-            )
+    return next((one.clientConfig.service for one in webhooks if one.is_own and one.clientConfig.service), None)
 
 
 def _installed(api: ApiReader, service: WebhookService) -> tuple[Settings, Policy]:

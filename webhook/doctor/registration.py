@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from webhook.core import MutatingWebhook, installed_injectors
+from webhook.core import VERSION_LABEL, MutatingWebhook, installed_injectors
 from webhook.doctor.selector import EVERYTHING, LabelSelector
 
 if TYPE_CHECKING:
@@ -51,6 +51,24 @@ class Rule(msgspec.Struct, frozen=True):
         )
 
 
+class WebhookService(msgspec.Struct, frozen=True):
+    """The Service by which the API server reaches a webhook."""
+
+    namespace: str
+    name: str
+
+
+class ClientConfig(msgspec.Struct, frozen=True):
+    """How the API server reaches a webhook.
+
+    Args:
+        service: Its Service; None: it has a URL.
+
+    """
+
+    service: WebhookService | None = None
+
+
 class RegisteredWebhook(msgspec.Struct, frozen=True):
     """One webhook of a configuration, with the API's defaults.
 
@@ -63,7 +81,9 @@ class RegisteredWebhook(msgspec.Struct, frozen=True):
         failurePolicy: ``Fail`` or ``Ignore``.
         reinvocationPolicy: ``Never`` or ``IfNeeded``.
         timeoutSeconds: How long the API server waits for it.
+        clientConfig: See `ClientConfig`.
         configuration: The name of its configuration; the API has it one level above.
+        version: The version label of its configuration, likewise; empty: it has none.
 
     """
 
@@ -75,7 +95,9 @@ class RegisteredWebhook(msgspec.Struct, frozen=True):
     failurePolicy: str = "Fail"  # noqa: N815  the API's own name
     reinvocationPolicy: str = "Never"  # noqa: N815  the API's own name
     timeoutSeconds: int = 10  # noqa: N815  the API's own name
+    clientConfig: ClientConfig = ClientConfig()  # noqa: N815  the API's own name
     configuration: str = ""
+    version: str = ""
 
     def __str__(self) -> str:
         """Its name in a report."""
@@ -105,15 +127,21 @@ class RegisteredWebhook(msgspec.Struct, frozen=True):
         selected = self.namespaces.matches(namespace) and (self.objectSelector or EVERYTHING).matches(labels)
         return selected and self.covers_creation_of(resource)
 
+    @property
+    def as_injector(self) -> MutatingWebhook:
+        """What the rules read of it."""
+        return MutatingWebhook(self.configuration, self.name, self.reinvocationPolicy, self.version)
+
     def injects(self, catalogue: Catalogue) -> frozenset[str]:
         """The catalogue ids of the sidecars that it injects."""
-        return installed_injectors([MutatingWebhook(self.configuration, self.name, self.reinvocationPolicy)], catalogue).ids
+        return installed_injectors([self.as_injector], catalogue).ids
 
 
 class ConfigurationMetadata(msgspec.Struct, frozen=True):
     """What is read of a configuration's metadata."""
 
     name: str
+    labels: dict[str, str] | None = None
 
 
 class WebhookConfiguration(msgspec.Struct, frozen=True):
@@ -126,4 +154,8 @@ class WebhookConfiguration(msgspec.Struct, frozen=True):
 def in_call_order(configurations: Iterable[WebhookConfiguration]) -> tuple[RegisteredWebhook, ...]:
     """All webhooks in the order in which the API server calls them."""
     ordered = sorted(configurations, key=attrgetter("metadata.name"))
-    return tuple(msgspec.structs.replace(webhook, configuration=one.metadata.name) for one in ordered for webhook in one.webhooks or ())
+    return tuple(
+        msgspec.structs.replace(webhook, configuration=one.metadata.name, version=(one.metadata.labels or {}).get(VERSION_LABEL, ""))
+        for one in ordered
+        for webhook in one.webhooks or ()
+    )

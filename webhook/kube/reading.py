@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from webhook.core import MutatingWebhook, ServerVersion, read_version
+from webhook.core import VERSION_LABEL, MutatingWebhook, ServerVersion, read_version
 from webhook.kube.errors import RefusedError, UnreadableError
 from webhook.kube.nesting import shallow
 from webhook.kube.nodes import ClusterNode, Nodes, make_node
@@ -20,9 +20,6 @@ T = TypeVar("T")
 VERSION_PATH: Final = "/version"
 NODES_PATH: Final = "/api/v1/nodes"
 CONFIGURATIONS_PATH: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
-
-VERSION_LABEL: Final = "app.kubernetes.io/version"
-"""https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/"""
 
 PAGE: Final = 500
 """Objects in one response, as in client-go: some megabytes of nodes, which are freed when the next page is read."""

@@ -19,6 +19,7 @@ from webhook.command.doctor_document import FleetDocument
 from webhook.command.fleet_report import HEADINGS
 from webhook.command.progress_line import CLEARED, QUIET_SECONDS
 from webhook.core import STATUS_ANNOTATION
+from webhook.kube.reading import NODES_PATH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,7 @@ def fleet(program: InProcessProgram, *arguments: str) -> JSONObject:
 def test_each_stuck_pod_is_a_row_the_longest_stuck_first_and_the_slot_hours_are_their_sum(
     program: InProcessProgram, cluster: ScriptedApiServer
 ) -> None:
+    cluster.refused[NODES_PATH] = FORBIDDEN  # so that it is not known whether native sidecars are supported
     opt_in(
         cluster,
         data=[stuck("new", hours_ago(1)), live_pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO)],

@@ -11,7 +11,7 @@ import pytest
 from tests.support.cluster_snapshots import RUNNING, ended, task_pod
 from tests.support.pods import ABLE_CLUSTER
 from webhook.core import DEFAULT_MINIMUM_KUBELET, NativeSwitch, default_policy, treat
-from webhook.doctor.collector import CheckedWebhook, collect
+from webhook.doctor.collector import CheckedWebhook, collect, read_cluster_wide
 from webhook.doctor.dry_run import DryRunResult
 from webhook.doctor.snapshot import ReadFailure, SecretName
 from webhook.kube.client import Response
@@ -54,9 +54,14 @@ UNSET: Final = CheckedWebhook(default_policy(), NativeSwitch.AUTO, DEFAULT_MINIM
 PODS: Final = "/api/v1/namespaces/airflow/pods"
 
 
+def collected(api: FakeDoctorApi, webhook: CheckedWebhook = UNSET) -> ClusterSnapshot:
+    """The snapshot of a namespace."""
+    return collect(api, "airflow", webhook, read_cluster_wide(api))
+
+
 def snapshot_of(*pages: list[JSONObject]) -> ClusterSnapshot:
     """The snapshot of a namespace with these pods, of a cluster of which nothing else can be read."""
-    return collect(FakeDoctorApi({PODS: list(pages)}), "airflow", UNSET)
+    return collected(FakeDoctorApi({PODS: list(pages)}))
 
 
 def test_every_page_of_the_pods_is_read() -> None:
@@ -125,7 +130,7 @@ def test_a_pod_that_carries_a_status_needs_what_was_said_at_its_admission() -> N
 
 
 def test_a_response_of_another_shape_is_a_read_failure_and_stops_nothing() -> None:
-    snapshot = collect(FakeDoctorApi({CONFIGURATIONS_PATH: [[{"metadata": {}}]], PODS: [[{"spec": 1}]]}), "airflow", UNSET)
+    snapshot = collected(FakeDoctorApi({CONFIGURATIONS_PATH: [[{"metadata": {}}]], PODS: [[{"spec": 1}]]}))
 
     assert isinstance(snapshot.webhooks, ReadFailure)
     assert isinstance(snapshot.task_pods, ReadFailure)
@@ -134,7 +139,7 @@ def test_a_response_of_another_shape_is_a_read_failure_and_stops_nothing() -> No
 
 def test_credentials_that_the_api_server_does_not_accept_stop_at_once() -> None:
     with pytest.raises(RefusedError, match="401"):
-        collect(FakeDoctorApi({}, 401), "airflow", UNSET)
+        collected(FakeDoctorApi({}, 401))
 
 
 AUTHORITY: Final = SecretName("infra", "authority")
@@ -144,9 +149,9 @@ SELF_MANAGED: Final = replace(UNSET, authority=AUTHORITY)
 
 @pytest.mark.parametrize(("secret", "found"), [({"immutable": True}, AUTHORITY), ({"immutable": False}, None), ({"data": 1}, None)])
 def test_an_immutable_secret_is_named_in_the_snapshot(secret: dict[str, object], found: SecretName | None) -> None:
-    assert collect(FakeDoctorApi({SECRET: secret}), "airflow", SELF_MANAGED).immutable_secret == found
+    assert collected(FakeDoctorApi({SECRET: secret}), SELF_MANAGED).immutable_secret == found
 
 
 def test_a_secret_that_may_not_be_read_is_left_out() -> None:
-    assert collect(FakeDoctorApi({}), "airflow", SELF_MANAGED).immutable_secret is None
-    assert collect(FakeDoctorApi({SECRET: {"immutable": True}}), "airflow", UNSET).immutable_secret is None
+    assert collected(FakeDoctorApi({}), SELF_MANAGED).immutable_secret is None
+    assert collected(FakeDoctorApi({SECRET: {"immutable": True}})).immutable_secret is None

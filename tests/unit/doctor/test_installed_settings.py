@@ -10,8 +10,9 @@ from testbed.manifest import installed
 from tests.support.fake_api_reader import FakeApiReader, page
 from tests.support.live_pods import RUNNING, ended, live_pod
 from webhook.core import Mode, NativeSwitch, read_progress
+from webhook.doctor.collector import read_webhooks
 from webhook.doctor.installed_settings import CheckedSettings, checked_settings
-from webhook.doctor.registration import OWN_WEBHOOK
+from webhook.doctor.registration import OWN_WEBHOOK, ClientConfig, RegisteredWebhook, WebhookService
 from webhook.doctor.snapshot import SettingsOrigin
 from webhook.kube.errors import RefusedError
 from webhook.kube.reading import CONFIGURATIONS_PATH
@@ -49,12 +50,20 @@ def deployment(mounts: dict[str, str] | None = None, **variables: str) -> JSONOb
     return {"spec": {"template": {"spec": {"containers": [container], "volumes": volumes}}}}
 
 
+REGISTERED: Final = (RegisteredWebhook(OWN_WEBHOOK, clientConfig=ClientConfig(WebhookService("infra", "webhook"))),)
+
+
+def settings_by(api: FakeApiReader, given: Settings) -> CheckedSettings:
+    """By what the doctor checks where the API server gives these answers."""
+    return checked_settings(api, given, read_webhooks(api))
+
+
 def checked(
     deployment: object, *, configured: JSONObject = INSTALLED, given: Settings | None = None, rows: object = None
 ) -> CheckedSettings:
     """By what the doctor checks where the webhook is installed so."""
     answers: dict[str, list[object]] = {CONFIGURATIONS_PATH: [page(configured)], DEPLOYMENT: [deployment], ROWS: [rows]}
-    return checked_settings(FakeApiReader(answers), given or Settings())
+    return settings_by(FakeApiReader(answers), given or Settings())
 
 
 def test_the_settings_are_the_variables_of_the_deployment() -> None:
@@ -71,7 +80,7 @@ def test_the_settings_of_the_deployment_that_the_chart_installs_are_read() -> No
         CONFIGURATIONS_PATH: [page(installed("MutatingWebhookConfiguration"))],
         f"/apis/apps/v1/namespaces/{metadata['namespace']}/deployments/{metadata['name']}": [installed("Deployment")],
     }
-    found = checked_settings(FakeApiReader(answers), Settings())
+    found = settings_by(FakeApiReader(answers), Settings())
 
     assert found.origin == SettingsOrigin(metadata["namespace"], metadata["name"])
     assert (found.settings.certificates, found.settings.service_namespace) == ("self-managed", metadata["namespace"])
@@ -79,7 +88,7 @@ def test_the_settings_of_the_deployment_that_the_chart_installs_are_read() -> No
 
 def test_settings_that_the_user_gives_are_used_as_they_are_and_nothing_is_read() -> None:
     api = FakeApiReader()
-    found = checked_settings(api, Settings(native_sidecars=NativeSwitch.ON))
+    found = checked_settings(api, Settings(native_sidecars=NativeSwitch.ON), REGISTERED)
 
     assert (found.settings.native_sidecars, found.origin, api.requests) == (NativeSwitch.ON, None, [])
 
@@ -144,6 +153,6 @@ def test_where_the_webhook_is_not_reached_by_a_service_the_default_settings_are_
 
 
 def test_where_the_configurations_may_not_be_listed_the_default_settings_are_used() -> None:
-    found = checked_settings(FakeApiReader({CONFIGURATIONS_PATH: [FORBIDDEN]}), Settings())
+    found = settings_by(FakeApiReader({CONFIGURATIONS_PATH: [FORBIDDEN]}), Settings())
 
     assert (found.settings, found.origin) == (Settings(), None)
