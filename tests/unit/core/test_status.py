@@ -94,6 +94,7 @@ def test_a_status_of_another_version_is_replaced() -> None:
     annotations = before["metadata"]["annotations"]
     annotations[STATUS_ANNOTATION] = annotations[STATUS_ANNOTATION].replace(__version__, "0.0.1")
 
+    assert before != treated
     assert admitted(before, POLICY, ABLE_CLUSTER)[1] == treated
 
 
