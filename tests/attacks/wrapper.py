@@ -151,12 +151,15 @@ WRAPPER_ATTACKS: Final = (
         ),
     ),
     WrapperAttack(
-        "a `bash` that the image has and that cannot be used: a script for another shell, a missing library or permission, one that ends with 0"
-        " and does nothing; an HTTP client that cannot start",
-        "it is tried before the wrapper continues in it, with no input; else the image's sh goes on",
+        "a program that the image has and that cannot be used (`bash`, `env`, an HTTP client, `tr`, `timeout`, …): a script for another shell, a"
+        " text with the permission to execute, a missing library or permission, one that ends with 0 and does nothing",
+        "each is tried before the wrapper becomes it or relies on it, with no input; else the image's sh goes on, without it",
         (
             "test_unusable_programs::test_a_bash_that_cannot_be_used_is_not_used",
-            "test_unusable_programs::test_an_http_client_that_cannot_start_is_not_used",
+            "test_unusable_programs::test_an_env_that_cannot_be_used_is_not_used",
+            "test_unusable_programs::test_a_tool_that_cannot_be_used_changes_nothing",
+            "test_unusable_programs::test_an_http_client_that_cannot_be_used_is_not_used",
+            "test_capabilities::test_a_setpriv_that_does_nothing_is_not_taken_for_a_signal_that_was_sent",
         ),
     ),
     WrapperAttack(

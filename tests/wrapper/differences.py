@@ -31,6 +31,6 @@ EQUALS_SIGN: Final = (
 )
 OPTIND: Final = "A dash whose environment has an OPTIND that is no number ends with 2 before it reads the script."
 NO_ENV: Final = (
-    "Without env or tr in PATH the task gets the environment that the shell exports: variables whose names are not identifiers are lost,"
+    "Without an env and a tr in PATH that work, and without PATH, the task gets the environment that the shell exports: variables whose names are not identifiers are lost,"
     " and PWD and the like are added."
 )

@@ -109,6 +109,15 @@ def test_python_sends_the_signal_where_there_is_no_setpriv(ready_sidecar: FakeSi
     assert ended_after_term(with_client("python3", tmp_path / "bin"), ready_sidecar) == (7, [])
 
 
+def test_a_setpriv_that_does_nothing_is_not_taken_for_a_signal_that_was_sent(ready_sidecar: FakeSidecar, tmp_path: Path) -> None:
+    image = with_client("python3", tmp_path / "bin")
+    for name in ("setpriv", "gosu"):
+        program = Path(image.path, name)
+        program.write_text("", "utf-8")
+        program.chmod(0o755)
+    assert ended_after_term(image, ready_sidecar) == (7, [])
+
+
 @pytest.mark.parametrize("change", USER_CHANGES)
 def test_a_signal_that_cannot_be_sent_is_reported_in_one_line(shell: ShellImage, ready_sidecar: FakeSidecar, change: UserChange) -> None:
     code, lines = ended_after_term(shell, ready_sidecar, change, reaches_the_task=False)

@@ -43,7 +43,7 @@ NAMES_OF_SHELLS = [
         "asw_nl",
         "asw_seconds",
         "asw_code",
-        "asw_environ",
+        "asw_vars",
         "asw_name",
         "asw_names",
         "script",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
+from tests.wrapper.http_clients import with_client
 from tests.wrapper.main_container import container, exits_with, python
 from tests.wrapper.messages import NO_HTTP_CLIENT
+from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.requirements import require_program
-from tests.wrapper.shell_image import busybox, dash_alone
+from tests.wrapper.shell_image import bash_alone, bash_as_sh, busybox, busybox_as_helper, dash_alone, dash_and_bash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +32,25 @@ NO_BASH: Final = CANNOT_START | {
     "is a script for sh": '#!{sh}\nexec {sh} "$@"\n',
     "drops its first argument": '#!{sh}\nshift\nexec {sh} "$@"\n',
     "succeeds and does nothing": "#!{sh}\nexit 0\n",
-    "reads its input": "#!{sh}\nexec cat\n",
+    "reads its input": "#!{sh}\nexec {cat}\n",
     "prints before it is bash": '#!{sh}\necho hello\nexec {bash} "$@"\n',
 }
+DOES_NOTHING: Final = {
+    # The kubelet makes every file executable in some volumes, and a shell runs such a text as a script.
+    "is a text of assignments": "A=1\nB=2\n",
+    "succeeds and does nothing": "#!{sh}\nexit 0\n",
+}
+UNUSABLE: Final = (
+    CANNOT_START
+    | DOES_NOTHING
+    | {
+        "reads its input and prints its words": '#!{sh}\nwhile read -r line; do :; done\nprintf "%s" "$*"\n',
+        "drops its words and prints the environment": "#!{bash}\nexport -p\n",
+    }
+)
+TOOLS: Final = ("tr", "cat", "head", "sleep", "timeout")
+"""What the wrapper starts beside env and an HTTP client."""
+
 READS_INPUT: Final = python("import sys; sys.stdout.write(sys.stdin.read()); sys.exit(7)")
 
 
@@ -39,8 +58,58 @@ def put(image: ShellImage, name: str, text: str, mode: int = 0o755) -> None:
     """Put a program of this text into the image, instead of the one of that name."""
     program = Path(image.path, name)
     program.unlink(missing_ok=True)
-    program.write_text(text.format(sh=image.program, bash=require_program("bash")), "utf-8")
+    program.write_text(text.format(sh=image.program, bash=require_program("bash"), cat=require_program("cat")), "utf-8")
     program.chmod(mode)
+
+
+def with_wget(image: Path) -> ShellImage:
+    """An image without bash whose only HTTP client is wget, which needs more programs than curl."""
+    return dash_alone(image, ("wget",))
+
+
+def helper_and_programs(image: Path) -> ShellImage:
+    """The helper's busybox, and a directory for programs of the image."""
+    image.mkdir()
+    return replace(busybox_as_helper(image), path=str(image))
+
+
+IMAGES: Final = (dash_and_bash, bash_as_sh, bash_alone, with_wget, busybox, helper_and_programs)
+
+
+def assert_task_runs(image: ShellImage) -> None:
+    """Run a task beside a sidecar that is ready at the second request: input, output, code and requests are as they should be."""
+    with FakeSidecar({"GET /ready": [503, 200], "POST /quit": [Reaction.STOP]}) as fake:
+        ended = container(image, fake.as_sidecar()).run(READS_INPUT, b"of the task")
+        assert (ended.code, ended.stdout, ended.stderr) == (7, b"of the task", b"")
+        assert fake.requests == ["GET /ready", "GET /ready", "POST /quit"]
+
+
+@pytest.mark.parametrize("make", IMAGES)
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_an_env_that_cannot_be_used_is_not_used(make: Callable[[Path], ShellImage], what: str, tmp_path: Path) -> None:
+    image = make(tmp_path / "bin")
+    put(image, "env", UNUSABLE[what])
+    assert_task_runs(image)
+
+
+def test_an_env_that_one_shell_passes_over_on_the_path_and_the_next_does_not_is_not_used(tmp_path: Path) -> None:
+    """In a search of PATH, dash goes on where a program lacks its interpreter, bash does not."""
+    image = dash_and_bash(tmp_path / "bin")
+    first = replace(image, path=str(tmp_path / "first"))
+    Path(first.path).mkdir()
+    put(first, "env", UNUSABLE["lacks its interpreter"])
+    assert_task_runs(replace(first, path=f"{first.path}:{image.path}"))
+
+
+@pytest.mark.parametrize("make", IMAGES)
+@pytest.mark.parametrize("what", ["succeeds and does nothing", "reads its input and prints its words"])
+def test_a_tool_that_cannot_be_used_changes_nothing(make: Callable[[Path], ShellImage], what: str, tmp_path: Path) -> None:
+    def check(tool: str) -> None:
+        image = make(tmp_path / tool)
+        put(image, tool, UNUSABLE[what])
+        assert_task_runs(image)
+
+    check_in_parallel(check, TOOLS)
 
 
 @pytest.mark.parametrize("make", [dash_alone, busybox])
@@ -48,20 +117,16 @@ def put(image: ShellImage, name: str, text: str, mode: int = 0o755) -> None:
 def test_a_bash_that_cannot_be_used_is_not_used(make: Callable[[Path], ShellImage], what: str, tmp_path: Path) -> None:
     image = make(tmp_path / "bin")
     put(image, "bash", NO_BASH.get(what, "#!{bash}\n"), 0o755 if what in NO_BASH else 0o644)
-    with FakeSidecar({"GET /ready": [200], "POST /quit": [Reaction.STOP]}) as fake:
-        ended = container(image, fake.as_sidecar()).run(READS_INPUT, b"of the task")
-        assert (ended.code, ended.stdout, ended.stderr) == (7, b"of the task", b"")
-        assert fake.requests == ["GET /ready", "POST /quit"]
+    assert_task_runs(image)
 
 
-@pytest.mark.parametrize("what", CANNOT_START)
-def test_an_http_client_that_cannot_start_is_not_used(what: str, tmp_path: Path) -> None:
-    image = dash_alone(tmp_path / "bin", ("curl", "wget"))
-    put(image, "curl", CANNOT_START[what])
-    with FakeSidecar({"GET /ready": [200], "POST /quit": [Reaction.STOP]}) as fake:
+@pytest.mark.parametrize("what", CANNOT_START | DOES_NOTHING)
+def test_an_http_client_that_cannot_be_used_is_not_used(what: str, tmp_path: Path) -> None:
+    image = with_client("python3", tmp_path / "bin")
+    for name in ("curl", "wget"):
+        put(image, name, UNUSABLE[what])
+    assert_task_runs(image)
+    put(image, "python3", UNUSABLE[what])
+    with FakeSidecar({}) as fake:
         ended = container(image, fake.as_sidecar()).run(exits_with(3))
-        assert (ended.code, ended.stderr) == (3, b"")
-        assert fake.requests == ["GET /ready", "POST /quit"]
-        put(image, "wget", CANNOT_START[what])
-        ended = container(image, fake.as_sidecar()).run(exits_with(3))
-        assert (ended.code, ended.lines) == (3, [NO_HTTP_CLIENT])
+        assert (ended.code, ended.lines, fake.requests) == (3, [NO_HTTP_CLIENT], [])

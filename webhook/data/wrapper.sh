@@ -31,9 +31,10 @@ asw_nl="
 
 # The environment of this process at its start, one entry a line; \001 stands for a line break in a value. The path has the process id,
 # since /proc/self would be the child that runs tr.
-# The first line is the limit of open files. With a low one, some shells end silently, and others go on without their redirections.
-asw_environ=`ulimit -n; exec 2>/dev/null; tr "\000\n" "\n\001" </proc/${$}/environ`
-asw_files=${asw_environ%%"$asw_nl"*}
+# The first line is the limit of open files. With a low one, some shells end silently, and others go on without their redirections. The second
+# line is \001, by the same process.
+asw_vars=`ulimit -n; printf "\001\n"; exec 2>/dev/null; tr "\000\n" "\n\001" </proc/${$}/environ`
+asw_files=${asw_vars%%"$asw_nl"*}
 case $asw_files in
   unlimited | [1-9][0-9][0-9]* | [2-9][0-9] | 1[6-9]) ;;
   *)
@@ -42,30 +43,46 @@ case $asw_files in
     exit 71
     ;;
 esac
-asw_environ=${asw_environ#"$asw_files"}
-asw_mark=`printf "\001"`
+asw_vars=${asw_vars#"$asw_files$asw_nl"}
+asw_mark=${asw_vars%%"$asw_nl"*}
+asw_vars=${asw_vars#"$asw_mark"}
+# A tr that cannot be used prints something else, or nothing: without the PATH of this shell, this is not the environment.
+case $asw_vars$asw_nl in *"${asw_nl}PATH=$PATH$asw_nl"*) ;; *) asw_vars= ;; esac
 asw_bash=
 declare asw_bash=yes >/dev/null 2>&1
 
 # Reads the environment once more where \001 may occur in it: with the first control character that does not occur, \001 where all do.
 asw_choose_mark() {
-  for asw_octal in "\001" "\002" "\003" "\004" "\005" "\006" "\016" "\017" "\020" "\021" "\022" "\023" "\024" "\025" "\026" "\027" "\030" "\031" "\001"; do
+  for asw_octal in 01 02 03 04 05 06 16 17 20 21 22 23 24 25 26 27 30 31 01; do
+    asw_octal="\0$asw_octal"
     [ -n "`tr -cd "$asw_octal" <"/proc/${$}/environ"`" ] || break
   done
   asw_mark=`printf "%b" "$asw_octal"`
-  asw_environ=`tr "\000\n" "\n$asw_octal" <"/proc/${$}/environ"`
+  asw_vars=`tr "\000\n" "\n$asw_octal" <"/proc/${$}/environ"`
 }
+
+# There is no way back from exec, so a program of the image is tried before the wrapper becomes it. The file of its name may be a text or a
+# script for another shell, may lack a library or a permission, or may end with 0 and do nothing. Its stdin is not the task's.
+
+# asw_try WORD...: whether this program prints asw_ok=1, and nothing else.
+asw_try() {
+  case `"$@" </dev/null 2>/dev/null` in asw_ok=1) ;; *) return 1 ;; esac
+}
+
+# What env has to become in a try, and env itself, which then prints this variable alone.
+asw_by_env="env -u asw_ok -- asw_ok=0"
+asw_try_env="$asw_by_env env -i asw_ok=1"
 
 # asw_exec WORD...: becomes this program, with the environment of the start. A shell would add PWD and the like, drop names that are not
 # identifiers, and overwrite its own variables. env takes a program with = in its name for a variable, so such a program runs without env.
 asw_exec() {
   case $1 in *=*) exec "$@" ;; esac
-  [ -n "$asw_environ" ] || exec "$@"
-  command -v env >/dev/null 2>&1 || exec "$@"
-  case $asw_environ in *"$asw_mark"*) asw_choose_mark ;; esac
+  [ -n "$asw_vars" ] || exec "$@"
+  [ -n "$asw_env" ] || asw_try $asw_try_env || exec "$@"
+  case $asw_vars in *"$asw_mark"*) asw_choose_mark ;; esac
   asw_names=" "
   IFS=$asw_nl
-  for asw_entry in $asw_environ; do
+  for asw_entry in $asw_vars; do
     asw_name=${asw_entry%%=*}
     [ "$asw_name" != "$asw_entry" ] || continue
     case $asw_name in
@@ -91,17 +108,18 @@ asw_exec() {
   exec env "$@"
 }
 
-# asw_choose_descriptor NUMBER...: sets asw_free to the first of these descriptors that is not open, else to the last: what is open may be the
+# asw_choose_fd NUMBER...: sets asw_free to the first of these descriptors that is not open, else to the last: what is open may be the
 # task's, from a program that starts the wrapper.
-asw_choose_descriptor() {
+asw_choose_fd() {
   for asw_free in "$@"; do [ -e "/proc/${$}/fd/$asw_free" ] || return 0; done
 }
 
-# asw_is_bash PROGRAM: whether this is a bash that executes commands, which is tried since there is no way back from exec. The program of that
-# name may be a script for another shell, may lack a library or a permission, or may end with 0 and do nothing. Its stdin is not the task's.
+# asw_is_bash PROGRAM: whether this is a bash that executes commands. Sets asw_env if env works too, both here and in that bash, which does not
+# search PATH as each shell does: all are tried in one process.
 asw_is_bash() {
   command -v "$1" >/dev/null 2>&1 || return 1
-  case `"$1" -p -c "declare asw_bash && printf bash" </dev/null 2>/dev/null` in bash) ;; *) return 1 ;; esac
+  asw_try $asw_by_env "$1" -p -c "declare asw_bash && exec $asw_try_env" && { asw_env=yes; return; }
+  asw_try "$1" -p -c "declare asw_bash && printf \"asw_ok=1\""
 }
 
 # Continue in bash where the image has it: only bash can restore the default SIGINT and SIGQUIT in a background child, and its /dev/tcp
@@ -110,11 +128,12 @@ asw_is_bash() {
 case $- in
   *p*) ;;
   *)
-    asw_shell=bash
+    asw_shell=bash asw_env=
     [ -z "$asw_bash" ] || asw_shell=$BASH
     if asw_is_bash "$asw_shell"; then
+      asw_script="asw_env=$asw_env$asw_nl$asw_script"
       if [ -e "/proc/${$}/fd/2" ]; then
-        asw_choose_descriptor 9 8 7 6 5 4 3 9
+        asw_choose_fd 9 8 7 6 5 4 3 9
         eval "exec $asw_free>&2 2>/dev/null"
         asw_script="exec 2>&$asw_free $asw_free>&-$asw_nl$asw_script"
       fi
@@ -122,7 +141,7 @@ case $- in
     fi
     ;;
 esac
-if [ -n "$asw_bash" ]; then set +o posix; fi
+[ -z "$asw_bash" ] || set +o posix
 
 asw_log() {
   printf "%s: %s\n" "$0" "$*" >&2
@@ -138,7 +157,7 @@ asw_pause() {
     IFS=" " read -r -t "$asw_nap" asw_rest <&"$asw_pipe"
   else
     # In a subshell, so that only its own stderr is dropped, not that of a trap.
-    (asw_tool sleep "$asw_nap" || asw_tool sleep 1) 2>/dev/null
+    (asw_tool sleep "$asw_nap" || asw_tool sleep 1) </dev/null >/dev/null 2>&1
   fi
 }
 
@@ -148,8 +167,8 @@ asw_pause() {
 asw_clock() {
   asw_last=${asw_now:-0} asw_now=
   case $asw_source in
-    uptime) if [ -n "$asw_bash" ]; then IFS=" " read -r asw_now asw_rest </proc/uptime; else asw_now=`asw_tool cat /proc/uptime 2>/dev/null`; fi ;;
-    system) if [ -n "$asw_bash" ]; then asw_now=$SECONDS; else asw_now=`asw_tool date +%s 2>/dev/null`; fi ;;
+    uptime) if [ -n "$asw_bash" ]; then IFS=" " read -r asw_now asw_rest </proc/uptime; else asw_now=`asw_tool cat </proc/uptime 2>/dev/null`; fi ;;
+    system) if [ -n "$asw_bash" ]; then asw_now=$SECONDS; else asw_now=`asw_tool date +%s </dev/null 2>/dev/null`; fi ;;
   esac
   asw_now=${asw_now%%[!0-9]*}
   asw_nap=0.05
@@ -164,11 +183,11 @@ asw_choose_clock() {
   for asw_source in uptime system none; do asw_now=; asw_clock 2>/dev/null && return; done
 }
 
-# asw_set_deadline SECONDS: sets asw_deadline, on the clock of asw_now, to at least SECONDS and less than SECONDS + 1 from now.
+# asw_set_end SECONDS: sets asw_end, on the clock of asw_now, to at least SECONDS and less than SECONDS + 1 from now.
 # The eval avoids a dollar before a parenthesis in this text.
-asw_set_deadline() {
+asw_set_end() {
   asw_clock
-  eval "asw_deadline=\$""((asw_now + $1 + 1))"
+  eval "asw_end=\$""((asw_now + $1 + 1))"
 }
 
 # asw_limited WORD...: runs a program for 2 s at most. It kills, since TERM may be ignored here.
@@ -178,8 +197,8 @@ asw_limited() {
     return
   fi
   "$@" &
-  asw_set_deadline 2
-  while kill -0 "$!" 2>/dev/null && [ "$asw_now" -lt "$asw_deadline" ]; do
+  asw_set_end 2
+  while kill -0 "$!" 2>/dev/null && [ "$asw_now" -lt "$asw_end" ]; do
     asw_pause
     asw_clock
   done
@@ -198,15 +217,9 @@ asw_http_curl() {
 }
 
 asw_http_wget() {
-  unset http_proxy HTTP_PROXY all_proxy ALL_PROXY
-  # A wgetrc may name a proxy too.
-  LC_ALL=C no_proxy=127.0.0.1,::1
-  export LC_ALL no_proxy
   asw_url=http://$2:$3$4
   case $1 in GET) set -- ;; *) set -- --post-data "" ;; esac
-  # A wget that prints no status succeeds with one of 2xx. Its output is cut: wget prints every field of a head, which may never end.
-  asw_reply=`{ asw_limited ${asw_busybox:+"$asw_busybox"} wget -S -O /dev/null -t 1 "$@" "$asw_url" 2>&1 && printf "HTTP/1.1 200"; } |
-    asw_tool head -c 9999`
+  asw_reply=`asw_wget -S -O /dev/null -t 1 "$@" "$asw_url"`
   case $asw_reply in
     *HTTP/1.[01]\ [1-5][0-9][0-9]*) ;;
     *refused* | *"an.t assign"* | *unreachable* | *"an.t connect"*) printf refused ;;
@@ -218,6 +231,15 @@ asw_http_wget() {
       *) return ;;
     esac
   done
+}
+
+# asw_wget WORD...: runs wget in a subshell of the caller. A wget that prints no status succeeds with one of 2xx. Its output is cut: wget
+# prints every field of a head, which may never end.
+asw_wget() {
+  unset http_proxy HTTP_PROXY all_proxy ALL_PROXY
+  # A wgetrc may name a proxy too.
+  export LC_ALL=C no_proxy=127.0.0.1,::1
+  { asw_limited ${asw_busybox:+"$asw_busybox"} wget "$@" 2>&1 && printf "HTTP/1.1 200"; } | asw_tool $asw_cut
 }
 
 asw_http_python3() {
@@ -234,33 +256,34 @@ while status[:1] == b\"1\": status = f.readline(99).split()[1]; status[:1] == b\
 print(int(status), end=\"\")" "$@"
 }
 
-# asw_can_run PROGRAM: whether the image has this program, and it starts: it may lack a library or a permission. The wget of busybox has no
-# --version, and an old curl does not succeed with --help.
+# asw_can_run PROGRAM: whether this HTTP client starts and says what it is: the image may lack it, it may lack a library or a permission, or do
+# nothing. Only wget has no limit for all of a request, so it is tried with the programs that limit its output and its time, and without those
+# that cannot be used. busybox before 1.30 has another form of timeout.
 asw_can_run() {
-  case $1 in wget) set -- wget --help ;; *) set -- "$1" --version ;; esac
-  command -v "$1" >/dev/null 2>&1 && "$@" </dev/null >/dev/null 2>&1
+  [ -n "$asw_busybox" ] || command -v "$1" >/dev/null 2>&1 || return 1
+  for asw_cut in "head -c 9999" cat; do
+    for asw_limit in "timeout -s KILL 2" "timeout -t 2 -s KILL" ""; do
+      case `{ if [ "$1" = wget ]; then asw_wget --help; else "$1" --version; fi; } </dev/null 2>/dev/null` in
+        "curl "* | "Python "* | *"sage: wget"*) return ;;
+      esac
+    done
+  done
+  return 1
 }
 
 # Sets asw_http to the first HTTP client of the image that can run. A bash that was built without /dev/tcp has no /dev/udp either, and reports
 # that the file does not exist. UDP, since its connect sends nothing: that of TCP would wait here for whatever listens on that port.
 asw_choose_http() {
   asw_http=none
-  if [ -n "$asw_busybox" ]; then asw_http=wget; fi
   if [ -n "$asw_pipe" ]; then
     case `{ LC_ALL=C; exec 8<>/dev/udp/127.0.0.1/1; } 2>&1` in
       *"No such file"*) ;;
       *) asw_http=bash ;;
     esac
   fi
-  for asw_name in curl wget python3; do
+  for asw_name in ${asw_busybox:+wget} curl wget python3; do
     if [ "$asw_http" = none ] && asw_can_run "$asw_name"; then asw_http=$asw_name; fi
   done
-  # Only wget has no limit for all of a request. busybox before 1.30 has another form of timeout.
-  if [ "$asw_http" = wget ]; then
-    for asw_limit in "timeout -s KILL 2" "timeout -t 2 -s KILL" ""; do
-      (asw_limited ${asw_busybox:+"$asw_busybox"} sleep 0) 2>/dev/null && break
-    done
-  fi
   if [ "$asw_http" = none ]; then
     asw_log "this image has no bash, curl, wget or python3 that can run: the task does not wait for its sidecars, and they may keep the pod Running." \
       "Set the annotation $0/shell to helper"
@@ -275,7 +298,7 @@ asw_request() {
     if [ "$asw_http" = bash ]; then
       asw_request_by_pipe "$1" "$asw_host" "${2%%/*}" "/${2#*/}"
     else
-      asw_answer=`"asw_http_$asw_http" "$1" "$asw_host" "${2%%/*}" "/${2#*/}" 2>/dev/null`
+      asw_answer=`"asw_http_$asw_http" "$1" "$asw_host" "${2%%/*}" "/${2#*/}" </dev/null 2>/dev/null`
     fi
     : "${asw_answer:=no answer}"
     [ "$asw_answer" = refused ] || return 0
@@ -355,20 +378,20 @@ asw_check() {
 asw_wait_ready() {
   asw_unready= asw_refusing=
   [ "$asw_seconds" -gt 0 ] || return 0
-  asw_set_deadline "$asw_seconds"
-  asw_wait_end=$asw_deadline
+  asw_set_end "$asw_seconds"
+  asw_wait_end=$asw_end
   while :; do
     asw_waiting= asw_gone=
     asw_each asw_check
     [ -n "$asw_waiting" ] || return 0
     if [ "$asw_gone" != "$asw_refusing" ]; then
       asw_refusing=$asw_gone
-      asw_set_deadline 1
+      asw_set_end 1
     fi
     asw_clock
     if [ "$asw_now" -ge "$asw_wait_end" ]; then
       asw_unready="sidecar $asw_waiting was not ready after $asw_seconds s"
-    elif [ -n "$asw_gone" ] && [ "$asw_now" -ge "$asw_deadline" ]; then
+    elif [ -n "$asw_gone" ] && [ "$asw_now" -ge "$asw_end" ]; then
       asw_waiting=$asw_gone
       asw_unready="sidecar $asw_gone stopped before it was ready (it refuses connections)"
     fi
@@ -400,26 +423,26 @@ asw_quit() {
   [ "$4" != - ] || return 0
   [ -z "$asw_quitting" ] || asw_wait_gone "$asw_quitting"
   asw_quitting=${4#*:}
-  asw_set_deadline 3
-  if [ -z "$asw_term" ] && ! asw_was_up "$1" && [ "$asw_deadline" -lt "$asw_start_end" ]; then asw_deadline=$asw_start_end; fi
+  asw_set_end 3
+  if [ -z "$asw_term" ] && ! asw_was_up "$1" && [ "$asw_end" -lt "$asw_start_end" ]; then asw_end=$asw_start_end; fi
   while :; do
     asw_request "${4%%:*}" "$asw_quitting"
     case $asw_answer in
       2??) break ;;
       refused)
-        if asw_was_up "$1"; then break; fi
-        if [ "$asw_term" = new ]; then asw_term=seen; asw_set_deadline 3; fi
+        ! asw_was_up "$1" || break
+        if [ "$asw_term" = new ]; then asw_term=seen; asw_set_end 3; fi
         ;;
       40[1345])
         asw_quit_failed "$1 answered $asw_answer to" "$4" "its quit endpoint is not enabled"
         break
         ;;
       *)
-        asw_was_up "$1" || { asw_alive="$asw_alive$1 "; asw_set_deadline 3; }
+        asw_was_up "$1" || { asw_alive="$asw_alive$1 "; asw_set_end 3; }
         ;;
     esac
     asw_clock
-    if [ "$asw_now" -ge "$asw_deadline" ]; then
+    if [ "$asw_now" -ge "$asw_end" ]; then
       asw_quit_failed "$1 did not accept" "$4" "${asw_answer:-no answer}"
       break
     fi
@@ -436,12 +459,12 @@ asw_quit_failed() {
 # asw_wait_gone PORT/PATH: waits until this port refuses connections, for 5 s at most. The last requests of one sidecar may go through the
 # next one: a secrets agent through the mesh proxy.
 asw_wait_gone() {
-  asw_set_deadline 5
+  asw_set_end 5
   while :; do
     asw_request GET "${1%%/*}/"
     [ "$asw_answer" != refused ] || return 0
     asw_clock
-    [ "$asw_now" -lt "$asw_deadline" ] || return 0
+    [ "$asw_now" -lt "$asw_end" ] || return 0
     asw_pause
   done
 }
@@ -478,9 +501,9 @@ asw_finish() {
   # TERM and its like mean that the pod is being deleted: stop waiting for a sidecar that was never up.
   trap ": \${asw_term:=new}" 1 2 3 15
   asw_code=$1
-  if [ "$asw_state" = running ]; then asw_end_leftovers; fi
+  [ "$asw_state" != running ] || asw_end_leftovers
   asw_state=finishing
-  case $asw_quit_when, in
+  case $asw_quit_on, in
     not-after*[:,]"$1",*) ;;
     always, | not-after* | after*[:,]"$1",*)
       asw_quitting=
@@ -516,16 +539,15 @@ asw_send() {
 # asw_send_as_user NUMBER: as the user of the task. Nothing is to be done where that is the wrapper's own: then other signals that arrived
 # meanwhile have changed the status of `kill` twice.
 asw_send_as_user() {
-  asw_user=`asw_tool cat "/proc/$asw_child/status" /proc/self/status 2>/dev/null`
+  asw_user=`asw_tool cat "/proc/$asw_child/status" /proc/self/status </dev/null 2>/dev/null`
   case $asw_user in *Uid:*) ;; *) return 0 ;; esac
   asw_own=${asw_user##*Uid:?}
   asw_user=${asw_user#*Uid:?}
   asw_user=${asw_user%%[!0-9]*}
-  if [ "$asw_user" = "${asw_own%%[!0-9]*}" ]; then return 0; fi
-  {
-    setpriv --reuid="$asw_user" sh -c "kill -$1 $asw_child" || gosu "$asw_user" sh -c "kill -$1 $asw_child" ||
-      python3 -I -S -c "import os, sys; user, number, task = map(int, sys.argv[1:]); os.setuid(user); os.kill(task, number)" "$asw_user" "$1" "$asw_child"
-  } 2>/dev/null ||
+  [ "$asw_user" != "${asw_own%%[!0-9]*}" ] || return 0
+  set -- "$1" "kill -$1 $asw_child && printf \"asw_ok=1\""
+  asw_try setpriv --reuid="$asw_user" sh -c "$2" || asw_try gosu "$asw_user" sh -c "$2" ||
+    asw_try python3 -I -S -c "import os; os.setuid($asw_user); os.kill($asw_child, $1); print(\"asw_ok=1\")" ||
     asw_log "signal $1 does not reach the task: it runs as user $asw_user, which the wrapper may not signal"
 }
 
@@ -606,12 +628,12 @@ asw_supervise() {
 # for which the caller counts. SigCgt (proc_pid_status(5)) has a bit for each signal that is caught, from 64 to 1.
 asw_has_traps() {
   [ "/proc/$asw_child/exe" -ef "/proc/${$}/exe" ] || return 1
-  case `asw_tool cat "/proc/$asw_child/status"` in *SigCgt:?[89a-f]*) ;; *) return 1 ;; esac
+  case `asw_tool cat "/proc/$asw_child/status" </dev/null` in *SigCgt:?[89a-f]*) ;; *) return 1 ;; esac
 }
 
 asw_start() {
   # A shell connects the stdin of a background child to /dev/null unless it is redirected.
-  asw_choose_descriptor 9 8 7 6 5 4 3 9
+  asw_choose_fd 9 8 7 6 5 4 3 9
   eval "{ command exec $asw_free<&0; } 2>/dev/null || exec $asw_free</dev/null"
   if [ -n "$asw_pipe" ]; then
     asw_supervise "$@" &
@@ -640,7 +662,7 @@ asw_exists() {
   done
 }
 
-asw_seconds=120 asw_on_unready=fail asw_quit_when=always asw_busybox= asw_sidecars= asw_entrypoint= asw_words=
+asw_seconds=120 asw_on_unready=fail asw_quit_on=always asw_busybox= asw_sidecars= asw_entrypoint= asw_words=
 asw_ready=" " asw_alive=" " asw_pending= asw_pipe= asw_term= asw_state=starting asw_finished=
 for asw_name in $asw_signals; do trap "asw_signal $asw_name" "$asw_name"; done
 # Last: from the first trap for EXIT on, bash keeps a handler of its own for signals without a trap, and may lose one that arrives then.
@@ -650,7 +672,7 @@ while [ "$#" -gt 0 ] && [ "$1" != -- ]; do
   case $1 in
     --wait-seconds) asw_seconds=$2 ;;
     --when-not-ready) asw_on_unready=$2 ;;
-    --quit) asw_quit_when=$2 ;;
+    --quit) asw_quit_on=$2 ;;
     --busybox) asw_busybox=$2 ;;
     --sidecar)
       asw_sidecars="$asw_sidecars$2 $3 $4 $5$asw_nl"
@@ -680,11 +702,11 @@ IFS=$asw_nl
 set -- $asw_entrypoint "$@"
 IFS=" "
 asw_choose_clock
-asw_set_deadline 60
-asw_start_end=$asw_deadline
+asw_set_end 60
+asw_start_end=$asw_end
 # A pipe, open for reading and writing. In an eval, since the other shells cannot parse it. It is never 8, which asw_http_bash uses, nor 9,
 # which asw_start uses where no other is free. Not the lowest one that is free: with few files, <(:) itself has that for a moment.
-asw_choose_descriptor 7 6 5 4 3 7
+asw_choose_fd 7 6 5 4 3 7
 if [ -n "$asw_bash" ] && eval "exec $asw_free<> <(:)" 2>/dev/null; then asw_pipe=$asw_free; fi
 asw_finished=$!
 [ -z "$asw_sidecars" ] || asw_choose_http
@@ -696,7 +718,7 @@ asw_wait_ready
 
 if [ -n "$asw_unready" ]; then
   asw_result="was not started"
-  if [ "$asw_on_unready" = run ]; then asw_result="runs anyway"; fi
+  [ "$asw_on_unready" != run ] || asw_result="runs anyway"
   asw_log "$asw_unready: the task $asw_result. Read the log of container $asw_waiting"
   [ "$asw_on_unready" = run ] || asw_finish 69
 fi
