@@ -14,6 +14,7 @@ from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
 if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
 
 HELPER_IMAGE = "registry.example.com/airflow-sidecar-webhook:0.1.0"
@@ -76,8 +77,13 @@ def test_the_helper_is_not_brought_where_the_image_has_a_shell(helping: Policy) 
     assert [one["name"] for one in after["spec"]["initContainers"]] == ["istio-init"]
 
 
-def test_a_pod_that_selects_some_nodes_has_the_helper_all_the_same(helping: Policy) -> None:
+@pytest.mark.parametrize(
+    "nodes",
+    [{"nodeSelector": {"disk": "ssd"}}, {"nodeSelector": {"kubernetes.io/hostname": "node-1"}}, {"nodeName": "node-1"}],
+    ids=["a selector", "a selector of one node", "a node"],
+)
+def test_a_pod_that_names_some_nodes_has_the_helper_all_the_same(nodes: JSONObject, helping: Policy) -> None:
     pod = operator_pod(["/etl"])
-    pod["spec"]["nodeSelector"] = {"disk": "ssd"}
+    pod["spec"] |= nodes
 
     assert admitted(pod, helping)[1]["spec"]["initContainers"][0]["name"] == names.HELPER_CONTAINER
