@@ -286,9 +286,9 @@ def policy_with(**quit_: Any) -> Policy:
 @pytest.mark.parametrize(("conditions", "where", "line"), ENABLED_BY.values(), ids=ENABLED_BY)
 def test_a_quit_request_is_enabled_by_the_line_for_its_condition(conditions: list[JSONObject], where: str | None, line: str) -> None:
     outcome = treat(operator_pod({"name": "own", "image": "own:1"}), policy_with(enabled_by=conditions), UNKNOWN_CLUSTER)
-    found = [(one.where, one.line) for one in remedies(outcome, ContainerReason.QUIT_DISABLED)]
+    found = [(one.containers, one.where, one.line) for one in remedies(outcome, ContainerReason.QUIT_DISABLED)]
 
-    assert found == ([] if where is None else [(where, line)])
+    assert found == ([] if where is None else [(("own",), where, line)])
     assert len(remedies(outcome, ContainerReason.NO_QUIT)) == (where is None)
 
 

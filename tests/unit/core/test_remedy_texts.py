@@ -72,6 +72,16 @@ def test_a_line_of_annotations_or_labels_is_the_same_in_yaml_and_in_python(pod: 
             assert ast.literal_eval(f"{{{remedy.line}}}") == yaml.safe_load(remedy.line)
 
 
+@pytest.mark.parametrize(("more", "has_line"), [(0, True), (1, False)])
+def test_a_line_that_is_longer_than_people_paste_is_not_shown(more: int, has_line: bool) -> None:
+    def line(characters: int) -> str:
+        tolerations = [{"key": "spot", "value": "x" * characters}, {"key": "virtual-kubelet.io/provider", "operator": "Exists"}]
+        (remedy,) = treat(in_mesh(operator_pod(), tolerations=tolerations), POLICY, ABLE_CLUSTER).remedies
+        return remedy.line
+
+    assert (line(MAX_LINE_CHARACTERS - len(line(0)) + more) != "") == has_line
+
+
 def test_the_warning_to_whoever_creates_the_pod_has_the_line() -> None:
     pod = operator_pod(UPLOADER)
 

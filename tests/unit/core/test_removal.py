@@ -10,7 +10,6 @@ from tests.support.paste import removal_of
 from tests.support.pods import ABLE_CLUSTER
 from tests.unit.core.test_remedy import POLICY, RULES, described, in_mesh, operator_pod, remedies
 from webhook.core import NativeSupport, NotConvertedReason, treat
-from webhook.core.remedy_line import MAX_LINE_CHARACTERS
 from webhook.core.removal import MAX_TOLERATIONS_BYTES
 
 if TYPE_CHECKING:
@@ -50,16 +49,6 @@ PLACED: Final[dict[str, tuple[JSONObject, JSONObject]]] = {
 @pytest.mark.parametrize(("spec", "removed"), PLACED.values(), ids=PLACED)
 def test_of_a_pod_that_names_virtual_nodes_only_what_names_them_goes(spec: dict[str, Any], removed: JSONObject) -> None:
     assert removal(in_mesh(operator_pod(), **spec), NativeSupport.VIRTUAL_NODE) == {"spec": removed}
-
-
-@pytest.mark.parametrize(("more", "has_line"), [(0, True), (1, False)])
-def test_a_patch_that_is_too_long_for_a_line_is_not_shown(more: int, has_line: bool) -> None:
-    def line(characters: int) -> str:
-        tolerations = [OTHER | {"value": "x" * characters}, VIRTUAL]
-        (remedy,) = remedies(treat(in_mesh(operator_pod(), tolerations=tolerations), POLICY, ABLE_CLUSTER), NativeSupport.VIRTUAL_NODE)
-        return remedy.line
-
-    assert (line(MAX_LINE_CHARACTERS - len(line(0)) + more) != "") == has_line
 
 
 @pytest.mark.parametrize(("more", "has_line"), [(0, True), (1, False)])
