@@ -27,7 +27,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from manifests.queries import API_SERVER_SECONDS, FAIL_OPEN, REFUSED, REVIEW_SECONDS, growth, pods, quantile, stuck
+from manifests.queries import API_SERVER_SECONDS, FAIL_OPEN, REFUSED, REVIEW_SECONDS, audited_pods, growth, pods, quantile, stuck
 from webhook.reaper.metrics import PREFIX as REAPER
 from webhook.server.metrics import PREFIX as SERVICE
 
@@ -181,6 +181,14 @@ SECTIONS: Final[dict[str, tuple[PanelRow, ...]]] = {
             View.BARS,
             "h",
             (Query(f"sum by (namespace) (sum_over_time(({STUCK_HERE})[{STEP}:1m])) / 60", "{{namespace}}"),),
+        ),
+        PanelRow(
+            "Audited, by treatment and reason",
+            "In the chosen range, while the setting enforcement is audit: the treatment that the pods would get. None was changed.",
+            View.TABLE,
+            "short",
+            (Query(f"{audited_pods('treatment, reason', WHOLE, HERE)} > 0"),),
+            width=24,
         ),
     ),
     "Calls": (

@@ -48,8 +48,18 @@ def growth(counter: str, window: str) -> str:
 
 def pods(by: str, window: str, matchers: str = "") -> str:
     """Pods in a window by these labels, each once, for its final treatment: see `webhook.server.pod_counter`."""
+    return _once("pods", by, window, matchers)
+
+
+def audited_pods(by: str, window: str, matchers: str = "") -> str:
+    """The same of pods that were not changed because enforcement is audit, by the treatment that they would get."""
+    return _once("audited_pods", by, window, matchers)
+
+
+def _once(counter: str, by: str, window: str, matchers: str) -> str:
     selector = f"{{{matchers}}}" if matchers else ""
-    first, moved = (f"sum by ({by}) ({growth(f'{SERVICE}_{name}_total{selector}', window)})" for name in ("pods", "reclassified_pods"))
+    names = (f"{SERVICE}_{name}_total{selector}" for name in (counter, f"reclassified_{counter}"))
+    first, moved = (f"sum by ({by}) ({growth(name, window)})" for name in names)
     return f"{first} - {moved}"
 
 

@@ -66,9 +66,9 @@ def selectors_of_alerts() -> Iterator[str]:
 class Load:
     """Pods of each kind, reviewed by the service and ended by the reaper."""
 
-    def __init__(self, service: RunningService, cluster: FakeTaskCluster) -> None:
-        """Begin with a pod that nothing ends."""
-        self._service, self._cluster, self._numbers = service, cluster, count()
+    def __init__(self, service: RunningService, auditing: RunningService, cluster: FakeTaskCluster) -> None:
+        """Begin with a pod that nothing ends; ``auditing`` has the setting ``enforcement: audit``."""
+        self._service, self._auditing, self._cluster, self._numbers = service, auditing, cluster, count()
         self._add("stuck", PortListener(200))
 
     def add(self) -> None:
@@ -78,6 +78,7 @@ class Load:
         invalid["metadata"]["annotations"]["airflow-sidecar-webhook/mode"] = "maybe"
         for pod in (wrapped, left, invalid):
             self._service.post(review_of(pod, uid=new_uid()))
+        self._auditing.post(review_of(wrapped, uid=new_uid()))
         self._add(f"sales-{next(self._numbers)}", PortListener(200, end_of("istio-proxy")))
 
     def _add(self, name: str, listener: PortListener) -> None:
@@ -116,19 +117,20 @@ def test_every_query_of_a_panel_and_every_metric_of_an_alert_has_data(tmp_path: 
     kubeconfig = tmp_path / "kubeconfig"
     # Nobody listens there: how old the cluster's state is shows all the same.
     kubeconfig.write_text(kubeconfig_for("http://127.0.0.1:1", "here"))
-    folders = [tmp_path / name for name in ("files", "self-managed", "reaper", "prometheus")]
+    folders = [tmp_path / name for name in ("files", "self-managed", "audit", "reaper", "prometheus")]
     for folder in folders:
         folder.mkdir()
     with (
         fake_task_cluster() as cluster,
         running_service(folders[0], kubeconfig=kubeconfig) as service,
         running_service(folders[1], kubeconfig=kubeconfig, certificates="self-managed", service_namespace="webhook") as unready,
+        running_service(folders[2], kubeconfig=kubeconfig, enforcement="audit") as auditing,
     ):
         cluster.lease = FakeLeaseApi("default", "airflow-sidecar-webhook-reaper")
-        load = Load(service, cluster)
-        with reaper_service(cluster, folders[2]) as reaper:
-            targets = {"service": [service.health_port, unready.health_port], "reaper": [reaper.health_port]}
-            with prometheus_server(targets, RULES, folders[3]) as server:
+        load = Load(service, auditing, cluster)
+        with reaper_service(cluster, folders[3]) as reaper:
+            targets = {"service": [service.health_port, unready.health_port, auditing.health_port], "reaper": [reaper.health_port]}
+            with prometheus_server(targets, RULES, folders[4]) as server:
                 find_data(server, {*queries_of_panels(), *selectors_of_alerts()}, load)
 
                 wait.until(lambda: all(rule["health"] == "ok" for rule in rules_of(server)), "every rule was evaluated", SECONDS)
