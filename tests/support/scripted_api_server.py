@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from tests.support.json_object import JSONObject
 
+STOP_POLL_SECONDS: Final = 0.02
+"""How often the thread that accepts checks for the end; each test waits for that."""
+
 WATCH_SECONDS: Final = 60
 """How long a watch stays open at most."""
 
@@ -53,7 +56,7 @@ class ScriptedApiServer:
         self.over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(STOP_POLL_SECONDS,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def end(self) -> None:
@@ -75,6 +78,8 @@ class ScriptedApiServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            """As Go does. With it each second part of a response would wait for an acknowledgement that Linux delays by 40 ms."""
 
             def log_message(self, *_: object) -> None:
                 """Not on the test's stderr."""

@@ -27,6 +27,13 @@ def test_a_line_that_is_no_object_is_an_empty_one(text: str) -> None:
     assert list(redacted_log(f"{text}\n")) == [{}]
 
 
+@pytest.mark.parametrize("character", ["\u2028", "\x85"])
+def test_a_line_is_read_whole_whatever_characters_its_texts_hold(character: str) -> None:
+    text = json.dumps({"note": f"a{character}b", "event": "review"}, ensure_ascii=False) + "\n"
+
+    assert list(redacted_log(text)) == [{"event": "review"}]
+
+
 @pytest.mark.parametrize("member", [name for name in MEMBERS if name not in {"time", "traceback"}])
 def test_a_word_that_is_in_no_table_is_another_one_or_none(member: str) -> None:
     (line,) = redacted_log(json.dumps({member: "swordfish"}))
