@@ -29,6 +29,7 @@ class ExpectedExplanation(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
         may_keep_running: The containers that nobody knows. Left out: none, where ``sidecars`` says something.
         not_converted: Why a known sidecar stays a regular container, of all that the status lists. Left out: the status lists none.
         moved: The containers that become init containers, in their order there. Left out: none does.
+        init_containers: All init containers afterwards, in their order.
         annotations: Annotations of the pod afterwards; null: it does not have this one.
         startup_probes: The startup probe that a container has afterwards, as ``GET :3501/path``.
         says: Texts that occur in what people read: sentence, remedy, status or a warning.
@@ -44,6 +45,7 @@ class ExpectedExplanation(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     may_keep_running: tuple[str, ...] = ()
     not_converted: dict[str, str] = {}
     moved: tuple[str, ...] = ()
+    init_containers: tuple[str, ...] | None = None
     annotations: dict[str, str | None] = {}
     startup_probes: dict[str, str] = {}
     says: tuple[str, ...] = ()

@@ -38,6 +38,8 @@ def test_a_case_comes_out_as_expected(case: Case, program: InProcessProgram) -> 
     assert (said["result"], said["reason"]) == (expected.result, expected.reason)
     assert (said["status"] or {}).get("not_converted", {}) == expected.not_converted
     assert moved(before, after) == list(expected.moved)
+    if expected.init_containers is not None:
+        assert [one["name"] for one in after["spec"].get("initContainers", ())] == list(expected.init_containers)
     assert annotations_of(after, expected.annotations) == expected.annotations
     assert probes_of(after, expected.startup_probes) == expected.startup_probes
     if expected.main is not None:

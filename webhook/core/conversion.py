@@ -179,6 +179,28 @@ def can_be_native(container: Container, facts: Facts, cluster: Cluster) -> bool:
     return _why_not_converted(locate(row, facts.pod, container), container, described, cluster) is None
 
 
+def late_meshes(facts: Facts) -> frozenset[str]:
+    """Names of the mesh proxies, also of native ones and placeholders, that need what an init container outside their block writes."""
+    pod = facts.pod
+    inits = [container.name for container in pod.init_containers]
+    meshes = [one for one in (*pod.spec.containers, *pod.init_containers) if _starts_first(facts.rows.get(one.name))] if inits else []
+    return _late(facts, meshes, inits)
+
+
+def _late(facts: Facts, meshes: list[Container], inits: list[str]) -> frozenset[str]:
+    """Those of these mesh proxies that need what an init container outside the blocks of all of them writes."""
+    first = _first(facts, meshes, inits) if meshes else []
+    rest = [name for name in inits if name not in first]
+    if not meshes or not rest:
+        return frozenset()
+    needs = Needs(facts, rest)
+    return frozenset([container.name for container in meshes if needs.by_volume(container)])
+
+
+def _starts_first(row: Sidecar | None) -> bool:
+    return row is not None and row.native is not None and row.native.convert is not None and row.native.convert.starts_first
+
+
 def _rule(row: Sidecar) -> Convert:
     if row.native is None or row.native.convert is None:
         message = f"sidecar {row.id} has no rule for its conversion"
@@ -315,17 +337,17 @@ def _order(facts: Facts, moved: list[Container], duplicates: tuple[str, ...]) ->
 
     The last one never does: there each sidecar starts after all init containers with amounts.
     """
-    usual, meshes_first, last = _orders(facts, sorted(moved, key=lambda one: (-facts.rows[one.name].quit_order, one.name)))
+    *earlier, last = _orders(facts, sorted(moved, key=lambda one: (-facts.rows[one.name].quit_order, one.name)))
     names = {container.name for container in moved}
     inits = facts.pod.init_containers
-    if not _has_amounts_behind(inits, usual, names):
-        return usual
+    if not _has_amounts_behind(inits, earlier[0], names):
+        return earlier[0]
     native = {container.name for container in inits if container.is_native_sidecar}.union(facts.unmarked)
     try:
         before = Aggregate([one for one in facts.pod.spec.containers if one.name not in duplicates], inits, native)
     except ValueError:
         return last
-    return next((order for order in (usual, meshes_first) if not before.is_raised(order, names)), last)
+    return next((order for order in earlier if not before.is_raised(order, names)), last)
 
 
 def _has_amounts_behind(inits: list[Container], order: Sequence[str], moved: set[str]) -> bool:
@@ -335,24 +357,31 @@ def _has_amounts_behind(inits: list[Container], order: Sequence[str], moved: set
     return any(has_amounts(containers[name]) for name in behind if name not in moved)
 
 
-def _orders(facts: Facts, moved: list[Container]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+def _orders(facts: Facts, moved: list[Container]) -> tuple[Sequence[str], ...]:
     """Places as early as can be; mesh proxies as early, the others after all init containers with amounts; all after those.
+
+    A mesh proxy is the first, unless it needs what an init container outside its block writes: the kubelet could not create it before that
+    one has ended, and would start no init container behind it. Then it is behind that one, and the init containers have their own order, as
+    without native sidecars.
 
     An init container without amounts is no reason for a later place: it may also come later than the webhook, by another injector, and
     the order must not depend on that.
     """
     inits = [container.name for container in facts.pod.init_containers]
     with_amounts = {one.name for one in facts.pod.init_containers if has_amounts(one) and not one.is_native_sidecar}
-    meshes = [container for container in moved if _rule(facts.rows[container.name]).starts_first]
-    others = [container for container in moved if not _rule(facts.rows[container.name]).starts_first]
+    meshes = [container for container in moved if _starts_first(facts.rows[container.name])]
+    others = [container for container in moved if not _starts_first(facts.rows[container.name])]
     late = [container.name for container in others if _rule(facts.rows[container.name]).starts_last]
     early = [container for container in others if container.name not in late]
     first = _first(facts, meshes, inits)
     rest = [name for name in inits if name not in first]
+    last = [*_in_places(facts, [*meshes, *early], inits, with_amounts.union(first)), *late]
+    if _late(facts, meshes, inits):
+        return [*_in_places(facts, [*meshes, *early], inits, set(first)), *late], last
     return (
         [*first, *_in_places(facts, early, rest, set()), *late],
         [*first, *_in_places(facts, early, rest, with_amounts), *late],
-        [*_in_places(facts, [*meshes, *early], inits, with_amounts.union(first)), *late],
+        last,
     )
 
 
@@ -367,12 +396,15 @@ def _first(facts: Facts, meshes: list[Container], inits: list[str]) -> list[str]
 
 
 def _in_places(facts: Facts, moved: list[Container], rest: list[str], before: set[str]) -> Iterator[str]:
-    """Each behind the init containers that it needs, see `Needs`, and behind those in ``before``."""
+    """Each behind the init containers that it needs, see `Needs`, behind those in ``before``, and behind the mesh proxies before it."""
     slots: dict[int, list[str]] = {}
     needs = Needs(facts, rest) if rest else None
     earliest = max([place for place, name in enumerate(rest, start=1) if name in before], default=0)
     for container in moved:
-        slots.setdefault(max(earliest, needs.of(container)) if needs else 0, []).append(container.name)
+        place = max(earliest, needs.of(container)) if needs else 0
+        slots.setdefault(place, []).append(container.name)
+        if _starts_first(facts.rows[container.name]):
+            earliest = place
     yield from slots.get(0, ())
     for place, name in enumerate(rest, start=1):
         yield name
@@ -407,9 +439,12 @@ class Needs:
     def of(self, container: Container) -> int:
         """The number for this container."""
         own = self._last(_matching(self._facts.rows[container.name].init_containers, self._rest))
-        by_volume = max([self._by_volume.get(name, 0) for name in container.needed_volumes], default=0)
         by_port = max([self._by_port.get(number, 0) for number in _numbers(container)], default=0)
-        return max(own, self._meshes, by_volume, by_port)
+        return max(own, self._meshes, self.by_volume(container), by_port)
+
+    def by_volume(self, container: Container) -> int:
+        """The number for what this container reads from its volumes alone."""
+        return max([self._by_volume.get(name, 0) for name in container.needed_volumes], default=0)
 
     def _last(self, names: list[str]) -> int:
         return max([self._places[name] for name in names], default=0)
@@ -417,9 +452,9 @@ class Needs:
     def _of_meshes(self) -> Iterator[str]:
         for name in (*self._facts.native_sidecars, *self._facts.unmarked):
             row = self._facts.rows[name]
-            if row.native and row.native.convert and row.native.convert.starts_first:
+            if _starts_first(row):
                 yield from [name] if name in self._places else []
-                yield from _matching((*row.init_containers, *row.native.convert.next_init_containers), self._rest)
+                yield from _matching((*row.init_containers, *_rule(row).next_init_containers), self._rest)
 
 
 def _numbers(container: Container) -> set[int]:

@@ -30,7 +30,7 @@ from webhook.core.catalogue import Injectors
 from webhook.core.cluster import NativeSupport
 from webhook.core.condition import is_word
 from webhook.core.container_end import ContainerEnd, container_ends, no_two_wait
-from webhook.core.conversion import NO_CONVERSION, Conversion, are_the_same, convert, duplicates
+from webhook.core.conversion import NO_CONVERSION, Conversion, are_the_same, convert, duplicates, late_meshes
 from webhook.core.errors import MalformedPodError
 from webhook.core.helper import is_helper_place_taken
 from webhook.core.names import STATUS_ANNOTATION
@@ -371,7 +371,8 @@ def _injector_annotations(facts: Facts, mode: Mode, catalogue: Catalogue, inject
     if mode in LABELS_AT_MOST or facts.pod.spec.hostNetwork is True:
         return {}
     regular = frozenset([sidecar.id for sidecar in facts.options.sidecars if sidecar.native is None])
-    hints = catalogue.native_hints(facts.pod, injectors, regular) if uses_native else []
+    # The injector of a late mesh proxy would render it before the init containers that it needs.
+    hints = catalogue.native_hints(facts.pod, injectors, regular | late_meshes(facts)) if uses_native else []
     quit_hints = catalogue.quit_hints(facts.pod, injectors, beside_native=uses_native, regular=regular)
     if quit_hints and mode is not Mode.NATIVE and facts.origin is not PodOrigin.SPARK and not facts.names_windows:
         hints += quit_hints

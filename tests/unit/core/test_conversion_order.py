@@ -179,6 +179,31 @@ ORDERS: Final[dict[str, tuple[JSONObject, list[str]]]] = {
         ),
         ["istio-init", "istio-proxy", "logs", "prepare"],
     ),
+    "istio-proxy comes behind an init container that writes the file from which its variables come, and no init container moves": (
+        task_pod(
+            {**container(istio_pod(), "istio-proxy"), "env": [KERBEROS_FILE]},
+            inits=(init("first"), init("writes", volumeMounts=KERBEROS_MOUNT), init("istio-init")),
+            volumes=("istio-envoy", "ticket"),
+        ),
+        ["first", "writes", "istio-init", "istio-proxy"],
+    ),
+    "a sidecar comes behind such an istio-proxy, and an init container behind both": (
+        task_pod(
+            {**container(istio_pod(), "istio-proxy"), "volumeMounts": KERBEROS_MOUNT},
+            FLUENT_BIT,
+            inits=(init("istio-init"), init("writes", volumeMounts=KERBEROS_MOUNT), init("last")),
+            volumes=("ticket",),
+        ),
+        ["istio-init", "writes", "istio-proxy", "logs", "last"],
+    ),
+    "a volume that istio-proxy shares with its own init containers alone holds it back from nothing": (
+        task_pod(
+            {**container(istio_pod(), "istio-proxy"), "volumeMounts": KERBEROS_MOUNT},
+            inits=(init("first"), init("istio-init", volumeMounts=KERBEROS_MOUNT), init("enable-core-dump", volumeMounts=KERBEROS_MOUNT)),
+            volumes=("ticket",),
+        ),
+        ["istio-init", "istio-proxy", "enable-core-dump", "first"],
+    ),
     "a native sidecar that is no mesh proxy holds nothing back": (
         task_pod(CLOUD_SQL, inits=(USER_INIT, init("logs", image="fluent/fluent-bit:4.0.0", restartPolicy="Always"))),
         ["database", "prepare", "logs"],
@@ -196,6 +221,45 @@ ORDERS: Final[dict[str, tuple[JSONObject, list[str]]]] = {
 @pytest.mark.parametrize(("pod", "order"), ORDERS.values(), ids=ORDERS)
 def test_the_order_is_right(pod: JSONObject, order: list[str], policy: Policy) -> None:
     assert inits_of(after_conversion(pod, policy)) == order
+
+
+NEEDS: Final[tuple[JSONObject, ...]] = ({"volumeMounts": KERBEROS_MOUNT}, {"env": [KERBEROS_FILE]}, {"volumeDevices": KERBEROS_DEVICE})
+MESHES: Final[dict[str, JSONObject]] = {
+    "istio": istio_pod(),
+    "linkerd": inject_linkerd(task_pod(annotations={"linkerd.io/inject": "enabled"})),
+    "consul": task_pod(DATAPLANE, inits=(init("consul-connect-inject-init"),), annotations=CONSUL_MARKS),
+}
+
+
+def test_these_are_all_the_meshes_whose_proxy_starts_first(policy: Policy) -> None:
+    rows = [row for row in policy.catalogue.sidecars if row.native and row.native.convert and row.native.convert.starts_first]
+
+    assert {row.id for row in rows} == set(MESHES)
+
+
+@pytest.mark.parametrize("needs", NEEDS, ids=lambda needs: next(iter(needs)))
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("mesh", MESHES)
+def test_every_sidecar_is_behind_the_init_container_that_writes_what_it_reads(
+    mesh: str, place: int, needs: JSONObject, policy: Policy
+) -> None:
+    """A mesh proxy as well, which is before all other init containers where it needs none of them."""
+    pod = copy.deepcopy(MESHES[mesh])
+    (proxy,) = [one for one in pod["spec"]["containers"] if one["name"] != "base"]
+    for field, entries in needs.items():
+        proxy[field] = [*(proxy.get(field) or ()), *entries]
+    pod["spec"]["volumes"] = [*(pod["spec"].get("volumes") or ()), {"name": "ticket", "emptyDir": {}}]
+    inits = pod["spec"]["initContainers"]
+    own = [one["name"] for one in inits]
+    writer = init("writes", **({} if "env" in needs else needs), **({"volumeMounts": KERBEROS_MOUNT} if "env" in needs else {}))
+    inits.insert(place, writer)
+    inits += [init("last")]
+    before = [one["name"] for one in inits]
+
+    order = inits_of(after_conversion(pod, policy))
+
+    assert [name for name in order if name != proxy["name"]] == before
+    assert order.index(proxy["name"]) == max(order.index(name) for name in ("writes", *own)) + 1
 
 
 @pytest.mark.parametrize("source", ["configMap", "secret", "projected", "downwardAPI"])
