@@ -66,6 +66,19 @@ class PortListener:
     change: Change = nothing
 
 
+@dataclass(frozen=True)
+class PodSelection:
+    """The pods that a list or a watch selects, by their phase and perhaps by a label."""
+
+    phase: str
+    label: str
+
+    def has(self, pod: JSONObject) -> bool:
+        """Whether a pod is selected."""
+        labels = {f"{name}={value}" for name, value in pod["metadata"].get("labels", {}).items()}
+        return bool(pod["status"]["phase"] == self.phase) and (not self.label or self.label in labels)
+
+
 @dataclass
 class FakeTaskCluster:
     """The cluster.
@@ -81,13 +94,13 @@ class FakeTaskCluster:
         before: What happens once, when a connection to a pod has been opened or a patch arrives, by the pod's name.
         requests: Of every request the method and the path with its query.
         tokens: The credentials of each request that has some.
-        snapshots: What the current list of each namespace shows.
+        snapshots: What the current list of each namespace and selection shows.
         snapshot_versions: The resourceVersion of each of them.
         quits: Every request that reached a listener: the pod's uid, and its first line.
         lease: The Lease of the reapers that watch.
         events: The Events that were created, by their names.
         counted: How often an Event was counted once more.
-        watchers: How many watches are open.
+        watchers: How many watches are open, but for those of pods that have not started.
         too_old: Watches from an earlier resourceVersion than this are refused with 410.
         broken: How often every watch was ended.
 
@@ -104,8 +117,8 @@ class FakeTaskCluster:
     requests: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     quits: list[tuple[str, str]] = field(default_factory=list)
-    snapshots: dict[str, list[JSONObject]] = field(default_factory=dict)
-    snapshot_versions: dict[str, int] = field(default_factory=dict)
+    snapshots: dict[tuple[str, PodSelection], list[JSONObject]] = field(default_factory=dict)
+    snapshot_versions: dict[tuple[str, PodSelection], int] = field(default_factory=dict)
     lease: FakeLeaseApi = field(default_factory=FakeLeaseApi)
     events: dict[str, JSONObject] = field(default_factory=dict)
     counted: int = 0
@@ -151,12 +164,12 @@ class FakeTaskCluster:
         """Let happen what happens before the next request to this pod."""
         self.before.pop(name, lambda: None)()
 
-    def take_snapshot(self, namespace: str) -> None:
-        """Take the Running pods of a namespace or of all, of which a list shows page after page, whatever happens meanwhile."""
+    def take_snapshot(self, namespace: str, selected: PodSelection) -> None:
+        """Take the selected pods of a namespace or of all, of which a list shows page after page, whatever happens meanwhile."""
         with self.changed:
-            running = [pod for pod in self.pods_of(namespace) if pod["status"]["phase"] == "Running"]
-            self.snapshots[namespace] = copy.deepcopy(running)
-            self.snapshot_versions[namespace] = self.version
+            found = [pod for pod in self.pods_of(namespace) if selected.has(pod)]
+            self.snapshots[namespace, selected] = copy.deepcopy(found)
+            self.snapshot_versions[namespace, selected] = self.version
 
     def pods_of(self, namespace: str) -> list[JSONObject]:
         """The pods of a namespace; of all, where it is empty."""
@@ -191,6 +204,10 @@ def _namespace_in(words: list[str]) -> str:
 
 def _version_of(event: JSONObject) -> int:
     return int(event["object"]["metadata"]["resourceVersion"])
+
+
+def _selection_in(query: dict[str, str]) -> PodSelection:
+    return PodSelection(query["fieldSelector"].removeprefix("status.phase="), query.get("labelSelector", ""))
 
 
 class TaskClusterServer(ThreadingHTTPServer):
@@ -240,11 +257,11 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
         elif "watch" in query:
             what, _, name = query["fieldSelector"].partition("=")
             if what == "status.phase":
-                self._watch_all(partial(self._newer_pods, _namespace_in(words)), query)
+                self._watch_all(partial(self._newer_pods, _namespace_in(words), _selection_in(query)), query)
             else:
                 self._watch(words[3], name, int(query["resourceVersion"]), int(query["timeoutSeconds"]))
         else:
-            self._list(_namespace_in(words), int(query.get("continue", "0")))
+            self._list(_namespace_in(words), _selection_in(query), int(query.get("continue", "0")))
 
     def do_POST(self) -> None:
         url, words = self._received()
@@ -303,12 +320,12 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _list(self, namespace: str, begin: int) -> None:
+    def _list(self, namespace: str, selected: PodSelection, begin: int) -> None:
         if begin == 0:
-            self.server.cluster.take_snapshot(namespace)
-        found = self.server.cluster.snapshots[namespace]
+            self.server.cluster.take_snapshot(namespace, selected)
+        found = self.server.cluster.snapshots[namespace, selected]
         following = str(begin + PAGE) if len(found) > begin + PAGE else ""
-        metadata = {"resourceVersion": str(self.server.cluster.snapshot_versions[namespace]), "continue": following}
+        metadata = {"resourceVersion": str(self.server.cluster.snapshot_versions[namespace, selected]), "continue": following}
         self._answer(200, {"metadata": metadata, "items": found[begin : begin + PAGE]})
 
     def _list_namespaces(self) -> None:
@@ -329,7 +346,8 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
             if version < cluster.too_old:
                 self._send({"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}})
                 until = 0.0
-            cluster.watchers += 1
+            is_counted = "Pending" not in query.get("fieldSelector", "")
+            cluster.watchers += is_counted
             try:
                 while not cluster.is_over and cluster.broken == broken and time.monotonic() < until:
                     for event in newer(version):
@@ -337,15 +355,12 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
                         self._send(event)
                     cluster.changed.wait(POLL_SECONDS)
             finally:
-                cluster.watchers -= 1
+                cluster.watchers -= is_counted
         self._send_chunk(b"")
 
-    def _newer_pods(self, namespace: str, version: int) -> list[JSONObject]:
+    def _newer_pods(self, namespace: str, selected: PodSelection, version: int) -> list[JSONObject]:
         """The events of a namespace's pods since then, in their order."""
-        events = [
-            {"type": "MODIFIED" if pod["status"]["phase"] == "Running" else "DELETED", "object": pod}
-            for pod in self.server.cluster.pods_of(namespace)
-        ]
+        events = [{"type": "MODIFIED" if selected.has(pod) else "DELETED", "object": pod} for pod in self.server.cluster.pods_of(namespace)]
         return sorted((event for event in events if _version_of(event) > version), key=_version_of)
 
     def _newer_namespaces(self, version: int) -> list[JSONObject]:

@@ -75,6 +75,7 @@ from webhook.core.earlier_status import RecordedStatus
 from webhook.core.entrypoint import EntrypointTable, parse_entrypoints
 from webhook.core.errors import MalformedPodError, MalformedReviewError, RulesError, UnsoundPatchError
 from webhook.core.injector_version import suggested_versions
+from webhook.core.left_pod import LeftPod, read_left_pod
 from webhook.core.names import (
     BASE_CONTAINER,
     CANONICAL_NAME,
@@ -157,6 +158,7 @@ __all__ = [
     "FoundSidecar",
     "InvalidAnnotation",
     "InvalidAnnotations",
+    "LeftPod",
     "LinePlace",
     "MalformedPodError",
     "MalformedReviewError",
@@ -209,6 +211,7 @@ __all__ = [
     "parse_entrypoints",
     "parse_review",
     "parse_sidecars",
+    "read_left_pod",
     "read_progress",
     "read_version",
     "recorded_reason",

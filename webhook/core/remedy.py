@@ -136,12 +136,17 @@ class Remedy(msgspec.Struct, frozen=True):
     @property
     def subject(self) -> str:
         """The reason's word and, where it is about containers, their names."""
-        return f"{_shown_names(self.containers)} ({self.reason})" if self.containers else self.reason
+        return f"{shown_names(self.containers)} ({self.reason})" if self.containers else self.reason
 
     @property
     def verb(self) -> str:
         """What to do with the line, before ``where``."""
         return "run" if self.place is not None and self.place.is_command else "add to"
+
+    @property
+    def instruction(self) -> str:
+        """What to do, with the line to paste and where."""
+        return f"{self.text} {self.verb.capitalize()} {self.where}: {self.line}" if self.line else self.text
 
     @property
     def warnings(self) -> Iterator[str]:
@@ -173,6 +178,11 @@ def _duplicates(pod: Pod) -> list[str]:
     containers = Counter(container.name for container in (*pod.spec.containers, *pod.init_containers))
     volumes = Counter(volume.name for volume in pod.spec.volumes or ())
     return [name for counted in (containers, volumes) for name, count in counted.items() if count > 1]
+
+
+def remedy_of_reason(facts: Facts, reason: Reason) -> Remedy | None:
+    """What to do about the reason of a pod, with its names; None: there is nothing to do."""
+    return _filled(reason, (), _names_of_pod(facts), facts.origin)
 
 
 def remedies_of(facts: Facts, mutate: Mutate, cluster: Cluster) -> tuple[Remedy, ...]:
@@ -359,17 +369,18 @@ def _names_of_pod(facts: Facts) -> PodNames:
         **NO_NAMES,
         "containers": "of the task",
         "image": image if image is not None and _IMAGE.fullmatch(image) else "IMAGE",
-        "candidates": _shown_names(facts.others),
+        "candidates": shown_names(facts.others),
         "outlasting": ",".join(sorted(outlasting)),
     }
 
 
 def _names_of(containers: Sequence[str], described: str = "", removal: Mapping[str, object] | None = None) -> PodNames:
     as_json = "" if removal is None else json.dumps(removal)
-    return {**NO_NAMES, "containers": _shown_names(containers), "described": described, "removal": as_json}
+    return {**NO_NAMES, "containers": shown_names(containers), "described": described, "removal": as_json}
 
 
-def _shown_names(names: Sequence[str]) -> str:
+def shown_names(names: Sequence[str]) -> str:
+    """Names of containers in a sentence: the first few, each cut, and the number of the others."""
     shown = [name if is_container_name(name) else json.dumps(name[:MAX_NAME_CHARACTERS]) for name in names[:MAX_NAMED_CONTAINERS]]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")

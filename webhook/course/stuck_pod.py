@@ -57,7 +57,7 @@ class StuckPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def remedy(self) -> str:
         """The first thing to change, with the line to paste; where there is nothing to change, what ends this pod now."""
         first, step = next(iter(self.remedies), None), self.course.now[0]
-        return f"{step.text} {step.line}".rstrip() if first is None else instruction(first)
+        return f"{step.text} {step.line}".rstrip() if first is None else first.instruction
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,3 @@ class StuckPodReader:
 def longest_first(pods: Iterable[StuckPod]) -> tuple[StuckPod, ...]:
     """Those first whose task ended first, or at a time that nobody knows."""
     return tuple(sorted(pods, key=lambda one: (one.course.ended_at is not None, one.course.ended_at)))
-
-
-def instruction(remedy: Remedy) -> str:
-    """What to do, with the line to paste and where."""
-    return f"{remedy.text} {remedy.verb.capitalize()} {remedy.where}: {remedy.line}" if remedy.line else remedy.text

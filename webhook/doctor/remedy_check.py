@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from webhook.course.stuck_pod import instruction
 from webhook.doctor.finding import Finding, FindingId, found
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def check_remedies(remedies: Sequence[SharedRemedy]) -> Iterator[Finding]:
             pods=shared.named,
             subject=remedy.subject,
             why=remedy.sentence.removesuffix("."),
-            how=instruction(remedy),
+            how=remedy.instruction,
         )
     if len(remedies) > MAX_LISTED:
         yield found(FindingId.MORE_REMEDIES, count=len(remedies) - MAX_LISTED)

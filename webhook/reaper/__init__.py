@@ -6,5 +6,6 @@ how it ends, it takes from `webhook.core`.
 
 `sweep` makes one pass: it reads `task_pods`, and each `pod_end` lasts until the kubelet has ended the pod. The `controller` follows the
 pods of its `scope` (`pod_watch`, `namespaces`), has an `agenda` for those whose task has ended (`tracked_pods`), and has a log and
-`metrics` (`telemetry`). Both publish each `notice` as a `pod_event` (`event_writer`, `sweep_events`).
+`metrics` (`telemetry`). It also reports pods that the webhook left, before they start (`left_pod_watch`, `left_pods`). Pass and controller
+publish each `notice` as a `pod_event` (`event_writer`, `sweep_events`).
 """

@@ -22,6 +22,8 @@ from webhook.reaper.clock import MonotonicClock
 from webhook.reaper.decision import ALL_NAMESPACES, decide
 from webhook.reaper.event_writer import EventWriter
 from webhook.reaper.execution import execute
+from webhook.reaper.left_pod_watch import LeftPodWatch
+from webhook.reaper.left_pods import LeftPods
 from webhook.reaper.namespaces import NamespaceWatch
 from webhook.reaper.pod_event import PodEvents
 from webhook.reaper.pod_watch import LISTS_AT_ONCE, PodWatch
@@ -71,10 +73,15 @@ class Controller:
         self._policy = scope.first_policy
         self._agenda = Agenda(self._policy, is_observing=scope.is_observing)
         self._task_pods = TaskPods(api, scope.catalogue)
+        self._left_pods = LeftPods()
         self._events = EventWriter(PodEvents(api, instance), telemetry, self._now)
+        # Of its own, so that ten thousand pods that are left displace no Event about what was done to a pod.
+        self._left_events = EventWriter(PodEvents(api, instance), telemetry, self._now)
         lists = threading.BoundedSemaphore(LISTS_AT_ONCE)
-        self._watches: list[PodWatch | NamespaceWatch] = [
-            PodWatch(api, scope.catalogue, namespace, self, lists) for namespace in scope.namespaces or (ALL_NAMESPACES,)
+        self._watches: list[PodWatch | LeftPodWatch | NamespaceWatch] = [
+            watch(api, scope.catalogue, namespace, self, lists)
+            for namespace in scope.namespaces or (ALL_NAMESPACES,)
+            for watch in (PodWatch, LeftPodWatch)
         ]
         self._unread = {_pods_of(namespace) for namespace in scope.namespaces}
         if not scope.namespaces:
@@ -105,6 +112,7 @@ class Controller:
         self._leadership.stop()
         self._acts.close(wait=False)
         self._events.stop()
+        self._left_events.stop()
 
     @property
     def unready_reason(self) -> str:
@@ -140,6 +148,18 @@ class Controller:
         # A namespace that cannot be read must not keep the replica from serving the others.
         self._unread.discard(_pods_of(namespace))
         self._telemetry.pods_failed(namespace, problem)
+
+    def pod_left(self, notice: Notice) -> None:
+        """See `webhook.reaper.left_pod_watch.LeftPodListener`."""
+        self._inbox.put(partial(self._take_left, notice))
+
+    def left_pods_read(self, namespace: str) -> None:
+        """See `webhook.reaper.left_pod_watch.LeftPodListener`."""
+        self._telemetry.left_pods_read(namespace)
+
+    def left_pods_failed(self, namespace: str, problem: Exception) -> None:
+        """See `webhook.reaper.left_pod_watch.LeftPodListener`."""
+        self._telemetry.left_pods_failed(namespace, problem)
 
     def opted_in(self, namespaces: frozenset[str]) -> None:
         """See `webhook.reaper.namespaces.NamespaceListener`."""
@@ -182,6 +202,7 @@ class Controller:
             for notice in self._agenda.take_notices():
                 if is_leading:
                     self._publish(notice)
+            self._report_left(is_leading=is_leading)
             self._telemetry.turned(self._agenda, self._inbox.qsize(), self._acts.waiting, is_leading=is_leading)
         except Exception as problem:  # noqa: BLE001  a thread that ended would leave every pod
             self._telemetry.fault(problem)
@@ -189,7 +210,8 @@ class Controller:
         self._turned_at = time.monotonic()
 
     def _seconds_to_wait(self) -> float:
-        next_at = self._agenda.next_at if self._term is not None else None
+        times = (self._agenda.next_at, self._left_pods.next_at(self._policy.opted_in)) if self._term is not None else ()
+        next_at = min((one for one in times if one is not None), default=None)
         if next_at is None:
             return LONGEST_TURN_SECONDS
         return min(LONGEST_TURN_SECONDS, max(0.0, (next_at - self._now()).total_seconds()))
@@ -232,6 +254,17 @@ class Controller:
 
     def _see(self, pod: Progress) -> None:
         self._count_end(self._agenda.see(pod, self._now()))
+
+    def _take_left(self, notice: Notice) -> None:
+        self._left_pods.add(notice, self._now())
+
+    def _report_left(self, *, is_leading: bool) -> None:
+        """Report pods that the webhook left, if this replica acts; another one remembers them for a while."""
+        now = self._now()
+        self._left_pods.drop_old(now)
+        for notice in self._left_pods.take(now, self._policy.opted_in) if is_leading else ():
+            self._telemetry.noticed(notice)
+            self._left_events.write(notice)
 
     def _forget(self, uid: str) -> None:
         self._count_end(self._agenda.forget(uid))

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "airflow_sidecar_webhook_reaper"
 
+LEFT_PODS: Final = "left-pods"
+"""Stands among the resources for the pods that the webhook left and that have not started: they have a watch of their own."""
+
 AFTER_TASK_BUCKETS: Final = (5, 15, 30, 45, 60, 120, 300, 900, 3600, 14400, 86400)
 """Seconds. The default grace is 30; a pod that nobody ends may stay for days."""
 
@@ -64,7 +67,7 @@ class ReaperMetrics:
         )
         self.errors = Counter(
             f"{PREFIX}_errors",
-            "Failed requests to the Kubernetes API but those of acts, by resource (pods, namespaces, leases, events).",
+            "Failed requests to the Kubernetes API but those of acts, by resource (pods, left-pods, namespaces, leases, events).",
             ("resource",),
             registry=self.registry,
         )
@@ -78,7 +81,7 @@ class ReaperMetrics:
         for queue in ("changes", "acts"):
             self.queue_length.labels(queue)
         self.build.labels(__version__).set(1)
-        for resource in ("pods", "namespaces", "leases", "events"):
+        for resource in ("pods", LEFT_PODS, "namespaces", "leases", "events"):
             self.errors.labels(resource)
         ProcessCollector(registry=self.registry)
 

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from webhook.core import LeftPod
     from webhook.reaper.act import Act, PastAct
     from webhook.reaper.decision import PodDecision
 
 LINGER: Final = timedelta(minutes=10)
 """How long a pod may wait for somebody, such as for an unknown container, before a notice says so."""
+
+MAX_LINE_CHARACTERS: Final = 256
+"""Of a line to paste: with a longer one an Event could be longer than the API takes."""
 
 
 class NoticeKind(StrEnum):
@@ -38,10 +42,18 @@ class NoticeKind(StrEnum):
     TASK_POD_ENDED = "TaskPodEnded"
     """A pod that the reaper acted on no longer runs."""
 
+    TASK_POD_LEFT = "TaskPodLeft"
+    """The webhook left the pod as it was, and a sidecar may keep it Running after its task."""
+
     @property
     def is_warning(self) -> bool:
         """Whether a person has to do something."""
-        return self is NoticeKind.SIDECAR_STUCK
+        return self in {NoticeKind.SIDECAR_STUCK, NoticeKind.TASK_POD_LEFT}
+
+    @property
+    def is_given_once(self) -> bool:
+        """Whether there is one Event for each pod, whatever its note says, which is not counted again."""
+        return self is NoticeKind.TASK_POD_LEFT
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -129,6 +141,17 @@ def of_end(pod: Progress) -> Notice:
     end = pod.task_end
     task = "" if end is None else f" Its task's container exited with {end.exit_code}{f' ({end.reason})' if end.reason else ''}."
     return Notice(NoticeKind.TASK_POD_ENDED, pod, f"The pod no longer runs.{task}")
+
+
+def of_left(pod: Progress, left: LeftPod) -> Notice:
+    """The webhook left a pod that has not started."""
+    remedy = left.remedy
+    if remedy is None or not remedy.line or len(remedy.line) > MAX_LINE_CHARACTERS:
+        what_to_do = f"{remedy.text if remedy else ''} explain pod/NAME prints what to do.".lstrip()
+    else:
+        what_to_do = remedy.instruction
+    what_holds = f"The webhook left this pod: {left.reason.sentence} After its task, {left.shown_sidecars} may keep it Running."
+    return Notice(NoticeKind.TASK_POD_LEFT, pod, f"{what_holds} {what_to_do}")
 
 
 def _why_left(pod: Progress) -> str:

@@ -40,7 +40,10 @@ class _CountedEvent(msgspec.Struct):
 
 
 class PodEvents:
-    """Writes Events. The same notice about the same pod is one Event, which counts how often it was given. Threads may share it."""
+    """Writes Events. The same notice about the same pod is one Event, which counts how often it was given. Threads may share it.
+
+    A notice of a kind that is given once is counted once, also where another replica has given it.
+    """
 
     def __init__(self, api: ApiWriter, instance: str) -> None:
         """Use this API server; ``instance`` is the name of this replica."""
@@ -48,12 +51,14 @@ class PodEvents:
         self._counts: dict[str, int] = {}
 
     def write(self, notice: Notice, now: datetime) -> None:
-        """Create the Event, or count it once more. ClusterError."""
+        """Create the Event, or count it once more where its kind is counted. ClusterError."""
         pod = notice.pod
         collection = f"/api/v1/namespaces/{quote(pod.namespace, safe='')}/events"
         event = event_of(notice, self._instance, now)
         name = event["metadata"]["name"]
         response = self._api.request("POST", collection, event)
+        if notice.kind.is_given_once and response.status == HTTPStatus.CONFLICT:
+            return
         if response.is_success:
             self._remember(name, 1)
         elif response.status == HTTPStatus.CONFLICT:
@@ -87,7 +92,8 @@ def _is_not_missed(response: Response) -> bool:
 def event_of(notice: Notice, instance: str, now: datetime) -> dict[str, Any]:
     """The Event of a notice, of ``v1``: its name follows from the pod and the notice."""
     pod = notice.pod
-    digest = hashlib.blake2s(f"{pod.uid}\n{notice.kind}\n{notice.note}".encode(), digest_size=8).hexdigest()
+    what = notice.kind if notice.kind.is_given_once else f"{notice.kind}\n{notice.note}"
+    digest = hashlib.blake2s(f"{pod.uid}\n{what}".encode(), digest_size=8).hexdigest()
     moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from webhook.kube.errors import ClusterError
 from webhook.reaper.decision import ALL_NAMESPACES
+from webhook.reaper.metrics import LEFT_PODS
 
 if TYPE_CHECKING:
     from webhook.core import Progress
@@ -30,7 +31,10 @@ class ReaperTelemetry:
         self._metrics = metrics
         self._rows = frozenset(row.id for row in scope.catalogue.sidecars)
         self._problems: dict[str, str] = {}
-        watches = [("pods", namespace) for namespace in scope.namespaces] or [("pods", ALL_NAMESPACES), ("namespaces", ALL_NAMESPACES)]
+        places = scope.namespaces or (ALL_NAMESPACES,)
+        watches = [(resource, namespace) for namespace in places for resource in ("pods", LEFT_PODS)]
+        if not scope.namespaces:
+            watches.append(("namespaces", ALL_NAMESPACES))
         self._last_read = {watch: metrics.watch_last_read.labels(*watch) for watch in watches}
         for last_read in self._last_read.values():
             last_read.set_to_current_time()
@@ -43,6 +47,15 @@ class ReaperTelemetry:
     def pods_failed(self, namespace: str, problem: Exception) -> None:
         """The pods of a namespace could not be read."""
         self._failed("pods", f"pods of {namespace}", problem)
+
+    def left_pods_read(self, namespace: str) -> None:
+        """The pods of a namespace that the webhook left were read."""
+        self._last_read[LEFT_PODS, namespace].set_to_current_time()
+        self._repaired(f"left pods of {namespace}")
+
+    def left_pods_failed(self, namespace: str, problem: Exception) -> None:
+        """The pods of a namespace that the webhook left could not be read."""
+        self._failed(LEFT_PODS, f"left pods of {namespace}", problem)
 
     def namespaces_read(self) -> None:
         """The namespaces were read."""

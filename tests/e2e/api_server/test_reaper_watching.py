@@ -5,6 +5,7 @@ There is no kubelet, so the pods' statuses are written here, and what the contro
 
 from __future__ import annotations
 
+import copy
 import itertools
 import signal
 from contextlib import ExitStack, contextmanager
@@ -15,11 +16,12 @@ import pytest
 from testbed.api import path_of
 from testbed.namespace import make_namespace
 from testbed.wait import until
-from tests.e2e.api_server.ended_pods import FAILED, RUNNING, SUCCEEDED, ended_pod
+from tests.e2e.api_server.ended_pods import ANNOTATIONS, FAILED, PROXY, RUNNING, SUCCEEDED, ended_pod
 from tests.e2e.api_server.test_reaper import kubeconfig_of
 from tests.e2e.levels import api_server_level
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.reaper_process import ControllerProcess, watching_reaper
+from tests.e2e.registration import task_pod
 from tests.e2e.rights import rule, user_who_may
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ RIGHTS: Final = {
 """Those of the chart; `test_reaper.py` compares."""
 
 SOON: Final = ("--grace", "0", "--methods", "deadline")
+LEFT: Final = '{"treatment": "left", "reason": "host-network"}'
+AUDITED: Final = '{"treatment": "audited", "would_be": "left", "reason": "host-network"}'
 _numbers: Final = itertools.count()
 
 
@@ -111,6 +115,40 @@ def test_a_pod_that_it_leaves_has_an_event_with_the_remedy(api_server: Level, na
     event = events_on(api_server, pod)["SidecarStuck"]
     assert (event["type"], "--end-successful" in event["message"]) == ("Warning", True)
     assert deadline_of(api_server, pod) is None
+
+
+def left_pod(level: Level, namespace: str, name: str, status: str = LEFT, treatment: str = "left") -> JSONObject:
+    """Create a pod beside a proxy, with what the webhook writes on one that it leaves; nothing runs it, so it stays Pending."""
+    pod = task_pod(namespace, name, hostNetwork=True)
+    pod["spec"]["containers"] = [*pod["spec"]["containers"], copy.deepcopy(PROXY)]
+    pod["metadata"]["annotations"] = ANNOTATIONS | {"airflow-sidecar-webhook/status": status}
+    pod["metadata"]["labels"]["airflow-sidecar-webhook/treatment"] = treatment
+    return level.api.create(pod)
+
+
+def test_a_pod_that_the_webhook_left_has_an_event_before_it_starts_and_one_only(api_server: Level, namespace: str) -> None:
+    early = left_pod(api_server, namespace, "early")
+    with replica(api_server, namespace) as reaper:
+        until(lambda: "TaskPodLeft" in events_on(api_server, early), "it has an Event", SECONDS)
+        late = left_pod(api_server, namespace, "late")
+        until(lambda: "TaskPodLeft" in events_on(api_server, late), "so has one that is created while the reaper watches", SECONDS)
+        assert reaper.end() == 0
+    audited = left_pod(api_server, namespace, "audited", AUDITED, "audited")
+    with replica(api_server, namespace) as reaper:
+        for pod in (early, late):
+            reaper.until_logged("pod", pod=pod["metadata"]["name"], notice="TaskPodLeft")
+        last = left_pod(api_server, namespace, "last")
+        until(lambda: "TaskPodLeft" in events_on(api_server, last), "the Events of the others were tried again before", SECONDS)
+        assert [line for line in reaper.logged("request failed") if line["what"] in {"event", f"left pods of {namespace}"}] == []
+        assert reaper.end() == 0
+
+    event = events_on(api_server, early)["TaskPodLeft"]
+    listed = api_server.api.get(f"/api/v1/namespaces/{namespace}/events")["items"]
+    assert (event["type"], event["count"], api_server.api.get(path_of(early))["status"]["phase"]) == ("Warning", 1, "Pending")
+    assert event["message"].startswith("The webhook left this pod: The pod uses the host's network")
+    assert event["message"].endswith('Add to spec of the pod: "hostNetwork": false')
+    assert sorted(one["involvedObject"]["name"] for one in listed if one["reason"] == "TaskPodLeft") == ["early", "last", "late"]
+    assert events_on(api_server, audited) == {}
 
 
 def test_who_observes_changes_nothing(api_server: Level, namespace: str) -> None:

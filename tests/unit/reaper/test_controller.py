@@ -17,10 +17,11 @@ from kubernetes.client import Configuration
 
 from testbed import wait
 from tests.support.fake_task_cluster import FakeTaskCluster, PortListener, end_of, fake_task_cluster
-from tests.support.live_pods import CLOUD_SQL, ISTIO, RUNNING, ended, live_pod
+from tests.support.live_pods import CLOUD_SQL, ISTIO, RUNNING, annotated, ended, live_pod
 from tests.support.nested import DEEPEST
 from webhook.core import default_policy
 from webhook.kube.client import KubernetesClient
+from webhook.kube.errors import UnreadableError
 from webhook.kube.leadership import Leadership
 from webhook.kube.lease import MEMORY_ANNOTATION, Lease
 from webhook.reaper.agenda import Agenda
@@ -465,3 +466,93 @@ def test_a_replica_for_all_namespaces_is_not_ready_before_it_knows_which_have_op
     until(lambda: replica.value("errors_total", resource="namespaces"), "the missing right is counted")
     until(lambda: replica.value("stuck_pods", namespace="airflow", reason="not-opted-in") == 1, "no pod is anybody's")
     assert cluster.phase("sales") == "Running"
+
+
+LEFT_STATUS: Final = '{"treatment": "left", "reason": "host-network"}'
+
+
+def add_left(cluster: FakeTaskCluster, name: str = "sales", namespace: str = "airflow", status: str = LEFT_STATUS) -> None:
+    """Add a pod that the webhook left, as it is created."""
+    pod = annotated(live_pod({}, ISTIO, hostNetwork=True), status=status)
+    pod["metadata"]["labels"]["airflow-sidecar-webhook/treatment"] = "left"
+    pod["status"] = {"phase": "Pending"}
+    cluster.add(pod, name, namespace)
+
+
+def left_pods(cluster: FakeTaskCluster) -> set[str]:
+    """The pods that have the Event that they were left."""
+    return {event["involvedObject"]["name"] for event in list(cluster.events.values()) if event["reason"] == "TaskPodLeft"}
+
+
+def events_posted(cluster: FakeTaskCluster) -> list[str]:
+    """The requests to create an Event."""
+    return [line for line in cluster.requests if line.startswith("POST") and line.endswith("/events")]
+
+
+@pytest.mark.parametrize("is_observing", [False, True])
+def test_a_pod_that_the_webhook_left_is_reported_before_it_starts(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], is_observing: bool
+) -> None:
+    replica = replicas(is_observing=is_observing)
+    until(lambda: replica.value("is_leader") and cluster.watchers, "the replica acts")
+    add_left(cluster)
+    until(lambda: cluster.events, "an Event is written")
+
+    (event,) = cluster.events.values()
+    assert (event["reason"], event["type"], event["involvedObject"]["uid"]) == ("TaskPodLeft", "Warning", "uid-of-sales")
+    assert event["message"].startswith("The webhook left this pod: The pod uses the host's network")
+    assert cluster.phase("sales") == "Pending"
+    assert replica.value("faults_total") == 0
+
+
+def test_a_pod_that_was_left_while_no_replica_acted_is_reported_by_the_next_one(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    cluster.refusals["POST", "leases"] = (403, "leases is forbidden")
+    replica = replicas()
+    until(lambda: cluster.watchers, "the pods are watched")
+    add_left(cluster)
+    tried = replica.value("errors_total", resource="leases")
+    until(lambda: replica.value("errors_total", resource="leases") >= tried + 2, "the Lease is tried twice more")
+    assert (left_pods(cluster), replica.value("is_leader")) == (set(), 0.0)
+    del cluster.refusals["POST", "leases"]
+    until(lambda: left_pods(cluster) == {"sales"}, "an Event is written")
+
+
+def test_whoever_is_started_again_counts_it_no_second_time(cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]) -> None:
+    add_left(cluster)
+    first = replicas(name="first")
+    until(lambda: left_pods(cluster) == {"sales"}, "an Event is written")
+    first.controller.stop()
+    replicas(name="second")
+    until(lambda: len(events_posted(cluster)) == 2, "the second one tries to write it")
+    add_left(cluster, "later")
+    until(lambda: left_pods(cluster) == {"sales", "later"}, "the second one writes another")
+    assert (len(events_posted(cluster)), len(cluster.events), cluster.counted) == (3, 2, 0)
+
+
+def test_of_a_namespace_that_has_not_opted_in_it_is_reported_once_it_has(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica]
+) -> None:
+    cluster.label("airflow")
+    add_left(cluster, "foreign", "web")
+    add_left(cluster, "here")
+    replicas(namespaces=())
+    until(lambda: left_pods(cluster) == {"here"}, "the Event of the one that is served is written")
+    cluster.label("web")
+    until(lambda: left_pods(cluster) == {"here", "foreign"}, "the Event of the other one is written")
+
+
+def test_where_they_cannot_be_read_the_other_pods_end_all_the_same(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise problem
+
+    problem = UnreadableError("no JSON")
+    monkeypatch.setattr("webhook.reaper.left_pod_watch.LeftPodWatch.take_list", fail)
+    add_stuck(cluster)
+    replica = replicas()
+    until(is_in(cluster, "Succeeded"), "the pod ends")
+    until(lambda: replica.value("errors_total", resource="left-pods"), "the failure is counted")
+    assert replica.value("errors_total", resource="pods") == 0

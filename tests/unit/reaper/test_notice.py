@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -9,11 +10,23 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.live_pods import ENDED_AT, ISTIO, RUNNING, VAULT, ended, live_pod
-from webhook.core import Endpoint, Reason, RecordedStatus, Treatment, default_policy, read_progress
+from webhook.core import (
+    STATUS_ANNOTATION,
+    Endpoint,
+    LeftPod,
+    Reason,
+    RecordedStatus,
+    Remedy,
+    Treatment,
+    default_policy,
+    read_left_pod,
+    read_progress,
+)
 from webhook.reaper import notice
 from webhook.reaper.act import ActOutcome, DeadlineAct, ExecAct, Method, PastAct, QuitAct
 from webhook.reaper.decision import PodDecision
-from webhook.reaper.notice import Notice, NoticeKind
+from webhook.reaper.notice import MAX_LINE_CHARACTERS, Notice, NoticeKind
+from webhook.reaper.pod_event import MAX_MESSAGE
 from webhook.reaper.reason import ReaperReason
 
 if TYPE_CHECKING:
@@ -122,6 +135,55 @@ def test_of_a_pod_that_the_webhook_left_it_is_reported_why() -> None:
     assert notice.of_act(left, QUIT, "HTTP 200").note.endswith(f"its quit request (HTTP 200).{why}")
     assert notice.of_act(left, DeadlineAct(9), "d").note.endswith(f"ends the pod (d).{why}")
     assert stuck == f"{ReaperReason.NO_CLEAN_END.sentence}{why} {ReaperReason.NO_CLEAN_END.remedy}"
+
+
+LEFT_REASONS: Final = [reason for reason in Reason if reason.treatment is Treatment.LEFT]
+
+
+def left_pod(reason: Reason, *, names: int = 1, image: str = "acme/task:1") -> LeftPod:
+    """A pod that was left for this reason, with so many containers beside the task that nobody knows."""
+    unknown = [{"name": f"unknown-{number}-{'x' * 50}", "image": "acme/unknown:1"} for number in range(names)]
+    pod = live_pod({}, ISTIO, *unknown)
+    pod["spec"]["containers"][0]["image"] = image
+    pod["metadata"]["annotations"][STATUS_ANNOTATION] = json.dumps({"treatment": "left", "reason": reason})
+    found = read_left_pod(json.dumps(pod).encode(), default_policy().catalogue)
+    assert found is not None
+    return found
+
+
+def test_of_a_pod_that_was_left_it_says_why_because_of_what_and_what_to_do() -> None:
+    found = notice.of_left(WORKING, left_pod(Reason.HOST_NETWORK))
+    assert (found.kind, found.note, found.pod) == (
+        NoticeKind.TASK_POD_LEFT,
+        (
+            "The webhook left this pod: The pod uses the host's network, where a quit request could reach the sidecar of another "
+            "pod. After its task, istio-proxy may keep it Running. Take the pod off the host's network, or remove the sidecar. "
+            'Add to spec of the pod: "hostNetwork": false'
+        ),
+        WORKING,
+    )
+    assert found.kind.is_warning
+
+
+@pytest.mark.parametrize("reason", LEFT_REASONS)
+def test_it_is_as_long_as_an_event_may_be_whatever_the_names_and_ends_with_what_to_do(reason: Reason) -> None:
+    note = notice.of_left(WORKING, left_pod(reason, names=60, image="acme/" + "i" * 190)).note
+    assert reason.sentence in note
+    assert len(note) <= MAX_MESSAGE
+    assert note.endswith(" explain pod/NAME prints what to do.") or "Add to " in note
+
+
+@pytest.mark.parametrize("line", ["", "x" * (MAX_LINE_CHARACTERS + 1)], ids=["none", "long"])
+def test_without_a_line_of_its_own_it_names_the_command_that_prints_one(line: str) -> None:
+    remedy = Remedy("no-quit", (), "It has none.", "See the remedy.", is_pressing=True, line=line)
+    assert notice.of_left(WORKING, LeftPod(Reason.NO_QUIT, ("a", "b"), remedy)).note.endswith(
+        "After its task, a, b may keep it Running. See the remedy. explain pod/NAME prints what to do."
+    )
+
+
+def test_without_a_remedy_too() -> None:
+    note = notice.of_left(WORKING, LeftPod(Reason.NO_QUIT, ("a",), None)).note
+    assert note.endswith("a may keep it Running. explain pod/NAME prints what to do.")
 
 
 @pytest.mark.parametrize("reason", [Reason.ENTRYPOINT_UNKNOWN, Reason.SIDECARS_QUIT])

@@ -137,6 +137,17 @@ def test_what_differs_is_another_event() -> None:
     assert len(names) == 4
 
 
+def test_that_a_pod_was_left_is_one_event_that_nobody_counts_again() -> None:
+    api = AnsweringApi([409])
+    PodEvents(api, "the next replica").write(notice(NoticeKind.TASK_POD_LEFT), NOW)
+    assert [method for method, *_ in api.requests] == ["POST"]
+
+
+def test_that_a_pod_was_left_is_one_event_whatever_a_later_version_says_of_it() -> None:
+    names = {event_of(notice(NoticeKind.TASK_POD_LEFT, note), "r", NOW)["metadata"]["name"] for note in ("It was left.", "In other words.")}
+    assert len(names) == 1
+
+
 def test_an_event_that_expires_meanwhile_is_not_missed() -> None:
     assert len(written(409, 404).requests) == 2
     assert len(written(409, 200, 404).requests) == 3
@@ -155,7 +166,9 @@ def test_a_refusal_is_an_error(statuses: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("kind", NoticeKind)
 def test_what_needs_a_person_is_a_warning_and_nothing_else_is(kind: NoticeKind) -> None:
-    assert event_of(notice(kind), "r", NOW)["type"] == ("Warning" if kind is NoticeKind.SIDECAR_STUCK else "Normal")
+    assert event_of(notice(kind), "r", NOW)["type"] == (
+        "Warning" if kind in {NoticeKind.SIDECAR_STUCK, NoticeKind.TASK_POD_LEFT} else "Normal"
+    )
 
 
 def test_name_and_message_are_as_long_as_the_api_allows() -> None:

@@ -1,0 +1,112 @@
+"""Which notices about pods that the webhook left are published, when, and in which order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from tests.support.live_pods import ISTIO, live_pod
+from webhook.core import default_policy, read_progress
+from webhook.reaper.left_pods import BURST, EVENTS_A_SECOND, MOST_WAITING, USEFUL, LeftPods
+from webhook.reaper.notice import Notice, NoticeKind
+
+NOW: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
+POD: Final = read_progress(live_pod({}, ISTIO), default_policy().catalogue)
+SECOND: Final = timedelta(seconds=1)
+
+
+def notice(name: str, namespace: str = "airflow") -> Notice:
+    assert POD is not None
+    return Notice(NoticeKind.TASK_POD_LEFT, replace(POD, name=name, namespace=namespace), "It was left.")
+
+
+def left(count: int, now: datetime = NOW, namespace: str = "airflow") -> LeftPods:
+    """So many notices."""
+    pods = LeftPods()
+    for number in range(count):
+        pods.add(notice(f"pod-{number}", namespace), now)
+    return pods
+
+
+def names(taken: list[Notice]) -> list[str]:
+    return [one.pod.name for one in taken]
+
+
+def test_each_is_published_at_once_and_once_in_their_order() -> None:
+    pods = left(3)
+    assert names(pods.take(NOW, None)) == ["pod-0", "pod-1", "pod-2"]
+    assert (pods.take(NOW, None), pods.next_at(None)) == ([], None)
+
+
+def test_of_ten_thousand_at_once_each_has_its_turn_and_no_second_has_more_than_it_may() -> None:
+    pods, now = left(10_000), NOW
+    counts = []
+    while taken := pods.take(now, None):
+        counts.append(len(taken))
+        pods.drop_old(now)
+        now += SECOND
+    assert (counts[0], set(counts[1:]), sum(counts)) == (BURST, {EVENTS_A_SECOND}, 10_000)
+
+
+def test_the_next_one_has_its_time_which_is_when_it_is_published() -> None:
+    pods = left(BURST + 2)
+    assert len(pods.take(NOW, None)) == BURST
+    for number in (BURST, BURST + 1):
+        at = pods.next_at(None)
+        assert at is not None
+        assert at > NOW
+        assert names(pods.take(at, None)) == [f"pod-{number}"]
+    assert pods.next_at(None) is None
+
+
+def test_nothing_is_due_before_it_was_ever_published() -> None:
+    assert left(1).next_at(None) is None
+
+
+def test_a_pause_earns_no_more_than_the_first_burst() -> None:
+    pods = left(BURST)
+    pods.take(NOW, None)
+    later = NOW + timedelta(hours=1)
+    for number in range(3 * BURST):
+        pods.add(notice(f"late-{number}"), later)
+    assert len(pods.take(later, None)) == BURST
+
+
+def test_ten_thousand_of_one_namespace_hold_up_no_other_one() -> None:
+    pods = left(MOST_WAITING - 1)
+    pods.add(notice("here", "data"), NOW)
+    assert names(pods.take(NOW, None))[:3] == ["pod-0", "here", "pod-1"]
+
+
+def test_one_of_a_namespace_that_is_not_served_waits_until_it_is() -> None:
+    pods = left(2, namespace="web")
+    pods.add(notice("here"), NOW)
+    assert names(pods.take(NOW, frozenset({"airflow"}))) == ["here"]
+    assert pods.next_at(frozenset({"airflow"})) is None
+    assert pods.next_at(frozenset({"airflow", "web"})) is not None
+    assert names(pods.take(NOW, frozenset({"airflow", "web"}))) == ["pod-0", "pod-1"]
+
+
+def test_one_that_waited_too_long_is_forgotten() -> None:
+    pods = left(1)
+    pods.add(notice("late", "data"), NOW + SECOND)
+    pods.drop_old(NOW + USEFUL - SECOND)
+    pods.drop_old(NOW + USEFUL)
+    assert names(pods.take(NOW + USEFUL, None)) == ["late"]
+
+
+def test_there_are_never_more_than_there_is_room_for() -> None:
+    pods = left(MOST_WAITING + 5)
+    pods.drop_old(NOW + USEFUL)
+    assert pods.take(NOW + USEFUL, None) == []
+    for number in range(MOST_WAITING + 5):
+        pods.add(notice(f"pod-{number}", str(number % 7)), NOW + USEFUL)
+    found: Counter[str] = Counter()
+    now = NOW + USEFUL
+    while taken := pods.take(now, None):
+        found.update(names(taken))
+        now += SECOND
+    assert (found.total(), len(found)) == (MOST_WAITING, MOST_WAITING)
