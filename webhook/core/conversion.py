@@ -180,7 +180,7 @@ def can_be_native(container: Container, facts: Facts, cluster: Cluster) -> bool:
 
 
 def late_meshes(facts: Facts) -> frozenset[str]:
-    """Names of the mesh proxies, also of native ones and placeholders, that need what an init container outside their block writes."""
+    """Names of the mesh proxies, also of native ones and placeholders, whose variables an init container outside their block writes."""
     pod = facts.pod
     inits = [container.name for container in pod.init_containers]
     meshes = [one for one in (*pod.spec.containers, *pod.init_containers) if _starts_first(facts.rows.get(one.name))] if inits else []
@@ -188,13 +188,16 @@ def late_meshes(facts: Facts) -> frozenset[str]:
 
 
 def _late(facts: Facts, meshes: list[Container], inits: list[str]) -> frozenset[str]:
-    """Those of these mesh proxies that need what an init container outside the blocks of all of them writes."""
+    """Those of these mesh proxies whose variables come from a file that an init container outside the blocks of all of them writes.
+
+    A mount alone is no reason: Vault's injector mounts its volume in the proxy as well, and its init container needs the proxy's network.
+    """
     first = _first(facts, meshes, inits) if meshes else []
     rest = [name for name in inits if name not in first]
     if not meshes or not rest:
         return frozenset()
     needs = Needs(facts, rest)
-    return frozenset([container.name for container in meshes if needs.by_volume(container)])
+    return frozenset([container.name for container in meshes if needs.by_volumes(container.variable_volumes)])
 
 
 def _starts_first(row: Sidecar | None) -> bool:
@@ -360,9 +363,9 @@ def _has_amounts_behind(inits: list[Container], order: Sequence[str], moved: set
 def _orders(facts: Facts, moved: list[Container]) -> tuple[Sequence[str], ...]:
     """Places as early as can be; mesh proxies as early, the others after all init containers with amounts; all after those.
 
-    A mesh proxy is the first, unless it needs what an init container outside its block writes: the kubelet could not create it before that
-    one has ended, and would start no init container behind it. Then it is behind that one, and the init containers have their own order, as
-    without native sidecars.
+    A mesh proxy is the first, unless its variables come from a file that an init container outside its block writes: the kubelet could not
+    create it before that one has ended, and would start no init container behind it. Then it is behind that one, and the init containers
+    have their own order, as without native sidecars.
 
     An init container without amounts is no reason for a later place: it may also come later than the webhook, by another injector, and
     the order must not depend on that.
@@ -440,11 +443,11 @@ class Needs:
         """The number for this container."""
         own = self._last(_matching(self._facts.rows[container.name].init_containers, self._rest))
         by_port = max([self._by_port.get(number, 0) for number in _numbers(container)], default=0)
-        return max(own, self._meshes, self.by_volume(container), by_port)
+        return max(own, self._meshes, self.by_volumes(container.needed_volumes), by_port)
 
-    def by_volume(self, container: Container) -> int:
-        """The number for what this container reads from its volumes alone."""
-        return max([self._by_volume.get(name, 0) for name in container.needed_volumes], default=0)
+    def by_volumes(self, names: list[str | None]) -> int:
+        """The number for the last one that writes into one of these volumes."""
+        return max([self._by_volume.get(name, 0) for name in names], default=0)
 
     def _last(self, names: list[str]) -> int:
         return max([self._places[name] for name in names], default=0)

@@ -260,12 +260,17 @@ class Container(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def needed_volumes(self) -> list[str | None]:
-        """Names of the volumes whose content it may read: also of those from whose files its variables come, which it need not mount.
+        """Names of the volumes whose content it may read."""
+        return [*self.written_volumes, *self.variable_volumes]
+
+    @property
+    def variable_volumes(self) -> list[str | None]:
+        """Names of the volumes from whose files its variables come. It need not mount them; without the files the kubelet cannot create it.
 
         https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-via-file (Kubernetes 1.35)
         """
         sources = [variable.valueFrom for variable in self.variables if variable.valueFrom is not None]
-        return [*self.written_volumes, *(source.fileKeyRef.volumeName for source in sources if source.fileKeyRef is not None)]
+        return [source.fileKeyRef.volumeName for source in sources if source.fileKeyRef is not None]
 
     @CachedProperty
     def open_ports(self) -> list[Port]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from webhook.core import TREATMENT_LABEL, Treatment, read_left_pod
 from webhook.kube.reflector import Reflector
 from webhook.reaper import notice
-from webhook.reaper.task_pods import PODS_PAGE, TaskPods, pods_path
+from webhook.reaper.task_pods import PODS_PAGE, pods_path, read_task_pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +56,6 @@ class LeftPodWatch(Reflector):
         """Read nothing yet; the arguments are those of `webhook.reaper.pod_watch.PodWatch`."""
         super().__init__(api, pods_path(namespace), SELECTORS, now, PODS_PAGE)
         self._namespace, self._listener, self._lists, self._catalogue = namespace, listener, lists, catalogue
-        self._task_pods = TaskPods(api, catalogue)
         self._pending: set[str] = set()
 
     def take_list(self, items: Iterator[msgspec.Raw]) -> None:
@@ -84,7 +83,7 @@ class LeftPodWatch(Reflector):
     def _see(self, data: msgspec.Raw) -> str | None:
         """The uid of a task pod, of which there was a notice where it needs one; None: it is no task pod."""
         raw = bytes(data)
-        pod = self._task_pods.read(raw)
+        pod = read_task_pod(raw, self._catalogue)
         if pod is None:
             return None
         left = read_left_pod(raw, self._catalogue)

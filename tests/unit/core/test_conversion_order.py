@@ -189,10 +189,10 @@ ORDERS: Final[dict[str, tuple[JSONObject, list[str]]]] = {
     ),
     "a sidecar comes behind such an istio-proxy, and an init container behind both": (
         task_pod(
-            {**container(istio_pod(), "istio-proxy"), "volumeMounts": KERBEROS_MOUNT},
+            {**container(istio_pod(), "istio-proxy"), "env": [KERBEROS_FILE]},
             FLUENT_BIT,
             inits=(init("istio-init"), init("writes", volumeMounts=KERBEROS_MOUNT), init("last")),
-            volumes=("ticket",),
+            volumes=("istio-envoy", "ticket"),
         ),
         ["istio-init", "writes", "istio-proxy", "logs", "last"],
     ),
@@ -223,7 +223,6 @@ def test_the_order_is_right(pod: JSONObject, order: list[str], policy: Policy) -
     assert inits_of(after_conversion(pod, policy)) == order
 
 
-NEEDS: Final[tuple[JSONObject, ...]] = ({"volumeMounts": KERBEROS_MOUNT}, {"env": [KERBEROS_FILE]}, {"volumeDevices": KERBEROS_DEVICE})
 MESHES: Final[dict[str, JSONObject]] = {
     "istio": istio_pod(),
     "linkerd": inject_linkerd(task_pod(annotations={"linkerd.io/inject": "enabled"})),
@@ -237,29 +236,41 @@ def test_these_are_all_the_meshes_whose_proxy_starts_first(policy: Policy) -> No
     assert {row.id for row in rows} == set(MESHES)
 
 
-@pytest.mark.parametrize("needs", NEEDS, ids=lambda needs: next(iter(needs)))
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("mesh", MESHES)
-def test_every_sidecar_is_behind_the_init_container_that_writes_what_it_reads(
-    mesh: str, place: int, needs: JSONObject, policy: Policy
-) -> None:
-    """A mesh proxy as well, which is before all other init containers where it needs none of them."""
-    pod = copy.deepcopy(MESHES[mesh])
-    (proxy,) = [one for one in pod["spec"]["containers"] if one["name"] != "base"]
-    for field, entries in needs.items():
-        proxy[field] = [*(proxy.get(field) or ()), *entries]
-    pod["spec"]["volumes"] = [*(pod["spec"].get("volumes") or ()), {"name": "ticket", "emptyDir": {}}]
-    inits = pod["spec"]["initContainers"]
-    own = [one["name"] for one in inits]
-    writer = init("writes", **({} if "env" in needs else needs), **({"volumeMounts": KERBEROS_MOUNT} if "env" in needs else {}))
-    inits.insert(place, writer)
-    inits += [init("last")]
-    before = [one["name"] for one in inits]
+def test_a_mesh_proxy_is_behind_the_init_container_that_writes_the_file_of_its_variables(mesh: str, place: int, policy: Policy) -> None:
+    pod, proxy, own = mesh_beside_a_writer(mesh, place)
+    proxy["env"] = [*(proxy.get("env") or ()), KERBEROS_FILE]
+    before = [one["name"] for one in pod["spec"]["initContainers"]]
 
     order = inits_of(after_conversion(pod, policy))
 
     assert [name for name in order if name != proxy["name"]] == before
     assert order.index(proxy["name"]) == max(order.index(name) for name in ("writes", *own)) + 1
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("mesh", MESHES)
+def test_a_mount_alone_holds_no_mesh_proxy_back_since_its_writer_may_need_the_network(mesh: str, place: int, policy: Policy) -> None:
+    """Vault's injector mounts its volume in each container, also in the proxy, and its init container fetches the secret."""
+    pod, proxy, _own = mesh_beside_a_writer(mesh, place)
+    proxy["volumeMounts"] = [*(proxy.get("volumeMounts") or ()), *KERBEROS_MOUNT]
+
+    order = inits_of(after_conversion(pod, policy))
+
+    assert order.index(proxy["name"]) < order.index("writes")
+
+
+def mesh_beside_a_writer(mesh: str, place: int) -> tuple[JSONObject, JSONObject, list[str]]:
+    """A pod of this mesh whose init container of this place writes into a volume; its proxy; names of the mesh's own init containers."""
+    pod = copy.deepcopy(MESHES[mesh])
+    (proxy,) = [one for one in pod["spec"]["containers"] if one["name"] != "base"]
+    pod["spec"]["volumes"] = [*(pod["spec"].get("volumes") or ()), {"name": "ticket", "emptyDir": {}}]
+    inits = pod["spec"]["initContainers"]
+    own = [one["name"] for one in inits]
+    inits.insert(place, init("writes", volumeMounts=KERBEROS_MOUNT))
+    inits += [init("last")]
+    return pod, proxy, own
 
 
 @pytest.mark.parametrize("source", ["configMap", "secret", "projected", "downwardAPI"])
