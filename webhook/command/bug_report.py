@@ -165,7 +165,8 @@ def _installed_settings(checked: CheckedSettings) -> Settings:
     """UnreadSettingsError: those by which the doctor checks are the default ones, as the installed ones cannot be read."""
     if checked.origin is None:
         message = (
-            "the Service of the webhook is not known: it is not installed, has a URL, or you may not list MutatingWebhookConfigurations"
+            "the installed webhook cannot be found: it is not installed, has a URL instead of a Service, or you may not list "
+            "MutatingWebhookConfigurations"
         )
         raise UnreadSettingsError(message)
     if checked.origin.problem:

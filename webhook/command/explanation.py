@@ -178,10 +178,15 @@ class Explanation:
     def _members(self) -> Iterator[tuple[str, str]]:
         if self.about_cluster:
             yield "cluster", self.about_cluster
-        yield from ((key, _as_text(value)) for key, value in self.status.items() if key not in {"treatment", "reason"})
+        yield from ((key, _as_text(value)) for key, value in self.status.items() if key not in self._said_before)
         from_remedies = {warning for remedy in self.outcome.remedies for warning in remedy.warnings}
         yield from (("hint", hint) for hint in self._hints())
         yield from (("warning", warning) for warning in self.outcome.warnings if warning not in from_remedies)
+
+    @property
+    def _said_before(self) -> frozenset[str]:
+        """Members of the status that lines above have; of a pod that the webhook has seen, the version is the one that treated it."""
+        return frozenset({"treatment", "reason", "version"} if self._is_seen else {"treatment", "reason"})
 
     def _shown_remedies(self) -> Iterator[Remedy]:
         """All but the one of a cluster that nobody has named: the first line says how to."""
@@ -207,7 +212,7 @@ def _as_text(value: object) -> str:
     match value:
         case dict():
             return ", ".join(f"{key}: {item}" for key, item in value.items())
-        case list():
+        case list() | tuple():
             return ", ".join(map(str, value))
         case _:
             return str(value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from webhook.command.doctor_document import VERSION, FleetDocument
 from webhook.command.exit_code import ExitCode
-from webhook.command.terminal import Style
+from webhook.command.terminal import HOW_TO_END, NotedRow, Style, counted
 from webhook.core import OPT_IN
 from webhook.course.stuck_pod import longest_first
 from webhook.course.wasted_time import slot_hours
@@ -81,12 +81,10 @@ class FleetReport:
         if not self.fleet.namespaces:
             return "\n".join([*lines, f"none: kubectl label namespace NAMESPACE {OPT_IN}"]) + "\n"
         rows = [*map(self._row, longest_first(self.fleet.stuck)), *map(_row_of_namespace, self._not_listed)]
-        lines += [*palette.table(HEADINGS, rows), ""] if rows else []
+        lines += [*palette.noted_table(HEADINGS, rows), ""] if rows else []
         lines.append(self._sums(palette))
         if self.fleet.stuck:
-            lines.append(
-                "explain -n NAMESPACE pod/NAME prints what ends each now; reaper --once -n NAMESPACE --dry-run, which it would end"
-            )
+            lines.append(HOW_TO_END)
         return "\n".join(lines) + "\n"
 
     @property
@@ -101,14 +99,15 @@ class FleetReport:
         stuck = palette.paint(f"stuck: {len(self.fleet.stuck):,}", Style.RED if self.fleet.stuck else Style.GREEN)
         not_listed = f", of which {len(self._not_listed):,} cannot be listed" if self._not_listed else ""
         return (
-            f"{stuck} of {self._running:,} Running task pods in {len(self.fleet.namespaces):,} namespaces{not_listed}; "
+            f"{stuck} of {self._running:,} Running task pods in {counted(len(self.fleet.namespaces), 'namespace')}{not_listed}; "
             f"slot-hours wasted: {self.stuck_slot_hours:,.1f}"
         )
 
-    def _row(self, one: StuckPod) -> tuple[str, ...]:
+    def _row(self, one: StuckPod) -> NotedRow:
         stuck_for = one.stuck_for(self.now)
-        return (one.namespace, one.name, one.course.dag, one.course.task, stuck_for, one.running, one.reason, one.remedy)
+        cells = (one.namespace, one.name, one.course.dag, one.course.task, stuck_for, one.running, one.reason)
+        return NotedRow(cells, f"{one.namespace}/{one.name}", one.remedy)
 
 
-def _row_of_namespace(one: NamespaceCount) -> tuple[str, ...]:
-    return (one.namespace, "", "", "", "", "", NOT_LISTED, f"The pods cannot be listed: {one.failure}")
+def _row_of_namespace(one: NamespaceCount) -> NotedRow:
+    return NotedRow((one.namespace, "", "", "", "", "", NOT_LISTED), one.namespace, f"The pods cannot be listed: {one.failure}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from webhook.command.terminal import Style, printable
+from webhook.command.terminal import HOW_TO_END, Style, printable
 from webhook.core import Treatment
 from webhook.course.pod_course import PodState, stuck_for
 from webhook.course.wasted_time import slot_hours, wasted_time
@@ -76,7 +76,7 @@ class SummaryDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         pods: How many pods there are.
         skipped: How many documents are without a pod.
         reasons: By treatment and reason, the most frequent first.
-        states: How many task pods that live are in each state.
+        states: How many task pods are in each state, of those with a status of the kubelet.
         stuck_pods: The pods that stay Running after their task, the one first that is stuck for the longest time.
         stuck_slot_hours: What the stuck pods have wasted, in slot-hours; a pod counts 0 whose kubelet does not say when its task ended.
         unknown_containers: How many pods have a container of this name that nobody knows.
@@ -147,7 +147,7 @@ class PodSummary:
             lines += ["", palette.paint("containers that nobody knows, and the number of pods that have one", Style.BOLD)]
             lines += [f"  {count:>8,}  {printable(name)}" for name, count in list(document.unknown_containers.items())[:MAX_LISTED]]
         if self._states:
-            lines += ["", palette.paint("task pods that live", Style.BOLD)]
+            lines += ["", palette.paint("task pods by state", Style.BOLD)]
             lines += [f"  {count:>8,}  {state}: {state.sentence}" for state, count in self._states.most_common()]
         lines += self._stuck_lines(document, palette)
         return "\n".join(lines)
@@ -160,7 +160,7 @@ class PodSummary:
         yield from palette.table(HEADINGS, [self._row(one) for one in document.stuck_pods[:MAX_LISTED]], indent=2)
         if len(document.stuck_pods) > MAX_LISTED:
             yield f"  and {len(document.stuck_pods) - MAX_LISTED:,} more: -o json has all"
-        yield "  explain -n NAMESPACE pod/NAME says of each what ends it; reaper --once -n NAMESPACE --dry-run, which of them it would end"
+        yield f"  {HOW_TO_END}"
 
     def _row(self, one: StuckPodRow) -> tuple[str, ...]:
         return (

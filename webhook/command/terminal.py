@@ -8,7 +8,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 RESET: Final = "\x1b[0m"
 
 KEY_WIDTH: Final = 12
+
+HOW_TO_END: Final = (
+    "explain -n NAMESPACE pod/NAME prints how to end one; "
+    "reaper --once -n NAMESPACE ends those of a namespace, and lists them with --dry-run"
+)
+"""The line behind a list of stuck pods."""
 
 
 class Style(StrEnum):
@@ -27,6 +33,21 @@ class Style(StrEnum):
     GREEN = "\x1b[32m"
     YELLOW = "\x1b[33m"
     CYAN = "\x1b[36m"
+
+
+class NotedRow(NamedTuple):
+    """A row of a table with a text of some sentences.
+
+    Args:
+        cells: The short cells.
+        subject: What the text is about, in a few words.
+        note: The text.
+
+    """
+
+    cells: tuple[str, ...]
+    subject: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +87,21 @@ class Palette:
         else:
             lines = _fitted_table(headings, shown, self.columns - indent, is_coloured=self.is_coloured)
         return (f"{'':{indent}}{line}" for line in lines)
+
+    def noted_table(self, headings: Sequence[str], rows: Sequence[NotedRow], indent: int = 0) -> Iterator[str]:
+        """The lines of a table whose last heading is that of the notes: on a terminal they stand below, as no column is wide enough."""
+        if self.columns is None:
+            yield from self.table(headings, [(*row.cells, row.note) for row in rows], indent)
+            return
+        yield from self.table(headings[:-1], [row.cells for row in rows], indent)
+        yield ""
+        yield f"{'':{indent}}{self.paint(headings[-1], Style.BOLD)}"
+        yield from (f"{'':{indent}}{self.paint(printable(row.subject), Style.BOLD)}: {printable(row.note)}" for row in rows)
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of a noun whose plural ends in s."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def printable(text: str) -> str:

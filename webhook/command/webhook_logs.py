@@ -58,7 +58,7 @@ def read_logs(api: ApiReader, namespace: str) -> Iterator[str | UnreadLogError]:
     try:
         pods = [decode(item, _OwnPod) for page in pages(api, pods_path(namespace), labelSelector=SELECTOR) for item in page.items or ()]
         if not pods:
-            message = f"the namespace {namespace} has no pod of the webhook ({SELECTOR}); --webhook-namespace names another"
+            message = f"the namespace {namespace} has no pod of the webhook ({SELECTOR}); name its namespace with --webhook-namespace"
             raise NoWebhookPodsError(message)
         for pod in pods:
             for container in pod.spec.containers:

@@ -160,7 +160,7 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def webhook_sentence(self) -> str:
         """What the webhook did about the pod, for people."""
         if not self.is_seen:
-            return f"not seen: {ReaperReason.NO_STATUS.sentence}"
+            return f"not seen ({ReaperReason.NO_STATUS}): {ReaperReason.NO_STATUS.sentence}"
         known = recorded_reason(self.recorded_reason)
         version = f" by version {self.recorded_version}" if self.recorded_version else ""
         if known is None:

@@ -42,7 +42,7 @@ def test_a_pod_that_the_webhook_left_is_reported_with_its_reason_and_the_remedy_
 
     assert finding["severity"] == "problem"
     assert finding["sentence"].startswith("sales is stuck: its task (DAG sales, task load) ended at 2026-01-01 10:10:00 UTC, ")
-    assert " and these containers keep it Running: logs (sidecar). The webhook: seen at its creation by version " in finding["sentence"]
+    assert " Still running: logs (sidecar). Webhook: seen at its creation by version " in finding["sentence"]
     assert ", left (no-quit): No sidecar of this pod has a quit request, so a wrapper could not end it." in finding["sentence"]
     steps = {step["text"]: step["line"] for step in finding["steps"]}
     (described,) = [text for text in steps if text.startswith("new pods: logs (no-quit-request): ")]
@@ -67,7 +67,7 @@ def test_a_pod_that_the_webhook_has_not_seen_is_said_to_be_one(program: InProces
     del pod["metadata"]["annotations"][STATUS_ANNOTATION]
     (finding,) = stuck_pods(program, cluster, pod)
 
-    assert "The webhook: not seen: The pod does not carry the webhook's status: it was created before " in finding["sentence"]
+    assert "Webhook: not seen (no-status): The pod does not carry the webhook's status: it was created before " in finding["sentence"]
     assert finding["steps"][0]["line"].startswith("kubectl --namespace airflow port-forward pod/sales 15020 ")
 
 
@@ -77,7 +77,7 @@ def test_a_pod_that_an_unknown_container_keeps_running_is_reported_as_possibly_s
     (finding,) = stuck_pods(program, cluster, live_pod({"base": ended(), "uploader": RUNNING}, UPLOADER))
 
     assert finding["sentence"].startswith("sales is possibly-stuck: ")
-    assert "these containers keep it Running: uploader (unknown). " in finding["sentence"]
+    assert "Still running: uploader (unknown). " in finding["sentence"]
 
 
 def test_a_wrapped_pod_whose_wrapper_was_killed_says_so(program: InProcessProgram, cluster: ScriptedApiServer) -> None:

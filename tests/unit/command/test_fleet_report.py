@@ -136,7 +136,7 @@ def test_a_fleet_without_a_stuck_pod_is_code_0(program: InProcessProgram, cluste
     done = program.run("doctor", "-A")
 
     assert (done.code, done.stderr) == (0, "")
-    assert done.stdout.endswith("\nstuck: 0 of 1 Running task pods in 1 namespaces; slot-hours wasted: 0.0\n")
+    assert done.stdout.endswith("\nstuck: 0 of 1 Running task pods in 1 namespace; slot-hours wasted: 0.0\n")
 
 
 def test_where_no_namespace_has_opted_in_the_report_says_how_to(program: InProcessProgram, cluster: ScriptedApiServer) -> None:

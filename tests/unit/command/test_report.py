@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from tests.support.live_pods import FLUENT_BIT, ISTIO, RUNNING, annotated, ended, live_pod
-from webhook.core import STATUS_ANNOTATION, UnsoundPatchError, treat
+from webhook.core import OPT_IN, STATUS_ANNOTATION, UnsoundPatchError, treat
 from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
 from webhook.report.document import ReportDocument
 from webhook.report.week import WEEKS
@@ -157,6 +157,7 @@ def test_a_namespace_that_cannot_be_listed_is_named_and_the_others_are_counted(p
 
     assert done.code == 4
     assert "pods is forbidden" in done.stdout
+    assert f"2 task pods in 2 namespaces with the label {OPT_IN}, of which 1 cannot be listed; " in done.stdout
     assert (document["is_complete"], document["pods"]) == (False, 2)
 
 
@@ -202,7 +203,9 @@ def test_without_an_opted_in_namespace_the_report_says_how_to_opt_in(program: In
     done = program.run("report", "-A")
 
     assert done.code == 0
-    assert "none has opted in: kubectl label namespace" in done.stdout
+    assert "no namespace has opted in: kubectl label namespace" in done.stdout
+    assert "\nstuck now: 0; slot-hours wasted so far: 0.0\n" in done.stdout
+    assert done.stdout.endswith("\nslot-hours wasted by all task pods in 12 weeks: 0.0\n\nfindings: 0\n")
 
 
 class Elements(HTMLParser):

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
 from tests.support.terminal import COLUMNS, SECONDS, on_terminal
-from webhook.command.terminal import Palette
+from webhook.command.terminal import HOW_TO_END, NotedRow, Palette
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +24,7 @@ LONG: Final = "task-of-a-very-long-name-" * 10
 """Longer than the terminal is wide."""
 
 HEADINGS: Final = ("POD", "DAG")
-EXPLAIN: Final = (
-    "  explain -n NAMESPACE pod/NAME says of each what ends it; reaper --once -n NAMESPACE --dry-run, which of them it would end"
-)
+EXPLAIN: Final = f"  {HOW_TO_END}"
 """The line behind the table."""
 
 
@@ -101,6 +99,14 @@ def test_a_cell_is_no_markup_and_holds_nothing_that_a_terminal_obeys(columns: in
     lines = list(Palette(is_coloured=False, columns=columns).table(HEADINGS, [["[red]a", "\x1b[2J"]], indent=2))
 
     assert lines == ["  POD     DAG", "  [red]a  \\x1b[2J"]
+
+
+def test_the_note_of_a_row_is_its_last_cell_in_a_pipe_and_stands_below_the_table_on_a_terminal() -> None:
+    rows = [NotedRow(("sales",), "data/sales", "Delete the \x1bpod.")]
+    piped, shown = (list(Palette(is_coloured=False, columns=columns).noted_table(("POD", "REMEDY"), rows)) for columns in (None, 12))
+
+    assert piped == ["POD    REMEDY", "sales  Delete the \\x1bpod."]
+    assert shown == ["POD", "sales", "", "REMEDY", "data/sales: Delete the \\x1bpod."]
 
 
 def test_a_cell_goes_on_in_the_next_line_where_the_columns_are_too_wide() -> None:

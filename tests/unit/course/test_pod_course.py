@@ -175,8 +175,18 @@ def test_a_status_of_another_version_is_said_to_be_one(program: InProcessProgram
 def test_a_pod_that_the_webhook_has_not_seen_is_said_to_be_with_what_becomes_of_a_new_one(program: InProcessProgram) -> None:
     text = text_of(program, annotated(live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO), status=None))
 
-    assert "  webhook      not seen: The pod does not carry the webhook's status: " in text
+    assert "  webhook      not seen (no-status): The pod does not carry the webhook's status: " in text
     assert f"\n  a new pod like it: wrapped (sidecars-quit): {Reason.SIDECARS_QUIT.sentence}\n" in text
+
+
+def test_of_a_pod_that_was_treated_the_version_is_said_once_and_unknown_containers_by_their_names(program: InProcessProgram) -> None:
+    status = '{"treatment":"wrapped","reason":"sidecars-quit","main":"base","version":"0.0.9","no_native":"old-kubelet"}'
+    text = text_of(program, annotated(live_pod({"base": ended(), "uploader": RUNNING}, UPLOADER), status=status))
+
+    assert [line for line in text.splitlines() if "version" in line and "cluster" not in line] == [
+        f"  webhook      seen at its creation by version 0.0.9, wrapped (sidecars-quit): {Reason.SIDECARS_QUIT.sentence}"
+    ]
+    assert "\n  may_keep_running uploader\n" in text
 
 
 def test_after_the_first_of_several_sidecars_the_pod_is_to_be_explained_again(program: InProcessProgram) -> None:
