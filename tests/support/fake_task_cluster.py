@@ -67,7 +67,7 @@ class PortListener:
 
 
 @dataclass(frozen=True)
-class PodSelection:
+class PhaseSelection:
     """The pods that a list or a watch selects, by their phase and perhaps by a label."""
 
     phase: str
@@ -117,8 +117,8 @@ class FakeTaskCluster:
     requests: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     quits: list[tuple[str, str]] = field(default_factory=list)
-    snapshots: dict[tuple[str, PodSelection], list[JSONObject]] = field(default_factory=dict)
-    snapshot_versions: dict[tuple[str, PodSelection], int] = field(default_factory=dict)
+    snapshots: dict[tuple[str, PhaseSelection], list[JSONObject]] = field(default_factory=dict)
+    snapshot_versions: dict[tuple[str, PhaseSelection], int] = field(default_factory=dict)
     lease: FakeLeaseApi = field(default_factory=FakeLeaseApi)
     events: dict[str, JSONObject] = field(default_factory=dict)
     counted: int = 0
@@ -164,7 +164,7 @@ class FakeTaskCluster:
         """Let happen what happens before the next request to this pod."""
         self.before.pop(name, lambda: None)()
 
-    def take_snapshot(self, namespace: str, selected: PodSelection) -> None:
+    def take_snapshot(self, namespace: str, selected: PhaseSelection) -> None:
         """Take the selected pods of a namespace or of all, of which a list shows page after page, whatever happens meanwhile."""
         with self.changed:
             found = [pod for pod in self.pods_of(namespace) if selected.has(pod)]
@@ -206,8 +206,8 @@ def _version_of(event: JSONObject) -> int:
     return int(event["object"]["metadata"]["resourceVersion"])
 
 
-def _selection_in(query: dict[str, str]) -> PodSelection:
-    return PodSelection(query["fieldSelector"].removeprefix("status.phase="), query.get("labelSelector", ""))
+def _selection_in(query: dict[str, str]) -> PhaseSelection:
+    return PhaseSelection(query["fieldSelector"].removeprefix("status.phase="), query.get("labelSelector", ""))
 
 
 class TaskClusterServer(ThreadingHTTPServer):
@@ -320,7 +320,7 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _list(self, namespace: str, selected: PodSelection, begin: int) -> None:
+    def _list(self, namespace: str, selected: PhaseSelection, begin: int) -> None:
         if begin == 0:
             self.server.cluster.take_snapshot(namespace, selected)
         found = self.server.cluster.snapshots[namespace, selected]
@@ -358,7 +358,7 @@ class TaskClusterHandler(BaseHTTPRequestHandler):
                 cluster.watchers -= is_counted
         self._send_chunk(b"")
 
-    def _newer_pods(self, namespace: str, selected: PodSelection, version: int) -> list[JSONObject]:
+    def _newer_pods(self, namespace: str, selected: PhaseSelection, version: int) -> list[JSONObject]:
         """The events of a namespace's pods since then, in their order."""
         events = [{"type": "MODIFIED" if selected.has(pod) else "DELETED", "object": pod} for pod in self.server.cluster.pods_of(namespace)]
         return sorted((event for event in events if _version_of(event) > version), key=_version_of)

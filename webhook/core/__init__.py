@@ -75,7 +75,7 @@ from webhook.core.earlier_status import RecordedStatus
 from webhook.core.entrypoint import EntrypointTable, parse_entrypoints
 from webhook.core.errors import MalformedPodError, MalformedReviewError, RulesError, UnsoundPatchError
 from webhook.core.injector_version import suggested_versions
-from webhook.core.left_pod import LeftPod, read_left_pod
+from webhook.core.left_pod import LeftTaskPod, read_left_pod
 from webhook.core.names import (
     BASE_CONTAINER,
     CANONICAL_NAME,
@@ -158,7 +158,7 @@ __all__ = [
     "FoundSidecar",
     "InvalidAnnotation",
     "InvalidAnnotations",
-    "LeftPod",
+    "LeftTaskPod",
     "LinePlace",
     "MalformedPodError",
     "MalformedReviewError",

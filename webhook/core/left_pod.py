@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from webhook.core.catalogue import Catalogue
 
 
-class LeftPod(msgspec.Struct, frozen=True):
+class LeftTaskPod(msgspec.Struct, frozen=True):
     """A pod that was left.
 
     Args:
@@ -36,7 +36,7 @@ class LeftPod(msgspec.Struct, frozen=True):
         return shown_names(self.sidecars)
 
 
-def read_left_pod(pod: bytes, catalogue: Catalogue) -> LeftPod | None:
+def read_left_pod(pod: bytes, catalogue: Catalogue) -> LeftTaskPod | None:
     """Read a pod, given as JSON; None: it was not left, or only audited, or has switched the webhook off, or no known sidecar runs in it.
 
     Raises:
@@ -50,4 +50,4 @@ def read_left_pod(pod: bytes, catalogue: Catalogue) -> LeftPod | None:
     sidecars = tuple([one.name for one in facts.sidecars if not one.is_one_time])
     if facts.options.mode is Mode.OFF or not sidecars:
         return None
-    return LeftPod(reason, sidecars, remedy_of_reason(facts, reason))
+    return LeftTaskPod(reason, sidecars, remedy_of_reason(facts, reason))

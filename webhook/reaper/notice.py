@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from webhook.core import LeftPod
+    from webhook.core import LeftTaskPod
     from webhook.reaper.act import Act, PastAct
     from webhook.reaper.decision import PodDecision
 
@@ -143,7 +143,7 @@ def of_end(pod: Progress) -> Notice:
     return Notice(NoticeKind.TASK_POD_ENDED, pod, f"The pod no longer runs.{task}")
 
 
-def of_left(pod: Progress, left: LeftPod) -> Notice:
+def of_left(pod: Progress, left: LeftTaskPod) -> Notice:
     """The webhook left a pod that has not started."""
     remedy = left.remedy
     if remedy is None or not remedy.line or len(remedy.line) > MAX_LINE_CHARACTERS:

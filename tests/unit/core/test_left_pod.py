@@ -12,7 +12,7 @@ from tests.support.live_pods import FLUENT_BIT, GIT_SYNC_ONCE, ISTIO, UPLOADER, 
 from webhook.core.admission import treat
 from webhook.core.built_in import default_policy
 from webhook.core.cluster import Cluster, NativeSupport
-from webhook.core.left_pod import LeftPod, read_left_pod
+from webhook.core.left_pod import LeftTaskPod, read_left_pod
 from webhook.core.policy import Enforcement
 from webhook.core.reasons import Reason, Treatment
 
@@ -30,7 +30,7 @@ def left(*beside: JSONObject, treatment: str = "left", reason: str = "no-quit", 
     return annotated(pod, status=json.dumps({"treatment": treatment, "reason": reason}), **annotations)
 
 
-def read(pod: JSONObject) -> LeftPod | None:
+def read(pod: JSONObject) -> LeftTaskPod | None:
     return read_left_pod(json.dumps(pod).encode(), CATALOGUE)
 
 

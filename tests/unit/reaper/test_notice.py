@@ -13,7 +13,7 @@ from tests.support.live_pods import ENDED_AT, ISTIO, RUNNING, VAULT, ended, live
 from webhook.core import (
     STATUS_ANNOTATION,
     Endpoint,
-    LeftPod,
+    LeftTaskPod,
     Reason,
     RecordedStatus,
     Remedy,
@@ -140,7 +140,7 @@ def test_of_a_pod_that_the_webhook_left_it_is_reported_why() -> None:
 LEFT_REASONS: Final = [reason for reason in Reason if reason.treatment is Treatment.LEFT]
 
 
-def left_pod(reason: Reason, *, names: int = 1, image: str = "acme/task:1") -> LeftPod:
+def left_pod(reason: Reason, *, names: int = 1, image: str = "acme/task:1") -> LeftTaskPod:
     """A pod that was left for this reason, with so many containers beside the task that nobody knows."""
     unknown = [{"name": f"unknown-{number}-{'x' * 50}", "image": "acme/unknown:1"} for number in range(names)]
     pod = live_pod({}, ISTIO, *unknown)
@@ -176,13 +176,13 @@ def test_it_is_as_long_as_an_event_may_be_whatever_the_names_and_ends_with_what_
 @pytest.mark.parametrize("line", ["", "x" * (MAX_LINE_CHARACTERS + 1)], ids=["none", "long"])
 def test_without_a_line_of_its_own_it_names_the_command_that_prints_one(line: str) -> None:
     remedy = Remedy("no-quit", (), "It has none.", "See the remedy.", is_pressing=True, line=line)
-    assert notice.of_left(WORKING, LeftPod(Reason.NO_QUIT, ("a", "b"), remedy)).note.endswith(
+    assert notice.of_left(WORKING, LeftTaskPod(Reason.NO_QUIT, ("a", "b"), remedy)).note.endswith(
         "After its task, a, b may keep it Running. See the remedy. explain pod/NAME prints what to do."
     )
 
 
 def test_without_a_remedy_too() -> None:
-    note = notice.of_left(WORKING, LeftPod(Reason.NO_QUIT, ("a",), None)).note
+    note = notice.of_left(WORKING, LeftTaskPod(Reason.NO_QUIT, ("a",), None)).note
     assert note.endswith("a may keep it Running. explain pod/NAME prints what to do.")
 
 
