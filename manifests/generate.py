@@ -24,6 +24,9 @@ DASHBOARD: Final = CHART / "files" / "dashboard.json"
 INJECTED_NAMES: Final = re.compile(r"(?<=container\.name in \[)[^]]*(?=\])")
 """The one part of the policy that is made from the catalogue."""
 
+LABELS_OF_HELM: Final = re.compile(r"^ +(?:app\.kubernetes\.io/managed-by|helm\.sh/chart): .*\n", re.MULTILINE)
+"""They say that an object is part of a release. What kubectl applies is part of none."""
+
 HEAD: Final = (
     "# Made by `python -m manifests.generate` from the chart with its default values, for Kubernetes 1.28 and later; edit there.\n"
 )
@@ -34,12 +37,16 @@ POLICY_HEAD: Final = (
 
 def install() -> str:
     """The chart as one manifest, with its namespace."""
-    return f"{HEAD}{NAMESPACE.read_text('utf-8')}{render({})}"
+    return f"{HEAD}{NAMESPACE.read_text('utf-8')}{_without_release(render({}))}"
 
 
 def install_policy() -> str:
     """The policy that limits the service to its caBundle: install.yaml cannot have it, since Kubernetes 1.28 does not know such objects."""
-    return f"{POLICY_HEAD}{render({}, POLICY_KUBERNETES, only='certificate_policy.yaml')}"
+    return f"{POLICY_HEAD}{_without_release(render({}, POLICY_KUBERNETES, only='certificate_policy.yaml'))}"
+
+
+def _without_release(rendered: str) -> str:
+    return LABELS_OF_HELM.sub("", rendered)
 
 
 def policy() -> str:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from webhook.kube.reading import ApiReader
 
-SELECTOR: Final = f"app.kubernetes.io/name in ({PREFIX}, {PREFIX}-reaper)"
-"""The labels of the chart (templates/_helpers.tpl)."""
+SELECTOR: Final = f"app.kubernetes.io/part-of={PREFIX}"
+"""The label of all pods of the chart, whatever its values (templates/_helpers.tpl)."""
 
 LINES: Final = 5000
 BYTES: Final = 4 * 1024 * 1024

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from typing import TYPE_CHECKING, Final
-
-import yaml
 
 from manifests.rendering import KUBERNETES, NAME, render
 from testbed import binaries
+from tests.e2e.api_server.unique_keys import documents
 from tests.e2e.levels import require
 
 if TYPE_CHECKING:
@@ -105,15 +106,27 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
 
 
 def objects(values: Mapping[str, object], kubernetes: str = KUBERNETES, namespace: str = NAME) -> list[JSONObject]:
-    """The objects that the chart renders. RenderingError."""
+    """The objects that the chart renders, none of them with a key twice. RenderingError, DuplicateKeyError."""
     require(binaries.HELM)
-    return [document for document in yaml.safe_load_all(render(values, kubernetes, namespace)) if document]
+    return documents(_rendered(json.dumps(values), kubernetes, namespace))
+
+
+@cache
+def _rendered(values: str, kubernetes: str, namespace: str) -> str:
+    return render(json.loads(values), kubernetes, namespace)
 
 
 def only(kind: str, of: list[JSONObject]) -> JSONObject:
     """The only object of a kind."""
     (found,) = (one for one in of if one["kind"] == kind)
     return found
+
+
+def templates(of: list[JSONObject]) -> list[JSONObject]:
+    """What makes objects that the chart does not render itself: the templates of Deployments and CronJobs, for pods and for Jobs."""
+    found = [one["spec"]["template"] for one in of if one["kind"] == "Deployment"]
+    jobs = [one["spec"]["jobTemplate"] for one in of if one["kind"] == "CronJob"]
+    return [*found, *jobs, *(job["spec"]["template"] for job in jobs)]
 
 
 def deployments(of: list[JSONObject]) -> dict[str, JSONObject]:

@@ -1,25 +1,43 @@
-{{/* Labels by which the Deployment selects its pods. A Deployment's selector cannot be changed. */}}
+{{/* Labels by which Services, policies and workloads select pods. A Deployment's selector cannot be changed.
+Argument: a dict with root, and optionally component. */}}
 {{- define "webhook.selector" -}}
 app.kubernetes.io/name: airflow-sidecar-webhook
-app.kubernetes.io/instance: {{ .Values.name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component | default "webhook" }}
 {{- end }}
 
-{{- define "webhook.labels" -}}
+{{/* The labels that the chart itself sets, on objects and on pods. Arguments as above. */}}
+{{- define "webhook.ownLabels" -}}
 {{ include "webhook.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-{{- with .Values.labels }}
-{{ toYaml . }}
+app.kubernetes.io/part-of: airflow-sidecar-webhook
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* All labels of an object or a pod, each key once. Argument: a dict with root, and optionally component and labels of the object's own, which
+take precedence over the value labels. webhook.checkLabels refuses a key of the chart's. */}}
+{{- define "webhook.labels" -}}
+{{ merge (include "webhook.ownLabels" . | fromYaml) (.labels | default dict) .root.Values.labels | toYaml }}
+{{- end }}
+
+{{/* Fails if a value sets a label that the chart sets: selectors and Helm depend on these. */}}
+{{- define "webhook.checkLabels" -}}
+{{- $own := include "webhook.ownLabels" (dict "root" .) | fromYaml }}
+{{- range $value, $labels := dict "labels" .Values.labels "podLabels" .Values.podLabels "serviceMonitor.labels" .Values.serviceMonitor.labels
+  "prometheusRule.labels" .Values.prometheusRule.labels "dashboard.labels" .Values.dashboard.labels }}
+{{- range $key := keys $labels | sortAlpha }}
+{{- if hasKey $own $key }}
+{{- fail (printf "%s: the chart itself sets the label %s, by which Helm and selectors find its objects; remove it there" $value $key) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
-{{/* Metadata of an object. Argument: a dict with root, and optionally suffix (for the name) and further labels. */}}
+{{/* Metadata of an object. Argument: a dict with root, and optionally suffix (for the name), component and labels. */}}
 {{- define "webhook.clusterMetadata" -}}
 name: {{ .root.Values.name }}{{ .suffix }}
-labels:
-  {{- include "webhook.labels" .root | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+labels: {{- include "webhook.labels" . | nindent 2 }}
 {{- end }}
 
 {{- define "webhook.metadata" -}}
@@ -123,12 +141,6 @@ entrypoints_file: /etc/airflow-sidecar-webhook/rules/entrypoints.yaml
 {{- end }}
 {{- end }}
 
-{{/* Labels of the reaper's pods: others than the service's, which its Service selects. */}}
-{{- define "webhook.reaperSelector" -}}
-app.kubernetes.io/name: airflow-sidecar-webhook-reaper
-app.kubernetes.io/instance: {{ .Values.name }}
-{{- end }}
-
 {{/* The reaper's methods, as a JSON list. Before Kubernetes 1.30 no policy could limit the right of the method deadline. */}}
 {{- define "webhook.reaperMethods" -}}
 {{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}
@@ -217,7 +229,7 @@ topologySpreadConstraints:
     maxSkew: 1
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
-      matchLabels: {{- include "webhook.reaperSelector" . | nindent 8 }}
+      matchLabels: {{- include "webhook.selector" (dict "root" . "component" "reaper") | nindent 8 }}
 {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
