@@ -29,6 +29,7 @@ ZONE: Final = {"key": "zone", "operator": "In", "values": ["a"]}
 
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "default": {},
+    "names": {"nameOverride": "airflow-sidecars", "fullnameOverride": "b-airflow-sidecars"},
     "fail-closed": {"webhook": {"failClosed": True, "timeoutSeconds": 6}},
     "cert-manager": {"certificates": {"source": "cert-manager"}},
     "cert-manager-issuer": {

@@ -66,7 +66,7 @@ def level(request: pytest.FixtureRequest) -> Level:
 @pytest.fixture(scope="module")
 def configuration(level: Level) -> Iterator[JSONObject]:
     """The configuration under the policy; its identity and another one may patch it, and the policy is in force."""
-    rendered = objects({"name": RELEASE}, POLICY_KUBERNETES)
+    rendered = objects({"fullnameOverride": RELEASE}, POLICY_KUBERNETES)
     may_patch = rule("get patch", "mutatingwebhookconfigurations", GROUP)
     with (
         created(level.api, only("MutatingWebhookConfiguration", rendered)) as made,

@@ -44,8 +44,10 @@ def labels(one: JSONObject) -> dict[str, str]:
 def test_every_object_and_every_template_has_the_standard_labels(option: str) -> None:
     rendered = objects(OPTIONS[option])
 
+    standard = {**STANDARD, "app.kubernetes.io/name": OPTIONS[option].get("nameOverride", NAME)}
+
     for one in [*rendered, *templates(rendered)]:
-        assert STANDARD.items() <= labels(one).items()
+        assert standard.items() <= labels(one).items()
         assert labels(one)[COMPONENT] in {"webhook", "reaper"}
 
 

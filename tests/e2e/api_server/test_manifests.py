@@ -77,7 +77,7 @@ def namespace(api: ApiClient) -> str:
 @pytest.mark.parametrize("kubernetes", [KUBERNETES, NEWEST])
 @pytest.mark.parametrize("option", OPTIONS)
 def test_the_api_server_takes_every_object_strictly(option: str, kubernetes: str, api: ApiClient, namespace: str) -> None:
-    for one in objects({**OPTIONS[option], "name": "a-rendered"}, kubernetes, namespace):
+    for one in objects({**OPTIONS[option], "fullnameOverride": "a-rendered"}, kubernetes, namespace):
         taken = api.create(one, **STRICT)
 
         assert taken["metadata"]["name"].startswith("a-rendered")
@@ -127,11 +127,11 @@ class Release:
     def helm(self, verb: str, *arguments: str, **values: object) -> str:
         """Install, upgrade, roll back or uninstall; what is printed."""
         chart = (CHART, "--values", "-") if verb in {"install", "upgrade"} else ()
-        return helm(verb, self.name, *chart, *arguments, *self._where, given=json.dumps({"name": self.name, **values}))
+        return helm(verb, self.name, *chart, *arguments, *self._where, given=json.dumps({"fullnameOverride": self.name, **values}))
 
     def rendered(self, **values: object) -> list[JSONObject]:
         """What Helm installs."""
-        return objects({"name": self.name, **values}, NEWEST, self.namespace)
+        return objects({"fullnameOverride": self.name, **values}, NEWEST, self.namespace)
 
     def kubectl(self, *arguments: str, given: list[JSONObject]) -> None:
         """A command of kubectl's on these objects."""
@@ -311,7 +311,9 @@ def test_the_service_may_do_what_it_does_and_no_more(release: Release) -> None:
 @contextmanager
 def policy(api: ApiClient) -> Iterator[None]:
     """The policy in force."""
-    parts = [one for one in objects({**OPTIONS["policy"], "name": "a-policy"}) if one["kind"].startswith("ValidatingAdmissionPolicy")]
+    parts = [
+        one for one in objects({**OPTIONS["policy"], "fullnameOverride": "a-policy"}) if one["kind"].startswith("ValidatingAdmissionPolicy")
+    ]
     with ExitStack() as ends:
         for part in parts:
             api.create(part)

@@ -50,7 +50,7 @@ def rendered(tasks: str = "airflow", own: str = "own", **reaper: object) -> list
     require(binaries.HELM)
     everything = {"enabled": True, "mode": "act", "methods": ["quit", "exec", "deadline"], "namespaces": [tasks], **reaper}
     name = f"{RELEASE}-everywhere" if reaper.get("allNamespaces") else RELEASE
-    text = render({"name": name, "reaper": everything}, POLICY_KUBERNETES, own, "reaper.yaml")
+    text = render({"fullnameOverride": name, "reaper": everything}, POLICY_KUBERNETES, own, "reaper.yaml")
     return [one for one in yaml.safe_load_all(text) if one]
 
 

@@ -1,7 +1,26 @@
+{{/* The name in the label app.kubernetes.io/name. Not .Chart.Name: a parent chart may give this chart an alias. */}}
+{{- define "webhook.name" -}}
+{{ .Values.nameOverride | default "airflow-sidecar-webhook" }}
+{{- end }}
+
+{{/* The name of every object, before its suffix. The name of the release is no part of it: the API server calls mutating webhooks in the order of
+the names of their configurations, so any release must get a name that sorts before the injectors. */}}
+{{- define "webhook.fullname" -}}
+{{ .Values.fullnameOverride | default (include "webhook.name" .) }}
+{{- end }}
+
+{{/* Fails if the webhook would be called after an injector. */}}
+{{- define "webhook.checkName" -}}
+{{- $name := include "webhook.fullname" . }}
+{{- if not (regexMatch "^[ab]" $name) }}
+{{- fail (printf "%s: the API server calls mutating webhooks in the order of the names of their configurations, and %s comes after an injector (consul-…, dapr-…, istio-…, linkerd-…, vault-…), which would not read the annotations that the webhook sets for it; use a name that begins with a or b" (ternary "fullnameOverride" "nameOverride" (ne .Values.fullnameOverride "")) $name) }}
+{{- end }}
+{{- end }}
+
 {{/* Labels by which Services, policies and workloads select pods. A Deployment's selector cannot be changed.
 Argument: a dict with root, and optionally component. */}}
 {{- define "webhook.selector" -}}
-app.kubernetes.io/name: airflow-sidecar-webhook
+app.kubernetes.io/name: {{ include "webhook.name" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component | default "webhook" }}
 {{- end }}
@@ -36,7 +55,7 @@ take precedence over the value labels. webhook.checkLabels refuses a key of the 
 
 {{/* Metadata of an object. Argument: a dict with root, and optionally suffix (for the name), component and labels. */}}
 {{- define "webhook.clusterMetadata" -}}
-name: {{ .root.Values.name }}{{ .suffix }}
+name: {{ include "webhook.fullname" .root }}{{ .suffix }}
 labels: {{- include "webhook.labels" . | nindent 2 }}
 {{- end }}
 
@@ -47,7 +66,7 @@ namespace: {{ .root.Release.Namespace }}
 
 {{- define "webhook.serviceAccountSubject" -}}
 kind: ServiceAccount
-name: {{ .Values.name }}
+name: {{ include "webhook.fullname" . }}
 namespace: {{ .Release.Namespace }}
 {{- end }}
 
@@ -75,7 +94,7 @@ namespace: {{ .Release.Namespace }}
 {{- if eq .Values.certificates.source "secret" -}}
 {{ required "certificates.secret.name: name the kubernetes.io/tls Secret with the serving certificate" .Values.certificates.secret.name }}
 {{- else -}}
-{{ .Values.name }}-tls
+{{ include "webhook.fullname" . }}-tls
 {{- end }}
 {{- end }}
 
@@ -112,10 +131,10 @@ drain_seconds: {{ .Values.drainSeconds }}
 on_fault: {{ ternary "error" "allow" .Values.webhook.failClosed }}
 {{- if include "webhook.managesCertificates" . }}
 certificates: self-managed
-service_name: {{ .Values.name }}
+service_name: {{ include "webhook.fullname" . }}
 service_namespace: {{ .Release.Namespace }}
-ca_secret: {{ .Values.name }}-authority
-configuration: {{ .Values.name }}
+ca_secret: {{ include "webhook.fullname" . }}-authority
+configuration: {{ include "webhook.fullname" . }}
 {{- else }}
 certificates: files
 certificate_file: /etc/airflow-sidecar-webhook/tls/tls.crt
@@ -199,7 +218,7 @@ entrypoints_file: /etc/airflow-sidecar-webhook/rules/entrypoints.yaml
 {{- define "webhook.reaperPod" -}}
 {{- $watches := eq .Values.reaper.kind "Deployment" }}
 {{- $rules := include "webhook.rules" . }}
-serviceAccountName: {{ .Values.name }}-reaper
+serviceAccountName: {{ include "webhook.fullname" . }}-reaper
 automountServiceAccountToken: true
 enableServiceLinks: false
 {{- if not $watches }}
@@ -247,7 +266,7 @@ containers:
     args:
       - reaper
       {{- if $watches }}
-      - --lease={{ .Values.name }}-reaper
+      - --lease={{ include "webhook.fullname" . }}-reaper
       {{- else }}
       - --once
       {{- end }}
@@ -321,6 +340,6 @@ containers:
 volumes:
   - name: rules
     configMap:
-      name: {{ .Values.name }}
+      name: {{ include "webhook.fullname" . }}
 {{- end }}
 {{- end }}
