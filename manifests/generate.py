@@ -6,11 +6,15 @@ import re
 from typing import Final
 
 from manifests.alerts import rule_file
+from manifests.chart_readme import chart_readme
 from manifests.dashboard import dashboard_json
 from manifests.rendering import CHART, MANIFESTS, render
+from manifests.values_file import values_file
 from manifests.values_schema import values_schema
 from webhook.core import built_in_sidecars
 
+VALUES: Final = CHART / "values.yaml"
+README: Final = CHART / "README.md"
 VALUES_SCHEMA: Final = CHART / "values.schema.json"
 INSTALL: Final = MANIFESTS / "install.yaml"
 INSTALL_POLICY: Final = MANIFESTS / "install_policy.yaml"
@@ -61,6 +65,8 @@ def main() -> None:
     POLICY.write_text(policy(), "utf-8")
     ALERTS.write_text(rule_file(), "utf-8")
     DASHBOARD.write_text(dashboard_json(), "utf-8")
+    VALUES.write_text(values_file(), "utf-8")
+    README.write_text(chart_readme(), "utf-8")
     VALUES_SCHEMA.write_text(values_schema(), "utf-8")
     INSTALL.write_text(install(), "utf-8")
     INSTALL_POLICY.write_text(install_policy(), "utf-8")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import yaml
 from pydantic.json_schema import GenerateJsonSchema
 
+from manifests.chart_values import GROUPS, by_hand, resolved
 from webhook.core import EntrypointTable, Sidecar
 from webhook.settings import Settings
 
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
 
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import core_schema
-
-
-BY_HAND: Final = Path(__file__).with_name("values.schema.yaml")
 
 DECIDED_BY_CHART: Final = frozenset(
     {
@@ -48,11 +44,15 @@ SWITCHES: Final = {"on": True, "off": False}
 
 def values_schema() -> str:
     """The whole schema, as JSON text."""
-    schema: JsonSchemaValue = yaml.safe_load(BY_HAND.read_text("utf-8"))
+    schema = by_hand()
+    del schema[GROUPS]
     rows, definitions = msgspec.json.schema_components([tuple[Sidecar, ...], EntrypointTable], ref_template="#/definitions/{name}")
-    schema["properties"] |= dict(zip(("sidecars", "entrypoints"), rows, strict=True)) | {"settings": _settings()}
-    schema["definitions"] |= definitions
-    return json.dumps(_for_helm(schema), indent=2, ensure_ascii=False) + "\n"
+    declared = dict(zip(("sidecars", "entrypoints"), rows, strict=True)) | {"settings": _settings()}
+    for name, part in declared.items():
+        schema["properties"][name] |= part
+    # Docstrings are for readers of the code.
+    schema["definitions"] |= {name: _without(part, "description") for name, part in definitions.items()}
+    return json.dumps(_for_helm(schema, schema), indent=2, ensure_ascii=False) + "\n"
 
 
 class _SettingsSchema(GenerateJsonSchema):
@@ -82,11 +82,21 @@ def _resolved(field: JsonSchemaValue, named: Mapping[str, JsonSchemaValue]) -> J
     return schema
 
 
-def _for_helm(schema: Any) -> Any:
-    """The same for Helm's validator: patterns of Go end in ``$``, and titles and descriptions are left out."""
+def _without(schema: Any, keyword: str) -> Any:
+    """A schema without the texts of a keyword. A property may have the same name."""
     if isinstance(schema, list):
-        return [_for_helm(one) for one in schema]
+        return [_without(one, keyword) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    used = {key: _for_helm(value) for key, value in schema.items() if not (key in {"title", "description"} and isinstance(value, str))}
+    return {key: _without(value, keyword) for key, value in schema.items() if key != keyword or not isinstance(value, str)}
+
+
+def _for_helm(schema: Any, root: JsonSchemaValue) -> Any:
+    """The same for Helm's validator and for editors: Go's patterns, which end in ``$``, nothing beside a reference, and no titles."""
+    if isinstance(schema, list):
+        return [_for_helm(one, root) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    whole = resolved(schema, root) if len(schema) > 1 else schema
+    used = {key: _for_helm(value, root) for key, value in _without(whole, "title").items()}
     return used | {"pattern": used["pattern"].replace(r"\Z", "$")} if isinstance(used.get("pattern"), str) else used

@@ -12,8 +12,11 @@ import pytest
 import yaml
 
 import certs
-from manifests.generate import INSTALL, INSTALL_POLICY, VALUES_SCHEMA
+from manifests.chart_readme import chart_readme
+from manifests.chart_values import groups
+from manifests.generate import INSTALL, INSTALL_POLICY, README, VALUES, VALUES_SCHEMA
 from manifests.rendering import CHART
+from manifests.values_file import values_file
 from manifests.values_schema import DECIDED_BY_CHART, values_schema
 from testbed.manifest import OPTED_IN
 from webhook import __version__
@@ -26,6 +29,7 @@ from webhook.server.limited_server import SHUTDOWN_SECONDS
 from webhook.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
+    from manifests.chart_values import ChartValue
     from tests.support.json_object import JSONObject
     from webhook.core.policy import Policy
 
@@ -42,6 +46,8 @@ INJECTORS = (
 OBJECTS: list[JSONObject] = list(yaml.safe_load_all(INSTALL.read_text("utf-8")))
 CERTIFICATE_RIGHTS = Path(certs.__file__).with_name("rights.yaml")
 SCHEMA: JSONObject = json.loads(values_schema())
+MAX_SUMMARY_CHARACTERS = 140
+CHART_VALUES = [leaf for values in groups().values() for value in values for leaf in value.leaves()]
 CHART_YAML: JSONObject = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
 
 
@@ -84,6 +90,35 @@ def described(path: tuple[str, ...]) -> bool:
 
 def test_the_schema_of_the_values_is_current() -> None:
     assert VALUES_SCHEMA.read_text("utf-8") == values_schema(), "run: python -m manifests.generate"
+
+
+def test_the_values_file_and_the_readme_of_the_chart_are_current() -> None:
+    assert VALUES.read_text("utf-8") == values_file(), "run: python -m manifests.generate"
+    assert README.read_text("utf-8") == chart_readme(), "run: python -m manifests.generate"
+
+
+@pytest.mark.parametrize("value", CHART_VALUES, ids=lambda value: value.name)
+def test_every_value_has_a_line_that_says_what_it_is(value: ChartValue) -> None:
+    assert value.summary.endswith(".")
+    assert len(value.summary) <= MAX_SUMMARY_CHARACTERS
+    assert value.details == "" or value.details.endswith(".")
+
+
+def test_every_value_is_below_a_heading_once() -> None:
+    listed = [value.name for values in groups().values() for value in values]
+
+    assert sorted(listed) == sorted(set(SCHEMA["properties"]) - {"global"})
+
+
+@pytest.mark.parametrize("value", CHART_VALUES, ids=lambda value: value.name)
+def test_editors_and_artifact_hub_find_the_description_of_every_value(value: ChartValue) -> None:
+    schema = SCHEMA
+    for key in value.path:
+        schema = schema["properties"][key]
+
+    assert schema["description"].startswith(value.summary)
+    assert schema["default"] == value.schema["default"]
+    assert "$ref" not in schema or value.name == "entrypoints"
 
 
 def test_every_value_has_a_default_that_its_schema_knows() -> None:
