@@ -44,15 +44,15 @@ SWITCHES: Final = {"on": True, "off": False}
 
 def values_schema() -> str:
     """The whole schema, as JSON text."""
-    schema = by_hand()
-    del schema[GROUPS]
+    written = by_hand()
+    schema: JsonSchemaValue = {key: _inlined(part, written) for key, part in written.items() if key not in {GROUPS, "definitions"}}
     rows, definitions = msgspec.json.schema_components([tuple[Sidecar, ...], EntrypointTable], ref_template="#/definitions/{name}")
     declared = dict(zip(("sidecars", "entrypoints"), rows, strict=True)) | {"settings": _settings()}
     for name, part in declared.items():
         schema["properties"][name] |= part
     # Docstrings are for readers of the code.
-    schema["definitions"] |= {name: _without(part, "description") for name, part in definitions.items()}
-    return json.dumps(_for_helm(schema, schema), indent=2, ensure_ascii=False) + "\n"
+    schema["definitions"] = {name: _without(part, "description") for name, part in definitions.items()}
+    return json.dumps(_for_helm(schema), indent=2, ensure_ascii=False) + "\n"
 
 
 class _SettingsSchema(GenerateJsonSchema):
@@ -91,12 +91,20 @@ def _without(schema: Any, keyword: str) -> Any:
     return {key: _without(value, keyword) for key, value in schema.items() if key != keyword or not isinstance(value, str)}
 
 
-def _for_helm(schema: Any, root: JsonSchemaValue) -> Any:
-    """The same for Helm's validator and for editors: Go's patterns, which end in ``$``, nothing beside a reference, and no titles."""
+def _inlined(schema: Any, root: JsonSchemaValue) -> Any:
+    """What is written by hand, without references, beside which draft 7 allows no description."""
     if isinstance(schema, list):
-        return [_for_helm(one, root) for one in schema]
+        return [_inlined(one, root) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    whole = resolved(schema, root) if len(schema) > 1 else schema
-    used = {key: _for_helm(value, root) for key, value in _without(whole, "title").items()}
+    return {key: _inlined(value, root) for key, value in resolved(schema, root).items()}
+
+
+def _for_helm(schema: Any) -> Any:
+    """The same for Helm's validator: patterns of Go, which end in ``$``, and no titles."""
+    if isinstance(schema, list):
+        return [_for_helm(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    used = {key: _for_helm(value) for key, value in _without(schema, "title").items()}
     return used | {"pattern": used["pattern"].replace(r"\Z", "$")} if isinstance(used.get("pattern"), str) else used

@@ -145,7 +145,7 @@ def test_no_object_of_the_values_takes_a_key_that_it_does_not_know() -> None:
         if not isinstance(schema, dict):
             return []
         here = [name] if schema.get("type") == "object" and "additionalProperties" not in schema else []
-        return here + [found for key, value in schema.items() for found in open_objects(value, name if key == "anyOf" else key)]
+        return here + [found for key, value in schema.items() for found in open_objects(value, name if key in {"anyOf", "items"} else key)]
 
     assert set(open_objects(SCHEMA, "values")) == {*checked_by_api_server, "global"}
 

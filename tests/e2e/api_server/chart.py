@@ -30,6 +30,19 @@ ZONE: Final = {"key": "zone", "operator": "In", "values": ["a"]}
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "default": {},
     "names": {"nameOverride": "airflow-sidecars", "fullnameOverride": "b-airflow-sidecars"},
+    "service-account": {
+        "serviceAccount": {"name": "mine", "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/none"}},
+        "reaper": {
+            "enabled": True,
+            "mode": "act",
+            "namespaces": ["default"],
+            "serviceAccount": {"name": "mine-too", "annotations": {"a": "b"}},
+        },
+    },
+    "service-account-of-others": {
+        "serviceAccount": {"create": False, "name": "theirs"},
+        "reaper": {"enabled": True, "mode": "act", "allNamespaces": True, "serviceAccount": {"create": False, "name": "theirs-too"}},
+    },
     "fail-closed": {"webhook": {"failClosed": True, "timeoutSeconds": 6}},
     "cert-manager": {"certificates": {"source": "cert-manager"}},
     "cert-manager-issuer": {

@@ -35,6 +35,18 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
     "a shared name that comes after injectors": ({"nameOverride": "sidecars"}, "nameOverride: the API server calls mutating webhooks in"),
     "a name that is no name": ({"fullnameOverride": "a_b"}, "does not match pattern"),
     "a shared name that is no name": ({"nameOverride": "A"}, "does not match pattern"),
+    "a ServiceAccount that exists, without its name": (
+        {"serviceAccount": {"create": False}},
+        "serviceAccount.name: name the ServiceAccount",
+    ),
+    "one of the reaper that exists, without its name": (
+        {"reaper": {"enabled": True, "namespaces": ["a"], "serviceAccount": {"create": False}}},
+        "reaper.serviceAccount.name: name the ServiceAccount",
+    ),
+    "one ServiceAccount for service and reaper": (
+        {"serviceAccount": {"name": "a"}, "reaper": {"enabled": True, "namespaces": ["a"], "serviceAccount": {"name": "a"}}},
+        "reaper.serviceAccount.name: the reaper needs another ServiceAccount",
+    ),
     "text for a number": ({"replicas": "2"}, "got string, want integer"),
     "no replica": ({"replicas": 0}, "minimum: got 0, want 1"),
     "a port that needs a right": ({"ports": {"webhook": 443}}, "minimum: got 443, want 1,024"),

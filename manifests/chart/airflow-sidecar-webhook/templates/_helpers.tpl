@@ -64,10 +64,44 @@ labels: {{- include "webhook.labels" . | nindent 2 }}
 namespace: {{ .root.Release.Namespace }}
 {{- end }}
 
+{{/* The name of the ServiceAccount of the service, or with component of the reaper: the chart's own, or one that exists. */}}
+{{- define "webhook.serviceAccount" -}}
+{{- $own := eq (.component | default "webhook") "webhook" }}
+{{- $values := ternary .root.Values.serviceAccount .root.Values.reaper.serviceAccount $own }}
+{{- if $values.create }}
+{{- $values.name | default (printf "%s%s" (include "webhook.fullname" .root) (ternary "" "-reaper" $own)) }}
+{{- else }}
+{{- required (printf "%sserviceAccount.name: name the ServiceAccount that gets the rights, or set create" (ternary "" "reaper." $own)) $values.name }}
+{{- end }}
+{{- end }}
+
+{{/* A ServiceAccount as an object, empty if it exists already. Arguments as above. */}}
+{{- define "webhook.serviceAccountObject" -}}
+{{- $values := ternary .root.Values.serviceAccount .root.Values.reaper.serviceAccount (eq (.component | default "webhook") "webhook") }}
+{{- if $values.create }}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ include "webhook.serviceAccount" . }}
+  labels: {{- include "webhook.labels" . | nindent 4 }}
+  namespace: {{ .root.Release.Namespace }}
+  {{- with $values.annotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
+# The pods mount a token where they send requests to the API server.
+automountServiceAccountToken: false
+{{- end }}
+{{- end }}
+
 {{- define "webhook.serviceAccountSubject" -}}
 kind: ServiceAccount
-name: {{ include "webhook.fullname" . }}
-namespace: {{ .Release.Namespace }}
+name: {{ include "webhook.serviceAccount" . }}
+namespace: {{ .root.Release.Namespace }}
+{{- end }}
+
+{{/* Whether a request comes from the service, or with component from the reaper, in CEL. */}}
+{{- define "webhook.isItself" -}}
+request.userInfo.username == 'system:serviceaccount:{{ .root.Release.Namespace }}:{{ include "webhook.serviceAccount" . }}'
 {{- end }}
 
 {{- define "webhook.image" -}}
@@ -218,7 +252,7 @@ entrypoints_file: /etc/airflow-sidecar-webhook/rules/entrypoints.yaml
 {{- define "webhook.reaperPod" -}}
 {{- $watches := eq .Values.reaper.kind "Deployment" }}
 {{- $rules := include "webhook.rules" . }}
-serviceAccountName: {{ include "webhook.fullname" . }}-reaper
+serviceAccountName: {{ include "webhook.serviceAccount" (dict "root" . "component" "reaper") }}
 automountServiceAccountToken: true
 enableServiceLinks: false
 {{- if not $watches }}
