@@ -32,7 +32,7 @@ and a namespace of its own.
 ```sh
 kubectl apply --filename manifests/namespace.yaml
 helm install airflow-sidecar-webhook manifests/chart/airflow-sidecar-webhook --namespace airflow-sidecar-webhook \\
-  --set image.repository=registry.example/airflow-sidecar-webhook
+  --set image.registry=registry.example
 kubectl label namespace NAMESPACE airflow-sidecar-webhook=enabled
 ```
 

@@ -10,6 +10,7 @@ from manifests.rendering import KUBERNETES, NAME, render
 from testbed import binaries
 from tests.e2e.api_server.unique_keys import documents
 from tests.e2e.levels import require
+from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,12 @@ SIDECAR: Final = {
     "sources": ["here"],
 }
 ZONE: Final = {"key": "zone", "operator": "In", "values": ["a"]}
+
+EXTRAS: Final = {
+    "extraEnv": [{"name": "TZ", "value": "UTC"}, {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+    "extraVolumes": [{"name": "ca", "configMap": {"name": "corp-ca", "optional": True}}],
+    "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/ssl/corp", "readOnly": True}],
+}
 
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "default": {},
@@ -66,8 +73,37 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
             "injectors": ["vault", "linkerd"],
         }
     },
-    "open-shift": {"user": None},
-    "image": {"image": {"repository": "registry.example/w", "digest": "sha256:" + "0" * 64}, "imagePullSecrets": [{"name": "registry"}]},
+    "open-shift": {"podSecurityContext": {"runAsUser": None, "runAsGroup": None}},
+    "open-shift-range": {"podSecurityContext": {"runAsUser": 1000650000, "runAsGroup": 1000650000, "fsGroup": 1000650000}},
+    "image": {
+        "image": {"registry": "registry.example", "repository": "w", "digest": "sha256:" + "0" * 64},
+        "imagePullSecrets": [{"name": "registry"}],
+    },
+    "global": {
+        "global": {"imageRegistry": "mirror.example/hub/", "imagePullSecrets": ["parent", {"name": "registry"}], "storageClass": "fast"},
+        "imagePullSecrets": [{"name": "registry"}],
+        "reaper": {"enabled": True, "kind": "CronJob", "namespaces": ["default"]},
+    },
+    "autoscaling": {"autoscaling": {"enabled": True, "minReplicas": 3}, "podDisruptionBudget": {"minAvailable": 2}},
+    "budget-of-shares": {"podDisruptionBudget": {"minAvailable": "50%"}, "revisionHistoryLimit": 0},
+    "no-budget": {
+        "podDisruptionBudget": {"enabled": False},
+        "topologySpreadConstraints": [],
+        "reaper": {"enabled": True, "namespaces": ["default"]},
+    },
+    "extras": {
+        "sidecars": [SIDECAR],
+        **EXTRAS,
+        "webhook": {"annotations": {"admissions.enforcer/disabled": "true"}},
+        "reaper": {"enabled": True, "namespaces": ["default"]},
+    },
+    "extra-objects": {
+        "extraObjects": [
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": '{{ include "webhook.fullname" . }}-more'}},
+            'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ include "webhook.fullname" . }}-text\n',
+        ]
+    },
+    "extras-of-a-cron-job": {**EXTRAS, "reaper": {"enabled": True, "kind": "CronJob", "namespaces": ["default"]}},
     "placement": {
         "replicas": 3,
         "drainSeconds": 60,
@@ -77,10 +113,16 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
         "affinity": {
             "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [ZONE]}]}}
         },
+        "topologySpreadConstraints": [
+            {"topologyKey": "rack", "maxSkew": 2, "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {"matchLabels": {"a": "b"}}},
+            {"topologyKey": "kubernetes.io/hostname", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule", "minDomains": 2},
+        ],
         "resources": {"limits": {"memory": "512Mi", "cpu": 2}},
         "labels": {"team": "data"},
         "podLabels": {"team": "data"},
         "podAnnotations": {"note": "here"},
+        "deploymentAnnotations": {"reloader.stakater.com/auto": "true"},
+        "reaper": {"enabled": True, "namespaces": ["default"]},
     },
     "metrics-for-some": {"networkPolicy": {"healthFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]}},
     "no-network-policy": {"networkPolicy": {"enabled": False}},
@@ -166,4 +208,4 @@ def pods(of: list[JSONObject]) -> dict[str, JSONObject]:
 def settings_of(deployment: JSONObject) -> dict[str, str]:
     """The settings that the Deployment gives the service, by their names in lower case."""
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    return {variable["name"].rpartition("__")[2].lower(): variable["value"] for variable in container["env"]}
+    return {one["name"].removeprefix(PREFIX).lower(): one["value"] for one in container["env"] if one["name"].startswith(PREFIX)}

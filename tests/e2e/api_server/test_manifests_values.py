@@ -50,7 +50,39 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
     "text for a number": ({"replicas": "2"}, "got string, want integer"),
     "no replica": ({"replicas": 0}, "minimum: got 0, want 1"),
     "a port that needs a right": ({"ports": {"webhook": 443}}, "minimum: got 443, want 1,024"),
-    "root": ({"user": 0}, "minimum: got 0, want 1"),
+    "root": ({"podSecurityContext": {"runAsUser": 0}}, "minimum: got 0, want 1"),
+    "root in the container": ({"securityContext": {"runAsUser": 0}}, "minimum: got 0, want 1"),
+    "two registries": (
+        {"image": {"repository": "registry.example/w"}},
+        "image.repository: registry.example/w begins with a registry, and image.registry is localhost",
+    ),
+    "two registries of this machine": ({"image": {"repository": "localhost/w"}}, "image.repository: localhost/w begins with a registry"),
+    "a setting as a variable": (
+        {"extraEnv": [{"name": "AIRFLOW_SIDECAR_WEBHOOK__MODE", "value": "wrap"}]},
+        "extraEnv: AIRFLOW_SIDECAR_WEBHOOK__MODE is a setting of the service; give it as settings.mode",
+    ),
+    "a budget that stops every drain": (
+        {"podDisruptionBudget": {"minAvailable": 2}},
+        "podDisruptionBudget.minAvailable: 2 of 2 replicas can never be disrupted",
+    ),
+    "a budget of all that stops every drain": (
+        {"podDisruptionBudget": {"minAvailable": "100%"}},
+        "podDisruptionBudget.minAvailable: 100% of 2 replicas can never be disrupted",
+    ),
+    "a budget that stops every drain of the fewest replicas": (
+        {"replicas": 9, "autoscaling": {"enabled": True, "minReplicas": 3}, "podDisruptionBudget": {"minAvailable": 3}},
+        "podDisruptionBudget.minAvailable: 3 of 3 replicas",
+    ),
+    "fewer replicas at most than at least": (
+        {"autoscaling": {"enabled": True, "maxReplicas": 1}},
+        "autoscaling.maxReplicas: must be at least autoscaling.minReplicas, 2",
+    ),
+    "a constraint without a topology": (
+        {"topologySpreadConstraints": [{"maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}]},
+        "missing property 'topologyKey'",
+    ),
+    "a volume mount without a path": ({"extraVolumeMounts": [{"name": "ca"}]}, "missing property 'mountPath'"),
+    "a misspelt credential of a parent chart": ({"global": {"imagePullSecrets": [{"nam": "a"}]}}, "imagePullSecrets"),
     "an unknown source of certificates": ({"certificates": {"source": "certmanager"}}, "value must be one of 'self-managed'"),
     "a policy that denies": ({"policy": {"actions": ["Deny"]}}, "value must be one of 'Warn', 'Audit'"),
     "a short digest": ({"image": {"digest": "sha256:12"}}, "does not match pattern"),

@@ -89,7 +89,7 @@ class Installation:
         chart = (CHART, "--values", "-") if verb in {"install", "upgrade"} else ()
         where = ("--namespace", NAME, "--kubeconfig", self.level.server.kubeconfig)
         repository, _, tag = self.image.rpartition(":")
-        given = {"image": {"repository": repository, "tag": tag}, **values}
+        given = {"image": {"registry": "", "repository": repository, "tag": tag}, **values}
         return helm(verb, NAME, *chart, *arguments, *where, given=json.dumps(given))
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:

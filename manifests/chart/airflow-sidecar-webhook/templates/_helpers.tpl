@@ -105,8 +105,44 @@ request.userInfo.username == 'system:serviceaccount:{{ .root.Release.Namespace }
 {{- end }}
 
 {{- define "webhook.image" -}}
+{{- $registry := .Values.global.imageRegistry | default .Values.image.registry }}
 {{- with .Values.image }}
+{{- if and (eq $registry "localhost") (regexMatch "^(localhost|[^/]*[.:][^/]*)/" .repository) }}
+{{- fail (printf "image.repository: %s begins with a registry, and image.registry is %s; give the registry as image.registry alone" .repository $registry) }}
+{{- end }}
+{{- with $registry }}{{ trimSuffix "/" . }}/{{ end }}
 {{- .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* The Secrets with registry credentials as a pod lists them, each once: those of a parent chart may be plain names. Empty: there are none. */}}
+{{- define "webhook.pullSecrets" -}}
+{{- $secrets := list }}
+{{- range concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets }}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) }}
+{{- end }}
+{{- with $secrets | uniq }}{{ toYaml . }}{{ end }}
+{{- end }}
+
+{{/* The constraints on how pods are spread, with the labels of these pods where a constraint has no selector of its own. Argument: a dict with
+root, and optionally component. */}}
+{{- define "webhook.spread" -}}
+{{- $own := dict "labelSelector" (dict "matchLabels" (include "webhook.selector" . | fromYaml)) }}
+{{- if semverCompare ">=1.27.0-0" .root.Capabilities.KubeVersion.Version }}
+{{- /* Otherwise the pods that a rolling update is about to terminate would count as well. */}}
+{{- $_ := set $own "matchLabelKeys" (list "pod-template-hash") }}
+{{- end }}
+{{- range .root.Values.topologySpreadConstraints }}
+- {{ hasKey . "labelSelector" | ternary . (merge (deepCopy .) $own) | toYaml | nindent 2 | trim }}
+{{- end }}
+{{- end }}
+
+{{/* Fails if extraEnv sets a setting: the pod would then have the variable twice. */}}
+{{- define "webhook.checkEnvironment" -}}
+{{- range .Values.extraEnv }}
+{{- if hasPrefix "AIRFLOW_SIDECAR_WEBHOOK__" .name }}
+{{- fail (printf "extraEnv: %s is a setting of the service; give it as settings.%s" .name (trimPrefix "AIRFLOW_SIDECAR_WEBHOOK__" .name | lower)) }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -258,8 +294,8 @@ enableServiceLinks: false
 {{- if not $watches }}
 restartPolicy: Never
 {{- end }}
-{{- with .Values.imagePullSecrets }}
-imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- with include "webhook.pullSecrets" . }}
+imagePullSecrets: {{- . | nindent 2 }}
 {{- end }}
 {{- with .Values.priorityClassName }}
 priorityClassName: {{ . }}
@@ -268,21 +304,11 @@ priorityClassName: {{ . }}
 # The last acts may take 20 s (webhook/reaper/controller.py), and 10 s to spare.
 terminationGracePeriodSeconds: 30
 {{- end }}
-securityContext:
-  runAsNonRoot: true
-  {{- with .Values.user }}
-  runAsUser: {{ int64 . }}
-  runAsGroup: {{ int64 . }}
-  {{- end }}
-  seccompProfile:
-    type: RuntimeDefault
-{{- if $watches }}
-topologySpreadConstraints:
-  - topologyKey: kubernetes.io/hostname
-    maxSkew: 1
-    whenUnsatisfiable: ScheduleAnyway
-    labelSelector:
-      matchLabels: {{- include "webhook.selector" (dict "root" . "component" "reaper") | nindent 8 }}
+{{- with .Values.podSecurityContext }}
+securityContext: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if and $watches .Values.topologySpreadConstraints }}
+topologySpreadConstraints: {{- include "webhook.spread" (dict "root" . "component" "reaper") | trim | nindent 2 }}
 {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
@@ -321,7 +347,7 @@ containers:
       {{- if .Values.reaper.endSuccessful }}
       - --end-successful
       {{- end }}
-    {{- if or $watches .Values.sidecars }}
+    {{- if or $watches .Values.sidecars .Values.extraEnv }}
     env:
       {{- if .Values.sidecars }}
       - name: AIRFLOW_SIDECAR_WEBHOOK__SIDECARS_FILE
@@ -336,6 +362,9 @@ containers:
         value: {{ include "webhook.text" . | quote }}
       {{- end }}
       {{- end }}
+      {{- end }}
+      {{- with .Values.extraEnv }}
+      {{- toYaml . | nindent 6 }}
       {{- end }}
     {{- end }}
     {{- if $watches }}
@@ -359,21 +388,29 @@ containers:
     {{- with .Values.reaper.resources }}
     resources: {{- toYaml . | nindent 6 }}
     {{- end }}
-    securityContext:
-      allowPrivilegeEscalation: false
-      readOnlyRootFilesystem: true
-      capabilities:
-        drop: [ALL]
-    {{- if $rules }}
+    {{- with .Values.securityContext }}
+    securityContext: {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- if or $rules .Values.extraVolumeMounts }}
     volumeMounts:
+      {{- if $rules }}
       - name: rules
         mountPath: /etc/airflow-sidecar-webhook/rules
         readOnly: true
+      {{- end }}
+      {{- with .Values.extraVolumeMounts }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
     {{- end }}
-{{- if $rules }}
+{{- if or $rules .Values.extraVolumes }}
 volumes:
+  {{- if $rules }}
   - name: rules
     configMap:
       name: {{ include "webhook.fullname" . }}
+  {{- end }}
+  {{- with .Values.extraVolumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- end }}
