@@ -127,6 +127,17 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "metrics-for-some": {"networkPolicy": {"healthFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]}},
     "no-network-policy": {"networkPolicy": {"enabled": False}},
     "service-monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
+    "service-monitor-elsewhere": {
+        "serviceMonitor": {
+            "enabled": True,
+            "namespace": "default",
+            "interval": "1m",
+            "scrapeTimeout": "20s",
+            "relabelings": [{"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}],
+            "metricRelabelings": [{"sourceLabels": ["__name__"], "regex": "python_.*", "action": "drop"}],
+        },
+        "reaper": {"enabled": True, "namespaces": ["default"]},
+    },
     "alerts": {"prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}, "runbook": "https://wiki.example.com/alerts"}},
     "dashboard": {"dashboard": {"enabled": True, "labels": {"grafana_dashboard": "1", "team": "data"}}},
     "policy": {"policy": {"enabled": True}},

@@ -64,6 +64,34 @@ labels: {{- include "webhook.labels" . | nindent 2 }}
 namespace: {{ .root.Release.Namespace }}
 {{- end }}
 
+{{/* Metadata of a ServiceMonitor or a PodMonitor, which may be in another namespace. Arguments as above. */}}
+{{- define "webhook.monitorMetadata" -}}
+{{- with .root.Values.serviceMonitor }}
+{{- include "webhook.clusterMetadata" (merge (dict "labels" .labels) $) }}
+namespace: {{ .namespace | default $.root.Release.Namespace }}
+{{- end }}
+{{- end }}
+
+{{/* What Prometheus scrapes of a pod, as the item of a list. */}}
+{{- define "webhook.endpoint" -}}
+{{- with .Values.serviceMonitor }}
+- port: health
+  path: /metrics
+  # The label namespace of the counted pods stays as it is.
+  honorLabels: true
+  interval: {{ .interval }}
+  {{- with .scrapeTimeout }}
+  scrapeTimeout: {{ . }}
+  {{- end }}
+  {{- with .relabelings }}
+  relabelings: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .metricRelabelings }}
+  metricRelabelings: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The name of the ServiceAccount of the service, or with component of the reaper: the chart's own, or one that exists. */}}
 {{- define "webhook.serviceAccount" -}}
 {{- $own := eq (.component | default "webhook") "webhook" }}
@@ -166,6 +194,15 @@ root, and optionally component. */}}
 {{- else -}}
 {{ include "webhook.fullname" . }}-tls
 {{- end }}
+{{- end }}
+
+{{/* The namespaces in which the API server calls the webhook, as a selector. */}}
+{{- define "webhook.namespaces" -}}
+matchLabels: {airflow-sidecar-webhook: enabled}
+matchExpressions:
+  - key: kubernetes.io/metadata.name
+    operator: NotIn
+    values: {{ list "kube-system" "kube-node-lease" .Release.Namespace | uniq | toJson }}
 {{- end }}
 
 {{/* Whether a pod has the labels of an Airflow task pod or of a chart's job, in CEL: the same as webhook/core/origin.py, and a test compares. */}}
