@@ -8,7 +8,7 @@ from typing import Final
 from manifests.alerts import rule_file
 from manifests.chart_readme import chart_readme
 from manifests.dashboard import dashboard_json
-from manifests.rendering import CHART, MANIFESTS, render
+from manifests.rendering import CHART, MANIFESTS, NAME, render
 from manifests.values_file import values_file
 from manifests.values_schema import values_schema
 from webhook.core import built_in_sidecars
@@ -39,18 +39,28 @@ POLICY_HEAD: Final = (
 )
 
 
-def install() -> str:
+def install(namespace: str = NAME) -> str:
     """The chart as one manifest, with its namespace."""
-    return f"{HEAD}{NAMESPACE.read_text('utf-8')}{_without_release(render({}))}"
+    return f"{HEAD}{NAMESPACE.read_text('utf-8')}{_without_release(render({}, namespace=namespace))}"
 
 
-def install_policy() -> str:
+def install_policy(namespace: str = NAME) -> str:
     """The policy that limits the service to its caBundle: install.yaml cannot have it, since Kubernetes 1.28 does not know such objects."""
-    return f"{POLICY_HEAD}{_without_release(render({}, POLICY_KUBERNETES, only='certificate_policy.yaml'))}"
+    rendered = render({}, POLICY_KUBERNETES, namespace, "certificate_policy.yaml")
+    return f"{POLICY_HEAD}{_in_any_namespace(_without_release(rendered), namespace)}"
 
 
 def _without_release(rendered: str) -> str:
     return LABELS_OF_HELM.sub("", rendered)
+
+
+def _in_any_namespace(rendered: str, namespace: str) -> str:
+    """A policy for the identity in whichever namespace it is: a tool that moves objects to another one changes no CEL. ValueError."""
+    before, identity, after = rendered.partition(f"username == 'system:serviceaccount:{namespace}:{NAME}'")
+    if not identity:
+        message = "the policy does not name the service's identity"
+        raise ValueError(message)
+    return f"{before}username.matches('^system:serviceaccount:[^:]+:{NAME}$'){after}"
 
 
 def policy() -> str:

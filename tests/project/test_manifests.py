@@ -58,8 +58,8 @@ def one(kind: str) -> JSONObject:
 
 
 def environment() -> dict[str, str]:
-    """The environment of the service."""
-    return {variable["name"]: variable["value"] for variable in container()["env"]}
+    """The environment of the service, as far as it is written in the Deployment."""
+    return {variable["name"]: variable["value"] for variable in container()["env"] if "value" in variable}
 
 
 def container() -> JSONObject:
@@ -171,6 +171,13 @@ def test_the_versions_are_those_of_the_service() -> None:
     assert container()["image"].endswith(f":{__version__}")
 
 
+def test_the_service_reads_its_namespace_from_its_pod() -> None:
+    (variable,) = [variable for variable in container()["env"] if "value" not in variable]
+
+    assert variable["name"] == f"{PREFIX}SERVICE_NAMESPACE"
+    assert variable["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.namespace"}}
+
+
 def test_the_configuration_sends_reviews_to_the_service_where_it_listens() -> None:
     service, settings = one("Service"), environment()
     (hook,) = one("MutatingWebhookConfiguration")["webhooks"]
@@ -191,7 +198,7 @@ def test_the_configuration_is_called_before_every_injector() -> None:
     assert all(one("MutatingWebhookConfiguration")["metadata"]["name"] < name for name in INJECTORS)
 
 
-def test_its_own_namespace_and_those_of_the_cluster_are_left_alone() -> None:
+def test_the_namespaces_of_the_cluster_are_left_alone_and_its_own_is_named_nowhere() -> None:
     (hook,) = one("MutatingWebhookConfiguration")["webhooks"]
 
     assert hook["namespaceSelector"]["matchLabels"] == {"airflow-sidecar-webhook": "enabled"}
@@ -199,7 +206,7 @@ def test_its_own_namespace_and_those_of_the_cluster_are_left_alone() -> None:
         {
             "key": "kubernetes.io/metadata.name",
             "operator": "NotIn",
-            "values": ["kube-system", "kube-node-lease", one("Namespace")["metadata"]["name"]],
+            "values": ["kube-system", "kube-node-lease"],
         }
     ]
 
@@ -239,7 +246,11 @@ def test_the_policy_beside_install_yaml_limits_the_identity_that_install_yaml_ma
     identity = one("ServiceAccount")["metadata"]
 
     (condition,) = policy["spec"]["matchConditions"]
-    assert condition["expression"].endswith(f"== 'system:serviceaccount:{identity['namespace']}:{identity['name']}'")
+    (pattern,) = re.findall(r"^request\.userInfo\.username\.matches\('(.+)'\)$", condition["expression"])
+    assert re.search(pattern, f"system:serviceaccount:{identity['namespace']}:{identity['name']}")
+    assert re.search(pattern, f"system:serviceaccount:moved-elsewhere:{identity['name']}")
+    assert not re.search(pattern, f"system:serviceaccount:{identity['namespace']}:other")
+    assert not re.search(pattern, f"system:serviceaccount:{identity['namespace']}:{identity['name']}-reaper")
     assert policy["spec"]["failurePolicy"] == "Fail"
     assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
 

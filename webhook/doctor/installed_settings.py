@@ -27,10 +27,24 @@ FILES: Final = tuple([f"{PREFIX}{name}_FILE" for name in ("SIDECARS", "ENTRYPOIN
 """The settings that name files with an admin's own rows, as environment variables."""
 
 
+class _FieldRef(msgspec.Struct, rename="camel"):
+    field_path: str
+
+
+class _ValueFrom(msgspec.Struct, rename="camel"):
+    field_ref: _FieldRef | None = None
+
+
 class _Variable(msgspec.Struct, rename="camel"):
     name: str
     value: str = ""
-    value_from: dict[str, object] | None = None
+    value_from: _ValueFrom | None = None
+
+    @property
+    def is_namespace(self) -> bool:
+        """Whether it is the pod's own namespace."""
+        field = self.value_from.field_ref if self.value_from else None
+        return field is not None and field.field_path == "metadata.namespace"
 
 
 class _Mount(msgspec.Struct, rename="camel"):
@@ -126,11 +140,13 @@ def _installed(api: ApiReader, service: WebhookService) -> tuple[Settings, Polic
     path = f"/apis/apps/v1/namespaces/{quote(service.namespace, safe='')}/deployments/{quote(service.name, safe='')}"
     spec = decode(api.get(path), _Deployment).spec.template.spec
     variables = [one for container in spec.containers for one in container.env or () if one.name.startswith(PREFIX)]
-    environ = {one.name: one.value for one in variables}
+    environ = {one.name: service.namespace if one.is_namespace else one.value for one in variables}
     if environ.get(CONFIG) or any(word.startswith("--config") for container in spec.containers for word in container.args or ()):
         message = f"its settings are in a file of its own ({CONFIG})"
         raise UnreadableError(message)
-    if any(one.value_from is not None for one in variables) or any(container.env_from for container in spec.containers):
+    if any(one.value_from is not None and not one.is_namespace for one in variables) or any(
+        container.env_from for container in spec.containers
+    ):
         message = "some of its settings are in other objects (valueFrom, envFrom)"
         raise UnreadableError(message)
     texts = {Path(environ[name]): _text(api, service.namespace, spec, environ[name]) for name in FILES if environ.get(name)}

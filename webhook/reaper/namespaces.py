@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAMESPACES_PATH: Final = "/api/v1/namespaces"
 
 OPTED_IN: Final = f"{OPT_IN},kubernetes.io/metadata.name notin (kube-system,kube-node-lease)"
-"""Selects them as the chart's MutatingWebhookConfiguration does, but for the webhook's own namespace, in which no tasks run."""
+"""Selects them as the chart's MutatingWebhookConfiguration does."""
 
 
 class NamespaceListener(Protocol):

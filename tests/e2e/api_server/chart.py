@@ -219,4 +219,11 @@ def pods(of: list[JSONObject]) -> dict[str, JSONObject]:
 def settings_of(deployment: JSONObject) -> dict[str, str]:
     """The settings that the Deployment gives the service, by their names in lower case."""
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    return {one["name"].removeprefix(PREFIX).lower(): one["value"] for one in container["env"] if one["name"].startswith(PREFIX)}
+    own = [one for one in container["env"] if one["name"].startswith(PREFIX)]
+    return {one["name"].removeprefix(PREFIX).lower(): one["value"] if "value" in one else _field(one, deployment) for one in own}
+
+
+def _field(variable: JSONObject, deployment: JSONObject) -> str:
+    """The field of the pod that a variable is taken from, of those that the chart uses."""
+    assert variable["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.namespace"}}
+    return str(deployment["metadata"]["namespace"])

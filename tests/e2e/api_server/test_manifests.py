@@ -21,12 +21,14 @@ from manifests.generate import INSTALL, NAMESPACE
 from manifests.rendering import CHART, KUBERNETES, helm
 from testbed import binaries, levels
 from testbed.api import ApiError, collection, path_of
+from testbed.manifest import OPTED_IN
 from testbed.namespace import make_namespace
 from testbed.wait import until
 from tests.e2e.api_server.chart import OPTIONS, objects, only, pod_of, pods, settings_of
 from tests.e2e.api_server.self_managed_webhook import Serving, connect
 from tests.e2e.levels import require
 from tests.e2e.namespaces import new_namespace
+from tests.e2e.objects import created
 from tests.e2e.registration import task_pod
 from tests.e2e.rights import is_allowed
 from webhook.core.names import MODE_ANNOTATION, STATUS_ANNOTATION
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 
 STRICT: Final = {"dryRun": "All", "fieldValidation": "Strict"}
+REAPER: Final = {"reaper": {"enabled": True, "namespaces": ["default"]}}
 STAND_INS: Final = Path(__file__).with_name("stand_in_definitions.yaml")
 SECONDS: Final = 60
 NEWEST: Final = "1.34.0"
@@ -277,6 +280,22 @@ def test_uninstall_leaves_nothing_behind(release: Release) -> None:
     assert found == []
     secrets = release.level.api.get(f"/api/v1/namespaces/{release.namespace}/secrets")["items"]
     assert secrets == []
+
+
+def test_in_its_own_namespace_a_webhook_that_is_down_keeps_tasks_out_and_lets_its_own_pods_start(api: ApiClient, namespace: str) -> None:
+    rendered = objects({"webhook": {"failClosed": True}, "fullnameOverride": "a-down", **REAPER}, namespace=namespace)
+    configuration = only("MutatingWebhookConfiguration", rendered)
+    selector = configuration["webhooks"][0]["namespaceSelector"]
+    # Only here: other tests use the API server as well.
+    selector["matchExpressions"].append({"key": "kubernetes.io/metadata.name", "operator": "In", "values": [namespace]})
+    api.patch(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": OPTED_IN}})
+    task = task_pod(namespace)
+    with created(api, configuration):
+        until(lambda: not api.request("POST", collection(task), task, dryRun="All").is_success, "the API server calls it", SECONDS)
+
+        for name, pod in pods(rendered).items():
+            pod["metadata"]["name"] = name
+            api.create(pod, **STRICT)
 
 
 def review(api: ApiClient, user: str, verb: str, resource: str, name: str, namespace: str) -> bool:

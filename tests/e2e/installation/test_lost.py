@@ -133,7 +133,7 @@ def test_under_fail_closed_pods_are_refused_without_any_replica_and_only_those_o
         assert api.create(other, dryRun="All")
         assert (counted(api, REJECTION), counted(api, FAIL_OPEN)) == (refused + 1, open_before)
 
-        # Its own namespace is excluded, so that its new replicas can start.
+        # The API server calls it for Airflow's pods alone, so its new replicas can start.
         installed.kubectl("--namespace", NAME, "scale", "--replicas=2", "deployment", NAME)
         installed.wait_until_ready()
         assert installed.patches(tasks)

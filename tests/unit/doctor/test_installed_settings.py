@@ -86,6 +86,28 @@ def test_the_settings_of_the_deployment_that_the_chart_installs_are_read() -> No
     assert (found.settings.certificates, found.settings.service_namespace) == ("self-managed", metadata["namespace"])
 
 
+def test_the_namespace_of_the_pod_is_that_of_the_deployment() -> None:
+    variable = {"name": f"{PREFIX}SERVICE_NAMESPACE", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}}
+    installed = deployment(CERTIFICATES="self-managed")
+    installed["spec"]["template"]["spec"]["containers"][0]["env"].append(variable)
+
+    found = checked(installed)
+
+    assert found.origin == SettingsOrigin("infra", "webhook")
+    assert found.settings.service_namespace == "infra"
+
+
+@pytest.mark.parametrize("source", [{"fieldRef": {"fieldPath": "metadata.name"}}, {}])
+def test_a_setting_from_another_field_is_not_known(source: JSONObject) -> None:
+    installed = deployment()
+    installed["spec"]["template"]["spec"]["containers"][0]["env"].append({"name": f"{PREFIX}MODE", "valueFrom": source})
+
+    origin = checked(installed).origin
+
+    assert origin is not None
+    assert "valueFrom" in origin.problem
+
+
 def test_settings_that_the_user_gives_are_used_as_they_are_and_nothing_is_read() -> None:
     api = FakeApiReader()
     found = checked_settings(api, Settings(native_sidecars=NativeSwitch.ON), REGISTERED)

@@ -196,13 +196,18 @@ root, and optionally component. */}}
 {{- end }}
 {{- end }}
 
-{{/* The namespaces in which the API server calls the webhook, as a selector. */}}
+{{/* The namespaces in which the API server calls the webhook, as a selector. Its own is among them if it is opted in, since the matchConditions
+leave its own pods out; an API server before 1.28 ignores those, and would call it for its own pods, too. */}}
 {{- define "webhook.namespaces" -}}
 matchLabels: {airflow-sidecar-webhook: enabled}
 matchExpressions:
   - key: kubernetes.io/metadata.name
     operator: NotIn
-    values: {{ list "kube-system" "kube-node-lease" .Release.Namespace | uniq | toJson }}
+    {{- $excluded := list "kube-system" "kube-node-lease" }}
+    {{- if semverCompare "<1.28.0-0" .Capabilities.KubeVersion.Version }}
+    {{- $excluded = append $excluded .Release.Namespace | uniq }}
+    {{- end }}
+    values: {{ $excluded | toJson }}
 {{- end }}
 
 {{/* Whether a pod has the labels of an Airflow task pod or of a chart's job, in CEL: the same as webhook/core/origin.py, and a test compares. */}}
@@ -239,7 +244,6 @@ on_fault: {{ ternary "error" "allow" .Values.webhook.failClosed }}
 {{- if include "webhook.managesCertificates" . }}
 certificates: self-managed
 service_name: {{ include "webhook.fullname" . }}
-service_namespace: {{ .Release.Namespace }}
 ca_secret: {{ include "webhook.fullname" . }}-authority
 configuration: {{ include "webhook.fullname" . }}
 {{- else }}
