@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Final
 
@@ -13,6 +14,9 @@ from manifests.values_file import values_file
 from manifests.values_schema import values_schema
 from webhook.core import built_in_sidecars
 
+CHART_YAML: Final = CHART / "Chart.yaml"
+ICON: Final = CHART / "icon.svg"
+ICON_LINE: Final = re.compile(r"^icon: .*$", re.MULTILINE)
 VALUES: Final = CHART / "values.yaml"
 README: Final = CHART / "README.md"
 VALUES_SCHEMA: Final = CHART / "values.schema.json"
@@ -63,6 +67,12 @@ def _in_any_namespace(rendered: str, namespace: str) -> str:
     return f"{before}username.matches('^system:serviceaccount:[^:]+:{NAME}$'){after}"
 
 
+def chart_yaml() -> str:
+    """The chart's metadata, with its icon: a file of the chart has no address that Artifact Hub could load."""
+    icon = base64.b64encode(ICON.read_bytes()).decode()
+    return ICON_LINE.sub(f"icon: data:image/svg+xml;base64,{icon}", CHART_YAML.read_text("utf-8"))
+
+
 def policy() -> str:
     """The admission policy's template, with the names of injected sidecars; without globs, which CEL cannot compare."""
     rows = [row for row in built_in_sidecars() if row.injected_by and row.match]
@@ -75,6 +85,7 @@ def main() -> None:
     POLICY.write_text(policy(), "utf-8")
     ALERTS.write_text(rule_file(), "utf-8")
     DASHBOARD.write_text(dashboard_json(), "utf-8")
+    CHART_YAML.write_text(chart_yaml(), "utf-8")
     VALUES.write_text(values_file(), "utf-8")
     README.write_text(chart_readme(), "utf-8")
     VALUES_SCHEMA.write_text(values_schema(), "utf-8")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
@@ -14,7 +16,7 @@ import yaml
 import certs
 from manifests.chart_readme import chart_readme
 from manifests.chart_values import groups
-from manifests.generate import INSTALL, INSTALL_POLICY, README, VALUES, VALUES_SCHEMA
+from manifests.generate import ICON, INSTALL, INSTALL_POLICY, README, VALUES, VALUES_SCHEMA, chart_yaml
 from manifests.rendering import CHART
 from manifests.values_file import values_file
 from manifests.values_schema import DECIDED_BY_CHART, values_schema
@@ -91,6 +93,20 @@ def described(path: tuple[str, ...]) -> bool:
 
 def test_the_schema_of_the_values_is_current() -> None:
     assert VALUES_SCHEMA.read_text("utf-8") == values_schema(), "run: python -m manifests.generate"
+
+
+def test_the_chart_says_what_artifact_hub_shows_and_shows_its_icon() -> None:
+    assert (CHART / "Chart.yaml").read_text("utf-8") == chart_yaml(), "run: python -m manifests.generate"
+    ET.parse(ICON)  # noqa: S314  a file of the project
+    assert CHART_YAML["annotations"]["artifacthub.io/license"] == pyproject()["license"]
+    assert CHART_YAML["description"] == pyproject()["description"]
+    assert all(isinstance(value, str) for value in CHART_YAML["annotations"].values())
+
+
+def pyproject() -> JSONObject:
+    """The metadata of the Python package."""
+    text = (CHART.parents[2] / "pyproject.toml").read_text("utf-8")
+    return dict(tomllib.loads(text)["project"])
 
 
 def test_the_values_file_and_the_readme_of_the_chart_are_current() -> None:
