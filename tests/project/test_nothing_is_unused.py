@@ -98,5 +98,5 @@ def test_every_metric_of_the_reaper_is_measured() -> None:
 
 
 def test_every_value_of_the_chart_is_used_in_a_template_and_every_used_one_has_a_default() -> None:
-    templates = "\n".join(path.read_text("utf-8") for path in (CHART / "templates").iterdir())
+    templates = "\n".join(path.read_text("utf-8") for path in (CHART / "templates").rglob("*.*"))
     assert set(re.findall(r"\.Values\.(\w+)", templates)) == set(yaml.safe_load((CHART / "values.yaml").read_text("utf-8")))

@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from manifests.rendering import KUBERNETES, NAME, render
+from manifests.rendering import CHART, KUBERNETES, NAME, helm, render
 from testbed import binaries
 from tests.e2e.api_server.unique_keys import documents
 from tests.e2e.levels import require
@@ -28,6 +28,7 @@ SIDECAR: Final = {
 }
 ZONE: Final = {"key": "zone", "operator": "In", "values": ["a"]}
 
+TEST: Final = "templates/tests/task_pod.yaml"
 EXTRAS: Final = {
     "extraEnv": [{"name": "TZ", "value": "UTC"}, {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
     "extraVolumes": [{"name": "ca", "configMap": {"name": "corp-ca", "optional": True}}],
@@ -181,6 +182,13 @@ def objects(values: Mapping[str, object], kubernetes: str = KUBERNETES, namespac
 @cache
 def _rendered(values: str, kubernetes: str, namespace: str) -> str:
     return render(json.loads(values), kubernetes, namespace)
+
+
+def objects_of_test(values: Mapping[str, object], namespace: str = NAME) -> list[JSONObject]:
+    """What ``helm test`` creates. RenderingError, DuplicateKeyError."""
+    require(binaries.HELM)
+    where = ("--namespace", namespace, "--kube-version", KUBERNETES, "--values", "-")
+    return documents(helm("template", NAME, CHART, "--show-only", TEST, *where, given=json.dumps(values)))
 
 
 def only(kind: str, of: list[JSONObject]) -> JSONObject:

@@ -24,7 +24,7 @@ from testbed.api import ApiError, collection, path_of
 from testbed.manifest import OPTED_IN
 from testbed.namespace import make_namespace
 from testbed.wait import until
-from tests.e2e.api_server.chart import OPTIONS, objects, only, pod_of, pods, settings_of
+from tests.e2e.api_server.chart import OPTIONS, objects, objects_of_test, only, pod_of, pods, settings_of
 from tests.e2e.api_server.self_managed_webhook import Serving, connect
 from tests.e2e.levels import require
 from tests.e2e.namespaces import new_namespace
@@ -93,6 +93,17 @@ def test_the_api_server_takes_install_yaml_strictly(api: ApiClient, namespace: s
         one.get("roleRef", {})["name"] = one["metadata"]["name"]
 
         api.create(one, **STRICT)
+
+
+@pytest.mark.parametrize("option", ["default", "placement", "open-shift", "global"])
+def test_the_api_server_takes_the_objects_of_helm_test_strictly_and_its_pod_keeps_the_standard(
+    option: str, api: ApiClient, namespace: str
+) -> None:
+    name = f"a-{namespace}"
+    make_namespace(api, f"{name}-test", {})
+    for one in objects_of_test({**OPTIONS[option], "fullnameOverride": name}, namespace):
+        if one["kind"] != "Namespace":
+            api.create(one, **STRICT)
 
 
 def test_a_misspelt_field_would_be_refused(api: ApiClient, namespace: str) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from manifests.rendering import NAME
+from manifests.rendering import NAME, RenderingError
 from testbed.namespace import SERVICE_ACCOUNT, wait_until_ready
 from testbed.wait import until
-from tests.e2e.installation.installation import SECONDS, Installation
+from tests.e2e.installation.installation import DEPLOYMENT, SECONDS, Installation
 from tests.e2e.node.namespace import ENDED, namespace_on
 from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
 from tests.e2e.registration import is_patched_in
@@ -124,6 +124,32 @@ def test_helm_uninstall_leaves_only_what_a_namespace_has_by_itself(installation:
         installation.wait_until_only(before)
     finally:
         installation.kubectl("delete", "namespace", NAME)
+
+
+def test_helm_test_passes_while_pods_are_patched_and_fails_with_the_reason_while_none_is(installation: Installation) -> None:
+    with installation.installed():
+        until(lambda: f"{NAME}-test" not in namespaces(installation), "no namespace of an earlier test is left", SECONDS)
+        said = installation.helm("test", "--logs")
+
+        assert f'a task pod in {NAME}-test: {{"treatment":"labelled"' in said
+        assert "Phase:          Succeeded" in said
+        until(lambda: f"{NAME}-test" not in namespaces(installation), "the namespace of the test is deleted", SECONDS)
+
+        installation.level.api.patch(DEPLOYMENT, {"spec": {"replicas": 0}})
+        until(lambda: not installation.pods(), "no replica is left", SECONDS)
+        with pytest.raises(RenderingError, match="failed"):
+            installation.helm("test")
+        said = installation.kubectl("--namespace", NAME, "logs", f"{NAME}-test")
+
+        assert said == f"a task pod in {NAME}-test: the API server created the pod without a call to the webhook\n"
+        installation.kubectl("--namespace", NAME, "delete", "pod,serviceaccount", f"{NAME}-test", "--ignore-not-found")
+        installation.kubectl("delete", "namespace", f"{NAME}-test", "--ignore-not-found")
+        installation.level.api.patch(DEPLOYMENT, {"spec": {"replicas": 2}})
+
+
+def namespaces(installation: Installation) -> set[str]:
+    """The names of all namespaces."""
+    return {one["metadata"]["name"] for one in installation.level.api.get("/api/v1/namespaces")["items"]}
 
 
 def test_helm_refuses_what_was_installed_without_it(installation: Installation) -> None:

@@ -165,6 +165,13 @@ root, and optionally component. */}}
 {{- end }}
 {{- end }}
 
+{{/* Annotations of an object of helm test. Argument: its place in their order. */}}
+{{- define "webhook.testHook" -}}
+helm.sh/hook: test
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
 {{/* Fails if extraEnv sets a setting: the pod would then have the variable twice. */}}
 {{- define "webhook.checkEnvironment" -}}
 {{- range .Values.extraEnv }}
