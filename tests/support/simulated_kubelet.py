@@ -146,6 +146,8 @@ def run(pod: JSONObject, truth: PodTruth) -> TaskRun:
     native: set[str] = set()
     for init in pod["spec"].get("initContainers") or ():
         name = init["name"]
+        if not written_before(init, pod, started):
+            return TaskRun(None, f"the init container {name} cannot be created: a file with its variables is not there", tuple(started))
         started.append(name)
         if init.get("restartPolicy") == "Always" and not truth.node.is_virtual:
             if (init.get("lifecycle") or {}).get("postStart") == WAITS_FOR_TASK:
@@ -157,6 +159,13 @@ def run(pod: JSONObject, truth: PodTruth) -> TaskRun:
             return TaskRun(None, f"the init container {name} has no network", tuple(started))
         redirected_to = REDIRECTS.get(name, redirected_to)
     return _run_regular(pod, truth, started)
+
+
+def written_before(container: JSONObject, pod: JSONObject, started: Sequence[str]) -> bool:
+    """Whether an init container that mounts it has started, for each volume with a file of this container's variables (fileKeyRef)."""
+    sources = [(one.get("valueFrom") or {}).get("fileKeyRef") for one in container.get("env") or ()]
+    mounted = {mount["name"] for one in pod["spec"]["initContainers"] if one["name"] in started for mount in one.get("volumeMounts") or ()}
+    return {source["volumeName"] for source in sources if source} <= mounted
 
 
 def _run_regular(pod: JSONObject, truth: PodTruth, started: list[str]) -> TaskRun:

@@ -359,6 +359,17 @@ def share_volume(situation: Situation) -> None:
     situation.add_sidecar(LOGS, volumeMounts=at)
 
 
+def read_by_placeholder(situation: Situation) -> None:
+    """An init container writes the file from which the variables of Istio's proxy come, as the user's placeholder says."""
+    situation.add_volume("settings")
+    at = [{"name": "settings", "mountPath": "/settings"}]
+    situation.add_init(
+        {"name": "write-settings", "image": "busybox", "command": ["sh", "-c", "echo A=1 > /settings/env"], "volumeMounts": at}
+    )
+    source = {"fileKeyRef": {"volumeName": "settings", "path": "env", "key": "A"}}
+    situation.add({"name": "istio-proxy", "image": "auto", "env": [{"name": "A", "valueFrom": source}]})
+
+
 def duplicate(situation: Situation) -> None:
     """Two containers have one name: the API server refuses the pod with and without us, unless an injector merges them."""
     situation.pod["spec"]["containers"].append(copy.deepcopy(situation.pod["spec"]["containers"][-1]))
@@ -409,6 +420,7 @@ CHANGES: Final[tuple[dict[str, Change], ...]] = (
         "istio-proxy, own image": add({"name": "istio-proxy", "image": "registry.example.com/mirror/proxyv2:1.24.2"}),
         "istio-proxy, own image, first": add({"name": "istio-proxy", "image": "registry.example.com/mirror/proxyv2:1.24.2"}, first=True),
         "istio-proxy, own resources": add({"name": "istio-proxy", "image": "auto"}, resources={"requests": {"cpu": "10m"}}),
+        "istio-proxy, variables from a file": read_by_placeholder,
         "gke-gcsfuse-sidecar, own image": add({"name": "gke-gcsfuse-sidecar", "image": "registry.example.com/gcs-fuse-csi-driver-sidecar-mounter:v1"}),
         "otc-container, own image": add({"name": "otc-container", "image": "registry.example.com/otelcol:1"}),
     },
