@@ -18,6 +18,8 @@ MAX_NESTING: Final = 200
 
 NESTED: Final = f"it is nested more than {MAX_NESTING} levels deep, as when an alias contains itself"
 
+TOO_LARGE: Final = f"its aliases make more than {MAX_VALUES:,} values of it"
+
 NOT_RESOLVED: Final = frozenset({"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"})
 """Tags that a plain word does not get: a time, and ``=``."""
 
@@ -42,6 +44,17 @@ class KubernetesLoader(yaml.CSafeLoader):
     yaml_implicit_resolvers = {  # noqa: RUF012 - the name of the parent
         first: _resolvers(resolvers) for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    _merged = 0
+    """Members that merge keys (``<<``) have copied into mappings so far."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Copy what the mapping merges; merged mappings may merge others, each level ten times as many members as the one before."""
+        before = len(node.value)
+        super().flatten_mapping(node)
+        self._merged += max(len(node.value) - before, 0)
+        if self._merged > MAX_VALUES:
+            raise ValueError(TOO_LARGE)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         """A mapping with keys of text."""
@@ -95,8 +108,7 @@ def _require_bounded(document: object) -> None:
     for _ in range(MAX_NESTING):
         values += sum(map(len, level))
         if values > MAX_VALUES:
-            message = f"its aliases make more than {MAX_VALUES:,} values of it"
-            raise ValueError(message)
+            raise ValueError(TOO_LARGE)
         level = [_inner(value) for values_within in level for value in values_within]
         if not level:
             return

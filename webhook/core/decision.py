@@ -224,8 +224,10 @@ def _in_time(annotations: dict[str, str], conversion: Conversion, facts: Facts) 
 
     An injector that is called again makes its regular container native where such an annotation has come since. In the first review of a
     pod that is welcome, since the API server then calls the webhook again; after a later one it might not, and the task would stay wrapped.
+    A pod with the status of an audit is reviewed for the first time, as one that has none.
     """
-    if STATUS_ANNOTATION not in facts.pod.annotations or NotConvertedReason.REINJECTION not in conversion.not_converted.values():
+    is_first = STATUS_ANNOTATION not in facts.pod.annotations or facts.before.is_audited
+    if is_first or NotConvertedReason.REINJECTION not in conversion.not_converted.values():
         return annotations
     late: set[str] = set()
     for name, reason in conversion.not_converted.items():

@@ -50,7 +50,7 @@ PAUSE_FACTOR: Final = 9.0
 """The pause after a rendering, as a multiple of its duration: so renderings take at most a tenth of the time."""
 
 SAMPLES_AT_ONCE: Final = 100
-"""In one turn of the event loop. A sample takes 8 us, and there may be 4,000: who reaches the TLS port can name a hundred namespaces."""
+"""In one turn of the event loop. A sample takes 8 us, and there may be 8,000: who reaches the TLS port can name a hundred namespaces."""
 
 
 class RenderedMetrics:

@@ -81,6 +81,12 @@ UNUSABLE: Final = {
         b"kind: Pod\na0: &a0 [x]\n" + b"".join(b"a%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 40)),
         "stdin: cannot be read as YAML or JSON: its aliases make more than 2,000,000 values of it",
     ),
+    "merged mappings of ten times as many members at each line": (
+        ["explain", "-"],
+        b"kind: Pod\na0: &a0 {x: 1}\n"
+        + b"".join(b"a%d: &a%d {<<: [%s]}\n" % (n, n, b",".join([b"*a%d" % (n - 1)] * 10)) for n in range(1, 12)),
+        "stdin: cannot be read as YAML or JSON: its aliases make more than 2,000,000 values of it",
+    ),
 }
 
 

@@ -143,6 +143,18 @@ def test_an_audited_pod_is_treated_once_the_webhook_enforces_as_if_it_had_not_be
     assert admitted(after, ENFORCING, cluster)[0].operations == ()
 
 
+def test_an_audited_pod_gets_the_annotation_for_an_injector_that_may_come_again_as_a_new_one_does() -> None:
+    """After a review that has changed a pod such an annotation would come too late."""
+    again = Cluster(NativeSupport.READY, Version(1, 34), frozenset(), frozenset({"istio"}))
+    pod = istio_pod()
+    audited = admitted(pod, AUDITING, again)[1]
+
+    after = admitted(audited, ENFORCING, again)[1]
+
+    assert after["metadata"]["annotations"]["sidecar.istio.io/nativeSidecar"] == "true"
+    assert after == admitted(pod, ENFORCING, again)[1]
+
+
 def test_what_an_audit_would_have_made_native_does_not_count_as_native() -> None:
     """An init container of a known sidecar's image may run once and end; only one that the webhook has made native is restored."""
     logs = {"name": "logs", "image": "fluent/fluent-bit:4.0.0"}

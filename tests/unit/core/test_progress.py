@@ -21,6 +21,7 @@ from webhook.core import (
     parse_sidecars,
     read_progress,
 )
+from webhook.core.progress import MAX_LIVE_CONTAINERS
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -296,7 +297,7 @@ def test_dag_and_task_are_those_that_airflow_wrote_in_full_where_it_did() -> Non
 
 def test_what_is_read_of_a_pod_is_small_whatever_its_user_or_its_status_says() -> None:
     huge = "\N{GRINNING FACE}" + "x" * 200_000
-    beside = [{"name": f"c-{number}", "image": "acme/other:1"} for number in range(500)]
+    beside = [{"name": f"c-{number}", "image": "acme/other:1"} for number in range(MAX_LIVE_CONTAINERS - 2)]
     document = pod({"base": ENDED | {"terminated": {"exitCode": 1, "reason": huge}}, "istio-proxy": RUNNING}, ISTIO, *beside)
     document["status"]["containerStatuses"][1]["containerID"] = huge
     document["spec"]["containers"][0]["image"] = huge
@@ -314,6 +315,18 @@ def test_what_is_read_of_a_pod_is_small_whatever_its_user_or_its_status_says() -
     assert huge.startswith(progress.recorded.reason)
     assert (progress.dag, progress.task) == (huge[:250], huge[:250])
     assert len(msgspec.json.encode(progress)) < 16 * 1024
+
+
+@pytest.mark.parametrize("field", ["containers", "initContainers"])
+def test_a_pod_with_more_containers_than_injectors_add_is_not_read(field: str) -> None:
+    """Reading one of a thousand takes as long as a patch that makes the API server send it again."""
+    document = pod({"base": ENDED, "istio-proxy": RUNNING}, ISTIO)
+    more = [{"name": f"c-{number}", "image": "acme/other:1"} for number in range(MAX_LIVE_CONTAINERS - 1)]
+    document["spec"][field] = [*document["spec"].get(field, ()), *more[1:]]
+
+    assert read_progress(document, CATALOGUE) is not None
+    document["spec"][field].append(more[0])
+    assert read_progress(document, CATALOGUE) is None
 
 
 def test_an_unusual_id_of_a_container_has_one_of_usual_size_in_its_place() -> None:
