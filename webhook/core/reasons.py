@@ -360,37 +360,37 @@ class ContainerReason(ExplainedWord):
     UNKNOWN = ReasonRow(
         "not-in-catalogue",
         NOT_IN_CATALOGUE,
-        "If it runs until something ends it, describe it; PORT and PATH are those of its quit request. If it needs its sidecars after "
-        f"the task and then ends, name it in {OUTLIVES_TASK_ANNOTATION} instead.",
+        "If this container runs until something ends it, describe it; PORT and PATH are those of its quit request. If it needs its "
+        f"sidecars after the task and then ends, name it in {OUTLIVES_TASK_ANNOTATION} instead.",
         line=DESCRIBE,
     )
     END_UNKNOWN = ReasonRow(
         "end-unknown",
         NOT_IN_CATALOGUE,
-        "If it ends by itself, name it.",
+        "If this container ends by itself, name it.",
         line=OUTLIVES_TASK,
     )
     NEVER_ENDED = ReasonRow(
         "never-ended",
         "Neither a quit request nor the kubelet ends it in this pod.",
-        "If it runs until something ends it, describe it: the reaper then knows it as a sidecar.",
+        "If this container runs until something ends it, describe it: the reaper then knows it as a sidecar.",
         line=DESCRIBE,
     )
     QUIT_DISABLED = ReasonRow(
         "quit-disabled",
         "Its quit request is not enabled.",
-        "Enable it.",
+        "Enable its quit request.",
     )
     NO_QUIT = ReasonRow(
         "no-quit-request",
         "No quit request of this sidecar is known, so nothing ends it.",
-        "If it has one, describe it with its own PORT and PATH.",
+        "If this sidecar has a quit request, describe it with its own PORT and PATH.",
         line=DESCRIBE,
     )
     CANNOT_BE_ENDED = ReasonRow(
         "cannot-be-ended",
         "Neither a quit request nor the kubelet can end it in this pod.",
-        "If the task can do without it, leave it out of this pod.",
+        "If the task can do without this sidecar, leave it out of the pod.",
     )
     ENTRYPOINT_GUESSED = ReasonRow(
         "entrypoint-guessed",

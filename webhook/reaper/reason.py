@@ -92,7 +92,7 @@ class ReaperReason(ExplainedWord):
     UNKNOWN_CONTAINER = ReaperRow(
         "unknown-container-running",
         "A container runs that is neither the task's nor a known sidecar: it may be at work.",
-        "If it runs until something ends it, describe it on the pod's template: explain pod/NAME prints the line.",
+        "If this container runs until something ends it, describe it on the pod's template: explain pod/NAME prints the line.",
         WAIT,
     )
     CONTAINER_WAITING = ReaperRow("container-waiting", "A container waits until the kubelet starts it.", "", WAIT)

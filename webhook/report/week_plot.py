@@ -63,7 +63,7 @@ def _bars(weeks: Sequence[WeekCount], step: float, top: float) -> Iterator[Bar]:
     for number, week in enumerate(weeks):
         height = round((HEIGHT - TOP - BOTTOM) * week.slot_hours / top, 1)
         x = round(LEFT + step * (number + 0.15), 1)
-        title = f"week of {week.begins}: {week.slot_hours:,.1f} slot-hours, {week.pods:,} pods"
+        title = f"week of {week.begins}: {week.slot_hours:,.1f} slot-hours, pods: {week.pods:,}"
         yield Bar(x, round(HEIGHT - BOTTOM - height, 1), round(step * 0.7, 1), height, f"{week.begins:%d %b}", title)
 
 

@@ -81,7 +81,7 @@ def test_each_stuck_pod_is_a_row_the_longest_stuck_first_and_the_slot_hours_are_
     assert head.split() == " ".join(HEADINGS).split()
     assert first.split()[:8] == ["web", "old", "sales", "load", "1", "d", "6", "h"]
     assert first[head.index("CONTAINER") :].split()[:2] == ["logs", "no-quit"]
-    assert first[head.index("REMEDY") :].startswith("If it has one, describe it with its own PORT and PATH. Add to ")
+    assert first[head.index("REMEDY") :].startswith("If this sidecar has a quit request, describe it with its own PORT and PATH. Add to ")
     assert second.split()[:4] == ["data", "new", "sales", "load"]
     assert "\nstuck: 2 of 3 Running task pods in 2 namespaces; slot-hours wasted: 31.0\n" in done.stdout
 
