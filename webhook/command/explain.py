@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from webhook.policy_files import build_policy
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from webhook.command.explanation import Explanation
     from webhook.command.pod_file import SkippedDocument
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 LIVE: Final = ("pod/", "pods/", "po/")
 """What the name of a pod of the cluster starts with, as kubectl takes it."""
+
+MAY_BE_POD: Final = re.compile(r"([-a-z0-9]+/)?[-.a-z0-9]+")
+"""NAME, or NAMESPACE/NAME as the tables of pods have it."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -85,10 +89,17 @@ def _show(options: Namespace, heads: Iterable[str], explanations: Iterable[Expla
         write_json(ExplainDocument(VERSION, tuple([one.as_document() for one in found]), tuple(skipped)))
     else:
         palette = stdout_palette()
-        texts = [one.as_text(palette) for one in found] or ["no pods"]
+        texts = [one.as_text(palette) for one in found] or [_nothing(options)]
         sys.stdout.write("\n\n".join([*heads, *texts]) + "\n")
         sys.stderr.write("".join(f"{PROGRAM}: {printable(str(one))}\n" for one in skipped))
     return ExitCode.PROBLEM if any(one.needs_a_person for one in found) else ExitCode.DONE
+
+
+def _nothing(options: Namespace) -> str:
+    """That there is no pod to explain: a namespace that does not exist has none either."""
+    if options.file or options.selector or not options.namespace:
+        return "no pods"
+    return f"no task pods in the namespace {options.namespace}; doctor -n {options.namespace} says whether it exists and has opted in"
 
 
 def _sum_up(options: Namespace, heads: Iterable[str], explanations: Iterable[Explanation], skipped: list[SkippedDocument]) -> ExitCode:
@@ -109,9 +120,7 @@ def _of_files(
     if options.selector or options.all_namespaces:
         message = f"{options.file[0]}: --selector and --all-namespaces are for pods of the cluster"
         raise UnusableError(message)
-    if bare := [one for one in options.file if _may_be_pod(one)]:
-        message = f"{bare[0]}: there is no such file; a pod of the cluster is named pod/{bare[0]}"
-        raise UnusableError(message)
+    _check_files(options.file)
     cluster = assumed_cluster(options, settings, policy.catalogue)
     explainer = Explainer(policy, cluster, options.namespace or DEFAULT_NAMESPACE)
     skipped: list[SkippedDocument] = []
@@ -126,10 +135,22 @@ def _of_files(
     return (as_line(cluster),), explanations(), skipped
 
 
+def _check_files(names: Sequence[str]) -> None:
+    """UnusableError: one is no file, and looks like the name of a pod, as kubectl or a report writes it."""
+    bare = next((one for one in names if _may_be_pod(one)), None)
+    if bare is None:
+        return
+    namespace, _, pod = bare.rpartition("/")
+    is_kind = f"{bare}/" in LIVE and len(names) > 1
+    meant = f"pod/{names[1] if is_kind else pod}" + (f" -n {namespace}" if namespace else "")
+    message = f"{bare}: there is no such file; a pod of the cluster is named {meant}"
+    raise UnusableError(message)
+
+
 def _may_be_pod(name: str) -> bool:
-    """Whether it is no file, and looks like the name of a pod."""
+    """Whether it is no file, and looks like the name of a pod, alone or behind that of its namespace."""
     path = Path(name)
-    return name != STDIN and path.name == name and path.suffix not in ENDINGS and not path.exists()
+    return name != STDIN and MAY_BE_POD.fullmatch(name) is not None and path.suffix not in ENDINGS and not path.exists()
 
 
 def _of_cluster(options: Namespace, settings: Settings, policy: Policy, names: tuple[str, ...]) -> Iterator[Explanation]:
@@ -139,7 +160,7 @@ def _of_cluster(options: Namespace, settings: Settings, policy: Policy, names: t
 
     selection = PodSelection(names, options.namespace, options.all_namespaces, options.selector)
     live = read_live_pods(selection, options.context, settings, policy.catalogue)
-    explainer = Explainer(policy, live.cluster, context=options.context)
+    explainer = Explainer(policy, live.cluster, context=options.context, called=live.called)
     explanations = (explainer.of_cluster(pod) for pod in live.pods)
     # Who names pods, or their labels, gets an answer about each. Of all others only task pods matter.
     return explanations if names or options.selector else (one for one in explanations if one.may_be_task_pod(policy.catalogue))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from webhook.command.pod_file import FoundPod
     from webhook.core import Policy
     from webhook.course.pod_course import PodCourse
+    from webhook.doctor.called_namespaces import CalledNamespaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Explainer:
         namespace: Shown where a pod names none.
         context: Of the kubeconfig, for the lines of kubectl; None: the current one.
         now: The time.
+        called: In which namespaces of the cluster the webhook is called; None: nothing is known of that.
 
     """
 
@@ -44,6 +46,7 @@ class Explainer:
     namespace: str = DEFAULT_NAMESPACE
     context: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    called: CalledNamespaces | None = None
 
     def of_file(self, found: FoundPod) -> Explanation:
         """As `of_pod` does, with the file's name."""
@@ -56,7 +59,14 @@ class Explainer:
 
     def of_cluster(self, pod: dict[str, Any]) -> Explanation:
         """Apply the rules to a pod that lives as at its admission, as far as its status says; else on this cluster."""
-        return self._at_admission(pod, self.cluster)
+        return self._where_called(self._at_admission(pod, self.cluster))
+
+    def _where_called(self, one: Explanation) -> Explanation:
+        """With the reason why the webhook is not called in the namespace of a pod that it has not seen."""
+        if self.called is None or one.course is None or one.course.is_seen:
+            return one
+        why_not = self.called.why_not(one.full_name.partition("/")[0])
+        return one if why_not is None else replace(one, course=one.course.not_treated_because(why_not.id, why_not.sentence, why_not.remedy))
 
     def _at_admission(self, pod: dict[str, Any], cluster: Cluster) -> Explanation:
         recorded = cluster_at_admission(pod)
@@ -77,7 +87,8 @@ class Explainer:
 
         namespace, _, name = full_name(pod, self.namespace).partition("/")
         labelled = _with_label(pod, UNLABELLED[outcome.reason]) if outcome.reason in UNLABELLED and outcome.remedies else pod
-        return read_course(labelled, self.policy.catalogue, Kubectl(self.context, namespace, name), self.now)
+        course = read_course(labelled, self.policy.catalogue, Kubectl(self.context, namespace, name), self.now)
+        return course.with_reason(outcome.reason) if course else None
 
 
 def _with_label(pod: dict[str, Any], origin: PodOrigin) -> dict[str, Any]:

@@ -169,10 +169,13 @@ class Explanation:
 
     def _result(self, palette: Palette) -> Iterator[str]:
         """What becomes of the pod; of one that the webhook has seen, the course says it."""
-        if self._is_seen:
-            return
         outcome = self.outcome
-        what = "" if self.course is None else "a new pod like it: "
+        if self._is_seen or (self.course is not None and self.course.not_treated == outcome.reason):
+            return
+        remedy = self.course.not_treated_remedy if self.course else ""
+        if remedy:
+            yield palette.member("new pods", remedy)
+        what = "" if self.course is None else "then a new pod like it: " if remedy else "a new pod like it: "
         yield f"  {what}{palette.paint(outcome.result, Style.BOLD)} ({outcome.reason}): {outcome.reason.sentence}"
 
     def _members(self) -> Iterator[tuple[str, str]]:

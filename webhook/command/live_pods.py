@@ -12,6 +12,7 @@ import msgspec
 
 from webhook.command.errors import UnusableError
 from webhook.core import Cluster
+from webhook.doctor.called_namespaces import CalledNamespaces
 from webhook.doctor.collector import read_cluster_wide
 from webhook.kube.client import connect_by_context
 from webhook.kube.errors import ClusterError, KubeconfigError, RefusedError
@@ -49,11 +50,13 @@ class LivePods(msgspec.Struct, frozen=True):
     Args:
         pods: As the API server returns them, read while they are iterated over. UnusableError.
         cluster: What the webhook goes by there, as far as it could be read.
+        called: In which namespaces it is called.
 
     """
 
     pods: Iterator[dict[str, Any]]
     cluster: Cluster
+    called: CalledNamespaces
 
 
 def read_live_pods(selection: PodSelection, context: str | None, settings: Settings, catalogue: Catalogue) -> LivePods:
@@ -74,11 +77,12 @@ def pods_of(client: KubernetesClient, used: Context, selection: PodSelection, se
     """The same with a client of the context that is used. UnusableError."""
     namespace = selection.namespace or used.namespace
     with named_problems(used.server):
-        cluster = read_cluster_wide(client).cluster(settings.native_sidecars, settings.minimum_kubelet, catalogue)
+        wide = read_cluster_wide(client)
+    cluster = wide.cluster(settings.native_sidecars, settings.minimum_kubelet, catalogue)
     pods = (
         _named(client, used.server, namespace, selection.names) if selection.names else _listed(client, used.server, namespace, selection)
     )
-    return LivePods(pods, cluster)
+    return LivePods(pods, cluster, CalledNamespaces(client, wide.webhooks))
 
 
 def _named(client: KubernetesClient, server: str, namespace: str, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
@@ -88,7 +92,11 @@ def _named(client: KubernetesClient, server: str, namespace: str, names: tuple[s
                 yield decode(client.get(f"{pods_path(namespace)}/{quote(name, safe='')}"), dict[str, Any])
             except RefusedError as error:
                 is_missing = error.status == HTTPStatus.NOT_FOUND
-                what = f"there is no pod {name} in the namespace {namespace}" if is_missing else f"pod/{name} cannot be read: {error}"
+                what = (
+                    f"there is no pod {name} in the namespace {namespace}; -n names another one"
+                    if is_missing
+                    else f"pod/{name} cannot be read: {error}"
+                )
                 raise UnusableError(what) from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -26,6 +26,18 @@ MAX_LISTED: Final = 50
 HEADINGS: Final = ("STATE", "STUCK FOR", "POD", "DAG", "TASK", "RUNNING", "WEBHOOK")
 
 
+OF_NEW_PODS: Final = "not changed by the webhook; new pods like these would be "
+
+
+class _Treated(NamedTuple):
+    """What is counted."""
+
+    treatment: str
+    reason: str
+    sentence: str
+    is_of_new_pods: bool
+
+
 class ReasonCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pods that get the same treatment for the same reason.
 
@@ -35,6 +47,7 @@ class ReasonCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sentence: The same for people.
         pods: How many.
         example: Namespace and name of one of them.
+        is_of_new_pods: Whether the webhook has not changed these pods, and new pods like them would get the treatment.
 
     """
 
@@ -43,6 +56,7 @@ class ReasonCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sentence: str
     pods: int
     example: str
+    is_of_new_pods: bool
 
 
 class StuckPodRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +69,8 @@ class StuckPodRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         task: The id of its task, likewise.
         ended_at: When its task ended; null where the kubelet does not say.
         running: Names of the containers that run.
-        webhook: The reason that the webhook recorded; ``audited``: it changed nothing, by its settings; empty: it has not seen the pod.
+        webhook: The reason that the webhook recorded; ``audited``: it changed nothing, by its settings; why it does not treat such a pod;
+            empty: it has not seen the pod.
 
     """
 
@@ -99,16 +114,17 @@ class PodSummary:
     def __init__(self, now: datetime) -> None:
         """Begin with no pod; ``now``: the time until which pods are stuck."""
         self._now = now
-        self._reasons: Counter[tuple[str, str, str]] = Counter()
-        self._examples: dict[tuple[str, str, str], str] = {}
+        self._reasons: Counter[_Treated] = Counter()
+        self._examples: dict[_Treated, str] = {}
         self._states: Counter[PodState] = Counter()
         self._unknown: Counter[str] = Counter()
         self._stuck: list[StuckPodRow] = []
 
     def add(self, one: Explanation) -> None:
         """Count one pod."""
-        status = one.outcome.status
-        reason = (str(status.treatment) if status else "skipped", str(one.outcome.reason), one.outcome.reason.sentence)
+        status, course = one.outcome.status, one.course
+        is_of_new = status is not None and course is not None and (course.is_audited or not course.is_seen)
+        reason = _Treated(str(status.treatment) if status else "skipped", str(one.outcome.reason), one.outcome.reason.sentence, is_of_new)
         self._reasons[reason] += 1
         self._examples.setdefault(reason, one.full_name)
         self._unknown.update(status.may_keep_running if status else ())
@@ -129,7 +145,12 @@ class PodSummary:
             version=1,
             pods=self._reasons.total(),
             skipped=skipped,
-            reasons=tuple([ReasonCount(*reason, count, self._examples[reason]) for reason, count in self._reasons.most_common()]),
+            reasons=tuple(
+                [
+                    ReasonCount(one.treatment, one.reason, one.sentence, count, self._examples[one], one.is_of_new_pods)
+                    for one, count in self._reasons.most_common()
+                ]
+            ),
             states={str(state): count for state, count in self._states.most_common()},
             stuck_pods=tuple(stuck),
             stuck_slot_hours=round(slot_hours(wasted_time(one.ended_at, self._now, self._now) for one in stuck), 2),
@@ -141,7 +162,7 @@ class PodSummary:
         document = self.as_document(skipped)
         lines = [palette.paint(f"pods: {document.pods:,}", Style.BOLD) + (f"; documents without a pod: {skipped:,}" if skipped else "")]
         for one in document.reasons:
-            what = f"{palette.paint(one.treatment, Style.BOLD)} ({one.reason})"
+            what = f"{OF_NEW_PODS if one.is_of_new_pods else ''}{palette.paint(one.treatment, Style.BOLD)} ({one.reason})"
             lines.append(f"  {one.pods:>8,}  {what}, for example {printable(one.example)}: {one.sentence}")
         if document.unknown_containers:
             lines += ["", palette.paint("containers that nobody knows, and the number of pods that have one", Style.BOLD)]
@@ -175,6 +196,12 @@ class PodSummary:
 
 
 def _row_of(name: str, course: PodCourse) -> StuckPodRow:
-    recorded = str(Treatment.AUDITED) if course.is_audited else (course.recorded_reason or "no reason") if course.is_seen else ""
+    recorded = (
+        str(Treatment.AUDITED)
+        if course.is_audited
+        else (course.recorded_reason or "no reason")
+        if course.is_seen
+        else course.not_treated or ""
+    )
     running = tuple([one.name for one in course.running])
     return StuckPodRow(name, course.state, course.dag, course.task, course.end.ended_at if course.end else None, running, recorded)

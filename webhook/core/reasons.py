@@ -166,7 +166,7 @@ class SkipReason(ExplainedWord):
     )
     NOT_IN_MESH = ReasonRow(
         "not-in-mesh",
-        "The pod has no sidecar and will get none: sidecar injection is off for it, or it uses the host's network.",
+        "The pod has no known sidecar and will get none: sidecar injection is off for it, or it uses the host's network.",
         "",
     )
 

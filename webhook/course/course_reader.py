@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STUCK_AFTER: Final = timedelta(minutes=3)
 """The longest drain of a known sidecar, Linkerd's, takes two minutes; until then a pod is ending, not stuck."""
 
-BY_HAND: Final = ReaperPolicy(grace=timedelta(), unmarked=True, methods=frozenset(Method))
+BY_HAND: Final = ReaperPolicy(grace=timedelta(), unmarked=True, switched_off=True, methods=frozenset(Method))
 """What a person may do by hand about a pod that is stuck: everything that the reaper can, at once."""
 
 BY_METHOD: Final[Mapping[Method, str]] = {
@@ -68,7 +68,8 @@ class _Course:
     def read(self) -> PodCourse:
         pod = self.progress
         state, decision = self._state(), decide(pod, BY_HAND, self.now)
-        why = self._why(decision)
+        # Of a pod that was never Running, as where an image cannot be pulled, the reaper does not see what waits.
+        why = ReaperReason.CONTAINER_WAITING if state is PodState.WAITING else self._why(decision)
         end = pod.task_end
         return PodCourse(
             state=state,
@@ -104,7 +105,9 @@ class _Course:
             return PodState.STUCK
         if has_had_grace and kinds & NOT_KNOWN_TO_END:
             return PodState.POSSIBLY_STUCK
-        return PodState.WORKING if ContainerKind.OUTLIVES_TASK in kinds else PodState.ENDING
+        if ContainerKind.OUTLIVES_TASK in kinds:
+            return PodState.WORKING
+        return PodState.WAITING if has_had_grace and self.progress.waiting else PodState.ENDING
 
     def _has_had_grace(self) -> bool:
         """Whether the task ended more than `STUCK_AFTER` ago, or at a time that nobody knows."""
@@ -129,6 +132,8 @@ class _Course:
             return
         if decision.reason.remedy and decision.reason not in ANSWERED_HERE:
             yield Step(decision.reason.remedy)
+        if self.progress.waiting:
+            yield Step(f"See why the kubelet does not start {', '.join(self.progress.waiting)}.", self.kubectl.describe())
         for container in [one for one in running if one.kind is ContainerKind.UNKNOWN]:
             yield Step(f"See whether {container.name} is at work.", self.kubectl.show_log(container.name))
         yield Step(DELETE, self.kubectl.delete())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.core import ContainerKind, ExplainedWord, ReasonRow, Treatment, recorded_reason
+from webhook.core import ContainerKind, ExplainedWord, ReasonRow, SkipReason, Treatment, recorded_reason
 from webhook.reaper.reason import ReaperReason
 
 if TYPE_CHECKING:
@@ -20,12 +20,15 @@ class PodState(ExplainedWord):
 
     NOT_STARTED = ReasonRow("not-started", "The pod has not started.", "")
     RUNNING = ReasonRow("running", "The task has not ended.", "")
-    ENDING = ReasonRow("ending", "The task has ended, and the pod is about to end.", "")
+    ENDING = ReasonRow(
+        "ending", "The task has ended, and the pod is about to end; if it has not three minutes after the task, explain it again.", ""
+    )
     WORKING = ReasonRow("working", "The task has ended, and a container works on that ends by itself.", "")
     POSSIBLY_STUCK = ReasonRow(
         "possibly-stuck", "The task has ended, and a container that may or may not be at work keeps the pod Running.", ""
     )
     STUCK = ReasonRow("stuck", "The task has ended, and a sidecar keeps the pod Running.", "")
+    WAITING = ReasonRow("waiting", "The task has ended, and a container that the kubelet does not start keeps the pod from ending.", "")
     ENDED = ReasonRow("ended", "The pod has ended.", "")
     DELETED = ReasonRow("deleted", "Somebody has deleted the pod.", "")
 
@@ -51,7 +54,7 @@ NOT_READY: Final = 69
 UNREADABLE: Final = "unreadable"
 """Stands for the reason in a status that has none."""
 
-NEEDS_A_PERSON: Final = frozenset({PodState.POSSIBLY_STUCK, PodState.STUCK})
+NEEDS_A_PERSON: Final = frozenset({PodState.POSSIBLY_STUCK, PodState.STUCK, PodState.WAITING})
 
 
 class EndedTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,6 +119,9 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         why: What keeps the pod Running beside its sidecars, or why its treatment did not end them; null: nothing that is known.
         why_sentence: The same for people.
         now: What to do now, the first step first.
+        not_treated: Why the webhook skips such a pod or is not called for it, so that it has no status; null: nothing that is known.
+        not_treated_sentence: The same for people.
+        not_treated_remedy: What to do so that it is called; empty: nothing, or what the remedies say.
 
     """
 
@@ -134,6 +140,9 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why: str | None
     why_sentence: str
     now: tuple[Step, ...]
+    not_treated: str | None = None
+    not_treated_sentence: str = ""
+    not_treated_remedy: str = ""
 
     @property
     def needs_a_person(self) -> bool:
@@ -151,14 +160,16 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def webhook_word(self) -> str:
-        """What the webhook recorded, as a word: the reason in the status; ``audited``; ``no-status`` where it has not seen the pod."""
+        """What the webhook recorded, as a word: the reason in the status, ``audited``, why it treats no such pod, or ``no-status``."""
         if self.is_audited:
             return Treatment.AUDITED
-        return (self.recorded_reason or UNREADABLE) if self.is_seen else ReaperReason.NO_STATUS
+        return (self.recorded_reason or UNREADABLE) if self.is_seen else self.not_treated or ReaperReason.NO_STATUS
 
     @property
     def webhook_sentence(self) -> str:
         """What the webhook did about the pod, for people."""
+        if not self.is_seen and self.not_treated:
+            return f"not treated ({self.not_treated}): {self.not_treated_sentence}"
         if not self.is_seen:
             return f"not seen ({ReaperReason.NO_STATUS}): {ReaperReason.NO_STATUS.sentence}"
         known = recorded_reason(self.recorded_reason)
@@ -169,6 +180,15 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return f"audited at its creation{version}, so nothing was changed; it would be {known.treatment} ({known}): {known.sentence}"
         return f"seen at its creation{version}, {known.treatment} ({known}): {known.sentence}"
 
+    def with_reason(self, reason: ExplainedWord) -> PodCourse:
+        """The same, with the reason for which the webhook treats or skips such a pod."""
+        is_skipped = isinstance(reason, SkipReason) and not self.is_seen
+        return self.not_treated_because(reason, reason.sentence) if is_skipped else self
+
+    def not_treated_because(self, word: str, sentence: str, remedy: str = "") -> PodCourse:
+        """The same, with why the webhook does not treat such a pod."""
+        return msgspec.structs.replace(self, not_treated=word, not_treated_sentence=sentence, not_treated_remedy=remedy)
+
     def members(self, now: datetime) -> Iterator[tuple[str, str]]:
         """What has happened, for people: a word, and what is said about it."""
         if self.dag or self.task:
@@ -178,7 +198,7 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             yield "running", f"{one.name} ({one.kind}){_since(one.since, now)}"
         if self.waiting:
             yield "waiting", f"{', '.join(self.waiting)}: the kubelet starts it, or starts it again"
-        where = "" if self.is_seen else " doctor says whether it is called in this namespace."
+        where = "" if self.is_seen or self.not_treated else " doctor says whether it is called in this namespace."
         yield "webhook", self.webhook_sentence + where
         if self.needs_a_person and self.why:
             yield "why", f"{self.why}: {self.why_sentence}"

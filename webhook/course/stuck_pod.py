@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from webhook.core import Cluster, Policy, Progress
+    from webhook.core import Cluster, Outcome, Policy, Progress
     from webhook.course.wasted_time import WastedTime
 
 
@@ -29,7 +29,7 @@ class StuckPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         name: Its name.
         course: What has happened to it, and what ends it now.
         reason: What the webhook recorded on it: a word of docs/reference.md; ``audited``: it changed nothing, by its settings;
-            ``no-status``: it has not seen the pod.
+            a reason to skip: it skips such a pod; ``no-status``: it has not seen the pod.
         remedies: What to change so that a new pod like it ends: first about the containers that run, then about the pod.
 
     """
@@ -84,25 +84,33 @@ class StuckPodReader:
         course = course_of(progress, Kubectl(self.context, progress.namespace, progress.name), self.now)
         if not course.needs_a_person:
             return None
-        return StuckPod(progress.namespace, progress.name, course, course.webhook_word, self._remedies(pod, course))
+        outcome = self._treat(pod)
+        if outcome is None:
+            return StuckPod(progress.namespace, progress.name, course, course.webhook_word, ())
+        course = course.with_reason(outcome.reason)
+        return StuckPod(progress.namespace, progress.name, course, course.webhook_word, self._remedies(pod, outcome, course))
 
     def remedies(self, pod: bytes) -> tuple[Remedy, ...]:
         """All of a pod, given as JSON, by the cluster that its status names, else by this one; none where the rules have a bug.
 
         Such a pod must not hide the other ones; ``explain`` of it shows the bug.
         """
-        try:
-            return treat(pod, self.policy, cluster_at_admission(pod) or self.cluster).remedies
-        except RulesError:
-            return ()
+        outcome = self._treat(pod)
+        return outcome.remedies if outcome else ()
 
-    def _remedies(self, pod: bytes, course: PodCourse) -> tuple[Remedy, ...]:
+    def _treat(self, pod: bytes) -> Outcome | None:
+        try:
+            return treat(pod, self.policy, cluster_at_admission(pod) or self.cluster)
+        except RulesError:
+            return None
+
+    def _remedies(self, pod: bytes, outcome: Outcome, course: PodCourse) -> tuple[Remedy, ...]:
         """Those of the recorded reason and of the containers that run; where there are none, all without which the pod may not end.
 
         Of a pod whose status does not say by which cluster it was treated, only what a new one cannot end without is known.
         """
         is_recorded = cluster_at_admission(pod) is not None
-        remedies = [one for one in self.remedies(pod) if is_recorded or one.is_pressing]
+        remedies = [one for one in outcome.remedies if is_recorded or one.is_pressing]
         running = {one.name for one in course.running}
         about_containers = tuple([one for one in remedies if not running.isdisjoint(one.containers)])
         about_pod = tuple([one for one in remedies if one.reason == course.recorded_reason and not one.containers])

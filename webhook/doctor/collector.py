@@ -165,7 +165,7 @@ def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook, wide: Clust
         server=server,
         nodes=nodes,
         webhooks=wide.webhooks,
-        metadata=_read(lambda: _namespace_metadata(api, path)),
+        metadata=_read(lambda: read_namespace(api, namespace)),
         pod=_dry_run(api, f"{path}/pods", dry_run.pod(webhook.policy.catalogue.native_annotations if cluster.is_native else {})),
         template=_dry_run(api, f"{path}/podtemplates", dry_run.pod_template()),
         task_pods=task_pods if isinstance(task_pods, ReadFailure) else task_pods.progress,
@@ -192,9 +192,10 @@ def _dry_run(api: DoctorApi, path: str, body: object) -> dry_run.DryRun:
     return dry_run.read_dry_run(response.status, response.body)
 
 
-def _namespace_metadata(api: DoctorApi, path: str) -> NamespaceMetadata | None:
+def read_namespace(api: ApiReader, name: str) -> NamespaceMetadata | None:
+    """What is read of a namespace; None: it does not exist. ClusterError."""
     try:
-        return decode(api.get(path), _Namespace).metadata
+        return decode(api.get(f"/api/v1/namespaces/{quote(name, safe='')}"), _Namespace).metadata
     except RefusedError as error:
         if error.status == HTTPStatus.NOT_FOUND:
             return None

@@ -40,7 +40,7 @@ OK, NOTE, WARNING, PROBLEM = Severity
 NOT_USED: Final = "Native sidecars are not used, and tasks are wrapped instead:"
 ADD_ROWS: Final = (
     "Add their rows to the chart's values. For images that keep the ENTRYPOINT of apache/airflow, which docker image inspect shows, "
-    "they are: {rows}."
+    "they are: {rows}"
 )
 BROKEN: Final = "Pods with a native sidecar would be refused, or would never start."
 
@@ -262,7 +262,8 @@ class FindingId(ExplainedWord):
         "server.",
         PROBLEM,
         "The webhook should have been called for this pod. With `failurePolicy: Ignore` the API server creates a pod unchanged if the call "
-        "fails, so tasks run, but may not end. The API server's log has the error of the call.",
+        "fails, so tasks run, but may not end. The API server's log has the error of the call. [The runbook]"
+        "(alerts.md#task-pods-are-created-without-the-webhook) has the commands that show the cause.",
     )
     WEBHOOK_AUDITS = FindingRow(
         "webhook-audits",
@@ -336,7 +337,7 @@ class FindingId(ExplainedWord):
     AUTHORITY_IMMUTABLE = FindingRow(
         "authority-immutable",
         "The Secret {name} in {namespace} is immutable, so the certificate authority in it cannot be renewed.",
-        "Delete it, and a new one is created: kubectl --namespace {namespace} delete secret {name}.",
+        "Delete it, and a new one is created: kubectl --namespace {namespace} delete secret {name}",
         PROBLEM,
         "The webhook makes another Secret within seconds, and API servers go on trusting the certificates of the old authority. It is "
         "checked where the settings given to the doctor have `certificates: self-managed` and you may get that Secret.",

@@ -27,20 +27,25 @@ def check_webhooks(
     has_status: bool | None,
 ) -> Iterator[Finding]:
     """All of them; ``has_status``: see `webhook.doctor.dry_run.DryRun`."""
-    installed = [one for one in webhooks if one.is_own]
-    if not installed:
-        yield found(FindingId.WEBHOOK_NOT_INSTALLED, webhook=OWN_WEBHOOK)
     called = [one for one in webhooks if one.is_called(PODS, labels, LABELS)]
     own = next((one for one in called if one.is_own), None)
     if own is not None:
         yield from _check_reached(namespace, own, has_status=has_status)
-    else:
-        yield from (_not_opted_in(namespace, labels, one) for one in installed)
+    yield from why_not_called(namespace, labels, webhooks)
     if called:
         yield found(FindingId.WEBHOOK_ORDER, namespace=namespace, order=", ".join(_shown(one, catalogue) for one in called))
     if own is not None:
         yield from _check_registration(own)
         yield from _check_injectors(own, called, catalogue)
+
+
+def why_not_called(namespace: str, labels: Mapping[str, str], webhooks: Sequence[RegisteredWebhook]) -> Iterator[Finding]:
+    """Why this product's webhook is not called for task pods of a namespace with these labels; nothing where it is."""
+    installed = [one for one in webhooks if one.is_own]
+    if not installed:
+        yield found(FindingId.WEBHOOK_NOT_INSTALLED, webhook=OWN_WEBHOOK)
+    elif not any(one.is_called(PODS, labels, LABELS) for one in installed):
+        yield from (_not_opted_in(namespace, labels, one) for one in installed)
 
 
 def _check_reached(namespace: str, own: RegisteredWebhook, *, has_status: bool | None) -> Iterator[Finding]:

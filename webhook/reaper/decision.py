@@ -85,6 +85,7 @@ class ReaperPolicy:
         methods: The allowed methods.
         end_successful: Whether a deadline may also end a pod whose task succeeded, which is then Failed.
         opted_in: The namespaces that have opted in; None: the namespaces were chosen by name, and the label does not matter.
+        switched_off: Whether pods are served, too, whose own annotation says that the mode is off: by a person, never by the reaper.
 
     """
 
@@ -93,6 +94,7 @@ class ReaperPolicy:
     methods: frozenset[Method] = frozenset({Method.QUIT, Method.DEADLINE})
     end_successful: bool = False
     opted_in: frozenset[str] | None = None
+    switched_off: bool = False
 
 
 class PodDecision(msgspec.Struct, frozen=True):
@@ -158,7 +160,7 @@ def _skipped(pod: Progress, policy: ReaperPolicy) -> PodDecision | None:
         return PodDecision(ReaperReason.NOT_RUNNING)
     if pod.is_being_deleted:
         return PodDecision(ReaperReason.DELETING)
-    if pod.mode is Mode.OFF:
+    if pod.mode is Mode.OFF and not policy.switched_off:
         return PodDecision(ReaperReason.SWITCHED_OFF)
     if policy.opted_in is not None and pod.namespace not in policy.opted_in:
         return PodDecision(ReaperReason.NOT_OPTED_IN)

@@ -63,7 +63,8 @@ class ReaperReason(ExplainedWord):
     )
     NO_STATUS = ReaperRow(
         "no-status",
-        "The pod does not carry the webhook's status: it was created before the webhook was installed, or while it was down.",
+        "The pod does not carry the webhook's status: it was created before the webhook was installed or its namespace opted in, "
+        "or while the webhook was down, or the webhook skips such pods.",
         "If the reaper may end such pods, run it with --unmarked (chart: reaper.unmarked).",
         SKIP,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import jsonpatch
 
-from tests.support.live_pods import CLOUD_SQL, FLUENT_BIT, ISTIO, RUNNING, UPLOADER, ended, live_pod
+from tests.support.live_pods import CLOUD_SQL, FLUENT_BIT, ISTIO, RUNNING, UPLOADER, annotated, ended, live_pod
 from webhook.core import STATUS_ANNOTATION, Cluster, NativeSupport, default_policy, treat
 
 if TYPE_CHECKING:
@@ -68,7 +68,15 @@ def test_a_pod_that_the_webhook_has_not_seen_is_said_to_be_one(program: InProces
     (finding,) = stuck_pods(program, cluster, pod)
 
     assert "Webhook: not seen (no-status): The pod does not carry the webhook's status: it was created before " in finding["sentence"]
-    assert finding["steps"][0]["line"].startswith("kubectl --namespace airflow port-forward pod/sales 15020 ")
+    assert finding["steps"][0]["line"].startswith("kubectl --namespace airflow port-forward pod/sales ")
+
+
+def test_a_pod_that_was_switched_off_is_no_pod_from_before_the_webhook(program: InProcessProgram, cluster: ScriptedApiServer) -> None:
+    pod = annotated(live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO), mode="off", status=None)
+    (finding,) = stuck_pods(program, cluster, pod)
+
+    assert "Webhook: not treated (switched-off): The mode is off for this pod. [" in f"{finding['sentence']} ["
+    assert finding["steps"][0]["text"].startswith("now: Send istio-proxy its quit request")
 
 
 def test_a_pod_that_an_unknown_container_keeps_running_is_reported_as_possibly_stuck(
@@ -108,5 +116,5 @@ def test_the_text_has_each_line_to_paste_on_a_line_of_its_own(program: InProcess
         "\n        -> End this pod now, and change the template of new ones, where a step says how.\n           now: Send istio-proxy "
         in text
     )
-    assert "\n             kubectl --namespace airflow port-forward pod/sales 15020 & curl " in text
+    assert "\n             kubectl --namespace airflow port-forward pod/sales 24202:15020 & curl " in text
     assert "\n        see: docs/findings.md#stuck-pod\n" in text

@@ -10,10 +10,12 @@ import pytest
 
 from demo.simulated_injectors import inject_istio
 from tests.support.kubeconfigs import kubeconfig_for
-from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
+from tests.support.live_pods import ISTIO, RUNNING, annotated, ended, live_pod
 from tests.support.pods import ABLE_CLUSTER, load
 from tests.support.scripted_api_server import scripted_api_server
 from webhook.core import default_policy, treat
+from webhook.doctor.registration import OWN_WEBHOOK
+from webhook.kube.reading import CONFIGURATIONS_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
 POD: Final = inject_istio(load("airflow-3.3.2-provider-10.25.0/kpo_cmds_args.json"))
 POD["spec"]["containers"].append({"name": "uploader", "image": "registry.example.com/uploader:1"})
-PATH: Final = "/api/v1/namespaces/airflow/pods/etl"
+NAMESPACE: Final = "/api/v1/namespaces/airflow"
+PATH: Final = f"{NAMESPACE}/pods/etl"
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ def test_a_pod_that_is_not_there_is_one_line(server: ScriptedApiServer, program:
     done = explained(program, "pod/none")
 
     assert (done.code, done.stdout) == (2, "")
-    assert done.stderr == "airflow-sidecar-webhook: there is no pod none in the namespace airflow\n"
+    assert done.stderr == "airflow-sidecar-webhook: there is no pod none in the namespace airflow; -n names another one\n"
 
 
 STUCK: Final = live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)
@@ -108,7 +111,7 @@ def test_a_stuck_pod_of_the_cluster_has_its_course_and_code_3_and_lines_for_its_
 
     assert (done.code, done.stderr) == (3, "")
     assert done.stdout.startswith("airflow/sales\n  stuck: ")
-    assert "  kubectl --context here --namespace airflow port-forward pod/sales 15020 & curl " in done.stdout
+    assert "  kubectl --context here --namespace airflow port-forward pod/sales " in done.stdout
 
 
 def test_several_pods_are_read_by_their_names(server: ScriptedApiServer, program: InProcessProgram) -> None:
@@ -150,6 +153,61 @@ def test_no_pods_are_no_error(server: ScriptedApiServer, program: InProcessProgr
     assert (done.code, done.stdout, done.stderr) == (0, "no pods\n", "")
 
 
+def test_a_namespace_without_a_task_pod_is_named_since_it_may_be_misspelt(server: ScriptedApiServer, program: InProcessProgram) -> None:
+    server.objects[IN_NAMESPACE] = {"metadata": {}, "items": []}
+    done = explained(program)
+
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout == "no task pods in the namespace airflow; doctor -n airflow says whether it exists and has opted in\n"
+
+
+def own_webhook(**namespace_labels: str) -> JSONObject:
+    """A configuration with the product's webhook, for namespaces with these labels."""
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    own = {"name": OWN_WEBHOOK, "rules": [rule], "namespaceSelector": {"matchLabels": namespace_labels}}
+    return {"metadata": {"name": "airflow-sidecar-webhook"}, "webhooks": [own]}
+
+
+UNSEEN: Final = annotated(live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO), status=None)
+
+
+def test_a_pod_of_a_namespace_that_has_not_opted_in_is_said_to_be_one_with_the_command(
+    server: ScriptedApiServer, program: InProcessProgram
+) -> None:
+    server.objects |= {PATH: UNSEEN, NAMESPACE: {"metadata": {"labels": {"team": "a"}}}}
+    server.objects[CONFIGURATIONS_PATH] = {"metadata": {}, "items": [own_webhook(**{"airflow-sidecar-webhook": "enabled"})]}
+    text = explained(program, "pod/etl").stdout
+
+    assert "  webhook      not treated (not-opted-in): airflow-sidecar-webhook/pods.airflow-sidecar-webhook.io is not called " in text
+    assert "\n  new pods     If tasks run here: kubectl label namespace airflow airflow-sidecar-webhook=enabled\n" in text
+    assert "\n  then a new pod like it: native (sidecars-native): " in text
+    assert "created before" not in text
+
+
+def test_where_the_webhook_is_not_installed_that_is_why_a_pod_was_not_treated(server: ScriptedApiServer, program: InProcessProgram) -> None:
+    server.objects |= {PATH: UNSEEN, NAMESPACE: {"metadata": {}}, CONFIGURATIONS_PATH: {"metadata": {}, "items": []}}
+
+    assert "  webhook      not treated (webhook-not-installed): " in explained(program, "pod/etl").stdout
+
+
+KNOWN: Final[dict[str, JSONObject]] = {
+    "it has opted in": {"metadata": {"labels": {"airflow-sidecar-webhook": "enabled"}}},
+    "it cannot be read": {},
+}
+
+
+@pytest.mark.parametrize("namespace", KNOWN.values(), ids=KNOWN)
+def test_a_pod_that_the_webhook_was_called_for_or_may_have_been_is_one_from_before_or_from_an_outage(
+    server: ScriptedApiServer, program: InProcessProgram, namespace: JSONObject
+) -> None:
+    server.objects |= {PATH: UNSEEN, NAMESPACE: namespace}
+    server.objects[CONFIGURATIONS_PATH] = {"metadata": {}, "items": [own_webhook(**{"airflow-sidecar-webhook": "enabled"})]}
+    text = explained(program, "pod/etl").stdout
+
+    assert "  webhook      not seen (no-status): The pod does not carry the webhook's status: it was created before " in text
+    assert "\n  a new pod like it: native (sidecars-native): " in text
+
+
 def test_pods_that_may_not_be_listed_are_one_line_with_what_the_api_server_said(
     server: ScriptedApiServer, program: InProcessProgram
 ) -> None:
@@ -165,7 +223,9 @@ NOT_TOGETHER: Final = {
     "files and pods": (["pod/etl", "a.yaml"], "pod/etl a.yaml: name either pods of the cluster or files"),
     "files and labels": (["-l", "a=b", "a.yaml"], "a.yaml: --selector and --all-namespaces are for pods of the cluster"),
     "names and labels": (["-l", "a=b", "pod/etl"], "pod/etl: --selector and --all-namespaces are for pods that are not named"),
-    "a bare name": (["etl"], "etl: there is no such file; a pod of the cluster is named pod/etl"),
+    "a bare name": (["etl"], "etl: there is no such file; a pod of the cluster is named pod/etl\n"),
+    "a name of a table": (["data/etl"], "data/etl: there is no such file; a pod of the cluster is named pod/etl -n data\n"),
+    "a name as kubectl takes it": (["pod", "etl"], "pod: there is no such file; a pod of the cluster is named pod/etl\n"),
     "nothing": ([], "name a FILE, pod/NAME, a namespace with -n, labels with -l, or all namespaces with -A"),
 }
 

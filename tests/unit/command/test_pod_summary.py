@@ -74,6 +74,25 @@ def test_pods_that_live_are_counted_by_state_and_those_that_are_stuck_are_listed
     assert (document.stuck_pods[0].dag, document.stuck_pods[0].task) == ("sales", "load")
 
 
+def test_pods_that_the_webhook_has_not_changed_are_not_counted_among_those_that_it_has(program: InProcessProgram) -> None:
+    seen, unseen = stuck("seen", CLOUD_SQL, status=LEFT), stuck("unseen", CLOUD_SQL)
+    document = summed_up(program, seen, unseen)
+    text = text_of(program, seen, unseen)
+
+    assert {one.example: (one.reason, one.is_of_new_pods) for one in document.reasons} == {
+        "airflow/seen": ("no-quit", False),
+        "airflow/unseen": ("no-quit", True),
+    }
+    assert "  left (no-quit), for example airflow/seen: " in text
+    assert "  not changed by the webhook; new pods like these would be left (no-quit), for example airflow/unseen: " in text
+
+
+def test_a_stuck_pod_that_the_webhook_skips_has_the_reason_for_that(program: InProcessProgram) -> None:
+    document = summed_up(program, annotated(stuck("a", ISTIO), mode="off"))
+
+    assert document.stuck_pods[0].webhook == "switched-off"
+
+
 def test_of_a_stuck_pod_that_was_only_audited_that_is_said(program: InProcessProgram) -> None:
     audited = LEFT.replace('"treatment":"left"', '"treatment":"audited","would_be":"left"')
     document = summed_up(program, stuck("a", ISTIO, status=audited))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.live_pods import ISTIO, RUNNING, UPLOADER, VAULT, WAITING, XCOM, annotated, ended, live_pod
-from webhook.core import Reason, built_in_script
+from webhook.core import Reason, SkipReason, built_in_script
 from webhook.course.pod_course import NOT_READY
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ DELETED: Final = live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)
 DELETED["metadata"]["deletionTimestamp"] = "2026-01-01T11:00:00Z"
 SUCCEEDED: Final = live_pod({"base": ended(), "istio-proxy": ended()}, ISTIO)
 SUCCEEDED["status"]["phase"] = "Succeeded"
+SHIPPER: Final[JSONObject] = {"name": "shipper", "image": "acme/shipper:1"}
 PENDING: Final = live_pod({"base": {"waiting": {"reason": "PodInitializing"}}}, ISTIO)
 PENDING["status"]["phase"] = "Pending"
 OUTLIVES: Final = annotated(live_pod({"base": ended(), "uploader": RUNNING}, UPLOADER), outlives_task="uploader")
@@ -35,6 +36,8 @@ STATES: Final[dict[str, tuple[JSONObject, str, int]]] = {
     "nobody says when the task ended": (live_pod({"base": ended(at=None), "istio-proxy": RUNNING}, ISTIO), "stuck", 3),
     "an unknown container runs on": (live_pod({"base": ended(), "uploader": RUNNING}, UPLOADER), "possibly-stuck", 3),
     "Airflow has not read the result": (live_pod({"base": ended(), "airflow-xcom-sidecar": RUNNING}, XCOM), "possibly-stuck", 3),
+    "a sidecar cannot be started": (live_pod({"base": ended(), "istio-proxy": WAITING}, ISTIO), "waiting", 3),
+    "a sidecar is not started since just now": (live_pod({"base": ended(at=JUST_NOW), "istio-proxy": WAITING}, ISTIO), "ending", 0),
     "an uploader works on": (OUTLIVES, "working", 0),
     "the task runs": (live_pod({"base": RUNNING, "istio-proxy": RUNNING}, ISTIO), "running", 0),
     "the task is started again": (
@@ -197,8 +200,42 @@ def test_after_the_first_of_several_sidecars_the_pod_is_to_be_explained_again(pr
     assert step["text"].endswith(" 2 containers run: then explain the pod again.")
 
 
+def test_a_pod_that_was_switched_off_is_said_to_be_and_a_person_ends_it_in_the_gentlest_way(program: InProcessProgram) -> None:
+    pod = annotated(live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO), mode="off", status=None)
+    course, text = explained(program, pod)["course"], text_of(program, pod)
+
+    assert (course["state"], course["not_treated"], course["why"]) == ("stuck", "switched-off", None)
+    assert f"  webhook      not treated (switched-off): {SkipReason.SWITCHED_OFF.sentence}\n" in text
+    assert course["now"][0]["text"].startswith("Send istio-proxy its quit request")
+    assert "a new pod like it" not in text
+    assert "created before" not in text
+
+
+def test_a_pod_without_airflows_labels_is_said_to_be_one_and_not_one_from_before_the_webhook(program: InProcessProgram) -> None:
+    pod = annotated(live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO), status=None)
+    pod["metadata"]["labels"] = {"app": "migrations"}
+
+    assert f"  webhook      not treated (not-airflow): {SkipReason.NOT_AIRFLOW.sentence}\n" in text_of(program, pod)
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Running"])
+def test_a_container_that_the_kubelet_does_not_start_holds_the_pod_and_is_said_to_be_why(program: InProcessProgram, phase: str) -> None:
+    pod = live_pod({"base": ended(), "istio-proxy": WAITING}, ISTIO)
+    pod["status"]["phase"] = phase
+    course, text = explained(program, pod)["course"], text_of(program, pod)
+
+    assert (course["state"], course["why"], course["waiting"]) == ("waiting", "container-waiting", ["istio-proxy"])
+    assert course["now"][0]["text"] == "See why the kubelet does not start istio-proxy."
+    assert "\n  waiting: The task has ended, and a container that the kubelet does not start " in text
+
+
+def test_names_in_the_status_are_shown_as_names(program: InProcessProgram) -> None:
+    pod = annotated(live_pod({"base": ended(), "uploader": RUNNING, "shipper": RUNNING}, UPLOADER, SHIPPER), status=None)
+
+    assert "\n  may_keep_running uploader, shipper\n" in text_of(program, pod)
+
+
 HELD_UP: Final[dict[str, tuple[JSONObject, str, str]]] = {
-    "the mode is off": (annotated(copy.deepcopy(STUCK), mode="off"), "switched-off", "remove the annotation from the pod's template"),
     "Airflow has not read the result": (STATES["Airflow has not read the result"][0], "xcom-not-taken", "see the log of its task"),
     "the host's network": (
         live_pod({"base": ended(), "vault-agent": RUNNING}, VAULT, hostNetwork=True, shareProcessNamespace=True),

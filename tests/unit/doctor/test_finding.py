@@ -10,14 +10,22 @@ import pytest
 from docs import generate_findings
 from webhook.doctor.finding import FindingId, Severity
 
+TO_PASTE = re.compile(r": (kubectl [^:]*[^.:]|\{rows\})$")
+"""A line to paste at the end of a remedy."""
+
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("finding", FindingId)
 def test_a_finding_is_whole_sentences(finding: FindingId) -> None:
     assert finding.row.sentence.endswith(".")
-    assert finding.row.remedy == "" or finding.row.remedy.endswith((".", "{how}"))
+    assert finding.row.remedy == "" or finding.row.remedy.endswith((".", "{how}")) or TO_PASTE.search(finding.row.remedy)
     assert finding.row.background == "" or finding.row.background.endswith(".")
+
+
+@pytest.mark.parametrize("finding", FindingId)
+def test_what_is_to_be_pasted_has_no_full_stop_behind_it(finding: FindingId) -> None:
+    assert not re.search(r": (kubectl [^:]*|\{\w+\})\.$", finding.row.remedy)
 
 
 @pytest.mark.parametrize("finding", [one for one in FindingId if one.row.severity in {Severity.PROBLEM, Severity.WARNING}])
