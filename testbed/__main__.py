@@ -8,6 +8,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from testbed import binaries, standing
@@ -31,7 +33,11 @@ shows a pod as the webhook changes it; there is no node to run it."""
 WITH_A_NODE: Final = """{kubectl} create -f {first_pod}
   {kubectl} get pod first --namespace tasks --watch
 
-The pod's task ends with exit code 3 after five seconds; without the webhook, its istio-proxy would keep the pod Running for ever."""
+The pod's task ends with exit code 3 after five seconds; without the webhook, its istio-proxy would keep the pod Running for ever.
+To see that, create one that switches the webhook off. It gets stuck; three minutes after its task has ended, explain says what ends it.
+
+  {kubectl} create -f {stuck_pod}
+  {program} explain --namespace tasks pod/stuck"""
 
 WITH_AIRFLOW: Final = """
 Airflow, with one slot, is at {airflow}; every visitor is its admin. Start its DAG `ten_tasks`. To see it get stuck, label the namespace
@@ -52,8 +58,9 @@ def start(level: str) -> None:
     """Start a level to try things on, and print how."""
     build_level(level)
     began = time.monotonic()
+    print(f"starting the level {level}: seconds on an idle machine, minutes on a busy one", flush=True)
     cluster = standing.start(level)
-    facts = {"kubectl": _kubectl(), "first_pod": cluster.first_pod, "airflow": cluster.airflow}
+    facts = {"kubectl": _kubectl(), "program": _program(), **asdict(cluster)}
     try_it = (WITHOUT_A_NODE if level.endswith("api-server") else WITH_A_NODE) + (WITH_AIRFLOW if cluster.airflow else "")
     seconds = time.monotonic() - began
     print(HOW_TO.format(level=level, seconds=seconds, kubeconfig=cluster.kubeconfig, try_it=try_it.format(**facts)) + STOPPED)
@@ -62,6 +69,11 @@ def start(level: str) -> None:
 def stop(_: str) -> None:
     """End that level."""
     print("the cluster is gone" if standing.stop() else "no cluster is up")
+
+
+def _program() -> str:
+    """The command of the webhook, of the environment that this runs in."""
+    return str(Path(sys.executable).parent / "airflow-sidecar-webhook")
 
 
 def _kubectl() -> str:

@@ -22,6 +22,7 @@ from testbed.manifest import OPTED_IN
 from testbed.mesh import INJECTED, LEGACY
 from testbed.namespace import MESH_ROOT, SERVICE_ACCOUNT, make_namespace, wait_until_ready
 from testbed.wait import until
+from testbed.webhook import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +38,9 @@ FILE: Final = "standing.json"
 """The cluster's record in its slot's folder; the next run that takes the slot removes it."""
 
 NAMESPACE: Final = "tasks"
+SWITCHED_OFF: Final = {"airflow-sidecar-webhook/mode": "off"}
+"""Annotations of a pod that the webhook skips."""
+
 DAGS: Final = Path(__file__).parent / "airflow" / "dags"
 
 FIRST_TASK: Final = """
@@ -55,6 +59,7 @@ class StandingCluster:
         process: The id of the process that started its components.
         kubeconfig: The path of its kubeconfig.
         first_pod: The path of a manifest to try.
+        stuck_pod: The path of one whose pod gets stuck.
         airflow: The URL of Airflow's pages; empty where there is none.
 
     """
@@ -63,6 +68,7 @@ class StandingCluster:
     process: int
     kubeconfig: str
     first_pod: str
+    stuck_pod: str = ""
     airflow: str = ""
 
 
@@ -127,13 +133,14 @@ def hold(level: str) -> None:
 
 def _api_server(ends: ExitStack, options: Sequence[str] = (), program: Program = binaries.KUBE_APISERVER) -> StandingCluster:
     level = ends.enter_context(levels.api_server(options, program))
-    level.api.create(level.webhook.configuration())
+    _register(level, ends)
     make_namespace(level.api, NAMESPACE, OPTED_IN)
     return _record_of(level, [shell("localhost/task:1"), proxy("localhost/proxy:1")])
 
 
 def _node(ends: ExitStack) -> StandingCluster:
     level = ends.enter_context(levels.node())
+    # One that does not watch the cluster, and so wraps: the stand-in for Istio's agent does not answer the kubelet's probes.
     level.api.create(level.webhook.configuration())
     make_namespace(level.api, NAMESPACE, OPTED_IN)
     wait_until_ready(level.api, NAMESPACE, SERVICE_ACCOUNT)
@@ -153,11 +160,18 @@ def _airflow(ends: ExitStack) -> StandingCluster:
 
 def _mesh_level(ends: ExitStack) -> NodeLevel:
     level = ends.enter_context(levels.node())
-    level.api.create(level.webhook.configuration())
+    _register(level, ends)
     ends.enter_context(levels.mesh(level.node, LEGACY))
     make_namespace(level.api, NAMESPACE, {**OPTED_IN, **INJECTED})
     wait_until_ready(level.api, NAMESPACE, SERVICE_ACCOUNT, MESH_ROOT)
     return level
+
+
+def _register(level: Level, ends: ExitStack) -> None:
+    """Register a webhook that reads what the cluster supports, as an installed one does: else `doctor` finds what it does not use."""
+    webhook = Webhook(level.place, "webhook-that-watches", kubeconfig=level.server.kubeconfig)
+    ends.callback(webhook.end)
+    level.api.create(webhook.configuration())
 
 
 LEVELS: Final[dict[str, Callable[[ExitStack], StandingCluster]]] = {
@@ -171,22 +185,25 @@ LEVELS: Final[dict[str, Callable[[ExitStack], StandingCluster]]] = {
 
 
 def _record_of(level: Level, containers: list[JSONObject]) -> StandingCluster:
-    path = level.place.folder / "first-pod.yaml"
-    path.write_text(yaml.safe_dump(first_pod(containers), sort_keys=False))
-    return StandingCluster(level.place.number, os.getpid(), str(level.server.kubeconfig), str(path))
+    paths = []
+    for pod in (first_pod("first", containers), first_pod("stuck", containers, **SWITCHED_OFF)):
+        path = level.place.folder / f"{pod['metadata']['name']}-pod.yaml"
+        path.write_text(yaml.safe_dump(pod, sort_keys=False))
+        paths.append(str(path))
+    return StandingCluster(level.place.number, os.getpid(), str(level.server.kubeconfig), *paths)
 
 
-def first_pod(containers: list[JSONObject]) -> JSONObject:
+def first_pod(name: str, containers: list[JSONObject], **annotations: str) -> JSONObject:
     """A pod as the KubernetesPodOperator creates it; ``containers``: the task, and a proxy where no mesh injects one."""
     proxies = [container["name"] for container in containers[1:]]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": "first",
+            "name": name,
             "namespace": NAMESPACE,
             "labels": {"kubernetes_pod_operator": "True"},
-            "annotations": {"sidecar.istio.io/status": json.dumps({"containers": proxies})} if proxies else {},
+            "annotations": ({"sidecar.istio.io/status": json.dumps({"containers": proxies})} if proxies else {}) | annotations,
         },
         "spec": {"restartPolicy": "Never", "containers": containers},
     }
@@ -212,5 +229,7 @@ def write(folder: Path, record: StandingCluster) -> None:
 def _record() -> StandingCluster | None:
     for folder in slot.folders():
         with suppress(FileNotFoundError):
-            return StandingCluster(**json.loads((folder / FILE).read_text()))
+            # A checkout of another commit may have written it: that cluster must be stopped, too.
+            written = json.loads((folder / FILE).read_text())
+            return StandingCluster(**{name: value for name, value in written.items() if name in StandingCluster.__slots__})
     return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed import prerequisites, standing
+from testbed.wait import until
 from tests.e2e.harness.host import host
 
 if TYPE_CHECKING:
@@ -40,12 +41,16 @@ def shell(*lines: str) -> str:
 
 def test_the_printed_commands_work_and_the_stop_leaves_nothing_behind() -> None:
     before = host()
-    export, create, get = (line.strip() for line in cluster("start", "node").splitlines() if line.startswith("  "))
+    export, create, get, create_stuck, explain = (line.strip() for line in cluster("start", "node").splitlines() if line.startswith("  "))
     shell(export, create)
     kubectl = get.partition(" ")[0]
     failed = f"{kubectl} wait pod first --namespace tasks --for=jsonpath={{.status.phase}}=Failed --timeout=120s"
     code = f"{kubectl} get pod first --namespace tasks -o 'jsonpath={{.status.containerStatuses[?(@.name==\"base\")].state.terminated.exitCode}}'"
     assert shell(export, failed, code).endswith("3")
+    shell(export, create_stuck)
+    until(lambda: "exit code 3 " in shell(export, f"{explain} || :"), "the task of the pod that gets stuck has ended", SECONDS)
+    assert "\n  webhook      not treated (switched-off): " in shell(export, f"{explain} || :")
+    assert "\n  running      istio-proxy (sidecar), " in shell(export, f"{explain} || :")
     assert standing.standing()
     assert cluster("stop") == "the cluster is gone\n"
     assert standing.standing() is None

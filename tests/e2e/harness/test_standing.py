@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ KILLED = """
 import os, signal
 from testbed import slot, standing
 taken = slot.take()
-standing.write(taken.folder, standing.StandingCluster(taken.number, os.getpid(), "kubeconfig", "first-pod"))
+standing.write(taken.folder, standing.StandingCluster(taken.number, os.getpid(), "kubeconfig", "first-pod", "stuck-pod"))
 assert standing.standing()
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -36,6 +37,15 @@ def test_a_cluster_that_was_killed_is_not_up_and_stop_removes_its_record() -> No
     assert standing.stop()
     assert not standing.stop()
     assert not any(folder.exists() for folder in slot.folders())
+
+
+def test_a_cluster_of_another_checkout_can_be_stopped() -> None:
+    (record,) = [path for folder in slot.folders() if (path := folder / standing.FILE).exists()]
+    fields = json.loads(record.read_text())
+    record.write_text(json.dumps({name: fields[name] for name in ("number", "process", "kubeconfig", "first_pod")} | {"new": 1}))
+
+    assert standing.stop()
+    assert not record.exists()
 
 
 def test_another_run_in_its_slot_is_not_mistaken_for_it() -> None:
