@@ -82,7 +82,7 @@ class NativeSupport(ExplainedWord):
     UNKNOWN = NativeSupportRow(
         "unknown",
         "The versions of the API server and the kubelets are not known: the service has not read them yet, or cannot.",
-        "See the metric cluster_errors and the log.",
+        "Nothing to do in the pod. The webhook's log says what it cannot read: docs/alerts.md#the-clusters-state-is-old.",
         is_native=False,
     )
     OLD_SERVER = NativeSupportRow(

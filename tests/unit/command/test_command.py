@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -30,6 +32,16 @@ if TYPE_CHECKING:
 
 POD: Final = FIXTURES / "airflow-3.3.2-provider-10.25.0" / "kpo_cmds_args.json"
 SECONDS: Final = 60
+ROOT: Final = Path(__file__).parents[3]
+
+IN_BLOCK: Final = re.compile(
+    r"(?:^|\| |/| )airflow-sidecar-webhook ((?:explain|patch|doctor|report|reaper|bug-report|completion)\b[^|>&#\n]*)", re.MULTILINE
+)
+"""A command in a line of a block of code, up to a pipe, a file or a comment."""
+
+SYNTAX: Final = re.compile(r"[\[…]")
+"""In a synopsis, which is no command."""
+
 LINES: Final = {example.line: command.name for command in COMMANDS for example in command.examples}
 SERVING: Final = [line for line, name in LINES.items() if name == "serve" or (name == "reaper" and "--once" not in line)]
 ENDING: Final = [line for line in LINES if line not in SERVING]
@@ -85,6 +97,34 @@ def test_an_example_runs_as_it_is_printed(line: str, tmp_path: Path, environment
     assert (done.returncode, done.stderr) == (ExitCode.PROBLEM if LINES[line] == "doctor" else ExitCode.DONE, "")
     _, _, file = line.partition(" > ")
     assert (tmp_path / file).read_text("utf-8") if file else done.stdout
+
+
+def documented() -> dict[str, Path]:
+    """Every whole command of the webhook in a block of code of the documentation, with its page."""
+    found = {}
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for block in re.findall(r"^ *```.*?^ *```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+            for words in IN_BLOCK.findall(block.replace("\\\n", " ")):
+                if not SYNTAX.search(words):
+                    found[words.strip()] = page
+    return found
+
+
+def test_the_documentation_has_commands() -> None:
+    assert {words.split()[0] for words in documented()} == {"explain", "doctor", "report", "reaper", "completion"}
+
+
+@pytest.mark.parametrize("words", documented())
+def test_a_command_of_the_documentation_has_options_that_exist(
+    program: InProcessProgram, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
+    run = program.run(*shlex.split(words))
+
+    # What is wrong with arguments is said below the usage; here only the cluster and the files are missing.
+    assert "usage: " not in run.stderr
+    assert run.code in {ExitCode.DONE, ExitCode.UNUSABLE}
 
 
 @pytest.mark.parametrize("line", SERVING)
