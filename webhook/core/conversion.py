@@ -17,11 +17,12 @@ from webhook.core.cluster import NAMED_PORTS_SEEN
 from webhook.core.condition import any_holds, glob
 from webhook.core.helper import is_helper
 from webhook.core.lifecycle import edited_lifecycle_hooks, is_post_start_known
+from webhook.core.mesh import PendingMesh, goes_over_network, has_mesh, has_regular_mesh
 from webhook.core.move import Move
 from webhook.core.pod import ABSENT
 from webhook.core.pod_options import DescribedSidecar
 from webhook.core.reasons import NotConvertedReason
-from webhook.core.sidecar import MESH_QUIT_ORDER, QUICK_STARTUP
+from webhook.core.sidecar import QUICK_STARTUP
 from webhook.core.version import Version, read_version
 
 if TYPE_CHECKING:
@@ -104,31 +105,29 @@ class Conversion(msgspec.Struct, frozen=True):
 NO_CONVERSION: Final = Conversion()
 
 
-def convert(facts: Facts, cluster: Cluster) -> Conversion:
-    """What can become native in this pod, on a cluster with native sidecars.
+def convert(facts: Facts, cluster: Cluster, pending: PendingMesh = PendingMesh.NONE) -> Conversion:
+    """What can become native in this pod, on a cluster with native sidecars; ``pending``: of its mesh proxy.
 
     Which of several unknown containers is the task's need not be known. With no unknown container at all nothing is moved: what seems a
     sidecar is the task then, and one regular container must stay.
     """
-    completions = _completions(facts)
+    completions = _completions(facts, pending)
     containers = {container.name: container for container in facts.pod.spec.containers}
     if not facts.sidecars or (facts.main is None and not facts.others) or len(containers) < len(facts.pod.spec.containers):
         return Conversion(completions=completions)
     removed = duplicates(facts)
-    not_converted: dict[str, NotConvertedReason] = {}
-    moved: list[FoundSidecar] = []
-    for sidecar in facts.sidecars:
-        if sidecar.name in removed:
-            continue
-        why = _why_not_converted(sidecar, containers[sidecar.name], facts, cluster)
-        if why is None:
-            moved.append(sidecar)
-        else:
-            not_converted[sidecar.name] = why
+    staying = [sidecar for sidecar in facts.sidecars if sidecar.name not in removed]
+    reasons = {one.name: _why_not_converted(one, containers[one.name], facts, cluster) for one in staying}
+    if has_regular_mesh(facts, [name for name, why in reasons.items() if why is not None]):
+        pending = PendingMesh.REGULAR
+    if pending is not PendingMesh.NONE:
+        reasons = {one.name: reasons[one.name] or _why_probes_fail(one, containers[one.name], facts, pending) for one in staying}
+    not_converted = {name: why for name, why in reasons.items() if why is not None}
+    moved = [sidecar for sidecar in staying if sidecar.name not in not_converted]
     if not moved:
         return Conversion(duplicates=removed, not_converted=not_converted, completions=completions)
     return Conversion(
-        moves=tuple([_move(one, containers[one.name], facts, cluster) for one in moved]),
+        moves=tuple([_move(one, containers[one.name], facts, cluster, pending) for one in moved]),
         order=tuple(_order(facts, [containers[one.name] for one in moved], removed)),
         annotations=_annotations(facts, moved),
         duplicates=removed,
@@ -151,7 +150,7 @@ def are_the_same(names: tuple[str, ...], facts: Facts, cluster: Cluster) -> bool
     return all(_move(one, regular[one.name], facts, cluster).gives(native[one.name], regular[one.name]) for one in found)
 
 
-def _completions(facts: Facts) -> tuple[Completion, ...]:
+def _completions(facts: Facts, pending: PendingMesh) -> tuple[Completion, ...]:
     """What the native sidecars of injectors lack, so that the task waits for them as it would for converted ones."""
     if not facts.native_sidecars and not facts.unmarked:
         return ()
@@ -162,9 +161,8 @@ def _completions(facts: Facts) -> tuple[Completion, ...]:
             continue
         row = facts.rows[container.name]
         rule = row.native.convert if row.native else None
-        probe = (
-            None if rule is None or not rule.completes_native else _startup_probe(locate(row, facts.pod, container), rule, container, facts)
-        )
+        is_completed = rule is not None and rule.completes_native
+        probe = _startup_probe(locate(row, facts.pod, container), rule, container, facts, pending) if rule and is_completed else None
         if is_restored or probe is not None:
             completions.append(Completion(container.name, is_restored, probe))
     return tuple(completions)
@@ -231,6 +229,25 @@ def _has_other_mode(rule: Convert, container: Container) -> bool:
     return any(container.environment.get(name, value) != value for name, value in rule.env.items())
 
 
+def _why_probes_fail(sidecar: FoundSidecar, container: Container, facts: Facts, pending: PendingMesh) -> NotConvertedReason | None:
+    """Whether a mesh proxy that starts later, or that has yet to be injected, may have probes of this container fail.
+
+    Where it is only possible that one is injected, a sidecar waits for that only if the wrapper can end it meanwhile, and not because of a
+    startup probe that the task can do without.
+    """
+    row = facts.rows[sidecar.name]
+    if row.is_mesh or (pending is PendingMesh.POSSIBLE and sidecar.quit is None):
+        return None
+    rule = _rule(row)
+    own, added = container.field("startupProbe"), _startup_probe(sidecar, rule, container, facts, pending)
+    if pending.is_regular and (goes_over_network(own) or (rule.requires_startup_probe and not (own or added))):
+        return NotConvertedReason.BEHIND_MESH
+    is_counted = pending is PendingMesh.EXPECTED or rule.requires_startup_probe
+    probes = (own, container.field("livenessProbe"), added if is_counted else None)
+    may_fail = pending is not PendingMesh.REGULAR and any(map(goes_over_network, probes))
+    return NotConvertedReason.BEFORE_MESH if may_fail else None
+
+
 def _why_ports_stay(rule: Convert, container: Container, cluster: Cluster) -> NotConvertedReason | None:
     if any(port.hostPort for port in container.open_ports):
         return NotConvertedReason.HOST_PORT
@@ -260,7 +277,7 @@ def _is_obeying(row: Sidecar, facts: Facts, cluster: Cluster) -> bool:
     return is_new and not any_holds(rule.annotations_unless, facts.pod, None)
 
 
-def _move(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster) -> Move:
+def _move(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster, pending: PendingMesh = PendingMesh.NONE) -> Move:
     row = facts.rows[sidecar.name]
     if row.native is None or row.native.convert is None:
         return Move(sidecar.name)
@@ -269,26 +286,25 @@ def _move(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cl
     return Move(
         name=sidecar.name,
         lifecycle_hooks=edited_lifecycle_hooks(container, rule, sidecar),
-        startup_probe=_startup_probe(sidecar, rule, container, facts),
+        startup_probe=_startup_probe(sidecar, rule, container, facts, pending),
         env=tuple([{"name": name, "value": value} for name, value in rule.env.items() if name not in container.environment]),
         loses_resize_policy=container.resizePolicy != ABSENT and not keeps_resize_policy,
     )
 
 
-def _startup_probe(sidecar: FoundSidecar, rule: Convert, container: Container, facts: Facts) -> dict[str, Any] | None:
+def _startup_probe(
+    sidecar: FoundSidecar, rule: Convert, container: Container, facts: Facts, pending: PendingMesh = PendingMesh.NONE
+) -> dict[str, Any] | None:
+    """The startup probe to add; None: none. A mesh proxy that starts later than a sidecar would have its requests fail."""
     if container.startupProbe != ABSENT:
         return None
     if rule.startup_probe_from_readiness and container.readiness:
-        return container.readiness | QUICK_STARTUP
-    if rule.startup_probe is None or (rule.startup_port_from is not None and _has_mesh(facts)):
+        is_answered = not (pending.is_regular and goes_over_network(container.readiness))
+        return container.readiness | QUICK_STARTUP if is_answered else None
+    if rule.startup_probe is None or (rule.startup_port_from is not None and (pending >= PendingMesh.EXPECTED or has_mesh(facts))):
         return None
     port = rule.startup_port_from.port(facts.pod, container) if rule.startup_port_from else sidecar.ready and sidecar.ready.port
     return with_port(rule.startup_probe, port) if port else None
-
-
-def _has_mesh(facts: Facts) -> bool:
-    """Whether a mesh takes the pod's inbound traffic. One that requires mutual TLS refuses a probe that was not there when it injected."""
-    return any(row.quit_order == MESH_QUIT_ORDER for row in facts.rows.values())
 
 
 def with_port(probe: dict[str, Any], port: int) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from webhook.core.container_end import ContainerEnd, container_ends, no_two_wait
 from webhook.core.conversion import NO_CONVERSION, Conversion, are_the_same, convert, duplicates, late_meshes
 from webhook.core.errors import MalformedPodError
 from webhook.core.helper import is_helper_place_taken
+from webhook.core.mesh import PendingMesh, coming_mesh
 from webhook.core.names import STATUS_ANNOTATION
 from webhook.core.origin import RUNS_AIRFLOW_IMAGE, PodOrigin, pod_origin
 from webhook.core.placement import names_virtual_node
@@ -120,7 +121,7 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     skip = _skip_reason(facts, cluster, mode, may_be_injected=bool(injector_annotations) or not is_out_of_mesh)
     if skip is not None:
         return Skip(skip)
-    conversion = convert(facts, cluster) if uses_native else NO_CONVERSION
+    conversion = convert(facts, cluster, _coming_mesh(facts, mode, policy, injectors)) if uses_native else NO_CONVERSION
     after = conversion.after_conversion(facts)
     inits = conversion.order or [container.name for container in facts.pod.init_containers]
     result = _why_not_wrapped(after, mode) or _wrap(after, policy)
@@ -139,6 +140,14 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
         restored=after.restored,
         blocked=tuple(blocked_inits(after, inits, policy.catalogue, injectors, uses_native=uses_native)),
     )
+
+
+def _coming_mesh(facts: Facts, mode: Mode, policy: Policy, injectors: Injectors) -> PendingMesh:
+    """The mesh proxy that the pod has yet to get; one that is only possible counts where the task can be wrapped until it comes."""
+    coming = coming_mesh(facts, policy.catalogue, injectors)
+    if coming is PendingMesh.POSSIBLE and (_why_not_wrapped(facts, mode) or not isinstance(_wrap(facts, policy), Wrap)):
+        return PendingMesh.NONE
+    return coming
 
 
 def _may_wrap(facts: Facts, mode: Mode) -> bool:

@@ -342,6 +342,16 @@ class NotConvertedReason(ExplainedWord):
         "Nothing to do: the volume is there only once all init containers have started. "
         "The sidecar ends by its quit request, if it has one.",
     )
+    BEHIND_MESH = ReasonRow(
+        "behind-mesh",
+        "Its startup probe is answered only once the mesh proxy runs, which is a regular container and starts after every native sidecar.",
+        "Let the mesh proxy be native, or give the container {containers} a startupProbe that runs a command (exec).",
+    )
+    BEFORE_MESH = ReasonRow(
+        "before-mesh",
+        "A mesh proxy may yet be injected, and may have probes of a native sidecar fail; the webhook decides again after the injection.",
+        "If the pod gets no mesh proxy, switch the injection off for it.",
+    )
     REINJECTION = ReasonRow(
         "reinjection",
         "Its injector may be called again and would add it a second time; the API server would refuse the pod.",

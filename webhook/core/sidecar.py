@@ -435,6 +435,11 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.match is not None and not names.isdisjoint(self.match.names)
 
     @property
+    def is_mesh(self) -> bool:
+        """Whether it is a mesh proxy."""
+        return self.quit_order == MESH_QUIT_ORDER
+
+    @property
     def has_any_name(self) -> bool:
         """Whether its image or its program identifies it under any name: people write such a container themselves."""
         return self.match is not None and not self.match.names

@@ -17,6 +17,9 @@ from webhook.core.pod_options import ShellSource
 from webhook.core.reasons import NotConvertedReason, Reason, Treatment
 from webhook.core.wrapper import EntrypointSource
 
+INJECTING_BY_NAMESPACE: Final = frozenset({"istio", "linkerd"})
+"""Ids of the meshes in the catalogue whose injector may handle a pod that shows nothing of it."""
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -74,7 +77,8 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
         why = self.not_converted.values()
         server = None if NotConvertedReason.NAMED_PORT in why else NAMED_PORTS_SEEN
         reinvoked = None if NotConvertedReason.REINJECTION in why else frozenset[str]()
-        return Cluster(NativeSupport.READY, server, reinvoked=reinvoked)
+        injectors = INJECTING_BY_NAMESPACE if NotConvertedReason.BEFORE_MESH in why else frozenset[str]()
+        return Cluster(NativeSupport.READY, server, injectors, reinvoked)
 
 
 _STATUS: Final = msgspec.json.Decoder(Status)

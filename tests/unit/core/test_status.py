@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from msgspec.structs import replace
 
 from demo.simulated_injectors import inject_istio
 from tests.support.examples import EXAMPLES
@@ -25,6 +26,8 @@ from webhook.core import (
 )
 from webhook.core.earlier_status import read_recorded_status
 from webhook.core.names import MODE_ANNOTATION, STATUS_ANNOTATION, TREATMENT_LABEL
+from webhook.core.reasons import NotConvertedReason
+from webhook.core.status import INJECTING_BY_NAMESPACE
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -64,6 +67,31 @@ def test_a_pod_that_lives_gets_the_reasons_and_remedies_of_its_admission(cluster
         assert again.remedies == outcome.remedies, pod
 
     assert compared > 50
+
+
+def test_a_pod_in_which_a_sidecar_awaits_a_mesh_gets_the_same_reason_while_it_lives() -> None:
+    """Istio is installed, and may inject by the namespace's label, which the pod does not show."""
+    pod = load("airflow-3.3.2-provider-10.25.0/ke_default.json")
+    probe = {"httpGet": {"path": "/startup", "port": 9090}}
+    database = {
+        "name": "database",
+        "image": "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2",
+        "args": ["--quitquitquit"],
+        "startupProbe": probe,
+    }
+    pod["spec"]["containers"].append(database)
+    cluster = replace(ABLE_CLUSTER, injectors=frozenset({"istio"}))
+    live = treat(pod, POLICY, cluster).patched(pod)
+
+    again = treat(live, POLICY, cluster_at_admission(live) or UNKNOWN_CLUSTER)
+
+    assert again.status is not None
+    assert again.status.not_converted == {"database": NotConvertedReason.BEFORE_MESH}
+    assert again.reason == "sidecars-quit"
+
+
+def test_the_meshes_that_inject_by_namespace_are_those_of_the_catalogue() -> None:
+    assert {row.id for row, hint in POLICY.catalogue.meshes if hint.when_installed} == INJECTING_BY_NAMESPACE
 
 
 def test_a_pod_that_is_treated_carries_its_treatment_as_a_label_and_the_version_of_the_webhook_in_its_status() -> None:

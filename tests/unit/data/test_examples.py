@@ -127,7 +127,7 @@ def endpoints(example: Example, policy: Policy) -> dict[str, str]:
         name: endpoint
         for running in progress.running
         for name in ("ready", "alive", "quit")
-        if running.sidecar and (endpoint := getattr(running.sidecar, name))
+        if running.sidecar and running.name == example.sidecar and (endpoint := getattr(running.sidecar, name))
     }
     return {name: f"{one.method} :{one.port}{one.path}" for name, one in located.items()}
 

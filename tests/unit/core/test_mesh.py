@@ -1,0 +1,297 @@
+"""Probes of sidecars beside a mesh: which ones become native, and when, so that the kubelet gets an answer from each that it waits for.
+
+Istio's injector is here as its source has it: each probe of another container goes to its own agent (istio pkg/kube/inject/app_probe.go),
+those of init containers only in newer versions.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from msgspec.structs import replace
+
+from demo.simulated_injectors import inject_dapr, inject_istio, inject_linkerd
+from tests.support.pods import ABLE_CLUSTER, admitted, container
+from tests.support.task_pods import (
+    CLOUD_SQL,
+    COLLECTOR,
+    FLUENT_BIT,
+    OPERATOR_MARKS,
+    after_conversion,
+    annotated,
+    inits_of,
+    native,
+    not_converted,
+    regular_of,
+    status_of,
+    task_pod,
+)
+from webhook.core import names
+from webhook.core.pod_options import Mode
+from webhook.core.reasons import NotConvertedReason
+
+if TYPE_CHECKING:
+    from demo.simulated_injectors import Injector
+    from tests.support.json_object import JSONObject
+    from webhook.core.policy import Policy
+
+HTTP: Final = {"httpGet": {"path": "/startup", "port": 9090}, "periodSeconds": 1}
+COMMAND: Final = {"exec": {"command": ["/cloud-sql-proxy", "ready"]}}
+OVER_NETWORK: Final = {"httpGet": HTTP, "tcpSocket": {"tcpSocket": {"port": 9090}}, "grpc": {"grpc": {"port": 9090}}}
+IN_MESH: Final = {"sidecar.istio.io/inject": "true"}
+NOT_NATIVE: Final = {"sidecar.istio.io/nativeSidecar": "false"}
+WITH_ISTIO: Final = replace(ABLE_CLUSTER, injectors=frozenset({"istio"}))
+NATIVE_BY_READINESS: Final = json.dumps([{"name": "tunnel", "native": True, "ready": {"port": 9000, "path": "/ready"}}])
+TUNNEL: Final = {
+    "name": "tunnel",
+    "image": "registry.example.com/tunnel:1",
+    "readinessProbe": {"httpGet": {"path": "/ready", "port": 9000}},
+}
+KUMA: Final = {"name": "kuma-sidecar", "image": "kumahq/kuma-dp:2.10.4", "args": ["run"]}
+APP_MESH: Final = {"name": "envoy", "image": "aws-appmesh-envoy:1", "env": [{"name": "APPMESH_VIRTUAL_NODE_NAME", "value": "a"}]}
+
+REGULAR_MESHES: Final[dict[str, tuple[JSONObject, ...]]] = {
+    "an istio-proxy that must not be native": (
+        NOT_NATIVE | {"sidecar.istio.io/status": "{}"},
+        {"name": "istio-proxy", "image": "istio/proxyv2:1.29.0", "args": ["proxy", "sidecar"]},
+    ),
+    "a linkerd-proxy that must not be native": (
+        {"config.linkerd.io/proxy-enable-native-sidecar": "false", "linkerd.io/proxy-version": "edge"},
+        {"name": "linkerd-proxy", "image": "cr.l5d.io/linkerd/proxy:edge"},
+    ),
+    "Kuma's": ({"kuma.io/sidecar-injected": "true"}, KUMA),
+    "App Mesh's": ({}, APP_MESH),
+}
+"""Annotations of the pod, and the mesh proxy."""
+
+
+def database(**fields: Any) -> JSONObject:
+    """Cloud SQL's proxy, which has a quit request, with these fields."""
+    return {**CLOUD_SQL, **fields}
+
+
+def inject_istio_with_probes(pod: JSONObject, *lists: str) -> JSONObject:
+    """Istio's sidecar, and the probes of the containers in these lists sent to its agent."""
+    after = inject_istio(pod)
+    for one in [one for containers in lists for one in after["spec"].get(containers, ()) if one["name"] != "istio-proxy"]:
+        for field, path in (("startupProbe", "startupz"), ("livenessProbe", "livez"), ("readinessProbe", "readyz")):
+            if field in one and "exec" not in one[field]:
+                settings = {key: value for key, value in one[field].items() if key not in OVER_NETWORK}
+                one[field] = {**settings, "httpGet": {"path": f"/app-health/{one['name']}/{path}", "port": 15020}}
+    return after
+
+
+def old_istio(pod: JSONObject) -> JSONObject:
+    """It leaves the probes of init containers as they are."""
+    return inject_istio_with_probes(pod, "containers")
+
+
+def new_istio(pod: JSONObject) -> JSONObject:
+    """It has the probes of init containers sent to its agent, too."""
+    return inject_istio_with_probes(pod, "containers", "initContainers")
+
+
+def unanswered(pod: JSONObject) -> list[str]:
+    """Native sidecars of an Istio that requires mutual TLS whose startup or liveness probe the kubelet gets no answer to.
+
+    The kubelet starts no init container before the startup probe of the native sidecar before it has succeeded.
+    """
+    inits = inits_of(pod)
+    found = []
+    for place, one in enumerate(pod["spec"].get("initContainers", ())):
+        is_proxy_up, is_redirected = "istio-proxy" in inits[:place], "istio-init" in inits[:place]
+        startup, liveness = one.get("startupProbe"), one.get("livenessProbe")
+        is_answered = startup is None or "exec" in startup or (is_proxy_up if port_of(startup) == 15020 else not is_redirected)
+        is_kept = liveness is None or "exec" in liveness or port_of(liveness) == 15020
+        if one["name"] != "istio-proxy" and not (is_answered and is_kept):
+            found.append(one["name"])
+    return found
+
+
+def port_of(probe: JSONObject) -> object:
+    """The port of a probe's HTTP request."""
+    return probe.get("httpGet", {}).get("port")
+
+
+# --- a mesh proxy that is, or stays, a regular container ---
+
+
+@pytest.mark.parametrize("probe", OVER_NETWORK.values(), ids=OVER_NETWORK)
+@pytest.mark.parametrize(("annotations", "proxy"), REGULAR_MESHES.values(), ids=REGULAR_MESHES)
+def test_a_sidecar_whose_startup_probe_is_answered_only_once_a_regular_mesh_proxy_runs_is_not_native(
+    annotations: dict[str, str], proxy: JSONObject, probe: JSONObject, policy: Policy
+) -> None:
+    pod = task_pod(database(startupProbe=probe), proxy, annotations=annotations)
+
+    assert not_converted(pod, policy)["database"] == NotConvertedReason.BEHIND_MESH
+    assert status_of(after_conversion(pod, policy))["sidecars"]["database"] == "quit"
+
+
+@pytest.mark.parametrize("fields", [{}, {"startupProbe": COMMAND}, {"livenessProbe": HTTP}, {"readinessProbe": HTTP}], ids=str)
+@pytest.mark.parametrize(("annotations", "proxy"), REGULAR_MESHES.values(), ids=REGULAR_MESHES)
+def test_a_sidecar_for_which_nothing_waits_is_native_beside_a_regular_mesh_proxy(
+    annotations: dict[str, str], proxy: JSONObject, fields: JSONObject, policy: Policy
+) -> None:
+    after = after_conversion(task_pod(database(**fields), proxy, annotations=annotations), policy)
+
+    assert native(after, "database")
+    assert proxy["name"] in regular_of(after)
+
+
+def test_a_startup_probe_that_the_task_can_do_without_is_not_added_beside_a_regular_mesh_proxy(policy: Policy) -> None:
+    pod = task_pod(COLLECTOR, KUMA, annotations={"kuma.io/sidecar-injected": "true"}, labels=OPERATOR_MARKS)
+
+    assert "startupProbe" not in native(after_conversion(pod, policy), "otc-container")
+
+
+def test_a_sidecar_that_the_task_must_wait_for_is_not_native_beside_a_regular_mesh_proxy(policy: Policy) -> None:
+    marks = {"kuma.io/sidecar-injected": "true", names.SIDECARS_ANNOTATION: NATIVE_BY_READINESS}
+    by_command = {**TUNNEL, "readinessProbe": COMMAND}
+
+    assert not_converted(task_pod(TUNNEL, KUMA, annotations=marks), policy)["tunnel"] == NotConvertedReason.BEHIND_MESH
+    assert "exec" in native(after_conversion(task_pod(by_command, KUMA, annotations=marks), policy), "tunnel")["startupProbe"]
+
+
+@pytest.mark.parametrize("injector", [old_istio, new_istio])
+@pytest.mark.parametrize("fields", [{"startupProbe": HTTP}, {"livenessProbe": HTTP}], ids=str)
+def test_beside_a_native_mesh_proxy_a_sidecar_is_native_with_its_probes(fields: JSONObject, injector: Injector, policy: Policy) -> None:
+    after = after_conversion(injector(task_pod(database(**fields))), policy)
+
+    assert [name for name in inits_of(after) if name != "istio-init"] == ["istio-proxy", "database"]
+    assert unanswered(after) == []
+
+
+# --- a mesh proxy that is yet to be injected ---
+
+
+@pytest.mark.parametrize("injector", [old_istio, new_istio])
+@pytest.mark.parametrize("annotations", [IN_MESH, IN_MESH | NOT_NATIVE], ids=["native", "not-native"])
+@pytest.mark.parametrize(
+    "sidecar",
+    [database(startupProbe=HTTP), database(livenessProbe=HTTP), {**FLUENT_BIT, "livenessProbe": HTTP}, COLLECTOR, TUNNEL],
+    ids=["startup", "liveness", "no quit", "added", "described"],
+)
+def test_whether_istio_or_the_webhook_is_called_first_the_kubelet_gets_an_answer_to_each_probe(
+    sidecar: JSONObject, annotations: dict[str, str], injector: Injector, policy: Policy
+) -> None:
+    marks = {**annotations, names.SIDECARS_ANNOTATION: NATIVE_BY_READINESS}
+    pod = task_pod(sidecar, annotations=marks, labels=OPERATOR_MARKS)
+    first = after_conversion(injector(admitted(pod, policy, WITH_ISTIO)[1]), policy, WITH_ISTIO)
+    later = after_conversion(injector(copy.deepcopy(pod)), policy, WITH_ISTIO)
+
+    assert unanswered(first) == unanswered(later) == []
+    assert (inits_of(first), regular_of(first)) == (inits_of(later), regular_of(later))
+
+
+AWAITED: Final[dict[str, JSONObject]] = {
+    "a label that asks for Istio": {"labels": {"sidecar.istio.io/inject": "true"}},
+    "the revision of an Istio": {"labels": {"istio.io/rev": "stable"}},
+    "Linkerd's annotation": {"annotations": {"linkerd.io/inject": "enabled"}},
+    "Consul's annotation": {"annotations": {"consul.hashicorp.com/connect-inject": "true"}},
+}
+
+
+@pytest.mark.parametrize("marks", AWAITED.values(), ids=AWAITED)
+@pytest.mark.parametrize("fields", [{"startupProbe": HTTP}, {"livenessProbe": HTTP}], ids=str)
+def test_a_sidecar_stays_regular_until_the_mesh_that_the_pod_shows_is_injected(
+    fields: JSONObject, marks: JSONObject, policy: Policy
+) -> None:
+    pod = task_pod(database(**fields), **marks)
+    assert not_converted(pod, policy) == {"database": NotConvertedReason.BEFORE_MESH}
+    # If the webhook is not called again, the pod ends all the same.
+    assert status_of(after_conversion(pod, policy))["sidecars"] == {"database": "quit"}
+
+
+def test_a_sidecar_without_a_quit_request_is_left_with_the_reason_until_the_mesh_is_injected(policy: Policy) -> None:
+    after = after_conversion(task_pod({**FLUENT_BIT, "livenessProbe": HTTP}, annotations=IN_MESH), policy)
+
+    assert status_of(after)["not_converted"] == {"logs": NotConvertedReason.BEFORE_MESH}
+    assert (status_of(after)["treatment"], regular_of(after)) == ("left", ["base", "logs"])
+
+
+def test_a_placeholder_shows_that_the_mesh_is_yet_to_be_injected(policy: Policy) -> None:
+    pod = task_pod(database(startupProbe=HTTP), {"name": "istio-proxy", "image": "auto"})
+
+    assert not_converted(pod, policy) == {"database": NotConvertedReason.BEFORE_MESH}
+
+
+def test_a_mesh_that_handles_every_pod_is_awaited(policy: Policy) -> None:
+    everywhere = dataclasses.replace(policy, injectors=frozenset({"istio"}))
+
+    assert not_converted(task_pod(database(startupProbe=HTTP)), everywhere) == {"database": NotConvertedReason.BEFORE_MESH}
+
+
+@pytest.mark.parametrize("fields", [{}, {"startupProbe": COMMAND, "livenessProbe": COMMAND}, {"readinessProbe": HTTP}], ids=str)
+def test_a_sidecar_without_such_probes_awaits_no_mesh(fields: JSONObject, policy: Policy) -> None:
+    assert not_converted(task_pod(database(**fields), annotations=IN_MESH), policy, WITH_ISTIO) == {}
+
+
+NO_MESH_TO_COME: Final[dict[str, JSONObject]] = {
+    "its injection is switched off": {"labels": {"sidecar.istio.io/inject": "false"}},
+    "an ambient mesh": {"labels": {"istio.io/dataplane-mode": "ambient"}},
+    "Istio has added something else than a proxy": {"annotations": {"sidecar.istio.io/status": "{}"}},
+}
+
+
+@pytest.mark.parametrize("marks", NO_MESH_TO_COME.values(), ids=NO_MESH_TO_COME)
+def test_a_pod_that_gets_no_mesh_proxy_awaits_none(marks: JSONObject, policy: Policy) -> None:
+    assert not_converted(task_pod(database(startupProbe=HTTP), **marks), policy, WITH_ISTIO) == {}
+
+
+def test_on_the_hosts_network_no_mesh_is_awaited(policy: Policy) -> None:
+    pod = task_pod(database(startupProbe=HTTP), annotations=IN_MESH)
+    pod["spec"]["hostNetwork"] = True
+
+    assert not_converted(pod, policy) == {}
+
+
+def test_an_opted_out_mesh_proxy_is_known_to_be_a_regular_one_before_it_is_there(policy: Policy) -> None:
+    for marks in (NOT_NATIVE, {"linkerd.io/inject": "enabled", "config.linkerd.io/proxy-enable-native-sidecar": "false"}):
+        pod = task_pod(database(startupProbe=HTTP), annotations=marks)
+        assert not_converted(pod, policy) == {"database": NotConvertedReason.BEHIND_MESH}
+
+
+# --- an Istio that is installed, and may inject by the namespace's label ---
+
+
+def test_where_istio_is_only_installed_a_sidecar_awaits_it_if_the_wrapper_can_end_it_meanwhile(policy: Policy) -> None:
+    pod = task_pod(database(startupProbe=HTTP))
+
+    assert not_converted(pod, policy, WITH_ISTIO) == {"database": NotConvertedReason.BEFORE_MESH}
+    assert status_of(after_conversion(pod, policy, WITH_ISTIO))["treatment"] == "wrapped"
+    assert not_converted(pod, policy, ABLE_CLUSTER) == {}
+
+
+def test_where_istio_is_only_installed_a_sidecar_that_the_wrapper_cannot_end_is_native(policy: Policy) -> None:
+    """The namespace may be outside the mesh, and then nobody would end it."""
+    unknown_entrypoint = task_pod(database(startupProbe=HTTP))
+    container(unknown_entrypoint, "base")["image"] = "registry.example.com/etl:1"
+
+    assert not_converted(task_pod({**FLUENT_BIT, "startupProbe": HTTP}), policy, WITH_ISTIO) == {}
+    assert not_converted(unknown_entrypoint, policy, WITH_ISTIO) == {}
+    assert not_converted(task_pod(database(startupProbe=HTTP)), dataclasses.replace(policy, mode=Mode.NATIVE), WITH_ISTIO) == {}
+
+
+def test_where_istio_is_only_installed_a_startup_probe_is_added(policy: Policy) -> None:
+    pod = task_pod(COLLECTOR, labels=OPERATOR_MARKS)
+
+    assert native(after_conversion(pod, policy, WITH_ISTIO), "otc-container")["startupProbe"]["httpGet"]["port"] == 13133
+
+
+@pytest.mark.parametrize("mesh", [{"sidecar.istio.io/inject": "true"}, {"linkerd.io/inject": "enabled"}], ids=["istio", "linkerd"])
+@pytest.mark.parametrize("is_native", [True, False])
+def test_daprs_sidecar_gets_no_probe_where_a_mesh_is_expected_and_is_native_all_the_same(
+    is_native: bool, mesh: dict[str, str], policy: Policy
+) -> None:
+    marks = {"dapr.io/enabled": "true", "dapr.io/enable-native-sidecar": str(is_native).lower()}
+    injected = inject_dapr(annotated(task_pod(), {**marks, **mesh}))
+    if not is_native:
+        del injected["metadata"]["annotations"]["dapr.io/enable-native-sidecar"]
+
+    first = admitted(injected, policy, ABLE_CLUSTER)[1]
+    assert "startupProbe" not in native(first, "daprd")
+    assert "startupProbe" not in native(after_conversion(inject_linkerd(inject_istio(first)), policy), "daprd")
