@@ -142,6 +142,23 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "alerts": {"prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}, "runbook": "https://wiki.example.com/alerts"}},
     "dashboard": {"dashboard": {"enabled": True, "labels": {"grafana_dashboard": "1", "team": "data"}}},
     "policy": {"policy": {"enabled": True}},
+    "namespaces": {
+        "webhook": {"namespaces": ["airflow-prod", "default"]},
+        "policy": {"enabled": True},
+        "reaper": {"enabled": True, "namespaces": ["default"]},
+    },
+    "namespace-selector": {
+        "webhook": {
+            "namespaceSelector": {
+                "matchLabels": {"team": "data"},
+                "matchExpressions": [
+                    {"key": "stage", "operator": "In", "values": ["prod", "test"]},
+                    {"key": "off", "operator": "DoesNotExist"},
+                ],
+            }
+        },
+        "policy": {"enabled": True},
+    },
     "reaper-observing": {"reaper": {"enabled": True, "kind": "CronJob", "namespaces": ["default"]}},
     "reaper-watching": {
         "sidecars": [SIDECAR],

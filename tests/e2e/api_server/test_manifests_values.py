@@ -95,6 +95,23 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
         "certificates.secret.caBundle: give the PEM",
     ),
     "a timeout shorter than a slow request": ({"webhook": {"timeoutSeconds": 5}}, "webhook.timeoutSeconds: must be longer"),
+    "namespaces by names and by a selector": (
+        {"webhook": {"namespaces": ["airflow"], "namespaceSelector": {"matchLabels": {"a": "b"}}}},
+        "webhook.namespaces: must be empty with webhook.namespaceSelector",
+    ),
+    "a namespace of the cluster": (
+        {"webhook": {"namespaces": ["kube-system"]}},
+        "webhook.namespaces: the webhook is never called in kube-system",
+    ),
+    "a namespace that is no name": ({"webhook": {"namespaces": ["Airflow"]}}, "does not match pattern"),
+    "a reaper by the label of a webhook that goes by names": (
+        {"webhook": {"namespaces": ["airflow"]}, "reaper": {"enabled": True, "allNamespaces": True}},
+        "reaper.allNamespaces: it goes by the label",
+    ),
+    "a reaper without names of a webhook that goes by a selector": (
+        {"webhook": {"namespaceSelector": {"matchLabels": {"a": "b"}}}, "reaper": {"enabled": True}},
+        "reaper.namespaces: name the namespaces",
+    ),
     "a reaper of no namespace": ({"reaper": {"enabled": True}}, "reaper.namespaces: name the namespaces"),
     "a reaper of one namespace and of all": (
         {"reaper": {"enabled": True, "namespaces": ["airflow"], "allNamespaces": True}},

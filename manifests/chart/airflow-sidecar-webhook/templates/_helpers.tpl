@@ -203,18 +203,47 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
 {{- end }}
 
-{{/* The namespaces in which the API server calls the webhook, as a selector. Its own is among them if it is opted in, since the matchConditions
-leave its own pods out; an API server before 1.28 ignores those, and would call it for its own pods, too. */}}
+{{/* The namespaces in which the API server calls the webhook, as a selector: by the label, by names, or by a selector of the admin's. Its own may be
+among them, since the matchConditions leave its own pods out; an API server before 1.28 ignores those, and would call it for its own pods, too. */}}
 {{- define "webhook.namespaces" -}}
-matchLabels: {airflow-sidecar-webhook: enabled}
+{{- $excluded := list "kube-system" "kube-node-lease" }}
+{{- if semverCompare "<1.28.0-0" .Capabilities.KubeVersion.Version }}
+{{- $excluded = append $excluded .Release.Namespace | uniq }}
+{{- end }}
+{{- $selector := dict "matchLabels" (dict "airflow-sidecar-webhook" "enabled") }}
+{{- with .Values.webhook.namespaces }}
+{{- $selector = dict "matchExpressions" (list (dict "key" "kubernetes.io/metadata.name" "operator" "In" "values" (uniq .))) }}
+{{- end }}
+{{- with .Values.webhook.namespaceSelector }}
+{{- $selector = . }}
+{{- end }}
+{{- with $selector.matchLabels }}
+matchLabels: {{ toJson . }}
+{{- end }}
 matchExpressions:
+  {{- range $selector.matchExpressions }}
+  - {{ toJson . }}
+  {{- end }}
   - key: kubernetes.io/metadata.name
     operator: NotIn
-    {{- $excluded := list "kube-system" "kube-node-lease" }}
-    {{- if semverCompare "<1.28.0-0" .Capabilities.KubeVersion.Version }}
-    {{- $excluded = append $excluded .Release.Namespace | uniq }}
-    {{- end }}
     values: {{ $excluded | toJson }}
+{{- end }}
+
+{{/* Fails if the namespaces are given twice, or the webhook is never called in one of them. */}}
+{{- define "webhook.checkNamespaces" -}}
+{{- if and .Values.webhook.namespaces .Values.webhook.namespaceSelector }}
+{{- fail "webhook.namespaces: must be empty with webhook.namespaceSelector, which alone selects the namespaces" }}
+{{- end }}
+{{- range .Values.webhook.namespaces }}
+{{- if has . (list "kube-system" "kube-node-lease") }}
+{{- fail (printf "webhook.namespaces: the webhook is never called in %s; remove it there" .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The namespaces of the reaper, as a JSON list: its own names, or else those of the webhook. */}}
+{{- define "webhook.reaperNamespaces" -}}
+{{- .Values.reaper.namespaces | default (.Values.reaper.allNamespaces | ternary list .Values.webhook.namespaces) | uniq | toJson }}
 {{- end }}
 
 {{/* Whether a pod has the labels of an Airflow task pod or of a chart's job, in CEL: the same as webhook/core/origin.py, and a test compares. */}}
@@ -381,7 +410,7 @@ containers:
       {{- if ne .Values.reaper.mode "act" }}
       - --dry-run
       {{- end }}
-      {{- range uniq .Values.reaper.namespaces }}
+      {{- range include "webhook.reaperNamespaces" . | fromJsonArray }}
       - --namespace={{ . }}
       {{- end }}
       {{- if .Values.reaper.allNamespaces }}
