@@ -40,10 +40,10 @@ def check_codes(image: ShellImage, codes: Sequence[int]) -> None:
     assert {run.stdout + run.stderr for run in ended} == {b""}
 
 
-@pytest.mark.parametrize("make", [dash_and_bash, dash_alone, busybox])
-def test_the_container_ends_with_every_exit_code_of_its_task(make: Callable[[Path], ShellImage], tmp_path: Path) -> None:
-    """In bash, dash and busybox; in every other image the wrapper runs in one of them."""
-    check_codes(make(tmp_path / "bin"), range(256))
+@pytest.mark.parametrize(("first", "make"), list(enumerate([dash_and_bash, dash_alone, busybox])))
+def test_the_container_ends_with_every_exit_code_of_its_task(first: int, make: Callable[[Path], ShellImage], tmp_path: Path) -> None:
+    """Every third in bash, in dash and in busybox; in every other image the wrapper runs in one of them."""
+    check_codes(make(tmp_path / "bin"), range(first, 256, 3))
 
 
 def test_the_container_ends_with_an_exit_code_that_has_a_meaning(shell: ShellImage) -> None:
