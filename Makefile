@@ -31,7 +31,7 @@ test: style ## style, types, import rules and the fast tests: what to run before
 	exit $$tests
 
 explore: SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
-explore: $(VENV)/ready ## search for failures: the property tests with random examples, five times as many; SEED=n repeats a search
+explore: $(VENV)/ready ## search for failures: the property tests with random examples, ten times as many; SEED=n repeats a search
 	@echo "make explore SEED=$(SEED) repeats this search"
 	$(BIN)/python -m pytest --numprocesses 3 --timeout 0 -m hypothesis --hypothesis-profile explore --hypothesis-seed $(SEED)
 

@@ -14,7 +14,7 @@ MUTANTS: Final = "mutants"
 EXAMPLES: Final = 100
 """Of a test that says no other number, under `make test`."""
 
-TIMES_AS_MANY: Final = 5
+TIMES_AS_MANY: Final = 10
 """Under `make explore`."""
 
 settings.register_profile(TEST, derandomize=True, database=None, deadline=None, max_examples=EXAMPLES, print_blob=True)

@@ -181,7 +181,7 @@ ATTACKS: Final = (
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of cryptography about odd certificates; in production it is no error either
 @given(st.data())
-@settings(max_examples=examples(40), suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), suppress_health_check=list(HealthCheck))
 def test_whatever_is_in_secret_and_bundle_one_reconcile_mends_it_and_no_leaf_expires(data: st.DataObject) -> None:
     one = attacked()
     for _ in range(data.draw(st.integers(1, 4))):

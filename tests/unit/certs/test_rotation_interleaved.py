@@ -248,4 +248,4 @@ class Replicas(RuleBasedStateMachine):
 
 
 TestReplicas = Replicas.TestCase
-TestReplicas.settings = settings(max_examples=examples(60), stateful_step_count=40, suppress_health_check=list(HealthCheck))
+TestReplicas.settings = settings(max_examples=examples(30), stateful_step_count=40, suppress_health_check=list(HealthCheck))

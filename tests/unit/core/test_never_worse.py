@@ -124,7 +124,7 @@ def clusters_with(draw: st.DrawFn, admission: Admission) -> Cluster:
 
 EVERYTHING = admissions().flatmap(lambda admission: st.tuples(st.just(admission), clusters_with(admission)))
 law = settings(
-    max_examples=examples(500),
+    max_examples=examples(250),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 

@@ -58,10 +58,10 @@ SWITCHES = (
 """Annotations for the injectors."""
 
 thorough = settings(
-    max_examples=examples(300),
+    max_examples=examples(150),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-with_pods = settings(thorough, max_examples=examples(100))
+with_pods = settings(thorough, max_examples=examples(50))
 """A pod takes long to make."""
 
 

@@ -186,7 +186,7 @@ COURSES: Final = st.lists(st.tuples(st.sampled_from((0, 1, 12, 31, 90)), STEPS),
 
 
 @given(conducts=CONDUCTS, helpers=HELPERS, beginning=ENDS_OF_TASKS, course=COURSES, crashes=CRASHES, methods=METHODS, fails=st.booleans())
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(75))
 def test_nothing_is_done_too_early_or_twice_and_nothing_is_forgotten_whenever_a_replica_ends(
     conducts: dict[str, SidecarConduct],
     helpers: list[str],

@@ -79,7 +79,7 @@ COURSES: Final = st.lists(st.tuples(st.sampled_from((0, 1, 20, 40, 90)), HAPPENI
     fails=st.booleans(),
     observes=st.booleans(),
 )
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(75))
 def test_no_pod_is_acted_on_while_it_works_and_each_that_can_end_ends(
     conducts: dict[str, SidecarConduct],
     helpers: list[str],
