@@ -24,6 +24,7 @@ from tests.service.running_service import (
 from tests.support.oracles.admission import verify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from http.client import HTTPConnection
 
 LONGER_THAN_UVICORNS_DEFAULT_SECONDS = 6
@@ -63,8 +64,15 @@ def test_a_connection_that_its_client_opens_before_it_needs_it_outlives_the_time
         client.close()
 
 
-def test_a_connection_is_closed_after_the_time_that_was_set(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with running_service(tmp_path_factory.mktemp("brief"), keep_alive_seconds=1) as service, service.tls() as stream:
+@pytest.fixture(scope="module")
+def brief_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service that closes a connection after a second without a request."""
+    with running_service(tmp_path_factory.mktemp("brief"), keep_alive_seconds=1) as service:
+        yield service
+
+
+def test_a_connection_is_closed_after_the_time_that_was_set(brief_service: RunningService) -> None:
+    with brief_service.tls() as stream:
         began = time.monotonic()
         stream.sendall(request_bytes(injected_review()))
         assert read_reply(stream).status == 200
@@ -72,8 +80,8 @@ def test_a_connection_is_closed_after_the_time_that_was_set(tmp_path_factory: py
         assert time.monotonic() - began > 0.5
 
 
-def test_a_connection_that_says_nothing_is_closed_after_the_same_time(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with running_service(tmp_path_factory.mktemp("silent"), keep_alive_seconds=1) as service, service.tls() as stream:
+def test_a_connection_that_says_nothing_is_closed_after_the_same_time(brief_service: RunningService) -> None:
+    with brief_service.tls() as stream:
         assert read_to_end(stream) == b"", "by default it stays open for longer than the test waits"
 
 

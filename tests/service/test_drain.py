@@ -29,12 +29,19 @@ def own_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSer
         yield service
 
 
-@pytest.fixture
-def draining_service(own_service: RunningService) -> RunningService:
-    """A service that has just got its TERM."""
-    own_service.process.send_signal(signal.SIGTERM)
-    own_service.log(event="draining")
-    return own_service
+@pytest.fixture(scope="module")
+def draining_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service that has got its TERM, for tests that do not end it."""
+    with running_service(tmp_path_factory.mktemp("drain"), drain_seconds=DRAIN_SECONDS) as service:
+        is_answered(service)
+        drain(service)
+        yield service
+
+
+def drain(service: RunningService) -> None:
+    """Send a service its TERM, and wait until it drains."""
+    service.process.send_signal(signal.SIGTERM)
+    service.log(event="draining")
 
 
 def test_it_is_no_longer_ready_and_still_alive(draining_service: RunningService) -> None:
@@ -53,8 +60,7 @@ def test_new_connections_are_answered_and_learn_that_it_was_the_last_answer(drai
 def test_a_kept_alive_connection_is_answered_once_more_and_then_closed(own_service: RunningService) -> None:
     connection = own_service.connect()
     assert send(connection, injected_review()).headers.get("connection") != "close"
-    own_service.process.send_signal(signal.SIGTERM)
-    own_service.log(event="draining")
+    drain(own_service)
     reply = send(connection, injected_review())
     assert (reply.status, reply.headers["connection"]) == (200, "close")
 
@@ -68,9 +74,10 @@ def test_it_ends_by_itself_with_code_0(tmp_path_factory: pytest.TempPathFactory)
         assert [line["event"] for line in service.logs][-3:] == ["draining", "stopping", "stopped"]
 
 
-def test_a_second_term_ends_it_at_once(draining_service: RunningService) -> None:
-    draining_service.process.send_signal(signal.SIGTERM)
-    assert draining_service.process.wait(AT_ONCE_SECONDS) == 0
+def test_a_second_term_ends_it_at_once(own_service: RunningService) -> None:
+    drain(own_service)
+    own_service.process.send_signal(signal.SIGTERM)
+    assert own_service.process.wait(AT_ONCE_SECONDS) == 0
 
 
 def test_from_term_to_the_end_no_request_is_refused_or_reset(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -26,6 +26,7 @@ from tests.service.running_service import (
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterator
 
 JSON = "application/json"
 
@@ -140,36 +141,48 @@ def test_a_body_that_does_not_arrive_is_408_and_the_connection_is_closed(service
         assert read_to_end(stream) == b""
 
 
-def test_too_much_at_once_is_503_and_the_api_server_retries(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.fixture(scope="module")
+def shared_small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     directory = tmp_path_factory.mktemp("small")
     with running_service(directory, max_body_bytes=900_000, max_buffered_bytes=1024 * 1024, read_seconds=LONGEST_READ_SECONDS) as service:
-        review = injected_review()
-        padded = review + b" " * (890_000 - len(review))
-        with service.tls() as one, service.tls() as other:
-            for stream in (one, other):
-                send_all(stream, request_bytes(padded)[:-1])
-            service.log(event="refused", status=503)
-            refused, reply = _first_reply(one, other)
-            assert (reply.status, reply.headers["retry-after"], reply.headers["connection"]) == (503, "1", "close")
-            assert reply.body == b"too many requests at once\n"
-            assert service.post(review).status == 200, "a small one still fits"
-            accepted = other if refused is one else one
-            accepted.settimeout(DEADLINE_SECONDS)
-            accepted.sendall(padded[-1:])
-            assert read_reply(accepted).status == 200, "the accepted one is answered"
-        assert service.post(padded).status == 200, "and then there is room again"
+        yield service
 
 
-def test_a_large_body_that_does_not_end_is_503_when_another_needs_its_room(tmp_path_factory: pytest.TempPathFactory) -> None:
-    directory = tmp_path_factory.mktemp("small")
-    with running_service(directory, max_body_bytes=900_000, max_buffered_bytes=1024 * 1024, read_seconds=LONGEST_READ_SECONDS) as service:
-        review = injected_review()
-        padded = review + b" " * (850_000 - len(review))
-        with service.tls() as slow:
-            send_all(slow, request_bytes(padded)[:-1])
-            assert eventually(lambda: service.metric("requests_in_flight") == 1)
-            assert service.post(padded).status == 200
-            assert read_reply(slow).status == 503
+@pytest.fixture
+def small(shared_small: RunningService) -> RunningService:
+    """A service with room for one large body; it has none yet."""
+    assert eventually(lambda: shared_small.metric("requests_in_flight") == 0)
+    return shared_small
+
+
+def test_too_much_at_once_is_503_and_the_api_server_retries(small: RunningService) -> None:
+    review = injected_review()
+    padded = review + b" " * (890_000 - len(review))
+    refused_before = small.metric("refused_requests_total", status="503")
+    with small.tls() as one, small.tls() as other:
+        for stream in (one, other):
+            send_all(stream, request_bytes(padded)[:-1])
+        assert eventually(lambda: small.metric("refused_requests_total", status="503") > refused_before)
+        small.log(event="refused", status=503)
+        refused, reply = _first_reply(one, other)
+        assert (reply.status, reply.headers["retry-after"], reply.headers["connection"]) == (503, "1", "close")
+        assert reply.body == b"too many requests at once\n"
+        assert small.post(review).status == 200, "a small one still fits"
+        accepted = other if refused is one else one
+        accepted.settimeout(DEADLINE_SECONDS)
+        accepted.sendall(padded[-1:])
+        assert read_reply(accepted).status == 200, "the accepted one is answered"
+    assert small.post(padded).status == 200, "and then there is room again"
+
+
+def test_a_large_body_that_does_not_end_is_503_when_another_needs_its_room(small: RunningService) -> None:
+    review = injected_review()
+    padded = review + b" " * (850_000 - len(review))
+    with small.tls() as slow:
+        send_all(slow, request_bytes(padded)[:-1])
+        assert eventually(lambda: small.metric("requests_in_flight") == 1)
+        assert small.post(padded).status == 200
+        assert read_reply(slow).status == 503
 
 
 def _first_reply(*streams: ssl.SSLSocket) -> tuple[ssl.SSLSocket, Reply]:
