@@ -17,7 +17,8 @@ def class_names() -> dict[str, list[str]]:
     listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     files: dict[str, list[str]] = defaultdict(list)
     for path in listed.split():
-        for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
+        text = (ROOT / path).read_text("utf-8")
+        for node in ast.walk(ast.parse(text)) if "class " in text else ():
             if isinstance(node, ast.ClassDef):
                 files[node.name].append(path)
     return files

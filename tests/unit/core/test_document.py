@@ -50,7 +50,7 @@ def test_of_one_pod_a_few_documents_are_read_however_often() -> None:
 def test_the_documents_of_earlier_pods_take_a_few_mebibytes(fields: int) -> None:
     tracemalloc.start()
     try:
-        for number in range(4 * CACHED):
+        for number in range(2 * CACHED):
             text = f"port: {number}\n" + "".join(f"{field:x}: 😀\n" for field in range(fields - 1))
             Documents().field(text + "# 😀" * ((MAX_DOCUMENT_CHARACTERS - len(text)) // 3), "port")
         taken, _peak = tracemalloc.get_traced_memory()
