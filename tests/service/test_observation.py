@@ -61,10 +61,11 @@ def test_no_arg_and_no_value_of_an_environment_variable_is_ever_logged(tmp_path_
         client = service.connect()
         for _path, pod in pods_in(str(FIXTURES)):
             names.add(pod["metadata"].get("name") or pod["metadata"]["generateName"])
-            for review in (review_of(pod, uid=new_uid()), review_of(_with_proxy(pod), uid=new_uid())):
+            injected = review_of(_with_proxy(pod), uid=new_uid())
+            for review in (review_of(pod, uid=new_uid()), injected):
                 patched |= set(texts_of([operation.get("value") for operation in patch_of(send(client, review))]))
-                for body in _damaged(review):
-                    send(client, body)
+            for body in _damaged(injected):
+                send(client, body)
         send(client, injected_review(uid=(fence := new_uid())))
         client.close()
         service.log(uid=fence)

@@ -61,7 +61,7 @@ thorough = settings(
     max_examples=examples(150),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-with_pods = settings(thorough, max_examples=examples(50))
+with_pods = settings(thorough, max_examples=examples(40))
 """A pod takes long to make."""
 
 
@@ -239,7 +239,7 @@ MOUNTER = {"name": "mounter", "image": "registry.example.com/fuse:1", "command":
 """A container that nobody knows."""
 
 
-@settings(with_pods, max_examples=examples(40))
+@with_pods
 @given(airflow_pods(), INJECTORS, POLICIES, CLUSTERS)
 def test_an_unknown_container_that_is_put_before_the_task_between_two_reviews_is_never_touched(
     pod: JSONObject, injectors: list[Injector], policy: Policy, cluster: Cluster
@@ -359,7 +359,7 @@ def test_a_pod_that_is_broken_in_one_place_gets_a_valid_answer(pod: JSONObject, 
     apply_reply(question, render_review(request.uid, outcome.operations, outcome.warnings))
 
 
-@settings(with_pods, max_examples=examples(40))
+@with_pods
 @given(airflow_pods() | broken_pods(), INJECTORS, CLUSTERS)
 def test_an_audit_leaves_the_spec_of_any_pod_as_it_is_and_decides_as_without(
     pod: JSONObject, injectors: list[Injector], cluster: Cluster
