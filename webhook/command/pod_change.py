@@ -116,9 +116,9 @@ def _without_containers(pod: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shown(value: Any, script: str, key: str = "") -> Any:
-    """A copy to show: of the wrapper only its length, and no values of env and args, which hold secrets and are never changed."""
+    """A copy to show: of the wrapper only its length, and no values of env and args, which hold secrets."""
     if key == "args" and isinstance(value, list):
-        return [f"<{len(value)} unchanged words>"]
+        return [f"<{len(value)} words>"]
     if isinstance(value, dict):
         shown = {name: _shown(item, script, name) for name, item in value.items()}
         return shown | {"value": "<hidden>"} if key == "env" and "value" in value else shown

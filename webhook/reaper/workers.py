@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ class Workers:
             if of_namespace:
                 self._waiting[namespace] = of_namespace
             self._at_work[namespace] += 1
-            self._pool.submit(self._do, namespace, work)
+            # Where a limit of processes is full, no thread can be started. The work is in the pool's queue then: the next thread does it.
+            with suppress(RuntimeError):
+                self._pool.submit(self._do, namespace, work)
 
     def _do(self, namespace: str, work: Callable[[], None]) -> None:
         try:

@@ -58,6 +58,21 @@ def test_what_work_raises_reaches_whoever_waits_for_it_and_its_thread_goes_on() 
                 one.result(SECONDS)
 
 
+def test_work_for_which_no_thread_can_be_started_is_done_by_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the container's limit of processes is full for a moment."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    with Workers("test") as workers:
+        with monkeypatch.context() as full:
+            full.setattr(threading.Thread, "start", refuse)
+            first = workers.submit("pods", lambda: "first")
+        assert workers.submit("pods", lambda: "second").result(SECONDS) == "second"
+        assert first.result(SECONDS) == "first"
+
+
 def test_once_it_is_closed_nothing_more_begins(release: threading.Event) -> None:
     began = threading.Semaphore(0)
 
