@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TYPES := $(BIN)/mypy --no-error-summary .
 
-.PHONY: help demo test explore e2e mutants attacks soak check style types format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor benchmark-explain docs requirements clean
+.PHONY: help demo test explore e2e mutants attacks soak check style types format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor benchmark-explain picture docs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ soak: $(VENV)/ready ## an hour of honest and hostile load through a real API ser
 
 benchmark: $(VENV)/ready ## the service and the wrapper against their peers; BESIDE=../before: and a checkout of an earlier commit; needs wrk, and Go for one of them
 	$(BIN)/python -m benchmarks $(if $(BESIDE),--beside $(BESIDE))
+
+picture: $(VENV)/ready ## draw the dashboard's panels from their own queries, on a real Prometheus under two minutes of load; needs prometheus and chromium
+	@$(BIN)/python -m tests.pictures
 
 docs: $(VENV)/ready ## write the generated pages and manifests again; needs Helm, or Go to build it once
 	$(BIN)/python -m docs.generate

@@ -106,9 +106,9 @@ def _age(moment: str, by: str = "") -> str:
     return f"time() - min{f' by ({by})' if by else ''} ({moment})"
 
 
-NOT_AFTER: Final = f"{SERVICE}_certificate_not_after_timestamp_seconds"
+NOT_AFTER: Final = f"{SERVICE}_certificate_not_after_timestamp_seconds > 0"
 AUTHORITY_NOT_AFTER: Final = f"{SERVICE}_authority_not_after_timestamp_seconds > 0"
-"""It is 0 before the first read."""
+"""Both are 0 before the first read."""
 
 SECTIONS: Final[dict[str, tuple[PanelRow, ...]]] = {
     "Now": (

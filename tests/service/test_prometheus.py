@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from manifests.alerts import ALERTS
-from manifests.generate import ALERTS as RULES
-from manifests.generate import DASHBOARD
 from testbed import wait
-from tests.service.reviews import injected_pod, new_uid
-from tests.service.running_service import running_service
-from tests.support.fake_lease_api import FakeLeaseApi
-from tests.support.fake_task_cluster import PortListener, end_of, fake_task_cluster
-from tests.support.kubeconfigs import kubeconfig_for
-from tests.support.live_pods import ISTIO, RUNNING, ended, live_pod
-from tests.support.pods import review_of
-from tests.support.prometheus_server import PrometheusServer, prometheus_server
-from tests.support.reaper_service import reaper_service
+from tests.service.board_load import BoardLoad, filled, loaded_board, panels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.service.running_service import RunningService
-    from tests.support.fake_task_cluster import FakeTaskCluster
     from tests.support.json_object import JSONObject
+    from tests.support.prometheus_server import PrometheusServer
 
 SECONDS: Final = 120
 """Longer than a busy machine takes; only a failing test reaches it."""
 
-GRAFANA: Final = {"$__range": "1h", "$__interval": "1m", "$__rate_interval": "1m", "$namespace": ".*", ":1m]": ":1s]"}
-"""What stands for Grafana's variables, and a finer step, so that a subquery has one within a second."""
+GRAFANA: Final = {"$__range": "1h", "$__interval": "1m", "$__rate_interval": "1m"}
+"""What stands for Grafana's variables."""
 
 OWN: Final = re.compile(r"airflow_sidecar_webhook_\w+(?:\{[^}]*\})?")
 """A selector of a metric of the project's."""
@@ -48,11 +35,9 @@ OF_OTHERS: Final = ("apiserver_", "kube_")
 
 def queries_of_panels() -> Iterator[str]:
     """Every query of the dashboard that the project's own metrics can answer, without the zero that stands for no data."""
-    for panel in json.loads(DASHBOARD.read_text("utf-8"))["panels"]:
+    for panel in panels():
         for target in panel.get("targets", ()):
-            query = str(target["expr"])
-            for variable, value in GRAFANA.items():
-                query = query.replace(variable, value)
+            query = filled(str(target["expr"]), GRAFANA)
             if OWN.search(query) is not None:
                 yield AUTHORITY if AUTHORITY in query else query.replace(" or vector(0)", "")
 
@@ -63,32 +48,7 @@ def selectors_of_alerts() -> Iterator[str]:
         yield from OWN.findall(alert.query)
 
 
-class Load:
-    """Pods of each kind, reviewed by the service and ended by the reaper."""
-
-    def __init__(self, service: RunningService, auditing: RunningService, cluster: FakeTaskCluster) -> None:
-        """Begin with a pod that nothing ends; ``auditing`` has the setting ``enforcement: audit``."""
-        self._service, self._auditing, self._cluster, self._numbers = service, auditing, cluster, count()
-        self._add("stuck", PortListener(200))
-
-    def add(self) -> None:
-        """One more of each."""
-        wrapped, left, invalid = injected_pod(), injected_pod(), injected_pod()
-        left["spec"]["hostNetwork"] = True
-        invalid["metadata"]["annotations"]["airflow-sidecar-webhook/mode"] = "maybe"
-        for pod in (wrapped, left, invalid):
-            self._service.post(review_of(pod, uid=new_uid()))
-        self._auditing.post(review_of(wrapped, uid=new_uid()))
-        self._add(f"sales-{next(self._numbers)}", PortListener(200, end_of("istio-proxy")))
-
-    def _add(self, name: str, listener: PortListener) -> None:
-        self._cluster.listeners[name, 15020] = listener
-        pod = live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO)
-        pod["metadata"]["name"] = name
-        self._cluster.add(pod, uid=f"uid-of-{name}")
-
-
-def find_data(server: PrometheusServer, queries: set[str], load: Load) -> None:
+def find_data(server: PrometheusServer, queries: set[str], load: BoardLoad) -> None:
     """Load until each query has returned a number."""
     missing = set(queries)
 
@@ -114,35 +74,17 @@ def firing_on(server: PrometheusServer) -> set[str]:
 
 
 def test_every_query_of_a_panel_and_every_metric_of_an_alert_has_data(tmp_path: Path) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    # Nobody listens there: how old the cluster's state is shows all the same.
-    kubeconfig.write_text(kubeconfig_for("http://127.0.0.1:1", "here"))
-    folders = [tmp_path / name for name in ("files", "self-managed", "audit", "reaper", "prometheus")]
-    for folder in folders:
-        folder.mkdir()
-    with (
-        fake_task_cluster() as cluster,
-        running_service(folders[0], kubeconfig=kubeconfig) as service,
-        running_service(folders[1], kubeconfig=kubeconfig, certificates="self-managed", service_namespace="webhook") as unready,
-        running_service(folders[2], kubeconfig=kubeconfig, enforcement="audit") as auditing,
-    ):
-        cluster.lease = FakeLeaseApi("default", "airflow-sidecar-webhook-reaper")
-        load = Load(service, auditing, cluster)
-        with reaper_service(cluster, folders[3]) as reaper:
-            targets = {"service": [service.health_port, unready.health_port, auditing.health_port], "reaper": [reaper.health_port]}
-            with prometheus_server(targets, RULES, folders[4]) as server:
-                find_data(server, {*queries_of_panels(), *selectors_of_alerts()}, load)
+    with loaded_board(tmp_path) as (server, load):
+        find_data(server, {*queries_of_panels(), *selectors_of_alerts()}, load)
 
-                wait.until(lambda: all(rule["health"] == "ok" for rule in rules_of(server)), "every rule was evaluated", SECONDS)
-                wait.until(lambda: "AirflowSidecarWebhookPodsLeft" in firing_on(server), "the pods left are an alert", SECONDS)
-                assert [rule["name"] for rule in rules_of(server)] == [alert.name for alert in ALERTS]
-                assert not {"AirflowSidecarWebhookDown", "AirflowSidecarWebhookFault"} & firing_on(server)
+        wait.until(lambda: all(rule["health"] == "ok" for rule in rules_of(server)), "every rule was evaluated", SECONDS)
+        wait.until(lambda: "AirflowSidecarWebhookPodsLeft" in firing_on(server), "the pods left are an alert", SECONDS)
+        assert [rule["name"] for rule in rules_of(server)] == [alert.name for alert in ALERTS]
+        assert not {"AirflowSidecarWebhookDown", "AirflowSidecarWebhookFault"} & firing_on(server)
 
 
 def test_only_what_the_api_server_alone_counts_is_left_out() -> None:
-    expressions = [
-        str(target["expr"]) for panel in json.loads(DASHBOARD.read_text("utf-8"))["panels"] for target in panel.get("targets", ())
-    ]
+    expressions = [str(target["expr"]) for panel in panels() for target in panel.get("targets", ())]
     left_out = [expression for expression in expressions if OWN.search(expression) is None]
 
     assert len(left_out) == 4

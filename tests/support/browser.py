@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -45,6 +46,13 @@ class Browser:
     def complaints(self) -> list[str]:
         """What the browser wrote to its console since the last call: what it refused to load, for example."""
         return [entry["message"] for entry in self._driver.get_log("browser")]  # type: ignore[no-untyped-call]
+
+    def whole_picture(self, file: Path, scale: float) -> None:
+        """Write the whole page as PNG, with so many dots for each of its points."""
+        size = self.run("[document.body.offsetWidth, document.documentElement.scrollHeight]")
+        clip = {"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": scale}
+        taken = self._driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True, "clip": clip})
+        file.write_bytes(base64.b64decode(taken["data"]))
 
     def picture(self, file: Path) -> None:
         """Write what is shown as PNG."""

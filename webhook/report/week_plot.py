@@ -54,7 +54,7 @@ class WeekPlot(msgspec.Struct, frozen=True):
 
 def week_plot(weeks: Sequence[WeekCount]) -> WeekPlot:
     """The plot of these weeks, side by side."""
-    top = _round_above(max((week.slot_hours for week in weeks), default=0))
+    top = round_above(max((1.0, *(week.slot_hours for week in weeks))))
     step = (WIDTH - LEFT) / max(1, len(weeks))
     return WeekPlot(tuple(_bars(weeks, step, top)), tuple(_lines(top)))
 
@@ -73,9 +73,7 @@ def _lines(top: float) -> Iterator[Line]:
         yield Line(round(y, 1), f"{top * number / LINES:,.4g}")
 
 
-def _round_above(hours: float) -> float:
-    """The smallest of 1, 2, 4 and 8 times a power of ten that is no smaller; at least 1: four parts of it are round numbers."""
-    if hours <= 1:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(hours))
-    return next((power * factor for factor in (1, 2, 4, 8) if power * factor >= hours), power * 10)
+def round_above(value: float) -> float:
+    """The smallest of 1, 2, 4 and 8 times a power of ten that is no smaller than a value above 0: four parts of it are round numbers."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next((power * factor for factor in (1, 2, 4, 8) if power * factor >= value), power * 10)

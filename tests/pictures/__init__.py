@@ -1,0 +1,1 @@
+"""Makes pictures of the docs from what runs: ``python -m tests.pictures``."""
