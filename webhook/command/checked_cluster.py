@@ -16,7 +16,7 @@ from webhook.course.stuck_pod import StuckPodReader, longest_first
 from webhook.course.wasted_time import slot_hours
 from webhook.doctor.checks import run_checks, unreadable
 from webhook.doctor.collector import CheckedWebhook, collect, read_cluster_wide, read_webhooks
-from webhook.doctor.fleet import read_fleet, read_whole_fleet
+from webhook.doctor.fleet import list_called, read_fleet, read_whole_fleet
 from webhook.doctor.installed_settings import checked_settings
 from webhook.doctor.snapshot import SecretName
 from webhook.kube.errors import UnreachableError
@@ -101,7 +101,8 @@ class CheckedCluster:
         with named_problems(self.used.server), progress_line() as show:
             cluster_wide, now = read_cluster_wide(self.client), datetime.now(UTC)
             checked = checked_settings(self.client, self.given, cluster_wide.webhooks)
-            fleet = read_fleet(self.client, self._stuck_pod_reader(checked, cluster_wide, now), show)
+            names = list_called(self.client, cluster_wide.webhooks)
+            fleet = read_fleet(self.client, names, self._stuck_pod_reader(checked, cluster_wide, now), show)
         return FleetReport(self.used, fleet, now)
 
     def _stuck_pod_reader(self, checked: CheckedSettings, cluster_wide: ClusterWide, now: datetime) -> StuckPodReader:
@@ -114,7 +115,8 @@ class CheckedCluster:
         with named_problems(self.used.server), progress_line() as show:
             cluster_wide, now = read_cluster_wide(self.client), datetime.now(UTC)
             checked, tally = checked_settings(self.client, self.given, cluster_wide.webhooks), Tally(now)
-            fleet = read_whole_fleet(self.client, self._stuck_pod_reader(checked, cluster_wide, now), tally.add, show)
+            names = list_called(self.client, cluster_wide.webhooks)
+            fleet = read_whole_fleet(self.client, names, self._stuck_pod_reader(checked, cluster_wide, now), tally.add, show)
             findings = self._findings_of(fleet, checked, cluster_wide, show)
         is_complete = findings.is_complete and not any(one.failure for one in fleet.namespaces)
         return ReportDocument(

@@ -79,7 +79,7 @@ class FleetReport:
         """For people: a stuck pod in a row, then the namespaces that cannot be listed, then the sums."""
         lines = [f"{palette.paint('namespaces that have opted in', Style.BOLD)} on {self.context.server} (context {self.context.name})"]
         if not self.fleet.namespaces:
-            return "\n".join([*lines, f"none: kubectl label namespace NAMESPACE {OPT_IN}"]) + "\n"
+            return "\n".join([*lines, f"none: kubectl label namespace NAMESPACE {OPT_IN}, or see webhook.namespaces of the chart"]) + "\n"
         rows = [*map(self._row, longest_first(self.fleet.stuck)), *map(_row_of_namespace, self._not_listed)]
         lines += [*palette.noted_table(HEADINGS, rows), ""] if rows else []
         lines.append(self._sums(palette))

@@ -53,7 +53,7 @@ def _head(report: ReportDocument, not_read: int, palette: Palette) -> Iterator[s
     not_listed = f", of which {not_read:,} cannot be listed" if not_read else ""
     yield f"{counted(report.pods, 'task pod')} in {where}{not_listed}; deleted pods are not counted"
     if not report.namespaces:
-        yield f"no namespace has opted in: kubectl label namespace NAMESPACE {OPT_IN}"
+        yield f"no namespace has opted in: kubectl label namespace NAMESPACE {OPT_IN}, or see webhook.namespaces of the chart"
 
 
 def _part(palette: Palette, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -9,8 +9,9 @@ import msgspec
 
 from webhook.core import MalformedPodError, read_progress
 from webhook.course.stuck_pod import StuckPod
+from webhook.doctor.snapshot import ReadFailure
 from webhook.kube.errors import ClusterError, RefusedError, UnreachableError
-from webhook.reaper.namespaces import list_opted_in
+from webhook.reaper.namespaces import OPTED_IN, list_opted_in
 from webhook.reaper.task_pods import all_pods, running_pods
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from webhook.core import Progress
     from webhook.course.stuck_pod import StuckPodReader
+    from webhook.doctor.registration import RegisteredWebhook
     from webhook.kube.reading import ApiReader
 
 MOST_UNREACHABLE: Final = 3
@@ -54,16 +56,26 @@ class Fleet(msgspec.Struct, frozen=True):
     stuck: tuple[StuckPod, ...]
 
 
-def read_fleet(api: ApiReader, reader: StuckPodReader, on_progress: Callable[[str], None]) -> Fleet:
-    """Read the Running pods of every namespace that has opted in; see `read_namespaces`. ClusterError: they cannot be listed, either."""
-    return read_namespaces(list_opted_in(api), lambda name: NamespaceReader(running_pods(api, name), reader, _ignore), on_progress)
+def list_called(api: ApiReader, webhooks: Sequence[RegisteredWebhook] | ReadFailure) -> list[str]:
+    """The namespaces for which the installed webhook is called; with the label, where no webhook is found. ClusterError."""
+    own = () if isinstance(webhooks, ReadFailure) else [one for one in webhooks if one.is_own]
+    return list_opted_in(api, {one.namespaces.query for one in own} or {OPTED_IN})
+
+
+def read_fleet(api: ApiReader, names: Sequence[str], reader: StuckPodReader, on_progress: Callable[[str], None]) -> Fleet:
+    """Read the Running pods of these namespaces; see `read_namespaces`. ClusterError."""
+    return read_namespaces(names, lambda name: NamespaceReader(running_pods(api, name), reader, _ignore), on_progress)
 
 
 def read_whole_fleet(
-    api: ApiReader, reader: StuckPodReader, on_pod: Callable[[bytes, Progress], None], on_progress: Callable[[str], None]
+    api: ApiReader,
+    names: Sequence[str],
+    reader: StuckPodReader,
+    on_pod: Callable[[bytes, Progress], None],
+    on_progress: Callable[[str], None],
 ) -> Fleet:
     """The same for pods of every phase; ``on_pod`` is called with each task pod, as JSON and as far as it has come. ClusterError."""
-    return read_namespaces(list_opted_in(api), lambda name: NamespaceReader(all_pods(api, name), reader, on_pod), on_progress)
+    return read_namespaces(names, lambda name: NamespaceReader(all_pods(api, name), reader, on_pod), on_progress)
 
 
 def _ignore(_pod: bytes, _progress: Progress) -> None:

@@ -55,6 +55,11 @@ class LabelSelector(msgspec.Struct, frozen=True):
         named = all(labels.get(key) == value for key, value in (self.matchLabels or {}).items())
         return named and all(one.matches(labels) for one in self.matchExpressions or ())
 
+    @property
+    def query(self) -> str:
+        """As the API server takes it in ``labelSelector``, in the syntax of ``kubectl --selector``; "" selects everything."""
+        return ",".join([*(f"{key}={value}" for key, value in (self.matchLabels or {}).items()), *map(str, self.matchExpressions or ())])
+
     def unmet(self, labels: Mapping[str, str]) -> str:
         """The parts that these labels do not match, in the syntax of ``kubectl --selector``; "" where all match."""
         return ", ".join(self._unmet(labels))

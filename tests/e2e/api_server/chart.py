@@ -39,12 +39,12 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "default": {},
     "names": {"nameOverride": "airflow-sidecars", "fullnameOverride": "b-airflow-sidecars"},
     "service-account": {
-        "serviceAccount": {"name": "mine", "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/none"}},
+        "serviceAccount": {"name": "a-rendered-mine", "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/none"}},
         "reaper": {
             "enabled": True,
             "mode": "act",
             "namespaces": ["default"],
-            "serviceAccount": {"name": "mine-too", "annotations": {"a": "b"}},
+            "serviceAccount": {"name": "a-rendered-too", "annotations": {"a": "b"}},
         },
     },
     "service-account-of-others": {
@@ -100,8 +100,12 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     },
     "extra-objects": {
         "extraObjects": [
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": '{{ include "webhook.fullname" . }}-more'}},
-            'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ include "webhook.fullname" . }}-text\n',
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": '{{ include "webhook.fullname" . }}-more', "namespace": "{{ .Release.Namespace }}"},
+            },
+            'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ include "webhook.fullname" . }}-text\n  namespace: {{ .Release.Namespace }}\n',
         ]
     },
     "extras-of-a-cron-job": {**EXTRAS, "reaper": {"enabled": True, "kind": "CronJob", "namespaces": ["default"]}},

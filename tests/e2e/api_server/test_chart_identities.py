@@ -34,7 +34,7 @@ def limited(of: list[JSONObject]) -> set[str]:
     ("option", "service", "reaper"),
     [
         ("reaper-everywhere", NAME, f"{NAME}-reaper"),
-        ("service-account", "mine", "mine-too"),
+        ("service-account", "a-rendered-mine", "a-rendered-too"),
         ("service-account-of-others", "theirs", "theirs-too"),
     ],
 )
@@ -50,8 +50,8 @@ def test_accounts_of_the_charts_carry_the_annotations_and_no_token() -> None:
     accounts = [one for one in objects(OPTIONS["service-account"]) if one["kind"] == "ServiceAccount"]
 
     assert {one["metadata"]["name"]: one["metadata"].get("annotations") for one in accounts} == {
-        "mine": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/none"},
-        "mine-too": {"a": "b"},
+        "a-rendered-mine": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/none"},
+        "a-rendered-too": {"a": "b"},
     }
     assert {one["automountServiceAccountToken"] for one in accounts} == {False}
 

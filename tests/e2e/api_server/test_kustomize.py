@@ -58,7 +58,9 @@ def kubectl(*arguments: str) -> str:
     """The output of kubectl."""
     require(binaries.KUBECTL)
     command = [str(binaries.find(binaries.KUBECTL)), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def by_name(of: list[JSONObject]) -> dict[tuple[str, str], JSONObject]:

@@ -143,7 +143,8 @@ def test_where_no_namespace_has_opted_in_the_report_says_how_to(program: InProce
     opt_in(cluster)
     done = program.run("doctor", "-A")
 
-    assert (done.code, done.stdout.splitlines()[1]) == (0, "none: kubectl label namespace NAMESPACE airflow-sidecar-webhook=enabled")
+    said = "none: kubectl label namespace NAMESPACE airflow-sidecar-webhook=enabled, or see webhook.namespaces of the chart"
+    assert (done.code, done.stdout.splitlines()[1]) == (0, said)
 
 
 def test_the_line_for_scripts_has_the_counts(program: InProcessProgram, cluster: ScriptedApiServer) -> None:

@@ -11,8 +11,12 @@ from tests.support.fake_api_reader import FakeApiReader, page
 from tests.support.pods import ABLE_CLUSTER
 from webhook.core import default_policy
 from webhook.course.stuck_pod import StuckPodReader
-from webhook.doctor.fleet import MOST_UNREACHABLE, Fleet, read_fleet
+from webhook.doctor.fleet import MOST_UNREACHABLE, Fleet, list_called, read_fleet
+from webhook.doctor.registration import OWN_WEBHOOK, RegisteredWebhook
+from webhook.doctor.selector import LabelSelector, Requirement
+from webhook.doctor.snapshot import ReadFailure
 from webhook.kube.errors import RefusedError, UnreachableError
+from webhook.reaper.namespaces import OPTED_IN
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -34,7 +38,7 @@ def api_with(**answers: list[object]) -> FakeApiReader:
 
 def read(api: FakeApiReader, shown: list[str] | None = None) -> Fleet:
     """The fleet."""
-    return read_fleet(api, READER, (shown if shown is not None else []).append)
+    return read_fleet(api, list_called(api, ()), READER, (shown if shown is not None else []).append)
 
 
 def stuck(name: str) -> JSONObject:
@@ -45,6 +49,35 @@ def stuck(name: str) -> JSONObject:
 def names(fleet: Fleet) -> list[str]:
     """Of the stuck pods."""
     return [one.name for one in fleet.stuck]
+
+
+BY_NAME: Final = LabelSelector(matchExpressions=(Requirement("kubernetes.io/metadata.name", "In", ("airflow-prod", "etl")),))
+OF_TEAM: Final = LabelSelector({"team": "data"}, (Requirement("off", "DoesNotExist"), Requirement("stage", "Exists")))
+OTHERS: Final = RegisteredWebhook("sidecar-injector.istio.io", namespaceSelector=LabelSelector({"istio-injection": "enabled"}))
+
+
+@pytest.mark.parametrize(
+    ("webhooks", "queries"),
+    [
+        ((), {OPTED_IN}),
+        (ReadFailure("forbidden"), {OPTED_IN}),
+        ((OTHERS,), {OPTED_IN}),
+        ((OTHERS, RegisteredWebhook(OWN_WEBHOOK, namespaceSelector=BY_NAME)), {"kubernetes.io/metadata.name in (airflow-prod, etl)"}),
+        ((RegisteredWebhook(OWN_WEBHOOK, namespaceSelector=OF_TEAM),), {"team=data,!off,stage"}),
+        ((RegisteredWebhook(OWN_WEBHOOK),), {""}),
+        (
+            tuple(RegisteredWebhook(OWN_WEBHOOK, namespaceSelector=one) for one in (BY_NAME, LabelSelector({"a": "b"}))),
+            {"a=b", BY_NAME.query},
+        ),
+    ],
+)
+def test_the_namespaces_are_those_that_the_installed_webhook_selects(
+    webhooks: tuple[RegisteredWebhook, ...] | ReadFailure, queries: set[str]
+) -> None:
+    api = FakeApiReader({"/api/v1/namespaces": [page()] * len(queries)})
+
+    assert list_called(api, webhooks) == []
+    assert {parameters["labelSelector"] for _, parameters in api.requests} == queries
 
 
 def test_every_page_is_read_of_running_pods_alone() -> None:

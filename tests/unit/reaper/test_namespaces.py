@@ -66,17 +66,23 @@ def event(what: str, name: str, version: str) -> JSONObject:
     return {"type": what, "object": {"metadata": {"name": name, "resourceVersion": version}}}
 
 
-def test_the_selector_is_that_of_the_installed_webhook_but_for_its_own_namespace() -> None:
+def test_the_selector_is_that_of_the_installed_webhook() -> None:
     selector = installed("MutatingWebhookConfiguration")["webhooks"][0]["namespaceSelector"]
     ((key, value),) = selector["matchLabels"].items()
     (others,) = selector["matchExpressions"]
-    excluded = [name for name in others["values"] if name != installed("Deployment")["metadata"]["namespace"]]
 
-    assert f"{key}={value},{others['key']} {others['operator'].lower()} ({','.join(excluded)})" == OPTED_IN
+    assert f"{key}={value},{others['key']} {others['operator'].lower()} ({','.join(others['values'])})" == OPTED_IN
 
 
 def test_a_list_has_the_names_of_all_pages_in_order() -> None:
     assert list_opted_in(ScriptedNamespaces([page("data", following="more"), page("airflow")])) == ["airflow", "data"]
+
+
+def test_a_namespace_that_several_selectors_select_is_listed_once() -> None:
+    api = FakeApiReader({NAMESPACES_PATH: [page("etl", "airflow"), page("airflow", "data")]})
+
+    assert list_opted_in(api, ["a=b", "c"]) == ["airflow", "data", "etl"]
+    assert [parameters["labelSelector"] for _, parameters in api.requests] == ["a=b", "c"]
 
 
 def missing(answer: object) -> str:
