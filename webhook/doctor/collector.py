@@ -154,16 +154,16 @@ def collect(api: DoctorApi, namespace: str, webhook: CheckedWebhook, wide: Clust
 
     """
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}"
-    taken_at, server, nodes = datetime.now(UTC), wide.server, wide.nodes
-    cluster = assess(observation_of(server, nodes), webhook.native_sidecars, webhook.minimum_kubelet)
+    taken_at = datetime.now(UTC)
+    cluster = wide.cluster(webhook.native_sidecars, webhook.minimum_kubelet, webhook.policy.catalogue)
     reader = StuckPodReader(webhook.policy, cluster, context, taken_at)
     task_pods = _read(lambda: _task_pods(api, f"{path}/pods", reader))
     authority, reaper = webhook.authority, webhook.reaper
     return ClusterSnapshot(
         namespace=namespace,
         taken_at=taken_at,
-        server=server,
-        nodes=nodes,
+        server=wide.server,
+        nodes=wide.nodes,
         webhooks=wide.webhooks,
         metadata=_read(lambda: read_namespace(api, namespace)),
         pod=_dry_run(api, f"{path}/pods", dry_run.pod(webhook.policy.catalogue.native_annotations if cluster.is_native else {})),

@@ -129,6 +129,18 @@ def test_a_pod_that_carries_a_status_needs_what_was_said_at_its_admission() -> N
     assert '"quit": ' in of_other
 
 
+def test_a_pod_on_a_virtual_node_is_judged_as_the_webhook_judges_it_without_native_sidecars() -> None:
+    pod = with_uploader("a")
+    pod["spec"]["nodeName"] = "virtual"
+    able = replace(UNSET, native_sidecars=NativeSwitch.ON)
+    nodes = {"/api/v1/nodes": [[{"metadata": {"name": "virtual", "labels": {"type": "virtual-kubelet"}}}]]}
+
+    real, virtual = (collected(FakeDoctorApi({PODS: [[pod]], **more}), able).remedies[-1].remedy.line for more in ({}, nodes))
+
+    assert '"native": true' in real
+    assert '"quit": ' in virtual
+
+
 def test_a_response_of_another_shape_is_a_read_failure_and_stops_nothing() -> None:
     snapshot = collected(FakeDoctorApi({CONFIGURATIONS_PATH: [[{"metadata": {}}]], PODS: [[{"spec": 1}]]}))
 
