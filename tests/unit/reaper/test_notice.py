@@ -181,6 +181,11 @@ def test_without_a_line_of_its_own_it_names_the_command_that_prints_one(line: st
     )
 
 
+def test_the_longest_line_that_it_shows() -> None:
+    remedy = Remedy("no-quit", (), "It has none.", "See the remedy.", is_pressing=True, line="x" * MAX_LINE_CHARACTERS)
+    assert notice.of_left(WORKING, LeftTaskPod(Reason.NO_QUIT, ("a",), remedy)).note.endswith(f"Running. {remedy.instruction}")
+
+
 def test_without_a_remedy_too() -> None:
     note = notice.of_left(WORKING, LeftTaskPod(Reason.NO_QUIT, ("a",), None)).note
     assert note.endswith("a may keep it Running. explain pod/NAME prints what to do.")
