@@ -215,6 +215,13 @@ def test_the_notes_say_what_to_do_next(release: Release) -> None:
         assert f"     {command}\n" in said
 
 
+def test_the_notes_name_the_namespaces_where_the_label_does_not_matter(release: Release) -> None:
+    said = release.helm("install", webhook={"namespaces": ["airflow-prod"]})
+
+    assert "\n2. The API server calls it for Airflow's pods in these namespaces: airflow-prod.\n" in said
+    assert "kubectl label namespace NAMESPACE" not in said
+
+
 @pytest.mark.usefixtures("api")
 def test_the_notes_of_cert_manager_name_what_an_uninstall_leaves(release: Release) -> None:
     said = release.helm("install", certificates={"source": "cert-manager"}, webhook={"failClosed": True})
