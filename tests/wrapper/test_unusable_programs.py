@@ -81,7 +81,9 @@ def assert_task_runs(image: ShellImage) -> None:
     with FakeSidecar({"GET /ready": [503, 200], "POST /quit": [Reaction.STOP]}) as fake:
         ended = container(image, fake.as_sidecar()).run(READS_INPUT, b"of the task")
         assert (ended.code, ended.stdout, ended.stderr) == (7, b"of the task", b"")
-        assert fake.requests == ["GET /ready", "GET /ready", "POST /quit"]
+        # A request that has no answer within 2 s, as on a busy machine, is sent again.
+        assert fake.requests[:2] == ["GET /ready", "GET /ready"]
+        assert fake.requests[-1] == "POST /quit"
 
 
 @pytest.mark.parametrize("make", IMAGES)
