@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.e2e.api_server.chart import EXTRAS, OPTIONS, deployments, objects, only, pods
+from manifests.chart_values import groups
+from tests.e2e.api_server.chart import EXTRAS, OPTIONS, deployments, objects, objects_of_test, only, pods
 from webhook import __version__
 
 if TYPE_CHECKING:
@@ -47,6 +48,32 @@ def test_credentials_of_a_parent_chart_and_of_this_one_reach_every_pod_once() ->
     assert set(rendered) == {"webhook", "reaper"}
     for pod in rendered.values():
         assert pod["spec"]["imagePullSecrets"] == [{"name": "parent"}, {"name": "registry"}]
+
+
+EMPTIED: Final = [
+    leaf.path
+    for values in groups().values()
+    for value in values
+    for leaf in value.leaves()
+    if isinstance(leaf.schema["default"], dict | list)
+    and leaf.name not in {"networkPolicy.apiServerPorts", "policy.actions", "reaper.methods"}
+]
+"""Values that may be empty, in a parent chart's file by null."""
+
+
+@pytest.mark.parametrize("path", EMPTIED, ids=".".join)
+def test_null_empties_a_list_or_a_mapping(path: tuple[str, ...]) -> None:
+    nothing: Any = None
+    for key in reversed(path):
+        nothing = {key: nothing}
+    beside = {
+        "reaper": {"enabled": True, "allNamespaces": True},
+        **{name: {"enabled": True} for name in ("serviceMonitor", "prometheusRule", "dashboard")},
+    }
+    values = {**beside, **nothing, path[0]: {**beside.get(path[0], {}), **nothing[path[0]]} if nothing[path[0]] else None}
+
+    assert only("Service", objects(values))
+    assert only("Pod", objects_of_test(values))
 
 
 def test_by_default_pods_and_containers_are_as_strict_as_the_standard() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -131,10 +132,14 @@ def test_values_that_are_wrong_are_refused_with_their_names(case: str) -> None:
     assert message in str(refused.value)
 
 
-def test_helm_finds_nothing_wrong_with_the_chart() -> None:
+@pytest.mark.parametrize("option", ["default", "placement", "extras", "namespaces", "service-monitor-elsewhere", "reaper-acting"])
+def test_helm_finds_nothing_wrong_with_the_chart(option: str) -> None:
     require(binaries.HELM)
 
-    assert "1 chart(s) linted, 0 chart(s) failed" in helm("lint", "--strict", CHART)
+    said = helm("lint", "--strict", CHART, "--values", "-", given=json.dumps(OPTIONS[option]))
+
+    assert "1 chart(s) linted, 0 chart(s) failed" in said
+    assert "[" not in said, "not even a recommendation"
 
 
 def test_install_yaml_is_current() -> None:

@@ -37,7 +37,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{/* All labels of an object or a pod, each key once. Argument: a dict with root, and optionally component and labels of the object's own, which
 take precedence over the value labels. webhook.checkLabels refuses a key of the chart's. */}}
 {{- define "webhook.labels" -}}
-{{ merge (include "webhook.ownLabels" . | fromYaml) (.labels | default dict) .root.Values.labels | toYaml }}
+{{ merge (include "webhook.ownLabels" . | fromYaml) (.labels | default dict) (.root.Values.labels | default dict) | toYaml }}
 {{- end }}
 
 {{/* Fails if a value sets a label that the chart sets: selectors and Helm depend on these. */}}
@@ -45,7 +45,7 @@ take precedence over the value labels. webhook.checkLabels refuses a key of the 
 {{- $own := include "webhook.ownLabels" (dict "root" .) | fromYaml }}
 {{- range $value, $labels := dict "labels" .Values.labels "podLabels" .Values.podLabels "serviceMonitor.labels" .Values.serviceMonitor.labels
   "prometheusRule.labels" .Values.prometheusRule.labels "dashboard.labels" .Values.dashboard.labels }}
-{{- range $key := keys $labels | sortAlpha }}
+{{- range $key := keys ($labels | default dict) | sortAlpha }}
 {{- if hasKey $own $key }}
 {{- fail (printf "%s: the chart itself sets the label %s, by which Helm and selectors find its objects; remove it there" $value $key) }}
 {{- end }}
@@ -133,7 +133,7 @@ request.userInfo.username == 'system:serviceaccount:{{ .root.Release.Namespace }
 {{- end }}
 
 {{- define "webhook.image" -}}
-{{- $registry := .Values.global.imageRegistry | default .Values.image.registry }}
+{{- $registry := (.Values.global | default dict).imageRegistry | default .Values.image.registry }}
 {{- with .Values.image }}
 {{- if and (eq $registry "localhost") (regexMatch "^(localhost|[^/]*[.:][^/]*)/" .repository) }}
 {{- fail (printf "image.repository: %s begins with a registry, and image.registry is %s; give the registry as image.registry alone" .repository $registry) }}
@@ -146,7 +146,7 @@ request.userInfo.username == 'system:serviceaccount:{{ .root.Release.Namespace }
 {{/* The Secrets with registry credentials as a pod lists them, each once: those of a parent chart may be plain names. Empty: there are none. */}}
 {{- define "webhook.pullSecrets" -}}
 {{- $secrets := list }}
-{{- range concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets }}
+{{- range concat ((.Values.global | default dict).imagePullSecrets | default list) (.Values.imagePullSecrets | default list) }}
 {{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) }}
 {{- end }}
 {{- with $secrets | uniq }}{{ toYaml . }}{{ end }}
@@ -183,7 +183,7 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 
 {{/* "true" or empty: whether the webhook watches the cluster, manages its certificates, and so sends requests to the API server. */}}
 {{- define "webhook.watchesCluster" -}}
-{{- if ne (include "webhook.text" (dig "native_sidecars" "auto" .Values.settings)) "off" }}true{{ end }}
+{{- if ne (include "webhook.text" (dig "native_sidecars" "auto" (.Values.settings | default dict))) "off" }}true{{ end }}
 {{- end }}
 
 {{- define "webhook.managesCertificates" -}}
@@ -243,7 +243,7 @@ matchExpressions:
 
 {{/* The namespaces of the reaper, as a JSON list: its own names, or else those of the webhook. */}}
 {{- define "webhook.reaperNamespaces" -}}
-{{- .Values.reaper.namespaces | default (.Values.reaper.allNamespaces | ternary list .Values.webhook.namespaces) | uniq | toJson }}
+{{- .Values.reaper.namespaces | default (.Values.reaper.allNamespaces | ternary list (.Values.webhook.namespaces | default list)) | uniq | toJson }}
 {{- end }}
 
 {{/* Whether a pod has the labels of an Airflow task pod or of a chart's job, in CEL: the same as webhook/core/origin.py, and a test compares. */}}
@@ -261,12 +261,16 @@ label in object.metadata.labels && object.metadata.labels[label] == 'True')
 && object.metadata.labels['chart'].startsWith('airflow-')))))
 {{- end }}
 
+{{- define "webhook.hasEntrypoints" -}}
+{{- with .Values.entrypoints }}{{ if or .images .candidates }}true{{ end }}{{ end }}
+{{- end }}
+
 {{/* Further sidecars and image rules, as the files that the service reads; empty if there are none. */}}
 {{- define "webhook.rules" -}}
 {{- with .Values.sidecars }}
 sidecars.yaml: {{ toYaml . | quote }}
 {{- end }}
-{{- if or .Values.entrypoints.images .Values.entrypoints.candidates }}
+{{- if include "webhook.hasEntrypoints" . }}
 entrypoints.yaml: {{ toYaml .Values.entrypoints | quote }}
 {{- end }}
 {{- end }}
@@ -290,7 +294,7 @@ private_key_file: /etc/airflow-sidecar-webhook/tls/tls.key
 {{- if .Values.sidecars }}
 sidecars_file: /etc/airflow-sidecar-webhook/rules/sidecars.yaml
 {{- end }}
-{{- if or .Values.entrypoints.images .Values.entrypoints.candidates }}
+{{- if include "webhook.hasEntrypoints" . }}
 entrypoints_file: /etc/airflow-sidecar-webhook/rules/entrypoints.yaml
 {{- end }}
 {{- with .Values.settings }}
@@ -434,7 +438,7 @@ containers:
       - name: AIRFLOW_SIDECAR_WEBHOOK__HEALTH_PORT
         value: {{ .Values.ports.health | quote }}
       {{- range $name := list "host" "log_level" }}
-      {{- with index $.Values.settings $name }}
+      {{- with index ($.Values.settings | default dict) $name }}
       - name: AIRFLOW_SIDECAR_WEBHOOK__{{ upper $name }}
         value: {{ include "webhook.text" . | quote }}
       {{- end }}
