@@ -53,6 +53,7 @@ STATUS_MEMBERS: Final = {
     "without `main` one of them is the task's",
     "no_native": "what the cluster lacks, if that is why no sidecar is native; see [below](#why-no-sidecar-is-native)",
     "restored": "native sidecars to which the webhook gave back the `restartPolicy` that another webhook had removed",
+    "converted": "native sidecars that only the webhook makes native; a later call places them anew among what others have added",
     "not_converted": "the sidecars that were not converted on a cluster with native sidecars; see [below](#why-a-sidecar-stays)",
     "version": "the version of the webhook that treated or audited the pod",
 }

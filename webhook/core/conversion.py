@@ -65,7 +65,7 @@ class Conversion(msgspec.Struct, frozen=True):
 
     Args:
         moves: The containers that are moved.
-        order: Names of all init containers afterwards; empty where nothing is moved.
+        order: Names of all init containers afterwards; empty where none is moved.
         annotations: Annotations by which the injectors accept the converted pod.
         duplicates: Regular containers to remove, since they are native already.
         not_converted: Known sidecars that stay regular containers, and why.
@@ -87,7 +87,7 @@ class Conversion(msgspec.Struct, frozen=True):
 
     def after_conversion(self, facts: Facts) -> Facts:
         """The pod as it is afterwards."""
-        if not self.moves and not self.duplicates and not self.completions:
+        if not self.order and not self.duplicates and not self.completions:
             return facts
         moved = {move.name for move in self.moves}
         left = tuple([sidecar for sidecar in facts.sidecars if sidecar.name not in moved and sidecar.name not in self.duplicates])
@@ -99,6 +99,7 @@ class Conversion(msgspec.Struct, frozen=True):
             sidecars=left,
             native_sidecars=tuple([name for name in order if name in native]),
             restored=tuple([name for name in order if name in restored]),
+            converted=tuple([name for name in order if name in facts.converted or (name in moved and facts.rows[name].is_placed_again)]),
         )
 
 
@@ -114,7 +115,7 @@ def convert(facts: Facts, cluster: Cluster, pending: PendingMesh = PendingMesh.N
     completions = _completions(facts, pending)
     containers = {container.name: container for container in facts.pod.spec.containers}
     if not facts.sidecars or (facts.main is None and not facts.others) or len(containers) < len(facts.pod.spec.containers):
-        return Conversion(completions=completions)
+        return Conversion(order=_order(facts, [], ()), completions=completions)
     removed = duplicates(facts)
     staying = [sidecar for sidecar in facts.sidecars if sidecar.name not in removed]
     reasons = {one.name: _why_not_converted(one, containers[one.name], facts, cluster) for one in staying}
@@ -124,11 +125,9 @@ def convert(facts: Facts, cluster: Cluster, pending: PendingMesh = PendingMesh.N
         reasons = {one.name: reasons[one.name] or _why_probes_fail(one, containers[one.name], facts, pending) for one in staying}
     not_converted = {name: why for name, why in reasons.items() if why is not None}
     moved = [sidecar for sidecar in staying if sidecar.name not in not_converted]
-    if not moved:
-        return Conversion(duplicates=removed, not_converted=not_converted, completions=completions)
     return Conversion(
         moves=tuple([_move(one, containers[one.name], facts, cluster, pending) for one in moved]),
-        order=tuple(_order(facts, [containers[one.name] for one in moved], removed)),
+        order=_order(facts, [containers[one.name] for one in moved], removed),
         annotations=_annotations(facts, moved),
         duplicates=removed,
         not_converted=not_converted,
@@ -351,19 +350,35 @@ def _name_of(entry: object) -> object:
     return entry.get("name") if isinstance(entry, dict) else entry
 
 
-def _order(facts: Facts, moved: list[Container], duplicates: tuple[str, ...]) -> Sequence[str]:
+def _order(facts: Facts, moved: list[Container], duplicates: tuple[str, ...]) -> tuple[str, ...]:
+    """The order of all init containers; empty where it is as it was.
+
+    What an earlier review has moved gets its place like what moves now, as if it were still regular: another webhook may have added init
+    containers since, which that review could not see.
+    """
+    present = facts.pod.init_containers
+    again = [one for one in present if one.name in facts.converted]
+    if not moved and not again:
+        return ()
+    inits = [one for one in present if one not in again]
+    regular = [one for one in facts.pod.spec.containers if one.name not in duplicates]
+    placed = sorted([*moved, *again], key=lambda one: (-facts.rows[one.name].quit_order, one.name))
+    order = tuple(_first_not_raising(facts, placed, inits, [*regular, *again]))
+    return () if order == tuple([one.name for one in present]) else order
+
+
+def _first_not_raising(facts: Facts, moved: list[Container], inits: list[Container], regular: list[Container]) -> Sequence[str]:
     """The first order that does not raise the pod's aggregate requests or limits, by which the API server may refuse it.
 
     The last one never does: there each sidecar starts after all init containers with amounts.
     """
-    *earlier, last = _orders(facts, sorted(moved, key=lambda one: (-facts.rows[one.name].quit_order, one.name)))
+    *earlier, last = _orders(facts, moved, inits)
     names = {container.name for container in moved}
-    inits = facts.pod.init_containers
     if not _has_amounts_behind(inits, earlier[0], names):
         return earlier[0]
-    native = {container.name for container in inits if container.is_native_sidecar}.union(facts.unmarked)
+    native = {container.name for container in inits if container.is_native_sidecar or container.name in facts.unmarked}
     try:
-        before = Aggregate([one for one in facts.pod.spec.containers if one.name not in duplicates], inits, native)
+        before = Aggregate(regular, inits, native)
     except ValueError:
         return last
     return next((order for order in earlier if not before.is_raised(order, names)), last)
@@ -376,7 +391,7 @@ def _has_amounts_behind(inits: list[Container], order: Sequence[str], moved: set
     return any(has_amounts(containers[name]) for name in behind if name not in moved)
 
 
-def _orders(facts: Facts, moved: list[Container]) -> tuple[Sequence[str], ...]:
+def _orders(facts: Facts, moved: list[Container], present: list[Container]) -> tuple[Sequence[str], ...]:
     """Places as early as can be; mesh proxies as early, the others after all init containers with amounts; all after those.
 
     A mesh proxy is the first, unless its variables come from a file that an init container outside its block writes: the kubelet could not
@@ -386,8 +401,8 @@ def _orders(facts: Facts, moved: list[Container]) -> tuple[Sequence[str], ...]:
     An init container without amounts is no reason for a later place: it may also come later than the webhook, by another injector, and
     the order must not depend on that.
     """
-    inits = [container.name for container in facts.pod.init_containers]
-    with_amounts = {one.name for one in facts.pod.init_containers if has_amounts(one) and not one.is_native_sidecar}
+    inits = [container.name for container in present]
+    with_amounts = {one.name for one in present if has_amounts(one) and not one.is_native_sidecar}
     meshes = [container for container in moved if _starts_first(facts.rows[container.name])]
     others = [container for container in moved if not _starts_first(facts.rows[container.name])]
     late = [container.name for container in others if _rule(facts.rows[container.name]).starts_last]

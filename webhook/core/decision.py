@@ -88,6 +88,7 @@ class Mutate(msgspec.Struct, frozen=True):
         uses_native: Whether sidecars of this pod may become native.
         may_wrap: Whether the task would be wrapped if a sidecar needed it, entrypoint and shell aside.
         restored: Native sidecars that have got back what another webhook removed, in this review or in an earlier one.
+        converted: Native sidecars that this review or an earlier one has converted, and a later one may place anew.
         blocked: Init containers that a mesh cuts off from the network.
 
     """
@@ -102,6 +103,7 @@ class Mutate(msgspec.Struct, frozen=True):
     uses_native: bool
     may_wrap: bool
     restored: tuple[str, ...] = ()
+    converted: tuple[str, ...] = ()
     blocked: tuple[BlockedInit, ...] = ()
 
 
@@ -138,6 +140,7 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
         uses_native=uses_native,
         may_wrap=wrap is not None or _may_wrap(facts, mode),
         restored=after.restored,
+        converted=after.converted,
         blocked=tuple(blocked_inits(after, inits, policy.catalogue, injectors, uses_native=uses_native)),
     )
 

@@ -36,6 +36,7 @@ class EarlierStatus(RecordedStatus, frozen=True):
     main: str | None = None
     sidecars: dict[str, str] = {}
     restored: tuple[str, ...] = ()
+    converted: tuple[str, ...] = ()
 
     def was_native(self, name: str) -> bool:
         """Whether this container was native (`webhook.core.container_end.ContainerEnd.NATIVE`)."""
@@ -50,7 +51,7 @@ def read_earlier_status(annotations: dict[str, str]) -> EarlierStatus:
     """The status of an earlier review; an empty one where there is none that can be read."""
     status = _read(annotations)
     # What an audit would have done to containers was not done.
-    return msgspec.structs.replace(status, sidecars={}, restored=()) if status.is_audited else status
+    return msgspec.structs.replace(status, sidecars={}, restored=(), converted=()) if status.is_audited else status
 
 
 def read_recorded_sidecars(annotations: dict[str, str]) -> dict[str, str]:

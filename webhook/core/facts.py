@@ -37,6 +37,8 @@ class Facts(msgspec.Struct, frozen=True, dict=True):
         native_sidecars: Names of known sidecars that are native already.
         unmarked: Names of known native sidecars from which another webhook has removed what makes them native: plain init containers now.
         restored: Names of known sidecars to which an earlier review gave that back.
+        converted: Names of the native sidecars, those in ``unmarked`` among them, that an earlier review has converted, and a later one
+            may place anew.
         placeholders: Names of regular containers that their injector has yet to fill.
         before: The status that an earlier review wrote.
         rows: The catalogue's row of each known container, by its name.
@@ -59,6 +61,7 @@ class Facts(msgspec.Struct, frozen=True, dict=True):
     others: tuple[str, ...] = ()
     unmarked: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
+    converted: tuple[str, ...] = ()
     placeholders: tuple[str, ...] = ()
     before: EarlierStatus = NO_STATUS
 
@@ -98,9 +101,16 @@ def read_facts(pod: Pod, catalogue: Catalogue) -> Facts:
         others=task.others,
         unmarked=tuple(unmarked),
         restored=tuple([name for name in native if name in before.restored]),
+        converted=_converted(native | unmarked, before),
         placeholders=tuple(placeholders),
         before=before,
     )
+
+
+def _converted(native: dict[str, Sidecar], before: EarlierStatus) -> tuple[str, ...]:
+    if not before.converted:
+        return ()
+    return tuple([name for name, row in native.items() if name in before.converted and row.is_placed_again])
 
 
 def _sidecar_of(pod: Pod, container: Container, options: PodOptions, catalogue: Catalogue) -> Sidecar | None:

@@ -96,13 +96,13 @@ def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:
 def _conversion(facts: Facts, mutate: Mutate) -> list[Operation]:
     """``move`` takes the whole container, with every field that is unknown here."""
     operations: list[Operation] = []
-    if not mutate.conversion.duplicates and not mutate.conversion.moves:
+    if not mutate.conversion.duplicates and not mutate.conversion.order:
         return operations
     regular = [container.name for container in facts.pod.spec.containers]
     for name in mutate.conversion.duplicates:
         operations.append(remove("spec", "containers", regular.index(name)))
         regular.remove(name)
-    return operations + _moved(facts, mutate, regular) if mutate.conversion.moves else operations
+    return operations + _moved(facts, mutate, regular) if mutate.conversion.order else operations
 
 
 def _moved(facts: Facts, mutate: Mutate, regular: list[str]) -> list[Operation]:

@@ -435,6 +435,16 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.match is not None and not names.isdisjoint(self.match.names)
 
     @property
+    def is_placed_again(self) -> bool:
+        """Whether a later review may place it anew once it is converted.
+
+        Not a mesh proxy: what stands behind its init container needs it. Not one that an annotation has its injector render natively: then
+        the pod must be the same, whoever made it native.
+        """
+        native = self.native
+        return native is not None and native.convert is not None and not native.convert.starts_first and native.hint is None
+
+    @property
     def is_mesh(self) -> bool:
         """Whether it is a mesh proxy."""
         return self.quit_order == MESH_QUIT_ORDER

@@ -41,6 +41,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
         may_keep_running: Containers that nobody knows: the pod stays Running until each has ended. Without ``main`` one is the task's.
         no_native: What the cluster lacks, where that is why no sidecar was made native.
         restored: Native sidecars to which the webhook gave back the ``restartPolicy`` that another webhook had removed.
+        converted: Native sidecars that only the webhook makes native: a later review places them anew among what other webhooks added.
         not_converted: Sidecars that stayed regular containers on a cluster with native sidecars, each with the reason.
         version: The webhook's.
 
@@ -56,6 +57,7 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     may_keep_running: tuple[str, ...] = ()
     no_native: NativeSupport | None = None
     restored: tuple[str, ...] = ()
+    converted: tuple[str, ...] = ()
     not_converted: dict[str, NotConvertedReason] = {}
     version: str = ""
 
@@ -114,6 +116,7 @@ def status_of(facts: Facts, mutate: Mutate) -> Status:
         may_keep_running=facts.others,
         no_native=mutate.no_native,
         restored=mutate.restored,
+        converted=mutate.converted,
         not_converted=mutate.conversion.not_converted,
         version=__version__,
     )

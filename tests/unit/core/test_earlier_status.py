@@ -107,10 +107,10 @@ def test_a_status_may_be_as_long_as_the_webhooks_longest() -> None:
 
 
 def test_of_an_audited_pod_nothing_counts_that_would_have_been_done() -> None:
-    status = {"treatment": "audited", "main": "base", "sidecars": {"istio-proxy": "native"}, "restored": ["istio-proxy"]}
+    status = {"treatment": "audited", "main": "base", "sidecars": {"logs": "native"}, "restored": ["logs"], "converted": ["logs"]}
     read = read_earlier_status({names.STATUS_ANNOTATION: json.dumps(status)})
 
-    assert (read.main, read.sidecars, read.restored) == ("base", {}, ())
+    assert (read.main, read.sidecars, read.restored, read.converted) == ("base", {}, (), ())
 
 
 def test_a_duplicate_of_a_proxy_whose_mark_was_removed_goes_and_the_proxy_is_native_again(policy: Policy) -> None:

@@ -103,13 +103,16 @@ def test_an_injector_before_or_after_us_gives_the_same_end_state(
 def end_state(pod: JSONObject) -> JSONObject:
     """The pod without what depends on who came first and means nothing to a node.
 
-    That is the container that Istio names to kubectl (the first of those that were regular ones when it came), the
+    That is a null for command and args, which the API reads as an absent one and the wrapper takes away; also the container that Istio names to kubectl (the first of those that were regular ones when it came), the
     order of the volumes: a map by name (core/v1 types.go: PodSpec.Volumes, listType=map), and Linkerd's endpoint for a quit request, to
     which nobody sends one where its proxy is native.
     """
     pod = copy.deepcopy(pod)
     for annotation in ("kubectl.kubernetes.io/default-container", "config.linkerd.io/proxy-admin-shutdown"):
         (pod["metadata"].get("annotations") or {}).pop(annotation, None)
+    for container in pod["spec"]["containers"]:
+        for field in [field for field in ("command", "args") if container.get(field, "") is None]:
+            del container[field]
     for container in pod["spec"].get("initContainers") or ():
         if container["name"] == "linkerd-proxy" and container.get("restartPolicy") == "Always":
             container["env"] = [one for one in container["env"] if one["name"] != "LINKERD2_PROXY_SHUTDOWN_ENDPOINT_ENABLED"]
