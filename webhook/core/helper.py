@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from webhook.core.aggregate import has_amounts
 from webhook.core.names import HELPER_BUSYBOX, HELPER_CONTAINER, HELPER_MOUNT_PATH, HELPER_VOLUME
 from webhook.core.pod import ABSENT
 
@@ -33,10 +34,18 @@ def helper_container(pod: Pod, main: Container, image: str) -> dict[str, Any]:
         "securityContext": _security_context(pod, main),
         "volumeMounts": [{"name": HELPER_VOLUME, "mountPath": HELPER_MOUNT_PATH}],
     }
-    resources = _resources(main)
+    resources = helper_resources(main)
     if resources:
         container["resources"] = resources
     return container
+
+
+def resources_since(helper: Container, main: Container) -> dict[str, dict[str, Any]]:
+    """What a helper gets that an earlier review has added, where the task has got requests or limits since and it has none.
+
+    A quota may demand requests of every container, and a policy may give them to regular containers only.
+    """
+    return {} if has_amounts(helper) else helper_resources(main)
 
 
 def helper_volume() -> dict[str, Any]:
@@ -97,7 +106,7 @@ def _security_context(pod: Pod, main: Container) -> dict[str, Any]:
     return context
 
 
-def _resources(main: Container) -> dict[str, dict[str, Any]]:
+def helper_resources(main: Container) -> dict[str, dict[str, Any]]:
     """The task's requests and limits of what every container uses; a GPU is not copied."""
     copied: dict[str, dict[str, Any]] = {}
     for kind in ("requests", "limits"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webhook.core import names
-from webhook.core.helper import has_helper_mount, helper_container, helper_mount, helper_volume
+from webhook.core.helper import has_helper_mount, helper_container, helper_mount, helper_volume, resources_since
 from webhook.core.patch import Operation, add, add_entries, add_items, move, remove
 from webhook.core.wrapper import wrapped_command
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from webhook.core.decision import Mutate
     from webhook.core.facts import Facts
     from webhook.core.move import Move
-    from webhook.core.pod import Container, Volume
     from webhook.core.policy import Policy
     from webhook.core.status import Status
 
@@ -82,11 +81,16 @@ def _helper(facts: Facts, mutate: Mutate, policy: Policy) -> list[Operation]:
     operations: list[Operation] = []
     if main is None or mutate.wrap is None or not mutate.wrap.uses_helper:
         return operations
-    if not _named(facts.pod.init_containers, names.HELPER_CONTAINER):
+    place = ("spec", "initContainers")
+    inits = [container.name for container in facts.pod.init_containers]
+    if names.HELPER_CONTAINER not in inits:
         container = helper_container(facts.pod, main, policy.helper_image)
-        place = ("spec", "initContainers")
-        operations.append(add(container, *place, 0) if spec.initContainers else add([container], *place))
-    if not _named(spec.volumes or [], names.HELPER_VOLUME):
+        operations.append(add(container, *place, 0) if inits else add([container], *place))
+    else:
+        index = inits.index(names.HELPER_CONTAINER)
+        resources = resources_since(facts.pod.init_containers[index], main)
+        operations += [add(resources, *place, index, "resources")] if resources else []
+    if names.HELPER_VOLUME not in spec.volume_names:
         operations += add_items([helper_volume()], spec.volumes, "spec", "volumes")
     if not has_helper_mount(main):
         operations += add_items([helper_mount()], main.mounts, "spec", "containers", facts.main or 0, "volumeMounts")
@@ -149,7 +153,3 @@ def _edits(moved: Move, facts: Facts, place: int) -> Iterator[Operation]:
         yield from add_items(list(moved.env), container.variables, *here, "env")
     if moved.loses_resize_policy:
         yield remove(*here, "resizePolicy")
-
-
-def _named(entries: Sequence[Container | Volume], name: str) -> bool:
-    return any(entry.name == name for entry in entries)

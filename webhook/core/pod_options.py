@@ -109,10 +109,13 @@ class DescribedSidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             match=Match(names=(self.name,), markers=(marker,)),
             quit=None if self.quit is None else QuitRule(self.quit.port, self.quit.path, method=self.quit.method),
             ready=None if self.ready is None else EndpointRule(self.ready.port, self.ready.path),
-            native=Native(convert=Convert(startup_probe_from_readiness=True, requires_startup_probe=self.ready is not None))
-            if self.native
-            else None,
+            native=self._native() if self.native else None,
         )
+
+    def _native(self) -> Native:
+        """Its own readiness probe is its startup probe only where the task is to wait for it: it may become ready only after the task."""
+        is_awaited = self.ready is not None
+        return Native(convert=Convert(startup_probe_from_readiness=is_awaited, requires_startup_probe=is_awaited))
 
 
 DescribedSidecars = Annotated[tuple[DescribedSidecar, ...], msgspec.Meta(max_length=MAX_DESCRIBED_SIDECARS)]

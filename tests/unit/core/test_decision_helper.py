@@ -65,6 +65,34 @@ def test_the_helper_requests_no_more_than_the_task_and_for_no_device(helping: Po
     assert helper["resources"] == {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "1Gi"}}
 
 
+@pytest.mark.parametrize("inits", [(), ({"name": "prepare", "image": "busybox"},)], ids=len)
+def test_the_helper_gets_the_requests_that_the_task_has_got_since(inits: tuple[JSONObject, ...], helping: Policy) -> None:
+    """A later webhook gives default requests to regular containers only, and a quota demands them of every container."""
+    first = admitted(operator_pod(["/etl"]), helping)[1]
+    first["spec"]["initContainers"] = [*inits, *first["spec"]["initContainers"]]
+    amounts = {"requests": {"cpu": "100m", "memory": "64Mi"}}
+    container(first, "base")["resources"] = amounts
+    after = admitted(first, helping)[1]
+
+    assert init_named(after, names.HELPER_CONTAINER)["resources"] == amounts
+    assert admitted(after, helping)[0].operations == ()
+
+
+def test_a_helper_that_another_webhook_has_given_requests_keeps_them(helping: Policy) -> None:
+    first = admitted(operator_pod(["/etl"]), helping)[1]
+    own = {"requests": {"cpu": "10m"}}
+    init_named(first, names.HELPER_CONTAINER)["resources"] = own
+    container(first, "base")["resources"] = {"requests": {"cpu": "1"}}
+
+    assert init_named(admitted(first, helping)[1], names.HELPER_CONTAINER)["resources"] == own
+
+
+def init_named(pod: JSONObject, name: str) -> JSONObject:
+    """The init container of this name."""
+    found: JSONObject = next(one for one in pod["spec"]["initContainers"] if one["name"] == name)
+    return found
+
+
 def test_the_helper_is_added_once(helping: Policy) -> None:
     once = admitted(operator_pod(["/etl"]), helping)[1]
 

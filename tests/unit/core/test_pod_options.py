@@ -168,7 +168,7 @@ def test_a_described_sidecar_is_a_row_of_its_pod_alone(fields: dict[str, Any]) -
     convert = row.native.convert if row.native else None
     assert (convert is not None) is fields.get("native", False)
     if convert is not None:
-        assert convert.startup_probe_from_readiness
+        assert convert.startup_probe_from_readiness is ("ready" in fields)
         assert convert.requires_startup_probe is ("ready" in fields)
 
 
