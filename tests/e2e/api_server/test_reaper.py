@@ -51,7 +51,10 @@ ADDED: Final = {"key": "added", "operator": "Exists", "effect": "NoExecute"}
 def rendered(**reaper: object) -> list[JSONObject]:
     """The objects of the reaper, as the chart renders them."""
     require(binaries.HELM)
-    values = {"name": RELEASE, "reaper": {"enabled": True, "kind": "CronJob", "mode": "act", "namespaces": ["airflow"], **reaper}}
+    values = {
+        "fullnameOverride": RELEASE,
+        "reaper": {"enabled": True, "kind": "CronJob", "mode": "act", "namespaces": ["airflow"], **reaper},
+    }
     return [one for one in yaml.safe_load_all(render(values, POLICY_KUBERNETES, only="reaper.yaml")) if one]
 
 

@@ -215,9 +215,9 @@ def installed(here: Watching) -> list[list[str]]:
     return [line["installed"] for line in here.webhook.log if line["event"] == "injectors"]
 
 
-def recovered(here: Watching) -> list[str]:
+def recovered(here: Watching) -> set[str]:
     """The resources that can be read again, by its log."""
-    return [line["resource"] for line in here.webhook.log if line["event"] == "reading the cluster's state again"]
+    return {line["resource"] for line in here.webhook.log if line["event"] == "reading the cluster's state again"}
 
 
 def test_what_is_known_outlives_the_api_server_and_is_put_right_when_it_is_back() -> None:
@@ -231,9 +231,8 @@ def test_what_is_known_outlives_the_api_server_and_is_put_right_when_it_is_back(
         make_node(level.api, "b", OLD)
         here.becomes("old-kubelet", RECOVERY_SECONDS)
         until(lambda: max(ages(here).values()) < SOON_SECONDS, "all is fresh", RECOVERY_SECONDS)
-        until(lambda: len(recovered(here)) == len(ClusterResource), "the log says so", WAIT_SECONDS)
-
-        assert sorted(recovered(here)) == sorted(ClusterResource)
+        # An API server that has just started may no longer have the version of a list (410), so a resource may be lost and read once more.
+        until(lambda: recovered(here) == set(ClusterResource), "the log says so of each resource", WAIT_SECONDS)
 
 
 def test_an_api_server_that_freezes_changes_nothing_and_holds_up_no_end() -> None:
