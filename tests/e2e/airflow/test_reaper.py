@@ -1,6 +1,7 @@
-"""The reaper beside a real Airflow: the executor's slot is free again, and operators get the result of their pods.
+"""The reaper beside a real Airflow: the executor's slot is free again, and operators get the result of their pods and show its Events.
 
-All runs start at once: each of Airflow's two executors has one slot, so the operators work beside the KubernetesExecutor.
+All runs of pods that the webhook does not see start at once: each of Airflow's two executors has one slot, so the operators work beside
+the KubernetesExecutor. The run of a pod that it leaves follows.
 """
 
 from __future__ import annotations
@@ -67,7 +68,17 @@ def places(node: NodeLevel, airflow: Airflow) -> Iterator[dict[str, PodNamespace
 
 
 @pytest.fixture(scope="module")
-def ended(airflow: Airflow, tasks: PodNamespace, places: dict[str, PodNamespace], task_image: str) -> Iterator[EndedRuns]:
+def served(node: NodeLevel, airflow: Airflow) -> Iterator[PodNamespace]:
+    """A namespace that has opted in, outside the mesh."""
+    del airflow
+    with namespace_on(node, "served") as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="module")
+def ended(
+    airflow: Airflow, tasks: PodNamespace, places: dict[str, PodNamespace], served: PodNamespace, task_image: str
+) -> Iterator[EndedRuns]:
     """The ends of all runs. The reaper starts when the first pod of the executor, from before the opt-in, occupies the slot."""
     executor = airflow.api.run("left")
     operators = {
@@ -77,7 +88,7 @@ def ended(airflow: Airflow, tasks: PodNamespace, places: dict[str, PodNamespace]
         for dag, place in places.items()
     }
     wait_until_full(airflow, tasks, executor)
-    watched = [f"--namespace={place.name}" for place in (tasks, *places.values())]
+    watched = [f"--namespace={place.name}" for place in (tasks, *places.values(), served)]
     options = (*watched, "--lease", tasks.name, "--unmarked", "--grace", "2")
     with opted_in(tasks), watching_reaper(tasks.level, "reaper-of-airflow", tasks.level.server.kubeconfig, *options) as reaper:
         second = until(lambda: running_host(executor, "second"), "the second task runs", SECONDS)
@@ -130,6 +141,26 @@ def test_the_log_of_a_failed_operator_has_the_events_of_the_reaper(ended: EndedR
     assert any(line.startswith("Pod Event: SidecarQuit - ") and "cache" in line for line in log), log
 
 
+def test_the_log_of_an_operator_has_the_event_of_a_pod_that_was_left_before_it_starts_and_when_it_fails(
+    airflow: Airflow, ended: EndedRuns, served: PodNamespace, task_image: str
+) -> None:
+    """A gate keeps the pod Pending until the operator shows the Event: else the pod might start before the operator reads it."""
+    run = airflow.api.run("no_command", namespace=served.name, image=task_image, script="echo the task ran; exit 3")
+    pod = until(lambda: pod_of(run), "the operator has a pod", SECONDS)
+    ended.reaper.until_logged("pod", pod=pod, notice="TaskPodLeft", dag="no_command", task="task")
+    note = until(lambda: note_of(served, pod, "TaskPodLeft"), "the pod has the Event", SECONDS)
+    until(lambda: lines_of(run, f"The Pod has an Event: {note}"), "the operator shows it while it waits for the pod", SECONDS)
+    assert served.pod(pod)["status"]["phase"] == "Pending"
+    served.level.api.patch(served.path(pod), {"spec": {"schedulingGates": None}})
+
+    assert run.end(SECONDS) == "failed"
+    assert note.startswith("The webhook left this pod: The main container sets no command")
+    assert "After its task, cache may keep it Running." in note
+    assert "airflow-sidecar-webhook/entrypoint" in note
+    assert len(lines_of(run, f"Pod Event: TaskPodLeft - {note}")) == 1
+    assert served.log(pod) == RAN
+
+
 @pytest.mark.parametrize("dag", [dag for dag in RESULTS if dag.endswith("_xcom")])
 def test_what_an_operators_pod_returns_arrives(dag: str, ended: EndedRuns) -> None:
     assert ended.operators[dag].run.xcom("task") == {"rows": 3}
@@ -137,3 +168,14 @@ def test_what_an_operators_pod_returns_arrives(dag: str, ended: EndedRuns) -> No
 
 def test_no_pod_is_ended_in_another_way(ended: EndedRuns) -> None:
     assert {line["method"] for line in ended.reaper.logged("act")} == {"quit"}
+
+
+def note_of(place: PodNamespace, pod: str, reason: str) -> str:
+    """The note of the Event with this reason on a pod; empty: there is none."""
+    events = place.level.api.get(f"/api/v1/namespaces/{place.name}/events")["items"]
+    return next((str(one["message"]) for one in events if (one["involvedObject"]["name"], one["reason"]) == (pod, reason)), "")
+
+
+def lines_of(run: Run, beginning: str) -> list[str]:
+    """The lines of an operator's log that begin with this."""
+    return [line for line in run.log("task") if line.startswith(beginning)]
