@@ -72,11 +72,17 @@ class Injectors(msgspec.Struct, frozen=True):
     Args:
         everywhere: Those that handle every pod of the opted-in namespaces.
         installed: Those whose webhook is installed.
+        are_known: Whether no other is installed.
 
     """
 
     everywhere: frozenset[str] = frozenset()
     installed: frozenset[str] = frozenset()
+    are_known: bool = False
+
+    def are_without(self, sidecar: Sidecar) -> bool:
+        """Whether the cluster is known not to have the injector of this row, whatever a pod shows."""
+        return self.are_known and bool(sidecar.injected_by) and sidecar.id not in self.installed and sidecar.id not in self.everywhere
 
     def are_in_play(self, sidecar: Sidecar, hint: InjectorHint, pod: Pod) -> bool:
         """Whether the injector of this row will handle this pod."""

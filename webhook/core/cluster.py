@@ -143,6 +143,7 @@ class ClusterObservation(msgspec.Struct, frozen=True):
         reinvoked: Of these, the ones that the API server may call again (``reinvocationPolicy: IfNeeded``); None: not known.
         injector_versions: Of these, the version of each one that is known, see `InstalledInjectors`.
         virtual_nodes: Names of the virtual nodes.
+        are_injectors_known: Whether the mutating webhooks were listed, so that no other injector is installed.
 
     """
 
@@ -153,6 +154,7 @@ class ClusterObservation(msgspec.Struct, frozen=True):
     reinvoked: frozenset[str] | None = None
     injector_versions: dict[str, Version] = {}
     virtual_nodes: frozenset[str] = frozenset()
+    are_injectors_known: bool = False
 
 
 class Cluster(msgspec.Struct, frozen=True):
@@ -165,6 +167,7 @@ class Cluster(msgspec.Struct, frozen=True):
         reinvoked: As in `ClusterObservation`.
         virtual_nodes: As in `ClusterObservation`.
         injector_versions: As in `ClusterObservation`.
+        are_injectors_known: As in `ClusterObservation`.
 
     """
 
@@ -174,6 +177,7 @@ class Cluster(msgspec.Struct, frozen=True):
     reinvoked: frozenset[str] | None = None
     virtual_nodes: frozenset[str] = frozenset()
     injector_versions: dict[str, Version] = {}
+    are_injectors_known: bool = False
 
     @property
     def is_native(self) -> bool:
@@ -195,7 +199,15 @@ def assess(observed: ClusterObservation, switch: NativeSwitch, minimum_kubelet: 
     """What the rules may assume of a cluster of which this was read."""
     server = observed.server.counts_as if observed.server else None
     support = _support(observed, switch, minimum_kubelet)
-    return Cluster(support, server, observed.injectors, observed.reinvoked, observed.virtual_nodes, observed.injector_versions)
+    return Cluster(
+        support,
+        server,
+        observed.injectors,
+        observed.reinvoked,
+        observed.virtual_nodes,
+        observed.injector_versions,
+        observed.are_injectors_known,
+    )
 
 
 def _support(observed: ClusterObservation, switch: NativeSwitch, minimum_kubelet: Version) -> NativeSupport:

@@ -117,7 +117,7 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     cluster = cluster.for_pod(facts.pod)
     is_native = cluster.is_native
     uses_native = may_convert and is_native
-    injectors = Injectors(policy.injectors, cluster.injectors)
+    injectors = Injectors(policy.injectors, cluster.injectors, cluster.are_injectors_known)
     injector_annotations = _injector_annotations(facts, mode, policy.catalogue, injectors, uses_native=uses_native)
     is_out_of_mesh = _is_out_of_mesh(facts.pod)
     skip = _skip_reason(facts, cluster, mode, may_be_injected=bool(injector_annotations) or not is_out_of_mesh)

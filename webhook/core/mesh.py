@@ -60,15 +60,20 @@ def has_regular_mesh(facts: Facts, staying: Iterable[str]) -> bool:
 
 
 def coming_mesh(facts: Facts, catalogue: Catalogue, injectors: Injectors) -> PendingMesh:
-    """The mesh proxy that the pod has yet to get; no injector handles a pod on the host's network."""
+    """The mesh proxy that the pod has yet to get.
+
+    No injector handles a pod on the host's network, and none that is not installed handles any, whatever the pod shows: one template of a
+    pod may serve clusters with the mesh and without.
+    """
     if facts.pod.spec.hostNetwork is True:
         return PendingMesh.NONE
     placeholders = [facts.rows[name] for name in facts.placeholders if facts.rows[name].is_mesh]
     if placeholders:
-        return max([_expected(row, facts.pod) for row in placeholders])
+        return max([_expected(row, facts.pod) for row in placeholders if not injectors.are_without(row)], default=PendingMesh.NONE)
     if has_mesh(facts):
         return PendingMesh.NONE
-    return max([_coming(row, hint, facts.pod, injectors) for row, hint in catalogue.meshes], default=PendingMesh.NONE)
+    meshes = [(row, hint) for row, hint in catalogue.meshes if not injectors.are_without(row)]
+    return max([_coming(row, hint, facts.pod, injectors) for row, hint in meshes], default=PendingMesh.NONE)
 
 
 def _coming(row: Sidecar, hint: InjectorHint, pod: Pod, injectors: Injectors) -> PendingMesh:

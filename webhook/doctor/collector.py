@@ -120,6 +120,7 @@ class ClusterWide:
             reinvoked=installed.reinvoked,
             injector_versions=installed.versions,
             virtual_nodes=frozenset() if isinstance(self.nodes, ReadFailure) else self.nodes.virtual_names,
+            are_injectors_known=not isinstance(self.webhooks, ReadFailure),
         )
         return assess(observed, native_sidecars, minimum_kubelet)
 

@@ -81,7 +81,13 @@ class ClusterView:
         with self._writing:
             if installed.ids != self._observed.injectors:
                 self._listener.injectors_changed(installed.ids)
-            observed = replace(self._observed, injectors=installed.ids, reinvoked=installed.reinvoked, injector_versions=installed.versions)
+            observed = replace(
+                self._observed,
+                injectors=installed.ids,
+                reinvoked=installed.reinvoked,
+                injector_versions=installed.versions,
+                are_injectors_known=True,
+            )
             self._publish(observed)
 
     def _publish(self, observed: ClusterObservation) -> None:

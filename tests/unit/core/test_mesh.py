@@ -45,6 +45,8 @@ OVER_NETWORK: Final = {"httpGet": HTTP, "tcpSocket": {"tcpSocket": {"port": 9090
 IN_MESH: Final = {"sidecar.istio.io/inject": "true"}
 NOT_NATIVE: Final = {"sidecar.istio.io/nativeSidecar": "false"}
 WITH_ISTIO: Final = replace(ABLE_CLUSTER, injectors=frozenset({"istio"}))
+WITHOUT_MESH: Final = replace(ABLE_CLUSTER, injectors=frozenset({"vault"}), are_injectors_known=True)
+"""The cluster's webhooks were listed, and no mesh's is among them."""
 NATIVE_BY_READINESS: Final = json.dumps([{"name": "tunnel", "native": True, "ready": {"port": 9000, "path": "/ready"}}])
 TUNNEL: Final = {
     "name": "tunnel",
@@ -217,6 +219,45 @@ def test_a_placeholder_shows_that_the_mesh_is_yet_to_be_injected(policy: Policy)
     pod = task_pod(database(startupProbe=HTTP), {"name": "istio-proxy", "image": "auto"})
 
     assert not_converted(pod, policy) == {"database": NotConvertedReason.BEFORE_MESH}
+
+
+SHOWN_IN_VAIN: Final[dict[str, JSONObject]] = AWAITED | {
+    "an istio-proxy that must not be native": {"annotations": NOT_NATIVE},
+    "a linkerd-proxy that must not be native": {
+        "annotations": {"linkerd.io/inject": "enabled", "config.linkerd.io/proxy-enable-native-sidecar": "false"}
+    },
+    "a dataplane that must not be native": {"annotations": {"consul.hashicorp.com/enable-consul-dataplane-as-sidecar": "false"}},
+}
+"""What a pod shows of a mesh."""
+
+
+@pytest.mark.parametrize("marks", SHOWN_IN_VAIN.values(), ids=SHOWN_IN_VAIN)
+@pytest.mark.parametrize("fields", [{"startupProbe": HTTP}, {"livenessProbe": HTTP}], ids=str)
+def test_where_no_mesh_is_installed_a_sidecar_is_native_whatever_the_pod_shows_of_one(
+    fields: JSONObject, marks: JSONObject, policy: Policy
+) -> None:
+    """One template of a pod may serve clusters with the mesh and without; the sidecar has no quit request, so nothing else ends it."""
+    after = after_conversion(task_pod({**FLUENT_BIT, **fields}, **marks), policy, WITHOUT_MESH)
+
+    assert native(after, "logs")
+    assert status_of(after)["treatment"] == "native"
+
+
+def test_a_placeholder_that_no_installed_injector_fills_announces_no_mesh(policy: Policy) -> None:
+    pod = task_pod(database(startupProbe=HTTP), {"name": "istio-proxy", "image": "registry.example.com/proxyv2:1"})
+
+    assert not_converted(pod, policy) == {"database": NotConvertedReason.BEFORE_MESH}
+    assert not_converted(pod, policy, WITHOUT_MESH) == {}
+
+
+@pytest.mark.parametrize("where", ["installed", "a setting"])
+def test_a_mesh_that_is_installed_or_that_a_setting_names_is_awaited_where_the_pod_shows_it(where: str, policy: Policy) -> None:
+    cluster = replace(WITHOUT_MESH, injectors=frozenset({"istio"})) if where == "installed" else WITHOUT_MESH
+    setting = dataclasses.replace(policy, injectors=frozenset({"istio"} if where == "a setting" else ()))
+
+    assert not_converted(task_pod({**FLUENT_BIT, "startupProbe": HTTP}, annotations=IN_MESH), setting, cluster) == {
+        "logs": NotConvertedReason.BEFORE_MESH
+    }
 
 
 def test_a_mesh_that_handles_every_pod_is_awaited(policy: Policy) -> None:

@@ -92,6 +92,14 @@ def with_uploader(name: str, phase: str = "Running") -> JSONObject:
     return pod
 
 
+def test_the_injectors_of_a_cluster_are_known_only_where_its_webhooks_could_be_listed() -> None:
+    answered: dict[str, Any] = {CONFIGURATIONS_PATH: [[]]}
+    wide = [read_cluster_wide(FakeDoctorApi(pages)) for pages in (answered, {})]
+    known = [one.cluster(NativeSwitch.AUTO, DEFAULT_MINIMUM_KUBELET, UNSET.policy.catalogue).are_injectors_known for one in wide]
+
+    assert known == [True, False]
+
+
 def test_a_remedy_that_several_pods_need_is_in_the_snapshot_once() -> None:
     pods = [with_uploader(name) for name in "abcd"] + [task_pod(RUNNING, RUNNING, "fine"), with_uploader("over", "Succeeded")]
     shared = snapshot_of(pods).remedies[-1]

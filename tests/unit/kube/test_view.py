@@ -96,6 +96,7 @@ def test_a_listener_is_notified_of_injectors_when_they_have_changed(view: Cluste
         view.update_webhooks(webhooks)
 
     assert ["istio" in found for found in listener.injectors] == [True, False]
+    assert view.current.are_injectors_known
     view.update_webhooks([istio])
     assert view.current.injectors == view.current.reinvoked != frozenset()
 
