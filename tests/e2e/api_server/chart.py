@@ -28,7 +28,9 @@ SIDECAR: Final = {
 }
 ZONE: Final = {"key": "zone", "operator": "In", "values": ["a"]}
 
-TEST: Final = "templates/tests/task_pod.yaml"
+SCRIPT: Final = CHART / "files" / "helm_test.py"
+"""What the pod of helm test runs."""
+
 EXTRAS: Final = {
     "extraEnv": [{"name": "TZ", "value": "UTC"}, {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
     "extraVolumes": [{"name": "ca", "configMap": {"name": "corp-ca", "optional": True}}],
@@ -206,10 +208,11 @@ def _rendered(values: str, kubernetes: str, namespace: str) -> str:
 
 
 def objects_of_test(values: Mapping[str, object], namespace: str = NAME) -> list[JSONObject]:
-    """What ``helm test`` creates. RenderingError, DuplicateKeyError."""
+    """What ``helm test`` creates: the hooks among all objects. RenderingError, DuplicateKeyError."""
     require(binaries.HELM)
     where = ("--namespace", namespace, "--kube-version", KUBERNETES, "--values", "-")
-    return documents(helm("template", NAME, CHART, "--show-only", TEST, *where, given=json.dumps(values)))
+    rendered = documents(helm("template", NAME, CHART, *where, given=json.dumps(values)))
+    return [one for one in rendered if "helm.sh/hook" in one["metadata"].get("annotations", {})]
 
 
 def only(kind: str, of: list[JSONObject]) -> JSONObject:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BY_NAME: Final = "kubernetes.io/metadata.name"
 NEVER: Final = {"key": BY_NAME, "operator": "NotIn", "values": ["kube-system", "kube-node-lease"]}
+OFF: Final = {"key": "off", "operator": "DoesNotExist"}
 SELECTOR: Final[dict[str, Any]] = {"matchLabels": {"team": "data"}}
 
 
@@ -37,7 +38,7 @@ def selectors(of: list[JSONObject]) -> list[JSONObject]:
                 "matchLabels": {"team": "data"},
                 "matchExpressions": [
                     {"key": "stage", "operator": "In", "values": ["prod", "test"]},
-                    {"key": "off", "operator": "DoesNotExist"},
+                    OFF,
                     NEVER,
                 ],
             },
@@ -69,17 +70,17 @@ def test_the_reaper_serves_its_own_names_or_else_those_of_the_webhook() -> None:
 
 
 @pytest.mark.parametrize(
-    ("webhook", "namespace", "labels"),
+    ("values", "namespace"),
     [
-        ({}, f"{NAME}-test", OPTED_IN),
-        ({"namespaceSelector": SELECTOR}, f"{NAME}-test", SELECTOR["matchLabels"]),
-        ({"namespaces": ["airflow-prod", "other"]}, "airflow-prod", None),
+        ({"webhook": {"namespaces": ["airflow-prod", "other"]}}, "airflow-prod"),
+        ({"webhook": {"namespaces": ["airflow-prod", "other"]}, "test": {"namespace": "other"}}, "other"),
+        ({"webhook": {"namespaceSelector": SELECTOR}, "test": {"namespace": "airflow"}}, "airflow"),
+        ({"webhook": {"namespaceSelector": {"matchExpressions": [OFF]}}, "test": {"namespace": "airflow"}}, "airflow"),
+        ({"test": {"namespace": "airflow"}}, "airflow"),
     ],
 )
-def test_helm_test_creates_its_pod_where_the_webhook_is_called(webhook: JSONObject, namespace: str, labels: dict[str, str] | None) -> None:
-    rendered = objects_of_test({"webhook": webhook})
+def test_helm_test_creates_its_pod_in_a_namespace_that_a_value_names(values: dict[str, Any], namespace: str) -> None:
+    rendered = objects_of_test(values)
 
-    assert [one["metadata"]["name"] for one in rendered if one["kind"] == "Namespace"] == ([] if labels is None else [namespace])
-    assert (labels or {}).items() <= (only("Namespace", rendered)["metadata"]["labels"] if labels else {}).items()
     assert {only(kind, rendered)["metadata"]["namespace"] for kind in ("Role", "RoleBinding")} == {namespace}
     assert only("Pod", rendered)["spec"]["containers"][0]["args"][1] == namespace

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import runpy
 from typing import Final
 
-from manifests.rendering import CHART
-from testbed.manifest import OPTED_IN
-from tests.e2e.api_server.chart import objects, objects_of_test, only
+import pytest
+
+from tests.e2e.api_server.chart import OPTIONS, SCRIPT, objects, objects_of_test, only
 
 WITH_REGISTRY: Final = {
     "image": {"registry": "registry.example"},
     "imagePullSecrets": [{"name": "registry"}],
     "fullnameOverride": "b",
     "policy": {"enabled": True},
+    "test": {"namespace": "airflow"},
 }
 
 
@@ -28,23 +30,39 @@ def test_every_object_of_it_is_removed_after_it_and_before_the_next() -> None:
         assert set(annotations["helm.sh/hook-delete-policy"].split(",")) == {"before-hook-creation", "hook-succeeded"}
 
 
+@pytest.mark.parametrize("option", OPTIONS)
+def test_no_option_makes_it_delete_a_namespace(option: str) -> None:
+    rendered = objects_of_test({**OPTIONS[option], "webhook": {}, "test": {"namespace": "airflow"}})
+
+    assert {one["kind"] for one in rendered} == {"ServiceAccount", "Role", "RoleBinding", "Pod"}
+
+
+def test_without_a_namespace_there_is_no_test() -> None:
+    assert objects_of_test({}) == []
+    assert objects_of_test({"webhook": {"namespaceSelector": {"matchLabels": {"team": "data"}}}}) == []
+    assert objects_of_test({"enabled": False, "test": {"namespace": "airflow"}}) == []
+
+
 def test_what_others_need_is_made_before_them() -> None:
-    place = {one["kind"]: int(one["metadata"]["annotations"]["helm.sh/hook-weight"]) for one in objects_of_test({})}
+    place = {one["kind"]: int(one["metadata"]["annotations"]["helm.sh/hook-weight"]) for one in objects_of_test(WITH_REGISTRY)}
 
-    assert max(place["Namespace"], place["ServiceAccount"]) < place["Role"] <= place["RoleBinding"] < place["Pod"]
+    assert place["ServiceAccount"] < place["Role"] <= place["RoleBinding"] < place["Pod"]
 
 
-def test_it_may_only_create_pods_in_a_namespace_of_its_own_that_has_opted_in() -> None:
+def test_it_may_only_create_pods_in_the_namespace_that_a_value_names() -> None:
     rendered = objects_of_test(WITH_REGISTRY)
-    namespace, role, binding = (only(kind, rendered) for kind in ("Namespace", "Role", "RoleBinding"))
+    role, binding = (only(kind, rendered) for kind in ("Role", "RoleBinding"))
 
-    assert OPTED_IN.items() <= namespace["metadata"]["labels"].items()
-    assert {one["metadata"]["namespace"] for one in (role, binding)} == {namespace["metadata"]["name"]} == {"b-test"}
+    assert {one["metadata"]["namespace"] for one in (role, binding)} == {"airflow"}
     assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}]
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     account = only("ServiceAccount", rendered)["metadata"]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account["name"], "namespace": account["namespace"]}]
     assert only("Pod", rendered)["spec"]["serviceAccountName"] == account["name"]
+
+
+def test_its_objects_have_a_name_that_nothing_but_a_test_of_helm_has() -> None:
+    assert {one["metadata"]["name"] for one in objects_of_test(WITH_REGISTRY)} == {"b-helm-test"}
 
 
 def test_its_pod_runs_the_image_of_the_service_and_its_script_there() -> None:
@@ -54,7 +72,7 @@ def test_its_pod_runs_the_image_of_the_service_and_its_script_there() -> None:
 
     assert container["image"] == of_service["image"]
     assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
-    assert container["args"] == [(CHART / "files" / "helm_test.py").read_text("utf-8"), "b-test"]
+    assert container["args"] == [SCRIPT.read_text("utf-8"), "airflow"]
     assert "$(" not in container["args"][0], "the kubelet would replace it"
 
 
@@ -68,3 +86,9 @@ def test_neither_service_nor_policies_select_its_pod() -> None:
     ]
 
     assert [selector for selector in selectors if selector.items() <= labels.items()] == []
+
+
+def test_its_task_pod_says_its_resources_as_a_quota_demands() -> None:
+    (container,) = runpy.run_path(str(SCRIPT))["POD"]["spec"]["containers"]
+
+    assert set(container["resources"]["requests"]) == set(container["resources"]["limits"]) == {"cpu", "memory"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import runpy
 import subprocess
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -24,7 +25,7 @@ from testbed.api import ApiError, collection, path_of
 from testbed.manifest import OPTED_IN
 from testbed.namespace import make_namespace
 from testbed.wait import until
-from tests.e2e.api_server.chart import OPTIONS, objects, objects_of_test, only, pod_of, pods, settings_of
+from tests.e2e.api_server.chart import OPTIONS, SCRIPT, objects, objects_of_test, only, pod_of, pods, settings_of
 from tests.e2e.api_server.self_managed_webhook import Serving, connect
 from tests.e2e.levels import require
 from tests.e2e.namespaces import new_namespace
@@ -99,11 +100,15 @@ def test_the_api_server_takes_install_yaml_strictly(api: ApiClient, namespace: s
 def test_the_api_server_takes_the_objects_of_helm_test_strictly_and_its_pod_keeps_the_standard(
     option: str, api: ApiClient, namespace: str
 ) -> None:
-    name = f"a-{namespace}"
-    make_namespace(api, f"{name}-test", {})
-    for one in objects_of_test({**OPTIONS[option], "fullnameOverride": name}, namespace):
-        if one["kind"] != "Namespace":
-            api.create(one, **STRICT)
+    values = {**OPTIONS[option], "fullnameOverride": f"a-{namespace}", "test": {"namespace": "default"}}
+    for one in objects_of_test(values, namespace):
+        api.create(one, **STRICT)
+
+
+def test_the_task_pod_of_helm_test_keeps_the_restricted_standard(api: ApiClient, namespace: str) -> None:
+    pod = runpy.run_path(str(SCRIPT))["POD"]
+
+    api.create({**pod, "metadata": {**pod["metadata"], "namespace": namespace}}, **STRICT)
 
 
 def test_a_misspelt_field_would_be_refused(api: ApiClient, namespace: str) -> None:

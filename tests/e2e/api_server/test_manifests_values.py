@@ -104,6 +104,15 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
         {"webhook": {"namespaces": ["kube-system"]}},
         "webhook.namespaces: the webhook is never called in kube-system",
     ),
+    "a test in a namespace of the cluster": (
+        {"test": {"namespace": "kube-system"}},
+        "test.namespace: the webhook is never called in kube-system; name a namespace in which it is",
+    ),
+    "a test where the webhook is not called": (
+        {"webhook": {"namespaces": ["airflow"]}, "test": {"namespace": "other"}},
+        "test.namespace: the webhook is never called in other",
+    ),
+    "a test in a namespace that is no name": ({"test": {"namespace": "Airflow"}}, "does not match pattern"),
     "a namespace that is no name": ({"webhook": {"namespaces": ["Airflow"]}}, "does not match pattern"),
     "a reaper by the label of a webhook that goes by names": (
         {"webhook": {"namespaces": ["airflow"]}, "reaper": {"enabled": True, "allNamespaces": True}},

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
 
 
+TEST: Final = f"{NAME}-helm-test"
 METRICS_PORT: Final = 8080
 PREFIX: Final = "airflow_sidecar_webhook_"
 
@@ -127,27 +128,30 @@ def test_helm_uninstall_leaves_only_what_a_namespace_has_by_itself(installation:
 
 
 def test_helm_test_passes_while_pods_are_patched_and_fails_with_the_reason_while_none_is(installation: Installation) -> None:
-    with installation.installed():
-        until(lambda: f"{NAME}-test" not in namespaces(installation), "no namespace of an earlier test is left", SECONDS)
+    with tasks(installation) as here, installation.installed(test={"namespace": here.name}):
+        before = namespaces(installation)
 
         assert "Phase:          Succeeded" in installation.helm("test")
-        until(lambda: f"{NAME}-test" not in namespaces(installation), "the namespace of the test is deleted", SECONDS)
+        assert namespaces(installation) == before
 
         installation.level.api.patch(DEPLOYMENT, {"spec": {"replicas": 0}})
         until(lambda: not installation.pods(), "no replica is left", SECONDS)
         with pytest.raises(RenderingError, match="failed"):
             installation.helm("test")
-        said = installation.kubectl("--namespace", NAME, "logs", f"{NAME}-test")
+        said = installation.kubectl("--namespace", NAME, "logs", TEST)
 
-        assert said == f"a task pod in {NAME}-test: the API server created the pod without a call to the webhook\n"
-        installation.kubectl("--namespace", NAME, "delete", "pod,serviceaccount", f"{NAME}-test", "--ignore-not-found")
-        installation.kubectl("delete", "namespace", f"{NAME}-test", "--ignore-not-found")
+        reason = f"the API server created the pod without a call to the webhook; doctor --namespace {here.name} says why"
+        assert said == f"a task pod in {here.name}: {reason}\n"
+        installation.kubectl("--namespace", NAME, "delete", "pod,serviceaccount", TEST, "--ignore-not-found")
+        installation.kubectl("--namespace", here.name, "delete", "role,rolebinding", TEST, "--ignore-not-found")
+        assert namespaces(installation) == before
         installation.level.api.patch(DEPLOYMENT, {"spec": {"replicas": 2}})
 
 
-def namespaces(installation: Installation) -> set[str]:
-    """The names of all namespaces."""
-    return {one["metadata"]["name"] for one in installation.level.api.get("/api/v1/namespaces")["items"]}
+def namespaces(installation: Installation) -> dict[str, str]:
+    """The uids of all namespaces that are not being deleted, by their names."""
+    found = [one["metadata"] for one in installation.level.api.get("/api/v1/namespaces")["items"]]
+    return {metadata["name"]: metadata["uid"] for metadata in found if "deletionTimestamp" not in metadata}
 
 
 def test_helm_refuses_what_was_installed_without_it(installation: Installation) -> None:

@@ -14,6 +14,8 @@ from webhook.kube.errors import ClusterError
 SECONDS: Final = 60
 """The service is ready before every API server knows its address, its certificate and the rights of this test."""
 
+RESOURCES: Final = {"cpu": "10m", "memory": "16Mi"}
+
 POD: Final = {
     "apiVersion": "v1",
     "kind": "Pod",
@@ -23,8 +25,21 @@ POD: Final = {
         # Whatever the setting mode is.
         "annotations": {MODE_ANNOTATION: Mode.AUTO},
     },
-    "spec": {"restartPolicy": "Never", "containers": [{"name": "base", "image": "task", "command": ["true"]}]},
+    "spec": {
+        "restartPolicy": "Never",
+        "containers": [
+            {
+                "name": "base",
+                "image": "task",
+                "command": ["true"],
+                "resources": {"requests": RESOURCES, "limits": RESOURCES},
+                "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            }
+        ],
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+    },
 }
+"""The namespace may enforce the Pod Security Standard restricted, and have a quota that demands requests and limits."""
 
 
 def status_in(namespace: str) -> tuple[str, str]:
@@ -37,7 +52,10 @@ def status_in(namespace: str) -> tuple[str, str]:
     if not response.is_success:
         return "", str(answer.get("message", response.status))
     status = answer["metadata"]["annotations"].get(STATUS_ANNOTATION, "")
-    return status, "" if status else "the API server created the pod without a call to the webhook"
+    return (
+        status,
+        "" if status else f"the API server created the pod without a call to the webhook; doctor --namespace {namespace} says why",
+    )
 
 
 def main(namespace: str) -> int:

@@ -165,6 +165,11 @@ root, and optionally component. */}}
 {{- end }}
 {{- end }}
 
+{{/* The namespace in which helm test creates its task pod; empty: there is no test, since no value names one in which the webhook is called. */}}
+{{- define "webhook.testNamespace" -}}
+{{- .Values.test.namespace | default (first (.Values.webhook.namespaces | default (list ""))) }}
+{{- end }}
+
 {{/* Annotations of an object of helm test. Argument: its place in their order. */}}
 {{- define "webhook.testHook" -}}
 helm.sh/hook: test
@@ -237,6 +242,11 @@ matchExpressions:
 {{- range .Values.webhook.namespaces }}
 {{- if has . (list "kube-system" "kube-node-lease") }}
 {{- fail (printf "webhook.namespaces: the webhook is never called in %s; remove it there" .) }}
+{{- end }}
+{{- end }}
+{{- with .Values.test.namespace }}
+{{- if or (has . (list "kube-system" "kube-node-lease")) (and $.Values.webhook.namespaces (not (has . $.Values.webhook.namespaces))) }}
+{{- fail (printf "test.namespace: the webhook is never called in %s; name a namespace in which it is" .) }}
 {{- end }}
 {{- end }}
 {{- end }}
