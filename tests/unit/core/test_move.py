@@ -38,7 +38,7 @@ AUDIT: Final[JSONObject] = {
 }
 """What another webhook adds to each pod that has no regular container of this name. The user of the pod describes it as one that may be native."""
 
-NATIVE_AUDIT: Final = json.dumps([{"name": "audit", "native": True}])
+NATIVE_AUDIT: Final = json.dumps([{"name": "audit", "native": True, "ready": {"port": 8080, "path": "/ready"}}])
 TOKEN: Final[dict[str, Any]] = {
     "name": "kube-api-access-x7k2p",
     "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
