@@ -228,6 +228,7 @@ def notes(sidecar: Sidecar) -> str:
 
 def section(sidecar: Sidecar) -> str:
     """Everything that is known of one sidecar."""
+    not_injected = sidecar.not_injected_when or ((sidecar.injection_off,) if sidecar.injection_off else ())
     lines = [
         *(identified(sidecar.match) if sidecar.match else ()),
         *(line("Injected, and not a placeholder, with", (" and ".join(conditions(entry)) for entry in sidecar.left_by_injector))),
@@ -243,7 +244,7 @@ def section(sidecar: Sidecar) -> str:
         ),
         *(signalled(sidecar.stop_signal) if sidecar.stop_signal else ()),
         *(native(sidecar.native) if sidecar.native else ()),
-        *line("Its injector adds nothing to a pod with", conditions((sidecar.injection_off,) if sidecar.injection_off else ())),
+        *line("Its injector adds nothing to a pod with", conditions(not_injected)),
         *line("Its injector's webhook is in the configuration", [code(sidecar.configuration)] if sidecar.configuration else ()),
         *(["- Its injector's chart sets `reinvocationPolicy: IfNeeded`."] if sidecar.is_reinvoked else []),
         *staying(sidecar),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webhook.core.condition import MAX_IMAGE_CHARACTERS
+from webhook.core.condition import MAX_IMAGE_CHARACTERS, any_holds
 from webhook.core.sidecar import Endpoint
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ class Injectors(msgspec.Struct, frozen=True):
         return self.are_known and bool(sidecar.injected_by) and sidecar.id not in self.installed and sidecar.id not in self.everywhere
 
     def are_in_play(self, sidecar: Sidecar, hint: InjectorHint, pod: Pod) -> bool:
-        """Whether the injector of this row will handle this pod."""
+        """Whether the injector of this row will handle this pod, and this hint is set for it."""
         is_installed = sidecar.id in self.everywhere or (hint.when_installed and sidecar.id in self.installed)
-        return hint.is_in_play(pod, is_installed=is_installed)
+        return hint.is_in_play(pod, is_installed=is_installed) and not any_holds(sidecar.not_injected_when, pod, None)
 
 
 class Catalogue:

@@ -77,11 +77,13 @@ def coming_mesh(facts: Facts, catalogue: Catalogue, injectors: Injectors) -> Pen
 
 
 def _coming(row: Sidecar, hint: InjectorHint, pod: Pod, injectors: Injectors) -> PendingMesh:
-    if any_holds(hint.unless, pod, None) or any(all_hold(entry, pod, None) for entry in row.left_by_injector):
+    if any_holds(row.not_injected_when, pod, None) or any(all_hold(entry, pod, None) for entry in row.left_by_injector):
         # Not for this pod, or injected already: whatever it added, it was no proxy.
         return PendingMesh.NONE
     expected = _expected(row, pod)
-    if expected is PendingMesh.EXPECTED_REGULAR or hint.is_in_play(pod, is_installed=row.id in injectors.everywhere):
+    # What the pod says to the injector, also why no hint is set, shows that the injector handles it.
+    is_shown = expected is PendingMesh.EXPECTED_REGULAR or hint.is_shown(pod) or any_holds(hint.unless, pod, None)
+    if is_shown or row.id in injectors.everywhere:
         return expected
     return PendingMesh.POSSIBLE if injectors.are_in_play(row, hint, pod) else PendingMesh.NONE
 

@@ -187,7 +187,8 @@ class InjectorHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
         any_case: Whether the injector reads those words, in small letters here, in any case.
         when: Conditions, one of which shows that the injector will handle this pod.
         when_installed: Whether the injector may handle pods that show nothing of it, so that being installed is enough.
-        unless: Conditions; one of them shows that the injection is done, so that the annotation comes too late, or is not wanted.
+        unless: Conditions; where one holds, none is set although the injector may handle the pod: the injection is done, so that they come
+            too late, or they are not wanted.
         with_native: Whether they are also set on a cluster with native sidecars: only after the injection is it known whether the
             container becomes native, and then it is too late for them.
         since: The injector's version that understands the annotations.
@@ -204,10 +205,11 @@ class InjectorHint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
     since: str | None = None
 
     def is_in_play(self, pod: Pod, *, is_installed: bool) -> bool:
-        """Whether the injector will handle this pod; ``is_installed``: it handles every pod."""
-        return (is_installed or self._is_shown(pod)) and not any_holds(self.unless, pod, None)
+        """Whether the annotations are set on this pod; ``is_installed``: the injector handles every pod."""
+        return (is_installed or self.is_shown(pod)) and not any_holds(self.unless, pod, None)
 
-    def _is_shown(self, pod: Pod) -> bool:
+    def is_shown(self, pod: Pod) -> bool:
+        """Whether the pod itself shows that the injector will handle it."""
         keys = self.annotations_of_when
         if keys is not None and keys.isdisjoint(pod.annotations.keys()):
             return False
@@ -362,6 +364,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         injected_by: Globs on the name of its injector's webhook in a MutatingWebhookConfiguration.
         configuration: How ``kubectl get`` selects that configuration: its name, or a selector of labels; None: not known.
         injection_off: The label or annotation of a pod to which its injector adds nothing, with its value; None: not known.
+        not_injected_when: Conditions, one of which shows that its injector adds nothing to the pod: no hint is set, no proxy awaited.
         is_reinvoked: Whether the injector's own chart sets ``reinvocationPolicy: IfNeeded``, so that it may be called again for a pod.
         left_by_injector: What only its injector leaves: each entry is a list of conditions, and the container was injected where all of
             one entry hold. Any other container that the row identifies is a placeholder, by which a user customises what the injector
@@ -393,6 +396,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     injected_by: tuple[str, ...] = ()
     configuration: str | None = None
     injection_off: Condition | None = None
+    not_injected_when: tuple[Condition, ...] = ()
     is_reinvoked: bool = False
     left_by_injector: tuple[tuple[Condition, ...], ...] = ()
     hint: InjectorHint | None = None

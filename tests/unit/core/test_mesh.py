@@ -37,6 +37,7 @@ from webhook.core.reasons import NotConvertedReason
 if TYPE_CHECKING:
     from demo.simulated_injectors import Injector
     from tests.support.json_object import JSONObject
+    from webhook.core.cluster import Cluster
     from webhook.core.policy import Policy
 
 HTTP: Final = {"httpGet": {"path": "/startup", "port": 9090}, "periodSeconds": 1}
@@ -189,6 +190,43 @@ def test_whether_istio_or_the_webhook_is_called_first_the_kubelet_gets_an_answer
     assert (inits_of(first), regular_of(first)) == (inits_of(later), regular_of(later))
 
 
+def istio_with_envoys_status_port(pod: JSONObject) -> JSONObject:
+    """Its probes go to a port that Envoy does not serve then, so the webhook never makes its proxy native."""
+    after = new_istio(pod)
+    proxy = next(one for one in after["spec"]["containers"] if one["name"] == "istio-proxy")
+    proxy["env"] = [*proxy.get("env", ()), {"name": "ENVOY_STATUS_PORT", "value": "15031"}]
+    return after
+
+
+CALLED_AGAIN: Final = replace(WITH_ISTIO, reinvoked=frozenset({"istio"}))
+WITHOUT_HINT: Final[dict[str, tuple[dict[str, str], Injector, Cluster]]] = {
+    "Envoy's status port": (
+        {"proxy.istio.io/config": "proxyMetadata:\n  ENVOY_STATUS_PORT: '15031'"},
+        istio_with_envoys_status_port,
+        WITH_ISTIO,
+    ),
+    "a template of the user's": ({"inject.istio.io/templates": "sidecar,custom"}, new_istio, CALLED_AGAIN),
+}
+"""Annotations for which Istio's is not set, which Istio injects all the same."""
+
+
+@pytest.mark.parametrize("marks", [{}, IN_MESH], ids=["namespace", "pod"])
+@pytest.mark.parametrize("sidecar", [database(startupProbe=HTTP), {**FLUENT_BIT, "startupProbe": HTTP}], ids=["quit", "no quit"])
+@pytest.mark.parametrize(("annotations", "injector", "cluster"), WITHOUT_HINT.values(), ids=WITHOUT_HINT)
+def test_an_istio_that_is_not_to_render_a_native_proxy_is_awaited_all_the_same(
+    annotations: dict[str, str], injector: Injector, cluster: Cluster, sidecar: JSONObject, marks: dict[str, str], policy: Policy
+) -> None:
+    pod = task_pod(sidecar, annotations=annotations | marks)
+    waiting = admitted(pod, policy, cluster)[1]
+    first = after_conversion(injector(copy.deepcopy(waiting)), policy, cluster)
+    later = after_conversion(injector(copy.deepcopy(pod)), policy, cluster)
+
+    assert status_of(waiting)["not_converted"] == {sidecar["name"]: NotConvertedReason.BEFORE_MESH}
+    assert status_of(first)["not_converted"] == status_of(later)["not_converted"]
+    assert status_of(first)["not_converted"][sidecar["name"]] == NotConvertedReason.BEHIND_MESH
+    assert unanswered(first) == unanswered(later) == []
+
+
 AWAITED: Final[dict[str, JSONObject]] = {
     "a label that asks for Istio": {"labels": {"sidecar.istio.io/inject": "true"}},
     "the revision of an Istio": {"labels": {"istio.io/rev": "stable"}},
@@ -273,7 +311,12 @@ def test_a_sidecar_without_such_probes_awaits_no_mesh(fields: JSONObject, policy
 
 NO_MESH_TO_COME: Final[dict[str, JSONObject]] = {
     "its injection is switched off": {"labels": {"sidecar.istio.io/inject": "false"}},
+    "its injection is switched off, and a template is named": {
+        "labels": {"sidecar.istio.io/inject": "false"},
+        "annotations": {"inject.istio.io/templates": "sidecar,custom"},
+    },
     "an ambient mesh": {"labels": {"istio.io/dataplane-mode": "ambient"}},
+    "a pod that an ambient mesh has redirected": {"annotations": {"ambient.istio.io/redirection": "enabled"}},
     "Istio has added something else than a proxy": {"annotations": {"sidecar.istio.io/status": "{}"}},
 }
 
@@ -281,6 +324,18 @@ NO_MESH_TO_COME: Final[dict[str, JSONObject]] = {
 @pytest.mark.parametrize("marks", NO_MESH_TO_COME.values(), ids=NO_MESH_TO_COME)
 def test_a_pod_that_gets_no_mesh_proxy_awaits_none(marks: JSONObject, policy: Policy) -> None:
     assert not_converted(task_pod(database(startupProbe=HTTP), **marks), policy, WITH_ISTIO) == {}
+
+
+@pytest.mark.parametrize(
+    ("mesh", "annotations"),
+    [("linkerd", {"linkerd.io/inject": "disabled"}), ("consul", {"consul.hashicorp.com/connect-inject": "no"})],
+    ids=["linkerd", "consul"],
+)
+def test_a_pod_for_which_a_mesh_of_every_pod_is_switched_off_awaits_none(mesh: str, annotations: dict[str, str], policy: Policy) -> None:
+    everywhere = dataclasses.replace(policy, injectors=frozenset({mesh}))
+
+    assert not_converted(task_pod(database(startupProbe=HTTP)), everywhere) == {"database": NotConvertedReason.BEFORE_MESH}
+    assert not_converted(task_pod(database(startupProbe=HTTP), annotations=annotations), everywhere) == {}
 
 
 def test_on_the_hosts_network_no_mesh_is_awaited(policy: Policy) -> None:

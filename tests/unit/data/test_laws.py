@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from tests.support.each import each
 from tests.support.pods import FIXTURES, pods_in
 from tests.unit.data.test_examples import MATCHED, SIDECARS, identified
+from webhook.core.condition import any_holds
+from webhook.core.pod import read_pod
 
 if TYPE_CHECKING:
     from webhook.core.condition import Condition
@@ -132,11 +134,22 @@ def test_a_row_with_an_injector_says_by_what_it_is_known_that_it_has_injected(ro
         assert not all(condition.image for condition in entry)
 
 
+@each("row", [row for row in SIDECARS if row.injection_off and row.not_injected_when], name=lambda row: row.id)
+def test_the_line_that_switches_an_injection_off_is_one_of_the_conditions_by_which_that_is_known(row: Sidecar) -> None:
+    off = row.injection_off
+    assert off is not None
+    place, key = ("labels", off.label) if off.label else ("annotations", off.annotation)
+    pod = read_pod({"metadata": {place: {key: off.value}}, "spec": {"containers": [{"name": "base"}]}})
+
+    assert any_holds(row.not_injected_when, pod, None)
+
+
 @each_row
 def test_words_that_are_read_in_any_case_are_written_in_small_letters(row: Sidecar) -> None:
     hints = [hint for hint in (row.hint, row.native and row.native.hint) if hint]
     lists = [(hint.any_case, hint.yes_words) for hint in hints]
-    lists += [(one.any_case, one.one_of | one.none_of) for hint in hints for one in (*hint.when, *hint.unless)]
+    of_hints = [one for hint in hints for one in (*hint.when, *hint.unless)]
+    lists += [(one.any_case, one.one_of | one.none_of) for one in (*of_hints, *row.not_injected_when)]
 
     assert [words for any_case, words in lists if any_case and words != {word.lower().strip() for word in words}] == []
 
