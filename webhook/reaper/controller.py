@@ -256,12 +256,12 @@ class Controller:
         self._count_end(self._agenda.see(pod, self._now()))
 
     def _take_left(self, notice: Notice) -> None:
-        self._left_pods.add(notice, self._now())
+        self._left_pods.add(notice, self._now(), self._policy.opted_in)
 
     def _report_left(self, *, is_leading: bool) -> None:
         """Report pods that the webhook left, if this replica acts; another one remembers them for a while."""
         now = self._now()
-        self._left_pods.drop_old(now)
+        self._left_pods.drop_old(now, self._policy.opted_in)
         for notice in self._left_pods.take(now, self._policy.opted_in) if is_leading else ():
             self._telemetry.noticed(notice)
             self._left_events.write(notice)

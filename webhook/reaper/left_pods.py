@@ -1,11 +1,14 @@
 """Notices about pods that the webhook left, until their Events are written: so many in a second at most. It does no I/O and has no clock.
 
 Every replica has them, so that one that takes over reports those that the one before may not have reported.
+
+Whoever may create pods can write the label and the status of one that was left. So no namespace takes another one's turn or place, and one
+that has not opted in, whose pods the webhook never sees, has neither.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -23,10 +26,13 @@ BURST: Final = 100
 """After a pause, as of a kubelet (``eventBurst``)."""
 
 MOST_WAITING: Final = 10_000
-"""Each has some 3 KB. There is no Event about a further one; the webhook has logged it."""
+"""Each has some 3 KB. Of more, some have no Event; the webhook has logged them."""
 
 USEFUL: Final = timedelta(minutes=5)
 """How long a notice waits: longer than another replica takes to act, and than ten thousand notices take."""
+
+EARLY: Final = timedelta(minutes=1)
+"""How long a notice waits for its namespace to opt in: the watch of namespaces, whose pauses are 30 s at most, may be behind."""
 
 
 class _WaitingNotice(msgspec.Struct, frozen=True):
@@ -35,32 +41,40 @@ class _WaitingNotice(msgspec.Struct, frozen=True):
 
 
 class LeftPods:
-    """The notices that wait, by namespace. Namespaces take turns: whoever leaves ten thousand pods in one holds up no other one."""
+    """The notices that wait, by namespace.
+
+    Namespaces take turns, and none has more places than it leaves to the others: whoever leaves ten thousand pods in one neither holds up
+    nor displaces a notice of another one.
+
+    ``namespaces`` are those that are served, None: all.
+    """
 
     def __init__(self) -> None:
         """None waits."""
-        self._waiting: dict[str, deque[_WaitingNotice]] = {}
+        self._waiting: dict[str, OrderedDict[str, _WaitingNotice]] = {}
         self._count = 0
         self._allowed = float(BURST)
         self._allowed_at: datetime | None = None
 
-    def add(self, notice: Notice, now: datetime) -> None:
-        """Have a notice wait, unless too many do."""
-        if self._count < MOST_WAITING:
-            self._waiting.setdefault(notice.pod.namespace, deque()).append(_WaitingNotice(notice, now))
+    def add(self, notice: Notice, now: datetime, namespaces: AbstractSet[str] | None) -> None:
+        """Have the notice of a pod wait, unless one of it does. With too many, the newest one of the namespace that has most is dropped."""
+        waiting = self._waiting.setdefault(notice.pod.namespace, OrderedDict())
+        if notice.pod.uid not in waiting:
+            waiting[notice.pod.uid] = _WaitingNotice(notice, now)
             self._count += 1
+        if self._count > MOST_WAITING:
+            most = max(self._waiting, key=lambda one: (not _is_served(one, namespaces), len(self._waiting[one])))
+            self._pop(most, last=True)
 
-    def drop_old(self, now: datetime) -> None:
-        """Forget notices that have waited too long to be of use."""
+    def drop_old(self, now: datetime, namespaces: AbstractSet[str] | None) -> None:
+        """Forget notices that have waited too long: to be of use, or for their namespace to opt in."""
         for namespace, waiting in list(self._waiting.items()):
-            while waiting and now - waiting[0].since >= USEFUL:
-                waiting.popleft()
-                self._count -= 1
-            if not waiting:
-                del self._waiting[namespace]
+            longest = USEFUL if _is_served(namespace, namespaces) else EARLY
+            while waiting and now - next(iter(waiting.values())).since >= longest:
+                self._pop(namespace, last=False)
 
     def take(self, now: datetime, namespaces: AbstractSet[str] | None) -> list[Notice]:
-        """As many notices as may be published now, each once; ``namespaces``: of these alone, None: of all."""
+        """As many notices as may be published now, each once."""
         if self._allowed_at is not None:
             self._allowed = min(BURST, self._allowed + (now - self._allowed_at).total_seconds() * EVENTS_A_SECOND)
         self._allowed_at = now
@@ -80,13 +94,20 @@ class LeftPods:
         namespace = next((one for one in self._waiting if _is_served(one, namespaces)), None)
         if namespace is None:
             return None
-        waiting = self._waiting.pop(namespace)
-        found = waiting.popleft().notice
-        self._count -= 1
-        if waiting:
+        found = self._pop(namespace, last=False)
+        if namespace in self._waiting:
             # At the end: the other namespaces are next.
-            self._waiting[namespace] = waiting
+            self._waiting[namespace] = self._waiting.pop(namespace)
         return found
+
+    def _pop(self, namespace: str, *, last: bool) -> Notice:
+        """The newest notice of a namespace, or the oldest, which then waits no longer."""
+        waiting = self._waiting[namespace]
+        _, found = waiting.popitem(last=last)
+        self._count -= 1
+        if not waiting:
+            del self._waiting[namespace]
+        return found.notice
 
 
 def _is_served(namespace: str, namespaces: AbstractSet[str] | None) -> bool:

@@ -543,6 +543,23 @@ def test_of_a_namespace_that_has_not_opted_in_it_is_reported_once_it_has(
     until(lambda: left_pods(cluster) == {"here", "foreign"}, "the Event of the other one is written")
 
 
+def test_of_a_namespace_that_has_not_opted_in_none_takes_the_place_of_one_that_is_served(
+    cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webhook.reaper.left_pods.MOST_WAITING", 2)
+    cluster.refusals["POST", "leases"] = (403, "leases is forbidden")
+    cluster.label("airflow")
+    replica = replicas(namespaces=())
+    until(lambda: not replica.controller.unready_reason, "pods and namespaces are read")
+    add_left(cluster, "foreign", "web")
+    add_left(cluster, "one")
+    add_left(cluster, "other")
+    tried = replica.value("errors_total", resource="leases")
+    until(lambda: replica.value("errors_total", resource="leases") >= tried + 2, "the Lease is tried twice more")
+    del cluster.refusals["POST", "leases"]
+    until(lambda: left_pods(cluster) == {"one", "other"}, "the Events of those that are served are written")
+
+
 def test_where_they_cannot_be_read_the_other_pods_end_all_the_same(
     cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
