@@ -66,8 +66,9 @@ def test_null_empties_a_list_or_a_mapping(path: tuple[str, ...]) -> None:
     nothing: Any = None
     for key in reversed(path):
         nothing = {key: nothing}
-    beside = {
+    beside: dict[str, dict[str, Any]] = {
         "reaper": {"enabled": True, "allNamespaces": True},
+        "test": {"namespace": "airflow"},
         **{name: {"enabled": True} for name in ("serviceMonitor", "prometheusRule", "dashboard")},
     }
     values = {**beside, **nothing, path[0]: {**beside.get(path[0], {}), **nothing[path[0]]} if nothing[path[0]] else None}
