@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from manifests.generate import POLICY_KUBERNETES
 from manifests.rendering import CHART, NAME, RenderingError, helm
-from tests.e2e.api_server.chart import OPTIONS, deployments, objects, only, pods, settings_of
+from tests.e2e.api_server.chart import OPTIONS, OWN_SECRET, deployments, objects, only, pods, settings_of
 from tests.e2e.api_server.unique_keys import documents
 from tests.project.test_manifests import INJECTORS
 
@@ -69,6 +70,25 @@ def test_every_object_takes_the_name_and_names_the_others_by_it(values: dict[str
     assert {one["metadata"]["labels"]["app.kubernetes.io/name"] for one in [*rendered, *pods(rendered).values()]} == {label}
     found = {(one["kind"], one["metadata"]["name"]) for one in rendered}
     assert set(references(rendered)) - found == set()
+
+
+def everywhere(word: str) -> str:
+    """What the chart renders with this word as each name that a user chooses freely, and `helm test`, as JSON."""
+    values = {
+        "serviceAccount": {"name": word},
+        "reaper": {"enabled": True, "mode": "act", "serviceAccount": {"create": False, "name": f"{word}.2"}},
+        "webhook": {"namespaces": [word]},
+        "priorityClassName": word,
+        "serviceMonitor": {"enabled": True},
+        "certificates": {**OWN_SECRET, "secret": {"name": word, "caBundle": "-----BEGIN CERTIFICATE-----"}},
+    }
+    where = ("--namespace", word, "--kube-version", POLICY_KUBERNETES, "--values", "-")
+    return json.dumps(documents(helm("template", word, CHART, *where, given=json.dumps(values))))
+
+
+@pytest.mark.parametrize("word", ["123", "0x1f", "on", "null"])
+def test_a_name_that_is_a_number_or_a_word_of_yaml_stays_a_text(word: str) -> None:
+    assert everywhere(word) == everywhere("any-name").replace("any-name", word)
 
 
 @pytest.mark.parametrize(

@@ -159,9 +159,9 @@ def test_a_budget_says_one_number_only() -> None:
 
     assert budget({}) == {"maxUnavailable": 1}
     assert budget({"podDisruptionBudget": {"maxUnavailable": "25%"}}) == {"maxUnavailable": "25%"}
-    assert budget({"podDisruptionBudget": {"maxUnavailable": 0}}) == {"maxUnavailable": 0}
     assert budget({"podDisruptionBudget": {"minAvailable": 1}}) == {"minAvailable": 1}
     assert budget(OPTIONS["budget-of-shares"]) == {"minAvailable": "50%"}
+    assert budget({"replicas": 3, "podDisruptionBudget": {"minAvailable": "66%"}}) == {"minAvailable": "66%"}
 
 
 def test_the_autoscaler_is_off_by_default_and_alone_sets_the_replicas_where_it_is_on() -> None:

@@ -70,6 +70,16 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
         {"podDisruptionBudget": {"minAvailable": "100%"}},
         "podDisruptionBudget.minAvailable: 100% of 2 replicas can never be disrupted",
     ),
+    "a budget that the API server rounds up to all": (
+        {"podDisruptionBudget": {"minAvailable": "51%"}},
+        "podDisruptionBudget.minAvailable: 51% of 2 replicas can never be disrupted",
+    ),
+    "a budget that the API server rounds up to the fewest replicas": (
+        {"replicas": 9, "autoscaling": {"enabled": True, "minReplicas": 3}, "podDisruptionBudget": {"minAvailable": "67%"}},
+        "podDisruptionBudget.minAvailable: 67% of 3 replicas",
+    ),
+    "a budget of none": ({"podDisruptionBudget": {"maxUnavailable": 0}}, "minimum: got 0, want 1"),
+    "a budget of no share": ({"podDisruptionBudget": {"maxUnavailable": "0%"}}, "'0%' does not match pattern"),
     "a budget that stops every drain of the fewest replicas": (
         {"replicas": 9, "autoscaling": {"enabled": True, "minReplicas": 3}, "podDisruptionBudget": {"minAvailable": 3}},
         "podDisruptionBudget.minAvailable: 3 of 3 replicas",
@@ -99,6 +109,14 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
     "namespaces by names and by a selector": (
         {"webhook": {"namespaces": ["airflow"], "namespaceSelector": {"matchLabels": {"a": "b"}}}},
         "webhook.namespaces: must be empty with webhook.namespaceSelector",
+    ),
+    "a selector of no labels, which selects every namespace": (
+        {"webhook": {"namespaceSelector": {"matchLabels": {}}}},
+        "webhook.namespaceSelector: without matchLabels and matchExpressions it selects every namespace",
+    ),
+    "a selector of nothing, which selects every namespace": (
+        {"webhook": {"namespaceSelector": {"matchLabels": {}, "matchExpressions": []}}},
+        "webhook.namespaceSelector: ",
     ),
     "a namespace of the cluster": (
         {"webhook": {"namespaces": ["kube-system"]}},

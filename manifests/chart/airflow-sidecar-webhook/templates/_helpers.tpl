@@ -20,8 +20,8 @@ the names of their configurations, so any release must get a name that sorts bef
 {{/* Labels by which Services, policies and workloads select pods. A Deployment's selector cannot be changed.
 Argument: a dict with root, and optionally component. */}}
 {{- define "webhook.selector" -}}
-app.kubernetes.io/name: {{ include "webhook.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "webhook.name" .root | toYaml }}
+app.kubernetes.io/instance: {{ toYaml .root.Release.Name }}
 app.kubernetes.io/component: {{ .component | default "webhook" }}
 {{- end }}
 
@@ -61,14 +61,14 @@ labels: {{- include "webhook.labels" . | nindent 2 }}
 
 {{- define "webhook.metadata" -}}
 {{ include "webhook.clusterMetadata" . }}
-namespace: {{ .root.Release.Namespace }}
+namespace: {{ toYaml .root.Release.Namespace }}
 {{- end }}
 
 {{/* Metadata of a ServiceMonitor or a PodMonitor, which may be in another namespace. Arguments as above. */}}
 {{- define "webhook.monitorMetadata" -}}
 {{- with .root.Values.serviceMonitor }}
 {{- include "webhook.clusterMetadata" (merge (dict "labels" .labels) $) }}
-namespace: {{ .namespace | default $.root.Release.Namespace }}
+namespace: {{ .namespace | default $.root.Release.Namespace | toYaml }}
 {{- end }}
 {{- end }}
 
@@ -110,9 +110,9 @@ namespace: {{ .namespace | default $.root.Release.Namespace }}
 apiVersion: v1
 kind: ServiceAccount
 metadata:
-  name: {{ include "webhook.serviceAccount" . }}
+  name: {{ include "webhook.serviceAccount" . | toYaml }}
   labels: {{- include "webhook.labels" . | nindent 4 }}
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ toYaml .root.Release.Namespace }}
   {{- with $values.annotations }}
   annotations: {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -123,8 +123,8 @@ automountServiceAccountToken: false
 
 {{- define "webhook.serviceAccountSubject" -}}
 kind: ServiceAccount
-name: {{ include "webhook.serviceAccount" . }}
-namespace: {{ .root.Release.Namespace }}
+name: {{ include "webhook.serviceAccount" . | toYaml }}
+namespace: {{ toYaml .root.Release.Namespace }}
 {{- end }}
 
 {{/* Whether a request comes from the service, or with component from the reaper, in CEL. */}}
@@ -238,6 +238,11 @@ matchExpressions:
 {{- define "webhook.checkNamespaces" -}}
 {{- if and .Values.webhook.namespaces .Values.webhook.namespaceSelector }}
 {{- fail "webhook.namespaces: must be empty with webhook.namespaceSelector, which alone selects the namespaces" }}
+{{- end }}
+{{- with .Values.webhook.namespaceSelector }}
+{{- if not (or .matchLabels .matchExpressions) }}
+{{- fail "webhook.namespaceSelector: without matchLabels and matchExpressions it selects every namespace; give one of them, or {} for the label airflow-sidecar-webhook=enabled" }}
+{{- end }}
 {{- end }}
 {{- range .Values.webhook.namespaces }}
 {{- if has . (list "kube-system" "kube-node-lease") }}
@@ -379,7 +384,7 @@ entrypoints_file: /etc/airflow-sidecar-webhook/rules/entrypoints.yaml
 {{- define "webhook.reaperPod" -}}
 {{- $watches := eq .Values.reaper.kind "Deployment" }}
 {{- $rules := include "webhook.rules" . }}
-serviceAccountName: {{ include "webhook.serviceAccount" (dict "root" . "component" "reaper") }}
+serviceAccountName: {{ include "webhook.serviceAccount" (dict "root" . "component" "reaper") | toYaml }}
 automountServiceAccountToken: true
 enableServiceLinks: false
 {{- if not $watches }}
@@ -389,7 +394,7 @@ restartPolicy: Never
 imagePullSecrets: {{- . | nindent 2 }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ toYaml . }}
 {{- end }}
 {{- if $watches }}
 # The last acts may take 20 s (webhook/reaper/controller.py), and 10 s to spare.
