@@ -244,6 +244,7 @@ def section(sidecar: Sidecar) -> str:
         ),
         *(signalled(sidecar.stop_signal) if sidecar.stop_signal else ()),
         *(native(sidecar.native) if sidecar.native else ()),
+        *line("Its injector handles a pod with", conditions(sidecar.injected_when)),
         *line("Its injector adds nothing to a pod with", conditions(not_injected)),
         *line("Its injector's webhook is in the configuration", [code(sidecar.configuration)] if sidecar.configuration else ()),
         *(["- Its injector's chart sets `reinvocationPolicy: IfNeeded`."] if sidecar.is_reinvoked else []),

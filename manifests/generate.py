@@ -74,8 +74,11 @@ def chart_yaml() -> str:
 
 
 def policy() -> str:
-    """The admission policy's template, with the names of injected sidecars; without globs, which CEL cannot compare."""
-    rows = [row for row in built_in_sidecars() if row.injected_by and row.match]
+    """The admission policy's template, with the names of injected sidecars that need the webhook to end.
+
+    Without globs, which CEL cannot compare.
+    """
+    rows = [row for row in built_in_sidecars() if row.injected_by and row.match and not row.ends_by_itself]
     names = sorted({name for row in rows if row.match for name in row.match.names if "*" not in name})
     return INJECTED_NAMES.sub(", ".join(f"'{name}'" for name in names), POLICY.read_text("utf-8"))
 

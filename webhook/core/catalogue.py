@@ -98,8 +98,8 @@ class Catalogue:
         self.sidecars = sidecars
         self.with_hints = tuple([one for one in sidecars if one.hint or (one.native and one.native.hint)])
         self.with_native_hint = tuple([(one, one.native.hint) for one in sidecars if one.native and one.native.hint])
-        hinted = [(one, one.native.hint if one.native and one.native.hint else one.hint) for one in sidecars if one.is_mesh]
-        self.meshes = tuple([(one, hint) for one, hint in hinted if hint])
+        meshes = [(one, one.native.hint if one.native and one.native.hint else one.hint) for one in sidecars if one.is_mesh]
+        self.meshes = tuple([(one, hint) for one, hint in meshes if hint or one.injected_when])
         self.with_init_first = tuple([one for one in sidecars if one.init_first])
         self.with_quit_hint = tuple([(one, one.hint) for one in sidecars if one.hint])
         self._installed_with_quit_hint = frozenset([one.id for one, hint in self.with_quit_hint if hint.when_installed])

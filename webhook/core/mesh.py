@@ -76,16 +76,21 @@ def coming_mesh(facts: Facts, catalogue: Catalogue, injectors: Injectors) -> Pen
     return max([_coming(row, hint, facts.pod, injectors) for row, hint in meshes], default=PendingMesh.NONE)
 
 
-def _coming(row: Sidecar, hint: InjectorHint, pod: Pod, injectors: Injectors) -> PendingMesh:
+def _coming(row: Sidecar, hint: InjectorHint | None, pod: Pod, injectors: Injectors) -> PendingMesh:
     if any_holds(row.not_injected_when, pod, None) or any(all_hold(entry, pod, None) for entry in row.left_by_injector):
         # Not for this pod, or injected already: whatever it added, it was no proxy.
         return PendingMesh.NONE
     expected = _expected(row, pod)
-    # What the pod says to the injector, also why no hint is set, shows that the injector handles it.
-    is_shown = expected is PendingMesh.EXPECTED_REGULAR or hint.is_shown(pod) or any_holds(hint.unless, pod, None)
-    if is_shown or row.id in injectors.everywhere:
+    if expected is PendingMesh.EXPECTED_REGULAR or row.id in injectors.everywhere or _is_shown(row, hint, pod):
         return expected
-    return PendingMesh.POSSIBLE if injectors.are_in_play(row, hint, pod) else PendingMesh.NONE
+    return PendingMesh.POSSIBLE if hint is not None and injectors.are_in_play(row, hint, pod) else PendingMesh.NONE
+
+
+def _is_shown(row: Sidecar, hint: InjectorHint | None, pod: Pod) -> bool:
+    """Whether the pod shows that the injector will handle it, also by what keeps the hint from being set."""
+    if hint is None:
+        return any_holds(row.injected_when, pod, None)
+    return hint.is_shown(pod) or any_holds(hint.unless, pod, None)
 
 
 def _expected(row: Sidecar, pod: Pod) -> PendingMesh:

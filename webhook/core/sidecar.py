@@ -364,6 +364,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         injected_by: Globs on the name of its injector's webhook in a MutatingWebhookConfiguration.
         configuration: How ``kubectl get`` selects that configuration: its name, or a selector of labels; None: not known.
         injection_off: The label or annotation of a pod to which its injector adds nothing, with its value; None: not known.
+        injected_when: Conditions, one of which shows that its injector will handle the pod; only without a hint, whose ``when`` says it.
         not_injected_when: Conditions, one of which shows that its injector adds nothing to the pod: no hint is set, no proxy awaited.
         is_reinvoked: Whether the injector's own chart sets ``reinvocationPolicy: IfNeeded``, so that it may be called again for a pod.
         left_by_injector: What only its injector leaves: each entry is a list of conditions, and the container was injected where all of
@@ -396,6 +397,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     injected_by: tuple[str, ...] = ()
     configuration: str | None = None
     injection_off: Condition | None = None
+    injected_when: tuple[Condition, ...] = ()
     not_injected_when: tuple[Condition, ...] = ()
     is_reinvoked: bool = False
     left_by_injector: tuple[tuple[Condition, ...], ...] = ()

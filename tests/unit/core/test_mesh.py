@@ -232,6 +232,7 @@ AWAITED: Final[dict[str, JSONObject]] = {
     "the revision of an Istio": {"labels": {"istio.io/rev": "stable"}},
     "Linkerd's annotation": {"annotations": {"linkerd.io/inject": "enabled"}},
     "Consul's annotation": {"annotations": {"consul.hashicorp.com/connect-inject": "true"}},
+    "Kuma's label": {"labels": {"kuma.io/sidecar-injection": "enabled"}},
 }
 
 
@@ -244,6 +245,35 @@ def test_a_sidecar_stays_regular_until_the_mesh_that_the_pod_shows_is_injected(
     assert not_converted(pod, policy) == {"database": NotConvertedReason.BEFORE_MESH}
     # If the webhook is not called again, the pod ends all the same.
     assert status_of(after_conversion(pod, policy))["sidecars"] == {"database": "quit"}
+
+
+@pytest.mark.parametrize(
+    "sidecar", [database(startupProbe=HTTP), database(livenessProbe=HTTP), COLLECTOR], ids=["startup", "liveness", "added"]
+)
+def test_whether_kuma_or_the_webhook_is_called_first_the_pod_is_the_same(sidecar: JSONObject, policy: Policy) -> None:
+    """Kuma has only the probes of regular containers sent to its proxy, which is a regular container before 2.14."""
+    pod = task_pod(sidecar, labels={"kuma.io/sidecar-injection": "enabled"} | OPERATOR_MARKS)
+    with_kuma = replace(WITHOUT_MESH, injectors=frozenset({"kuma"}))
+
+    def inject_kuma(before: JSONObject) -> JSONObject:
+        after = annotated(copy.deepcopy(before), {"kuma.io/sidecar-injected": "true"})
+        after["spec"]["containers"].append(KUMA)
+        return after
+
+    first = after_conversion(inject_kuma(admitted(pod, policy, with_kuma)[1]), policy, with_kuma)
+    later = after_conversion(inject_kuma(pod), policy, with_kuma)
+
+    assert (inits_of(first), regular_of(first)) == (inits_of(later), regular_of(later))
+    assert status_of(first)["not_converted"] == status_of(later)["not_converted"]
+
+
+def test_an_istio_agent_without_envoy_is_no_mesh_proxy(policy: Policy) -> None:
+    """It takes no traffic, and its template says that no probe is sent to it."""
+    env = [{"name": "DISABLE_ENVOY", "value": "true"}]
+    agent = {"name": "istio-proxy", "image": "istio/proxyv2:1.29.0", "args": ["proxy", "sidecar"], "env": env}
+    pod = task_pod(database(startupProbe=HTTP), agent, annotations={"sidecar.istio.io/status": "{}"})
+
+    assert native(after_conversion(pod, policy, WITH_ISTIO), "database")
 
 
 def test_a_sidecar_without_a_quit_request_is_left_with_the_reason_until_the_mesh_is_injected(policy: Policy) -> None:
@@ -327,15 +357,19 @@ def test_a_pod_that_gets_no_mesh_proxy_awaits_none(marks: JSONObject, policy: Po
 
 
 @pytest.mark.parametrize(
-    ("mesh", "annotations"),
-    [("linkerd", {"linkerd.io/inject": "disabled"}), ("consul", {"consul.hashicorp.com/connect-inject": "no"})],
-    ids=["linkerd", "consul"],
+    ("mesh", "marks"),
+    [
+        ("linkerd", {"annotations": {"linkerd.io/inject": "disabled"}}),
+        ("consul", {"annotations": {"consul.hashicorp.com/connect-inject": "no"}}),
+        ("kuma", {"labels": {"kuma.io/sidecar-injection": "disabled"}}),
+    ],
+    ids=["linkerd", "consul", "kuma"],
 )
-def test_a_pod_for_which_a_mesh_of_every_pod_is_switched_off_awaits_none(mesh: str, annotations: dict[str, str], policy: Policy) -> None:
+def test_a_pod_for_which_a_mesh_of_every_pod_is_switched_off_awaits_none(mesh: str, marks: JSONObject, policy: Policy) -> None:
     everywhere = dataclasses.replace(policy, injectors=frozenset({mesh}))
 
     assert not_converted(task_pod(database(startupProbe=HTTP)), everywhere) == {"database": NotConvertedReason.BEFORE_MESH}
-    assert not_converted(task_pod(database(startupProbe=HTTP), annotations=annotations), everywhere) == {}
+    assert not_converted(task_pod(database(startupProbe=HTTP), **marks), everywhere) == {}
 
 
 def test_on_the_hosts_network_no_mesh_is_awaited(policy: Policy) -> None:

@@ -91,7 +91,7 @@ def test_a_pod_in_which_a_sidecar_awaits_a_mesh_gets_the_same_reason_while_it_li
 
 
 def test_the_meshes_that_inject_by_namespace_are_those_of_the_catalogue() -> None:
-    assert {row.id for row, hint in POLICY.catalogue.meshes if hint.when_installed} == INJECTING_BY_NAMESPACE
+    assert {row.id for row, hint in POLICY.catalogue.meshes if hint and hint.when_installed} == INJECTING_BY_NAMESPACE
 
 
 def test_a_pod_that_is_treated_carries_its_treatment_as_a_label_and_the_version_of_the_webhook_in_its_status() -> None:

@@ -145,11 +145,17 @@ def test_the_line_that_switches_an_injection_off_is_one_of_the_conditions_by_whi
 
 
 @each_row
+def test_one_place_alone_says_which_pods_an_injector_handles(row: Sidecar) -> None:
+    """The hint, where the row has one."""
+    assert not row.injected_when or not (row.hint or (row.native and row.native.hint))
+
+
+@each_row
 def test_words_that_are_read_in_any_case_are_written_in_small_letters(row: Sidecar) -> None:
     hints = [hint for hint in (row.hint, row.native and row.native.hint) if hint]
     lists = [(hint.any_case, hint.yes_words) for hint in hints]
     of_hints = [one for hint in hints for one in (*hint.when, *hint.unless)]
-    lists += [(one.any_case, one.one_of | one.none_of) for one in (*of_hints, *row.not_injected_when)]
+    lists += [(one.any_case, one.one_of | one.none_of) for one in (*of_hints, *row.injected_when, *row.not_injected_when)]
 
     assert [words for any_case, words in lists if any_case and words != {word.lower().strip() for word in words}] == []
 
