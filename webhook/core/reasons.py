@@ -345,7 +345,7 @@ class NotConvertedReason(ExplainedWord):
     BEHIND_MESH = ReasonRow(
         "behind-mesh",
         "Its startup probe is answered only once the mesh proxy runs, which is a regular container and starts after every native sidecar.",
-        "Let the mesh proxy be native, or give the container {containers} a startupProbe that runs a command (exec).",
+        "Let the mesh proxy be native, or give the container {containers} a startupProbe whose command (exec) needs no network.",
     )
     BEFORE_MESH = ReasonRow(
         "before-mesh",

@@ -23,7 +23,7 @@ from webhook.core.conversion import can_be_native
 from webhook.core.names import PREFIX, SIDECARS_ANNOTATION
 from webhook.core.origin import PodOrigin
 from webhook.core.pod_options import MAX_DESCRIBED_SIDECARS, is_container_name
-from webhook.core.reasons import DESCRIBE, REMOVE, ContainerReason, Reason, SkipReason, Treatment
+from webhook.core.reasons import DESCRIBE, REMOVE, ContainerReason, NotConvertedReason, Reason, SkipReason, Treatment
 from webhook.core.remedy_line import MAX_LINE_CHARACTERS, LinePlace, RemedyLine
 from webhook.core.removal import container_removal, placement_removal
 from webhook.core.review import MAX_WARNING_CHARACTERS
@@ -225,20 +225,22 @@ def _of_not_converted(facts: Facts, mutate: Mutate) -> Iterator[Remedy]:
         names["configuration"] = row.configuration or "NAME"
         remedy = _filled(why, (name,), names, facts.origin)
         if remedy is not None:
-            yield remedy
+            yield msgspec.structs.replace(remedy, is_pressing=True) if _is_awaiting_mesh(name, mutate) else remedy
 
 
 def _remedies(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy | None]:
     main = facts.main_container
     names = _names_of_pod(facts)
-    yield _filled(mutate.reason, (), names, facts.origin)
+    running = [name for name, end in mutate.ends.items() if end is ContainerEnd.KEEPS_RUNNING]
+    if facts.others or not running or not all(_is_awaiting_mesh(name, mutate) for name in running):
+        yield _filled(mutate.reason, (), names, facts.origin)
     if main is not None and mutate.wrap is not None and mutate.wrap.entrypoint.source is EntrypointSource.GUESSED:
         yield _filled(ContainerReason.ENTRYPOINT_GUESSED, (main.name,), names, facts.origin)
     if main is None and facts.others and mutate.reason not in NAME_UNKNOWN:
         yield _filled(Reason.MAIN_CONTAINER_AMBIGUOUS, (), names, facts.origin)
     yield from _of_containers(facts, mutate, cluster)
     if mutate.reason in CANNOT_QUIT:
-        for name in [name for name, end in mutate.ends.items() if end is ContainerEnd.KEEPS_RUNNING]:
+        for name in running:
             off = facts.rows[name].injection_off
             line = None if off is None else _line_for(off)
             yield _filled(ContainerReason.CANNOT_BE_ENDED, (name,), _names_of((name,)), facts.origin, line)
@@ -278,9 +280,16 @@ def _of_never_ended(facts: Facts) -> Iterator[Remedy | None]:
 
 
 def _endless(facts: Facts, mutate: Mutate) -> list[str]:
-    """The sidecars that no request ends, and that do not end by themselves either."""
+    """The sidecars that no request ends, and that do not end by themselves either, but for those that become native after an injection."""
     after = mutate.conversion.after_conversion(facts)
-    return [one.name for one in after.sidecars if one.quit is None and mutate.ends[one.name] is ContainerEnd.KEEPS_RUNNING]
+    running = [one.name for one in after.sidecars if one.quit is None and mutate.ends[one.name] is ContainerEnd.KEEPS_RUNNING]
+    return [name for name in running if not _is_awaiting_mesh(name, mutate)]
+
+
+def _is_awaiting_mesh(name: str, mutate: Mutate) -> bool:
+    """Whether nothing ends this sidecar as it is, and it becomes native once a mesh proxy is injected: its remedy is then of the mesh."""
+    is_awaiting = mutate.conversion.not_converted.get(name) is NotConvertedReason.BEFORE_MESH
+    return is_awaiting and mutate.ends[name] is ContainerEnd.KEEPS_RUNNING
 
 
 def _enabling_line(row: Sidecar, pod: Pod, container: Container) -> RemedyLine | None:

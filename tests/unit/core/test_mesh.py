@@ -30,7 +30,7 @@ from tests.support.task_pods import (
     status_of,
     task_pod,
 )
-from webhook.core import names
+from webhook.core import names, treat
 from webhook.core.pod_options import Mode
 from webhook.core.reasons import NotConvertedReason
 
@@ -281,6 +281,28 @@ def test_a_sidecar_without_a_quit_request_is_left_with_the_reason_until_the_mesh
 
     assert status_of(after)["not_converted"] == {"logs": NotConvertedReason.BEFORE_MESH}
     assert (status_of(after)["treatment"], regular_of(after)) == ("left", ["base", "logs"])
+
+
+def test_whoever_creates_a_pod_in_which_a_sidecar_awaits_a_mesh_is_warned_of_that_alone(policy: Policy) -> None:
+    """A quit request would not help: after the injection the sidecar is native."""
+    unconfigured = {**CLOUD_SQL, "args": ["p:r:i"], "startupProbe": HTTP}
+    for sidecars in (({**FLUENT_BIT, "livenessProbe": HTTP},), ({**FLUENT_BIT, "livenessProbe": HTTP}, unconfigured)):
+        outcome = treat(task_pod(*sidecars, annotations=IN_MESH), policy, WITH_ISTIO)
+        assert {remedy.reason for remedy in outcome.remedies} == {"before-mesh"}
+        assert len(outcome.warnings) == len(sidecars)
+        assert all("switch the injection off" in warning for warning in outcome.warnings)
+
+
+def test_a_sidecar_that_the_wrapper_ends_until_the_mesh_is_injected_is_worth_no_warning(policy: Policy) -> None:
+    assert treat(task_pod(database(startupProbe=HTTP), annotations=IN_MESH), policy, WITH_ISTIO).warnings == ()
+
+
+def test_beside_a_sidecar_that_awaits_a_mesh_others_that_keep_running_have_their_own_remedy(policy: Policy) -> None:
+    own_restarts = {**FLUENT_BIT, "name": "other", "restartPolicy": "Always"}
+    pod = task_pod({**FLUENT_BIT, "livenessProbe": HTTP}, own_restarts, annotations=IN_MESH)
+    found = {(remedy.reason, remedy.containers) for remedy in treat(pod, policy, WITH_ISTIO).remedies if remedy.is_pressing}
+
+    assert found == {("no-quit", ()), ("no-quit-request", ("other",)), ("before-mesh", ("logs",))}
 
 
 def test_a_placeholder_shows_that_the_mesh_is_yet_to_be_injected(policy: Policy) -> None:
