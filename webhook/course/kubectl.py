@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -12,14 +11,17 @@ from webhook.reaper.act import DeadlineAct, ExecAct, QuitAct
 if TYPE_CHECKING:
     from webhook.reaper.act import Act
 
-CONNECT: Final = "--silent --retry 5 --retry-delay 1 --retry-connrefused"
-"""Options of curl: kubectl listens some tenths of a second after its start."""
+FORWARD: Final = """sh -c 'echo $$; exec "$@"' -"""
+"""Prints the process id of kubectl, so that the line can end it, and then becomes it."""
+
+IF_FORWARDED: Final = "if read -r pid && read -r word word at word"
+"""Reads this id, and ``Forwarding from 127.0.0.1:PORT -> …``. kubectl prints that once it listens, on a port that the kernel has chosen.
+
+A port that the line names itself may be another process's, which would get the request: such as a port-forward to another pod.
+"""
 
 SHOW_STATUS: Final = r"--write-out ' HTTP %{http_code}\n'"
 """An option of curl: it prints the status of the answer, 000 if there was none."""
-
-LOCAL_PORTS: Final = range(20000, 30000)
-"""Below the ports of NodePorts and of outgoing connections (the kernel's ip_local_port_range begins at 32768)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,9 @@ class Kubectl:
         """The line that does what the reaper would do."""
         match act:
             case QuitAct(endpoint=endpoint):
-                forward = self._line("port-forward", f"pod/{self.pod}", f"{self._local_port}:{endpoint.port}")
-                url = shlex.quote(f"http://127.0.0.1:{self._local_port}{endpoint.path}")
-                return f"{forward} & curl {CONNECT} {SHOW_STATUS} --request {endpoint.method} {url}; kill $!"
+                forward = self._line("port-forward", f"pod/{self.pod}", f":{endpoint.port}")
+                request = f'curl --silent {SHOW_STATUS} --request {endpoint.method} "http://$at"{shlex.quote(endpoint.path)}'
+                return f"{FORWARD} {forward} | {IF_FORWARDED}; then {request}; kill $pid; fi"
             case ExecAct(container=container, command=command):
                 return self._line("exec", self.pod, "--container", container, "--", "/bin/sh", "-c", command)
             case DeadlineAct(seconds=seconds):
@@ -63,11 +65,6 @@ class Kubectl:
     def delete(self) -> str:
         """The line that deletes the pod."""
         return self._line("delete", "pod", self.pod)
-
-    @property
-    def _local_port(self) -> int:
-        """One of this pod alone: behind a shared one, another pod's port-forward might listen, and its sidecar would get the request."""
-        return LOCAL_PORTS[zlib.crc32(f"{self.context}/{self.namespace}/{self.pod}".encode(errors="surrogatepass")) % len(LOCAL_PORTS)]
 
     def _line(self, *words: str) -> str:
         context = ("--context", self.context) if self.context else ()

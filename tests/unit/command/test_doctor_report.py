@@ -9,6 +9,7 @@ import jsonpatch
 
 from tests.support.live_pods import CLOUD_SQL, FLUENT_BIT, ISTIO, RUNNING, UPLOADER, annotated, ended, live_pod
 from webhook.core import STATUS_ANNOTATION, Cluster, NativeSupport, default_policy, treat
+from webhook.course.kubectl import FORWARD
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -68,7 +69,7 @@ def test_a_pod_that_the_webhook_has_not_seen_is_said_to_be_one(program: InProces
     (finding,) = stuck_pods(program, cluster, pod)
 
     assert "Webhook: not seen (no-status): The pod does not carry the webhook's status: it was created before " in finding["sentence"]
-    assert finding["steps"][0]["line"].startswith("kubectl --namespace airflow port-forward pod/sales ")
+    assert finding["steps"][0]["line"].startswith(f"{FORWARD} kubectl --namespace airflow port-forward pod/sales :15020 ")
 
 
 def test_a_pod_that_was_switched_off_is_no_pod_from_before_the_webhook(program: InProcessProgram, cluster: ScriptedApiServer) -> None:
@@ -116,5 +117,5 @@ def test_the_text_has_each_line_to_paste_on_a_line_of_its_own(program: InProcess
         "\n        -> End this pod now, and change the template of new ones, where a step says how.\n           now: Send istio-proxy "
         in text
     )
-    assert "\n             kubectl --namespace airflow port-forward pod/sales 24202:15020 & curl " in text
+    assert f"\n             {FORWARD} kubectl --namespace airflow port-forward pod/sales :15020 | " in text
     assert "\n        see: docs/findings.md#stuck-pod\n" in text

@@ -111,7 +111,7 @@ def test_a_stuck_pod_of_the_cluster_has_its_course_and_code_3_and_lines_for_its_
 
     assert (done.code, done.stderr) == (3, "")
     assert done.stdout.startswith("airflow/sales\n  stuck: ")
-    assert "  kubectl --context here --namespace airflow port-forward pod/sales " in done.stdout
+    assert " kubectl --context here --namespace airflow port-forward pod/sales " in done.stdout
 
 
 def test_several_pods_are_read_by_their_names(server: ScriptedApiServer, program: InProcessProgram) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
+import os
 import shlex
+import subprocess
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.support.live_pods import CLOUD_SQL, FLUENT_BIT, ISTIO, RUNNING, UPLOADER, WAITING, ended, live_pod
-from webhook.course.kubectl import LOCAL_PORTS
+from tests.wrapper.requirements import require_program
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.json_object import JSONObject
     from tests.support.program import InProcessProgram
 
@@ -35,11 +38,10 @@ ENDS: Final[dict[str, tuple[JSONObject, list[Line]]]] = {
         live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO),
         [
             [
-                *NAMESPACE,
-                *("port-forward", "pod/sales", "24202:15020"),
-                *("&", "curl", "--silent", "--retry", "5", "--retry-delay", "1", "--retry-connrefused"),
-                *("--write-out", r" HTTP %{http_code}\n"),
-                *("--request", "POST", "http://127.0.0.1:24202/quitquitquit;", "kill", "$!"),
+                *("sh", "-c", 'echo $$; exec "$@"', "-", *NAMESPACE, "port-forward", "pod/sales", ":15020"),
+                *("|", "if", "read", "-r", "pid", "&&", "read", "-r", "word", "word", "at", "word;"),
+                *("then", "curl", "--silent", "--write-out", r" HTTP %{http_code}\n", "--request", "POST", "http://$at/quitquitquit;"),
+                *("kill", "$pid;", "fi"),
             ]
         ],
     ),
@@ -71,19 +73,45 @@ def test_what_ends_the_pod_now_is_a_line_to_paste(program: InProcessProgram, pod
     assert [f"\n                 {step}\n" in text_of(program, pod) for step in steps] == [True] * len(steps)
 
 
-def test_each_pod_has_a_local_port_of_its_own_so_that_no_other_pods_sidecar_gets_the_request(program: InProcessProgram) -> None:
-    pods = [live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO) for _ in range(3)]
-    pods[1]["metadata"]["name"] = "visits"
-    pods[2]["metadata"]["namespace"] = "data"
-    ports = []
-    for pod in pods:
-        (step,) = steps_of(program, pod)
-        (forward,) = re.findall(r" port-forward pod/\w+ (\d+):15020 & curl ", step)
-        assert f" http://127.0.0.1:{forward}/quitquitquit; kill $!" in step
-        ports.append(int(forward))
+KUBECTL_THAT_LISTENS: Final = """
+echo "kubectl $*" >&2
+trap 'echo "kubectl was ended" >&2; exit' TERM
+echo "Forwarding from 127.0.0.1:40123 -> 15020"
+echo "Forwarding from [::1]:40123 -> 15020"
+while :; do sleep 0.05; done
+"""
+KUBECTL_THAT_FAILS: Final = "echo 'kubectl cannot listen' >&2; exit 1"
+CURL: Final = """for last; do :; done; echo "curl $last" >&2"""
 
-    assert len(set(ports)) == len(pods)
-    assert all(port in LOCAL_PORTS for port in ports)
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "dash", "zsh"])
+@pytest.mark.parametrize(
+    ("kubectl", "done"),
+    [
+        (
+            KUBECTL_THAT_LISTENS,
+            [
+                "kubectl --namespace airflow port-forward pod/sales :15020",
+                "curl http://127.0.0.1:40123/quitquitquit",
+                "kubectl was ended",
+            ],
+        ),
+        (KUBECTL_THAT_FAILS, ["kubectl cannot listen"]),
+    ],
+    ids=["listens", "fails"],
+)
+def test_a_quit_request_goes_to_the_port_on_which_kubectl_listens_or_nowhere(
+    program: InProcessProgram, tmp_path: Path, shell: str, kubectl: str, done: Line
+) -> None:
+    require_program(shell)
+    for name, text in {"kubectl": kubectl, "curl": CURL}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}", "utf-8")
+        (tmp_path / name).chmod(0o755)
+    (step,) = steps_of(program, live_pod({"base": ended(), "istio-proxy": RUNNING}, ISTIO))
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ran = subprocess.run([shell, "-c", step], env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    assert (ran.stdout, ran.stderr.splitlines()) == ("", done)
 
 
 def test_names_of_a_hostile_file_cannot_leave_their_place_in_a_line(program: InProcessProgram) -> None:
@@ -91,5 +119,5 @@ def test_names_of_a_hostile_file_cannot_leave_their_place_in_a_line(program: InP
     pod["metadata"] |= {"name": "a; rm -rf ~", "namespace": "$(reboot)\x1b[2J"}
     (step,) = steps_of(program, pod)
 
-    assert shlex.split(step)[2:5] == ["$(reboot)\x1b[2J", "port-forward", "pod/a; rm -rf ~"]
+    assert shlex.split(step)[6:9] == ["$(reboot)\x1b[2J", "port-forward", "pod/a; rm -rf ~"]
     assert all(line.isprintable() for line in text_of(program, pod).split("\n"))
