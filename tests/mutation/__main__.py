@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 MUTATED: Final = (
     "webhook/core/*.py",
     "certs/*.py",
-    *(f"webhook/reaper/{name}.py" for name in ("act", "agenda", "decision", "notice", "pod_event", "pod_watch")),
+    *(
+        f"webhook/reaper/{name}.py"
+        for name in ("act", "agenda", "decision", "left_pod_watch", "left_pods", "notice", "pod_event", "pod_watch")
+    ),
 )
 """Of the reaper, what its tests run without threads and connections."""
 
