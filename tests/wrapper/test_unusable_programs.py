@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
+from testbed.wait import until
+from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS, FakeSidecar, Reaction
 from tests.wrapper.http_clients import with_client
 from tests.wrapper.main_container import container, exits_with, python
 from tests.wrapper.messages import NO_HTTP_CLIENT
@@ -120,6 +121,25 @@ def test_a_bash_that_cannot_be_used_is_not_used(make: Callable[[Path], ShellImag
     image = make(tmp_path / "bin")
     put(image, "bash", NO_BASH.get(what, "#!{bash}\n"), 0o755 if what in NO_BASH else 0o644)
     assert_task_runs(image)
+
+
+def test_a_program_that_hangs_delays_the_task_until_it_ends_and_is_not_used_then(tmp_path: Path) -> None:
+    """The limit that docs/wrapper.md describes: a try has no limit of time."""
+
+    def check(name: str) -> None:
+        image = with_wget(tmp_path / name)
+        tried, released = tmp_path / f"{name}-tried", tmp_path / f"{name}-released"
+        put(image, name, f"#!{{sh}}\n: >>{tried}\nuntil [ -e {released} ]; do sleep 0.05; done\n")
+        with FakeSidecar({"GET /ready": [200], "POST /quit": [Reaction.STOP]}) as fake:
+            task = python(f"import os, sys; sys.exit(7 if os.path.exists({str(released)!r}) else 1)")
+            with container(image, fake.as_sidecar()).started(task) as process:
+                until(tried.exists, "the program is tried", TIMEOUT_SECONDS)
+                released.touch()
+                output = process.communicate(timeout=TIMEOUT_SECONDS)
+            assert (process.returncode, *output) == (7, b"", b"")
+            assert (fake.requests[0], fake.requests[-1]) == ("GET /ready", "POST /quit")
+
+    check_in_parallel(check, ("bash", "env", "curl"))
 
 
 @pytest.mark.parametrize("what", CANNOT_START | DOES_NOTHING)

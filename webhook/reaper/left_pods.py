@@ -49,8 +49,9 @@ class LeftPods:
     ``namespaces`` are those that are served, None: all.
     """
 
-    def __init__(self) -> None:
-        """None waits."""
+    def __init__(self, most: int = MOST_WAITING) -> None:
+        """None waits yet; ``most`` may."""
+        self._most = most
         self._waiting: dict[str, OrderedDict[str, _WaitingNotice]] = {}
         self._count = 0
         self._allowed = float(BURST)
@@ -62,16 +63,16 @@ class LeftPods:
         if notice.pod.uid not in waiting:
             waiting[notice.pod.uid] = _WaitingNotice(notice, now)
             self._count += 1
-        if self._count > MOST_WAITING:
+        if self._count > self._most:
             most = max(self._waiting, key=lambda one: (not _is_served(one, namespaces), len(self._waiting[one])))
-            self._pop(most, last=True)
+            self._remove(most, next(reversed(self._waiting[most])))
 
     def drop_old(self, now: datetime, namespaces: AbstractSet[str] | None) -> None:
         """Forget notices that have waited too long: to be of use, or for their namespace to opt in."""
         for namespace, waiting in list(self._waiting.items()):
             longest = USEFUL if _is_served(namespace, namespaces) else EARLY
-            while waiting and now - next(iter(waiting.values())).since >= longest:
-                self._pop(namespace, last=False)
+            while waiting and now - waiting[oldest := next(iter(waiting))].since >= longest:
+                self._remove(namespace, oldest)
 
     def take(self, now: datetime, namespaces: AbstractSet[str] | None) -> list[Notice]:
         """As many notices as may be published now, each once."""
@@ -94,16 +95,16 @@ class LeftPods:
         namespace = next((one for one in self._waiting if _is_served(one, namespaces)), None)
         if namespace is None:
             return None
-        found = self._pop(namespace, last=False)
+        found = self._remove(namespace, next(iter(self._waiting[namespace])))
         if namespace in self._waiting:
             # At the end: the other namespaces are next.
             self._waiting[namespace] = self._waiting.pop(namespace)
         return found
 
-    def _pop(self, namespace: str, *, last: bool) -> Notice:
-        """The newest notice of a namespace, or the oldest, which then waits no longer."""
+    def _remove(self, namespace: str, uid: str) -> Notice:
+        """The notice of a pod, which then waits no longer."""
         waiting = self._waiting[namespace]
-        _, found = waiting.popitem(last=last)
+        found = waiting.pop(uid)
         self._count -= 1
         if not waiting:
             del self._waiting[namespace]

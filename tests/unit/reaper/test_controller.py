@@ -10,6 +10,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -27,6 +28,7 @@ from webhook.kube.lease import MEMORY_ANNOTATION, Lease
 from webhook.reaper.agenda import Agenda
 from webhook.reaper.controller import Controller
 from webhook.reaper.decision import ReaperPolicy
+from webhook.reaper.left_pods import LeftPods
 from webhook.reaper.metrics import PREFIX, ReaperMetrics
 from webhook.reaper.scope import ReaperScope
 from webhook.reaper.telemetry import ReaperTelemetry
@@ -546,7 +548,7 @@ def test_of_a_namespace_that_has_not_opted_in_it_is_reported_once_it_has(
 def test_of_a_namespace_that_has_not_opted_in_none_takes_the_place_of_one_that_is_served(
     cluster: FakeTaskCluster, replicas: Callable[..., ReaperReplica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webhook.reaper.left_pods.MOST_WAITING", 2)
+    monkeypatch.setattr("webhook.reaper.controller.LeftPods", partial(LeftPods, 2))
     cluster.refusals["POST", "leases"] = (403, "leases is forbidden")
     cluster.label("airflow")
     replica = replicas(namespaces=())

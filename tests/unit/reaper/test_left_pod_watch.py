@@ -12,6 +12,7 @@ from webhook.core import default_policy
 from webhook.kube.errors import RefusedError
 from webhook.kube.reflector import RESYNC_SECONDS
 from webhook.reaper.left_pod_watch import LeftPodWatch
+from webhook.reaper.task_pods import PODS_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,7 @@ class ScriptedLeftPods:
 
     def get(self, path: str, **parameters: str) -> bytes:
         self._check(path, parameters)
+        assert parameters["limit"] == str(PODS_PAGE)
         return json.dumps({"metadata": {"resourceVersion": "5"}, "items": self.lists.pop(0)}).encode()
 
     def lines(self, path: str, read_seconds: float, **parameters: str) -> Iterator[bytes]:
