@@ -5,13 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 TYPES := $(BIN)/mypy --no-error-summary .
 
-.PHONY: help demo test explore e2e mutants attacks soak check style types format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor benchmark-explain picture docs requirements clean
+.PHONY: help demo test explore e2e mutants attacks soak check style types format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor benchmark-explain picture docs requirements release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# Made again when a pin changes. An interrupted run starts again from nothing.
-$(VENV)/ready: requirements/dev.txt pyproject.toml
+# Made again when a pin or the version changes. An interrupted run starts again from nothing.
+$(VENV)/ready: requirements/dev.txt pyproject.toml webhook/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: make PYTHON=python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from manifests.alerts import rule_file
 from manifests.chart_readme import chart_readme
@@ -12,11 +12,16 @@ from manifests.dashboard import dashboard_json
 from manifests.rendering import CHART, MANIFESTS, NAME, render
 from manifests.values_file import values_file
 from manifests.values_schema import values_schema
+from webhook import __version__
 from webhook.core import built_in_sidecars
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CHART_YAML: Final = CHART / "Chart.yaml"
 ICON: Final = CHART / "icon.svg"
 ICON_LINE: Final = re.compile(r"^icon: .*$", re.MULTILINE)
+VERSION_LINES: Final = re.compile(r"^(version|appVersion): .*$", re.MULTILINE)
 VALUES: Final = CHART / "values.yaml"
 README: Final = CHART / "README.md"
 VALUES_SCHEMA: Final = CHART / "values.schema.json"
@@ -43,18 +48,19 @@ POLICY_HEAD: Final = (
 )
 
 
-def install(namespace: str = NAME) -> str:
+def install(namespace: str = NAME, chart: Path = CHART) -> str:
     """The chart as one manifest, with its namespace."""
-    return f"{HEAD}{NAMESPACE.read_text('utf-8')}{_without_release(render({}, namespace=namespace))}"
+    return f"{HEAD}{NAMESPACE.read_text('utf-8')}{without_release(render({}, namespace=namespace, chart=chart))}"
 
 
-def install_policy(namespace: str = NAME) -> str:
+def install_policy(namespace: str = NAME, chart: Path = CHART) -> str:
     """The policy that limits the service to its caBundle: install.yaml cannot have it, since Kubernetes 1.28 does not know such objects."""
-    rendered = render({}, POLICY_KUBERNETES, namespace, "certificate_policy.yaml")
-    return f"{POLICY_HEAD}{_in_any_namespace(_without_release(rendered), namespace)}"
+    rendered = render({}, POLICY_KUBERNETES, namespace, "certificate_policy.yaml", chart)
+    return f"{POLICY_HEAD}{_in_any_namespace(without_release(rendered), namespace)}"
 
 
-def _without_release(rendered: str) -> str:
+def without_release(rendered: str) -> str:
+    """What Helm rendered, without the labels that say that it is part of a release."""
     return LABELS_OF_HELM.sub("", rendered)
 
 
@@ -68,9 +74,10 @@ def _in_any_namespace(rendered: str, namespace: str) -> str:
 
 
 def chart_yaml() -> str:
-    """The chart's metadata, with its icon: a file of the chart has no address that Artifact Hub could load."""
+    """The chart's metadata, with the version and with its icon: a file of the chart has no address that Artifact Hub could load."""
     icon = base64.b64encode(ICON.read_bytes()).decode()
-    return ICON_LINE.sub(f"icon: data:image/svg+xml;base64,{icon}", CHART_YAML.read_text("utf-8"))
+    text = VERSION_LINES.sub(rf"\g<1>: {__version__}", CHART_YAML.read_text("utf-8"))
+    return ICON_LINE.sub(f"icon: data:image/svg+xml;base64,{icon}", text)
 
 
 def policy() -> str:

@@ -35,8 +35,11 @@ def helm(*arguments: str | Path, given: str | None = None) -> str:
     return done.stdout
 
 
-def render(values: Mapping[str, object], kubernetes: str = KUBERNETES, namespace: str = NAME, only: str = "") -> str:
-    """The chart's objects but those of ``helm test``, as YAML text, or those of one template alone. RenderingError."""
+def render(values: Mapping[str, object], kubernetes: str = KUBERNETES, namespace: str = NAME, only: str = "", chart: Path = CHART) -> str:
+    """The chart's objects but those of ``helm test``, as YAML text, or those of one template alone. RenderingError.
+
+    ``chart``: its folder, or its archive.
+    """
     where = ("--namespace", namespace, "--kube-version", kubernetes, "--values", "-")
     shown = ("--show-only", f"templates/{only}") if only else ()
-    return helm("template", NAME, CHART, "--skip-tests", *where, *shown, given=yaml.safe_dump(dict(values)))
+    return helm("template", NAME, chart, "--skip-tests", *where, *shown, given=yaml.safe_dump(dict(values)))

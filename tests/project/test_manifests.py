@@ -21,7 +21,6 @@ from manifests.rendering import CHART
 from manifests.values_file import values_file
 from manifests.values_schema import DECIDED_BY_CHART, values_schema
 from testbed.manifest import OPTED_IN
-from webhook import __version__
 from webhook.core.container_end import ContainerEnd
 from webhook.core.reasons import Reason, Treatment
 from webhook.core.status import Status
@@ -179,12 +178,6 @@ def test_what_the_chart_decides_is_a_setting(name: str) -> None:
 
 def test_the_service_gets_settings_that_exist() -> None:
     assert {name.removeprefix(PREFIX).lower() for name in environment()} <= set(Settings.model_fields)
-
-
-def test_the_versions_are_those_of_the_service() -> None:
-    assert CHART_YAML["appVersion"] == __version__
-    assert CHART_YAML["version"] == __version__
-    assert container()["image"].endswith(f":{__version__}")
 
 
 def test_the_service_reads_its_namespace_from_its_pod() -> None:
