@@ -98,6 +98,9 @@ docs: $(VENV)/ready ## write the generated pages and manifests again; needs Helm
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m manifests.generate
 
+release: $(VENV)/ready ## build every file of a release into dist, the same bytes each time; IMAGE=…@sha256:… names the published image; needs Helm, or Go to build it once
+	@$(BIN)/python -m release $(if $(IMAGE),--image $(IMAGE)) $(addprefix --image-archive ,$(IMAGE_ARCHIVES)) $(if $(TAG),--tag $(TAG))
+
 requirements: ## pin all dependencies again, with hashes; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --output-file requirements/runtime.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --extra dev --constraint requirements/runtime.txt pyproject.toml --output-file requirements/dev.txt

@@ -15,6 +15,7 @@ ROOT: Final = Path(__file__).parents[2]
 UNIT: Final = ROOT / "tests" / "unit"
 FOLDERS: Final = {
     "certs": ("certs",),
+    "release": ("release",),
     "testbed": ("testbed",),
     "support": ("tests/support", "tests/support/oracles"),
     "": ("webhook",),

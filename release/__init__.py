@@ -1,0 +1,1 @@
+"""Makes everything that a release consists of, from a commit: ``make release``."""
