@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TYPES := $(BIN)/mypy --no-error-summary .
 
-.PHONY: help demo test explore e2e mutants attacks soak check style types format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor benchmark-explain picture docs requirements release clean
+.PHONY: help demo test explore e2e mutants attacks soak check style types workflows vulnerabilities format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor benchmark-explain picture docs requirements release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ e2e: $(VENV)/ready ## the tests on a real API server, node, mesh and Airflow; bu
 mutants: $(VENV)/ready ## change the rules, the certificate authority and the decisions of the reaper in each place, and see that a test notices; MODULE=certs.rotation alone; EVERY=10: a sample
 	$(BIN)/python -m tests.mutation --every $(or $(EVERY),1) $(MODULE)
 
-check: style types ## style, types and import rules, without changing anything
+check: style types workflows vulnerabilities ## style, types, import rules, workflows and known vulnerabilities, without changing anything
 
 style: $(VENV)/ready
 	$(BIN)/ruff format --check --quiet .
@@ -53,6 +53,13 @@ style: $(VENV)/ready
 
 types: $(VENV)/ready
 	$(TYPES)
+
+workflows: $(VENV)/ready
+	$(BIN)/zizmor --offline --quiet --no-progress .github
+	@if command -v actionlint >/dev/null; then actionlint; else echo "the workflows: not checked by actionlint, which is not installed"; fi
+
+vulnerabilities: $(VENV)/ready
+	@$(BIN)/python -m release.vulnerabilities
 
 format: $(VENV)/ready ## format the code and apply safe fixes
 	$(BIN)/ruff format .
