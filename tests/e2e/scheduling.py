@@ -23,6 +23,7 @@ GROUPS: Final = {
     f"{INSTALLATION}/test_cert_manager.py": "cert_manager",
     f"{INSTALLATION}/": "installation",
     "tests/e2e/harness/": "harness",
+    "tests/e2e/release/": "release",
     "tests/e2e/node/": "node",
     "tests/e2e/mesh/": "mesh",
     "tests/e2e/airflow/": "airflow",
@@ -39,6 +40,7 @@ LONGEST_FIRST: Final = (
     "node",
     "years",
     "cert_manager",
+    "release",
     "harness",
 )
 """The order in which processes take groups, by the seconds that they took on two busy cores (900 to 270).

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HERE: Final = "tests/e2e/"
-ORDER: Final = ("harness", "api_server", "node", "installation", "mesh", "airflow")
+ORDER: Final = ("harness", "release", "api_server", "node", "installation", "mesh", "airflow")
 """The levels, lowest first."""
 
 LOGS: Final[set[Path]] = set()

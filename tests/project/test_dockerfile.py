@@ -44,3 +44,10 @@ def test_the_user_is_a_number_and_not_root() -> None:
 def test_the_version_is_that_of_the_service() -> None:
     assert re.findall(r"^ARG VERSION=(.*)$", DOCKERFILE, re.MULTILINE) == [__version__]
     assert f"localhost/airflow-sidecar-webhook:{__version__}" in DOCKERFILE
+
+
+@pytest.mark.parametrize("path", ["Dockerfile", "manifests/image/root.py"])
+def test_it_names_no_architecture(path: str) -> None:
+    text = (PROJECT / path).read_text("utf-8")
+
+    assert re.findall(r"(?i)amd64|x86|arm64|aarch|--platform|linux-gnu", text) == []
