@@ -1,4 +1,4 @@
-"""Makes docs/findings.md from the table of findings, and the exit codes in README.md and docs/doctor.md: see `docs.generate`."""
+"""Makes docs/findings.md from the table of findings, and the exit codes in docs/command_line.md and docs/doctor.md: see `docs.generate`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FINDINGS: Final = Path(__file__).parent / "findings.md"
-WITH_EXIT_CODES: Final = (Path(__file__).parent / "doctor.md", Path(__file__).parents[1] / "README.md")
+WITH_EXIT_CODES: Final = (Path(__file__).parent / "doctor.md", Path(__file__).parent / "command_line.md")
 EXIT_CODES: Final = re.compile(r"(?<=<!-- Exit codes, made by `make docs`. -->\n).*?(?=\n\n)", re.DOTALL)
 """The table of exit codes on a page."""
 

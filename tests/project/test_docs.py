@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "manifests").rglob("*.md")]
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 MAX_LINE_CHARACTERS = 100
+MAX_README_LINES = 120
 
 
 def test_the_reference_is_current() -> None:
@@ -78,11 +79,20 @@ def test_the_attacks_on_the_wrapper_are_those_of_the_page_and_each_is_a_test() -
         assert f"\ndef {function}(" in (TESTS / f"{file}.py").read_text("utf-8"), name
 
 
-def test_the_readme_shows_every_pod_option_and_every_label_of_an_origin() -> None:
+def test_the_page_of_pods_shows_every_pod_option_and_every_label_of_an_origin() -> None:
+    page = (ROOT / "docs" / "pods.md").read_text("utf-8")
+
+    assert {option for option in POD_OPTIONS if f"\n{option}: " not in page} == set()
+    assert {label for label in ORIGIN_LABELS if f"`{label}=True`" not in page} == set()
+
+
+def test_the_readme_is_read_in_a_minute_and_says_where_to_go_and_why_nothing_else() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
 
-    assert {option for option in POD_OPTIONS if f"\n{option}: " not in readme} == set()
-    assert {label for label in ORIGIN_LABELS if f"`{label}=True`" not in readme} == set()
+    assert len(readme.splitlines()) <= MAX_README_LINES
+    for reader in ("a platform engineer", "an Airflow operator", "a DAG author", "a security reviewer"):
+        assert f"| {reader} | [" in readme
+    assert len(set(re.findall(r"\(docs/comparison\.md#[a-z-]+\)", readme))) == 3
 
 
 @pytest.mark.parametrize("reason", [*Reason, *SkipReason, *NotConvertedReason, *NativeSupport, *ContainerReason])

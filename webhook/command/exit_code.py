@@ -1,4 +1,4 @@
-"""The exit codes of every command, stated once: the help, the README and docs/doctor.md are written from here."""
+"""The exit codes of every command, stated once: the help, docs/command_line.md and docs/doctor.md are written from here."""
 
 from __future__ import annotations
 
