@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TYPES := $(BIN)/mypy --no-error-summary .
 
-.PHONY: help demo test explore e2e mutants attacks soak check style types workflows vulnerabilities format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor benchmark-explain picture docs requirements release clean
+.PHONY: help demo test explore e2e mutants attacks soak check style types workflows vulnerabilities format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor benchmark-explain picture docs docs-site requirements release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,6 +107,9 @@ docs: $(VENV)/ready ## write the generated pages and manifests again; needs Helm
 
 release: $(VENV)/ready ## build every file of a release into dist, the same bytes each time; IMAGE=…@sha256:… names the published image; needs Helm, or Go to build it once
 	@$(BIN)/python -m release $(if $(IMAGE),--image $(IMAGE)) $(addprefix --image-archive ,$(IMAGE_ARCHIVES)) $(if $(TAG),--tag $(TAG))
+
+docs-site: $(VENV)/ready ## the documentation as a site of files, in build/site: open build/site/index.html
+	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going --conf-dir docs/site --builder html . build/site
 
 requirements: ## pin all dependencies again, with hashes; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --output-file requirements/runtime.txt

@@ -6,8 +6,8 @@ import re
 import runpy
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Final
 
 import pytest
 
@@ -172,17 +172,18 @@ def test_annotations_settings_and_files_that_a_page_names_are_there(page: Path) 
         assert "://" in link or (page.parent / link).exists(), link
 
 
-PLACES: Final = [
-    (page, path, place) for page in PAGES for path, place in re.findall(r"\]\((?![a-z]+:)([^)#]*)#([^)]+)\)", page.read_text("utf-8"))
-]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_to_a_place_on_a_page_finds_it(page: Path) -> None:
+    links = re.findall(r"\]\((?![a-z]+:)([^)#]*)#([^)]+)\)", page.read_text("utf-8"))
+
+    assert [f"{path}#{place}" for path, place in links if place not in places(page.parent / path if path else page)] == []
 
 
-@pytest.mark.parametrize(("page", "path", "place"), PLACES, ids=lambda part: getattr(part, "name", part))
-def test_a_link_to_a_place_on_a_page_finds_it(page: Path, path: str, place: str) -> None:
-    target = page.parent / path if path else page
-    text = target.read_text("utf-8")
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    assert place in {*map(anchor, headings), *re.findall(r'<a id="([^"]+)">', text)}, f"{path}#{place}"
+@cache
+def places(page: Path) -> frozenset[str]:
+    """The places on a page to which a link can lead."""
+    text = page.read_text("utf-8")
+    return frozenset((*map(anchor, re.findall(r"^#+ (.+)$", text, re.MULTILINE)), *re.findall(r'<a id="([^"]+)">', text)))
 
 
 def anchor(heading: str) -> str:

@@ -33,11 +33,15 @@ class Browser:
 
     def show(self, file: Path, width: int, scheme: str) -> None:
         """Open a page in a window of this width, for a user who has chosen ``light`` or ``dark``."""
+        self.visit(file.as_uri(), width, scheme)
+
+    def visit(self, address: str, width: int, scheme: str) -> None:
+        """The same for a page by its address."""
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        self._driver.get(file.as_uri())
+        self._driver.get(address)
 
     def run(self, script: str) -> Any:
         """The value of an expression of JavaScript on the page."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.browser import Browser, browser
+from tests.support.contrast import READABLE, contrasts_of
 from tests.support.sample_report import HOURS, LONG, sample_report
 from webhook.report.page import write_page
 
@@ -18,30 +19,6 @@ WIDTHS: Final = (1280, 390)
 """A desktop's, and a phone's."""
 
 SCHEMES: Final = ("light", "dark")
-
-READABLE: Final = 4.5
-"""The lowest contrast of text to its background (WCAG 2.2, 1.4.3)."""
-
-CONTRASTS: Final = """(() => {
-  const light = colour => {
-    const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = element => {
-    for (let e = element; e; e = e.parentElement) {
-      const colour = getComputedStyle(e).backgroundColor;
-      if (!colour.endsWith(", 0)")) return colour;
-    }
-  };
-  const found = {};
-  for (const e of document.querySelectorAll("h1, h2, p, th, td, li, b, .word, .soft, figcaption")) {
-    if (!e.textContent.trim()) continue;
-    const [a, b] = [light(getComputedStyle(e).color), light(behind(e))].sort((x, y) => y - x);
-    found[e.tagName + "." + e.className] = Math.min(found[e.tagName + "." + e.className] ?? 99, (a + 0.05) / (b + 0.05));
-  }
-  return found;
-})()"""
-"""The contrast of each kind of text, as WCAG defines it."""
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +43,7 @@ def test_the_page_fits_the_window_and_all_its_text_is_readable(opened: Browser, 
 
     assert opened.run("document.documentElement.scrollWidth") <= width, "only tables scroll sideways"
     assert opened.run("document.body.scrollHeight") > 900
-    contrasts = opened.run(CONTRASTS)
+    contrasts = opened.run(contrasts_of("h1, h2, p, th, td, li, b, .word, .soft, figcaption"))
     assert len(contrasts) > 8
     assert {kind: value for kind, value in contrasts.items() if value < READABLE} == {}
 

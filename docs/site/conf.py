@@ -1,0 +1,96 @@
+"""How Sphinx makes the site: ``make docs-site``. The pages are those of the repository, read where they are.
+
+`docs/decisions` says why it is Sphinx. What the repository's own pages do and Sphinx does not, is added here: the first page and the
+navigation, links to folders, and pictures for light and dark.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from webhook import __version__
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+ROOT: Final = Path(__file__).parents[2]
+
+project = "airflow-sidecar-webhook"
+version = release = __version__
+html_title = f"{project} {__version__}"
+copyright = "the maintainers of airflow-sidecar-webhook, Apache-2.0"  # noqa: A001 - Sphinx's name for it
+root_doc = "README"
+extensions = ["myst_parser"]
+include_patterns = ["*.md", "docs/*.md", "docs/decisions/*.md", "manifests/chart/*/README.md"]
+# Sphinx walks through every folder that is not named here.
+exclude_patterns = [".*", "tests", "webhook", "build", "dist", "testbed", "benchmarks", "mutants"]
+
+html_theme = "furo"
+html_show_sourcelink = html_copy_source = html_show_sphinx = False
+html_theme_options = {"sidebar_hide_name": False, "top_of_page_buttons": []}
+pygments_style, pygments_dark_style = "default", "github-dark"
+highlight_language = "none"
+
+myst_heading_anchors = 4
+nitpicky = True
+smartquotes = html_use_index = False
+
+NAVIGATION: Final[dict[str, tuple[str, ...]]] = {
+    "Start": ("try", "pods", "comparison", "tested"),
+    "Install": ("install", "certificates", "../manifests/chart/airflow-sidecar-webhook/README", "../CHANGELOG"),
+    "Operate": ("stuck", "explain", "doctor", "report", "reaper", "alerts", "bug_report"),
+    "Understand": ("dag_authors", "native", "wrapper", "service", "benchmarks", "attacks", "../SECURITY"),
+    "Reference": ("reference", "findings", "sidecars", "command_line"),
+    "Contribute": ("../CONTRIBUTING", "architecture", "testing", "testbed", "decisions/README"),
+}
+"""The pages by task, from the folder of the docs. Sphinx warns of a page that is not among them, and a warning is an error."""
+
+
+def _with_navigation(_app: Sphinx, page: str, source: list[str]) -> None:
+    """Add what the repository's own view of a page has without words: the pages below it."""
+    folder = (ROOT / page).parent
+    source[0] = _as_myst(source[0], folder)
+    if page == root_doc:
+        source[0] += "".join(_toctree(caption, [_name(below) for below in pages]) for caption, pages in NAVIGATION.items())
+    elif page == "docs/decisions/README":
+        records = sorted(path.stem for path in folder.glob("[0-9]*.md"))
+        source[0] += _toctree("Records", [f"docs/decisions/{record}" for record in records])
+
+
+def _name(page: str) -> str:
+    return page.removeprefix("../") if page.startswith("../") else f"docs/{page}"
+
+
+def _entry(page: str) -> str:
+    return f"The chart </{page}>" if page.startswith("manifests/") else f"/{page}"
+
+
+def _toctree(caption: str, pages: list[str]) -> str:
+    return "\n\n" + "\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "", *map(_entry, pages), "```"])
+
+
+def _as_myst(text: str, folder: Path) -> str:
+    """The text with anchors in MyST's form, and links that lead to no page and no file of the site as plain text."""
+    text = text.replace("```mermaid", "```text")
+    text = re.sub(r'<a id="([^"]+)"></a>', r"(\1)=", text)
+    return re.sub(r"\[([^\]]+)\]\(((?!https?:)[^)#]+)\)", lambda link: link[1] if _is_elsewhere(folder / link[2]) else link[0], text)
+
+
+def _is_elsewhere(target: Path) -> bool:
+    return target.is_dir() or target.resolve() == ROOT / "tests" / "mutation" / "summary.md"
+
+
+def _finish(app: Sphinx, error: Exception | None) -> None:
+    """Give the first page its address, and the pictures theirs, which Sphinx does not see in HTML."""
+    if error is None:
+        shutil.copyfile(app.outdir / "README.html", app.outdir / "index.html")
+        shutil.copytree(ROOT / "docs" / "pictures", app.outdir / "docs" / "pictures", dirs_exist_ok=True)
+
+
+def setup(app: Sphinx) -> None:
+    """Sphinx calls it."""
+    app.connect("source-read", _with_navigation)
+    app.connect("build-finished", _finish)

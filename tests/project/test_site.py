@@ -1,0 +1,112 @@
+"""The documentation as a site: every link leads somewhere, and a real browser reads and searches it without any other server."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urldefrag
+
+from testbed.wait import until
+from tests.support.browser import browser
+from tests.support.contrast import READABLE, contrasts_of
+
+if TYPE_CHECKING:
+    from tests.support.browser import Browser
+
+ROOT: Final = Path(__file__).parents[2]
+WIDTHS: Final = (1280, 390)
+"""A desktop's, and a phone's."""
+
+FETCHED: Final = "performance.getEntriesByType('resource').map(entry => entry.name)"
+RESULTS: Final = "[...document.querySelectorAll('#search-results li a')].map(link => link.href)"
+SECONDS: Final = 60
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves the files of a folder, and logs nothing."""
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_the_site_has_every_page_its_links_lead_somewhere_and_a_browser_reads_and_searches_it(tmp_path: Path) -> None:
+    """One test, since the site takes some seconds to build, and tests run in several processes."""
+    site = built(tmp_path / "site")
+
+    assert pages_without_html(site) == []
+    assert broken_links(site) == []
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with browser(tmp_path / "browser") as opened:
+            address = f"http://127.0.0.1:{server.server_port}"
+            for scheme in ("light", "dark"):
+                for width in WIDTHS:
+                    assert_readable(opened, f"{address}/index.html", width, scheme)
+                    assert_readable(opened, f"{address}/docs/stuck.html", width, scheme)
+            assert_searched(opened, address)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def built(site: Path) -> Path:
+    """The site, as `make docs-site` builds it: a warning is an error."""
+    recipe = (ROOT / "Makefile").read_text("utf-8").partition("\ndocs-site:")[2].splitlines()[1]
+    words = recipe.replace("$(BIN)/python", sys.executable).replace("build/site", str(site)).split()
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return site
+
+
+def pages_without_html(site: Path) -> list[str]:
+    """The pages of the repository that are not in the site."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    return [page.name for page in pages if not (site / page.relative_to(ROOT)).with_suffix(".html").exists()]
+
+
+def broken_links(site: Path) -> list[str]:
+    """The links, pictures and files of all pages that lead to no file of the site, or to no place on its page."""
+    found = []
+    for page in site.rglob("*.html"):
+        for link in re.findall(r'\b(?:href|src|srcset)="([^"]+)"', page.read_text("utf-8")):
+            path, place = urldefrag(unquote(link))
+            target = page.parent / path.partition("?")[0] if path else page
+            if not re.match(r"https?:|data:", link) and not (target.exists() and (not place or place in places(target))):
+                found.append(f"{page.relative_to(site)}: {link}")
+    return found
+
+
+@cache
+def places(page: Path) -> frozenset[str]:
+    """The places on a page to which a link can lead."""
+    return frozenset(re.findall(r'\bid="([^"]+)"', page.read_text("utf-8")))
+
+
+def assert_readable(opened: Browser, address: str, width: int, scheme: str) -> None:
+    """A page fits the window, its text can be read, and nothing came from another server."""
+    opened.visit(address, width, scheme)
+
+    assert opened.run("document.documentElement.scrollWidth") <= width, "only tables and code scroll sideways"
+    contrasts = opened.run(
+        contrasts_of("article h1, article h2, article p, article li, article a, article th, article td, .sidebar-tree a")
+    )
+    assert len(contrasts) > 5
+    assert {kind: value for kind, value in contrasts.items() if value < READABLE} == {}
+    assert [name for name in opened.run(FETCHED) if not name.startswith(address.partition("/docs/")[0].removesuffix("/index.html"))] == []
+    background = [int(part) for part in re.findall(r"\d+", opened.run("getComputedStyle(document.body).backgroundColor"))]
+    assert (max(background) < 64) == (scheme == "dark")
+
+
+def assert_searched(opened: Browser, address: str) -> None:
+    """The search finds the page that ends a stuck pod."""
+    opened.visit(f"{address}/search.html?q=NotReady", WIDTHS[0], "light")
+
+    until(lambda: any(link.partition("?")[0] == f"{address}/docs/stuck.html" for link in opened.run(RESULTS)), "stuck.md is found", SECONDS)
