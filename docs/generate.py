@@ -7,7 +7,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args, get_origin
 
-from docs import generate_alerts, generate_findings, generate_reaper, generate_schemas, generate_sidecars
+from docs import (
+    generate_alerts,
+    generate_decision_chart,
+    generate_findings,
+    generate_reaper,
+    generate_schemas,
+    generate_sidecars,
+)
 from webhook.core import (
     POD_OPTIONS,
     TREATMENT_LABEL,
@@ -220,3 +227,4 @@ if __name__ == "__main__":
     generate_reaper.main()
     generate_schemas.main()
     generate_alerts.main()
+    generate_decision_chart.main()
