@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final, Literal, get_args, get_origin
 from docs import (
     generate_alerts,
     generate_decision_chart,
+    generate_diagrams,
     generate_findings,
     generate_reaper,
+    generate_rotation,
     generate_schemas,
     generate_sidecars,
 )
@@ -228,3 +230,5 @@ if __name__ == "__main__":
     generate_schemas.main()
     generate_alerts.main()
     generate_decision_chart.main()
+    generate_diagrams.main()
+    generate_rotation.main()

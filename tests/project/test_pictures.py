@@ -8,13 +8,18 @@ from xml.dom import minidom
 
 import pytest
 
-from docs import generate_decision_chart
+from docs import generate_decision_chart, generate_diagrams, generate_rotation
 from webhook.core import Reason, SkipReason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-PICTURES: Final = {generate_decision_chart.PICTURE: generate_decision_chart.decision_chart}
+PICTURES: Final[dict[Path, Callable[[], str]]] = {
+    generate_decision_chart.PICTURE: generate_decision_chart.decision_chart,
+    generate_rotation.PICTURE: generate_rotation.rotation,
+    **{path: diagram.drawn for path, diagram in generate_diagrams.PICTURE_OF.items()},
+}
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
