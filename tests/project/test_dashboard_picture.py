@@ -14,10 +14,10 @@ MOST_BYTES: Final = 200 * 1024
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_docs_show_it_and_it_is_small(scheme: str) -> None:
+def test_readme_and_the_docs_show_it_and_it_is_small(scheme: str) -> None:
     name = f"pictures/dashboard-{scheme}.png"
     assert (ROOT / "docs" / name).stat().st_size <= MOST_BYTES
-    assert name in (ROOT / "docs" / "install.md").read_text("utf-8")
+    assert all(name in (ROOT / page).read_text("utf-8") for page in ("README.md", "docs/install.md"))
 
 
 def test_a_line_begins_anew_after_a_time_without_values() -> None:
