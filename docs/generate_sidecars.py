@@ -150,6 +150,10 @@ For each row:
   or on the end of it after a `/`.
 - For a sidecar of an injector, `left_by_injector` says by what it is known that it was injected.
   Without that it is a placeholder, which the injector has yet to fill.
+- `not_injected_when` says by what it is known that the injector adds nothing to a pod.
+  A hint's `unless` only says when its annotations are not set: the injector may still add its
+  sidecar, so a mesh proxy is awaited.
+- A mesh whose injector needs no annotation says by `injected_when` which pods it handles.
 - `quit_order` is 10 for secrets agents, 20 for database proxies, 30 for telemetry, 40 for identity,
   50 for others, 80 for network and 90 for mesh proxies.
 - What is unverified is left out, and so is a readiness endpoint that only a flag enables:
