@@ -44,7 +44,7 @@ NAVIGATION: Final[dict[str, tuple[str, ...]]] = {
     "Operate": ("stuck", "explain", "doctor", "report", "reaper", "alerts", "bug_report"),
     "Understand": ("dag_authors", "native", "wrapper", "service", "benchmarks", "attacks", "../SECURITY"),
     "Reference": ("reference", "findings", "sidecars", "command_line"),
-    "Contribute": ("../CONTRIBUTING", "architecture", "testing", "testbed", "decisions/README"),
+    "Contribute": ("../CONTRIBUTING", "../CODE_OF_CONDUCT", "architecture", "testing", "testbed", "decisions/README"),
 }
 """The pages by task, from the folder of the docs. Sphinx warns of a page that is not among them, and a warning is an error."""
 
