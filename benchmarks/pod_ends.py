@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from contextlib import ExitStack
@@ -44,8 +45,9 @@ STEP_SECONDS: Final = 0.13
 """The task of each round lasts this much longer than the previous one. The kubelet checks for ended containers once a second, and the tasks
 have to end in different parts of that second."""
 
-TASK: Final = "sleep {seconds:.2f}; cat /proc/uptime > /dev/termination-log"
-"""The time of the task's end, as its last act and as its container's message: seconds since boot, to the hundredth (proc_uptime(5))."""
+TASK: Final = "cat /proc/uptime > /dev/termination-log; sleep {seconds:.2f}; cat /proc/uptime >> /dev/termination-log"
+"""The times of the task's start and end, as its first and last act and as its container's message: seconds since boot, to the hundredth
+(proc_uptime(5))."""
 
 END_SECONDS: Final = 60
 READY_SECONDS: Final = 60
@@ -71,7 +73,7 @@ class Kind:
     @property
     def namespace(self) -> str:
         """A namespace of its own."""
-        return self.name.replace(" ", "-").replace("'", "")
+        return re.sub("[^a-z0-9]+", "-", self.name)
 
 
 WRAPPED: Final = Kind("wrapped beside istio-proxy", {**OPTED_IN, **INJECTED}, "sidecars-quit")
@@ -126,10 +128,10 @@ class PodEndsSetup:
         name = f"round-{number}"
         self.create(kind, name, TASK_SECONDS + number * STEP_SECONDS)
         moment = self.recorder.first(kind.namespace, name, lambda one: one.phase in {"Succeeded", "Failed"}, "ends", END_SECONDS)
-        return End(kind.name, number, moment.seconds - self.task_end(kind, name))
+        return End(kind.name, number, moment.seconds - self.task_times(kind, name)[1])
 
-    def task_end(self, kind: Kind, name: str) -> float:
-        """When a pod's task ended (CLOCK_MONOTONIC). PodEndError, TimeoutError."""
+    def task_times(self, kind: Kind, name: str) -> tuple[float, float]:
+        """When a pod's task started and ended (CLOCK_MONOTONIC). PodEndError, TimeoutError."""
         moment = self.recorder.first(kind.namespace, name, lambda one: one.terminated("base") is not None, "ends its task", END_SECONDS)
         ended = moment.terminated("base") or {}
         if ended["exitCode"] or "message" not in ended:
@@ -137,7 +139,8 @@ class PodEndsSetup:
             raise PodEndError(message)
         # /proc/uptime goes on while a machine sleeps, CLOCK_MONOTONIC does not (clock_gettime(2)).
         slept = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
-        return float(ended["message"].split()[0]) - slept
+        began, _, end, _ = map(float, ended["message"].split())
+        return began - slept, end - slept
 
     def create(self, kind: Kind, name: str, seconds: float) -> None:
         """A pod whose task lasts so long. ApiError; PodEndError: it is not of its kind."""
@@ -154,7 +157,7 @@ class PodEndsSetup:
     def watch_left_alone(self, seconds: float) -> str:
         """The phase of a pod with a regular sidecar and without the webhook, some time after its task. PodEndError, TimeoutError."""
         self.create(LEFT_ALONE, "watched", TASK_SECONDS)
-        ended = self.task_end(LEFT_ALONE, "watched")
+        _, ended = self.task_times(LEFT_ALONE, "watched")
         time.sleep(max(0.0, ended + seconds - time.monotonic()))
         last = self.recorder.moments(LEFT_ALONE.namespace, "watched")[-1]
         self.node.api.delete(f"/api/v1/namespaces/{LEFT_ALONE.namespace}/pods/watched", gracePeriodSeconds="1")

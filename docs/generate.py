@@ -16,6 +16,7 @@ from docs import (
     generate_rotation,
     generate_schemas,
     generate_sidecars,
+    generate_timelines,
 )
 from webhook.core import (
     POD_OPTIONS,
@@ -232,3 +233,4 @@ if __name__ == "__main__":
     generate_decision_chart.main()
     generate_diagrams.main()
     generate_rotation.main()
+    generate_timelines.main()
