@@ -118,6 +118,7 @@ def test_the_pod_ends_with_its_tasks_code_whatever_its_sidecars_is(able: PodName
         "reason": "sidecars-native",
         "main": "base",
         "sidecars": {"agent": "native"},
+        "converted": ["agent"],
         "version": __version__,
     }
     assert ended(end, "base")["exitCode"] == case.task
