@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from functools import cache, partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urldefrag
@@ -15,6 +15,7 @@ from urllib.parse import unquote, urldefrag
 from testbed.wait import until
 from tests.support.browser import browser
 from tests.support.contrast import READABLE, contrasts_of
+from tests.support.quiet_server import QuietServer
 
 if TYPE_CHECKING:
     from tests.support.browser import Browser
@@ -42,7 +43,7 @@ def test_the_site_has_every_page_its_links_lead_somewhere_and_a_browser_reads_an
     assert pages_without_html(site) == []
     assert broken_links(site) == []
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(site)))
+    server = QuietServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         with browser(tmp_path / "browser") as opened:

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.fake_lease_api import FakeLeaseApi
 from tests.support.live_pods import ended
+from tests.support.quiet_server import QuietServer
 from tests.support.web_socket_frames import accept_key, read_message, write_close, write_message
 
 if TYPE_CHECKING:
@@ -210,13 +211,10 @@ def _selection_in(query: dict[str, str]) -> PhaseSelection:
     return PhaseSelection(query["fieldSelector"].removeprefix("status.phase="), query.get("labelSelector", ""))
 
 
-class TaskClusterServer(ThreadingHTTPServer):
+class TaskClusterServer(QuietServer):
     """The HTTP server of a fake cluster."""
 
     daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """A client that breaks off is no news."""
 
     def __init__(self, cluster: FakeTaskCluster) -> None:
         super().__init__(("127.0.0.1", 0), TaskClusterHandler)

@@ -48,7 +48,7 @@ class InProcessProgram:
     def __call__(self, *arguments: str, stdin: str | bytes = "", **settings: str) -> str:
         """Run it; its stdout. It must succeed."""
         code, stdout, stderr = self.run(*arguments, stdin=stdin, **settings)
-        assert (code, stderr) == (0, "")
+        assert (code, stderr) == (0, ""), f"exit code {code}: {stderr}"
         return stdout
 
     def explained(self, *arguments: str, stdin: str | bytes = "", **settings: str) -> list[JSONObject]:

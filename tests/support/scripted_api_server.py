@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support.quiet_server import QuietServer
 from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class ScriptedApiServer:
         self.before: Callable[[str], None] = lambda _: None
         """Is called with the path before each of them is answered."""
         self.over = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = QuietServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(STOP_POLL_SECONDS,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"

@@ -8,18 +8,18 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from certs.authority import make_authority, sign_leaf
 from testbed.webhook import client_config
+from tests.support.quiet_server import QuietServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -113,7 +113,7 @@ class ScriptedWebhook:
         return [call for call in self.calls if call.pod["metadata"].get("name") == name]
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(QuietServer):
     """A thread for each connection, and a connection for each review."""
 
     daemon_threads = False
@@ -123,11 +123,6 @@ class _Server(ThreadingHTTPServer):
         self.webhook = webhook
         # The connection's own thread does the handshake, so that a client which rejects the certificate does not block others.
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Some tests make an API server reject the certificate or close the connection; any other error is a fault of the test."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

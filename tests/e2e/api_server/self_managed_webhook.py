@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import ssl
-import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, Final
 
 from kubernetes.client import Configuration
@@ -24,6 +23,7 @@ from certs.store import ObjectNames
 from testbed.manifest import installed
 from tests.e2e.api_server.scripted_webhook import ADDRESS, Call, patched
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
+from tests.support.quiet_server import QuietServer
 from webhook.kube.client import KubernetesClient
 from webhook.server.certificates_api import CertificatesApi
 from webhook.server.reconcile_thread import ReconcileThread
@@ -166,7 +166,7 @@ def self_managed_webhook(
         yield webhook
 
 
-class _ReplicasServer(ThreadingHTTPServer):
+class _ReplicasServer(QuietServer):
     daemon_threads = True
 
     def __init__(self, webhook: SelfManagedWebhook) -> None:
@@ -182,11 +182,6 @@ class _ReplicasServer(ThreadingHTTPServer):
             connection.close()
             raise
         return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """An API server that rejects the certificate closes the connection; any other error is a fault of the test."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
 
 
 class _MarkingHandler(BaseHTTPRequestHandler):
