@@ -147,6 +147,9 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
 
 def _coming_mesh(facts: Facts, mode: Mode, policy: Policy, injectors: Injectors) -> PendingMesh:
     """The mesh proxy that the pod has yet to get; one that is only possible counts where the task can be wrapped until it comes."""
+    if not (facts.sidecars or facts.native_sidecars or facts.unmarked):
+        # Nothing would wait for it: so most pods are when they come first.
+        return PendingMesh.NONE
     coming = coming_mesh(facts, policy.catalogue, injectors)
     if coming is PendingMesh.POSSIBLE and (_why_not_wrapped(facts, mode) or not isinstance(_wrap(facts, policy), Wrap)):
         return PendingMesh.NONE
