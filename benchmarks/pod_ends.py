@@ -32,7 +32,7 @@ from webhook.core.names import STATUS_ANNOTATION
 from webhook.server import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from testbed.api import ApiClient
     from testbed.levels import NodeLevel
@@ -171,12 +171,17 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7, help="rounds (7)")
     parser.add_argument("--watched-seconds", type=float, default=60, help="how long a pod that never ends is watched (60)")
     given = parser.parse_args()
+    return exit_status(lambda: measure(given.rounds, given.watched_seconds))
+
+
+def exit_status(measure: Callable[[], None]) -> int:
+    """Measure on a node, where this machine can have one, and say why there are no figures."""
     reason = prerequisites.missing()
     if reason:
         progress(reason)
         return NO_FIGURES
     try:
-        measure(given.rounds, given.watched_seconds)
+        measure()
     except KeyboardInterrupt:
         return INTERRUPTED
     except (PodEndError, TimeoutError, RuntimeError) as error:

@@ -11,9 +11,8 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.output import INTERRUPTED, NO_FIGURES, progress, write_figures
-from benchmarks.pod_ends import CONVERTED, LEFT_ALONE, WRAPPED, Kind, PodEndError, PodEndsSetup, start
-from testbed import prerequisites
+from benchmarks.output import progress, write_figures
+from benchmarks.pod_ends import CONVERTED, LEFT_ALONE, WRAPPED, Kind, PodEndsSetup, exit_status, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,18 +29,7 @@ NAME: Final = "timeline"
 
 def main() -> int:
     """Measure, and return the exit status."""
-    reason = prerequisites.missing()
-    if reason:
-        progress(reason)
-        return NO_FIGURES
-    try:
-        measure()
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except (PodEndError, TimeoutError, RuntimeError) as error:
-        progress(f"no figures: {error}")
-        return NO_FIGURES
-    return 0
+    return exit_status(measure)
 
 
 def measure() -> None:
