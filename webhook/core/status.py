@@ -17,14 +17,14 @@ from webhook.core.pod_options import ShellSource
 from webhook.core.reasons import NotConvertedReason, Reason, Treatment
 from webhook.core.wrapper import EntrypointSource
 
-INJECTING_BY_NAMESPACE: Final = frozenset({"istio", "linkerd"})
-"""Ids of the meshes in the catalogue whose injector may handle a pod that shows nothing of it."""
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from webhook.core.decision import Mutate
     from webhook.core.facts import Facts
+
+INJECTING_BY_NAMESPACE: Final = frozenset({"istio", "linkerd"})
+"""Ids of the meshes in the catalogue whose injector may handle a pod that shows nothing of it."""
 
 
 class Status(msgspec.Struct, frozen=True, omit_defaults=True):
