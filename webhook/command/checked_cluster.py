@@ -114,9 +114,10 @@ class CheckedCluster:
         """Add up all task pods of all namespaces that have opted in, and check each namespace. UnusableError, SettingsError."""
         with named_problems(self.used.server), progress_line() as show:
             cluster_wide, now = read_cluster_wide(self.client), datetime.now(UTC)
-            checked, tally = checked_settings(self.client, self.given, cluster_wide.webhooks), Tally(now)
-            names = list_called(self.client, cluster_wide.webhooks)
-            fleet = read_whole_fleet(self.client, names, self._stuck_pod_reader(checked, cluster_wide, now), tally.add, show)
+            checked = checked_settings(self.client, self.given, cluster_wide.webhooks)
+            reader = self._stuck_pod_reader(checked, cluster_wide, now)
+            tally = Tally(now, reader.why_skipped)
+            fleet = read_whole_fleet(self.client, list_called(self.client, cluster_wide.webhooks), reader, tally.add, show)
             findings = self._findings_of(fleet, checked, cluster_wide, show)
         is_complete = findings.is_complete and not any(one.failure for one in fleet.namespaces)
         return ReportDocument(

@@ -99,13 +99,13 @@ class FleetReport:
         stuck = palette.paint(f"stuck: {len(self.fleet.stuck):,}", Style.RED if self.fleet.stuck else Style.GREEN)
         not_listed = f", of which {len(self._not_listed):,} cannot be listed" if self._not_listed else ""
         return (
-            f"{stuck} of {self._running:,} Running task pods in {counted(len(self.fleet.namespaces), 'namespace')}{not_listed}; "
+            f"{stuck}; Running: {self._running:,} task pods in {counted(len(self.fleet.namespaces), 'namespace')}{not_listed}; "
             f"slot-hours wasted: {self.stuck_slot_hours:,.1f}"
         )
 
     def _row(self, one: StuckPod) -> NotedRow:
         stuck_for = one.stuck_for(self.now)
-        cells = (one.namespace, one.name, one.course.dag, one.course.task, stuck_for, one.running, one.reason)
+        cells = (one.namespace, one.name, one.course.dag, one.course.task, stuck_for, one.unended, one.reason)
         return NotedRow(cells, f"{one.namespace}/{one.name}", one.remedy)
 
 

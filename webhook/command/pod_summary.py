@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_LISTED: Final = 50
 """Pods in the text, those that are stuck for the longest time; the JSON has all."""
 
-HEADINGS: Final = ("STATE", "STUCK FOR", "POD", "DAG", "TASK", "RUNNING", "WEBHOOK")
+HEADINGS: Final = ("STATE", "STUCK FOR", "POD", "DAG", "TASK", "CONTAINER", "WEBHOOK")
 
 
 OF_NEW_PODS: Final = "not changed by the webhook; new pods like these would be "
@@ -68,7 +68,7 @@ class StuckPodRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         dag: The id of its DAG; empty where Airflow did not write it on the pod.
         task: The id of its task, likewise.
         ended_at: When its task ended; null where the kubelet does not say.
-        running: Names of the containers that run.
+        unended: Names of the containers that keep it from ending.
         webhook: The reason that the webhook recorded; ``audited``: it changed nothing, by its settings; why it does not treat such a pod;
             empty: it has not seen the pod.
 
@@ -79,7 +79,7 @@ class StuckPodRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dag: str
     task: str
     ended_at: datetime | None
-    running: tuple[str, ...]
+    unended: tuple[str, ...]
     webhook: str
 
 
@@ -190,7 +190,7 @@ class PodSummary:
             one.pod,
             one.dag,
             one.task,
-            ", ".join(one.running),
+            ", ".join(one.unended),
             one.webhook or "not seen",
         )
 
@@ -203,5 +203,4 @@ def _row_of(name: str, course: PodCourse) -> StuckPodRow:
         if course.is_seen
         else course.not_treated or ""
     )
-    running = tuple([one.name for one in course.running])
-    return StuckPodRow(name, course.state, course.dag, course.task, course.end.ended_at if course.end else None, running, recorded)
+    return StuckPodRow(name, course.state, course.dag, course.task, course.end.ended_at if course.end else None, course.unended, recorded)

@@ -84,7 +84,7 @@ def _treatments(report: ReportDocument) -> Iterator[NotedRow]:
 def _stuck(report: ReportDocument) -> Iterator[NotedRow]:
     for one in report.stuck_pods:
         pod, course = f"{one.namespace}/{one.name}", one.course
-        yield NotedRow((pod, course.dag, course.task, one.stuck_for(report.written_at), one.running, one.reason), pod, one.remedy)
+        yield NotedRow((pod, course.dag, course.task, one.stuck_for(report.written_at), one.unended, one.reason), pod, one.remedy)
 
 
 def _weeks(report: ReportDocument, palette: Palette) -> Iterator[str]:

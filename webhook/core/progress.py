@@ -167,10 +167,14 @@ class Progress(msgspec.Struct, frozen=True):
     mode: Mode | None
 
     @property
+    def outlives_task(self) -> bool:
+        """Whether the task has ended, and the pod has not and is not being deleted."""
+        return self.task_end is not None and self.phase not in ENDED_PHASES and not self.is_being_deleted
+
+    @property
     def unfinished(self) -> tuple[RunningContainer, ...]:
         """The containers that alone keep the pod Running, since `task_end`; empty while the task runs, and once the pod has ended."""
-        has_ended = self.task_end is not None and self.phase == "Running" and not self.is_being_deleted
-        return self.running if has_ended else ()
+        return self.running if self.outlives_task and self.phase == "Running" else ()
 
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]

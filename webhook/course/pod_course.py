@@ -150,6 +150,11 @@ class PodCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.state in NEEDS_A_PERSON
 
     @property
+    def unended(self) -> tuple[str, ...]:
+        """The containers beside the task's that keep the pod from ending: those that run, else those that the kubelet does not start."""
+        return tuple([one.name for one in self.running]) or self.waiting
+
+    @property
     def ended_at(self) -> datetime | None:
         """When the task ended; None: it has not, or the kubelet does not say."""
         return self.end.ended_at if self.end else None

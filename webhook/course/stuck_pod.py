@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webhook.core import Remedy, RulesError, cluster_at_admission, treat
+from webhook.core import Remedy, RulesError, SkipReason, cluster_at_admission, treat
 from webhook.course.course_reader import course_of
 from webhook.course.kubectl import Kubectl
 from webhook.course.pod_course import PodCourse, stuck_for
@@ -41,9 +41,9 @@ class StuckPod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     remedies: tuple[Remedy, ...]
 
     @property
-    def running(self) -> str:
-        """The containers that keep it Running."""
-        return ", ".join(one.name for one in self.course.running)
+    def unended(self) -> str:
+        """The containers that keep it from ending."""
+        return ", ".join(self.course.unended)
 
     def stuck_for(self, now: datetime) -> str:
         """The time since its task ended, for people."""
@@ -79,7 +79,7 @@ class StuckPodReader:
 
     def read(self, pod: bytes, progress: Progress) -> StuckPod | None:
         """A task pod, as JSON and as far as it has come; None: it is not stuck, and nothing may be at work in it for ever."""
-        if not progress.unfinished:
+        if not progress.outlives_task:
             return None
         course = course_of(progress, Kubectl(self.context, progress.namespace, progress.name), self.now)
         if not course.needs_a_person:
@@ -97,6 +97,11 @@ class StuckPodReader:
         """
         outcome = self._treat(pod)
         return outcome.remedies if outcome else ()
+
+    def why_skipped(self, pod: bytes) -> SkipReason | None:
+        """Why the webhook skips such a pod, given as JSON; None: it does not."""
+        outcome = self._treat(pod)
+        return outcome.reason if outcome and isinstance(outcome.reason, SkipReason) else None
 
     def _treat(self, pod: bytes) -> Outcome | None:
         try:

@@ -33,7 +33,7 @@ class WastedTime(msgspec.Struct, frozen=True):
 
 def wasted_by(pod: Progress, now: datetime) -> WastedTime | None:
     """What a task pod, which may have ended, wasted until now; None as in `wasted_time`."""
-    return wasted_time(pod.task_end.finished_at if pod.task_end else None, now if pod.unfinished else pod.ended_at, now)
+    return wasted_time(pod.task_end.finished_at if pod.task_end else None, now if pod.outlives_task else pod.ended_at, now)
 
 
 def wasted_time(task_ended_at: datetime | None, pod_ended_at: datetime | None, now: datetime) -> WastedTime | None:

@@ -344,7 +344,7 @@ class FindingId(ExplainedWord):
     )
     STUCK_POD = FindingRow(
         "stuck-pod",
-        "{pod} is {state}: its task (DAG {dag}, task {task}) ended{ended}. Still running: {containers}. Webhook: {webhook}.",
+        "{pod} is {state}: its task (DAG {dag}, task {task}) ended{ended}. Not ended: {containers}. Webhook: {webhook}.",
         "End this pod now, and change the template of new ones, where a step says how.",
         PROBLEM,
         "A pod is reported three minutes after its task's end: as `stuck` if a sidecar keeps it Running, as `possibly-stuck` if only a "

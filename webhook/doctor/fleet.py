@@ -12,7 +12,7 @@ from webhook.course.stuck_pod import StuckPod
 from webhook.doctor.snapshot import ReadFailure
 from webhook.kube.errors import ClusterError, RefusedError, UnreachableError
 from webhook.reaper.namespaces import OPTED_IN, list_opted_in
-from webhook.reaper.task_pods import all_pods, running_pods
+from webhook.reaper.task_pods import all_pods, unended_pods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ class NamespaceCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         namespace: Its name.
         running: How many Running task pods it has; with a failure, how many were read before it.
-        stuck: How many of them are stuck.
+        stuck: How many of its pods are stuck; one of these may be Pending.
         failure: Why its pods could not be listed, in the API server's own words; empty: they could.
 
     """
@@ -63,8 +63,8 @@ def list_called(api: ApiReader, webhooks: Sequence[RegisteredWebhook] | ReadFail
 
 
 def read_fleet(api: ApiReader, names: Sequence[str], reader: StuckPodReader, on_progress: Callable[[str], None]) -> Fleet:
-    """Read the Running pods of these namespaces; see `read_namespaces`. ClusterError."""
-    return read_namespaces(names, lambda name: NamespaceReader(running_pods(api, name), reader, _ignore), on_progress)
+    """Read the pods of these namespaces that have not ended; see `read_namespaces`. ClusterError."""
+    return read_namespaces(names, lambda name: NamespaceReader(unended_pods(api, name), reader, _ignore), on_progress)
 
 
 def read_whole_fleet(

@@ -38,7 +38,9 @@ def _stuck(pod: StuckPod, now: datetime) -> Finding:
         dag=course.dag or "unknown",
         task=course.task or "unknown",
         ended=course.when_ended(now) or " at a time that the kubelet does not say",
-        containers=", ".join(f"{one.name} ({one.kind})" for one in course.running),
+        containers=", ".join(
+            [f"{one.name} ({one.kind})" for one in course.running] or [f"{name} (not started)" for name in course.waiting]
+        ),
         webhook=" ".join(_webhook(course)).removesuffix("."),
     )
     return msgspec.structs.replace(finding, steps=tuple(_steps(pod)))

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from webhook.core import MalformedPodError, read_progress
+from webhook.core import ENDED_PHASES, MalformedPodError, read_progress
 from webhook.kube.errors import RefusedError, UnreachableError
 from webhook.kube.pod_channels import PodConnector
 from webhook.kube.reading import ApiReader, decode, pages, watch
@@ -53,6 +53,11 @@ def pod_path(pod: Progress) -> str:
 def running_pods(api: ApiReader, namespace: str) -> Iterator[msgspec.Raw]:
     """The Running pods of a namespace, not decoded, page by page; a pod may come twice, where a page has expired. ClusterError."""
     return _listed_again(api, namespace, fieldSelector="status.phase=Running")
+
+
+def unended_pods(api: ApiReader, namespace: str) -> Iterator[msgspec.Raw]:
+    """The same for pods that have not ended: one whose task has ended is Pending while another container cannot start. ClusterError."""
+    return _listed_again(api, namespace, fieldSelector=",".join(f"status.phase!={phase}" for phase in sorted(ENDED_PHASES)))
 
 
 def all_pods(api: ApiReader, namespace: str) -> Iterator[msgspec.Raw]:

@@ -19,7 +19,7 @@ class TreatmentCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Task pods on which the webhook recorded the same treatment for the same reason.
 
     Args:
-        treatment: The treatment; ``not seen`` of pods without the webhook's status.
+        treatment: The treatment; of pods without the webhook's status ``skipped`` where it skips such a pod, else ``not seen``.
         reason: Why: a word of docs/reference.md.
         sentence: The same for people.
         remedy: What to do about it; empty where nothing is to be done, or where it depends on the pod.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from webhook.core import Reason, Treatment, recorded_reason, sidecars_at_admission
+from webhook.core import Reason, SkipReason, Treatment, recorded_reason, sidecars_at_admission
 from webhook.course.pod_course import UNREADABLE
 from webhook.course.wasted_time import HOUR, wasted_by
 from webhook.reaper.reason import ReaperReason
@@ -16,7 +16,7 @@ from webhook.report.document import SidecarCount, TreatmentCount, WeekCount
 from webhook.report.week import WEEK, WEEKS, by_week, first_week
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
     from datetime import datetime
     from typing import TypeVar
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Key = TypeVar("Key", bound=Hashable)
 
 NOT_SEEN: Final = "not seen"
+SKIPPED: Final = "skipped"
 UNKNOWN: Final = "unknown"
 
 MOST_KEYS: Final = 500
@@ -52,13 +53,19 @@ class Recorded(msgspec.Struct, frozen=True):
 class Tally:
     """The sums so far."""
 
-    def __init__(self, now: datetime) -> None:
-        """Begin with no pod; ``now``: the end of the time for which pods are Running."""
-        self._now = now
+    def __init__(self, now: datetime, why_skipped: Callable[[bytes], SkipReason | None]) -> None:
+        """Begin with no pod.
+
+        Args:
+            now: The end of the time for which pods are Running.
+            why_skipped: Why the webhook skips such a pod, given as JSON; None: it does not.
+
+        """
+        self._now, self._why_skipped = now, why_skipped
         self.pods = 0
         self._reasons: Counter[Recorded] = Counter()
-        self._not_seen = 0
-        self._examples: dict[Recorded | None, str] = {}
+        self._without_status: Counter[SkipReason | ReaperReason] = Counter()
+        self._examples: dict[Recorded | SkipReason | ReaperReason, str] = {}
         self._sidecars: Counter[tuple[str, str]] = Counter()
         self._versions: Counter[str] = Counter()
         self._late: Counter[date] = Counter()
@@ -73,8 +80,9 @@ class Tally:
             self._hours[monday] = self._hours.get(monday, timedelta()) + share
         name = f"{pod.namespace}/{pod.name}"
         if not pod.is_marked:
-            self._not_seen += 1
-            self._examples.setdefault(None, name)
+            why = self._why_skipped(data) or ReaperReason.NO_STATUS
+            self._without_status[why] += 1
+            self._examples.setdefault(why, name)
             return
         recorded = Recorded(recorded_reason(pod.recorded.reason), pod.recorded.is_audited)
         self._reasons[recorded] += 1
@@ -86,9 +94,9 @@ class Tally:
     def treatments(self) -> tuple[TreatmentCount, ...]:
         """By treatment and reason, the most frequent first."""
         found = [self._treatment(recorded, pods) for recorded, pods in self._reasons.items()]
-        if self._not_seen:
-            why = ReaperReason.NO_STATUS
-            found.append(TreatmentCount(NOT_SEEN, why, why.sentence, why.remedy, self._not_seen, self._examples[None]))
+        for why, pods in self._without_status.items():
+            word = SKIPPED if isinstance(why, SkipReason) else NOT_SEEN
+            found.append(TreatmentCount(word, why, why.sentence, why.remedy if word == NOT_SEEN else "", pods, self._examples[why]))
         return tuple(sorted(found, key=lambda one: -one.pods))
 
     def _treatment(self, recorded: Recorded, pods: int) -> TreatmentCount:

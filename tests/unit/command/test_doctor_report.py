@@ -43,7 +43,7 @@ def test_a_pod_that_the_webhook_left_is_reported_with_its_reason_and_the_remedy_
 
     assert finding["severity"] == "problem"
     assert finding["sentence"].startswith("sales is stuck: its task (DAG sales, task load) ended at 2026-01-01 10:10:00 UTC, ")
-    assert " Still running: logs (sidecar). Webhook: seen at its creation by version " in finding["sentence"]
+    assert " Not ended: logs (sidecar). Webhook: seen at its creation by version " in finding["sentence"]
     assert ", left (no-quit): No sidecar of this pod has a quit request, so a wrapper could not end it." in finding["sentence"]
     steps = {step["text"]: step["line"] for step in finding["steps"]}
     (described,) = [text for text in steps if text.startswith("new pods: logs (no-quit-request): ")]
@@ -86,7 +86,7 @@ def test_a_pod_that_an_unknown_container_keeps_running_is_reported_as_possibly_s
     (finding,) = stuck_pods(program, cluster, live_pod({"base": ended(), "uploader": RUNNING}, UPLOADER))
 
     assert finding["sentence"].startswith("sales is possibly-stuck: ")
-    assert "Still running: uploader (unknown). " in finding["sentence"]
+    assert "Not ended: uploader (unknown). " in finding["sentence"]
 
 
 def test_a_wrapped_pod_whose_wrapper_was_killed_says_so(program: InProcessProgram, cluster: ScriptedApiServer) -> None:

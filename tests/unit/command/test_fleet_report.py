@@ -83,7 +83,7 @@ def test_each_stuck_pod_is_a_row_the_longest_stuck_first_and_the_slot_hours_are_
     assert first[head.index("CONTAINER") :].split()[:2] == ["logs", "no-quit"]
     assert first[head.index("REMEDY") :].startswith("If this sidecar has a quit request, describe it with its own PORT and PATH. Add to ")
     assert second.split()[:4] == ["data", "new", "sales", "load"]
-    assert "\nstuck: 2 of 3 Running task pods in 2 namespaces; slot-hours wasted: 31.0\n" in done.stdout
+    assert "\nstuck: 2; Running: 3 task pods in 2 namespaces; slot-hours wasted: 31.0\n" in done.stdout
 
 
 def test_where_there_is_nothing_to_change_the_remedy_is_what_ends_the_pod_now(
@@ -136,7 +136,7 @@ def test_a_fleet_without_a_stuck_pod_is_code_0(program: InProcessProgram, cluste
     done = program.run("doctor", "-A")
 
     assert (done.code, done.stderr) == (0, "")
-    assert done.stdout.endswith("\nstuck: 0 of 1 Running task pods in 1 namespace; slot-hours wasted: 0.0\n")
+    assert done.stdout.endswith("\nstuck: 0; Running: 1 task pods in 1 namespace; slot-hours wasted: 0.0\n")
 
 
 def test_where_no_namespace_has_opted_in_the_report_says_how_to(program: InProcessProgram, cluster: ScriptedApiServer) -> None:
@@ -199,7 +199,7 @@ def test_on_a_terminal_the_progress_is_shown_and_gone_before_the_report(cluster:
         text = terminal.read_all()
 
     assert text.rpartition(CLEARED)[2].startswith("namespaces that have opted in on ")
-    assert "stuck: 1 of 1 Running task pods" in text.rpartition(CLEARED)[2]
+    assert "stuck: 1; Running: 1 task pods" in text.rpartition(CLEARED)[2]
 
 
 def test_names_of_strangers_cannot_forge_a_row(program: InProcessProgram, cluster: ScriptedApiServer) -> None:

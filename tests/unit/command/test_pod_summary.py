@@ -66,7 +66,7 @@ def test_pods_that_live_are_counted_by_state_and_those_that_are_stuck_are_listed
     document = summed_up(program, RUNS, stuck("a", ISTIO, UPLOADER), stuck("b", UPLOADER, status=LEFT))
 
     assert document.states == {"running": 1, "stuck": 1, "possibly-stuck": 1}
-    assert [(one.pod, str(one.state), one.running, one.webhook) for one in document.stuck_pods] == [
+    assert [(one.pod, str(one.state), one.unended, one.webhook) for one in document.stuck_pods] == [
         ("airflow/a", "stuck", ("istio-proxy", "uploader"), ""),
         ("airflow/b", "possibly-stuck", ("uploader",), "no-quit"),
     ]

@@ -10,6 +10,7 @@ from tests.support.cluster_snapshots import NOW, RUNNING, ended, task_pod
 from tests.support.fake_api_reader import FakeApiReader, page
 from tests.support.pods import ABLE_CLUSTER
 from webhook.core import default_policy
+from webhook.course.pod_course import PodState
 from webhook.course.stuck_pod import StuckPodReader
 from webhook.doctor.fleet import MOST_UNREACHABLE, Fleet, list_called, read_fleet
 from webhook.doctor.registration import OWN_WEBHOOK, RegisteredWebhook
@@ -80,7 +81,7 @@ def test_the_namespaces_are_those_that_the_installed_webhook_selects(
     assert {parameters["labelSelector"] for _, parameters in api.requests} == queries
 
 
-def test_every_page_is_read_of_running_pods_alone() -> None:
+def test_every_page_is_read_of_pods_that_have_not_ended() -> None:
     api = api_with(data=[page(stuck("a"), following="2"), page(stuck("b"), task_pod(RUNNING, RUNNING, "c"))])
     fleet = read(api)
 
@@ -88,8 +89,8 @@ def test_every_page_is_read_of_running_pods_alone() -> None:
     assert [(one.running, one.stuck) for one in fleet.namespaces] == [(3, 2)]
     queries = [parameters for path, parameters in api.requests if path == path_of("data")]
     assert [(one["fieldSelector"], one["limit"], one.get("continue")) for one in queries] == [
-        ("status.phase=Running", "50", None),
-        ("status.phase=Running", "50", "2"),
+        ("status.phase!=Failed,status.phase!=Succeeded", "50", None),
+        ("status.phase!=Failed,status.phase!=Succeeded", "50", "2"),
     ]
 
 
@@ -136,3 +137,12 @@ def test_the_progress_is_said_before_each_namespace() -> None:
     read(api_with(data=[page(stuck("a"))], web=[page()]), shown)
 
     assert shown == ["namespaces: 0 of 2, task pods: 0, stuck: 0", "namespaces: 1 of 2, task pods: 1, stuck: 1"]
+
+
+def test_a_pod_that_stays_pending_after_its_task_is_stuck_and_not_running() -> None:
+    pod = task_pod(ended(), {"waiting": {"reason": "ImagePullBackOff"}}, "a")
+    pod["status"]["phase"] = "Pending"
+    fleet = read(api_with(data=[page(pod)]))
+
+    assert [(one.name, one.course.state) for one in fleet.stuck] == [("a", PodState.WAITING)]
+    assert [(one.running, one.stuck) for one in fleet.namespaces] == [(0, 1)]

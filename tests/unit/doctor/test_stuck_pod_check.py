@@ -13,7 +13,7 @@ def test_a_stuck_pod_is_named_with_since_when_and_by_which_container_and_there_i
 
     assert "no-stuck-pods" not in found
     assert found["stuck-pod"].sentence.startswith("sales is stuck: its task (DAG ")
-    assert ") ended at 2026-05-31 23:00:00 UTC, 1 h ago. Still running: istio-proxy (sidecar). " in (found["stuck-pod"].sentence)
+    assert ") ended at 2026-05-31 23:00:00 UTC, 1 h ago. Not ended: istio-proxy (sidecar). " in (found["stuck-pod"].sentence)
 
 
 def test_the_report_lists_so_many_stuck_pods_and_says_how_many_it_leaves_out() -> None:
