@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from webhook.core.sidecar import (
         Convert,
         EndpointRule,
+        FirstVersion,
         InitFirst,
         InjectorHint,
         Match,
@@ -340,12 +341,22 @@ def converting(rule: Convert) -> Iterable[str]:
         "Named ports that do not prevent the conversion, since no Service refers to them", map(code, rule.ports_without_service)
     )
     yield from line("Not converted with", conditions(rule.unless))
+    if rule.found_since:
+        yield from not_found_before(rule.found_since)
 
 
 def staying(sidecar: Sidecar) -> Iterable[str]:
     """That it is never converted, where there is a container that could be."""
     if sidecar.match and not sidecar.must_outlive_task and not (sidecar.native and sidecar.native.convert):
         yield "- Stays a regular container (`not-convertible`), unless its injector makes it a native sidecar."
+
+
+def not_found_before(since: FirstVersion) -> Iterable[str]:
+    """Up to which version it stays regular."""
+    where = f"annotation {code(since.annotation)}" if since.annotation else "the tag of its image"
+    versions = " or ".join(code(f"{word}-{first}" if word else first) for word, first in since.versions.items())
+    when = f"With {' or '.join(conditions(since.when))}: c" if since.when else "C"
+    yield f"- {when}onverted only from version {versions} on ({where}); other parts of an older mesh do not find it (`old-mesh`)."
 
 
 def stopping(rule: Convert) -> str:

@@ -215,13 +215,21 @@ def _why_not_converted(sidecar: FoundSidecar, container: Container, facts: Facts
         return NotConvertedReason.ONE_TIME if sidecar.is_one_time else NotConvertedReason.NOT_CONVERTIBLE
     if row.native.is_refused(facts.pod) or any_holds(rule.unless, facts.pod, container) or _has_other_mode(rule, container):
         return NotConvertedReason.OPTED_OUT
+    if rule.found_since is not None and not rule.found_since.is_reached(facts.pod, container):
+        return NotConvertedReason.OLD_MESH
+    return _why_container_stays(sidecar, container, facts, cluster) or _why_injector_objects(row, facts, cluster)
+
+
+def _why_container_stays(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster) -> NotConvertedReason | None:
+    """What of the container's own keeps it regular."""
+    rule = _rule(facts.rows[sidecar.name])
     if container.restartPolicy is not None or container.restartPolicyRules != ABSENT:
         return NotConvertedReason.OWN_RESTARTS
     if not is_post_start_known(container.lifecycle_hooks, rule.drops_lifecycle_hooks):
         return NotConvertedReason.POST_START
     if rule.requires_startup_probe and container.startupProbe == ABSENT and _startup_probe(sidecar, rule, container, facts) is None:
         return NotConvertedReason.NO_PROBE
-    return _why_ports_stay(rule, container, cluster) or _why_volumes_stay(container, facts) or _why_injector_objects(row, facts, cluster)
+    return _why_ports_stay(rule, container, cluster) or _why_volumes_stay(container, facts)
 
 
 def _has_other_mode(rule: Convert, container: Container) -> bool:

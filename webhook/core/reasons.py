@@ -342,6 +342,12 @@ class NotConvertedReason(ExplainedWord):
         "Nothing to do: the volume is there only once all init containers have started. "
         "The sidecar ends by its quit request, if it has one.",
     )
+    OLD_MESH = ReasonRow(
+        "old-mesh",
+        "Other parts of its mesh, such as the CNI plugin, look for the proxy among the regular containers only, up to this version; "
+        "with a native proxy the task would not start.",
+        "Upgrade the mesh and its CNI plugin to a version that docs/sidecars.md names.",
+    )
     BEHIND_MESH = ReasonRow(
         "behind-mesh",
         "Its startup probe is answered only once the mesh proxy runs, which is a regular container and starts after every native sidecar.",

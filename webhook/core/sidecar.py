@@ -14,6 +14,7 @@ import msgspec
 from webhook.core.cached_property import CachedProperty
 from webhook.core.condition import Condition, all_hold, any_holds, glob, image_matches, is_word
 from webhook.core.pod import MAX_PORT
+from webhook.core.version import image_version, read_version
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -245,6 +246,33 @@ class StopSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drain_seconds: int | None = None
 
 
+class FirstVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From which version of a product on something holds.
+
+    Args:
+        versions: The first version, by the word in front of it, such as ``edge`` of ``edge-24.5.1``; an empty one: there is none.
+        annotation: The pod's annotation in which the injector writes the version; None: it is the tag of the sidecar's image. An image's
+            version with another major number is a vendor's, which counts something else.
+        when: Conditions; where none of them holds, every version will do. Empty: the version always matters.
+
+    """
+
+    versions: dict[str, str]
+    annotation: str | None = None
+    when: tuple[Condition, ...] = ()
+
+    def is_reached(self, pod: Pod, container: Container) -> bool:
+        """Whether it holds for this container of the pod; False also of a version that cannot be read."""
+        if self.when and not any_holds(self.when, pod, container):
+            return True
+        if self.annotation is None:
+            first, found = read_version(self.versions.get("", "")), image_version(container.image or "")
+            return first is not None and found is not None and found.major == first.major and found >= first
+        word, _, number = pod.annotations.get(self.annotation, "").partition("-")
+        first, found = read_version(self.versions.get(word, "")), read_version(number)
+        return first is not None and found is not None and found >= first
+
+
 class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How this regular container becomes a native sidecar, as its own injector renders one where it can.
 
@@ -276,6 +304,8 @@ class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ports_without_service: Names of its ports that no Service refers to. A Service does not find the named port of a native sidecar
             before Kubernetes 1.32, so any other named port prevents the conversion there.
         unless: Conditions; where one holds it is not converted.
+        found_since: The first version of a mesh whose other parts, such as its CNI plugin, find the proxy among the init containers. With
+            an older one no traffic would be redirected to it, and the task would not start; None: all do.
 
     """
 
@@ -299,6 +329,7 @@ class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overrides_annotation: str | None = None
     ports_without_service: tuple[str, ...] = ()
     unless: tuple[Condition, ...] = ()
+    found_since: FirstVersion | None = None
 
 
 class Native(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

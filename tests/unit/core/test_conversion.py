@@ -225,6 +225,54 @@ def test_a_sidecar_that_somebody_searches_among_the_regular_containers_stays(
     assert not_converted(task_pod(sidecar, **marks), policy) == {sidecar["name"]: NotConvertedReason.NOT_CONVERTIBLE}
 
 
+LINKERD_VERSIONS: Final = {
+    "stable-2.14.10": False,
+    "edge-24.4.4": False,
+    "enterprise-2.15.6": False,
+    "": False,
+    "edge": False,
+    "2.18.0": False,
+    "edge-24.5.1": True,
+    "edge-26.5.2": True,
+    "stable-2.16.0": True,
+    "enterprise-2.18.1": True,
+}
+"""Whether the rest of that Linkerd finds a native proxy; not where nothing is known."""
+
+
+@pytest.mark.parametrize("version", LINKERD_VERSIONS)
+def test_linkerds_proxy_stays_regular_where_the_rest_of_linkerd_would_not_find_a_native_one(version: str, policy: Policy) -> None:
+    proxy, init = {"name": "linkerd-proxy", "image": "linkerd/proxy"}, {"name": "linkerd-init", "image": "linkerd/proxy-init"}
+    denying = {**proxy, "env": [{"name": "LINKERD2_PROXY_INBOUND_DEFAULT_POLICY", "value": "deny"}]}
+    marks = {"linkerd.io/proxy-version": version}
+    by_plugin = task_pod(proxy, inits=({"name": "linkerd-network-validator", "image": "linkerd/proxy-init"},), annotations=marks)
+
+    for pod in (by_plugin, task_pod(denying, inits=(init,), annotations=marks)):
+        assert not_converted(pod, policy) == ({} if LINKERD_VERSIONS[version] else {"linkerd-proxy": NotConvertedReason.OLD_MESH})
+    assert not_converted(task_pod(proxy, inits=(init,), annotations=marks), policy) == {}
+
+
+ISTIO_IMAGES: Final = {
+    "istio/proxyv2:1.18.7": False,
+    "istio/proxyv2:1.19.0": True,
+    "istio/proxyv2:1.26.8-distroless": True,
+    "openshift-service-mesh/proxyv2-rhel8:2.5.2": False,
+    f"openshift-service-mesh/proxyv2-rhel8@sha256:{64 * '0'}": False,
+}
+"""Whether the CNI plugin of that Istio finds a native proxy; not where nothing is known."""
+
+
+@pytest.mark.parametrize("image", ISTIO_IMAGES)
+def test_istios_proxy_stays_regular_where_its_cni_plugin_would_not_find_a_native_one(image: str, policy: Policy) -> None:
+    proxy = {"name": "istio-proxy", "image": image, "args": ["proxy", "sidecar"]}
+    marks = {"sidecar.istio.io/status": "{}"}
+    by_plugin = task_pod(proxy, annotations=marks, inits=({"name": "istio-validation", "image": image},))
+    by_init = task_pod(proxy, annotations=marks, inits=({"name": "istio-init", "image": image},))
+
+    assert not_converted(by_plugin, policy) == ({} if ISTIO_IMAGES[image] else {"istio-proxy": NotConvertedReason.OLD_MESH})
+    assert not_converted(by_init, policy) == {}
+
+
 def test_every_reason_not_to_convert_a_sidecar_has_a_test() -> None:
     source = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
 

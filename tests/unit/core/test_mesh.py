@@ -66,6 +66,14 @@ REGULAR_MESHES: Final[dict[str, tuple[JSONObject, ...]]] = {
         {"config.linkerd.io/proxy-enable-native-sidecar": "false", "linkerd.io/proxy-version": "edge"},
         {"name": "linkerd-proxy", "image": "cr.l5d.io/linkerd/proxy:edge"},
     ),
+    "a linkerd-proxy that the rest of its Linkerd would not find": (
+        {"linkerd.io/proxy-version": "stable-2.14.10"},
+        {
+            "name": "linkerd-proxy",
+            "image": "cr.l5d.io/linkerd/proxy:stable-2.14.10",
+            "env": [{"name": "LINKERD2_PROXY_INBOUND_DEFAULT_POLICY", "value": "deny"}],
+        },
+    ),
     "Kuma's": ({"kuma.io/sidecar-injected": "true"}, KUMA),
     "App Mesh's": ({}, APP_MESH),
 }
