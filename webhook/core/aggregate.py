@@ -60,6 +60,20 @@ class Aggregate:
                 yield from [(what, amount + before[what]) for what, amount in amounts.items()]
 
 
+def exceeds(init: Container, regular: Iterable[Container]) -> bool:
+    """Whether an init container has more of a resource than these regular containers together: native sidecars before it add to that.
+
+    An amount that cannot be read exceeds every other.
+    """
+    if not has_amounts(init):
+        return False
+    try:
+        total = sum([Counter(amounts_of(container)) for container in regular], Counter[tuple[str, str]]())
+        return any(amount > total[what] for what, amount in amounts_of(init).items())
+    except ValueError:
+        return True
+
+
 def has_amounts(container: Container) -> bool:
     """Whether a container has requests or limits; the API server writes ``{}`` where it has none."""
     return container.resources != ABSENT and bool(container.demands)

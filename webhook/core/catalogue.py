@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webhook.core.condition import MAX_IMAGE_CHARACTERS, any_holds
+from webhook.core.condition import MAX_IMAGE_CHARACTERS, any_holds, glob
 from webhook.core.sidecar import Endpoint
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class Catalogue:
         self._installed_with_quit_hint = frozenset([one.id for one, hint in self.with_quit_hint if hint.when_installed])
         self._annotations_of_quit_hints = _annotations_of([hint for _one, hint in self.with_quit_hint])
         self.injected = tuple(sidecar for sidecar in sidecars if sidecar.injected_by)
+        self._injected_inits = tuple({pattern for one in sidecars for pattern in one.init_containers})
         self._rows = lru_cache(maxsize=1024)(self._possible_rows)
 
     def find(self, pod: Pod, container: Container) -> Sidecar | None:
@@ -115,6 +116,10 @@ class Catalogue:
             if match.fits(pod, container):
                 return sidecar
         return None
+
+    def is_injected_init(self, name: str) -> bool:
+        """Whether an init container of this name comes with some sidecar."""
+        return any(glob(pattern).match(name) for pattern in self._injected_inits)
 
     @property
     def native_annotations(self) -> dict[str, str]:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from webhook.core import names
+from webhook.core.aggregate import exceeds, has_amounts
 from webhook.core.blocked_init import BlockedInit, blocked_inits
 from webhook.core.catalogue import Injectors
 from webhook.core.cluster import NativeSupport
@@ -32,7 +33,7 @@ from webhook.core.condition import is_word
 from webhook.core.container_end import ContainerEnd, container_ends, no_two_wait
 from webhook.core.conversion import NO_CONVERSION, Conversion, are_the_same, convert, duplicates, late_meshes
 from webhook.core.errors import MalformedPodError
-from webhook.core.helper import is_helper_place_taken
+from webhook.core.helper import is_helper, is_helper_place_taken
 from webhook.core.mesh import PendingMesh, coming_mesh
 from webhook.core.names import STATUS_ANNOTATION
 from webhook.core.origin import RUNS_AIRFLOW_IMAGE, PodOrigin, pod_origin
@@ -379,6 +380,16 @@ def _known_shell(facts: Facts, policy: Policy, entrypoint: Entrypoint) -> tuple[
     return None if more is None else (program, *more)
 
 
+def _has_large_init(facts: Facts, catalogue: Catalogue) -> bool:
+    """Whether a native sidecar in front of the user's init containers would raise the pod's aggregate, by which it may be refused.
+
+    An injector puts its own in front of them; the webhook moves what the injector has rendered as a regular container behind them instead.
+    """
+    inits = [one for one in facts.pod.init_containers if not (one.is_native_sidecar or is_helper(one) or one.name in facts.unmarked)]
+    task = [one for one in facts.pod.spec.containers if one.name not in facts.rows]
+    return any(exceeds(one, task) for one in inits if has_amounts(one) and not catalogue.is_injected_init(one.name))
+
+
 def _injector_annotations(facts: Facts, mode: Mode, catalogue: Catalogue, injectors: Injectors, *, uses_native: bool) -> dict[str, str]:
     """Annotations for the injectors in play; never a value other than the user's own.
 
@@ -390,6 +401,8 @@ def _injector_annotations(facts: Facts, mode: Mode, catalogue: Catalogue, inject
     regular = frozenset([sidecar.id for sidecar in facts.options.sidecars if sidecar.native is None])
     # The injector of a late mesh proxy would render it before the init containers that it needs.
     hints = catalogue.native_hints(facts.pod, injectors, regular | late_meshes(facts)) if uses_native else []
+    if hints and _has_large_init(facts, catalogue):
+        hints = []
     quit_hints = catalogue.quit_hints(facts.pod, injectors, beside_native=uses_native, regular=regular)
     if quit_hints and mode is not Mode.NATIVE and facts.origin is not PodOrigin.SPARK and not facts.names_windows:
         hints += quit_hints

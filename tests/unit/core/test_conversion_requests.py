@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from demo.simulated_injectors import inject_istio, inject_vault
+from tests.support.oracles.aggregate import aggregate
 from tests.support.pods import ABLE_CLUSTER, admitted, container
 from tests.support.task_pods import CLOUD_SQL, FLUENT_BIT, after_conversion, inits_of, status_of, task_pod
 from webhook.core.admission import treat
@@ -165,3 +166,30 @@ def test_an_agents_init_container_that_the_mesh_cuts_off_is_reported_if_the_prox
     assert inits_of(fitting) == ["istio-init", "istio-proxy", "vault-agent-init"]
     assert any("vault-agent-init needs the network" in warning for warning in behind.warnings)
     assert not any("vault-agent-init needs the network" in warning for warning in before.warnings)
+
+
+@pytest.mark.parametrize("is_called_first", [True, False])
+def test_an_injector_is_not_asked_to_put_its_sidecar_in_front_of_an_init_container_that_is_larger_than_the_task(
+    policy: Policy, *, is_called_first: bool
+) -> None:
+    """Istio puts a proxy that it renders natively in front of all of the user's init containers, so both would have their amounts at once."""
+    fetch = {"name": "fetch", "image": "busybox", "resources": requesting(2)}
+    pods = {cpu: task_pod(inits=(fetch,), labels={"sidecar.istio.io/inject": "true"}) for cpu in (1, 2)}
+    placed = {}
+    for cpu, pod in pods.items():
+        container(pod, "base")["resources"] = requesting(cpu)
+        injected = inject_istio(admitted(pod, policy, ABLE_CLUSTER)[1] if is_called_first else pod)
+        one_of(injected, "istio-proxy")["resources"] = requesting("100m")
+        after = after_conversion(injected, policy)
+        placed[cpu] = inits_of(after)
+        fits = aggregate(after, "requests")["cpu"] <= aggregate(regularly_injected(pod), "requests")["cpu"]
+        assert fits, f"with {cpu} CPUs for the task"
+
+    assert placed == {1: ["fetch", "istio-init", "istio-proxy"], 2: ["istio-init", "istio-proxy", "fetch"]}
+
+
+def regularly_injected(pod: JSONObject) -> JSONObject:
+    """The pod with Istio's regular proxy, as without the webhook."""
+    injected = inject_istio(pod)
+    one_of(injected, "istio-proxy")["resources"] = requesting("100m")
+    return injected
