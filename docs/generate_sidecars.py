@@ -154,7 +154,8 @@ For each row:
 - `not_injected_when` says by what it is known that the injector adds nothing to a pod.
   A hint's `unless` only says when its annotations are not set: the injector may still add its
   sidecar, so a mesh proxy is awaited.
-- A mesh whose injector needs no annotation says by `injected_when` which pods it handles.
+- A mesh whose injector needs no annotation says by `injected_when` which pods it handles,
+  and by `injected_by_namespace` that being installed is enough to await it.
 - `quit_order` is 10 for secrets agents, 20 for database proxies, 30 for telemetry, 40 for identity,
   50 for others, 80 for network and 90 for mesh proxies.
 - What is unverified is left out, and so is a readiness endpoint that only a flag enables:
@@ -251,6 +252,11 @@ def section(sidecar: Sidecar) -> str:
         *(native(sidecar.native) if sidecar.native else ()),
         *line("Its injector handles a pod with", conditions(sidecar.injected_when)),
         *line("Its injector adds nothing to a pod with", conditions(not_injected)),
+        *(
+            ["- Its injector may also handle pods that show nothing of it, as by the namespace's label."]
+            if sidecar.injected_by_namespace
+            else []
+        ),
         *line("Its injector's webhook is in the configuration", [code(sidecar.configuration)] if sidecar.configuration else ()),
         *(["- Its injector's chart sets `reinvocationPolicy: IfNeeded`."] if sidecar.is_reinvoked else []),
         *staying(sidecar),

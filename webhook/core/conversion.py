@@ -240,15 +240,19 @@ def _why_probes_fail(sidecar: FoundSidecar, container: Container, facts: Facts, 
     """Whether a mesh proxy that starts later, or that has yet to be injected, may have probes of this container fail.
 
     Where it is only possible that one is injected, a sidecar waits for that only if the wrapper can end it meanwhile, and not because of a
-    startup probe that the task can do without.
+    startup probe that the task can do without. Where that one may be regular, it also waits without a quit request, if its own startup
+    probe would not be answered: without native sidecars the task starts at least.
     """
     row = facts.rows[sidecar.name]
     if row.is_mesh or (pending is PendingMesh.POSSIBLE and sidecar.quit is None):
         return None
     rule = _rule(row)
     own, added = container.field("startupProbe"), _startup_probe(sidecar, rule, container, facts, pending)
-    if pending.is_regular and (goes_over_network(own) or (rule.requires_startup_probe and not (own or added))):
+    is_waited_for = goes_over_network(own) or (rule.requires_startup_probe and not (own or added))
+    if pending.is_regular and is_waited_for:
         return NotConvertedReason.BEHIND_MESH
+    if pending is PendingMesh.POSSIBLE_REGULAR and (is_waited_for or sidecar.quit is None):
+        return NotConvertedReason.BEFORE_MESH if is_waited_for else None
     is_counted = pending is PendingMesh.EXPECTED or rule.requires_startup_probe
     probes = (own, container.field("livenessProbe"), added if is_counted else None)
     may_fail = pending is not PendingMesh.REGULAR and any(map(goes_over_network, probes))
@@ -306,9 +310,9 @@ def _startup_probe(
     if container.startupProbe != ABSENT:
         return None
     if rule.startup_probe_from_readiness and container.readiness:
-        is_answered = not (pending.is_regular and goes_over_network(container.readiness))
+        is_answered = not (pending.may_be_regular and goes_over_network(container.readiness))
         return container.readiness | QUICK_STARTUP if is_answered else None
-    if rule.startup_probe is None or (rule.startup_port_from is not None and (pending >= PendingMesh.EXPECTED or has_mesh(facts))):
+    if rule.startup_probe is None or (rule.startup_port_from is not None and (pending > PendingMesh.POSSIBLE or has_mesh(facts))):
         return None
     port = rule.startup_port_from.port(facts.pod, container) if rule.startup_port_from else sidecar.ready and sidecar.ready.port
     return with_port(rule.startup_probe, port) if port else None

@@ -34,19 +34,27 @@ class PendingMesh(IntEnum):
     POSSIBLE = 1
     """The injector is installed, and nothing in the pod shows whether it handles it."""
 
-    EXPECTED = 2
+    POSSIBLE_REGULAR = 2
+    """The same, and its proxy may stay a regular container: the catalogue has no conversion of it."""
+
+    EXPECTED = 3
     """The pod shows that the injector handles it, or an admin says so of every pod."""
 
-    EXPECTED_REGULAR = 3
+    EXPECTED_REGULAR = 4
     """The same, and the pod says that the proxy must not be native."""
 
-    REGULAR = 4
+    REGULAR = 5
     """The proxy is there, and stays a regular container."""
 
     @property
     def is_regular(self) -> bool:
         """Whether the proxy starts after all native sidecars."""
         return self >= PendingMesh.EXPECTED_REGULAR
+
+    @property
+    def may_be_regular(self) -> bool:
+        """Whether it is possible, or certain, that it does."""
+        return self is PendingMesh.POSSIBLE_REGULAR or self.is_regular
 
 
 def has_mesh(facts: Facts) -> bool:
@@ -83,7 +91,9 @@ def _coming(row: Sidecar, hint: InjectorHint | None, pod: Pod, injectors: Inject
     expected = _expected(row, pod)
     if expected is PendingMesh.EXPECTED_REGULAR or row.id in injectors.everywhere or _is_shown(row, hint, pod):
         return expected
-    return PendingMesh.POSSIBLE if hint is not None and injectors.are_in_play(row, hint, pod) else PendingMesh.NONE
+    if not row.injected_by_namespace or row.id not in injectors.installed:
+        return PendingMesh.NONE
+    return PendingMesh.POSSIBLE if row.native and row.native.convert else PendingMesh.POSSIBLE_REGULAR
 
 
 def _is_shown(row: Sidecar, hint: InjectorHint | None, pod: Pod) -> bool:

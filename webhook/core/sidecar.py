@@ -397,6 +397,8 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         injection_off: The label or annotation of a pod to which its injector adds nothing, with its value; None: not known.
         injected_when: Conditions, one of which shows that its injector will handle the pod; only without a hint, whose ``when`` says it.
         not_injected_when: Conditions, one of which shows that its injector adds nothing to the pod: no hint is set, no proxy awaited.
+        injected_by_namespace: Whether its injector, once it is installed, may handle a pod that shows nothing of it, as by a label of the
+            namespace.
         is_reinvoked: Whether the injector's own chart sets ``reinvocationPolicy: IfNeeded``, so that it may be called again for a pod.
         left_by_injector: What only its injector leaves: each entry is a list of conditions, and the container was injected where all of
             one entry hold. Any other container that the row identifies is a placeholder, by which a user customises what the injector
@@ -430,6 +432,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     injection_off: Condition | None = None
     injected_when: tuple[Condition, ...] = ()
     not_injected_when: tuple[Condition, ...] = ()
+    injected_by_namespace: bool = False
     is_reinvoked: bool = False
     left_by_injector: tuple[tuple[Condition, ...], ...] = ()
     hint: InjectorHint | None = None

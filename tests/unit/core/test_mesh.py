@@ -255,12 +255,17 @@ def test_a_sidecar_stays_regular_until_the_mesh_that_the_pod_shows_is_injected(
     assert status_of(after_conversion(pod, policy))["sidecars"] == {"database": "quit"}
 
 
+@pytest.mark.parametrize("label", [{"kuma.io/sidecar-injection": "enabled"}, {}], ids=["pod", "namespace"])
 @pytest.mark.parametrize(
-    "sidecar", [database(startupProbe=HTTP), database(livenessProbe=HTTP), COLLECTOR], ids=["startup", "liveness", "added"]
+    "sidecar",
+    [database(startupProbe=HTTP), database(livenessProbe=HTTP), {**FLUENT_BIT, "startupProbe": HTTP}, COLLECTOR, TUNNEL],
+    ids=["startup", "liveness", "no quit", "added", "described"],
 )
-def test_whether_kuma_or_the_webhook_is_called_first_the_pod_is_the_same(sidecar: JSONObject, policy: Policy) -> None:
+def test_whether_kuma_or_the_webhook_is_called_first_the_pod_is_the_same(
+    sidecar: JSONObject, label: dict[str, str], policy: Policy
+) -> None:
     """Kuma has only the probes of regular containers sent to its proxy, which is a regular container before 2.14."""
-    pod = task_pod(sidecar, labels={"kuma.io/sidecar-injection": "enabled"} | OPERATOR_MARKS)
+    pod = task_pod(sidecar, labels=label | OPERATOR_MARKS, annotations={names.SIDECARS_ANNOTATION: NATIVE_BY_READINESS})
     with_kuma = replace(WITHOUT_MESH, injectors=frozenset({"kuma"}))
 
     def inject_kuma(before: JSONObject) -> JSONObject:
