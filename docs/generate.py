@@ -15,6 +15,7 @@ from docs import (
     generate_reaper,
     generate_rotation,
     generate_schemas,
+    generate_sequence,
     generate_sidecars,
     generate_timelines,
 )
@@ -233,4 +234,5 @@ if __name__ == "__main__":
     generate_decision_chart.main()
     generate_diagrams.main()
     generate_rotation.main()
+    generate_sequence.main()
     generate_timelines.main()

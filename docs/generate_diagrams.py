@@ -1,4 +1,4 @@
-"""Draws the diagrams: boxes and arrows of `pictures/review.svg` and `pictures/injectors.svg`. See `docs.generate`."""
+"""Draws the diagrams of boxes and arrows: `review.svg`, `injectors.svg` and `reaper.svg` in `pictures`. See `docs.generate`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from docs.drawing import PICTURES, drawn
+from webhook.reaper.act import Method
+from webhook.reaper.notice import NoticeKind
+from webhook.reaper.workers import WORKERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 WIDTH: Final = 900
 LINE: Final = 17
 """The height of a line of text."""
+
+HALF_A_CHARACTER: Final = 3.0
+"""Half the width of a character of a label."""
 
 
 @dataclass(frozen=True)
@@ -46,21 +52,62 @@ class Box:
 
 
 @dataclass(frozen=True)
+class DiagramArrow:
+    """An arrow, and what goes along."""
+
+    begin: tuple[float, float]
+    end: tuple[float, float]
+    label: str
+
+    @property
+    def label_at(self) -> tuple[float, float]:
+        """The middle of the foot of its label: above the arrow, the higher the steeper it is; upon one that goes straight up or down."""
+        (x, y), (to_x, to_y) = self.begin, self.end
+        steepness = abs((to_y - y) / (to_x - x)) if to_x != x else 0.0
+        return (x + to_x) / 2, round((y + to_y) / 2 - 6 - steepness * len(self.label) * HALF_A_CHARACTER, 1)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rectangle around boxes, with its name."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    name: str
+
+
+@dataclass(frozen=True)
 class Diagram:
-    """Boxes by their names, and arrows between them with what goes along."""
+    """Boxes by their names, arrows between them with what goes along, and frames around some of them."""
 
     title: str
     boxes: Mapping[str, Box]
     arrows: tuple[tuple[str, str, str], ...]
+    frames: tuple[Frame, ...] = ()
 
     def drawn(self) -> str:
         """The picture."""
         arrows = [
-            (self.boxes[one].edge_to(self.boxes[other]), self.boxes[other].edge_to(self.boxes[one]), label)
+            DiagramArrow(self.boxes[one].edge_to(self.boxes[other]), self.boxes[other].edge_to(self.boxes[one]), label)
             for one, other, label in self.arrows
         ]
-        height = max(box.y + box.height for box in self.boxes.values()) + 14
-        return drawn("diagram.svg.jinja", title=self.title, boxes=self.boxes.values(), arrows=arrows, width=WIDTH, height=height, line=LINE)
+        height = max(self._lower_edges()) + 14
+        return drawn(
+            "diagram.svg.jinja",
+            title=self.title,
+            boxes=self.boxes.values(),
+            arrows=arrows,
+            frames=self.frames,
+            width=WIDTH,
+            height=height,
+            line=LINE,
+        )
+
+    def _lower_edges(self) -> Iterator[float]:
+        yield from (box.y + box.height for box in self.boxes.values())
+        yield from (frame.y + frame.height for frame in self.frames)
 
 
 STEPS: Final = {
@@ -77,8 +124,8 @@ REVIEW: Final = Diagram(
     "How a review flows: from the API server through the rules, and back as a patch",
     {
         "api": Box(14, 150, 110, ("API server",), "grey"),
-        "receive": Box(170, 90, 150, ("receive", "size, memory, time")),
-        "observe": Box(170, 206, 150, ("log and count", "one line, metrics")),
+        "receive": Box(184, 90, 136, ("receive", "size, memory, time")),
+        "observe": Box(184, 206, 136, ("log and count", "one line, metrics")),
         **{step: Box(x, y, 130, (step,), "green") for step, (x, y) in STEPS.items()},
         "policy": Box(550, 14, 330, ("policy: settings, catalogue, entrypoints", "cluster: what it supports, from the watcher"), "blue"),
     },
@@ -123,7 +170,35 @@ INJECTORS: Final = Diagram(
     (("first", "istio", ""), ("istio", "vault", ""), ("vault", "again", "")),
 )
 
-PICTURE_OF: Final[Mapping[Path, Diagram]] = {PICTURES / "review.svg": REVIEW, PICTURES / "injectors.svg": INJECTORS}
+REAPER: Final = Diagram(
+    "The controller of the reaper: from a change of a pod to the act that ends it",
+    {
+        "api": Box(14, 44, 156, ("API server", "two lists and watches", "for each namespace"), "grey"),
+        "inbox": Box(250, 53, 140, ("inbox", "what has happened")),
+        "agenda": Box(470, 44, 200, ("agenda", "pods whose task has ended,", "and what was done to each"), "green"),
+        "report": Box(728, 44, 158, ("Events, log, metrics", NoticeKind.SIDECAR_QUIT, NoticeKind.TASK_POD_ENDED), "blue"),
+        "workers": Box(470, 160, 200, (f"{WORKERS} workers", "connect, read the pod again,", "and act")),
+        "pod": Box(728, 160, 158, ("pod", "ended by one of", ", ".join(Method)), "grey"),
+        "lease": Box(250, 262, 140, ("Lease", "memory of the acts"), "grey"),
+    },
+    (
+        ("api", "inbox", "changes"),
+        ("inbox", "agenda", ""),
+        ("agenda", "report", "reports"),
+        ("agenda", "workers", "an act is due"),
+        ("workers", "inbox", "outcome"),
+        ("workers", "lease", "1. begun"),
+        ("workers", "pod", "2. act"),
+        ("lease", "inbox", "acts of the replica before"),
+    ),
+    (Frame(230, 14, 456, 224, "a replica"),),
+)
+
+PICTURE_OF: Final[Mapping[Path, Diagram]] = {
+    PICTURES / "review.svg": REVIEW,
+    PICTURES / "injectors.svg": INJECTORS,
+    PICTURES / "reaper.svg": REAPER,
+}
 
 
 def main() -> None:

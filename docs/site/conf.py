@@ -30,6 +30,7 @@ exclude_patterns = [".*", "tests", "webhook", "build", "dist", "testbed", "bench
 
 html_theme = "furo"
 html_show_sourcelink = html_copy_source = html_show_sphinx = False
+html_static_path, html_css_files = ["static"], ["pictures.css"]
 html_theme_options = {"sidebar_hide_name": False, "top_of_page_buttons": []}
 pygments_style, pygments_dark_style = "default", "github-dark"
 highlight_language = "none"
@@ -74,7 +75,6 @@ def _toctree(caption: str, pages: list[str]) -> str:
 
 def _as_myst(text: str, folder: Path) -> str:
     """The text with anchors in MyST's form, and links that lead to no page and no file of the site as plain text."""
-    text = text.replace("```mermaid", "```text")
     text = re.sub(r'<a id="([^"]+)"></a>', r"(\1)=", text)
     return re.sub(r"\[([^\]]+)\]\(((?!https?:)[^)#]+)\)", lambda link: link[1] if _is_elsewhere(folder / link[2]) else link[0], text)
 

@@ -8,7 +8,7 @@ from xml.dom import minidom
 
 import pytest
 
-from docs import generate_decision_chart, generate_diagrams, generate_rotation, generate_timelines
+from docs import generate_decision_chart, generate_diagrams, generate_rotation, generate_sequence, generate_timelines
 from webhook.core import Reason, SkipReason
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PICTURES: Final[dict[Path, Callable[[], str]]] = {
     generate_decision_chart.PICTURE: generate_decision_chart.decision_chart,
     generate_rotation.PICTURE: generate_rotation.rotation,
+    generate_sequence.PICTURE: generate_sequence.sequence,
     generate_timelines.PICTURE: generate_timelines.timelines,
     **{path: diagram.drawn for path, diagram in generate_diagrams.PICTURE_OF.items()},
 }

@@ -25,7 +25,13 @@ WIDTHS: Final = (1280, 390)
 """A desktop's, and a phone's."""
 
 FETCHED: Final = "performance.getEntriesByType('resource').map(entry => entry.name)"
+NARROWEST_PICTURE: Final = (
+    "Math.min(...[...document.querySelectorAll('article p > img[src$=\".svg\"]')].map(picture => picture.clientWidth))"
+)
 RESULTS: Final = "[...document.querySelectorAll('#search-results li a')].map(link => link.href)"
+READABLE_PICTURE: Final = 600
+"""The least width of a picture, in pixels: its text then has at least two thirds of its size."""
+
 SECONDS: Final = 60
 
 
@@ -92,10 +98,11 @@ def places(page: Path) -> frozenset[str]:
 
 
 def assert_readable(opened: Browser, address: str, width: int, scheme: str) -> None:
-    """A page fits the window, its text can be read, and nothing came from another server."""
+    """A page fits the window, its text and its pictures can be read, and nothing came from another server."""
     opened.visit(address, width, scheme)
 
-    assert opened.run("document.documentElement.scrollWidth") <= width, "only tables and code scroll sideways"
+    assert opened.run("document.documentElement.scrollWidth") <= width, "only tables, code and pictures scroll sideways"
+    assert (opened.run(NARROWEST_PICTURE) or READABLE_PICTURE) >= READABLE_PICTURE
     contrasts = opened.run(
         contrasts_of("article h1, article h2, article p, article li, article a, article th, article td, .sidebar-tree a")
     )
