@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TYPES := $(BIN)/mypy --no-error-summary .
 
-.PHONY: help demo test explore e2e mutants attacks soak check style types workflows vulnerabilities format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor benchmark-explain picture docs docs-site requirements release clean
+.PHONY: help demo test explore e2e mutants attacks soak check style types workflows vulnerabilities format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor benchmark-explain picture recording docs docs-site requirements release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ benchmark: $(VENV)/ready ## the service and the wrapper against their peers; BES
 
 picture: $(VENV)/ready ## draw the dashboard's panels from their own queries, on a real Prometheus under two minutes of load; needs prometheus and chromium
 	@$(BIN)/python -m tests.pictures
+
+recording: $(VENV)/ready ## record `make demo` and `explain` on a terminal again, and draw them; needs dash
+	@$(BIN)/python -m tests.pictures.recordings
 
 docs: $(VENV)/ready ## write the generated pages and manifests again; needs Helm, or Go to build it once
 	$(BIN)/python -m docs.generate

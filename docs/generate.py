@@ -13,6 +13,7 @@ from docs import (
     generate_diagrams,
     generate_findings,
     generate_reaper,
+    generate_recordings,
     generate_rotation,
     generate_schemas,
     generate_sequence,
@@ -233,6 +234,7 @@ if __name__ == "__main__":
     generate_alerts.main()
     generate_decision_chart.main()
     generate_diagrams.main()
+    generate_recordings.main()
     generate_rotation.main()
     generate_sequence.main()
     generate_timelines.main()

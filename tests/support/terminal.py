@@ -32,6 +32,8 @@ class Terminal:
         self._descriptor = descriptor
         self._seen = 0
         self.shown = b""
+        self.parts: list[tuple[float, bytes]] = []
+        """What was shown, with the time of each part on the monotonic clock."""
 
     def write(self, text: str) -> None:
         """Press these keys."""
@@ -64,14 +66,17 @@ class Terminal:
         except OSError:
             return False
         self.shown += read
+        self.parts.append((time.monotonic(), read))
         return bool(read)
 
 
 @contextmanager
-def on_terminal(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> Iterator[Terminal]:
+def on_terminal(
+    command: Sequence[str], environ: Mapping[str, str], folder: Path, *, rows: int = ROWS, columns: int = COLUMNS
+) -> Iterator[Terminal]:
     """Run a program whose terminal this is; it is killed at the end of the block."""
     ours, its = pty.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     try:
         # Shells with jobs need a terminal that controls their session.
         with subprocess.Popen(["setsid", "--ctty", *command], cwd=folder, env=dict(environ), stdin=its, stdout=its, stderr=its) as process:
