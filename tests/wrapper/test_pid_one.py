@@ -6,12 +6,13 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.wrapper.differences import DIFFERENCES, KILLED_PARENT
-from tests.wrapper.fake_sidecar import FakeSidecar, Reaction, full_accept_queue, wait_for_a_connect
+from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS, FakeSidecar, Reaction, full_accept_queue, wait_for_a_connect
 from tests.wrapper.fake_uptime import MOUNTS
 from tests.wrapper.main_container import container, end_of, exits_with, python
 from tests.wrapper.messages import (
@@ -27,10 +28,11 @@ from tests.wrapper.own_network import enter_own_network
 from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.requirements import require_program, require_root
 from tests.wrapper.shell_image import bash_as_sh, dash_alone, dash_and_bash
-from tests.wrapper.test_capabilities import ENDS_BY_TERM_OR_LINE, NOT_ROOT, USER_CHANGES
-from tests.wrapper.test_hostile_sidecars import listening_at
+from tests.wrapper.test_capabilities import ENDS_BY_TERM_OR_LINE, NOT_ROOT, ROOT_WITHOUT_KILL, USER_CHANGES
+from tests.wrapper.test_hostile_sidecars import listener, listening_at
 from tests.wrapper.test_signals import EVERY_STOP_SIGNAL, PRINTS_EVERY_SIGNAL
-from tests.wrapper.test_transparency import FUNCTIONS, ODD_VARIABLES, differing, environments
+from tests.wrapper.test_transparency import FUNCTIONS, MISSING_LOCALES, ODD_VARIABLES, differing, environments
+from tests.wrapper.test_unusable_programs import STAYS_THE_PARENT, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,13 +176,37 @@ def test_process_one_is_as_transparent_as_any_other_wrapper(shell: ShellImage) -
     assert differing(where) == set(DIFFERENCES[shell.name])
 
 
-def test_process_one_gives_up_a_quit_whose_connection_is_never_established(shells: list[ShellImage]) -> None:
-    def check(shell: ShellImage) -> None:
-        with full_accept_queue() as port:
+def test_a_locale_that_the_image_does_not_have_prints_no_warning_of_process_one(shell: ShellImage) -> None:
+    """Except where sh is bash."""
+    ended = as_pid_one(container(shell).with_env(**MISSING_LOCALES)).run(exits_with(3))
+    assert (ended.code, [line for line in ended.lines if shell.name != "bash-as-sh" or "cannot change locale" not in line]) == (3, [])
+
+
+def test_process_one_gives_up_a_quit_that_has_no_answer(shells: list[ShellImage]) -> None:
+    """Its connection is never established (None), or the answer comes byte by byte or never ends."""
+
+    def check(case: tuple[ShellImage, Reaction | None]) -> None:
+        shell, answer = case
+        with listener(answer) as port:
             ended = as_pid_one(container(shell, listening_at(port), wait_seconds=0)).run(exits_with(3))
             assert (ended.code, ended.lines) == (3, [quit_not_accepted_on(port, "no answer")])
 
-    check_in_parallel(check, shells)
+    check_in_parallel(check, [(shell, answer) for shell in shells for answer in (Reaction.TRICKLE, Reaction.ENDLESS_LINE, None)])
+
+
+def test_process_one_reads_unusual_answers(shells: list[ShellImage]) -> None:
+    """A redirect is not ready, though it leads to what is; the others are a 200."""
+
+    def check(case: tuple[ShellImage, Reaction]) -> None:
+        shell, answer = case
+        with FakeSidecar({"GET /ready": [Reaction.REDIRECT, answer], "GET /elsewhere": [200], "POST /quit": [answer]}) as fake:
+            fake.answer("GET /", Reaction.RESET_AND_STOP)
+            ended = as_pid_one(container(shell, fake.as_sidecar())).run(exits_with(3))
+            assert (ended.code, ended.stderr) == (3, b"")
+            assert (fake.requests.count("GET /ready"), fake.requests.count("POST /quit")) == (2, 1)
+
+    answers = (Reaction.NO_REASON, Reaction.CONTINUE, Reaction.ENDLESS_BODY)
+    check_in_parallel(check, [(shell, answer) for shell in shells for answer in answers])
 
 
 def test_a_term_ends_the_wait_of_process_one_for_such_a_connection(shells: list[ShellImage]) -> None:
@@ -230,6 +256,33 @@ def test_an_int_while_process_one_is_set_up_changes_nothing(make: Callable[[Path
     sends_int.chmod(0o755)
     ended = as_pid_one(container(image)).run(exits_with(3))
     assert (ended.code, ended.stderr) == (3, b"")
+
+
+@pytest.mark.parametrize("make", [dash_and_bash, bash_as_sh, dash_alone])
+def test_a_process_of_the_tasks_user_sends_the_signal_of_process_one(make: Callable[[Path, tuple[str, ...]], ShellImage]) -> None:
+    with TemporaryDirectory() as readable:
+        Path(readable).chmod(0o755)
+        image = make(Path(readable, "bin"), ("curl", "setpriv"))
+        where = as_pid_one(replace(container(image), before=ROOT_WITHOUT_KILL.before_wrapper()))
+        assert ended_by_term(where, ROOT_WITHOUT_KILL.task(ENDS_BY_TERM_OR_LINE)) == (7, b"")
+
+
+@pytest.mark.parametrize("make", [dash_and_bash, bash_as_sh, dash_alone])
+def test_process_one_does_not_use_an_env_that_stays_the_parent_of_its_program(make: Callable[[Path], ShellImage], tmp_path: Path) -> None:
+    image = make(tmp_path / "bin")
+    put(image, "env", STAYS_THE_PARENT)
+    assert ended_by_term(as_pid_one(container(image)), python(ENDS_BY_TERM_OR_LINE)) == (7, b"")
+
+
+def ended_by_term(where: MainContainer, task: list[str]) -> tuple[int, bytes]:
+    """Code and stderr of a process 1 that got a TERM once its task was up."""
+    with where.started(task) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        os.kill(child_of(process.pid), signal.SIGTERM)
+        process.wait(TIMEOUT_SECONDS)
+        ended = end_of(process)
+    return ended.code, ended.stderr
 
 
 @pytest.mark.parametrize("change", USER_CHANGES)

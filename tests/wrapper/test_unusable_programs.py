@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,11 +12,12 @@ import pytest
 from testbed.wait import until
 from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS, FakeSidecar, Reaction
 from tests.wrapper.http_clients import with_client
-from tests.wrapper.main_container import container, exits_with, python
+from tests.wrapper.main_container import container, end_of, exits_with, python
 from tests.wrapper.messages import NO_HTTP_CLIENT
 from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.requirements import require_program
 from tests.wrapper.shell_image import bash_alone, bash_as_sh, busybox, busybox_as_helper, dash_alone, dash_and_bash
+from tests.wrapper.test_capabilities import ENDS_BY_TERM_OR_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +51,9 @@ UNUSABLE: Final = (
         "drops its words and prints the environment": "#!{bash}\nexport -p\n",
     }
 )
+STAYS_THE_PARENT: Final = '#!{bash}\n{env} "$@"\nexit $?\n'
+"""An env that starts its program as a child and waits, as that of uutils before 0.2 does."""
+
 TOOLS: Final = ("tr", "cat", "head", "sleep", "timeout")
 """What the wrapper starts beside env and an HTTP client."""
 
@@ -59,7 +64,8 @@ def put(image: ShellImage, name: str, text: str, mode: int = 0o755) -> None:
     """Put a program of this text into the image, instead of the one of that name."""
     program = Path(image.path, name)
     program.unlink(missing_ok=True)
-    program.write_text(text.format(sh=image.program, bash=require_program("bash"), cat=require_program("cat")), "utf-8")
+    real = {name: require_program(name) for name in ("bash", "cat", "env")}
+    program.write_text(text.format(sh=image.program, **real), "utf-8")
     program.chmod(mode)
 
 
@@ -93,6 +99,20 @@ def test_an_env_that_cannot_be_used_is_not_used(make: Callable[[Path], ShellImag
     image = make(tmp_path / "bin")
     put(image, "env", UNUSABLE[what])
     assert_task_runs(image)
+
+
+@pytest.mark.parametrize("make", IMAGES)
+def test_an_env_that_stays_the_parent_of_its_program_is_not_used(make: Callable[[Path], ShellImage], tmp_path: Path) -> None:
+    """It would get the signals that are sent to the task."""
+    image = make(tmp_path / "bin")
+    put(image, "env", STAYS_THE_PARENT)
+    with container(image).started(python(ENDS_BY_TERM_OR_LINE)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        process.send_signal(signal.SIGTERM)
+        process.wait(TIMEOUT_SECONDS)
+        ended = end_of(process)
+    assert (ended.code, ended.stderr) == (7, b"")
 
 
 def test_an_env_that_one_shell_passes_over_on_the_path_and_the_next_does_not_is_not_used(tmp_path: Path) -> None:

@@ -64,21 +64,25 @@ asw_choose_mark() {
 # There is no way back from exec, so a program of the image is tried before the wrapper becomes it. The file of its name may be a text or a
 # script for another shell, may lack a library or a permission, or may end with 0 and do nothing. Its stdin is not the task's.
 
-# asw_try WORD...: whether this program prints asw_ok=1, and nothing else.
+# asw_try WORD...: whether this program, a child of this shell, prints asw_ok=1, and nothing else.
 asw_try() {
-  case `"$@" </dev/null 2>/dev/null` in asw_ok=1) ;; *) return 1 ;; esac
+  case `exec "$@" </dev/null 2>/dev/null` in asw_ok=1) ;; *) return 1 ;; esac
 }
 
-# What env has to become in a try, and env itself, which then prints this variable alone.
+# Whether env becomes a program. That of uutils before 0.2 stays its parent, so no signal would reach the task: the parent must be a shell.
 asw_by_env="env -u asw_ok -- asw_ok=0"
-asw_try_env="$asw_by_env env -i asw_ok=1"
+asw_try_env() {
+  asw_rest=`exec $asw_by_env cat /proc/self/stat </dev/null 2>/dev/null`
+  asw_rest=${asw_rest##*) ? }
+  [ "/proc/${asw_rest%% *}/exe" -ef "/proc/${$}/exe" ]
+}
 
 # asw_exec WORD...: becomes this program, with the environment of the start. A shell would add PWD and the like, drop names that are not
 # identifiers, and overwrite its own variables. env takes a program with = in its name for a variable, so such a program runs without env.
 asw_exec() {
   case $1 in *=*) exec "$@" ;; esac
   [ -n "$asw_vars" ] || exec "$@"
-  [ -n "$asw_env" ] || asw_try $asw_try_env || exec "$@"
+  [ -n "$asw_env" ] || asw_try_env || exec "$@"
   case $asw_vars in *"$asw_mark"*) asw_choose_mark ;; esac
   asw_names=" "
   IFS=$asw_nl
@@ -115,10 +119,10 @@ asw_choose_fd() {
 }
 
 # asw_is_bash PROGRAM: whether this is a bash that executes commands. Sets asw_env if env works too, both here and in that bash, which does not
-# search PATH as each shell does: all are tried in one process.
+# search PATH as each shell does: all are tried in one process. Its parent is this shell if env has become it.
 asw_is_bash() {
   command -v "$1" >/dev/null 2>&1 || return 1
-  asw_try $asw_by_env "$1" -p -c "declare asw_bash && exec $asw_try_env" && { asw_env=yes; return; }
+  asw_try $asw_by_env "$1" -p -c "declare asw_bash && [ \$PPID = ${$} ] && exec $asw_by_env env -i asw_ok=1" && { asw_env=yes; return; }
   asw_try "$1" -p -c "declare asw_bash && printf \"asw_ok=1\""
 }
 
@@ -192,10 +196,7 @@ asw_set_end() {
 
 # asw_limited WORD...: runs a program for 2 s at most. It kills, since TERM may be ignored here.
 asw_limited() {
-  if [ -n "$asw_limit" ]; then
-    asw_tool $asw_limit "$@"
-    return
-  fi
+  [ -z "$asw_limit" ] || { asw_tool $asw_limit "$@"; return; }
   "$@" &
   asw_set_end 2
   while kill -0 "$!" 2>/dev/null && [ "$asw_now" -lt "$asw_end" ]; do
@@ -220,14 +221,11 @@ asw_http_wget() {
   asw_url=http://$2:$3$4
   case $1 in GET) set -- ;; *) set -- --post-data "" ;; esac
   asw_reply=`asw_wget -S -O /dev/null -t 1 "$@" "$asw_url"`
-  case $asw_reply in
-    *HTTP/1.[01]\ [1-5][0-9][0-9]*) ;;
-    *refused* | *"an.t assign"* | *unreachable* | *"an.t connect"*) printf refused ;;
-  esac
   while :; do
     case $asw_reply in
       *HTTP/1.[01]\ 1[0-9][0-9]*HTTP/1.[01]*) asw_reply=${asw_reply#*HTTP/1.[01] } ;;
       *HTTP/1.[01]\ [1-5][0-9][0-9]*) asw_reply=${asw_reply#*HTTP/1.[01] }; printf "%.3s" "$asw_reply"; return ;;
+      *refused* | *"an.t assign"* | *unreachable* | *"an.t connect"*) printf refused; return ;;
       *) return ;;
     esac
   done
@@ -282,7 +280,7 @@ asw_choose_http() {
     esac
   fi
   for asw_name in ${asw_busybox:+wget} curl wget python3; do
-    if [ "$asw_http" = none ] && asw_can_run "$asw_name"; then asw_http=$asw_name; fi
+    [ "$asw_http" != none ] || ! asw_can_run "$asw_name" || asw_http=$asw_name
   done
   if [ "$asw_http" = none ]; then
     asw_log "this image has no bash, curl, wget or python3 that can run: the task does not wait for its sidecars, and they may keep the pod Running." \
@@ -296,7 +294,7 @@ asw_choose_http() {
 asw_request() {
   for asw_host in 127.0.0.1 "[::1]"; do
     if [ "$asw_http" = bash ]; then
-      asw_request_by_pipe "$1" "$asw_host" "${2%%/*}" "/${2#*/}"
+      asw_by_pipe "$1" "$asw_host" "${2%%/*}" "/${2#*/}"
     else
       asw_answer=`"asw_http_$asw_http" "$1" "$asw_host" "${2%%/*}" "/${2#*/}" </dev/null 2>/dev/null`
     fi
@@ -314,25 +312,20 @@ asw_receive() {
   done
 }
 
-# asw_request_by_pipe METHOD HOST PORT PATH: sends the request in a child, since a connect of bash may take minutes.
-asw_request_by_pipe() {
+# asw_by_pipe METHOD HOST PORT PATH: sends the request in a child, since a connect of bash may take minutes. Whoever disowns a child gets no line
+# of bash when it is killed; a wait instead would have to drop its stderr, and with it that of a trap.
+asw_by_pipe() {
   asw_http_bash "$@" >/dev/null 2>&1 &
-  asw_disown
+  disown "$!" 2>/dev/null
   asw_receive "$!" || asw_end_request
   asw_finished=$!
-}
-
-# Makes bash forget the child, or it would print a line when the child is killed. No wait instead, whose stderr would have to be dropped, and
-# with it that of a trap.
-asw_disown() {
-  disown "$!" 2>/dev/null
 }
 
 # Kills the child of a request that has no answer yet: the request took too long, or a signal came. The child is known by $! alone, since a
 # trap may run before any command that follows the fork.
 asw_end_request() {
   [ "$!" != "$asw_finished" ] || return 0
-  asw_disown
+  disown "$!" 2>/dev/null
   kill -KILL "$!" 2>/dev/null
 }
 
@@ -424,7 +417,7 @@ asw_quit() {
   [ -z "$asw_quitting" ] || asw_wait_gone "$asw_quitting"
   asw_quitting=${4#*:}
   asw_set_end 3
-  if [ -z "$asw_term" ] && ! asw_was_up "$1" && [ "$asw_end" -lt "$asw_start_end" ]; then asw_end=$asw_start_end; fi
+  [ -n "$asw_term" ] || asw_was_up "$1" || [ "$asw_end" -ge "$asw_start_end" ] || asw_end=$asw_start_end
   while :; do
     asw_request "${4%%:*}" "$asw_quitting"
     case $asw_answer in
@@ -480,10 +473,6 @@ asw_trap() {
   trap -- "$1" $asw_signals
 }
 
-asw_ignore_signals() {
-  asw_trap ""
-}
-
 # As process 1 the wrapper ends what the task has left behind: without the wrapper the kernel would do so now. Otherwise they could fill
 # the limit of processes, and no quit request could be sent. While SIGCHLD is ignored the kernel reaps them, since dash would need a fork.
 asw_end_leftovers() {
@@ -497,7 +486,7 @@ asw_end_leftovers() {
 
 # asw_finish CODE: sends the quit requests, and exits. The wrapper ends nowhere else.
 asw_finish() {
-  asw_ignore_signals
+  asw_trap ""
   # TERM and its like mean that the pod is being deleted: stop waiting for a sidecar that was never up.
   trap ": \${asw_term:=new}" 1 2 3 15
   asw_code=$1
@@ -583,7 +572,7 @@ asw_wait_task() {
     # A task of another user is there, though it may not be signalled.
     kill -0 "$asw_waited" 2>/dev/null || [ -e "/proc/$asw_waited" ] || break
   done
-  asw_ignore_signals
+  asw_trap ""
   if [ -n "$asw_pipe" ]; then
     if asw_receive code; then
       asw_code=$asw_answer
@@ -618,7 +607,7 @@ asw_supervise() {
   # bash 5.3 and later cannot restore INT and QUIT in a background child of a shell that ignores them.
   asw_trap :
   asw_start_task "$@"
-  asw_ignore_signals
+  asw_trap ""
   wait "$!" 2>/dev/null
   printf "code %s\n" "$?" >&"$asw_pipe"
 }
