@@ -15,11 +15,14 @@ names of containers are unique, inits among them    helper; a sidecar is moved  
 names of volumes are unique                         helper's volume               `prove`; the decision leaves pods that have two
 a mountPath is unique in its container              helper's mount                `prove`; ``helper-name-taken``
 a mountPath is not the devicePath of a device       helper's mount                `prove`; ``helper-name-taken``
+a mount's volume is not one of its devices          helper's mount                ``helper-name-taken``
 a mount's volume exists                             helper's mount                the volume is added with it
 fields for native sidecars only                     a sidecar is moved            `prove`
 no restartPolicyRules beside Always                 a sidecar is moved            ``own-restarts``
 names of ports are unique in their container        a sidecar is moved            its ports move with it
 no two containers have the same hostPort            a sidecar is moved            ``host-port``
+resizePolicy has a resource once                    a sidecar is moved            it moves with it
+a container has a claim once                        a sidecar is moved            its claims move with it
 resizePolicy on an init container                   a sidecar is moved            it is removed before 1.33
 aggregate requests within spec.resources, quotas    a sidecar is moved            an order that does not raise them: `Aggregate`
 names of variables are valid; two may be the same   a sidecar's variables         `prove`

@@ -229,6 +229,7 @@ def _container_errors(path: str, container: JSONObject, volume_names: set[str]) 
     for index, variable in enumerate(container.get("env") or []):
         yield from _env_name_errors(f"{path}.env[{index}].name", variable.get("name"))
     yield from _mount_errors(f"{path}.volumeMounts", container.get("volumeMounts") or [], volume_names)
+    yield from _device_errors(f"{path}.volumeMounts", container)
     yield from _resource_errors(f"{path}.resources", container.get("resources") or {})
     yield from _security_context_errors(f"{path}.securityContext", container.get("securityContext") or {})
 
@@ -326,6 +327,17 @@ def _mount_errors(path: str, mounts: list[JSONObject], volume_names: set[str]) -
         elif mount_path in seen:
             yield _invalid(f"{path}[{index}].mountPath", mount_path, "must be unique")
         seen.add(mount_path)
+
+
+def _device_errors(path: str, container: JSONObject) -> Iterator[str]:
+    """Find a mount that has the volume or the path of a block device (ValidateVolumeMounts)."""
+    devices = container.get("volumeDevices") or []
+    names, paths = ({device.get(field) for device in devices} for field in ("name", "devicePath"))
+    for index, mount in enumerate(container.get("volumeMounts") or []):
+        if mount.get("name") in names:
+            yield _invalid(f"{path}[{index}].name", mount["name"], "must not already exist in volumeDevices")
+        if mount.get("mountPath") in paths:
+            yield _invalid(f"{path}[{index}].mountPath", mount["mountPath"], "must not already exist as a path in volumeDevices")
 
 
 def _resource_errors(path: str, resources: JSONObject) -> Iterator[str]:

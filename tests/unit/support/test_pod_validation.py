@@ -222,6 +222,16 @@ INVALID_PODS: dict[str, tuple[str, object, str]] = {
         {"name": "nothing", "mountPath": "/scratch"},
         'spec.containers[0].volumeMounts[1].mountPath: Invalid value: "/scratch": must be unique',
     ),
+    "a mount has another path than a block device": (
+        f"{BASE}/volumeDevices",
+        [{"name": "disk", "devicePath": "/scratch"}],
+        'spec.containers[0].volumeMounts[0].mountPath: Invalid value: "/scratch": must not already exist as a path in volumeDevices',
+    ),
+    "a mount has another volume than a block device": (
+        f"{BASE}/volumeDevices",
+        [{"name": "scratch", "devicePath": "/dev/disk"}],
+        'spec.containers[0].volumeMounts[0].name: Invalid value: "scratch": must not already exist in volumeDevices',
+    ),
     "volume names are unique": ("/spec/volumes/1/name", "scratch", 'Duplicate value: "scratch"'),
     "a volume name is a DNS label": ("/spec/volumes/1/name", "a.b", "a lowercase RFC 1123 label"),
     "a volume has one source": (
