@@ -14,7 +14,7 @@ from tests.wrapper.requirements import require_program, require_root
 
 if TYPE_CHECKING:
     from tests.wrapper.fake_sidecar import FakeSidecar
-    from tests.wrapper.main_container import MainContainer
+    from tests.wrapper.main_container import Ended, MainContainer
     from tests.wrapper.shell_image import ShellImage
 
 PROCESSES = 40
@@ -66,6 +66,11 @@ def limited(where: MainContainer, *, as_pid_one: bool) -> MainContainer:
     return replace(where, before=(*namespace, *drop))
 
 
+def own_lines(ended: Ended) -> list[str]:
+    """The lines but that of a busybox since 1.37 which cannot redirect with so few files."""
+    return [line for line in ended.lines if "F_DUPFD" not in line]
+
+
 def test_leftovers_that_fill_the_limit_of_processes_are_ended_and_the_sidecars_quit(shell: ShellImage, ready_sidecar: FakeSidecar) -> None:
     """As process 1. Without the wrapper the kernel would end them with the task."""
     ended = limited(container(shell, ready_sidecar.as_sidecar()), as_pid_one=True).run(python(FILLS_THE_LIMIT))
@@ -94,5 +99,6 @@ def test_with_a_low_limit_of_open_files_the_task_runs_or_a_code_and_a_line_say_t
     if count >= ENOUGH_FILES:
         assert (ended.code, ended.stdout, ended.stderr) == (7, b"ran\n", b"")
     else:
-        assert (ended.code, ended.stdout, len(ended.lines)) == (71, b"", 1)
-        assert FEW_FILES in ended.lines[0]
+        assert (ended.code, ended.stdout) == (71, b"")
+        (line,) = own_lines(ended)
+        assert FEW_FILES in line
