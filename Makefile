@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TYPES := $(BIN)/mypy --no-error-summary .
 
-.PHONY: help demo test explore e2e mutants attacks soak check style types workflows vulnerabilities format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor benchmark-explain picture recording docs docs-site requirements release clean
+.PHONY: help demo test explore e2e mutants attacks soak check style types workflows vulnerabilities format cluster cluster-stop benchmark benchmark-cluster benchmark-watcher benchmark-wrapper benchmark-reaper benchmark-doctor benchmark-explain benchmark-site picture recording docs docs-site requirements release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ benchmark-doctor: $(VENV)/ready ## what doctor -A and report -A over 10,000 pods
 
 benchmark-explain: $(VENV)/ready ## what explain of one pod, and the summary of 10,000, cost on one core
 	@$(BIN)/python -m benchmarks.explain
+
+benchmark-site: $(VENV)/ready ## how soon the site shows a page in a browser, from a local server; needs chromium with its driver
+	@$(BIN)/python -m benchmarks.first_paint
 
 attacks: $(VENV)/ready ## attack a running service, and measure an honest client beside it: docs/attacks.md
 	@$(BIN)/python -m tests.attacks

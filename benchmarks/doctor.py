@@ -22,14 +22,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from benchmarks.output import MISSED, NO_FIGURES, progress, write_figures
 from benchmarks.program_cost import run_program
-from benchmarks.report import machine
+from benchmarks.report import table
 from benchmarks.running_pods import BEGAN, STUCK_EVERY, istio_pod, named, states_of
 from tests.support.kubeconfigs import kubeconfig_for
 from webhook.command.exit_code import ExitCode
 from webhook.kube.reading import CONFIGURATIONS_PATH, NODES_PATH, VERSION_PATH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from benchmarks.program_cost import ProgramCost
     from tests.support.json_object import JSONObject
@@ -156,18 +156,31 @@ def main() -> int:
         progress(f"no figures: {error}")
         return NO_FIGURES
     stuck = given.pods // given.stuck_every
-    print(f"{given.pods:,} pods in {NAMESPACES} namespaces, {stuck:,} of them stuck; the medians of {given.runs} runs:")
-    for command, runs in found.items():
-        seconds, processor = median(one.cost.seconds for one in runs), median(one.cost.processor_seconds for one in runs)
-        cost = f"{seconds:.1f} s, {processor:.1f} s of a processor, {_peak(runs):.0f} MiB at most"
-        print(f"  {command} -A: {cost}, {runs[-1].requests:,} requests")
+    print(table(rows(given.pods, stuck, found)))
     measured = {command: [asdict(one) for one in runs] for command, runs in found.items()}
-    write_figures("doctor", {"machine": machine(), "pods": given.pods, "namespaces": NAMESPACES, "stuck": stuck, "runs": measured})
-    missed = [runs for runs in found.values() if median(one.cost.seconds for one in runs) > MOST_SECONDS or _peak(runs) > MOST_MEBIBYTES]
+    write_figures("doctor", {"pods": given.pods, "namespaces": NAMESPACES, "stuck": stuck, "runs": measured})
+    missed = [runs for runs in found.values() if _seconds(runs) > MOST_SECONDS or _peak(runs) > MOST_MEBIBYTES]
     return MISSED if missed else 0
 
 
-def _peak(runs: list[FleetRun]) -> float:
+def rows(pods: int, stuck: int, found: Mapping[str, Sequence[FleetRun]]) -> list[list[str]]:
+    """The table of both commands; medians, and the highest peak."""
+    costs = ["runs", "seconds", "seconds of a processor", "peak MiB", "requests"]
+    head = ["", f"Running task pods in {NAMESPACES} namespaces", "of these stuck", *costs]
+    return [head, *(_row(f"`{command} -A`", f"{pods:,}", f"{stuck:,}", runs) for command, runs in found.items())]
+
+
+def _row(command: str, pods: str, stuck: str, runs: Sequence[FleetRun]) -> list[str]:
+    processor = median(one.cost.processor_seconds for one in runs)
+    figures = [f"{_seconds(runs):.1f}", f"{processor:.1f}", f"{_peak(runs):.0f}", f"{runs[-1].requests:,}"]
+    return [command, pods, stuck, str(len(runs)), *figures]
+
+
+def _seconds(runs: Sequence[FleetRun]) -> float:
+    return median(one.cost.seconds for one in runs)
+
+
+def _peak(runs: Sequence[FleetRun]) -> float:
     return max(one.cost.peak_mebibytes for one in runs)
 
 

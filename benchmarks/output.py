@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.machine import machine
+
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
 
@@ -28,8 +30,15 @@ def progress(line: str) -> None:
 
 
 def write_figures(name: str, figures: JSONObject) -> None:
-    """Write the figures of a benchmark to a new file, and report its path."""
+    """Write the figures of a benchmark to a new file, with the day, the command and the machine, and report its path."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    now = datetime.now(UTC)
+    document = {"measured": f"{now:%Y-%m-%d}", "command": command(), "machine": machine(), **figures}
+    path = RESULTS / f"{name}-{now:%Y%m%dT%H%M%SZ}.json"
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     progress(f"written to {path}")
+
+
+def command() -> str:
+    """How this program was started: `python -m` and its words."""
+    return " ".join(("python", *sys.orig_argv[sys.orig_argv.index("-m") :]))

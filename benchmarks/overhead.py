@@ -18,7 +18,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.output import INTERRUPTED, NO_FIGURES, progress, write_figures
-from benchmarks.report import machine, middle, table
+from benchmarks.report import middle, table
 from benchmarks.wrapper import SHELLS, path_of
 from demo.stand_in_istio_agent import StandInIstioAgent
 from testbed.wait import until
@@ -131,10 +131,19 @@ def cost(argv: Sequence[str], path: Path) -> Cost:
 
 def report(pairs: Sequence[CostPair]) -> None:
     """Print a table, and write all pairs to a new file."""
+    print(table(rows(pairs)))
+    write_figures("overhead", {"pairs": [asdict(it) for it in pairs]})
+
+
+def rows(pairs: Sequence[CostPair]) -> list[list[str]]:
+    """The table of all shells."""
     head = ["wrapper in", "rounds", "bare ms", "wrapped ms", "ratio", "added ms", "added CPU ms"]
-    names = dict.fromkeys(it.shell for it in pairs)
-    print(table([head, *(row(name, [it for it in pairs if it.shell == name]) for name in names)]))
-    write_figures("overhead", {"machine": machine(), "pairs": [asdict(it) for it in pairs]})
+    return [head, *(row(name, own) for name, own in pairs_by_shell(pairs).items())]
+
+
+def pairs_by_shell(pairs: Sequence[CostPair]) -> dict[str, list[CostPair]]:
+    """The pairs of each shell."""
+    return {name: [it for it in pairs if it.shell == name] for name in dict.fromkeys(it.shell for it in pairs)}
 
 
 def row(name: str, pairs: Sequence[CostPair]) -> list[str]:

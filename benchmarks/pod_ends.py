@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from benchmarks.output import INTERRUPTED, NO_FIGURES, progress, write_figures
-from benchmarks.report import processor, table
+from benchmarks.report import table
 from testbed import levels, prerequisites
 from testbed.images import catalogue
 from testbed.manifest import OPTED_IN
@@ -32,7 +32,7 @@ from webhook.core.names import STATUS_ANNOTATION
 from webhook.server import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from testbed.api import ApiClient
     from testbed.levels import NodeLevel
@@ -236,12 +236,22 @@ def make_namespaces(api: ApiClient, kinds: Iterable[Kind]) -> None:
 
 def report(found: list[End], left_alone: str, watched_seconds: float) -> None:
     """Print the table, and write every single figure to a new file."""
-    rows = [row(kind.name, [end.seconds for end in found if end.kind == kind.name]) for kind in KINDS]
-    watched = [LEFT_ALONE.name, "1", f"{left_alone} after {watched_seconds:g} s", "", ""]
-    print(table([["pod", "rounds", "end of task to end of pod, median s", "fastest", "slowest"], *rows, watched]))
+    print(table(rows(found, left_alone, watched_seconds)))
     print(in_words(paired(found, CONVERTED, RENDERED)))
-    document = {"processor": processor(), "pod_ends": [asdict(end) for end in found], "left_alone": left_alone}
+    document = {"pod_ends": [asdict(end) for end in found], "left_alone": left_alone, "watched_seconds": watched_seconds}
     write_figures("pod_ends", document)
+
+
+def rows(found: Sequence[End], left_alone: str, watched_seconds: float) -> list[list[str]]:
+    """The table of all kinds, and of the pod that was left alone."""
+    head = ["pod", "rounds", "end of task to end of pod, median s", "fastest", "slowest"]
+    watched = [LEFT_ALONE.name, "1", f"{left_alone} after {watched_seconds:g} s", "", ""]
+    return [head, *(row(kind.name, seconds_of(found, kind)) for kind in KINDS), watched]
+
+
+def seconds_of(found: Sequence[End], kind: Kind) -> list[float]:
+    """Of the pods of a kind."""
+    return [end.seconds for end in found if end.kind == kind.name]
 
 
 def row(name: str, seconds: list[float]) -> list[str]:
@@ -249,7 +259,7 @@ def row(name: str, seconds: list[float]) -> list[str]:
     return [name, str(len(seconds)), *(f"{it:.2f}" for it in (median(seconds), min(seconds), max(seconds)))]
 
 
-def paired(found: list[End], one: Kind, other: Kind) -> list[float]:
+def paired(found: Sequence[End], one: Kind, other: Kind) -> list[float]:
     """How much later than the other the one ended in each round, in seconds."""
     seconds = {(end.kind, end.round): end.seconds for end in found}
     rounds = sorted({end.round for end in found})

@@ -16,13 +16,14 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.output import NO_FIGURES, progress
+from benchmarks.output import NO_FIGURES, progress, write_figures
 from benchmarks.program_cost import ProgramCost, peak_mebibytes, run_program
+from benchmarks.report import table
 from benchmarks.running_pods import STUCK_EVERY, istio_pod, named, states_of, status_of
 from benchmarks.watcher import api_server
 from testbed.api import path_of
@@ -32,7 +33,7 @@ from testbed.wait import until
 from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from testbed.api_server import ApiServer
     from tests.support.json_object import JSONObject
@@ -90,31 +91,39 @@ def main() -> int:
             for namespace in namespaces:
                 make_namespace(server.api, namespace, {})
             make_pods(server, namespaces, range(given.watched))
-            show_watching(given, watch_events(server, namespaces, given))
+            cost = watch_events(server, namespaces, given)
             make_pods(server, namespaces, range(given.watched, given.pods))
-            show_passes(given, [one_pass(server, namespaces) for _ in range(given.passes)])
+            passes = [one_pass(server, namespaces) for _ in range(given.passes)]
     except (NoGoError, TimeoutError, RuntimeError) as error:
         progress(f"no figures: {error}")
         return NO_FIGURES
+    print(table(pass_rows(given.pods, given.namespaces, passes)))
+    print(table(watch_rows(given.watched, given.rate, cost)))
+    figures = {"pods": given.pods, "namespaces": given.namespaces, "watched": given.watched, "rate": given.rate, "seconds": given.seconds}
+    write_figures("reaper", {**figures, "passes": [asdict(one) for one in passes], "controller": asdict(cost)})
     return 0
 
 
-def show_watching(given: argparse.Namespace, cost: WatchCost) -> None:
-    """Print what the controller took."""
-    print(f"the controller beside {given.watched} pods in {given.namespaces} namespaces, {given.seconds} s each:")
-    print(f"  {cost.at_work:.1%} of a processor beside {given.rate} events a second of pods whose task runs")
-    print(f"  {cost.ending:.1%} of a processor beside {given.rate} tasks a second that end, each with an Event")
-    print(f"  {cost.peak_mebibytes:.0f} MiB at most")
-    late = sorted(cost.lateness)
-    print(f"  decided after the grace: {median(late):.2f} s at the median, {late[len(late) * 99 // 100]:.2f} s at p99, of {len(late)} pods")
-
-
-def show_passes(given: argparse.Namespace, costs: list[PassCost]) -> None:
-    """Print what a pass took."""
-    print(f"a pass over {given.pods} pods in {given.namespaces} namespaces, {costs[0].due} of them due; the median of {len(costs)}:")
+def pass_rows(pods: int, namespaces: int, costs: Sequence[PassCost]) -> list[list[str]]:
+    """The table of a pass: medians, and the highest peak."""
+    head = ["pods", "of these due", "namespaces", "passes", "seconds", "seconds of a processor", "peak MiB"]
     processes = [one.process for one in costs]
-    print(f"  {median(one.seconds for one in processes):.1f} s, {median(one.processor_seconds for one in processes):.1f} s of a processor")
-    print(f"  {max(one.peak_mebibytes for one in processes):.0f} MiB at most")
+    seconds = [median(one.seconds for one in processes), median(one.processor_seconds for one in processes)]
+    peak = max(one.peak_mebibytes for one in processes)
+    counts = [f"{pods:,}", f"{costs[0].due:,}", str(namespaces), str(len(costs))]
+    return [head, [*counts, *(f"{it:.1f}" for it in seconds), f"{peak:.0f}"]]
+
+
+def watch_rows(watched: int, rate: int, cost: WatchCost) -> list[list[str]]:
+    """The table of the controller."""
+    head = [f"{rate} events a second beside {watched:,} pods", "of a processor", "peak MiB", "late, p50", "late, p99"]
+    late, peak = sorted(cost.lateness), f"{cost.peak_mebibytes:.0f}"
+    lateness = [f"{median(late):.2f} s", f"{late[len(late) * 99 // 100]:.2f} s"]
+    return [
+        head,
+        ["of pods whose task runs", f"{cost.at_work:.1%}", peak, "", ""],
+        ["of tasks that end, each with an Event", f"{cost.ending:.1%}", peak, *lateness],
+    ]
 
 
 def make_pods(server: ApiServer, namespaces: list[str], numbers: range) -> None:

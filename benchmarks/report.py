@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.contestants import WEBHOOK
+from benchmarks.load import Measurement
+from benchmarks.rounds import Results
 from benchmarks.wrapper import by_shell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.memory import Reading
-    from benchmarks.rounds import Plan, Results
+    from benchmarks.rounds import Plan
     from benchmarks.verdicts import ClaimVerdict
     from benchmarks.wrapper import WrapperTrial
     from tests.support.json_object import JSONObject
@@ -43,17 +41,16 @@ class BenchmarkReport:
         """Return it for a reader."""
         parts = [
             heading(self.plan, self.review_bytes),
-            rates_table(self.results),
-            memory_table(self.readings),
-            trials_table(self.trials),
-            verdicts_table(self.verdicts),
+            table(rates_rows(self.results)),
+            table(memory_rows(self.readings)),
+            table(trials_rows(self.trials)),
+            table(verdicts_rows(self.verdicts)),
         ]
         return "\n\n".join(parts)
 
     def document(self) -> JSONObject:
         """Return it with every single measurement, for a JSON file."""
         return {
-            "machine": machine(),
             "plan": asdict(self.plan),
             "review_bytes": self.review_bytes,
             "runs": runs(self.results),
@@ -85,12 +82,12 @@ def heading(plan: Plan, review_bytes: int) -> str:
     )
 
 
-def rates_table(results: Results) -> str:
+def rates_rows(results: Results) -> list[list[str]]:
     """Return rates, times and ratios, one line for each number of connections and contestant."""
-    figures = ["reviews/s", "p50 ms", "p99 ms", "CPU us/review"]
-    head = ["connections", "contestant", *figures, "rate of the webhook", "reviews per CPU second"]
+    figures = ["reviews/s", "p50 ms", "p99 ms", "CPU µs a review"]
+    head = ["connections", "", *figures, "webhook is", "for the same CPU"]
     keys = sorted(results.series, key=lambda key: key[1])
-    return table([head, *(rates_row(results, *key) for key in keys)])
+    return [head, *(rates_row(results, *key) for key in keys)]
 
 
 def rates_row(results: Results, name: str, connections: int) -> list[str]:
@@ -119,16 +116,15 @@ def ratios(results: Results, peer: str, connections: int) -> list[str]:
     return [f"{by_rate:.2f} x", f"{by_cpu:.2f} x"]
 
 
-def memory_table(readings: Sequence[Reading]) -> str:
+def memory_rows(readings: Sequence[Reading]) -> list[list[str]]:
     """Return resident memory after each step."""
-    rows = [[f"{it.reviews:,}", f"{it.resident_bytes / 2**20:.1f}"] for it in readings]
-    return table([["reviews", "resident MiB"], *rows])
+    return [["reviews", "resident MiB"], *([f"{it.reviews:,}", f"{it.resident_bytes / 2**20:.1f}"] for it in readings)]
 
 
-def trials_table(trials: Sequence[WrapperTrial]) -> str:
+def trials_rows(trials: Sequence[WrapperTrial]) -> list[list[str]]:
     """Return what the wrapper took in each shell: the median of its trials, and the slowest."""
     head = ["wrapper in", "trials", "ready to start, median ms", "slowest", "added to the end, median ms", "slowest"]
-    return table([head, *(trials_row(name, own) for name, own in by_shell(trials).items())])
+    return [head, *(trials_row(name, own) for name, own in by_shell(trials).items())]
 
 
 def trials_row(name: str, trials: Sequence[WrapperTrial]) -> list[str]:
@@ -139,35 +135,24 @@ def trials_row(name: str, trials: Sequence[WrapperTrial]) -> list[str]:
     return [name, str(len(trials)), *(f"{it:.1f}" for it in figures)]
 
 
-def verdicts_table(verdicts: Sequence[ClaimVerdict]) -> str:
+def verdicts_rows(verdicts: Sequence[ClaimVerdict]) -> list[list[str]]:
     """Return every target with its figure."""
-    rows = [[it.claim, it.measured, "met" if it.met else "MISSED"] for it in verdicts]
-    return table([["target", "measured", ""], *rows])
+    return [["target", "measured", ""], *([it.claim, it.measured, "met" if it.met else "missed"] for it in verdicts)]
+
+
+def results_of(measured: Sequence[JSONObject]) -> Results:
+    """Return the measurements of `runs`, in their order."""
+    names = [field.name for field in fields(Measurement)]
+    series: dict[tuple[str, int], list[Measurement]] = {}
+    for it in measured:
+        series.setdefault((it["contestant"], it["connections"]), []).append(Measurement(**{name: it[name] for name in names}))
+    return Results(series)
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Return rows as aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def machine() -> JSONObject:
-    """Return what the figures depend on."""
-    packages = ("fastapi", "uvicorn", "uvloop", "httptools", "jsonpatch", "msgspec")
-    return {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
-    }
-
-
-def processor() -> str:
-    """Return the processor's model, as /proc/cpuinfo names it."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    models = (it.partition(":")[2].strip() for it in lines if it.startswith("model name"))
-    return next(models, platform.machine())
 
 
 def runs(results: Results) -> list[JSONObject]:

@@ -46,7 +46,7 @@ def rate(results: Results, peer: str, connections: int) -> ClaimVerdict:
     """Compare the webhook's request rate with one peer's."""
     ratio = results.ratio(WEBHOOK, peer, connections)
     least = LEAST_RATIO[peer]
-    claim = f"rate >= {least:g} x {peer}, {connections} connections"
+    claim = f"rate at least {least:g} x {peer}, connections: {connections}"
     return ClaimVerdict(claim, f"{ratio:.2f} x", ratio >= least)
 
 
@@ -56,7 +56,7 @@ def tail(results: Results) -> list[ClaimVerdict]:
     if not series:
         return []
     factor = median(it.p99 / it.p50 for it in series)
-    claim = f"p99 <= {MOST_TAIL:g} x median, {TAIL_CONNECTIONS} connections"
+    claim = f"p99 at most {MOST_TAIL:g} x the median, connections: {TAIL_CONNECTIONS}"
     return [ClaimVerdict(claim, f"{factor:.2f} x", factor <= MOST_TAIL)]
 
 
@@ -65,12 +65,12 @@ def memory(readings: Sequence[Reading]) -> list[ClaimVerdict]:
     rest, grown = readings[0].resident_bytes, growth(readings)
     return [
         ClaimVerdict(
-            f"resident at rest <= {MOST_RESIDENT_BYTES // MEBIBYTE} MiB",
+            f"resident memory at rest at most {MOST_RESIDENT_BYTES // MEBIBYTE} MiB",
             f"{rest / MEBIBYTE:.1f} MiB",
             rest <= MOST_RESIDENT_BYTES,
         ),
         ClaimVerdict(
-            f"growth over 90,000 reviews <= {MOST_GROWTH_BYTES // MEBIBYTE} MiB",
+            f"growth over 90,000 reviews at most {MOST_GROWTH_BYTES // MEBIBYTE} MiB",
             f"{grown / MEBIBYTE:+.2f} MiB",
             grown <= MOST_GROWTH_BYTES,
         ),
@@ -96,5 +96,5 @@ def wrapper_in(name: str, trials: Sequence[WrapperTrial]) -> list[ClaimVerdict]:
 
 def wrapper_time(what: str, seconds: float) -> ClaimVerdict:
     """Check one time of the wrapper."""
-    claim = f"wrapper in {what} <= {MOST_WRAPPER_SECONDS * 1e3:.0f} ms"
+    claim = f"wrapper in {what}, at most {MOST_WRAPPER_SECONDS * 1e3:.0f} ms"
     return ClaimVerdict(claim, f"{seconds * 1e3:.1f} ms", seconds <= MOST_WRAPPER_SECONDS)

@@ -28,7 +28,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks import contestants, load
 from benchmarks.material import prepare
 from benchmarks.output import INTERRUPTED, MEBIBYTE, NO_FIGURES, RESULTS, progress, write_figures
-from benchmarks.report import middle, processor, table
+from benchmarks.report import middle, runs, table
 from benchmarks.rounds import WARM_UP_CONNECTIONS, WARM_UP_SECONDS, Plan, Results
 from benchmarks.server import ServerError, running
 from testbed.api_server import ALONE, ApiServer
@@ -38,7 +38,7 @@ from testbed.wait import until
 from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.material import Material
     from benchmarks.server import Contestant, RunningServer
@@ -127,7 +127,7 @@ def measure(plan: Plan, busy_nodes: int, updates: int, nodes: int) -> None:
         progress(f"creating {nodes} nodes")
         setup.make_nodes(nodes)
         memory.append(setup.memory(WATCHING))
-    report(plan, results, Watch(updates, share), memory)
+    report(results, Watch(updates, share), memory)
 
 
 @contextmanager
@@ -269,27 +269,37 @@ def peak_bytes(server: RunningServer) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
-def report(plan: Plan, results: Results, watch: Watch, memory: list[Memory]) -> None:
+def report(results: Results, watch: Watch, memory: list[Memory]) -> None:
     """Print all figures, and write every single one to a new file."""
     print(f"the watch alone: {watch.share:.2%} of a core at {watch.updates} updates a second")
-    heads = ["connections", "", "reviews/s", "p99 ms", "CPU us a review", "rate / rate without", "reviews per CPU second / without"]
-    print(table([heads, *(row(results, name, connections) for connections in plan.connections for name in (WITHOUT, WATCHING))]))
-    sizes = [[it.name, str(it.nodes), *(f"{size / MEBIBYTE:.1f}" for size in (it.resident_bytes, it.peak_bytes))] for it in memory]
-    print(table([["memory", "nodes", "resident MiB", "peak MiB"], *sizes]))
+    print(table(rates_rows(results)))
+    print(table(memory_rows(memory)))
     document = {
-        "processor": processor(),
         "watch": asdict(watch),
-        "rates": [{"name": name, "connections": number, **asdict(it)} for (name, number), all_ in results.series.items() for it in all_],
+        "rates": runs(results),
         "memory": [asdict(it) for it in memory],
     }
     write_figures("watcher", document)
+
+
+def rates_rows(results: Results) -> list[list[str]]:
+    """The table of the rates."""
+    head = ["connections", "", "turns", "reviews/s", "p99 ms", "CPU µs a review", "rate / rate without", "reviews per CPU second / without"]
+    numbers = sorted({connections for _, connections in results.series})
+    return [head, *(row(results, name, connections) for connections in numbers for name in (WITHOUT, WATCHING))]
+
+
+def memory_rows(memory: Sequence[Memory]) -> list[list[str]]:
+    """The table of the memory."""
+    sizes = [[it.name, f"{it.nodes:,}", *(f"{size / MEBIBYTE:.1f}" for size in (it.resident_bytes, it.peak_bytes))] for it in memory]
+    return [["", "nodes", "resident MiB", "peak MiB"], *sizes]
 
 
 def row(results: Results, name: str, connections: int) -> list[str]:
     """One line of the table."""
     measured = results.series[name, connections]
     ratios = [results.rates(name, WITHOUT, connections), results.cpu_times(name, WITHOUT, connections)]
-    figures = [f"{median(it.rate for it in measured):,.0f}", f"{median(it.p99 for it in measured) * 1e3:.2f}"]
+    figures = [str(len(measured)), f"{median(it.rate for it in measured):,.0f}", f"{median(it.p99 for it in measured) * 1e3:.2f}"]
     figures.append(f"{median(it.cpu_per_review for it in measured) * 1e6:,.0f}")
     return [str(connections), name, *figures, *(middle(it) if name == WATCHING else "" for it in ratios)]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args, get_origin
 
 from docs import (
     generate_alerts,
+    generate_benchmarks,
     generate_decision_chart,
     generate_diagrams,
     generate_findings,
@@ -232,6 +233,7 @@ if __name__ == "__main__":
     generate_reaper.main()
     generate_schemas.main()
     generate_alerts.main()
+    generate_benchmarks.main()
     generate_decision_chart.main()
     generate_diagrams.main()
     generate_recordings.main()

@@ -9,7 +9,15 @@ from xml.dom import minidom
 
 import pytest
 
-from docs import generate_decision_chart, generate_diagrams, generate_recordings, generate_rotation, generate_sequence, generate_timelines
+from docs import (
+    generate_benchmarks,
+    generate_decision_chart,
+    generate_diagrams,
+    generate_recordings,
+    generate_rotation,
+    generate_sequence,
+    generate_timelines,
+)
 from webhook.core import Reason, SkipReason
 
 if TYPE_CHECKING:
@@ -22,6 +30,7 @@ PICTURES: Final[dict[Path, Callable[[], str]]] = {
     generate_sequence.PICTURE: generate_sequence.sequence,
     generate_timelines.PICTURE: generate_timelines.timelines,
     **{generate_recordings.picture_of(cast): partial(generate_recordings.recording_picture, cast) for cast in generate_recordings.CASTS},
+    **generate_benchmarks.PLOTS,
     **{path: diagram.drawn for path, diagram in generate_diagrams.PICTURE_OF.items()},
 }
 

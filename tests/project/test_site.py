@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-import threading
-from functools import cache, partial
-from http.server import SimpleHTTPRequestHandler
-from pathlib import Path
+from functools import cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urldefrag
 
 from testbed.wait import until
 from tests.support.browser import browser
 from tests.support.contrast import READABLE, contrasts_of
-from tests.support.quiet_server import QuietServer
+from tests.support.served_site import FETCHED, ROOT, built, served
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.browser import Browser
 
-ROOT: Final = Path(__file__).parents[2]
 WIDTHS: Final = (1280, 390)
 """A desktop's, and a phone's."""
 
-FETCHED: Final = "performance.getEntriesByType('resource').map(entry => entry.name)"
 NARROWEST_PICTURE: Final = (
     "Math.min(...[...document.querySelectorAll('article p > img[src$=\".svg\"]')].map(picture => picture.clientWidth))"
 )
@@ -35,13 +30,6 @@ READABLE_PICTURE: Final = 600
 SECONDS: Final = 60
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves the files of a folder, and logs nothing."""
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
 def test_the_site_has_every_page_its_links_lead_somewhere_and_a_browser_reads_and_searches_it(tmp_path: Path) -> None:
     """One test, since the site takes some seconds to build, and tests run in several processes."""
     site = built(tmp_path / "site")
@@ -49,28 +37,12 @@ def test_the_site_has_every_page_its_links_lead_somewhere_and_a_browser_reads_an
     assert pages_without_html(site) == []
     assert broken_links(site) == []
 
-    server = QuietServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        with browser(tmp_path / "browser") as opened:
-            address = f"http://127.0.0.1:{server.server_port}"
-            for scheme in ("light", "dark"):
-                for width in WIDTHS:
-                    assert_readable(opened, f"{address}/index.html", width, scheme)
-                    assert_readable(opened, f"{address}/docs/stuck.html", width, scheme)
-            assert_searched(opened, address)
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def built(site: Path) -> Path:
-    """The site, as `make docs-site` builds it: a warning is an error."""
-    recipe = (ROOT / "Makefile").read_text("utf-8").partition("\ndocs-site:")[2].splitlines()[1]
-    words = recipe.replace("$(BIN)/python", sys.executable).replace("build/site", str(site)).split()
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    return site
+    with served(site) as address, browser(tmp_path / "browser") as opened:
+        for scheme in ("light", "dark"):
+            for width in WIDTHS:
+                assert_readable(opened, f"{address}/index.html", width, scheme)
+                assert_readable(opened, f"{address}/docs/stuck.html", width, scheme)
+        assert_searched(opened, address)
 
 
 def pages_without_html(site: Path) -> list[str]:

@@ -43,6 +43,10 @@ class Browser:
         self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         self._driver.get(address)
 
+    def forget(self) -> None:
+        """Empty its cache."""
+        self._driver.execute_cdp_cmd("Network.clearBrowserCache", {})
+
     def run(self, script: str) -> Any:
         """The value of an expression of JavaScript on the page."""
         return self._driver.execute_script(f"return {script}")
