@@ -24,6 +24,7 @@ FOLDERS: Final = {
 
 THEMES: Final = {
     "command/test_unknown_containers.py": "what explain, warnings and status say of a container that nobody knows",
+    "core/test_uniqueness.py": "each rule of the API server about what is unique in a pod",
     "core/test_never_worse.py": "the law that no pod is worse off",
     "core/test_properties.py": "laws that hold for any pod, whatever module keeps them",
     "core/test_real_pods.py": "what becomes of each pod that Airflow sends",
