@@ -156,6 +156,8 @@ For each row:
   sidecar, so a mesh proxy is awaited.
 - A mesh whose injector needs no annotation says by `injected_when` which pods it handles,
   and by `injected_by_namespace` that being installed is enough to await it.
+- An injector that gives other mounts to the init containers of a pod than to its containers
+  says by `awaited_when` where: the sidecars of such a pod become native after the injection.
 - `quit_order` is 10 for secrets agents, 20 for database proxies, 30 for telemetry, 40 for identity,
   50 for others, 80 for network and 90 for mesh proxies.
 - What is unverified is left out, and so is a readiness endpoint that only a flag enables:
@@ -251,6 +253,10 @@ def section(sidecar: Sidecar) -> str:
         *(signalled(sidecar.stop_signal) if sidecar.stop_signal else ()),
         *(native(sidecar.native) if sidecar.native else ()),
         *line("Its injector handles a pod with", conditions(sidecar.injected_when)),
+        *line(
+            "Before the injection no sidecar becomes native (`before-agent`) in a pod with",
+            (" and ".join(conditions(entry)) for entry in sidecar.awaited_when),
+        ),
         *line("Its injector adds nothing to a pod with", conditions(not_injected)),
         *(
             ["- Its injector may also handle pods that show nothing of it, as by the namespace's label."]

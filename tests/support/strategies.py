@@ -173,11 +173,15 @@ def airflow_metadata(draw: st.DrawFn) -> JSONObject:
         "vault.hashicorp.com/agent-inject": st.just("true"),
         "dapr.io/enabled": st.just("true"),
     }
+    partly = {
+        "vault.hashicorp.com/agent-inject-containers": st.just("base"),
+        "vault.hashicorp.com/agent-pre-populate": st.just("false"),
+    }
     refused = {"sidecar.istio.io/nativeSidecar": st.just("false"), "config.alpha.linkerd.io/proxy-enable-native-sidecar": st.just("false")}
     ours = {"airflow-sidecar-webhook/mode": st.sampled_from(("auto", "native", "wrap", "label-only", "off", "?"))}
     annotations = draw(st.none() | st.fixed_dictionaries({}, optional={"dag_id": IDS, "task_id": IDS, **wanted}))
     if annotations is not None and draw(st.integers(0, 3)) == 0:
-        annotations |= draw(st.fixed_dictionaries({}, optional={**refused, **ours}))
+        annotations |= draw(st.fixed_dictionaries({}, optional={**refused, **partly, **ours}))
     return {"name": draw(NAMES), "labels": labels, "annotations": annotations, **draw(UNKNOWN_FIELDS)}
 
 

@@ -104,6 +104,7 @@ class Catalogue:
         self.with_quit_hint = tuple([(one, one.hint) for one in sidecars if one.hint])
         self._installed_with_quit_hint = frozenset([one.id for one, hint in self.with_quit_hint if hint.when_installed])
         self._annotations_of_quit_hints = _annotations_of([hint for _one, hint in self.with_quit_hint])
+        self._awaited = tuple([one for one in sidecars if one.awaited_when])
         self.injected = tuple(sidecar for sidecar in sidecars if sidecar.injected_by)
         self._injected_inits = tuple({pattern for one in sidecars for pattern in one.init_containers})
         self._rows = lru_cache(maxsize=1024)(self._possible_rows)
@@ -120,6 +121,10 @@ class Catalogue:
     def is_injected_init(self, name: str) -> bool:
         """Whether an init container of this name comes with some sidecar."""
         return any(glob(pattern).match(name) for pattern in self._injected_inits)
+
+    def awaits_injection(self, pod: Pod, injectors: Injectors) -> bool:
+        """Whether an injector has yet to come before which no sidecar of this pod becomes native (`Sidecar.awaited_when`)."""
+        return any(one.is_awaited(pod) and not injectors.are_without(one) for one in self._awaited)
 
     @property
     def native_annotations(self) -> dict[str, str]:

@@ -106,8 +106,10 @@ class Conversion(msgspec.Struct, frozen=True):
 NO_CONVERSION: Final = Conversion()
 
 
-def convert(facts: Facts, cluster: Cluster, pending: PendingMesh = PendingMesh.NONE) -> Conversion:
+def convert(facts: Facts, cluster: Cluster, pending: PendingMesh = PendingMesh.NONE, *, awaits_injection: bool = False) -> Conversion:
     """What can become native in this pod, on a cluster with native sidecars; ``pending``: of its mesh proxy.
+
+    ``awaits_injection``: only after an injector that has yet to come (`webhook.core.sidecar.Sidecar.awaited_when`).
 
     Which of several unknown containers is the task's need not be known. With no unknown container at all nothing is moved: what seems a
     sidecar is the task then, and one regular container must stay.
@@ -119,6 +121,8 @@ def convert(facts: Facts, cluster: Cluster, pending: PendingMesh = PendingMesh.N
     removed = duplicates(facts)
     staying = [sidecar for sidecar in facts.sidecars if sidecar.name not in removed]
     reasons = {one.name: _why_not_converted(one, containers[one.name], facts, cluster) for one in staying}
+    if awaits_injection:
+        reasons = {name: why or NotConvertedReason.BEFORE_AGENT for name, why in reasons.items()}
     if has_regular_mesh(facts, [name for name, why in reasons.items() if why is not None]):
         pending = PendingMesh.REGULAR
     if pending is not PendingMesh.NONE:

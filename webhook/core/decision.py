@@ -124,7 +124,7 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
     skip = _skip_reason(facts, cluster, mode, may_be_injected=bool(injector_annotations) or not is_out_of_mesh)
     if skip is not None:
         return Skip(skip)
-    conversion = convert(facts, cluster, _coming_mesh(facts, mode, policy, injectors)) if uses_native else NO_CONVERSION
+    conversion = _conversion(facts, mode, policy, cluster, injectors) if uses_native else NO_CONVERSION
     after = conversion.after_conversion(facts)
     inits = conversion.order or [container.name for container in facts.pod.init_containers]
     result = _why_not_wrapped(after, mode) or _wrap(after, policy)
@@ -144,6 +144,11 @@ def decide(facts: Facts, policy: Policy, cluster: Cluster) -> Decision:
         converted=after.converted,
         blocked=tuple(blocked_inits(after, inits, policy.catalogue, injectors, uses_native=uses_native)),
     )
+
+
+def _conversion(facts: Facts, mode: Mode, policy: Policy, cluster: Cluster, injectors: Injectors) -> Conversion:
+    awaits_injection = bool(facts.sidecars) and policy.catalogue.awaits_injection(facts.pod, injectors)
+    return convert(facts, cluster, _coming_mesh(facts, mode, policy, injectors), awaits_injection=awaits_injection)
 
 
 def _coming_mesh(facts: Facts, mode: Mode, policy: Policy, injectors: Injectors) -> PendingMesh:
@@ -401,7 +406,7 @@ def _injector_annotations(facts: Facts, mode: Mode, catalogue: Catalogue, inject
     regular = frozenset([sidecar.id for sidecar in facts.options.sidecars if sidecar.native is None])
     # The injector of a late mesh proxy would render it before the init containers that it needs.
     hints = catalogue.native_hints(facts.pod, injectors, regular | late_meshes(facts)) if uses_native else []
-    if hints and _has_large_init(facts, catalogue):
+    if hints and (_has_large_init(facts, catalogue) or catalogue.awaits_injection(facts.pod, injectors)):
         hints = []
     quit_hints = catalogue.quit_hints(facts.pod, injectors, beside_native=uses_native, regular=regular)
     if quit_hints and mode is not Mode.NATIVE and facts.origin is not PodOrigin.SPARK and not facts.names_windows:

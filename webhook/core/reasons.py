@@ -358,6 +358,11 @@ class NotConvertedReason(ExplainedWord):
         "A mesh proxy may yet be injected, and may have probes of a native sidecar fail; the webhook decides again after the injection.",
         "If the pod gets no mesh proxy, switch the injection off for it.",
     )
+    BEFORE_AGENT = ReasonRow(
+        "before-agent",
+        "An injector that mounts otherwise in init containers may yet come; the webhook decides again after it.",
+        "If it does not come, remove the annotations that ask for it.",
+    )
     REINJECTION = ReasonRow(
         "reinjection",
         "Its injector may be called again and would add it a second time; the API server would refuse the pod.",

@@ -50,6 +50,9 @@ MAX_NAMED_CONTAINERS: Final = 3
 PRESSING: Final = frozenset({Reason.SOME_KEEP_RUNNING, *(reason for reason in Reason if reason.treatment is Treatment.LEFT)})
 """The reasons of pods that may stay Running; a reason of a container is always one."""
 
+BEFORE_INJECTION: Final = frozenset({NotConvertedReason.BEFORE_MESH, NotConvertedReason.BEFORE_AGENT})
+"""Why a sidecar becomes native only after an injection."""
+
 YES: Final = "true"
 """The word for yes that a line has, of those that a program reads."""
 
@@ -225,14 +228,14 @@ def _of_not_converted(facts: Facts, mutate: Mutate) -> Iterator[Remedy]:
         names["configuration"] = row.configuration or "NAME"
         remedy = _filled(why, (name,), names, facts.origin)
         if remedy is not None:
-            yield msgspec.structs.replace(remedy, is_pressing=True) if _is_awaiting_mesh(name, mutate) else remedy
+            yield msgspec.structs.replace(remedy, is_pressing=True) if _is_awaiting_injection(name, mutate) else remedy
 
 
 def _remedies(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy | None]:
     main = facts.main_container
     names = _names_of_pod(facts)
     running = [name for name, end in mutate.ends.items() if end is ContainerEnd.KEEPS_RUNNING]
-    if facts.others or not running or not all(_is_awaiting_mesh(name, mutate) for name in running):
+    if facts.others or not running or not all(_is_awaiting_injection(name, mutate) for name in running):
         yield _filled(mutate.reason, (), names, facts.origin)
     if main is not None and mutate.wrap is not None and mutate.wrap.entrypoint.source is EntrypointSource.GUESSED:
         yield _filled(ContainerReason.ENTRYPOINT_GUESSED, (main.name,), names, facts.origin)
@@ -283,12 +286,12 @@ def _endless(facts: Facts, mutate: Mutate) -> list[str]:
     """The sidecars that no request ends, and that do not end by themselves either, but for those that become native after an injection."""
     after = mutate.conversion.after_conversion(facts)
     running = [one.name for one in after.sidecars if one.quit is None and mutate.ends[one.name] is ContainerEnd.KEEPS_RUNNING]
-    return [name for name in running if not _is_awaiting_mesh(name, mutate)]
+    return [name for name in running if not _is_awaiting_injection(name, mutate)]
 
 
-def _is_awaiting_mesh(name: str, mutate: Mutate) -> bool:
-    """Whether nothing ends this sidecar as it is, and it becomes native once a mesh proxy is injected: its remedy is then of the mesh."""
-    is_awaiting = mutate.conversion.not_converted.get(name) is NotConvertedReason.BEFORE_MESH
+def _is_awaiting_injection(name: str, mutate: Mutate) -> bool:
+    """Whether nothing ends this sidecar as it is, and it becomes native after an injection: its remedy is then of that."""
+    is_awaiting = mutate.conversion.not_converted.get(name) in BEFORE_INJECTION
     return is_awaiting and mutate.ends[name] is ContainerEnd.KEEPS_RUNNING
 
 

@@ -399,6 +399,8 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         not_injected_when: Conditions, one of which shows that its injector adds nothing to the pod: no hint is set, no proxy awaited.
         injected_by_namespace: Whether its injector, once it is installed, may handle a pod that shows nothing of it, as by a label of the
             namespace.
+        awaited_when: Each entry is a list of conditions. Where all of one entry hold, its injector gives the init containers of the pod
+            other mounts than the containers, so the pod's sidecars become native only after the injection.
         is_reinvoked: Whether the injector's own chart sets ``reinvocationPolicy: IfNeeded``, so that it may be called again for a pod.
         left_by_injector: What only its injector leaves: each entry is a list of conditions, and the container was injected where all of
             one entry hold. Any other container that the row identifies is a placeholder, by which a user customises what the injector
@@ -433,6 +435,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     injected_when: tuple[Condition, ...] = ()
     not_injected_when: tuple[Condition, ...] = ()
     injected_by_namespace: bool = False
+    awaited_when: tuple[tuple[Condition, ...], ...] = ()
     is_reinvoked: bool = False
     left_by_injector: tuple[tuple[Condition, ...], ...] = ()
     hint: InjectorHint | None = None
@@ -458,6 +461,12 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if all_hold(entry, pod, container):
                 return False
         return True
+
+    def is_awaited(self, pod: Pod) -> bool:
+        """Whether the sidecars of this pod become native only after its injector has come, which it has not yet."""
+        if not any(all_hold(entry, pod, None) for entry in self.awaited_when) or any_holds(self.not_injected_when, pod, None):
+            return False
+        return not any(all_hold(entry, pod, None) for entry in self.left_by_injector)
 
     def is_one_time(self, pod: Pod, container: Container) -> bool:
         """Whether this container, which the row identifies, does its work once and ends."""
