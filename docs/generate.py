@@ -19,6 +19,7 @@ from docs import (
     generate_schemas,
     generate_sequence,
     generate_sidecars,
+    generate_soak,
     generate_timelines,
 )
 from webhook.core import (
@@ -239,4 +240,5 @@ if __name__ == "__main__":
     generate_recordings.main()
     generate_rotation.main()
     generate_sequence.main()
+    generate_soak.main()
     generate_timelines.main()

@@ -1,8 +1,8 @@
 """An hour of honest and hostile load through a real API server: ``python -m tests.attacks.soak [MINUTES [FOLDER]]``.
 
 Two clients create task pods at a steady pace, and delete them. Beside them one attack after the other runs for twenty seconds, with ten
-seconds between two, and a user dry-runs pods that are slow to review. Every ten seconds a sample is taken; all are written to ``soak.csv``
-and drawn in ``soak.svg``. Needs the API server of docs/testbed.md.
+seconds between two, and a user dry-runs pods that are slow to review. Every ten seconds a sample is taken; all are written to ``soak.csv``,
+which ``make docs`` draws. Needs the API server of docs/testbed.md.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from testbed import levels
 from tests.attacks.attackers import attacked_by
 from tests.attacks.catalogue import ATTACKS
-from tests.attacks.samples import Sample, draw, write
+from tests.attacks.samples import Sample, write
 from tests.attacks.submitters import HonestSubmitter, HostileSubmitter, Submitter
 from tests.attacks.target import Target
 from tests.e2e.namespaces import namespace_named
@@ -44,18 +44,17 @@ CLIENTS: Final = ("soak-0", "soak-1")
 
 MEBIBYTE: Final = 1024 * 1024
 PAGE_BYTES: Final = 4096
-FOLDER: Final = Path(__file__).parents[2] / "docs"
+FOLDER: Final = Path(__file__).parents[2] / "docs" / "figures"
 
 
 def main(minutes: float, folder: Path) -> int:
-    """Run, write both files, and print what counts; 1 where a pod was missed or refused, or the webhook failed or ended."""
+    """Run, write the file, and print what counts; 1 where a pod was missed or refused, or the webhook failed or ended."""
     with ExitStack() as ends:
         level = ends.enter_context(levels.api_server())
         ends.enter_context(registered(level.api, level.webhook.configuration(), is_patched))
         for name in CLIENTS:
             ends.enter_context(namespace_named(level.api, name))
         samples = _run(level, minutes * 60, folder / "soak.csv")
-        draw(samples, folder / "soak.svg")
         return _report(samples, level.webhook)
 
 

@@ -16,6 +16,7 @@ from docs import (
     generate_recordings,
     generate_rotation,
     generate_sequence,
+    generate_soak,
     generate_timelines,
 )
 from webhook.core import Reason, SkipReason
@@ -28,6 +29,7 @@ PICTURES: Final[dict[Path, Callable[[], str]]] = {
     generate_decision_chart.PICTURE: generate_decision_chart.decision_chart,
     generate_rotation.PICTURE: generate_rotation.rotation,
     generate_sequence.PICTURE: generate_sequence.sequence,
+    generate_soak.PICTURE: generate_soak.soak_plot,
     generate_timelines.PICTURE: generate_timelines.timelines,
     **{generate_recordings.picture_of(cast): partial(generate_recordings.recording_picture, cast) for cast in generate_recordings.CASTS},
     **generate_benchmarks.PLOTS,
