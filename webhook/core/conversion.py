@@ -205,6 +205,10 @@ def _starts_first(row: Sidecar | None) -> bool:
     return row is not None and row.native is not None and row.native.convert is not None and row.native.convert.starts_first
 
 
+def _starts_last(row: Sidecar | None) -> bool:
+    return row is not None and row.native is not None and row.native.convert is not None and row.native.convert.starts_last
+
+
 def _rule(row: Sidecar) -> Convert:
     if row.native is None or row.native.convert is None:
         message = f"sidecar {row.id} has no rule for its conversion"
@@ -421,7 +425,7 @@ def _orders(facts: Facts, moved: list[Container], present: list[Container]) -> t
     with_amounts = {one.name for one in present if has_amounts(one) and not one.is_native_sidecar}
     meshes = [container for container in moved if _starts_first(facts.rows[container.name])]
     others = [container for container in moved if not _starts_first(facts.rows[container.name])]
-    late = [container.name for container in others if _rule(facts.rows[container.name]).starts_last]
+    late = [container.name for container in others if _starts_last(facts.rows[container.name])]
     early = [container for container in others if container.name not in late]
     first = _first(facts, meshes, inits)
     rest = [name for name in inits if name not in first]
@@ -479,8 +483,9 @@ class Needs:
         self._by_volume: dict[str | None, int] = {}
         self._by_port: dict[int, int] = {}
         writable = facts.pod.spec.writable_volumes
-        # In their order, so that the last one with a volume or a port is the one that counts.
-        for init in [one for one in facts.pod.init_containers if one.name in self._places]:
+        # In their order, so that the last one with a volume or a port is the one that counts. One that starts last in any case is needed by
+        # none: the review that moves it finds it among the regular containers, and a later one must come to the same order.
+        for init in [one for one in facts.pod.init_containers if one.name in self._places and not _starts_last(facts.rows.get(one.name))]:
             place = self._places[init.name]
             self._by_volume |= {name: place for name in init.written_volumes if name in writable}
             self._by_port |= dict.fromkeys(_numbers(init), place)

@@ -18,6 +18,7 @@ from tests.support.oracles.pod_validation import validate
 from tests.support.pods import ABLE_CLUSTER, admitted, own_command, review_of
 from tests.support.search import examples
 from tests.support.strategies import CLUSTERS, CONTAINER_FIELDS, IDS, JSON, NEAR_JSON, airflow_pods
+from tests.support.task_pods import DAPR_MARKS, DAPRD, FLUENT_BIT, USER_INIT, after_conversion, inits_of, task_pod
 from webhook.core.admission import admit, treat
 from webhook.core.cluster import NATIVE_SERVER, Cluster
 from webhook.core.errors import MalformedReviewError
@@ -85,6 +86,17 @@ def test_applying_twice_changes_nothing(pod: JSONObject, injectors: list[Injecto
 
     assert outcome.operations == ()
     assert twice == once
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [{"volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}, {"ports": [{"containerPort": 9090}]}],
+    ids=lambda one: next(iter(one)),
+)
+def test_applying_twice_changes_nothing_where_a_sidecar_shares_with_dapr(shared: JSONObject) -> None:
+    pod = task_pod(FLUENT_BIT | shared, DAPRD | shared, inits=(USER_INIT,), volumes=("scratch",), labels=DAPR_MARKS)
+
+    assert inits_of(after_conversion(pod, WITHOUT_HELPER)) == ["logs", "prepare", "daprd"]
 
 
 @with_pods
