@@ -24,7 +24,12 @@ LOWEST_PRIORITY: Final = 19
 
 @contextmanager
 def attacked_by(target: Target, names: Sequence[str]) -> Iterator[None]:
-    """Run these attacks within this block, which begins when all of them have begun."""
+    """Run these attacks within this block, which begins when all of them have begun.
+
+    Raises:
+        RuntimeError: One of them has ended by itself, so it was not there all the time.
+
+    """
     begun = [PROCESSES.Event() for _ in names]
     processes = [
         PROCESSES.Process(target=_attack, args=(name, target, event), daemon=True) for name, event in zip(names, begun, strict=True)
@@ -35,6 +40,10 @@ def attacked_by(target: Target, names: Sequence[str]) -> Iterator[None]:
         for event in begun:
             event.wait(START_SECONDS)
         yield
+        ended = [name for name, process in zip(names, processes, strict=True) if not process.is_alive()]
+        if ended:
+            message = f"ended by itself: {', '.join(ended)}"
+            raise RuntimeError(message)
     finally:
         for process in processes:
             process.kill()

@@ -68,9 +68,7 @@ def one_trailer_without_end(target: Target) -> None:
 
 def health_metrics_without_pause(target: Target) -> None:
     """One scrape after the other over each of sixteen connections to the health port."""
-    with ExitStack() as opened:
-        streams = [opened.enter_context(target.plain(SOURCES[0])) for _ in range(16)]
-        _exchange(streams, [b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"])
+    _exchange([partial(target.plain, SOURCES[0])] * 16, [b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"])
 
 
 def silent_connections(target: Target) -> None:
@@ -263,23 +261,23 @@ def _hostile_requests() -> list[bytes]:
     return [request_bytes(review_of(make())) for make in HOSTILE_PODS.values()]
 
 
-def _connections(target: Target, count: int, sources: Sequence[str] = SOURCES) -> list[ssl.SSLSocket]:
-    """Connections that stay open as long as this process."""
+def _connections(target: Target, count: int, sources: Sequence[str] = SOURCES) -> list[Callable[[], socket.socket]]:
+    """What opens each of so many connections to the TLS port."""
     context = target.context()
-    return [target.tls(source, context=context) for _number, source in zip(range(count), cycle(sources), strict=False)]
+    return [partial(target.tls, source, context=context) for _number, source in zip(range(count), cycle(sources), strict=False)]
 
 
-def _exchange(streams: Sequence[socket.socket], requests: Sequence[bytes]) -> None:
-    """Have each connection send one request after the other, and wait for each answer. One that is closed stays closed."""
-    threads = [threading.Thread(target=_ask, args=(stream, requests)) for stream in streams]
+def _exchange(connections: Sequence[Callable[[], socket.socket]], requests: Sequence[bytes]) -> None:
+    """Over each connection send one request after the other, and wait for each answer. One that the service closes is opened again."""
+    threads = [threading.Thread(target=_again, args=(partial(_ask, connect, requests),)) for connect in connections]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def _ask(stream: socket.socket, requests: Sequence[bytes]) -> None:
-    with suppress(OSError, HTTPException):
+def _ask(connect: Callable[[], socket.socket], requests: Sequence[bytes]) -> None:
+    with suppress(HTTPException), connect() as stream:
         for request in cycle(requests):
             stream.sendall(request)
             read_reply(stream)
