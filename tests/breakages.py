@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.support.work_tree import work_tree
 
-ROOT: Final = Path(__file__).parents[1]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 TESTS_FAILED: Final = 1
 """pytest's exit code when a test failed; it has another one when no test could start."""
 
@@ -170,18 +168,6 @@ def noticed(breakage: Breakage, level: str) -> bool:
             make(tree, edit)
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", level]
         return subprocess.run(command, cwd=tree, check=False, stdout=subprocess.DEVNULL).returncode == TESTS_FAILED
-
-
-@contextmanager
-def work_tree() -> Iterator[Path]:
-    """The last commit in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder) / "tree"
-        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", tree, "HEAD"], cwd=ROOT, check=True)
-        try:
-            yield tree
-        finally:
-            subprocess.run(["git", "worktree", "remove", "--force", tree], cwd=ROOT, check=True)
 
 
 def make(tree: Path, edit: Edit) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.equivalence import decide_today
 from tests.equivalence.subjects import subjects
+from tests.support.work_tree import work_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,13 +56,9 @@ def main(commit: str) -> int:
 
 def decided_at(commit: str, pods: Path, results: Path, *policies: str) -> None:
     """Have an earlier commit decide about these pods; ``policies``: names of the only ones of `decide_before` to decide by."""
-    tree = results.with_name("tree")
-    subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit], check=True)
-    try:
-        script = Path(__file__).with_name("decide_before.py")
+    script = Path(__file__).with_name("decide_before.py")
+    with work_tree(commit) as tree:
         subprocess.run([sys.executable, str(script), str(pods), str(results), *policies], cwd=tree, check=True)
-    finally:
-        subprocess.run(["git", "worktree", "remove", "--force", str(tree)], check=True)
 
 
 def _differing(before: str, today: str) -> Iterator[str]:

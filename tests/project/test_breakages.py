@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.breakages import BREAKAGES, ROOT, Breakage
+from tests.breakages import BREAKAGES, Breakage
+from tests.support.work_tree import ROOT
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: breakage.name)
