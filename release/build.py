@@ -14,6 +14,7 @@ from release.contents import image_contents, wheel_contents
 from release.image_archive import read_image
 from release.kubectl_files import kubectl_files
 from release.notes import notes_of
+from release.published_chart import METADATA, name_image, name_repository
 from release.python_packages import build_python_packages
 from webhook import __version__
 
@@ -30,9 +31,12 @@ NOTES: Final = "RELEASE_NOTES.md"
 REQUIREMENTS: Final = "requirements/runtime.txt"
 
 
-def build(target: Path, commit: Checkout, image: PublishedImage | None, image_archives: Sequence[Path]) -> None:
+def build(
+    target: Path, commit: Checkout, image: PublishedImage | None = None, repository: str = "", image_archives: Sequence[Path] = ()
+) -> None:
     """Write the files of a release into an empty folder.
 
+    ``image``, ``repository``: what the chart is to name, the latter as an address.
     ``image_archives``: docker-archives of the image, one for each architecture, whose contents are to be listed.
     RenderingError, ContentsError, CalledProcessError, OSError, ValueError.
     """
@@ -41,10 +45,14 @@ def build(target: Path, commit: Checkout, image: PublishedImage | None, image_ar
         copy_tracked_files(source)
         build_python_packages(source, target, commit)
         chart = source / CHART.relative_to(ROOT)
+        if image:
+            name_image(chart, image)
+        if repository:
+            name_repository(chart, repository)
         archive = target / f"{CHART.name}-{__version__}.tgz"
-        archive.write_bytes(archive_of(chart, commit, image))
+        archive.write_bytes(archive_of(chart, commit))
         texts = {
-            "index.yaml": index_of(archive, (chart / "Chart.yaml").read_text("utf-8"), commit),
+            "index.yaml": index_of(archive, (chart / METADATA).read_text("utf-8"), commit),
             **kubectl_files(archive),
             "requirements.txt": (source / REQUIREMENTS).read_text("utf-8"),
             f"{CHART.name}-{__version__}.cdx.json": wheel_contents(__version__, (source / REQUIREMENTS).read_text("utf-8"), commit),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import re
 import tarfile
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
@@ -18,39 +17,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from release.checkout import Checkout
-    from release.published_image import PublishedImage
 
-VALUES: Final = "values.yaml"
 FILE_MODE: Final = 0o644
 COMPRESSION_LEVEL: Final = 9
 
 
-def archive_of(chart: Path, commit: Checkout, image: PublishedImage | None) -> bytes:
-    """The archive of a chart's folder. With an image the chart's values name it."""
+def archive_of(chart: Path, commit: Checkout) -> bytes:
+    """The archive of a chart's folder."""
     packed = BytesIO()
     # Neither the name of a file nor the time of the compression is in the header.
     compressed = gzip.GzipFile(filename="", mode="wb", compresslevel=COMPRESSION_LEVEL, fileobj=packed, mtime=commit.seconds)
     with compressed, tarfile.open(fileobj=compressed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for path in sorted(path for path in chart.rglob("*") if path.is_file()):
             content = path.read_bytes()
-            if image and path == chart / VALUES:
-                content = _with_image(content.decode(), image).encode()
             # Its owner is 0, and its time that of the commit.
             member = tarfile.TarInfo(f"{chart.name}/{path.relative_to(chart).as_posix()}")
             member.size, member.mode, member.mtime = len(content), FILE_MODE, commit.seconds
             archive.addfile(member, BytesIO(content))
     return packed.getvalue()
-
-
-def _with_image(values: str, image: PublishedImage) -> str:
-    """The text of values.yaml with other defaults of the image; its comments stay. ValueError: it has no such value."""
-    for key in ("registry", "repository", "digest"):
-        line = re.compile(rf"(?<=^image:\n)((?:  .*\n)*?  {key}: ).*$", re.MULTILINE)
-        values, count = line.subn(rf"\g<1>{getattr(image, key)}", values)
-        if not count:
-            message = f"{VALUES} has no image.{key}"
-            raise ValueError(message)
-    return values
 
 
 def index_of(archive: Path, metadata: str, commit: Checkout) -> str:

@@ -33,6 +33,11 @@ class PublishedImage:
     repository: str
     digest: str
 
+    @property
+    def reference(self) -> str:
+        """What a pod names."""
+        return f"{self.registry}/{self.repository}@{self.digest}"
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """An image like ``registry.example/team/airflow-sidecar-webhook@sha256:…``. ValueError."""

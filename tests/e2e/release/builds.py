@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[3]
+REPOSITORY: Final = "https://github.com/team/airflow-sidecar-webhook"
 IMAGE: Final = f"registry.example/team/airflow-sidecar-webhook@sha256:{'0a' * 32}"
 
 

@@ -15,7 +15,7 @@ from manifests.rendering import CHART, KUBERNETES, NAME, helm
 from release.build import CHECKSUMS
 from testbed import prerequisites
 from testbed.images.webhook_image import webhook_image
-from tests.e2e.release.builds import IMAGE, make_release
+from tests.e2e.release.builds import IMAGE, REPOSITORY, make_release
 from webhook import __version__
 
 ROOT: Final = Path(__file__).parents[3]
@@ -44,9 +44,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_two_runs_write_the_same_bytes_wherever_and_by_whomever_they_are_made(dist: Path, tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
-    other = make_release(
-        tmp_path / "another" / "folder", umask=0o077, TZ="Asia/Tokyo", LC_ALL="C", PYTHONHASHSEED="7", TMPDIR=str(tmp_path / "tmp")
-    )
+    target, temporary = tmp_path / "another" / "folder", str(tmp_path / "tmp")
+    other = make_release(target, "--repository", REPOSITORY, umask=0o077, TZ="Asia/Tokyo", LC_ALL="C", PYTHONHASHSEED="7", TMPDIR=temporary)
 
     assert contents(other) == contents(dist)
 
@@ -67,6 +66,15 @@ def test_helm_finds_nothing_wrong_with_the_chart_and_renders_it_as_its_folder(di
 
     assert "0 chart(s) failed" in helm("lint", "--strict", dist / CHART_ARCHIVE)
     assert helm("template", NAME, dist / CHART_ARCHIVE, *cluster) == helm("template", NAME, CHART, *cluster, *options)
+
+
+def test_helm_shows_where_the_chart_comes_from_and_the_index_does(dist: Path) -> None:
+    shown = yaml.safe_load(helm("show", "chart", dist / CHART_ARCHIVE))
+    (entry,) = yaml.safe_load((dist / "index.yaml").read_text("utf-8"))["entries"][NAME]
+
+    for metadata in (shown, entry):
+        assert (metadata["home"], metadata["sources"]) == (REPOSITORY, [REPOSITORY])
+        assert IMAGE in metadata["annotations"]["artifacthub.io/images"]
 
 
 @pytest.mark.parametrize(("name", "containers"), [("install.yaml", 1), ("reaper.yaml", 1)])

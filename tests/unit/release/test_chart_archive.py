@@ -1,4 +1,4 @@
-"""The chart's archive has the same bytes each time, and its values name the published image."""
+"""The chart's archive has the same bytes each time."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ import tarfile
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-import pytest
 import yaml
 
 from manifests.rendering import CHART
 from release.chart_archive import archive_of, index_of
 from release.checkout import Checkout
-from release.published_image import PublishedImage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 COMMIT: Final = Checkout("0" * 40, 1_800_000_000, is_changed=False)
-IMAGE: Final = PublishedImage("registry.example", "team/webhook", f"sha256:{'0a' * 32}")
 
 
 def files(archive: bytes) -> dict[str, bytes]:
@@ -37,31 +34,13 @@ def test_neither_times_nor_modes_of_files_nor_the_folder_change_a_byte(tmp_path:
         path.chmod(0o700)
         os.utime(path, (0, 0))
 
-    assert archive_of(other, COMMIT, None) == archive_of(CHART, COMMIT, None)
+    assert archive_of(other, COMMIT) == archive_of(CHART, COMMIT)
 
 
 def test_it_has_each_file_of_the_chart_as_it_is_below_the_name_of_the_chart() -> None:
     expected = {f"{CHART.name}/{path.relative_to(CHART).as_posix()}": path.read_bytes() for path in CHART.rglob("*") if path.is_file()}
 
-    assert files(archive_of(CHART, COMMIT, None)) == expected
-
-
-def test_an_image_replaces_three_values_and_nothing_else() -> None:
-    before = files(archive_of(CHART, COMMIT, None))
-    after = files(archive_of(CHART, COMMIT, IMAGE))
-    name = f"{CHART.name}/values.yaml"
-    values, published = yaml.safe_load(before[name]), yaml.safe_load(after[name])
-
-    assert published["image"] == {**values["image"], "registry": IMAGE.registry, "repository": IMAGE.repository, "digest": IMAGE.digest}
-    assert {**published, "image": None} == {**values, "image": None}
-    assert {**after, name: b""} == {**before, name: b""}
-
-
-def test_values_without_an_image_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "values.yaml").write_text("other:\n  registry: localhost\n")
-
-    with pytest.raises(ValueError, match=r"no image\.registry"):
-        archive_of(tmp_path, COMMIT, IMAGE)
+    assert files(archive_of(CHART, COMMIT)) == expected
 
 
 def test_the_index_has_the_digest_and_the_metadata_of_the_chart(tmp_path: Path) -> None:
