@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from testbed import binaries, levels, prerequisites
 from testbed.images import catalogue
-from testbed.images.archive import archive
 from testbed.mesh import proxy_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from testbed.binaries import Program
-    from testbed.images.archive import ImageRecipe
+    from testbed.images.archive import LoadableImage
 
-    Images = Sequence[Callable[[], ImageRecipe]]
+    Images = Sequence[Callable[[], LoadableImage]]
 
 PROGRAMS_OF: Final = {
     "api-server": levels.OF_API_SERVER,
@@ -68,4 +67,4 @@ def _build(programs: Sequence[Program], images: Images, of_programs: Images) -> 
 
 def _make(images: Images) -> None:
     for image in images:
-        archive(image())
+        image().archive()

@@ -11,7 +11,6 @@ import yaml
 from testbed import binaries, cache, prerequisites
 from testbed.api_server import ApiServer
 from testbed.clock import Clock
-from testbed.images.archive import archive
 from testbed.images.catalogue import pause
 from testbed.remains import CGROUPS, cgroup
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from testbed.api import JSONObject
     from testbed.binaries import Program
-    from testbed.images.archive import ImageRecipe
+    from testbed.images.archive import LoadableImage
     from testbed.machine import Machine
     from testbed.process import Process
 
@@ -109,10 +108,10 @@ class NodeCluster:
         """Run a command of containerd's client; its output. RuntimeError."""
         return self.machine.run("ctr", "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", *arguments, seconds=seconds)
 
-    def load(self, image: ImageRecipe) -> str:
+    def load(self, image: LoadableImage) -> str:
         """Import an image unless the node has it; the name for a pod's ``image`` field. RuntimeError, ImageError."""
         if image.reference not in self.ctr("images", "list", "--quiet").split():
-            self.ctr("images", "import", archive(image))
+            self.ctr("images", "import", image.archive())
         return image.reference
 
     def _is_ready(self) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import PurePosixPath
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from testbed import cache
 from testbed.images.layer import DIGITS, Layer, Owner, hashed
@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
 ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 """The name of an architecture in an image (GOARCH, OCI Image Configuration), by its name in Linux."""
+
+
+class LoadableImage(Protocol):
+    """What a node can load."""
+
+    @property
+    def reference(self) -> str:
+        """What a pod names; another content has another tag."""
+
+    def archive(self) -> Path:
+        """Its docker-archive, from the cache or made now. ImageError."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,10 @@ class ImageRecipe:
         """What a pod names, as ``localhost/task:0123456789ab``: another content has another tag, so IfNotPresent is always right."""
         return f"localhost/{self.name}:{self.digest[:DIGITS]}"
 
+    def archive(self) -> Path:
+        """Its docker-archive, from the cache or made now."""
+        return cache.made(cache.folder() / "images" / f"{self.name}-{self.digest[:DIGITS]}.tar", partial(_write, self))
+
     def configuration(self, diff_ids: tuple[str, ...]) -> dict[str, object]:
         """The OCI Image Configuration. ``diff_ids``: SHA-256 of each layer's tar, in hexadecimal."""
         return {
@@ -77,11 +92,6 @@ class ImageRecipe:
             },
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}" for diff_id in diff_ids]},
         }
-
-
-def archive(image: ImageRecipe) -> Path:
-    """The image's docker-archive, from the cache or made now."""
-    return cache.made(cache.folder() / "images" / f"{image.name}-{image.digest[:DIGITS]}.tar", partial(_write, image))
 
 
 def _write(image: ImageRecipe, path: Path) -> None:

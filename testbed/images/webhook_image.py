@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from testbed import cache
-from testbed.images.archive import ImageRecipe, archive
+from testbed.images.archive import ImageRecipe
 from testbed.images.catalogue import task
 from testbed.images.command import require_root, run
 from testbed.images.debian import PYTHON_VERSION, debian
@@ -50,14 +50,16 @@ BASES: Final = {"BASE": base, "BUSYBOX": task}
 
 @dataclass(frozen=True)
 class WebhookImage:
-    """The image as the project's files make it at this moment.
+    """The image as a project's files made it at the moment of the digest.
 
     Args:
         digest: Of all that it is made from, in hexadecimal.
+        project: Their folder.
 
     """
 
     digest: str
+    project: Path
 
     @property
     def reference(self) -> str:
@@ -80,21 +82,21 @@ class WebhookImage:
             store = ("--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", "vfs")
             buildah = partial(run, "buildah", *store, package="buildah")
             for image in BASES.values():
-                buildah("pull", "--quiet", f"docker-archive:{archive(image())}")
+                buildah("pull", "--quiet", f"docker-archive:{image().archive()}")
             bases = [f"--build-arg={name}={image().reference}" for name, image in BASES.items()]
             volumes = [f"--volume={path}:{path}:ro" for path in HOST_FILES if Path(path).exists()]
             options = ("--quiet", "--isolation=chroot", "--pull-never", "--layers=false", f"--tag={self.reference}")
-            buildah("build", *options, *bases, *volumes, PROJECT)
+            buildah("build", *options, *bases, *volumes, self.project)
             buildah("push", "--quiet", self.reference, f"docker-archive:{target}:{self.reference}")
 
 
-def webhook_image() -> WebhookImage:
-    """The image of the files as they are now; nothing is built yet."""
-    parts = [part for path in _files() for part in (path.relative_to(PROJECT).as_posix(), path.read_bytes())]
-    return WebhookImage(hashed((Path(__file__).read_bytes(), *(image().digest for image in BASES.values()), *parts)))
+def webhook_image(project: Path = PROJECT) -> WebhookImage:
+    """The image of the files as they are now, of this checkout or of another one; nothing is built yet."""
+    parts = [part for path in _files(project) for part in (path.relative_to(project).as_posix(), path.read_bytes())]
+    return WebhookImage(hashed((Path(__file__).read_bytes(), *(image().digest for image in BASES.values()), *parts)), project)
 
 
-def _files() -> Iterator[Path]:
+def _files(project: Path) -> Iterator[Path]:
     for name in CONTEXT:
-        path = PROJECT / name
+        path = project / name
         yield from sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts) or [path]

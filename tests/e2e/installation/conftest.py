@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed.images import catalogue
+from testbed.images.webhook_image import webhook_image
 from tests.e2e.installation.clean_node import clean_node_level
-from tests.e2e.installation.installation import Installation, load_webhook_image
+from tests.e2e.installation.installation import Installation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ def clean_node() -> Iterator[NodeLevel]:
 @pytest.fixture(scope="package")
 def installation(clean_node: NodeLevel) -> Installation:
     """Nothing yet."""
-    return Installation(clean_node, load_webhook_image(clean_node.node))
+    return Installation(clean_node, clean_node.node.load(webhook_image()))
 
 
 @pytest.fixture(scope="package")

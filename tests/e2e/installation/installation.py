@@ -17,7 +17,7 @@ from manifests.generate import INSTALL, NAMESPACE
 from manifests.rendering import CHART, NAME, helm
 from testbed import binaries
 from testbed.api import ApiError
-from testbed.images.webhook_image import REPOSITORY, webhook_image
+from testbed.images.webhook_image import REPOSITORY
 from testbed.wait import until
 from tests.e2e.registration import is_patched_in
 from webhook import __version__
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from testbed.levels import NodeLevel
-    from testbed.node import NodeCluster
     from tests.support.json_object import JSONObject
 
     Bundle = tuple[x509.Certificate, ...]
@@ -43,14 +42,6 @@ SECONDS: Final = 120
 
 TRANSIENT: Final = frozenset({"events", "componentstatuses"})
 """Kinds that do not count as left behind: events expire by themselves; a component's status is no stored object."""
-
-
-def load_webhook_image(node: NodeCluster) -> str:
-    """Import the image of the project's present files; the name for a pod's ``image`` field. RuntimeError, ImageError."""
-    own = webhook_image()
-    if own.reference not in node.ctr("images", "list", "--quiet").split():
-        node.ctr("images", "import", own.archive())
-    return own.reference
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,12 @@ from certs.bundle import read_bundle
 from manifests.rendering import NAME
 from testbed import binaries, cert_manager
 from testbed.cert_manager import CertManager
+from testbed.images.webhook_image import webhook_image
 from testbed.namespace import SERVICE_ACCOUNT, wait_until_ready
 from testbed.wait import until
 from tests.e2e.installation.clean_node import clean_node_level
 from tests.e2e.installation.creations import without_a_gap
-from tests.e2e.installation.installation import CONFIGURATION, PODS, SECONDS, Installation, load_webhook_image
+from tests.e2e.installation.installation import CONFIGURATION, PODS, SECONDS, Installation
 from tests.e2e.levels import require, timed_start
 from tests.e2e.node.namespace import namespace_on
 
@@ -72,7 +73,7 @@ def api(level: NodeLevel) -> ApiClient:
 @pytest.fixture(scope="module")
 def installation(level: NodeLevel) -> Installation:
     """The cluster to install on."""
-    return Installation(level, load_webhook_image(level.node))
+    return Installation(level, level.node.load(webhook_image()))
 
 
 @pytest.fixture(scope="module")

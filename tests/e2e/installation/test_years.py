@@ -20,10 +20,11 @@ from certs.keyring_file import read_keyring, write_keyring
 from certs.lifetimes import DEFAULT_LIFETIMES
 from certs.store import ENTRY
 from manifests.rendering import NAME
+from testbed.images.webhook_image import webhook_image
 from testbed.wait import until
 from tests.e2e.installation.clean_node import clean_node_level
 from tests.e2e.installation.creations import FAIL_OPEN, counted, creating, without_a_gap
-from tests.e2e.installation.installation import SECONDS, SECRET, Installation, load_webhook_image
+from tests.e2e.installation.installation import SECONDS, SECRET, Installation
 from tests.e2e.node.namespace import namespace_on
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def passing_time(aging_node: NodeLevel) -> PassingTime:
 
 @pytest.fixture(scope="module")
 def installed(aging_node: NodeLevel) -> Iterator[Installation]:
-    installation = Installation(aging_node, load_webhook_image(aging_node.node))
+    installation = Installation(aging_node, aging_node.node.load(webhook_image()))
     with installation.installed():
         yield installation
 

@@ -15,7 +15,6 @@ from manifests.rendering import NAME
 from testbed.images.webhook_image import webhook_image
 from testbed.wait import until
 from tests.e2e.api_server.chart import OPTIONS, objects, only, pod_of
-from tests.e2e.installation.installation import load_webhook_image
 from tests.e2e.namespaces import NOT_OPTED_IN
 from tests.e2e.node.namespace import SECONDS, namespace_on
 from webhook import __version__
@@ -47,7 +46,7 @@ RUNS: Final[dict[str, JSONObject]] = {
 @pytest.fixture(scope="module")
 def image(node: NodeLevel) -> str:
     """The name for a pod's ``image`` field."""
-    return load_webhook_image(node.node)
+    return node.node.load(webhook_image())
 
 
 @pytest.fixture(scope="module")
