@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -13,16 +12,11 @@ from manifests.rendering import NAME, RenderingError
 from testbed.namespace import SERVICE_ACCOUNT, wait_until_ready
 from testbed.wait import until
 from tests.e2e.installation.installation import DEPLOYMENT, SECONDS, Installation
-from tests.e2e.node.namespace import ENDED, namespace_on
-from tests.e2e.node.pods import operator_pod, shell, stand_in_proxy
+from tests.e2e.installation.task import EXIT_CODE, end_of_task, start_task, tasks
 from tests.e2e.registration import is_patched_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.node.namespace import PodNamespace
-    from tests.support.json_object import JSONObject
-
+    from tests.e2e.installation.releases import ReleaseFiles
 
 TEST: Final = f"{NAME}-helm-test"
 METRICS_PORT: Final = 8080
@@ -35,43 +29,28 @@ def way(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def install(installation: Installation, way: str) -> None:
+@pytest.fixture
+def manifest(release: ReleaseFiles) -> str:
+    """install.yaml of a release."""
+    return (release.folder / "install.yaml").read_text("utf-8")
+
+
+def install(installation: Installation, way: str, manifest: str) -> None:
     """What an operator types to install it."""
     if way == "kubectl":
-        installation.kubectl("apply", "--filename=-", given=installation.manifest())
+        installation.kubectl("apply", "--filename=-", given=manifest)
         return
     installation.make_namespace()
     installation.helm("install")
 
 
-def uninstall(installation: Installation, way: str) -> None:
+def uninstall(installation: Installation, way: str, manifest: str) -> None:
     """What an operator types to uninstall it."""
     if way == "kubectl":
-        installation.kubectl("delete", "--ignore-not-found", "--filename=-", given=installation.manifest())
+        installation.kubectl("delete", "--ignore-not-found", "--filename=-", given=manifest)
         return
     installation.helm("uninstall")
     installation.kubectl("delete", "namespace", NAME)
-
-
-@contextmanager
-def tasks(installation: Installation) -> Iterator[PodNamespace]:
-    """A namespace that opted in before anything was installed."""
-    with namespace_on(installation.level, "installed") as opted_in:
-        wait_until_ready(installation.level.api, opted_in.name, SERVICE_ACCOUNT, "configmaps/kube-root-ca.crt")
-        yield opted_in
-
-
-def end_of_task(here: PodNamespace, task_image: str, agent_image: str) -> tuple[JSONObject, JSONObject]:
-    """Create an Airflow pod with a sidecar; the stored pod, and how its task ended."""
-    proxy = stand_in_proxy(agent_image)
-    # The kubelet probes it, since it becomes native: it has to listen at the pod's address, as Istio's does.
-    proxy["command"] += ["--host", "0.0.0.0"]  # noqa: S104  in a pod
-    pod = operator_pod(here.name, "task", shell(task_image, "exit 3"), proxy)
-    made = here.level.api.create(pod)
-    # Not by the recorder: its watch ends when another file's tests restart the API server.
-    until(lambda: here.pod("task")["status"]["phase"] in ENDED, "the task's pod ends", SECONDS)
-    statuses = {status["name"]: status["state"]["terminated"] for status in here.pod("task")["status"]["containerStatuses"]}
-    return made, statuses["base"]
 
 
 def metrics(installation: Installation) -> list[dict[str, float]]:
@@ -85,22 +64,22 @@ def metrics(installation: Installation) -> list[dict[str, float]]:
 
 
 def test_a_pod_is_patched_by_what_was_installed_and_ends_and_nothing_stays(
-    installation: Installation, way: str, task_image: str, agent_image: str, measured: list[str]
+    installation: Installation, way: str, manifest: str, task_image: str, agent_image: str, measured: list[str]
 ) -> None:
     with tasks(installation) as here:
         before = installation.objects()
         assert not is_patched_in(here.name, here.level.api)
         began = time.monotonic()
-        install(installation, way)
+        install(installation, way, manifest)
         applied = time.monotonic()
         until(lambda: is_patched_in(here.name, here.level.api), "the first pod is patched", SECONDS)
         measured.append(f"{time.monotonic() - applied:7.1f} s to the first patched pod after {way}, which took {applied - began:.1f} s")
         installation.wait_until_ready()
 
-        made, ended = end_of_task(here, task_image, agent_image)
+        made = start_task(here, "task", task_image, agent_image)
 
         assert made["metadata"]["annotations"]["airflow-sidecar-webhook/status"]
-        assert ended["exitCode"] == 3
+        assert end_of_task(here, "task")["exitCode"] == EXIT_CODE
         assert {line["level"] for line in installation.logs()} == {"info"}
         for sample in metrics(installation):
             assert (sample["ca_bundle_in_sync"], sample["certificate_errors_total"]) == (1, 0)
@@ -109,7 +88,7 @@ def test_a_pod_is_patched_by_what_was_installed_and_ends_and_nothing_stays(
             assert time.time() - sample["certificate_last_read_timestamp_seconds"] < SECONDS
         here.delete("task", 0)
 
-        uninstall(installation, way)
+        uninstall(installation, way, manifest)
 
         installation.wait_until_only(before)
 
@@ -154,10 +133,10 @@ def namespaces(installation: Installation) -> dict[str, str]:
     return {metadata["name"]: metadata["uid"] for metadata in found if "deletionTimestamp" not in metadata}
 
 
-def test_helm_refuses_what_was_installed_without_it(installation: Installation) -> None:
-    install(installation, "kubectl")
+def test_helm_refuses_what_was_installed_without_it(installation: Installation, manifest: str) -> None:
+    install(installation, "kubectl", manifest)
     try:
         with pytest.raises(Exception, match="invalid ownership metadata"):
             installation.helm("install")
     finally:
-        uninstall(installation, "kubectl")
+        uninstall(installation, "kubectl", manifest)

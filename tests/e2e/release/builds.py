@@ -13,10 +13,12 @@ REPOSITORY: Final = "https://github.com/team/airflow-sidecar-webhook"
 IMAGE: Final = f"registry.example/team/airflow-sidecar-webhook@sha256:{'0a' * 32}"
 
 
-def make_release(target: Path, *options: str | Path, umask: int = 0o022, **environment: str) -> Path:
-    """The folder with the files of a release that names `IMAGE`. AssertionError: none was built."""
-    command = [sys.executable, "-m", "release", "--target", target, "--image", IMAGE, *options]
+def make_release(
+    target: Path, *options: str | Path, project: Path = ROOT, image: str = IMAGE, umask: int = 0o022, **environment: str
+) -> Path:
+    """The folder with the files of a release of a checkout that names this image. AssertionError: none was built."""
+    command = [sys.executable, "-m", "release", "--target", target, "--image", image, *options]
     variables = {**os.environ, **environment}
-    done = subprocess.run(command, cwd=ROOT, env=variables, umask=umask, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=project, env=variables, umask=umask, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return target
