@@ -1,6 +1,6 @@
 """`python -m testbed build`, `start [LEVEL]` or `stop`, as `make e2e`, `make cluster` and `make cluster-stop` call it.
 
-LEVEL is api-server, old-api-server, newest-api-server, node, mesh (the default) or airflow.
+LEVEL is api-server, old-api-server, newest-api-server, node, mesh (the default), without-webhook or airflow.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HOW_TO: Final = """
-The level {level} is up, with the webhook registered and the namespace `tasks` opted in. It took {seconds:.0f} s.
+The level {level} is up, {what}. It took {seconds:.0f} s.
 
   export KUBECONFIG={kubeconfig}
   {try_it}
 """
+
+REGISTERED: Final = "with the webhook registered and the namespace `tasks` opted in"
+TO_INSTALL: Final = "with Istio and the namespace `tasks`, and without the webhook"
 
 WITHOUT_A_NODE: Final = """{kubectl} create -f {first_pod} --dry-run=server -o yaml
 
@@ -43,6 +46,14 @@ WITH_AIRFLOW: Final = """
 Airflow, with one slot, is at {airflow}; every visitor is its admin. Start its DAG `ten_tasks`. To see it get stuck, label the namespace
 airflow-sidecar-webhook=disabled first."""
 
+INSTALL: Final = """export PATH=$PATH:{programs}
+
+Install the webhook from the files that `make release` writes into dist, as docs/releases.md says: the node has the image of this checkout
+under the name that they have. Opt the namespace `tasks` in. This pod's task ends with exit code 3 after five seconds:
+
+  kubectl create -f {first_pod}
+  kubectl get pod first --namespace tasks --watch"""
+
 STOPPED: Final = "`make cluster-stop` ends the cluster and removes it; its logs, and what was built, stay for the next start."
 
 
@@ -60,15 +71,29 @@ def start(level: str) -> None:
     began = time.monotonic()
     print(f"starting the level {level}: seconds on an idle machine, minutes on a busy one", flush=True)
     cluster = standing.start(level)
-    facts = {"kubectl": _kubectl(), "program": _program(), **asdict(cluster)}
-    try_it = (WITHOUT_A_NODE if level.endswith("api-server") else WITH_A_NODE) + (WITH_AIRFLOW if cluster.airflow else "")
+    facts = {"kubectl": _kubectl(), "program": _program(), "programs": _programs(), **asdict(cluster)}
+    what, try_it = _how_to(level)
     seconds = time.monotonic() - began
-    print(HOW_TO.format(level=level, seconds=seconds, kubeconfig=cluster.kubeconfig, try_it=try_it.format(**facts)) + STOPPED)
+    print(HOW_TO.format(level=level, what=what, seconds=seconds, kubeconfig=cluster.kubeconfig, try_it=try_it.format(**facts)) + STOPPED)
 
 
 def stop(_: str) -> None:
     """End that level."""
     print("the cluster is gone" if standing.stop() else "no cluster is up")
+
+
+def _how_to(level: str) -> tuple[str, str]:
+    """What is up, and what to type."""
+    if level == standing.WITHOUT_WEBHOOK:
+        return TO_INSTALL, INSTALL
+    if level.endswith("api-server"):
+        return REGISTERED, WITHOUT_A_NODE
+    return REGISTERED, WITH_A_NODE + (WITH_AIRFLOW if level == "airflow" else "")
+
+
+def _programs() -> str:
+    """The folders of kubectl and Helm, for the PATH."""
+    return ":".join(dict.fromkeys(str(binaries.find(program).parent) for program in (binaries.KUBECTL, binaries.HELM)))
 
 
 def _program() -> str:

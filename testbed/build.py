@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from testbed import binaries, levels, prerequisites
 from testbed.images import catalogue
+from testbed.images.webhook_image import webhook_image
 from testbed.mesh import proxy_image
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ PROGRAMS_OF: Final = {
     "newest-api-server": (binaries.NEWEST_KUBE_APISERVER, binaries.ETCD),
     "node": (*levels.OF_API_SERVER, *levels.OF_NODE),
     "mesh": (*levels.OF_API_SERVER, *levels.OF_NODE, *levels.OF_MESH),
+    "without-webhook": (*levels.OF_API_SERVER, *levels.OF_NODE, *levels.OF_MESH),
     "airflow": (*levels.OF_API_SERVER, *levels.OF_NODE, *levels.OF_MESH),
 }
 """The programs of each level."""
@@ -34,11 +36,12 @@ PROGRAMS_OF: Final = {
 IMAGES_OF: Final[dict[str, Images]] = {
     "node": (catalogue.pause, catalogue.task, catalogue.stand_in_istio_agent),
     "mesh": (catalogue.pause, catalogue.task),
+    "without-webhook": (catalogue.pause, catalogue.task, webhook_image),
     "airflow": (catalogue.pause, catalogue.task, catalogue.airflow),
 }
 """The images of each level that need no program."""
 
-IMAGES_OF_PROGRAMS_OF: Final[dict[str, Images]] = {"mesh": (proxy_image,), "airflow": (proxy_image,)}
+IMAGES_OF_PROGRAMS_OF: Final[dict[str, Images]] = dict.fromkeys(("mesh", "without-webhook", "airflow"), (proxy_image,))
 """The images of each level that are made of a program."""
 
 

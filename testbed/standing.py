@@ -18,14 +18,16 @@ import yaml
 from testbed import binaries, cache, levels, slot
 from testbed.api_server import OLD
 from testbed.images import catalogue, stand_in
+from testbed.images.webhook_image import REPOSITORY, webhook_image
 from testbed.manifest import OPTED_IN
 from testbed.mesh import INJECTED, LEGACY
 from testbed.namespace import MESH_ROOT, SERVICE_ACCOUNT, make_namespace, wait_until_ready
 from testbed.wait import until
 from testbed.webhook import Webhook
+from webhook import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from testbed.api import JSONObject
     from testbed.binaries import Program
@@ -38,6 +40,9 @@ FILE: Final = "standing.json"
 """The cluster's record in its slot's folder; the next run that takes the slot removes it."""
 
 NAMESPACE: Final = "tasks"
+WITHOUT_WEBHOOK: Final = "without-webhook"
+"""The level for whoever wants to install it."""
+
 SWITCHED_OFF: Final = {"airflow-sidecar-webhook/mode": "off"}
 """Annotations of a pod that the webhook skips."""
 
@@ -152,6 +157,14 @@ def _mesh(ends: ExitStack) -> StandingCluster:
     return _record_of(level := _mesh_level(ends), [shell(level.node.load(catalogue.task()))])
 
 
+def _without_webhook(ends: ExitStack) -> StandingCluster:
+    level = ends.enter_context(levels.node())
+    # As `make release` names it in the chart, unless it is told of a registry.
+    level.node.ctr("images", "tag", "--force", level.node.load(webhook_image()), f"{REPOSITORY}:{__version__}")
+    _add_mesh(level, ends, INJECTED)
+    return _record_of(level, [shell(level.node.load(catalogue.task()))])
+
+
 def _airflow(ends: ExitStack) -> StandingCluster:
     level = _mesh_level(ends)
     airflow = ends.enter_context(levels.airflow(level.node, NAMESPACE, DAGS))
@@ -161,10 +174,15 @@ def _airflow(ends: ExitStack) -> StandingCluster:
 def _mesh_level(ends: ExitStack) -> NodeLevel:
     level = ends.enter_context(levels.node())
     _register(level, ends)
-    ends.enter_context(levels.mesh(level.node, LEGACY))
-    make_namespace(level.api, NAMESPACE, {**OPTED_IN, **INJECTED})
-    wait_until_ready(level.api, NAMESPACE, SERVICE_ACCOUNT, MESH_ROOT)
+    _add_mesh(level, ends, {**OPTED_IN, **INJECTED})
     return level
+
+
+def _add_mesh(level: NodeLevel, ends: ExitStack, labels: Mapping[str, str]) -> None:
+    """Start Istio, and make the namespace with these labels."""
+    ends.enter_context(levels.mesh(level.node, LEGACY))
+    make_namespace(level.api, NAMESPACE, labels)
+    wait_until_ready(level.api, NAMESPACE, SERVICE_ACCOUNT, MESH_ROOT)
 
 
 def _register(level: Level, ends: ExitStack) -> None:
@@ -180,6 +198,7 @@ LEVELS: Final[dict[str, Callable[[ExitStack], StandingCluster]]] = {
     "newest-api-server": partial(_api_server, program=binaries.NEWEST_KUBE_APISERVER),
     "node": _node,
     "mesh": _mesh,
+    WITHOUT_WEBHOOK: _without_webhook,
     "airflow": _airflow,
 }
 
