@@ -49,7 +49,7 @@ def test_both_monitors_take_what_is_set_of_a_scrape() -> None:
         "honorLabels": True,
         "interval": "1m",
         "scrapeTimeout": "20s",
-        "relabelings": [{"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}],
+        "relabelings": [{"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node", "action": "replace"}],
         "metricRelabelings": [{"sourceLabels": ["__name__"], "regex": "python_.*", "action": "drop"}],
     }
 

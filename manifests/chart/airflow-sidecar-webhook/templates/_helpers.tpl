@@ -83,11 +83,14 @@ namespace: {{ .namespace | default $.root.Release.Namespace | toYaml }}
   {{- with .scrapeTimeout }}
   scrapeTimeout: {{ . }}
   {{- end }}
-  {{- with .relabelings }}
-  relabelings: {{- toYaml . | nindent 4 }}
+  {{- range $field := list "relabelings" "metricRelabelings" }}
+  {{- with get $.Values.serviceMonitor $field }}
+  {{ $field }}:
+    {{- range . }}
+    {{- /* The default, which the API server would write: Argo CD would see a difference in the list. */}}
+    - {{ merge (dict) . (dict "action" "replace") | toYaml | nindent 6 | trim }}
+    {{- end }}
   {{- end }}
-  {{- with .metricRelabelings }}
-  metricRelabelings: {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end }}
 {{- end }}
