@@ -188,7 +188,8 @@ NAMES: Final = PodNames(
 def _explained(reason: ExplainedWord) -> str:
     """Sentence, remedy and line as three cells of a table."""
     line = f"`{reason.line.filled(NAMES)}`" if reason.line else ""
-    return f"{reason.sentence} | {reason.remedy.format_map(NAMES)} | {line}"
+    remedy = reason.remedy.format_map(NAMES).replace("<", r"\<")  # else a name in angle brackets is a tag of HTML, and is not shown
+    return f"{reason.sentence} | {remedy} | {line}"
 
 
 def _native() -> Iterator[str]:

@@ -128,6 +128,13 @@ def test_a_line_of_a_page_has_at_most_100_characters(page: Path) -> None:
     assert [line for line in prose(page) if len(line) > MAX_LINE_CHARACTERS and "](http" not in line] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_has_no_word_in_angle_brackets_which_a_browser_takes_for_a_tag(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+    assert re.findall(r"(?<!\\)<(?!/?(?:a|picture|source|img)\b|!--)[^>]*>", text) == []
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in DECISIONS], ids=lambda page: page.name)
 def test_a_page_starts_with_who_it_is_for(page: Path) -> None:
     title, first, *_ = [line for line in prose(page) if line and not line.startswith("<!--")]
