@@ -30,7 +30,7 @@ exclude_patterns = [".*", "tests", "webhook", "build", "dist", "testbed", "bench
 
 html_theme = "furo"
 html_show_sourcelink = html_copy_source = html_show_sphinx = False
-html_static_path, html_css_files = ["static"], ["pictures.css"]
+html_static_path, html_css_files, html_js_files = ["static"], ["pictures.css", "tables.css"], ["tables.js"]
 html_theme_options = {"sidebar_hide_name": False, "top_of_page_buttons": []}
 pygments_style, pygments_dark_style = "default", "github-dark"
 highlight_language = "none"

@@ -23,6 +23,9 @@ WIDTHS: Final = (1280, 390)
 NARROWEST_PICTURE: Final = (
     "Math.min(...[...document.querySelectorAll('article p > img[src$=\".svg\"]')].map(picture => picture.clientWidth))"
 )
+WIDE_TABLES: Final = (
+    "[...document.querySelectorAll('.table-wrapper')].filter(table => table.scrollWidth > table.clientWidth + 1).map(table => table.innerText)"
+)
 RESULTS: Final = "[...document.querySelectorAll('#search-results li a')].map(link => link.href)"
 READABLE_PICTURE: Final = 600
 """The least width of a picture, in pixels: its text then has at least two thirds of its size."""
@@ -42,6 +45,8 @@ def test_the_site_has_every_page_its_links_lead_somewhere_and_a_browser_reads_an
             for width in WIDTHS:
                 assert_readable(opened, f"{address}/index.html", width, scheme)
                 assert_readable(opened, f"{address}/docs/stuck.html", width, scheme)
+        for width in WIDTHS:
+            assert_its_tables_fit(opened, f"{address}/docs/stuck.html", width)
         assert_searched(opened, address)
 
 
@@ -83,6 +88,15 @@ def assert_readable(opened: Browser, address: str, width: int, scheme: str) -> N
     assert [name for name in opened.run(FETCHED) if not name.startswith(address.partition("/docs/")[0].removesuffix("/index.html"))] == []
     background = [int(part) for part in re.findall(r"\d+", opened.run("getComputedStyle(document.body).backgroundColor"))]
     assert (max(background) < 64) == (scheme == "dark")
+
+
+def assert_its_tables_fit(opened: Browser, address: str, width: int) -> None:
+    """What to do, in the last column, is seen without scrolling; where a row is a block, with the heading of its column."""
+    opened.visit(address, width, "light")
+
+    assert opened.run(WIDE_TABLES) == []
+    heading = opened.run("getComputedStyle(document.querySelector('td:last-child'), '::before').content")
+    assert heading == ("none" if width == WIDTHS[0] else '"what to do: "')
 
 
 def assert_searched(opened: Browser, address: str) -> None:
