@@ -6,6 +6,7 @@ navigation, links to folders, and pictures for light and dark.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -35,6 +36,8 @@ html_theme_options = {"sidebar_hide_name": False, "top_of_page_buttons": []}
 pygments_style, pygments_dark_style = "default", "github-dark"
 highlight_language = "none"
 
+html_search_scorer = str(Path(__file__).with_name("search_scorer.js"))
+
 myst_heading_anchors = 4
 nitpicky = True
 smartquotes = html_use_index = False
@@ -50,6 +53,20 @@ NAVIGATION: Final[dict[str, tuple[str, ...]]] = {
 """The pages by task, from the folder of the docs. Sphinx warns of a page that is not among them, and a warning is an error."""
 
 
+SEARCH_DISTANCES: Final = {
+    "Operate": 0,
+    "Install": 1,
+    "Start": 2,
+    "Reference": 3,
+    "Understand": 4,
+    "others": 5,
+    "../CHANGELOG": 10,
+    "Contribute": 10,
+    "Records": 30,
+}
+"""How far the search puts a page, or the pages of a section, behind others: search_scorer.js counts 20 for a query in a page's title."""
+
+
 def _with_navigation(_app: Sphinx, page: str, source: list[str]) -> None:
     """Add what the repository's own view of a page has without words: the pages below it."""
     folder = (ROOT / page).parent
@@ -57,8 +74,22 @@ def _with_navigation(_app: Sphinx, page: str, source: list[str]) -> None:
     if page == root_doc:
         source[0] += "".join(_toctree(caption, [_name(below) for below in pages]) for caption, pages in NAVIGATION.items())
     elif page == "docs/decisions/README":
-        records = sorted(path.stem for path in folder.glob("[0-9]*.md"))
-        source[0] += _toctree("Records", [f"docs/decisions/{record}" for record in records])
+        source[0] += _toctree("Records", _records())
+
+
+def _records() -> list[str]:
+    return [f"docs/decisions/{path.stem}" for path in sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))]
+
+
+def _with_distances(app: Sphinx, page: str, *_: object) -> None:
+    """Tell the page of the search how far it puts each page behind others."""
+    if page == "search":
+        of_pages = {
+            _name(one): SEARCH_DISTANCES.get(one, SEARCH_DISTANCES[section]) for section, pages in NAVIGATION.items() for one in pages
+        }
+        of_records = dict.fromkeys(_records(), SEARCH_DISTANCES["Records"])
+        distances = {**of_pages, **of_records, "others": SEARCH_DISTANCES["others"]}
+        app.add_js_file(None, body=f"const searchDistances = {json.dumps(distances)};")
 
 
 def _name(page: str) -> str:
@@ -93,4 +124,5 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Sphinx calls it."""
     app.connect("source-read", _with_navigation)
+    app.connect("html-page-context", _with_distances)
     app.connect("build-finished", _finish)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urldefrag
+from urllib.parse import quote, unquote, urldefrag
 
 from testbed.wait import until
 from tests.support.browser import browser
@@ -23,14 +23,28 @@ WIDTHS: Final = (1280, 390)
 NARROWEST_PICTURE: Final = (
     "Math.min(...[...document.querySelectorAll('article p > img[src$=\".svg\"]')].map(picture => picture.clientWidth))"
 )
-WIDE_TABLES: Final = (
-    "[...document.querySelectorAll('.table-wrapper')].filter(table => table.scrollWidth > table.clientWidth + 1).map(table => table.innerText)"
-)
-RESULTS: Final = "[...document.querySelectorAll('#search-results li a')].map(link => link.href)"
+WIDE_TABLES: Final = "[...document.querySelectorAll('.table-wrapper')].filter(table => table.scrollWidth > table.clientWidth + 1).map(table => table.innerText)"
 READABLE_PICTURE: Final = 600
 """The least width of a picture, in pixels: its text then has at least two thirds of its size."""
 
+RESULTS: Final = "[...document.querySelectorAll('#search-results li a')].map(link => link.href)"
+IS_SEARCHED: Final = "document.querySelector('#search-results .search-summary')?.textContent"
 SECONDS: Final = 60
+
+
+SEARCHES: Final = {
+    "NotReady": ("docs/stuck.html",),
+    "stuck pod": ("docs/stuck.html",),
+    "pod does not end": ("docs/stuck.html",),
+    "certificate expired": ("docs/certificates.html", "docs/alerts.html"),
+    "install": ("docs/install.html",),
+    "helm install": ("docs/install.html",),
+    "reaper": ("docs/reaper.html",),
+    "native": ("docs/native.html",),
+    "quit request": ("docs/stuck.html", "docs/sidecars.html", "docs/explain.html"),
+    "public face": ("docs/decisions/0015-public-face.html", "docs/architecture.html"),
+}
+"""What people look for, and the pages of which one has to come first."""
 
 
 def test_the_site_has_every_page_its_links_lead_somewhere_and_a_browser_reads_and_searches_it(tmp_path: Path) -> None:
@@ -100,7 +114,9 @@ def assert_its_tables_fit(opened: Browser, address: str, width: int) -> None:
 
 
 def assert_searched(opened: Browser, address: str) -> None:
-    """The search finds the page that ends a stuck pod."""
-    opened.visit(f"{address}/search.html?q=NotReady", WIDTHS[0], "light")
-
-    until(lambda: any(link.partition("?")[0] == f"{address}/docs/stuck.html" for link in opened.run(RESULTS)), "stuck.md is found", SECONDS)
+    """The search puts the page first that helps whoever looks for these words."""
+    for query, wanted in SEARCHES.items():
+        opened.visit(f"{address}/search.html?q={quote(query)}", WIDTHS[0], "light")
+        until(lambda: opened.run(IS_SEARCHED), f"the search for {query} ends", SECONDS)
+        first, *_ = (link.partition("?")[0].partition("#")[0].removeprefix(f"{address}/") for link in opened.run(RESULTS))
+        assert first in wanted, query
