@@ -60,15 +60,22 @@ def measure(server: RunningServer, body: Path, connections: int, seconds: int) -
     """Send `body` over `connections` connections for `seconds` and return the figures.
 
     The loop is closed: a connection sends its next review when it has the answer to the last one,
-    so the times are those of a server that is fully used, not of one at a given rate.
+    so the times are those of a server that is fully used, not of one at a given rate. It returns when
+    the server is idle again, so that the next one has the core for itself.
+
+    wrk corrects its percentiles: beside a time that is longer than the mean it counts the requests
+    that a client without patience would have sent meanwhile (`stats_correct` in wrk's stats.c). So with one
+    connection a single stall of some ten milliseconds makes the p99 of a run.
 
     Raises:
         LoadError: An answer was not 2xx, or a connection broke: such figures compare nothing.
+        ServerError: The server did not come to rest.
 
     """
     before = server.cpu_seconds()
     output = run_wrk(server.url, body, connections, seconds)
     cpu = server.cpu_seconds() - before
+    server.wait_until_idle()
     summary = json.loads(output.splitlines()[-1])
     if summary["failures"] or not summary["requests"]:
         message = f"{server.name}: {summary['failures']} requests failed under load:\n{output}"

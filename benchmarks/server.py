@@ -18,11 +18,15 @@ SERVER_CORE: Final = 0
 START_DEADLINE_SECONDS: Final = 30.0
 END_DEADLINE_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.02
+IDLE_SECONDS: Final = 0.05
+"""Without any processor time: from then on a server counts as idle. The timers of uvicorn take less than a tick of that time (10 ms)."""
+
+IDLE_DEADLINE_SECONDS: Final = 15.0
 REPOSITORY: Final = Path(__file__).parent.parent
 
 
 class ServerError(Exception):
-    """A server did not come up; its last output is in the message."""
+    """A server did not come up or come to rest; the message says what it did last."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,43 @@ class RunningServer:
     def cpu_seconds(self) -> float:
         """Processor time of all its threads so far: utime and stime in /proc/PID/stat, proc(5)."""
         stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
-        after_name = stat.rpartition(")")[2].split()
+        after_name = after_command(stat)
         ticks = int(after_name[11]) + int(after_name[12])
         return ticks / os.sysconf("SC_CLK_TCK")
+
+    def wait_until_idle(self) -> None:
+        """Return once the server works no more.
+
+        When clients leave, it still has the requests that they have sent. It would answer them while the next server on its core is
+        measured.
+
+        Raises:
+            ServerError: It still works after 15 s.
+
+        """
+        deadline = time.monotonic() + IDLE_DEADLINE_SECONDS
+        while not self._is_idle():
+            if time.monotonic() > deadline:
+                message = f"{self.name} still works {IDLE_DEADLINE_SECONDS:.0f} s after its last client has left"
+                raise ServerError(message)
+
+    def _is_idle(self) -> bool:
+        """Whether it took no processor time for a while, and wants none: all its threads sleep, see proc(5)."""
+        before = self.cpu_seconds()
+        time.sleep(IDLE_SECONDS)
+        threads = Path(f"/proc/{self.process.pid}/task").iterdir()
+        states = {after_command((thread / "stat").read_text(encoding="ascii"))[0] for thread in threads}
+        return states == {"S"} and self.cpu_seconds() == before
 
     def resident_bytes(self) -> int:
         """Resident set: field 2 of /proc/PID/statm, in pages, see proc(5)."""
         statm = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii")
         return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def after_command(stat: str) -> list[str]:
+    """The fields of a stat file after the name of the command, which may have blanks in it; the first is the state."""
+    return stat.rpartition(")")[2].split()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from tests.support.each import each
 ROOT: Final = Path(__file__).parents[2]
 UNIT: Final = ROOT / "tests" / "unit"
 FOLDERS: Final = {
+    "benchmarks": ("benchmarks",),
     "certs": ("certs",),
     "release": ("release",),
     "testbed": ("testbed",),
