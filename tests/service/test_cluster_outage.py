@@ -211,7 +211,9 @@ def test_a_switch_applies_from_the_start(
         review = injected_review()
         (first, *_) = verify(review, send(client, review).body)["spec"].get("initContainers") or [{}]
         client.close()
-        assert (first.get("restartPolicy") == "Always", bool(fake.watches)) == (switch == "on", switch == "on")
+        assert (first.get("restartPolicy") == "Always") == (switch == "on")
+        # It is ready as soon as the cluster was read, and watches it from then on.
+        assert eventually(lambda: bool(fake.watches) == (switch == "on"))
 
 
 def test_the_minimum_kubelet_is_a_setting(tmp_path_factory: pytest.TempPathFactory, fake: ScriptedApiServer) -> None:
