@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
 from http.client import HTTPException
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 SOURCES: Final = ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
 CONNECTIONS: Final = 1500
 MEBIBYTE: Final = 1024 * 1024
+BURST: Final = 100
 PREPARATION_SECONDS: Final = 25.0
 PAUSE_SECONDS: Final = 0.05
 """After a refusal: an attack measures the service, not how fast this process burns the processor beside it."""
@@ -89,6 +91,20 @@ def handshakes_without_end(target: Target) -> None:
         target.tls(SOURCES[0], seconds=1, context=context).close()
 
     _again(shake, pause=0)
+
+
+def handshakes_in_bursts(target: Target) -> None:
+    """The handshakes of a hundred connections at the same moment, then a second without any, so that none of them has a pause."""
+    context = target.context()
+
+    def shake(source: str) -> None:
+        with suppress(OSError):
+            target.tls(source, seconds=5, context=context).close()
+
+    with ThreadPoolExecutor(BURST) as clients:
+        while True:
+            list(clients.map(shake, SOURCES * (BURST // len(SOURCES))))
+            time.sleep(1)
 
 
 def bodies_that_stop_short(target: Target) -> None:
@@ -233,6 +249,7 @@ ATTACKS: Final[Mapping[str, Callable[[Target], Callable[[], None]]]] = {
         silent_connections,
         idle_connections,
         handshakes_without_end,
+        handshakes_in_bursts,
         bodies_that_stop_short,
         large_bodies,
         large_heads_over_all_connections,

@@ -44,6 +44,10 @@ HANDSHAKE_PAUSE_SECONDS: Final = 0.002
 HANDSHAKE_PAUSE_FACTOR: Final = 3.0
 """The same for steps that take longer, as with an RSA key of 4,096 bits: the pause as a multiple of the duration."""
 
+HANDSHAKE_OWED_SECONDS: Final = 0.5
+"""The time that handshakes may owe: that of some hundred connections after a quiet time. An API server opens one for each review that it
+sends at the same time, and each pod of these waits for its handshake."""
+
 CLOSE_SECONDS: Final = 5.0
 """For the other side to take the rest of a response and to answer the end of TLS. uvloop's default is 30 s."""
 
@@ -73,7 +77,7 @@ class Listener:
         self._tasks: set[asyncio.Task[None]] = set()
         self._read_seconds = read_seconds
         self._newest_context = newest_context
-        self._handshakes = Turns(HANDSHAKE_PAUSE_SECONDS, HANDSHAKE_PAUSE_FACTOR)
+        self._handshakes = Turns(HANDSHAKE_PAUSE_SECONDS, lambda seconds: seconds * HANDSHAKE_PAUSE_FACTOR, HANDSHAKE_OWED_SECONDS)
         self._reads = Shares(lambda: connections.peers)
 
     def start(self, bound: socket.socket) -> None:

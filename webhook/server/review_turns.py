@@ -41,8 +41,8 @@ class ReviewTurns:
         """Pass requests on to this application; ``count_peers`` returns the number of addresses that have connections now."""
         self.app = app
         self.small = Shares(count_peers)
-        self.large = Turns(PAUSE_SECONDS, PAUSE_FACTOR)
-        self.slow = Turns(PAUSE_SECONDS, SLOW_PAUSE_FACTOR)
+        self.large = Turns(PAUSE_SECONDS, lambda seconds: seconds * PAUSE_FACTOR)
+        self.slow = Turns(PAUSE_SECONDS, lambda seconds: seconds * SLOW_PAUSE_FACTOR)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, whose body has arrived completely, when its turn comes."""

@@ -78,40 +78,55 @@ class _Waiting:
 
 
 class Turns:
-    """One piece of work at a time, with a pause after each."""
+    """One piece of work at a time, with a pause after each.
 
-    def __init__(self, pause_seconds: float, pause_factor: float = 0.0) -> None:
+    Where time may be owed, pieces that come after a quiet time follow one another without a pause, each in a turn of the event loop of its
+    own, until they owe so much. From then on each waits for its pause, so over a longer time they take no larger share than without. This
+    is the Generic Cell Rate Algorithm (ITU-T I.371, annex A); its increment is the work with its pause.
+    """
+
+    def __init__(self, pause_seconds: float, pause_after: Callable[[float], float] = lambda _work: 0.0, owed_seconds: float = 0.0) -> None:
         """Nothing waits yet.
 
         Args:
-            pause_seconds: The least time from one turn to the next.
-            pause_factor: The pause after work whose duration is known, as a multiple of that duration.
+            pause_seconds: The least pause, from the beginning of a turn.
+            pause_after: The pause after work of a known duration, both in seconds.
+            owed_seconds: The time that may be owed, of work and of pauses.
 
         """
-        self._pause_seconds, self._pause_factor = pause_seconds, pause_factor
+        self._pause_seconds, self._pause_after, self._owed_seconds = pause_seconds, pause_after, owed_seconds
         self._waiting = _Waiting()
         self._pause: asyncio.TimerHandle | None = None
+        self._ends = self._ended = 0.0
+        """When nothing is owed any more, with the present turn and without it, in the time of the loop."""
 
     async def next(self, peer: str) -> None:
         """Wait for a turn of this peer."""
         if self._pause is None:
-            self._rest(self._pause_seconds)
+            self._begin()
         else:
             await self._waiting.add(peer)
 
     def took(self, seconds: float) -> None:
         """The work of the present turn took this long."""
-        self._rest(min(max(self._pause_seconds, seconds * self._pause_factor), MAX_PAUSE_SECONDS))
+        self._rest(seconds, min(max(self._pause_seconds, self._pause_after(seconds)), MAX_PAUSE_SECONDS))
 
-    def _rest(self, seconds: float) -> None:
+    def _begin(self) -> None:
+        """A turn begins. Until its duration is known it has the least pause."""
+        self._ended = self._ends
+        self._rest(0.0, self._pause_seconds)
+
+    def _rest(self, worked: float, pause: float) -> None:
+        loop = asyncio.get_running_loop()
         if self._pause is not None:
             self._pause.cancel()
-        self._pause = asyncio.get_running_loop().call_later(seconds, self._end_pause)
+        self._ends = max(loop.time(), self._ended + worked) + pause
+        self._pause = loop.call_at(self._ends - self._owed_seconds, self._end_pause)
 
     def _end_pause(self) -> None:
         self._pause = None
         if self._waiting.grant() is not None:
-            self._rest(self._pause_seconds)
+            self._begin()
 
 
 class Shares:

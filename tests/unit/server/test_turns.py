@@ -6,13 +6,14 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.support.simulated_loop import run_simulated
 from webhook.server import turns
 from webhook.server.turns import LONG_SECONDS, MOST_SLOW, Shares, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-
-    import pytest
 
 
 def run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -36,20 +37,60 @@ def test_the_peers_have_turns_in_rotation_however_much_one_of_them_wants() -> No
 
 def test_a_turn_comes_after_a_pause_and_after_a_longer_one_where_the_work_took_long() -> None:
     async def scenario() -> None:
-        loop, turns_of_loop = asyncio.get_running_loop(), list[int]()
-        loop.call_soon(turns_of_loop.append, 1)
-        turns = Turns(0.01, 3.0)
-        began = loop.time()
-        await turns.next("a")
-        assert not turns_of_loop, "nobody was before it"
-        await turns.next("a")
-        assert loop.time() - began >= 0.009
-        began = loop.time()
-        turns.took(0.02)
-        await turns.next("a")
-        assert loop.time() - began >= 0.059
+        turns, times = Turns(0.01, lambda seconds: 3 * seconds), list[float]()
+        for took in (0.0, 0.02, 0.001, 0.0):
+            await turns.next("a")
+            times.append(asyncio.get_running_loop().time())
+            turns.took(took)
+        assert times == pytest.approx([0, 0.01, 0.09, 0.101]), "the loop's time does not pass while somebody works"
 
-    run(scenario)
+    run_simulated(scenario)
+
+
+def test_after_a_quiet_time_pieces_follow_without_a_pause_each_in_a_turn_of_the_loop_until_they_owe_as_much_as_they_may() -> None:
+    async def scenario() -> None:
+        loop, turn, in_turns, times = asyncio.get_running_loop(), 0, list[int](), list[float]()
+        turns = Turns(0.002, lambda seconds: 3 * seconds, owed_seconds=0.1)
+
+        async def work() -> None:
+            await turns.next("a")
+            turns.took(0.001)
+            in_turns.append(turn)
+            times.append(loop.time())
+
+        def count_turn() -> None:
+            nonlocal turn
+            turn += 1
+            if len(times) < 26:
+                loop.call_soon(count_turn)
+
+        count_turn()
+        await asyncio.gather(*(work() for _ in range(50)))
+        assert times[:26] == pytest.approx([0.0] * 26), "25 of them owe 100 ms"
+        assert max(Counter(in_turns[:26]).values()) == 1
+        assert times[26:] == pytest.approx([0.004 * number for number in range(1, 25)])
+        await asyncio.sleep(0.04)
+        await asyncio.gather(*(work() for _ in range(20)))
+        assert times[50:60] == pytest.approx([times[49] + 0.04] * 10), "ten are paid for by the quiet time"
+        assert times[60:] == pytest.approx([times[59] + 0.004 * number for number in range(1, 11)])
+
+    run_simulated(scenario)
+
+
+def test_what_may_be_owed_gives_no_larger_share_over_a_longer_time() -> None:
+    async def scenario() -> None:
+        loop, worked = asyncio.get_running_loop(), 0.0
+        turns = Turns(0.002, lambda seconds: 3 * seconds, owed_seconds=0.1)
+        while loop.time() < 10:
+            # Bursts with quiet times between them.
+            for _ in range(40):
+                await turns.next("a")
+                turns.took(0.004)
+                worked += 0.004
+            await asyncio.sleep(0.1)
+        assert worked <= (loop.time() + 0.1) / 4 + 0.004
+
+    run_simulated(scenario)
 
 
 def test_a_turn_that_is_given_up_goes_to_the_next() -> None:
