@@ -221,6 +221,13 @@ def unknown_annotations(target: Target) -> None:
     _exchange(_connections(target, 16), [request_bytes(review_of(one)) for one in (many, large)])
 
 
+def pods_of_many_commas(target: Target) -> None:
+    """Pods of which only the number of commas says that they may be slow: most of it is in a text, or they take a third of what one may."""
+    pods = [pod(istio(env=[{"name": "IDS", "value": "1," * commas}])) for commas in (32_000, MAX_COMMAS - 100)]
+    pods += [HOSTILE_PODS[name]() for name in ("variables", "owners", "ports")]
+    _exchange(_connections(target, 16), [request_bytes(review_of(one)) for one in pods])
+
+
 def hostile_pods(target: Target) -> None:
     """The pods of the second table, one after the other over each of four connections."""
     _exchange(_connections(target, 4), _hostile_requests())
@@ -260,6 +267,7 @@ ATTACKS: Final[Mapping[str, Callable[[Target], Callable[[], None]]]] = {
         small_reviews_without_pause,
         slow_small_reviews_without_pause,
         unknown_annotations,
+        pods_of_many_commas,
         hostile_pods,
         hostile_pods_from_the_honest_address,
     )

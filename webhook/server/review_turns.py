@@ -27,8 +27,13 @@ SLOW_BYTES: Final = 1024 * 1024
 SLOW_COMMAS: Final = 5000
 """A larger body, or one with more commas, may take up to 50 ms, others up to 20 ms. etcd takes no pod of much more than 1 MiB."""
 
+SLOW_SECONDS: Final = 0.02
 SLOW_PAUSE_FACTOR: Final = 120.0
-"""The same for these: so they take a hundredth of the time, and of a hundred small reviews one meets one of them."""
+"""The same for one of these that takes so long: so they take a hundredth of the time, and of a hundred small reviews one meets one."""
+
+LEAST_PAUSE_FACTOR: Final = 12.0
+"""The same for one that takes a tenth of that or less: most of its commas are in a text. Between the two it is in proportion to the
+duration, so the longer a review takes the fewer small ones meet one."""
 
 WAIT_SECONDS: Final = 4.0
 """For a turn: a client such as the API server gives up soon after that (the chart's `timeoutSeconds` is 5)."""
@@ -42,7 +47,7 @@ class ReviewTurns:
         self.app = app
         self.small = Shares(count_peers)
         self.large = Turns(PAUSE_SECONDS, lambda seconds: seconds * PAUSE_FACTOR)
-        self.slow = Turns(PAUSE_SECONDS, lambda seconds: seconds * SLOW_PAUSE_FACTOR)
+        self.slow = Turns(PAUSE_SECONDS, _slow_pause)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, whose body has arrived completely, when its turn comes."""
@@ -69,6 +74,12 @@ class ReviewTurns:
             return None
         is_slow = len(body) > SLOW_BYTES or body.count(b",") > SLOW_COMMAS
         return self.slow if is_slow else self.large
+
+
+def _slow_pause(seconds: float) -> float:
+    """The pause after a review that might have taken long, and took this long."""
+    factor = SLOW_PAUSE_FACTOR * seconds / SLOW_SECONDS
+    return seconds * min(max(LEAST_PAUSE_FACTOR, factor), SLOW_PAUSE_FACTOR)
 
 
 async def _wait(turns: Turns, peer: str) -> None:
