@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from tests.wrapper.requirements import require_program
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COREUTILS: Final = ("cat", "env", "head", "sleep", "timeout", "tr")
 """The programs that the wrapper uses where they exist; any image with a shell has them."""
@@ -69,6 +68,30 @@ def busybox(image: Path) -> ShellImage:
 def busybox_as_helper(_: Path) -> ShellImage:
     """An image with no programs but the task's; the helper container brings busybox."""
     return ShellImage("busybox-as-helper", str(require_program("busybox")), "/nonexistent", helper=True)
+
+
+STARTS_BY_NAME: Final = """#!{python} -IS
+import os, signal, sys
+for number in (signal.SIGPIPE, signal.SIGXFSZ):
+    signal.signal(number, signal.SIG_DFL)
+programs = {programs}
+words = sys.argv[1:] if sys.argv[1] in programs else ["busybox", *sys.argv[1:]]
+os.execv(programs[words[0]], words)
+"""
+
+
+def helper_that_obeys_path(image: Path) -> ShellImage:
+    """An image with no programs, and a helper whose busybox starts what PATH has, as the default of the Dockerfile does.
+
+    A stand-in, in Python: its sh is dash, its env that of this system, the rest is busybox. It cannot show busybox's own ash, and it is
+    slow. Without LC_ALL Python would add a variable (PEP 538).
+    """
+    image.mkdir()
+    program = image.with_name(f"{image.name}-busybox")
+    programs = {name: str(require_program(of)) for name, of in {"sh": "dash", "env": "env", "busybox": "busybox"}.items()}
+    program.write_text(STARTS_BY_NAME.format(python=Path(sys.executable).resolve(), programs=programs), "utf-8")
+    program.chmod(0o755)
+    return ShellImage("helper-that-obeys-path", str(program), str(image), helper=True)
 
 
 SHELLS: Final = {

@@ -16,7 +16,7 @@ from tests.wrapper.fake_sidecar import TIMEOUT_SECONDS, FakeSidecar, Reaction
 from tests.wrapper.main_container import PYTHON, container, end_of
 from tests.wrapper.messages import NOT_EXECUTED
 from tests.wrapper.requirements import require_program, require_root
-from tests.wrapper.shell_image import COREUTILS, bash_alone, bash_as_sh, dash_alone, dash_and_bash
+from tests.wrapper.shell_image import COREUTILS, bash_alone, bash_as_sh, dash_alone, dash_and_bash, helper_that_obeys_path
 from webhook.core.shell import SHELLS
 
 if TYPE_CHECKING:
@@ -143,6 +143,14 @@ def test_the_shell_adds_no_variable(shell: ShellImage) -> None:
 def test_odd_names_and_values_arrive_byte_by_byte(shell: ShellImage) -> None:
     unwrapped, wrapped = environments(replace(container(shell), env=ODD_VARIABLES))
     assert wrapped == unwrapped
+
+
+def test_the_helper_brings_the_env_and_the_tr_that_an_image_lacks(tmp_path: Path) -> None:
+    """So that names that are no identifiers arrive there, too; the shell of a busybox does not find its env unless it prefers it to PATH."""
+    where = replace(container(helper_that_obeys_path(tmp_path / "bin")), env=ODD_VARIABLES).with_env(LC_ALL="C")
+    unwrapped, wrapped = environments(where)
+    assert wrapped == unwrapped
+    assert differing(where) == set(DIFFERENCES["busybox-as-helper"])
 
 
 def test_control_characters_and_line_breaks_in_one_value_arrive(shell: ShellImage) -> None:

@@ -192,13 +192,12 @@ def is_wrapped(command: list[str] | None, args: list[str] | None) -> bool:
 
 def _options(wrap: Wrap) -> list[str]:
     options = [
+        *(("--busybox", HELPER_BUSYBOX) if wrap.uses_helper else ()),
         *("--wait-seconds", str(wrap.wait_seconds)),
         *("--when-not-ready", str(wrap.when_not_ready)),
         *("--quit", _when_to_quit(wrap.restart_codes)),
         *("--entrypoint-source", str(wrap.entrypoint.source)),
     ]
-    if wrap.uses_helper:
-        options += ("--busybox", HELPER_BUSYBOX)
     for sidecar in wrap.sidecars:
         options += ("--sidecar", sidecar.name, _place(sidecar.ready), _place(sidecar.alive), _request(sidecar.quit))
     for candidate in wrap.entrypoint.candidates:

@@ -2,6 +2,7 @@
 #
 #   sh -c "asw_script=<this text in single quotes>; eval \"$asw_script\"" airflow-sidecar-webhook OPTION... -- WORD...
 #
+#   --busybox PROGRAM                   use the programs of this busybox instead of the image's; the first option, since it is read first
 #   --wait-seconds SECONDS              how long to wait for the sidecars; 0 does not wait
 #   --when-not-ready fail|run           what to do when a sidecar is not ready by then, or stops before it is ready
 #   --quit always|after:CODES|not-after:CODES
@@ -11,7 +12,6 @@
 #                                       quit requests are sent in the order of these options
 #   --try-entrypoint WORD... --end-try  a possible entrypoint; the first one whose programs exist in the image runs before WORD...
 #   --entrypoint-source SOURCE          ignored here: the webhook reads it when it sees the pod again
-#   --busybox PROGRAM                   use the programs of this busybox instead of the image's
 #
 # Rules for this text; tests enforce them. No single quote. No dollar before a parenthesis or another dollar, since the kubelet expands
 # those in command and args. Nothing on stdout. Every variable starts with asw_, since any other name could be a variable of the task.
@@ -28,12 +28,16 @@ unset FUNCNEST
 unset -f "[" command declare env printf tr ulimit
 asw_nl="
 "
+asw_busybox=
+case $1 in
+  --busybox) asw_busybox=$2 ;;
+esac
 
 # The environment of this process at its start, one entry a line; \001 stands for a line break in a value. The path has the process id,
 # since /proc/self would be the child that runs tr.
 # The first line is the limit of open files. With a low one, some shells end silently, and others go on without their redirections. The second
 # line is \001, by the same process.
-asw_vars=`ulimit -n; printf "\001\n"; exec 2>/dev/null; tr "\000\n" "\n\001" </proc/${$}/environ`
+asw_vars=`ulimit -n; printf "\001\n"; exec 2>/dev/null; $asw_busybox tr "\000\n" "\n\001" </proc/${$}/environ`
 asw_files=${asw_vars%%"$asw_nl"*}
 case $asw_files in
   unlimited | [1-9][0-9][0-9]* | [2-9][0-9] | 1[6-9]) ;;
@@ -55,10 +59,30 @@ declare asw_bash=yes >/dev/null 2>&1
 asw_choose_mark() {
   for asw_octal in 01 02 03 04 05 06 16 17 20 21 22 23 24 25 26 27 30 31 01; do
     asw_octal="\0$asw_octal"
-    [ -n "`tr -cd "$asw_octal" <"/proc/${$}/environ"`" ] || break
+    [ -n "`$asw_busybox tr -cd "$asw_octal" <"/proc/${$}/environ"`" ] || break
   done
   asw_mark=`printf "%b" "$asw_octal"`
-  asw_vars=`tr "\000\n" "\n$asw_octal" <"/proc/${$}/environ"`
+  asw_vars=`$asw_busybox tr "\000\n" "\n$asw_octal" <"/proc/${$}/environ"`
+}
+
+# asw_find NAME: whether there is such a program: that of this path, else the one that PATH has for this name, as execvp(3) finds it. Sets
+# asw_found to its path, or to one that gives 126 or 127 as the name would.
+asw_find() {
+  asw_found=$1
+  case $1 in
+    */*) ;;
+    *)
+      asw_found= asw_rest=$PATH: IFS=:
+      for asw_word in $asw_rest; do
+        asw_word=${asw_word:-.}/$1
+        [ ! -f "$asw_word" ] || asw_found=$asw_word
+        [ ! -x "$asw_found" ] || break
+      done
+      IFS=" "
+      : "${asw_found:=$asw_word}"
+      ;;
+  esac
+  [ -f "$asw_found" ] && [ -x "$asw_found" ]
 }
 
 # There is no way back from exec, so a program of the image is tried before the wrapper becomes it. The file of its name may be a text or a
@@ -66,13 +90,13 @@ asw_choose_mark() {
 
 # asw_try WORD...: whether this program, a child of this shell, prints asw_ok=1, and nothing else.
 asw_try() {
-  case `exec "$@" </dev/null 2>/dev/null` in asw_ok=1) ;; *) return 1 ;; esac
+  [ "`exec "$@" </dev/null 2>/dev/null`" = "asw_ok=1" ]
 }
 
 # Whether env becomes a program. That of uutils before 0.2 stays its parent, so no signal would reach the task: the parent must be a shell.
-asw_by_env="env -u asw_ok -- asw_ok=0"
+asw_by_env="$asw_busybox env -u asw_ok -- asw_ok=0"
 asw_try_env() {
-  asw_rest=`exec $asw_by_env cat /proc/self/stat </dev/null 2>/dev/null`
+  asw_rest=`exec $asw_by_env $asw_busybox cat /proc/self/stat </dev/null 2>/dev/null`
   asw_rest=${asw_rest##*) ? }
   [ "/proc/${asw_rest%% *}/exe" -ef "/proc/${$}/exe" ]
 }
@@ -84,32 +108,27 @@ asw_exec() {
   [ -n "$asw_vars" ] || exec "$@"
   [ -n "$asw_env" ] || asw_try_env || exec "$@"
   case $asw_vars in *"$asw_mark"*) asw_choose_mark ;; esac
-  asw_names=" "
   IFS=$asw_nl
   for asw_entry in $asw_vars; do
     asw_name=${asw_entry%%=*}
     [ "$asw_name" != "$asw_entry" ] || continue
     case $asw_name in
-      asw_* | _ | PWD | OLDPWD | SHLVL | IFS | PS[124] | OPT* | LINENO | PPID | UID | EUID | GROUPS | SECONDS | RANDOM | SRANDOM) ;;
-      EPOCHSECONDS | EPOCHREALTIME | SHELLOPTS | BASHOPTS | BASH* | DIRSTACK | FUNC* | HISTCMD | LINES | COLUMNS | COMP_* | POSIXLY_CORRECT) ;;
+      asw_* | _ | *PWD | SHLVL | IFS | PS[124] | OPT* | LINE* | COLUMNS | PPID | *UID | GROUPS | SECONDS | EPOCH* | *RANDOM) ;;
+      SHELLOPTS | BASH* | DIRSTACK | FUNC* | HISTCMD | COMP_* | POSIXLY_CORRECT) ;;
       "" | [0-9]* | *[!a-zA-Z0-9_]*) ;;
       *) continue ;;
     esac
     case $asw_entry in
       *"$asw_mark"*)
-        asw_entry=`printf "%s." "$asw_entry" | tr "$asw_octal" "\n"`
+        asw_entry=`printf "%s." "$asw_entry" | $asw_busybox tr "$asw_octal" "\n"`
         asw_entry=${asw_entry%.}
         ;;
     esac
-    asw_names="$asw_names$asw_name "
     set -- "$asw_entry" "$@"
   done
   IFS=" "
-  set -- -- "$@"
-  for asw_name in _ PWD OLDPWD SHLVL POSIXLY_CORRECT asw_script; do
-    case $asw_names in *" $asw_name "*) ;; *) set -- -u "$asw_name" "$@" ;; esac
-  done
-  exec env "$@"
+  # What is unset is set again where the environment has it.
+  exec $asw_busybox env -u _ -u PWD -u OLDPWD -u SHLVL -u POSIXLY_CORRECT -u asw_script -- "$@"
 }
 
 # asw_choose_fd NUMBER...: sets asw_free to the first of these descriptors that is not open, else to the last: what is open may be the
@@ -121,8 +140,8 @@ asw_choose_fd() {
 # asw_is_bash PROGRAM: whether this is a bash that executes commands. Sets asw_env if env works too, both here and in that bash, which does not
 # search PATH as each shell does: all are tried in one process. Its parent is this shell if env has become it.
 asw_is_bash() {
-  command -v "$1" >/dev/null 2>&1 || return 1
-  asw_try $asw_by_env "$1" -p -c "declare asw_bash && [ \$PPID = ${$} ] && exec $asw_by_env env -i asw_ok=1" && { asw_env=yes; return; }
+  asw_find "$1" || return
+  asw_try $asw_by_env "$1" -p -c "declare asw_bash && [ \$PPID = ${$} ] && exec $asw_by_env $asw_busybox env -i asw_ok=1" && { asw_env=yes; return; }
   asw_try "$1" -p -c "declare asw_bash && printf \"asw_ok=1\""
 }
 
@@ -152,7 +171,7 @@ asw_log() {
 }
 
 asw_tool() {
-  ${asw_busybox:+"$asw_busybox"} "$@"
+  $asw_busybox "$@"
 }
 
 # The pause between two rounds of requests. Nothing is ever written to the pipe for this read of bash.
@@ -170,9 +189,11 @@ asw_pause() {
 # trapped (https://github.com/vda-linux/busybox_mirror/issues/16).
 asw_clock() {
   asw_last=${asw_now:-0} asw_now=
-  case $asw_source in
-    uptime) if [ -n "$asw_bash" ]; then IFS=" " read -r asw_now asw_rest </proc/uptime; else asw_now=`asw_tool cat </proc/uptime 2>/dev/null`; fi ;;
-    system) if [ -n "$asw_bash" ]; then asw_now=$SECONDS; else asw_now=`asw_tool date +%s </dev/null 2>/dev/null`; fi ;;
+  case $asw_bash$asw_source in
+    yesuptime) IFS=" " read -r asw_now asw_rest </proc/uptime ;;
+    yessystem) asw_now=$SECONDS ;;
+    uptime) asw_now=`asw_tool cat </proc/uptime 2>/dev/null` ;;
+    system) asw_now=`asw_tool date +%s </dev/null 2>/dev/null` ;;
   esac
   asw_now=${asw_now%%[!0-9]*}
   asw_nap=0.05
@@ -194,15 +215,18 @@ asw_set_end() {
   eval "asw_end=\$""((asw_now + $1 + 1))"
 }
 
+# Whether asw_end is still to come.
+asw_in_time() {
+  asw_clock
+  [ "$asw_now" -lt "$asw_end" ]
+}
+
 # asw_limited WORD...: runs a program for 2 s at most. It kills, since TERM may be ignored here.
 asw_limited() {
   [ -z "$asw_limit" ] || { asw_tool $asw_limit "$@"; return; }
   "$@" &
   asw_set_end 2
-  while kill -0 "$!" 2>/dev/null && [ "$asw_now" -lt "$asw_end" ]; do
-    asw_pause
-    asw_clock
-  done
+  while kill -0 "$!" 2>/dev/null && asw_in_time; do asw_pause; done
   kill -KILL "$!" 2>/dev/null
 }
 
@@ -237,7 +261,7 @@ asw_wget() {
   unset http_proxy HTTP_PROXY all_proxy ALL_PROXY
   # A wgetrc may name a proxy too.
   export LC_ALL=C no_proxy=127.0.0.1,::1
-  { asw_limited ${asw_busybox:+"$asw_busybox"} wget "$@" 2>&1 && printf "HTTP/1.1 200"; } | asw_tool $asw_cut
+  { asw_limited $asw_busybox wget "$@" 2>&1 && printf "HTTP/1.1 200"; } | asw_tool $asw_cut
 }
 
 asw_http_python3() {
@@ -249,8 +273,8 @@ try: s = socket.create_connection((host.strip(\"[]\"), port))
 except OSError: sys.exit(print(\"refused\", end=\"\"))
 s.sendall(f\"{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n\".encode())
 f = s.makefile(\"rb\")
-status = b\"1\"
-while status[:1] == b\"1\": status = f.readline(99).split()[1]; status[:1] == b\"1\" and any(0 for _ in iter(lambda: f.readline(9999).strip(), b\"\"))
+status = [49]
+while status[0] == 49: status = f.readline(99).split()[1]; status[0] == 49 and any(0 for _ in iter(lambda: f.readline(9999).strip(), b\"\"))
 print(int(status), end=\"\")" "$@"
 }
 
@@ -258,7 +282,7 @@ print(int(status), end=\"\")" "$@"
 # nothing. Only wget has no limit for all of a request, so it is tried with the programs that limit its output and its time, and without those
 # that cannot be used. busybox before 1.30 has another form of timeout.
 asw_can_run() {
-  [ -n "$asw_busybox" ] || command -v "$1" >/dev/null 2>&1 || return 1
+  [ -n "$asw_busybox" ] || asw_find "$1" || return
   for asw_cut in "head -c 9999" cat; do
     for asw_limit in "timeout -s KILL 2" "timeout -t 2 -s KILL" ""; do
       case `{ if [ "$1" = wget ]; then asw_wget --help; else "$1" --version; fi; } </dev/null 2>/dev/null` in
@@ -356,12 +380,8 @@ asw_check() {
   case $asw_answer in 2??) asw_ready="$asw_ready$1 "; return 0 ;; esac
   if [ "$asw_answer" = refused ] && [ "$3" != - ]; then asw_request GET "$3"; fi
   case $asw_answer in
-    refused)
-      case $asw_alive in *" $1 "*) asw_gone=$1 ;; esac
-      ;;
-    [1-5]??)
-      case $asw_alive in *" $1 "*) ;; *) asw_alive="$asw_alive$1 " ;; esac
-      ;;
+    refused) ! asw_was_up "$1" || asw_gone=$1 ;;
+    [1-5]??) asw_was_up "$1" || asw_alive="$asw_alive$1 " ;;
   esac
   asw_waiting=$1
 }
@@ -384,11 +404,12 @@ asw_wait_ready() {
     asw_clock
     if [ "$asw_now" -ge "$asw_wait_end" ]; then
       asw_unready="sidecar $asw_waiting was not ready after $asw_seconds s"
+      return
     elif [ -n "$asw_gone" ] && [ "$asw_now" -ge "$asw_end" ]; then
       asw_waiting=$asw_gone
       asw_unready="sidecar $asw_gone stopped before it was ready (it refuses connections)"
+      return
     fi
-    [ -z "$asw_unready" ] || return 0
     asw_pause
   done
 }
@@ -399,7 +420,6 @@ asw_each() {
   for asw_line in $asw_sidecars; do
     IFS=" "
     "$1" $asw_line
-    IFS=$asw_nl
   done
   IFS=" "
 }
@@ -434,11 +454,7 @@ asw_quit() {
         asw_was_up "$1" || { asw_alive="$asw_alive$1 "; asw_set_end 3; }
         ;;
     esac
-    asw_clock
-    if [ "$asw_now" -ge "$asw_end" ]; then
-      asw_quit_failed "$1 did not accept" "$4" "${asw_answer:-no answer}"
-      break
-    fi
+    asw_in_time || { asw_quit_failed "$1 did not accept" "$4" "$asw_answer"; break; }
     asw_pause
   done
 }
@@ -456,16 +472,14 @@ asw_wait_gone() {
   while :; do
     asw_request GET "${1%%/*}/"
     [ "$asw_answer" != refused ] || return 0
-    asw_clock
-    [ "$asw_now" -lt "$asw_end" ] || return 0
+    asw_in_time || return 0
     asw_pause
   done
 }
 
 # The signals that are forwarded: all that a runtime may send as STOPSIGNAL. By number, since the shells know different names. Not those that
 # report a fault of the process itself, that stop it, or that it may not catch.
-asw_signals="1 2 3 6 10 12 14 15 16 18 23 24 25 26 27 28 29 30 31"
-asw_signals="$asw_signals 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64"
+asw_signals="1 2 3 6 10 12 14 15 16 18 23 24 25 26 27 28 29 30 31 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64"
 
 # asw_trap ACTION: the action of these signals. Whoever calls this has no more use for another IFS.
 asw_trap() {
@@ -632,9 +646,9 @@ asw_start() {
   else
     asw_start_task "$@"
     asw_waited=$! asw_child=$!
-    asw_rest=0
+    asw_rest=
     # Without stderr: the task may kill cat, which shells report there. A trap writes nothing yet.
-    while asw_has_traps && [ "$asw_rest" -lt 200 ]; do eval "asw_rest=\$""((asw_rest + 1))"; done 2>/dev/null
+    while asw_has_traps && [ "${#asw_rest}" -lt 200 ]; do asw_rest=.$asw_rest; done 2>/dev/null
   fi
   asw_finished=$!
   eval "exec $asw_free<&-"
@@ -642,16 +656,10 @@ asw_start() {
 
 # asw_exists WORD...: whether the programs of this entrypoint exist in the image.
 asw_exists() {
-  for asw_word in "$@"; do
-    case $asw_word in
-      --) ;;
-      */*) [ -f "$asw_word" ] && [ -x "$asw_word" ] || return 1 ;;
-      *) command -v "$asw_word" >/dev/null 2>&1 || return 1 ;;
-    esac
-  done
+  for asw_name in "$@"; do [ "$asw_name" = -- ] || asw_find "$asw_name" || return; done
 }
 
-asw_seconds=120 asw_on_unready=fail asw_quit_on=always asw_busybox= asw_sidecars= asw_entrypoint= asw_words=
+asw_seconds=120 asw_on_unready=fail asw_quit_on=always asw_sidecars= asw_entrypoint= asw_words=
 asw_ready=" " asw_alive=" " asw_pending= asw_pipe= asw_term= asw_state=starting asw_finished=
 for asw_name in $asw_signals; do trap "asw_signal $asw_name" "$asw_name"; done
 # Last: from the first trap for EXIT on, bash keeps a handler of its own for signals without a trap, and may lose one that arrives then.
@@ -662,7 +670,6 @@ while [ "$#" -gt 0 ] && [ "$1" != -- ]; do
     --wait-seconds) asw_seconds=$2 ;;
     --when-not-ready) asw_on_unready=$2 ;;
     --quit) asw_quit_on=$2 ;;
-    --busybox) asw_busybox=$2 ;;
     --sidecar)
       asw_sidecars="$asw_sidecars$2 $3 $4 $5$asw_nl"
       shift 3
