@@ -168,6 +168,16 @@ WRAPPER_ATTACKS: Final = (
         ),
     ),
     WrapperAttack(
+        "a task's program that is given by its name (`timeout`, `find`, `tar`), beside a busybox that prefers its own programs of these names, as"
+        " Debian's",
+        "the wrapper searches `PATH` itself and starts the program by its path; without that the task was another program, with other options and"
+        " exit codes",
+        (
+            "test_programs_by_name::test_a_program_by_its_name_is_the_images",
+            "test_programs_by_name::test_a_program_that_the_image_does_not_have_or_may_not_execute_is_not_the_busyboxs",
+        ),
+    ),
+    WrapperAttack(
         "`TMOUT` in the environment, bash's timeout for each read",
         "it is unset for a request; the task gets its own value",
         ("test_transparency::test_a_timeout_for_read_in_the_environment_shortens_no_request",),

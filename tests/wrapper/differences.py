@@ -30,6 +30,10 @@ EQUALS_SIGN: Final = (
     "A program with = in its name gets the environment that the shell exports, since env would take the name for a variable."
 )
 OPTIND: Final = "A dash whose environment has an OPTIND that is no number ends with 2 before it reads the script."
+PREFERS_ITS_OWN: Final = (
+    "A busybox that prefers its own programs to those of PATH (FEATURE_PREFER_APPLETS, as in Debian) is given a path instead of a name: the"
+    " program's argv[0] is its path."
+)
 NO_ENV: Final = (
     "Without an env and a tr in PATH that work, and without PATH, the task gets the environment that the shell exports: variables whose names are not identifiers are lost,"
     " and PWD and the like are added."

@@ -602,11 +602,17 @@ asw_wait_task() {
   fi
 }
 
+# A busybox may prefer its own programs to those of PATH (FEATURE_PREFER_APPLETS, as in Debian), in its shell and in its env: it gets a path.
 asw_task() {
   asw_trap -
   if [ -n "$asw_pipe" ]; then
     printf "task %s\n" "$BASHPID" >&"$asw_pipe"
     eval "exec $asw_pipe<&-"
+  fi
+  asw_find "$1"
+  if [ "$asw_found" != "$1" ] && asw_try $asw_by_env "PATH=/dev/null" env -i "asw_ok=1"; then
+    shift
+    set -- "$asw_found" "$@"
   fi
   asw_exec "$@"
 }
