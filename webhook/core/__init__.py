@@ -68,6 +68,7 @@ from webhook.core.cluster import (
     assess,
     installed_injectors,
     is_virtual_node,
+    oldest_to_join,
 )
 from webhook.core.container_end import ContainerEnd
 from webhook.core.decision import Mutate, Skip
@@ -208,6 +209,7 @@ __all__ = [
     "is_virtual_node",
     "may_stay_running",
     "misspelt_annotations",
+    "oldest_to_join",
     "parse_entrypoints",
     "parse_review",
     "parse_sidecars",

@@ -218,11 +218,16 @@ def _support(observed: ClusterObservation, switch: NativeSwitch, minimum_kubelet
     server = observed.server.counts_as
     if server < NATIVE_SERVER:
         return NativeSupport.OLD_SERVER
-    oldest = observed.oldest_kubelet or Version(server.major, server.minor - KUBELET_SKEW)
+    oldest = observed.oldest_kubelet or oldest_to_join(server)
     if oldest < minimum_kubelet:
         return NativeSupport.OLD_KUBELET
     # Whoever emulates such a version sets that server's flags by hand; no right of the webhook shows its feature gates.
     return NativeSupport.EMULATING_SERVER if observed.server.emulates and server < GATE_LOCKED else NativeSupport.READY
+
+
+def oldest_to_join(server: Version) -> Version:
+    """The oldest kubelet that an API server of this version supports."""
+    return Version(server.major, server.minor - KUBELET_SKEW)
 
 
 def is_virtual_node(labels: Mapping[str, str]) -> bool:

@@ -107,6 +107,16 @@ class FindingId(ExplainedWord):
         "the Deployment that has the name of the webhook's Service, as in the chart, and the ConfigMap with your own rows.",
     )
     NATIVE_READY = FindingRow("native-ready", f"Native sidecars are used. {NativeSupport.READY.sentence}", "", OK, "")
+    NATIVE_OLDER_MAY_JOIN = FindingRow(
+        "native-older-may-join",
+        f"Native sidecars are used. {NativeSupport.READY.sentence} But this API server takes nodes with kubelets down to {{oldest}}, "
+        "which have no native sidecars.",
+        "If a node pool without a node at present has such kubelets, upgrade it, or set native_sidecars to off until then.",
+        NOTE,
+        "The kubelet of a node is known once the node has joined. Where an autoscaler has removed all nodes of a pool, the pods that "
+        "make it grow are treated before that, and would wait in their init containers on its nodes. From Kubernetes 1.32 on no kubelet "
+        "older than 1.29 may join.",
+    )
     NATIVE_UNKNOWN = FindingRow(
         "native-unknown",
         "It is not known whether native sidecars are used: the versions of the API server and all kubelets could not be read.",

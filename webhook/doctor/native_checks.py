@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from webhook.core import NativeSupport, NativeSwitch, assess
+from webhook.core import NATIVE_SERVER, NativeSupport, NativeSwitch, assess, oldest_to_join
 from webhook.doctor.dry_run import LABELS, DryRunResult
 from webhook.doctor.finding import Finding, FindingId, as_clause, found
 from webhook.doctor.registration import PODS
@@ -63,6 +63,8 @@ def by_version(snapshot: ClusterSnapshot, switch: NativeSwitch, minimum_kubelet:
     if auto.support is NativeSupport.OLD_KUBELET:
         oldest = snapshot.observation.oldest_kubelet
         return found(FindingId.NATIVE_OLD_KUBELET, oldest=oldest or "unknown", minimum=minimum_kubelet)
+    if auto.support is NativeSupport.READY and auto.server and oldest_to_join(auto.server) < NATIVE_SERVER:
+        return found(FindingId.NATIVE_OLDER_MAY_JOIN, oldest=oldest_to_join(auto.server))
     return found(BY_VERSION[auto.support])
 
 

@@ -59,6 +59,8 @@ CASES: Final[dict[str, tuple[dict[str, Any], NativeSwitch, set[str]]]] = {
     "old server": ({"server": OLD_SERVER}, AUTO, {"native-old-server"}),
     "old kubelet": ({"nodes": nodes("v1.28.9", "v1.34.0")}, AUTO, {"native-old-kubelet"}),
     "a kubelet without a version": ({"nodes": nodes("?", "v1.34.0")}, AUTO, {"native-old-kubelet"}),
+    "a server that takes old kubelets": ({"server": ServerVersion("v1.31.4", Version(1, 31, 4))}, AUTO, {"native-older-may-join"}),
+    "a server that takes none": ({"server": ServerVersion("v1.32.0", Version(1, 32))}, AUTO, set()),
     "virtual nodes alone": ({"nodes": nodes(virtual=2)}, AUTO, {"no-regular-nodes"}),
     "version not read": ({"server": FORBIDDEN}, AUTO, {"read-failed", "native-unknown"}),
     "nodes not read": ({"nodes": FORBIDDEN}, AUTO, {"read-failed", "native-unknown"}),
