@@ -9,6 +9,7 @@ The service runs in one thread, so a review waits for whatever that thread is do
   same, one has a piece in a turn.
 
 Peers take turns by address. So an API server waits for one piece of each other peer's work at most, however many connections those open.
+The turns of one peer go by namespace: those who create pods in one have a turn after those in each other one.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ MAX_PAUSE_SECONDS: Final = 3.0
 
 
 class _Waiting:
-    """What waits, by peer; the peer whose turn is next comes first."""
+    """What waits, by peer and by namespace; the peer whose turn is next comes first, and so does the namespace within it."""
 
     def __init__(self) -> None:
-        self._by_peer: dict[str, deque[asyncio.Future[None]]] = {}
+        self._by_peer: dict[str, dict[str, deque[asyncio.Future[None]]]] = {}
 
     def __len__(self) -> int:
         return len(self._by_peer)
@@ -48,10 +49,10 @@ class _Waiting:
     def __contains__(self, peer: str) -> bool:
         return peer in self._by_peer
 
-    def add(self, peer: str) -> asyncio.Future[None]:
-        """A future that is done when it is this peer's turn."""
+    def add(self, peer: str, namespace: str = "") -> asyncio.Future[None]:
+        """A future that is done when it is this peer's turn, and this namespace's within it."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._by_peer.setdefault(peer, deque()).append(future)
+        self._by_peer.setdefault(peer, {}).setdefault(namespace, deque()).append(future)
         return future
 
     def __iter__(self) -> Iterator[str]:
@@ -67,10 +68,14 @@ class _Waiting:
 
     def grant_to(self, peer: str) -> bool:
         """Give this peer a turn, and put it behind the others; False: what waited for it was given up meanwhile, and maybe more waits."""
-        futures = self._by_peer.pop(peer)
+        by_namespace = self._by_peer.pop(peer)
+        namespace = next(iter(by_namespace))
+        futures = by_namespace.pop(namespace)
         future = futures.popleft()
         if futures:
-            self._by_peer[peer] = futures
+            by_namespace[namespace] = futures
+        if by_namespace:
+            self._by_peer[peer] = by_namespace
         if future.done():
             return False
         future.set_result(None)
@@ -100,12 +105,12 @@ class Turns:
         self._ends = self._ended = 0.0
         """When nothing is owed any more, with the present turn and without it, in the time of the loop."""
 
-    async def next(self, peer: str) -> None:
-        """Wait for a turn of this peer."""
+    async def next(self, peer: str, namespace: str = "") -> None:
+        """Wait for a turn of this peer; ``namespace``: for which it works."""
         if self._pause is None:
             self._begin()
         else:
-            await self._waiting.add(peer)
+            await self._waiting.add(peer, namespace)
 
     def took(self, seconds: float) -> None:
         """The work of the present turn took this long."""

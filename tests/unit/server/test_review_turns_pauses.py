@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.simulated_loop import run_simulated
 from webhook.server.body_limit import RefusedBodyError
-from webhook.server.review_turns import ReviewTurns
+from webhook.server.review_turns import NAMESPACE_BYTES, ReviewTurns, namespace_of
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -38,8 +38,8 @@ class Reviews:
         self.worked += self.seconds
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    async def send(self, body: bytes, peer: str = "10.0.0.1") -> None:
-        """Send a body and wait for its answer."""
+    async def send(self, body: bytes, peer: str = "10.0.0.1") -> bool:
+        """Send a body and wait for its answer; whether it is one."""
 
         async def receive() -> Message:
             return {"type": "http.request", "body": body, "more_body": False}
@@ -51,6 +51,8 @@ class Reviews:
             await self._turns({"type": "http", "headers": [], "client": (peer, 1)}, receive, send)
         except RefusedBodyError:
             self.refused += 1
+            return False
+        return True
 
     async def send_without_end(self, body: bytes, peer: str) -> None:
         """Send one after the other."""
@@ -89,3 +91,33 @@ def test_the_longer_such_a_review_takes_the_smaller_is_the_share_of_the_time_tha
     # The first one had no pause before it. No time of the loop passes while an application works.
     assert (reviews.worked - reviews.seconds) / (30 + reviews.worked) <= most * 1.01
     assert reviews.answered
+
+
+def in_namespace(namespace: str, body: bytes) -> bytes:
+    """A review of this size as an API server begins it."""
+    kind = b'"kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"}'
+    name = f'"name":"sales","namespace":"{namespace}"'.encode()
+    return b'{"kind":"AdmissionReview","request":{"uid":"1",' + kind + b"," + name + b',"operation":"CREATE","object":' + body
+
+
+def test_whoever_sends_slow_pods_to_one_namespace_through_the_api_server_holds_nobody_elses_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    reviews = Reviews(0.02, monkeypatch)
+
+    answers: list[bool] = []
+
+    async def scenario() -> None:
+        attackers = [asyncio.create_task(reviews.send_without_end(in_namespace("mine", VERY_LARGE), "10.0.0.1")) for _ in range(5)]
+        await asyncio.sleep(10)
+        answers.extend([await reviews.send(in_namespace(f"team-{number}", MANY_COMMAS)) for number in range(10)])
+        for attacker in attackers:
+            attacker.cancel()
+        await asyncio.gather(*attackers, return_exceptions=True)
+
+    run_simulated(scenario)
+    assert answers == [True] * 10
+    assert reviews.refused > 0, "those of the attacker wait for each other"
+
+
+def test_the_namespace_by_which_reviews_take_turns_is_that_of_the_request_whatever_its_pod_says() -> None:
+    assert namespace_of(in_namespace("mine", b'{"metadata":{"namespace":"other"}}')) == "mine"
+    assert namespace_of(b"{") == namespace_of(b"x" * NAMESPACE_BYTES + b'"namespace":"late"') == ""

@@ -35,6 +35,20 @@ def test_the_peers_have_turns_in_rotation_however_much_one_of_them_wants() -> No
     run(scenario)
 
 
+def test_the_turns_of_one_peer_go_by_namespace_and_other_peers_do_not_wait_for_each_of_them() -> None:
+    async def scenario() -> None:
+        turns, order = Turns(0.0), list[str]()
+
+        async def note(peer: str, namespace: str) -> None:
+            await turns.next(peer, namespace)
+            order.append(f"{peer}{namespace}")
+
+        await asyncio.gather(*(note("a", namespace) for namespace in "111123"), note("b", ""), note("b", ""))
+        assert order == ["a1", "a1", "b", "a2", "b", "a3", "a1", "a1"]
+
+    run(scenario)
+
+
 def test_a_turn_comes_after_a_pause_and_after_a_longer_one_where_the_work_took_long() -> None:
     async def scenario() -> None:
         turns, times = Turns(0.01, lambda seconds: 3 * seconds), list[float]()
