@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webhook.core.condition import MAX_IMAGE_CHARACTERS, any_holds, glob
+from webhook.core.kubexit import is_ended_by_kubexit
 from webhook.core.sidecar import Endpoint
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class FoundSidecar(msgspec.Struct, frozen=True):
         quit: Ends it with exit code 0; None: it has no quit request, or it is not enabled.
         quit_order: See `Sidecar`.
         ends_by_itself: See `Sidecar`; also where it is a one-time form.
-        is_one_time: Whether it does its work once and ends.
+        is_one_time: Whether it ends whatever else runs: once its work is done, or by kubexit.
 
     """
 
@@ -49,9 +50,9 @@ def locate(sidecar: Sidecar, pod: Pod, container: Container) -> FoundSidecar:
     """The endpoints of a sidecar in the container that its row identifies.
 
     Where the process serves no status at all (Istio's status port "0"), its readiness can only be a 503, so it is not waited for.
-    A one-time form has none: it may have ended before anything is sent.
+    A one-time form has none: it may have ended before anything is sent. So has one that kubexit ends and awaits.
     """
-    if sidecar.is_one_time(pod, container):
+    if sidecar.is_one_time(pod, container) or is_ended_by_kubexit(container):
         return FoundSidecar(container.name, sidecar.id, None, None, None, sidecar.quit_order, ends_by_itself=True, is_one_time=True)
     alive = None if sidecar.alive is None else sidecar.alive.locate(pod, container)
     is_mute = sidecar.alive is not None and alive is None

@@ -16,6 +16,7 @@ from webhook.core.catalogue import locate
 from webhook.core.cluster import NAMED_PORTS_SEEN
 from webhook.core.condition import any_holds, glob
 from webhook.core.helper import is_helper
+from webhook.core.kubexit import is_ended_by_kubexit
 from webhook.core.lifecycle import edited_lifecycle_hooks, is_post_start_known
 from webhook.core.mesh import PendingMesh, goes_over_network, has_mesh, has_regular_mesh
 from webhook.core.move import Move
@@ -219,6 +220,8 @@ def _rule(row: Sidecar) -> Convert:
 def _why_not_converted(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster) -> NotConvertedReason | None:
     row = facts.rows[sidecar.name]
     rule = row.native.convert if row.native else None
+    if is_ended_by_kubexit(container) or sidecar.name in facts.awaited_by_kubexit:
+        return NotConvertedReason.KUBEXIT
     if sidecar.is_one_time or row.native is None or rule is None:
         return NotConvertedReason.ONE_TIME if sidecar.is_one_time else NotConvertedReason.NOT_CONVERTIBLE
     if row.native.is_refused(facts.pod) or any_holds(rule.unless, facts.pod, container) or _has_other_mode(rule, container):

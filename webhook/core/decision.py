@@ -403,7 +403,7 @@ def _injector_annotations(facts: Facts, mode: Mode, catalogue: Catalogue, inject
     """
     if mode in LABELS_AT_MOST or facts.pod.spec.hostNetwork is True:
         return {}
-    regular = frozenset([sidecar.id for sidecar in facts.options.sidecars if sidecar.native is None])
+    regular = facts.awaited_by_kubexit.union([sidecar.id for sidecar in facts.options.sidecars if sidecar.native is None])
     # The injector of a late mesh proxy would render it before the init containers that it needs.
     hints = catalogue.native_hints(facts.pod, injectors, regular | late_meshes(facts)) if uses_native else []
     if hints and (_has_large_init(facts, catalogue) or catalogue.awaits_injection(facts.pod, injectors)):

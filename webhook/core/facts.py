@@ -10,6 +10,7 @@ from webhook.core import names
 from webhook.core.cached_property import CachedProperty
 from webhook.core.catalogue import FoundSidecar, locate
 from webhook.core.earlier_status import NO_STATUS, EarlierStatus, read_earlier_status
+from webhook.core.kubexit import awaited_by_kubexit
 from webhook.core.main_container import find_task_containers
 from webhook.core.origin import PodOrigin, pod_origin
 from webhook.core.placement import names_windows
@@ -69,6 +70,11 @@ class Facts(msgspec.Struct, frozen=True, dict=True):
     def is_wrapped(self) -> bool:
         """Whether the task has the wrapper of an earlier review; it waits for its sidecars, also where somebody has removed them since."""
         return self.main_container is not None and is_wrapped(self.main_container.command, self.main_container.args)
+
+    @CachedProperty
+    def awaited_by_kubexit(self) -> frozenset[str]:
+        """Names of the containers that have to be regular ones, since kubexit awaits them."""
+        return awaited_by_kubexit(self.pod)
 
     @CachedProperty
     def names_windows(self) -> bool:

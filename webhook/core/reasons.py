@@ -306,6 +306,11 @@ class NotConvertedReason(ExplainedWord):
         "one-time", "It does its work once and ends; a native sidecar that ends is started again until the task has ended.", ""
     )
     OPTED_OUT = ReasonRow("opted-out", "The pod says that this sidecar must not be native.", "")
+    KUBEXIT = ReasonRow(
+        "kubexit",
+        "kubexit ends it with another container, or awaits it among the regular ones.",
+        "Nothing to do. Without kubexit in the pod it would be native.",
+    )
     OWN_RESTARTS = ReasonRow(
         "own-restarts",
         "The container has restart rules of its own, which a native sidecar cannot have.",
