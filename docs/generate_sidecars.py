@@ -162,6 +162,9 @@ For each row:
   50 for others, 80 for network and 90 for mesh proxies.
 - What is unverified is left out, and so is a readiness endpoint that only a flag enables:
   a task would wait for it in vain.
+- A user's own startupProbe may need the task, which starts behind a native sidecar.
+  `startup_commands` lists the commands that do not,
+  and `startup_paths` the paths that a sidecar answers itself, if it sends other requests on.
 - `one_time` names the flags with which the sidecar does its work once and ends.
 
 The example of the row above:
@@ -342,6 +345,9 @@ def converting(rule: Convert) -> Iterable[str]:
     yield from line("Converted, a lifecycle hook is removed if it runs", (code(" ".join(words)) for words in rule.drops_lifecycle_hooks))
     yield from line("Converted, with the preStop hook", [stopping(rule)] if rule.pre_stop else ())
     yield from line("Converted, with the startupProbe", starting(rule))
+    commands = (code(" ".join(words)) for words in rule.startup_commands)
+    yield from line("Converted with a startupProbe of its own that runs", commands)
+    yield from line("Not converted with a startupProbe of its own that requests another path than", map(code, rule.startup_paths))
     yield from line("Converted, with the environment variable", (code(f"{name}={value}") for name, value in rule.env.items()))
     yield from line("Converted, with the pod's annotation", (code(f"{key}: {value}") for key, value in rule.annotations.items()))
     yield from line("That annotation is understood by its injector since", filter(None, [rule.annotations_since]))

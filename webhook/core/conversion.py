@@ -17,7 +17,7 @@ from webhook.core.cluster import NAMED_PORTS_SEEN
 from webhook.core.condition import any_holds, glob
 from webhook.core.helper import is_helper
 from webhook.core.kubexit import is_ended_by_kubexit
-from webhook.core.lifecycle import edited_lifecycle_hooks, is_post_start_known
+from webhook.core.lifecycle import edited_lifecycle_hooks, is_post_start_known, is_startup_known
 from webhook.core.mesh import PendingMesh, goes_over_network, has_mesh, has_regular_mesh
 from webhook.core.move import Move
 from webhook.core.pod import ABSENT
@@ -233,14 +233,30 @@ def _why_not_converted(sidecar: FoundSidecar, container: Container, facts: Facts
 
 def _why_container_stays(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster) -> NotConvertedReason | None:
     """What of the container's own keeps it regular."""
-    rule = _rule(facts.rows[sidecar.name])
+    row = facts.rows[sidecar.name]
+    rule = _rule(row)
     if container.restartPolicy is not None or container.restartPolicyRules != ABSENT:
         return NotConvertedReason.OWN_RESTARTS
     if not is_post_start_known(container.lifecycle_hooks, rule.drops_lifecycle_hooks):
         return NotConvertedReason.POST_START
+    own = None if row.left_by_injector else container.field("startupProbe")
+    if not is_startup_known(own, rule) or (own and _reads_from_later(sidecar, container, facts)):
+        return NotConvertedReason.STARTUP_PROBE
     if rule.requires_startup_probe and container.startupProbe == ABSENT and _startup_probe(sidecar, rule, container, facts) is None:
         return NotConvertedReason.NO_PROBE
     return _why_ports_stay(rule, container, cluster) or _why_volumes_stay(container, facts)
+
+
+def _reads_from_later(sidecar: FoundSidecar, container: Container, facts: Facts) -> bool:
+    """Whether it may need a file that a sidecar behind it writes, such as an agent's, and no init container before."""
+    later = {name for name, row in facts.rows.items() if row.quit_order < sidecar.quit_order}
+    if not later:
+        return False
+    present = (*facts.pod.spec.containers, *facts.pod.init_containers)
+    written = {volume for one in present if one.name in later for volume in one.written_volumes}
+    before = {volume for one in facts.pod.init_containers if one.name not in later for volume in one.written_volumes}
+    shared = written.intersection(container.needed_volumes).difference(before)
+    return not shared.isdisjoint(facts.pod.spec.writable_volumes)
 
 
 def _has_other_mode(rule: Convert, container: Container) -> bool:

@@ -45,6 +45,19 @@ def is_post_start_known(hooks: dict[str, Any], dropped: tuple[tuple[str, ...], .
     return not hook or _is_one_of(hook, dropped)
 
 
+def is_startup_known(probe: Any, rule: Convert) -> bool:
+    """Whether a container has no startup probe of its own, or one that needs nothing that starts later.
+
+    A request is one to the container itself, unless its program sends it on.
+    """
+    if not isinstance(probe, dict) or not probe or rule.requires_startup_probe:
+        return True
+    request = probe.get("httpGet")
+    if rule.startup_paths and isinstance(request, dict):
+        return str(request.get("path") or "/").partition("?")[0] in rule.startup_paths
+    return not probe.get("exec") or _is_one_of(probe, rule.startup_commands)
+
+
 def edited_lifecycle_hooks(container: Container, rule: Convert, sidecar: FoundSidecar) -> dict[str, Any] | None:
     """The lifecycle hooks of the native sidecar; None: unchanged."""
     before = container.lifecycle_hooks

@@ -113,9 +113,13 @@ class DescribedSidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
     def _native(self) -> Native:
-        """Its own readiness probe is its startup probe only where the task is to wait for it: it may become ready only after the task."""
+        """Its own readiness probe is its startup probe only where the task is to wait for it: it may become ready only after the task.
+
+        Of any startup probe its user knows that it is one of a native sidecar.
+        """
         is_awaited = self.ready is not None
-        return Native(convert=Convert(startup_probe_from_readiness=is_awaited, requires_startup_probe=is_awaited))
+        convert = Convert(startup_probe_from_readiness=is_awaited, requires_startup_probe=is_awaited, startup_commands=((),))
+        return Native(convert=convert)
 
 
 DescribedSidecars = Annotated[tuple[DescribedSidecar, ...], msgspec.Meta(max_length=MAX_DESCRIBED_SIDECARS)]

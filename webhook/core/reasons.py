@@ -323,6 +323,12 @@ class NotConvertedReason(ExplainedWord):
         "Remove lifecycle.postStart of the container {containers}, if the sidecar works without it.",
         line=REMOVE,
     )
+    STARTUP_PROBE = ReasonRow(
+        "startup-probe",
+        "Its startupProbe may need something that starts later; then the task would never start.",
+        "Remove startupProbe of the container {containers}, if the sidecar works without it.",
+        line=REMOVE,
+    )
     NO_PROBE = ReasonRow(
         "no-probe",
         "The task must wait for it, and it has no probe by which the kubelet could.",

@@ -33,6 +33,8 @@ def container_removal(reason: NotConvertedReason, container: Container, row: Sid
             removed = _own_restarts(container)
         case NotConvertedReason.POST_START:
             removed = {"lifecycle": {"postStart": None}}
+        case NotConvertedReason.STARTUP_PROBE:
+            removed = {"startupProbe": None}
         case NotConvertedReason.HOST_PORT:
             removed = _ports(container, {port.containerPort: {"hostPort": None} for port in container.open_ports if port.hostPort})
         case NotConvertedReason.NAMED_PORT:

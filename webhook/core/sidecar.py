@@ -294,6 +294,10 @@ class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         startup_probe_from_readiness: Whether its readinessProbe is added as its startupProbe. Only for one that becomes ready without
             anything that starts later.
         requires_startup_probe: Whether it is converted only where it has a startupProbe, its own or an added one.
+        startup_commands: Each entry is a list of words. A startupProbe of the container's own whose command has all words of one entry
+            needs nothing that starts later. One with any other command prevents the conversion, unless the task waits for it.
+        startup_paths: The paths that it answers itself, where it sends other requests on, as to the task; empty: it answers all. A
+            startupProbe of the container's own with another path prevents the conversion likewise.
         env: Environment variables that switch the program to its native mode.
         annotations: Pod annotations by which its injector accepts the converted container.
         annotations_since: The first version of the injector that understands these annotations. An image's tag does not show that
@@ -321,6 +325,8 @@ class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     completes_native: bool = False
     startup_probe_from_readiness: bool = False
     requires_startup_probe: bool = False
+    startup_commands: tuple[tuple[str, ...], ...] = ()
+    startup_paths: tuple[Path, ...] = ()
     env: dict[str, str] = {}
     annotations: dict[str, str] = {}
     annotations_since: str | None = None

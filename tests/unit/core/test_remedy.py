@@ -167,6 +167,11 @@ CASES: Final[dict[ExplainedWord, PasteCase]] = {
     NotConvertedReason.POST_START: PasteCase(
         described(lifecycle={"postStart": {"exec": {"command": ["wait"]}}, "preStop": {"sleep": {"seconds": 1}}}), "native", ABLE_CLUSTER
     ),
+    NotConvertedReason.STARTUP_PROBE: PasteCase(
+        operator_pod({"name": "logs", "image": "fluent/fluent-bit:4", "startupProbe": {"exec": {"command": ["ls"]}}}),
+        "native",
+        ABLE_CLUSTER,
+    ),
     NotConvertedReason.HOST_PORT: PasteCase(
         described(ports=[{"containerPort": 80, "hostPort": 80}, {"containerPort": 81}, {"containerPort": 82, "hostPort": 82}]),
         "native",

@@ -1,0 +1,95 @@
+"""A startup probe that a user gave a regular sidecar, where it delays nothing: a native one has it only if it needs nothing that starts later.
+
+The kubelet starts no container behind a native sidecar whose startup probe has not succeeded (kuberuntime_container.go
+computeInitContainerActions).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.pods import ABLE_CLUSTER, admitted
+from tests.support.task_pods import (
+    ALLOYDB,
+    CLOUD_SQL,
+    FLUENT_BIT,
+    GIT_SYNC,
+    after_conversion,
+    native,
+    not_converted,
+    status_of,
+    task_pod,
+)
+from webhook.core import names
+from webhook.core.reasons import NotConvertedReason
+
+if TYPE_CHECKING:
+    from tests.support.json_object import JSONObject
+    from webhook.core.policy import Policy
+
+AWAITS_LOG: Final = {"exec": {"command": ["sh", "-c", "ls /logs/*.log"]}}
+ITS_PAGE: Final = {"httpGet": {"path": "/ping", "port": 4180}}
+ANOTHER_PAGE: Final = {"httpGet": {"path": "/health", "port": 4180}}
+NO_PATH: Final = {"httpGet": {"port": 4180}}
+AUTH: Final = {"name": "auth", "image": "quay.io/oauth2-proxy/oauth2-proxy:v7.12.0", "args": ["--upstream=http://127.0.0.1:8787/"]}
+TUNNEL: Final = {"name": "tunnel", "image": "registry.example.com/tunnel:1", "startupProbe": AWAITS_LOG}
+
+HOLDING: Final[dict[str, JSONObject]] = {
+    "a command": {**FLUENT_BIT, "startupProbe": AWAITS_LOG},
+    "another command than the proxy's own": {**CLOUD_SQL, "startupProbe": AWAITS_LOG},
+    "a request that is sent on": {**AUTH, "startupProbe": ANOTHER_PAGE},
+    "a request without a path": {**AUTH, "startupProbe": NO_PATH},
+}
+HARMLESS: Final[dict[str, JSONObject]] = {
+    "a command of the proxy's own": {**CLOUD_SQL, "startupProbe": {"exec": {"command": ["/cloud-sql-proxy", "wait"]}}},
+    "one of AlloyDB's": {**ALLOYDB, "startupProbe": {"exec": {"command": ["/alloydb-auth-proxy", "wait"]}}},
+    "a request": {**FLUENT_BIT, "startupProbe": {"httpGet": {"path": "/api/v1/health", "port": 2020}}},
+    "a connection": {**AUTH, "startupProbe": {"tcpSocket": {"port": 4180}}},
+    "a request that it answers itself": {**AUTH, "startupProbe": ITS_PAGE},
+    "null": {**FLUENT_BIT, "startupProbe": None},
+}
+
+
+@pytest.mark.parametrize("sidecar", HOLDING.values(), ids=HOLDING)
+def test_a_sidecar_whose_startup_probe_may_need_the_task_stays(sidecar: JSONObject, policy: Policy) -> None:
+    assert not_converted(task_pod(sidecar), policy) == {sidecar["name"]: NotConvertedReason.STARTUP_PROBE}
+
+
+@pytest.mark.parametrize("sidecar", HARMLESS.values(), ids=HARMLESS)
+def test_a_sidecar_whose_startup_probe_needs_nothing_later_becomes_native_with_it(sidecar: JSONObject, policy: Policy) -> None:
+    assert native(after_conversion(task_pod(sidecar), policy), sidecar["name"])["startupProbe"] == sidecar["startupProbe"]
+
+
+def test_the_user_who_describes_a_native_sidecar_knows_its_startup_probe(policy: Policy) -> None:
+    described = {names.SIDECARS_ANNOTATION: json.dumps([{"name": "tunnel", "native": True}])}
+
+    assert native(after_conversion(task_pod(TUNNEL, annotations=described), policy), "tunnel")["startupProbe"] == AWAITS_LOG
+
+
+KEYS: Final = {"name": "keys", "mountPath": "/keys"}
+AGENT: Final = {"name": "vault-agent", "image": "hashicorp/vault:1.20.0", "volumeMounts": [KEYS]}
+SYNC: Final = {**GIT_SYNC, "volumeMounts": [KEYS], "startupProbe": {"httpGet": {"path": "/", "port": 9000}}}
+WRITER: Final = {"name": "vault-agent-init", "image": "hashicorp/vault:1.20.0", "volumeMounts": [KEYS]}
+
+
+def with_agent(*inits: JSONObject, **volume: object) -> JSONObject:
+    """git-sync beside an agent that starts behind it, with this volume in both."""
+    pod = task_pod(SYNC, AGENT, inits=inits, annotations={"vault.hashicorp.com/agent-inject-status": "injected"})
+    pod["spec"]["volumes"] = [{"name": "keys", **(volume or {"emptyDir": {}})}]
+    return pod
+
+
+def test_a_sidecar_whose_startup_probe_may_need_the_files_of_one_behind_it_stays(policy: Policy) -> None:
+    once = after_conversion(with_agent(), policy)
+
+    assert native(once, "vault-agent")
+    assert status_of(once)["not_converted"] == {"git-sync": NotConvertedReason.STARTUP_PROBE}
+    assert admitted(once, policy, ABLE_CLUSTER)[0].operations == ()
+
+
+def test_files_that_an_init_container_writes_and_those_that_nobody_does_are_there(policy: Policy) -> None:
+    assert not_converted(with_agent(WRITER), policy) == {}
+    assert not_converted(with_agent(secret={"secretName": "keys"}), policy) == {}
