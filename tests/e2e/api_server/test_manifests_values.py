@@ -106,6 +106,7 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
         "certificates.secret.caBundle: give the PEM",
     ),
     "a timeout shorter than a slow request": ({"webhook": {"timeoutSeconds": 5}}, "webhook.timeoutSeconds: must be longer"),
+    "one port for both": ({"ports": {"webhook": 8080}}, "ports.webhook, ports.health: give two ports"),
     "namespaces by names and by a selector": (
         {"webhook": {"namespaces": ["airflow"], "namespaceSelector": {"matchLabels": {"a": "b"}}}},
         "webhook.namespaces: must be empty with webhook.namespaceSelector",
