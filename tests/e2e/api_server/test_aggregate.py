@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Final
 
+from demo.simulated_injectors import inject_istio
 from testbed.wait import until
 from tests.e2e.namespaces import NOT_OPTED_IN, new_namespace
 from tests.e2e.registration import task_pod
@@ -53,6 +55,12 @@ def converted(pod: JSONObject) -> JSONObject:
     return after
 
 
+def reviewed(pod: JSONObject) -> JSONObject:
+    """The pod after the webhook's first call, before the injection."""
+    after: JSONObject = treat(pod, default_policy(), ABLE_CLUSTER).patched(pod)
+    return after
+
+
 def sidecar_first(pod: JSONObject) -> JSONObject:
     """The converted pod with the sidecar before its init container."""
     pod["spec"]["initContainers"].reverse()
@@ -84,3 +92,32 @@ def test_a_pod_that_fits_a_limit_range_fits_it_after_the_conversion(api_server: 
         assert created(api_server.api, pod).is_success
         assert created(api_server.api, converted(pod)).is_success
         assert "maximum cpu usage per Pod is 2, but limit is 2500m" in created(api_server.api, first).text
+
+
+def of_two_processors_in_istio(namespace: str) -> JSONObject:
+    """A pod that will get Istio's proxy, with an init container that needs all of the pod's two processors."""
+    pod = task_pod(namespace)
+    pod["metadata"]["labels"]["sidecar.istio.io/inject"] = "true"
+    pod["spec"] |= {"initContainers": [{"name": "fetch", "image": "alpine:3", **with_cpu("2")}], **with_cpu("2")}
+    pod["spec"]["containers"][0] |= with_cpu("1")
+    return pod
+
+
+def injected(pod: JSONObject) -> JSONObject:
+    """The pod with Istio's proxy, SIMULATED, which needs a tenth of a processor."""
+    after = inject_istio(pod)
+    containers = (*after["spec"]["containers"], *after["spec"]["initContainers"])
+    next(one for one in containers if one["name"] == "istio-proxy").update(with_cpu("100m"))
+    return after
+
+
+def test_a_pod_that_fits_its_own_resources_with_an_injected_proxy_fits_them_with_a_native_one(api_server: Level) -> None:
+    with new_namespace(api_server.api, LABEL, **NOT_OPTED_IN) as namespace:
+        pod = of_two_processors_in_istio(namespace)
+        asked = copy.deepcopy(pod)
+        asked["metadata"].setdefault("annotations", {})["sidecar.istio.io/nativeSidecar"] = "true"
+        refused = created(api_server.api, injected(asked))
+
+        assert created(api_server.api, injected(pod)).is_success
+        assert created(api_server.api, converted(injected(reviewed(pod)))).is_success
+        assert "must be greater than or equal to aggregate container requests of 2100m" in refused.text
