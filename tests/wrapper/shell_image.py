@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -68,6 +68,12 @@ def busybox(image: Path) -> ShellImage:
 def busybox_as_helper(_: Path) -> ShellImage:
     """An image with no programs but the task's; the helper container brings busybox."""
     return ShellImage("busybox-as-helper", str(require_program("busybox")), "/nonexistent", helper=True)
+
+
+def helper_and_programs(image: Path) -> ShellImage:
+    """The helper's busybox, and a directory for programs of the image."""
+    image.mkdir()
+    return replace(busybox_as_helper(image), path=str(image))
 
 
 STARTS_BY_NAME: Final = """#!{python} -IS

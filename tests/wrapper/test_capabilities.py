@@ -15,7 +15,7 @@ from tests.wrapper.http_clients import with_client
 from tests.wrapper.main_container import container, end_of, python
 from tests.wrapper.messages import signal_not_sent
 from tests.wrapper.requirements import require_program, require_root
-from tests.wrapper.shell_image import bash_as_sh, dash_alone, dash_and_bash
+from tests.wrapper.shell_image import bash_as_sh, busybox, dash_alone, dash_and_bash, helper_and_programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +103,17 @@ def test_a_process_of_the_tasks_user_sends_the_signal(
         Path(readable).chmod(0o755)
         assert ended_after_term(make(Path(readable, "bin"), ("curl", "setpriv")), ready_sidecar) == (7, [])
     assert ready_sidecar.requests[-1] == "POST /quit"
+
+
+@pytest.mark.parametrize("make", [busybox, helper_and_programs])
+def test_the_images_setpriv_sends_the_signal_and_not_that_of_a_busybox(
+    make: Callable[[Path], ShellImage], ready_sidecar: FakeSidecar
+) -> None:
+    with TemporaryDirectory() as readable:
+        Path(readable).chmod(0o755)
+        image = make(Path(readable, "bin"))
+        Path(image.path, "setpriv").symlink_to(require_program("setpriv"))
+        assert ended_after_term(image, ready_sidecar) == (7, [])
 
 
 def test_python_sends_the_signal_where_there_is_no_setpriv(ready_sidecar: FakeSidecar, tmp_path: Path) -> None:

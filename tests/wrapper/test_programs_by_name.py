@@ -15,8 +15,8 @@ from tests.wrapper.differences import PREFERS_ITS_OWN
 from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
 from tests.wrapper.main_container import container
 from tests.wrapper.requirements import require_program
-from tests.wrapper.shell_image import bash_as_sh, busybox, dash_alone, dash_and_bash, helper_that_obeys_path
-from tests.wrapper.test_unusable_programs import IMAGES, helper_and_programs, put
+from tests.wrapper.shell_image import bash_as_sh, busybox, dash_alone, dash_and_bash, helper_and_programs, helper_that_obeys_path
+from tests.wrapper.test_unusable_programs import IMAGES, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from tests.wrapper.main_container import container, end_of, exits_with, python
 from tests.wrapper.messages import NO_HTTP_CLIENT
 from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.requirements import require_program
-from tests.wrapper.shell_image import bash_alone, bash_as_sh, busybox, busybox_as_helper, dash_alone, dash_and_bash
+from tests.wrapper.shell_image import bash_alone, bash_as_sh, busybox, dash_alone, dash_and_bash, helper_and_programs
 from tests.wrapper.test_capabilities import ENDS_BY_TERM_OR_LINE
 
 if TYPE_CHECKING:
@@ -72,12 +72,6 @@ def put(image: ShellImage, name: str, text: str, mode: int = 0o755) -> None:
 def with_wget(image: Path) -> ShellImage:
     """An image without bash whose only HTTP client is wget, which needs more programs than curl."""
     return dash_alone(image, ("wget",))
-
-
-def helper_and_programs(image: Path) -> ShellImage:
-    """The helper's busybox, and a directory for programs of the image."""
-    image.mkdir()
-    return replace(busybox_as_helper(image), path=str(image))
 
 
 IMAGES: Final = (dash_and_bash, bash_as_sh, bash_alone, with_wget, busybox, helper_and_programs)

@@ -297,12 +297,10 @@ asw_can_run() {
 # that the file does not exist. UDP, since its connect sends nothing: that of TCP would wait here for whatever listens on that port.
 asw_choose_http() {
   asw_http=none
-  if [ -n "$asw_pipe" ]; then
-    case `{ LC_ALL=C; exec 8<>/dev/udp/127.0.0.1/1; } 2>&1` in
-      *"No such file"*) ;;
-      *) asw_http=bash ;;
-    esac
-  fi
+  [ -z "$asw_pipe" ] || case `{ LC_ALL=C; exec 8<>/dev/udp/127.0.0.1/1; } 2>&1` in
+    *"No such file"*) ;;
+    *) asw_http=bash ;;
+  esac
   for asw_name in ${asw_busybox:+wget} curl wget python3; do
     [ "$asw_http" != none ] || ! asw_can_run "$asw_name" || asw_http=$asw_name
   done
@@ -540,7 +538,7 @@ asw_send() {
 }
 
 # asw_send_as_user NUMBER: as the user of the task. Nothing is to be done where that is the wrapper's own: then other signals that arrived
-# meanwhile have changed the status of `kill` twice.
+# meanwhile have changed the status of `kill` twice. setpriv by its path, since that of a busybox cannot change the user.
 asw_send_as_user() {
   asw_user=`asw_tool cat "/proc/$asw_child/status" /proc/self/status </dev/null 2>/dev/null`
   case $asw_user in *Uid:*) ;; *) return 0 ;; esac
@@ -549,7 +547,8 @@ asw_send_as_user() {
   asw_user=${asw_user%%[!0-9]*}
   [ "$asw_user" != "${asw_own%%[!0-9]*}" ] || return 0
   set -- "$1" "kill -$1 $asw_child && printf \"asw_ok=1\""
-  asw_try setpriv --reuid="$asw_user" sh -c "$2" || asw_try gosu "$asw_user" sh -c "$2" ||
+  asw_find setpriv
+  asw_try "$asw_found" --reuid="$asw_user" $asw_busybox sh -c "$2" || asw_try gosu "$asw_user" $asw_busybox sh -c "$2" ||
     asw_try python3 -I -S -c "import os; os.setuid($asw_user); os.kill($asw_child, $1); print(\"asw_ok=1\")" ||
     asw_log "signal $1 does not reach the task: it runs as user $asw_user, which the wrapper may not signal"
 }
