@@ -111,11 +111,11 @@ docs: $(VENV)/ready ## write the generated pages and manifests again; needs Helm
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m manifests.generate
 
-release: $(VENV)/ready ## build every file of a release into dist, the same bytes each time; IMAGE=…@sha256:… names the published image, REPOSITORY=https://… its source; needs Helm, or Go to build it once
-	@$(BIN)/python -m release $(if $(IMAGE),--image $(IMAGE)) $(if $(REPOSITORY),--repository $(REPOSITORY)) $(addprefix --image-archive ,$(IMAGE_ARCHIVES)) $(if $(TAG),--tag $(TAG))
+release: docs-site ## build every file of a release into dist, the same bytes each time; IMAGE=…@sha256:… names the published image, REPOSITORY=https://… its source; needs Helm, or Go to build it once
+	@$(BIN)/python -m release --site build/site $(if $(IMAGE),--image $(IMAGE)) $(if $(REPOSITORY),--repository $(REPOSITORY)) $(addprefix --image-archive ,$(IMAGE_ARCHIVES)) $(if $(TAG),--tag $(TAG))
 
 docs-site: $(VENV)/ready ## the documentation as a site of files, in build/site: open build/site/index.html
-	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going --conf-dir docs/site --builder html . build/site
+	$(BIN)/python -m docs.site.build build/site
 
 requirements: ## pin all dependencies again, with hashes; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --output-file requirements/runtime.txt

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.output import INTERRUPTED, MISSED, NO_FIGURES, progress, write_figures
 from benchmarks.report import table
+from docs.site.versions import LATEST
 from testbed.wait import until
 from tests.support.browser import browser
 from tests.support.served_site import FETCHED, built, served
@@ -82,7 +83,7 @@ def measure(count: int) -> list[PageVisit]:
 def visit(opened: Browser, address: str, page: str) -> PageVisit:
     """Visit a page with an empty cache. TimeoutError: nothing is painted."""
     opened.forget()
-    opened.visit(f"{address}/{page}", WIDTH, "light")
+    opened.visit(f"{address}/{LATEST}/{page}", WIDTH, "light")
     until(lambda: opened.run(PAINTED) is not None, "the page is painted", PAINT_SECONDS)
     fetched = opened.run(FETCHED)
     return PageVisit(page, round(opened.run(PAINTED), 1), len(fetched), sum(not name.startswith(address) for name in fetched))

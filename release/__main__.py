@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--image", metavar="IMAGE@DIGEST", help="published image that the chart and install.yaml are to name")
     parser.add_argument("--repository", default="", metavar="URL", help="address of the source repository that the chart is to name")
     parser.add_argument("--image-archive", type=Path, action="append", default=[], help="docker-archive of it, to list its contents")
+    parser.add_argument("--site", type=Path, help="folder in which `make docs-site` has built the documentation, to pack it")
     parser.add_argument("--tag", help="tag of this commit: refuse to build unless everything is ready for this version")
     options = parser.parse_args(arguments)
     try:
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.exit("\n".join(reasons))
         _replace(options.target)
         image = PublishedImage.parse(options.image) if options.image else None
-        build(options.target, commit, image, options.repository, options.image_archive)
+        build(options.target, commit, image, options.repository, options.image_archive, options.site)
     except FAILURES as error:
         sys.exit(f"no release: {error}")
 

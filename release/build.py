@@ -7,10 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from docs.site.versions import minor_of
 from manifests.rendering import CHART
-from release.chart_archive import archive_of, index_of
+from release.chart_index import index_of
 from release.checkout import ROOT, copy_tracked_files
 from release.contents import image_contents, wheel_contents
+from release.folder_archive import archive_of
 from release.image_archive import read_image
 from release.kubectl_files import kubectl_files
 from release.notes import notes_of
@@ -32,12 +34,18 @@ REQUIREMENTS: Final = "requirements/runtime.txt"
 
 
 def build(
-    target: Path, commit: Checkout, image: PublishedImage | None = None, repository: str = "", image_archives: Sequence[Path] = ()
+    target: Path,
+    commit: Checkout,
+    image: PublishedImage | None = None,
+    repository: str = "",
+    image_archives: Sequence[Path] = (),
+    site: Path | None = None,
 ) -> None:
     """Write the files of a release into an empty folder.
 
     ``image``, ``repository``: what the chart is to name, the latter as an address.
     ``image_archives``: docker-archives of the image, one for each architecture, whose contents are to be listed.
+    ``site``: the folder into which `docs.site.build` has written the documentation of this version, to be packed.
     RenderingError, ContentsError, CalledProcessError, OSError, ValueError.
     """
     with TemporaryDirectory() as folder:
@@ -63,6 +71,8 @@ def build(
         texts[name] = image_contents(__version__, packed.packages, packed.architecture, commit)
     for name, text in texts.items():
         (target / name).write_text(text, "utf-8")
+    if site:
+        (target / f"{CHART.name}-site-{__version__}.tar.gz").write_bytes(archive_of(site / minor_of(__version__), commit))
     (target / CHECKSUMS).write_text(checksums(target), "utf-8")
 
 

@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from docs.site.versions import minor_of
 from webhook import __version__
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 
 project = "airflow-sidecar-webhook"
-version = release = __version__
-html_title = f"{project} {__version__}"
+version, release = minor_of(__version__), __version__
+html_title = project
 copyright = "the maintainers of airflow-sidecar-webhook, Apache-2.0"  # noqa: A001 - Sphinx's name for it
 root_doc = "README"
 extensions = ["myst_parser"]
@@ -30,8 +31,19 @@ include_patterns = ["*.md", "docs/*.md", "docs/decisions/*.md", "manifests/chart
 exclude_patterns = [".*", "tests", "webhook", "build", "dist", "testbed", "benchmarks", "mutants"]
 
 html_theme = "furo"
+templates_path, html_static_path = ["templates"], ["static"]
+html_css_files, html_js_files = ["pictures.css", "tables.css", "version_list.css"], ["tables.js"]
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "version_list.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 html_show_sourcelink = html_copy_source = html_show_sphinx = False
-html_static_path, html_css_files, html_js_files = ["static"], ["pictures.css", "tables.css"], ["tables.js"]
 html_theme_options = {"sidebar_hide_name": False, "top_of_page_buttons": []}
 pygments_style, pygments_dark_style = "default", "github-dark"
 highlight_language = "none"

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, unquote, urldefrag
+from urllib.parse import quote, unquote, urldefrag, urlsplit
 
+from docs.site.versions import minor_of
+from release.checkout import checkout
+from release.folder_archive import archive_of
 from testbed.wait import until
 from tests.support.browser import browser
 from tests.support.contrast import READABLE, contrasts_of
 from tests.support.served_site import FETCHED, ROOT, built, served
+from webhook import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +36,14 @@ READABLE_PICTURE: Final = 600
 
 RESULTS: Final = "[...document.querySelectorAll('#search-results li a')].map(link => link.href)"
 IS_SEARCHED: Final = "document.querySelector('#search-results .search-summary')?.textContent"
+VERSIONS: Final = "[...document.querySelectorAll('.version-list li')].map(entry => [entry.textContent, entry.querySelector('a')?.href])"
+OLD_VERSION: Final = "[...document.querySelectorAll('article > .old-version a')].map(link => [link.textContent, link.href])"
 SECONDS: Final = 60
 
+MINOR: Final = minor_of(__version__)
+OLDER: Final = "0.0"
+GONE: Final = "docs/stuck"
+"""The page that the last release of the older version does not have."""
 
 SEARCHES: Final = {
     "NotReady": ("docs/stuck.html",),
@@ -47,21 +60,45 @@ SEARCHES: Final = {
 """What people look for, and the pages of which one has to come first."""
 
 
-def test_the_site_has_every_page_its_links_lead_somewhere_and_a_browser_reads_and_searches_it(tmp_path: Path) -> None:
+def test_the_site_has_every_page_its_links_lead_somewhere_and_a_browser_reads_searches_and_changes_its_versions(tmp_path: Path) -> None:
     """One test, since the site takes some seconds to build, and tests run in several processes."""
     site = built(tmp_path / "site")
 
-    assert pages_without_html(site) == []
+    assert pages_without_html(site / MINOR) == []
     assert broken_links(site) == []
 
-    with served(site) as address, browser(tmp_path / "browser") as opened:
+    published = published_with_an_older_version(site, tmp_path / "published")
+    with served(published) as address, browser(tmp_path / "browser") as opened:
         for scheme in ("light", "dark"):
             for width in WIDTHS:
-                assert_readable(opened, f"{address}/index.html", width, scheme)
-                assert_readable(opened, f"{address}/docs/stuck.html", width, scheme)
+                assert_readable(opened, f"{address}/{MINOR}/index.html", width, scheme)
+                assert_readable(opened, f"{address}/{OLDER}/docs/install.html", width, scheme)
         for width in WIDTHS:
-            assert_its_tables_fit(opened, f"{address}/docs/stuck.html", width)
-        assert_searched(opened, address)
+            assert_its_tables_fit(opened, f"{address}/latest/docs/stuck.html", width)
+        assert_searched(opened, f"{address}/latest")
+        assert_versions_are_changed(opened, address)
+        assert_versions_are_changed(opened, published.as_uri())
+        assert_a_version_alone_lists_no_other(opened, published)
+
+
+def published_with_an_older_version(site: Path, target: Path) -> Path:
+    """The site as a release publishes it: from its archive, and from those of an older version, which has not all its pages."""
+    archives = target.with_name("archives")
+    archives.mkdir()
+    pages = shutil.copytree(site / MINOR, target.with_name("older") / OLDER)
+    for page in pages.rglob("*.html"):
+        page.write_text(page.read_text("utf-8").replace(f'data-version="{MINOR}"', f'data-version="{OLDER}"'), "utf-8")
+    pack(pages, archives, f"{OLDER}.9")
+    (pages / f"{GONE}.html").unlink()
+    pack(pages, archives, f"{OLDER}.10")
+    pack(site / MINOR, archives, __version__)
+    subprocess.run([sys.executable, "-m", "docs.site.versions", target, *archives.iterdir()], cwd=ROOT, check=True)
+    return target
+
+
+def pack(pages: Path, archives: Path, version: str) -> None:
+    """Write a version's archive, as a release has it."""
+    (archives / f"airflow-sidecar-webhook-site-{version}.tar.gz").write_bytes(archive_of(pages, checkout()))
 
 
 def pages_without_html(site: Path) -> list[str]:
@@ -73,7 +110,7 @@ def pages_without_html(site: Path) -> list[str]:
 def broken_links(site: Path) -> list[str]:
     """The links, pictures and files of all pages that lead to no file of the site, or to no place on its page."""
     found = []
-    for page in site.rglob("*.html"):
+    for page in (site / "index.html", *(site / MINOR).rglob("*.html")):
         for link in re.findall(r'\b(?:href|src|srcset)="([^"]+)"', page.read_text("utf-8")):
             path, place = urldefrag(unquote(link))
             target = page.parent / path.partition("?")[0] if path else page
@@ -99,7 +136,7 @@ def assert_readable(opened: Browser, address: str, width: int, scheme: str) -> N
     )
     assert len(contrasts) > 5
     assert {kind: value for kind, value in contrasts.items() if value < READABLE} == {}
-    assert [name for name in opened.run(FETCHED) if not name.startswith(address.partition("/docs/")[0].removesuffix("/index.html"))] == []
+    assert [name for name in opened.run(FETCHED) if urlsplit(name).netloc != urlsplit(address).netloc] == []
     background = [int(part) for part in re.findall(r"\d+", opened.run("getComputedStyle(document.body).backgroundColor"))]
     assert (max(background) < 64) == (scheme == "dark")
 
@@ -120,3 +157,34 @@ def assert_searched(opened: Browser, address: str) -> None:
         until(lambda: opened.run(IS_SEARCHED), f"the search for {query} ends", SECONDS)
         first, *_ = (link.partition("?")[0].partition("#")[0].removeprefix(f"{address}/") for link in opened.run(RESULTS))
         assert first in wanted, query
+
+
+def assert_versions_are_changed(opened: Browser, address: str) -> None:
+    """Every page lists the versions with the same page of each, or its first page; an old one says that it is old."""
+    start = f"{address}/index.html" if address.startswith("file:") else f"{address}/"
+    opened.visit(start, WIDTHS[0], "light")
+    until(lambda: opened.run("location.href") == f"{address}/latest/index.html", "the start page leads to the newest version", SECONDS)
+    older = f"{address}/{OLDER}/docs/install.html"
+    newer = f"{address}/{MINOR}/docs/install.html"
+
+    for page in (newer, f"{address}/latest/docs/install.html"):
+        opened.visit(page, WIDTHS[0], "light")
+        assert opened.run(VERSIONS) == [[f"{MINOR} (this one)", None], [OLDER, older]]
+        assert opened.run(OLD_VERSION) == []
+    opened.visit(older, WIDTHS[0], "light")
+    assert opened.run(VERSIONS) == [[MINOR, newer], [f"{OLDER} (this one)", None]]
+    assert opened.run(OLD_VERSION) == [[f"The newest version is {MINOR}.", newer]]
+    opened.visit(f"{address}/{MINOR}/{GONE}.html", WIDTHS[0], "light")
+    assert opened.run(VERSIONS)[1] == [OLDER, f"{address}/{OLDER}/index.html"]
+    opened.visit(f"{address}/{MINOR}/search.html?q=reaper", WIDTHS[0], "light")
+    assert opened.run(VERSIONS)[1] == [OLDER, f"{address}/{OLDER}/search.html?q=reaper"]
+
+
+def assert_a_version_alone_lists_no_other(opened: Browser, published: Path) -> None:
+    """A version's archive that somebody unpacks can be read, and says which version it is."""
+    alone = published.with_name("alone")
+    shutil.copytree(published / MINOR, alone / MINOR)
+    opened.show(alone / MINOR / "docs" / "install.html", WIDTHS[0], "light")
+
+    assert opened.run(VERSIONS) == []
+    assert opened.run("document.querySelector('.version-list').innerText") == f"Version {__version__}"

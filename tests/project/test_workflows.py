@@ -58,7 +58,7 @@ def test_only_the_release_may_write_and_only_in_the_jobs_that_publish() -> None:
         (path.name, name) for path in WORKFLOWS for name, job in workflow(path)["jobs"].items() if "write" in job["permissions"].values()
     }
 
-    assert writing == {("release.yaml", "image"), ("release.yaml", "publish")}
+    assert writing == {("release.yaml", "image"), ("release.yaml", "publish"), ("release.yaml", "site")}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -11,7 +11,7 @@ from release.checkout import checkout, copy_tracked_files
 from release.python_packages import build_python_packages
 from testbed import binaries
 from tests.e2e.levels import require
-from tests.e2e.release.builds import REPOSITORY, make_release
+from tests.e2e.release.builds import REPOSITORY, make_release, make_site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with its files."""
     require(binaries.HELM)
-    return make_release(tmp_path_factory.mktemp("release") / "dist", "--repository", REPOSITORY)
+    folder = tmp_path_factory.mktemp("release")
+    return make_release(folder / "dist", "--repository", REPOSITORY, "--site", make_site(folder / "site"))
 
 
 @pytest.fixture(scope="package")

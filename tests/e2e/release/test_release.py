@@ -15,16 +15,18 @@ from manifests.rendering import CHART, KUBERNETES, NAME, helm
 from release.build import CHECKSUMS
 from testbed import prerequisites
 from testbed.images.webhook_image import webhook_image
-from tests.e2e.release.builds import IMAGE, REPOSITORY, make_release
+from tests.e2e.release.builds import IMAGE, REPOSITORY, make_release, make_site
 from webhook import __version__
 
 ROOT: Final = Path(__file__).parents[3]
+SITE_ARCHIVE: Final = f"{NAME}-site-{__version__}.tar.gz"
 CHART_ARCHIVE: Final = f"{NAME}-{__version__}.tgz"
 FILES: Final = {
     "RELEASE_NOTES.md",
     CHECKSUMS,
     f"{NAME}-{__version__}.cdx.json",
     CHART_ARCHIVE,
+    SITE_ARCHIVE,
     f"airflow_sidecar_webhook-{__version__}-py3-none-any.whl",
     f"airflow_sidecar_webhook-{__version__}.tar.gz",
     "alerts.yaml",
@@ -44,8 +46,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_two_runs_write_the_same_bytes_wherever_and_by_whomever_they_are_made(dist: Path, tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
-    target, temporary = tmp_path / "another" / "folder", str(tmp_path / "tmp")
-    other = make_release(target, "--repository", REPOSITORY, umask=0o077, TZ="Asia/Tokyo", LC_ALL="C", PYTHONHASHSEED="7", TMPDIR=temporary)
+    folder, temporary = tmp_path / "another", str(tmp_path / "tmp")
+    site = make_site(folder / "site", TZ="Asia/Tokyo", LC_ALL="C", PYTHONHASHSEED="7", TMPDIR=temporary)
+    options = ("--repository", REPOSITORY, "--site", site)
+    other = make_release(folder / "dist", *options, umask=0o077, TZ="Asia/Tokyo", LC_ALL="C", PYTHONHASHSEED="7", TMPDIR=temporary)
 
     assert contents(other) == contents(dist)
 

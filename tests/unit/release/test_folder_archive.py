@@ -1,19 +1,16 @@
-"""The chart's archive has the same bytes each time."""
+"""The archive of a folder, here the chart's, has the same bytes each time."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tarfile
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-import yaml
-
 from manifests.rendering import CHART
-from release.chart_archive import archive_of, index_of
 from release.checkout import Checkout
+from release.folder_archive import archive_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,15 +38,3 @@ def test_it_has_each_file_of_the_chart_as_it_is_below_the_name_of_the_chart() ->
     expected = {f"{CHART.name}/{path.relative_to(CHART).as_posix()}": path.read_bytes() for path in CHART.rglob("*") if path.is_file()}
 
     assert files(archive_of(CHART, COMMIT)) == expected
-
-
-def test_the_index_has_the_digest_and_the_metadata_of_the_chart(tmp_path: Path) -> None:
-    archive = tmp_path / "chart-1.tgz"
-    archive.write_bytes(b"an archive")
-    index = yaml.safe_load(index_of(archive, (CHART / "Chart.yaml").read_text("utf-8"), COMMIT))
-    (entry,) = index["entries"][CHART.name]
-
-    assert entry["digest"] == hashlib.sha256(b"an archive").hexdigest()
-    assert entry["urls"] == ["chart-1.tgz"]
-    assert entry["created"] == index["generated"] == "2027-01-15T08:00:00Z"
-    assert entry.items() >= yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8")).items()
