@@ -1,4 +1,4 @@
-"""Finds the programs of a cluster, or builds them from the Go modules in ``tools`` into the cache.
+"""Finds the programs of a cluster and some tools, or builds them from the Go modules in ``tools`` into the cache.
 
 A program in ``KUBEBUILDER_ASSETS`` or on the PATH is used if it prints the pinned minor version. ``tools/*/go.mod`` are the only place
 with versions.
@@ -75,6 +75,9 @@ HELM: Final = Program("helm", "helm", "helm.sh/helm/v3/cmd/helm", "helm.sh/helm/
 PILOT_DISCOVERY: Final = Program("pilot-discovery", "istio", "istio.io/istio/pilot/cmd/pilot-discovery", "istio.io/istio")
 PILOT_AGENT: Final = Program("pilot-agent", "istio", "istio.io/istio/pilot/cmd/pilot-agent", "istio.io/istio")
 CERT_MANAGER: Final = Program("cert-manager", "cert-manager", ".", "github.com/cert-manager/cert-manager")
+ACTIONLINT: Final = Program(
+    "actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "github.com/rhysd/actionlint", ("-version",)
+)
 
 PROGRAMS: Final = (
     KUBE_APISERVER,
@@ -90,7 +93,7 @@ PROGRAMS: Final = (
     NEWEST_KUBE_APISERVER,
     CERT_MANAGER,
 )
-"""In the order of their build."""
+"""Those of a cluster, in the order of their build."""
 
 
 class NoGoError(RuntimeError):
@@ -185,7 +188,7 @@ def _linker_flags(program: Program) -> str:
 def _go() -> str:
     path = shutil.which("go")
     if path is None:
-        message = "Go is needed to build the programs of a cluster: install Go 1.26 or newer, or set KUBEBUILDER_ASSETS"
+        message = "Go is needed to build programs that are not here: install Go 1.26 or newer, or set KUBEBUILDER_ASSETS to their folder"
         raise NoGoError(message)
     return path
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed import binaries
-from testbed.binaries import ETCD, KUBE_APISERVER, NEWEST_KUBE_APISERVER, PROGRAMS, Program
+from testbed.binaries import ACTIONLINT, ETCD, KUBE_APISERVER, NEWEST_KUBE_APISERVER, PROGRAMS, Program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ def test_without_go_nothing_is_downloaded_and_that_is_no_error(tmp_path: Path) -
     assert not list(tmp_path.rglob("*.mod"))
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: f"{program.module}/{program.name}")
+@pytest.mark.parametrize("program", [*PROGRAMS, ACTIONLINT], ids=lambda program: f"{program.module}/{program.name}")
 def test_every_program_has_a_pinned_version(program: Program) -> None:
     assert program.version.startswith("v")
 
