@@ -249,7 +249,7 @@ def _why_container_stays(sidecar: FoundSidecar, container: Container, facts: Fac
 
 def _reads_from_later(sidecar: FoundSidecar, container: Container, facts: Facts) -> bool:
     """Whether it may need a file that a sidecar behind it writes, such as an agent's, and no init container before."""
-    later = {name for name, row in facts.rows.items() if row.quit_order < sidecar.quit_order}
+    later = {name for name, row in facts.rows.items() if row.quit_order < sidecar.quit_order or _starts_last(row)}
     if not later:
         return False
     present = (*facts.pod.spec.containers, *facts.pod.init_containers)

@@ -15,8 +15,10 @@ from tests.support.pods import ABLE_CLUSTER, admitted
 from tests.support.task_pods import (
     ALLOYDB,
     CLOUD_SQL,
+    DAPRD,
     FLUENT_BIT,
     GIT_SYNC,
+    OPERATOR_MARKS,
     after_conversion,
     native,
     not_converted,
@@ -88,6 +90,16 @@ def test_a_sidecar_whose_startup_probe_may_need_the_files_of_one_behind_it_stays
     assert native(once, "vault-agent")
     assert status_of(once)["not_converted"] == {"git-sync": NotConvertedReason.STARTUP_PROBE}
     assert admitted(once, policy, ABLE_CLUSTER)[0].operations == ()
+
+
+def test_daprs_sidecar_starts_behind_all_others(policy: Policy) -> None:
+    shipper = {**FLUENT_BIT, "volumeMounts": [KEYS], "startupProbe": HARMLESS["a request"]["startupProbe"]}
+    pod = task_pod(shipper, {**DAPRD, "volumeMounts": [KEYS]}, labels=OPERATOR_MARKS | {"dapr.io/sidecar-injected": "true"})
+    pod["spec"]["volumes"] = [{"name": "keys", "emptyDir": {}}]
+
+    assert not_converted(pod, policy) == {"logs": NotConvertedReason.STARTUP_PROBE}
+    pod["spec"]["containers"].pop()
+    assert not_converted(pod, policy) == {}
 
 
 def test_files_that_an_init_container_writes_and_those_that_nobody_does_are_there(policy: Policy) -> None:
