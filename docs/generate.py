@@ -20,6 +20,7 @@ from docs import (
     generate_sequence,
     generate_sidecars,
     generate_soak,
+    generate_tested,
     generate_timelines,
 )
 from webhook.core import (
@@ -243,3 +244,4 @@ if __name__ == "__main__":
     generate_sequence.main()
     generate_soak.main()
     generate_timelines.main()
+    generate_tested.main()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from docs import generate_tested
 from docs.generate import REFERENCE, STATUS_MEMBERS, reference
 from tests.attacks.wrapper import TESTS, WRAPPER_ATTACKS, table
 from webhook.core import names
@@ -33,6 +34,10 @@ MAX_README_LINES = 120
 
 def test_the_reference_is_current() -> None:
     assert REFERENCE.read_text("utf-8") == reference(), "run: make docs"
+
+
+def test_the_page_on_what_was_run_has_the_versions_that_the_tests_pin() -> None:
+    assert generate_tested.PAGE.read_text("utf-8") == generate_tested.page(), "run: make docs"
 
 
 def test_the_reference_explains_every_member_of_the_status() -> None:

@@ -11,6 +11,7 @@ from demo.simulated_injectors import inject_istio, inject_istio_native, inject_i
 from tests.support.each import each
 from tests.support.expectations import expected
 from tests.support.oracles.kubelet_expansion import container_argv
+from tests.support.other_airflow_versions import OTHER_VERSIONS
 from tests.support.pods import admitted, container, load, own_command, pods_in
 from webhook.core.decision import Mutate
 from webhook.core.names import PREFIX, STATUS_ANNOTATION, TREATMENT_LABEL, XCOM_CONTAINER
@@ -173,36 +174,6 @@ def test_a_job_that_is_tried_again_quits_its_proxy_only_after_success(policy: Po
 
         assert pod["spec"]["restartPolicy"] == "OnFailure"
         assert main[main.index("--quit") + 1] == "after:0"
-
-
-OTHER_VERSIONS = {
-    "2.2: no run_id label, a uuid after a dot, 96 characters": {
-        "name": "dddddddddddddddddddddddddddddddtttttttttttttttttttttttttttttttt." + "0123456789abcdef" * 2,
-        "labels": {"dag_id": "d", "task_id": "t", "execution_date": "2021-11-29T00_00_00_plus_00_00", "kubernetes_executor": "True",
-                   "airflow_version": "2.2.5", "try_number": "1", "airflow-worker": "7"},
-        "args": ["airflow", "tasks", "run", "d", "t", "scheduled__2021-11-29", "--local", "--subdir", "DAGS_FOLDER/d.py"],
-    },
-    "2.4: map_index": {
-        "name": "d-t-" + "0123456789abcdef" * 2,
-        "labels": {"dag_id": "d", "task_id": "t", "kubernetes_executor": "True", "airflow_version": "2.4.3", "map_index": "7"},
-        "args": ["airflow", "tasks", "run", "d", "t", "manual__2022", "--local", "--subdir", "DAGS_FOLDER/d.py", "--map-index", "7"],
-    },
-    "2.6: 80 characters": {
-        "name": "a" * 71 + "-abcd1234",
-        "labels": {"dag_id": "d", "task_id": "t", "kubernetes_executor": "True", "airflow_version": "2.6.3"},
-        "args": ["airflow", "tasks", "run", "d", "t", "r", "--local", "--subdir", "DAGS_FOLDER/d.py"],
-    },
-    "3.0: json string": {
-        "name": "d-t-abcd1234",
-        "labels": {"dag_id": "d", "task_id": "t", "kubernetes_executor": "True", "airflow_version": "3.0.6"},
-        "args": ["python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string", '{"token":"x"}'],
-    },
-    "3.4: ti_id": {
-        "name": "d-t-abcd1234",
-        "labels": {"dag_id": "d", "task_id": "t", "kubernetes_executor": "True", "ti_id": "0190b5a2", "airflow_version": "3.4.0"},
-        "args": ["python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string", '{"token":"x"}'],
-    },
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("version", OTHER_VERSIONS.values(), ids=OTHER_VERSIONS)
