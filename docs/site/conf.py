@@ -31,6 +31,7 @@ include_patterns = ["*.md", "docs/*.md", "docs/decisions/*.md", "manifests/chart
 exclude_patterns = [".*", "tests", "webhook", "build", "dist", "testbed", "benchmarks", "mutants"]
 
 html_theme = "furo"
+html_favicon = "../../manifests/chart/airflow-sidecar-webhook/icon.svg"
 templates_path, html_static_path = ["templates"], ["static"]
 html_css_files, html_js_files = ["pictures.css", "tables.css", "version_list.css"], ["tables.js"]
 html_sidebars = {
