@@ -102,7 +102,7 @@ def rates_row(results: Results, name: str, connections: int) -> list[str]:
         f"{of('rate', 1):,.0f}",
         f"{of('p50', 1e3):.2f}",
         f"{of('p99', 1e3):.2f}",
-        f"{of('cpu_per_review', 1e6):.0f}",
+        f"{of('cpu_per_review', 1e6):,.0f}",
         *ratios(results, name, connections),
     ]
 

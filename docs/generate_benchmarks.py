@@ -11,9 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import doctor, explain, first_paint, overhead, pod_ends, reaper, report, verdicts, watcher
+from benchmarks import doctor, explain, first_paint, overhead, report, verdicts
 from benchmarks.contestants import WEBHOOK
-from benchmarks.memory import Reading
 from benchmarks.program_cost import ProgramCost
 from benchmarks.wrapper import WrapperTrial
 from docs.bar_plot import BarGroup, PlottedBar, bar_plot
@@ -70,7 +69,7 @@ def measured(documents: Sequence[JSONObject]) -> str:
 def markdown(rows: Sequence[Sequence[str]]) -> str:
     """A table for a page."""
     head, *body = rows
-    return "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in (head, ["---"] * len(head), *body))
+    return "\n".join(f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in row)}|" for row in (head, ["---"] * len(head), *body))
 
 
 def _overhead(document: JSONObject) -> list[overhead.CostPair]:
@@ -79,10 +78,6 @@ def _overhead(document: JSONObject) -> list[overhead.CostPair]:
 
 def _explain(document: JSONObject) -> list[explain.ExplainRuns]:
     return [explain.ExplainRuns(one["name"], tuple(ProgramCost(**cost) for cost in one["costs"])) for one in document["runs"]]
-
-
-def _ends(document: JSONObject) -> list[pod_ends.End]:
-    return [pod_ends.End(**one) for one in document["pod_ends"]]
 
 
 def _trials(document: JSONObject) -> list[WrapperTrial]:
@@ -96,28 +91,13 @@ def _fleet(document: JSONObject) -> dict[str, list[doctor.FleetRun]]:
     }
 
 
-def _watch(document: JSONObject) -> list[list[str]]:
-    return reaper.watch_rows(document["watched"], document["rate"], reaper.WatchCost(**document["controller"]))
-
-
-def _passes(document: JSONObject) -> list[list[str]]:
-    passes = [reaper.PassCost(ProgramCost(**one["process"]), one["due"]) for one in document["passes"]]
-    return reaper.pass_rows(document["pods"], document["namespaces"], passes)
-
-
 ROWS: Final[Mapping[str, Callable[[JSONObject], list[list[str]]]]] = {
     "rates": lambda document: report.rates_rows(report.results_of(document["runs"])),
-    "memory": lambda document: report.memory_rows([Reading(**one) for one in document["memory"]]),
     "trials": lambda document: report.trials_rows(_trials(document)),
     "targets": lambda document: report.verdicts_rows([verdicts.ClaimVerdict(**one) for one in document["verdicts"]]),
     "overhead": lambda document: overhead.rows(_overhead(document)),
-    "ends": lambda document: pod_ends.rows(_ends(document), document["left_alone"], document["watched_seconds"]),
     "explain": lambda document: explain.rows(_explain(document)),
     "fleet": lambda document: doctor.rows(document["pods"], document["stuck"], _fleet(document)),
-    "passes": _passes,
-    "controller": _watch,
-    "watching": lambda document: watcher.rates_rows(report.results_of(document["rates"])),
-    "nodes": lambda document: watcher.memory_rows([watcher.Memory(**one) for one in document["memory"]]),
     "paint": lambda document: first_paint.rows([first_paint.PageVisit(**one) for one in document["visits"]]),
 }
 """The tables of the benchmarks, as they print them, by the name of the part."""
@@ -155,14 +135,6 @@ def wrapper_plot() -> str:
     return bar_plot("Milliseconds of a task that does nothing, bare and wrapped, in each shell", "milliseconds", groups)
 
 
-def ends_plot() -> str:
-    """Seconds from the end of a task to that of its pod."""
-    found = _ends(figures("pod_ends"))
-    colours = {pod_ends.WRAPPED: "green", pod_ends.RENDERED: "violet", pod_ends.CONVERTED: "green"}
-    bars = [bar(kind.name, pod_ends.seconds_of(found, kind), "s", colours.get(kind, "grey")) for kind in pod_ends.KINDS]
-    return bar_plot("Seconds from the end of a task to the end of its pod, medians and ranges", "seconds", [BarGroup("", tuple(bars))])
-
-
 def commands_plot() -> str:
     """Seconds of the commands that read many pods."""
     summaries = _explain(figures("explain"))[2:]
@@ -177,6 +149,7 @@ def commands_plot() -> str:
 
 
 PLOTS: Final[Mapping[Path, Callable[[], str]]] = {
+    PICTURES / "benchmark_service.svg": service_plot,
     PICTURES / "benchmark_wrapper.svg": wrapper_plot,
     PICTURES / "benchmark_commands.svg": commands_plot,
 }

@@ -42,7 +42,7 @@ def soak_plot() -> str:
     for number, (title, colour, measure) in enumerate(PANELS):
         y, top = 30 + number * (PANEL + GAP), round_above(max(measure(sample) for sample in samples))
         corners = " ".join(f"{at(sample.seconds)},{y + PANEL * (1 - measure(sample) / top):.1f}" for sample in samples)
-        panels.append((title, colour, corners, [(y + PANEL * (1 - part), f"{top * part:,.4g}") for part in (0, 0.5, 1)]))
+        panels.append((title, colour, corners, [(y + PANEL * (1 - part), f"{top * part:,.10g}") for part in (0, 0.5, 1)]))
     return drawn(
         "soak.svg.jinja",
         panels=panels,

@@ -88,3 +88,9 @@ def test_a_bar_is_as_long_as_its_value_and_a_thin_line_shows_the_range() -> None
     assert {"group", "a", "b", "4 s", "8 s", "at most 6"} <= set(texts)
     low, high = re.findall(r"[MH]([\d.]+)", picture.getElementsByTagName("path")[0].getAttribute("d"))[:2]
     assert (float(high) - float(low)) == pytest.approx(6.0 / 8.0 * other, abs=0.2)
+
+
+def test_a_large_value_is_written_out() -> None:
+    picture = bar_plot("title", "reviews", [BarGroup("", (PlottedBar("a", 8263.0, 8000.0, 8500.0, "8,263"),))])
+
+    assert ">10,000<" in picture
