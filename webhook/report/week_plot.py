@@ -70,7 +70,7 @@ def _bars(weeks: Sequence[WeekCount], step: float, top: float) -> Iterator[Bar]:
 def _lines(top: float) -> Iterator[Line]:
     for number in range(LINES + 1):
         y = HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * number / LINES
-        yield Line(round(y, 1), f"{top * number / LINES:,.4g}")
+        yield Line(round(y, 1), f"{top * number / LINES:,.10g}")
 
 
 def round_above(value: float) -> float:

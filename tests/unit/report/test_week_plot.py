@@ -38,6 +38,10 @@ def test_bars_are_as_high_as_their_hours_and_the_lines_have_round_numbers() -> N
     assert plot.bars[1].y == pytest.approx(plot.lines[0].y - plot.bars[1].height, abs=0.1)
 
 
+def test_the_lines_of_a_large_fleet_have_their_hours_written_out() -> None:
+    assert [line.label for line in week_plot(weeks(70_000)).lines] == ["0", "20,000", "40,000", "60,000", "80,000"]
+
+
 def test_weeks_without_a_held_pod_have_a_plot_too() -> None:
     assert [bar.height for bar in week_plot(weeks(0, 0)).bars] == [0, 0]
     assert week_plot([]).bars == ()
