@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import certs
-from certs.api import APPLY, JSON
+from certs.api import APPLY
 from certs.authority import make_authority, renewal_time
 from certs.bundle import read_bundle, write_bundle
 from certs.errors import ApiRefusedError, ApiUnreachableError, ConflictError
@@ -29,6 +29,7 @@ from certs.rotation import AddAuthority
 from certs.store import CONFIGURATIONS, ENTRY, FIELD_MANAGER, AuthorityStore
 from testbed.api import path_of
 from testbed.wait import until
+from tests.e2e.api_server.later_api import LaterApi
 from tests.e2e.api_server.scripted_webhook import ADDRESS
 from tests.e2e.api_server.self_managed_webhook import connect, self_managed_webhook
 from tests.e2e.levels import api_server_level
@@ -39,7 +40,6 @@ from tests.support.interleaving import trusts_any_own_authority
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from certs.api import ApiResponse, KubernetesApi
     from testbed.levels import Level
     from tests.e2e.api_server.self_managed_webhook import SelfManagedWebhook, Serving
     from tests.support.json_object import JSONObject
@@ -324,21 +324,10 @@ def test_what_is_served_outlives_the_api_server_and_renewal_goes_on_after_it() -
         until(webhook.create_pod, "pods are marked", SECONDS)
 
 
-class Later:
-    """An API server whose responses carry a later date: for a certificate manager, this much time has passed."""
-
-    def __init__(self, api: KubernetesApi, passed: list[timedelta]) -> None:
-        self._api, self._passed = api, passed
-
-    def request(self, method: str, path: str, body: JSONObject | None = None, media_type: str = JSON, **parameters: str) -> ApiResponse:
-        answer = self._api.request(method, path, body, media_type, **parameters)
-        return replace(answer, date=answer.date + self._passed[-1])
-
-
 def test_after_two_years_everything_is_new(api_server: Level) -> None:
     passed = [timedelta(0)]
 
-    with self_managed_webhook(api_server, through=lambda api: Later(api, passed)) as webhook:
+    with self_managed_webhook(api_server, through=lambda api: LaterApi(api, passed)) as webhook:
         begin(webhook)
         old = bundle_of(webhook)
         passed.append(timedelta(days=730))

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import runpy
-import subprocess
 from contextlib import ExitStack, contextmanager
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 import yaml
 
-from certs.authority import service_names
-from certs.errors import CertificatesError
-from certs.manager import CertificateManager
-from certs.store import CONFIGURATIONS, ENTRY, ObjectNames
-from manifests.generate import INSTALL, NAMESPACE
-from manifests.rendering import CHART, KUBERNETES, helm
-from testbed import binaries, levels
+from manifests.generate import INSTALL
+from manifests.rendering import KUBERNETES
+from testbed import levels
 from testbed.api import ApiError, collection, path_of
 from testbed.manifest import OPTED_IN
 from testbed.namespace import make_namespace
 from testbed.wait import until
-from tests.e2e.api_server.chart import OPTIONS, SCRIPT, objects, objects_of_test, only, pod_of, pods, settings_of
-from tests.e2e.api_server.self_managed_webhook import Serving, connect
-from tests.e2e.levels import require
+from tests.e2e.api_server.chart import OPTIONS, SCRIPT, objects, objects_of_test, only, pod_of, pods
+from tests.e2e.api_server.chart_release import NEWEST, chart_release, webhook_namespace
+from tests.e2e.api_server.stand_in_definitions import stand_in_definitions
 from tests.e2e.namespaces import new_namespace
 from tests.e2e.objects import created
 from tests.e2e.registration import task_pod
@@ -35,47 +27,29 @@ from tests.e2e.rights import is_allowed
 from webhook.core.names import MODE_ANNOTATION, STATUS_ANNOTATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from testbed.api import ApiClient
     from testbed.levels import Level
+    from tests.e2e.api_server.chart_release import Release
     from tests.support.json_object import JSONObject
 
 
 STRICT: Final = {"dryRun": "All", "fieldValidation": "Strict"}
 REAPER: Final = {"reaper": {"enabled": True, "namespaces": ["default"]}}
-STAND_INS: Final = Path(__file__).with_name("stand_in_definitions.yaml")
 SECONDS: Final = 60
-NEWEST: Final = "1.34.0"
-RESTRICTED: Final[Mapping[str, str]] = yaml.safe_load(NAMESPACE.read_text("utf-8"))["metadata"]["labels"]
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
 def api(api_server: Level) -> Iterator[ApiClient]:
     """An admin's client of an API server that knows the kinds of cert-manager and of the Prometheus operator."""
-    definitions = list(yaml.safe_load_all(STAND_INS.read_text("utf-8")))
-    for definition in definitions:
-        api_server.api.create(definition)
-    for definition in definitions:
-        until(partial(is_established, api_server.api, definition), f"{definition['metadata']['name']} is served", SECONDS)
-    yield api_server.api
-    for definition in definitions:
-        api_server.api.delete(path_of(definition))
-
-
-def is_established(api: ApiClient, definition: JSONObject) -> bool:
-    """Whether objects of a kind can be created."""
-    spec = definition["spec"]
-    return api.request("GET", f"/apis/{spec['group']}/v1/{spec['names']['plural']}").is_success
+    with stand_in_definitions(api_server.api):
+        yield api_server.api
 
 
 @pytest.fixture
 def namespace(api: ApiClient) -> str:
-    """One for the webhook, as its manifest makes it. It stays: a namespace's deletion takes a controller, and none runs here."""
-    name = f"webhook-{next(_numbers)}"
-    make_namespace(api, name, RESTRICTED)
-    return name
+    return webhook_namespace(api)
 
 
 @pytest.mark.parametrize("kubernetes", [KUBERNETES, NEWEST])
@@ -133,80 +107,10 @@ def test_the_restricted_standard_is_enforced_and_refuses_the_host_s_network(api:
         api.create(pod_of(deployment), **STRICT)
 
 
-class Release:
-    """A release of the chart under a name of its own, and the webhook's certificate manager with the rights that the chart grants."""
-
-    def __init__(self, level: Level, namespace: str) -> None:
-        """Nothing is installed yet."""
-        self.level, self.namespace, self.name = level, namespace, f"a-{namespace}"
-        self._where = ("--namespace", namespace, "--kubeconfig", level.server.kubeconfig)
-        self.secret = f"/api/v1/namespaces/{namespace}/secrets/{self.name}-authority"
-        self.configuration = f"{CONFIGURATIONS}/{self.name}"
-
-    def helm(self, verb: str, *arguments: str, **values: object) -> str:
-        """Install, upgrade, roll back or uninstall; what is printed."""
-        chart = (CHART, "--values", "-") if verb in {"install", "upgrade"} else ()
-        return helm(verb, self.name, *chart, *arguments, *self._where, given=json.dumps({"fullnameOverride": self.name, **values}))
-
-    def rendered(self, **values: object) -> list[JSONObject]:
-        """What Helm installs."""
-        return objects({"fullnameOverride": self.name, **values}, NEWEST, self.namespace)
-
-    def kubectl(self, *arguments: str, given: list[JSONObject]) -> None:
-        """A command of kubectl's on these objects."""
-        program = str(binaries.find(binaries.KUBECTL))
-        command = [program, f"--kubeconfig={self.level.server.kubeconfig}", *arguments, "--filename=-"]
-        document = {"apiVersion": "v1", "kind": "List", "items": given}
-        subprocess.run(command, input=json.dumps(document), text=True, check=True, capture_output=True, timeout=120)
-
-    def reconcile_certificates(self) -> None:
-        """What each replica does every few seconds, as the Deployment sets it, by the rights of its service account alone."""
-        settings = settings_of(only("Deployment", self.rendered()))
-        names = ObjectNames(settings["service_namespace"], settings["ca_secret"], settings["configuration"])
-        served = service_names(settings["service_name"], settings["service_namespace"])
-        CertificateManager(lambda: connect(self.identity()), names, served, Serving()).reconcile()
-
-    def identity(self) -> Path:
-        """A kubeconfig as the service account."""
-        user = f"system:serviceaccount:{self.namespace}:{self.name}"
-        self.level.server.credentials.client(user, "system:serviceaccounts", "system:authenticated")
-        kubeconfig = self.level.server.credentials.kubeconfig(self.level.server.server, user)
-        # To the Kubernetes client the colons of the name would be between the paths of several files.
-        return kubeconfig.replace(kubeconfig.with_name(f"{self.name}.kubeconfig"))
-
-    @property
-    def written(self) -> tuple[str, str]:
-        """What the service wrote: the authority and the caBundle, each in base64."""
-        (webhook,) = self.webhooks
-        return self.level.api.get(self.secret)["data"][ENTRY], webhook["clientConfig"]["caBundle"]
-
-    @property
-    def webhooks(self) -> list[JSONObject]:
-        """The webhooks that the API server knows."""
-        webhooks: list[JSONObject] = self.level.api.get(self.configuration)["webhooks"]
-        return webhooks
-
-
 @pytest.fixture
 def release(api_server: Level, namespace: str) -> Iterator[Release]:
-    require(binaries.HELM, binaries.KUBECTL)
-    one = Release(api_server, namespace)
-    yield one
-    for resource in one.rendered():
-        api_server.api.delete(path_of(resource))
-
-
-def until_allowed(release: Release) -> None:
-    """Keep certificates as soon as the API server has taken up the rights."""
-
-    def may_manage() -> bool:
-        try:
-            release.reconcile_certificates()
-        except CertificatesError:
-            return False
-        return True
-
-    until(may_manage, "the service may manage its certificates", SECONDS)
+    with chart_release(api_server, namespace) as one:
+        yield one
 
 
 def test_the_notes_say_what_to_do_next(release: Release) -> None:
@@ -245,7 +149,7 @@ def test_the_notes_name_no_authority_where_an_issuer_of_the_admins_signs(release
 
 def test_helm_upgrade_and_rollback_keep_what_the_service_wrote(release: Release) -> None:
     release.helm("install")
-    until_allowed(release)
+    release.until_reconciled()
     before = release.written
 
     release.helm("upgrade", webhook={"timeoutSeconds": 12}, replicas=3, labels={"changed": "yes"})
@@ -261,7 +165,7 @@ def test_helm_upgrade_and_rollback_keep_what_the_service_wrote(release: Release)
 
 def test_helm_upgrade_by_force_takes_what_the_service_wrote_and_the_next_reconcile_mends_it(release: Release) -> None:
     release.helm("install")
-    until_allowed(release)
+    release.until_reconciled()
     before = release.written
 
     release.helm("upgrade", "--force")
@@ -278,7 +182,7 @@ def test_helm_upgrade_by_force_takes_what_the_service_wrote_and_the_next_reconci
 @pytest.mark.parametrize("way", [("apply",), ("apply", "--server-side")], ids=" ".join)
 def test_kubectl_apply_keeps_what_the_service_wrote(way: tuple[str, ...], release: Release) -> None:
     release.kubectl(*way, given=release.rendered())
-    until_allowed(release)
+    release.until_reconciled()
     before = release.written
 
     release.kubectl(*way, given=release.rendered(webhook={"timeoutSeconds": 12}))
@@ -289,7 +193,7 @@ def test_kubectl_apply_keeps_what_the_service_wrote(way: tuple[str, ...], releas
 
 def test_uninstall_leaves_nothing_behind(release: Release) -> None:
     release.helm("install", policy={"enabled": True})
-    until_allowed(release)
+    release.until_reconciled()
     # A Secret that the service had to make again is none of Helm's making.
     release.level.api.delete(release.secret)
     release.reconcile_certificates()
@@ -330,7 +234,7 @@ def review(api: ApiClient, user: str, verb: str, resource: str, name: str, names
 
 def test_the_service_may_do_what_it_does_and_no_more(release: Release) -> None:
     release.helm("install")
-    until_allowed(release)
+    release.until_reconciled()
     configurations, verbs = "mutatingwebhookconfigurations", ("get", "list", "watch", "create", "update", "patch", "delete")
     places = {
         ("secrets", f"{release.name}-authority", release.namespace): {"get", "update", "create"},
