@@ -48,15 +48,20 @@ class Program:
     @property
     def version(self) -> str:
         """The pinned version, like ``v1.34.4``."""
-        text = (TOOLS / self.module / "go.mod").read_text("utf-8")
-        found = re.search(rf"^(?:require|\s)\s*{re.escape(self.requirement)} (v\S+)", text, re.MULTILINE)
-        assert found, f"{self.module}/go.mod does not require {self.requirement}"
-        return found[1]
+        return pinned_version(self.module, self.requirement)
 
     @property
     def minor(self) -> str:
         """The pinned version without its patch, like ``1.34.``."""
         return ".".join(self.version.removeprefix("v").split(".")[:2]) + "."
+
+
+def pinned_version(module: str, requirement: str) -> str:
+    """The version of a required module, like ``v1.34.4``. ``module``: a folder below ``tools``."""
+    text = (TOOLS / module / "go.mod").read_text("utf-8")
+    found = re.search(rf"^(?:require|\s)\s*{re.escape(requirement)} (v\S+)", text, re.MULTILINE)
+    assert found, f"{module}/go.mod does not require {requirement}"
+    return found[1]
 
 
 def _kubernetes(name: str, module: str = "kubernetes", version_arguments: tuple[str, ...] = ("--version",)) -> Program:
@@ -78,6 +83,7 @@ CERT_MANAGER: Final = Program("cert-manager", "cert-manager", ".", "github.com/c
 ACTIONLINT: Final = Program(
     "actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "github.com/rhysd/actionlint", ("-version",)
 )
+GITOPS: Final = Program("gitops", "gitops", ".", "github.com/argoproj/argo-cd/gitops-engine")
 
 PROGRAMS: Final = (
     KUBE_APISERVER,
@@ -91,9 +97,10 @@ PROGRAMS: Final = (
     PILOT_AGENT,
     HELM,
     NEWEST_KUBE_APISERVER,
+    GITOPS,
     CERT_MANAGER,
 )
-"""Those of a cluster, in the order of their build."""
+"""Those of a cluster, in the order of their build. The packages of the newest Kubernetes are most of those that GITOPS is built from."""
 
 
 class NoGoError(RuntimeError):
@@ -120,12 +127,14 @@ def download(programs: Sequence[Program]) -> None:
         subprocess.run([_go(), "list", "-deps", *needed], cwd=TOOLS / module, env=_environment(), check=False, capture_output=True)
 
 
-def source_folder(program: Program) -> Path:
-    """The folder with the source of the module whose version the program carries. NoGoError, BuildError."""
-    command = [_go(), "mod", "download", "-json", program.requirement]
-    ended = subprocess.run(command, cwd=TOOLS / program.module, check=False, stdout=subprocess.PIPE, text=True)
+def source_folder(module: str, requirement: str) -> Path:
+    """The folder with the source of a required module. ``module``: a folder below ``tools``. NoGoError, BuildError."""
+    version = pinned_version(module, requirement)
+    # With its version, since Go would otherwise first read the go.mod of every module that this one requires.
+    command = [_go(), "mod", "download", "-json", f"{requirement}@{version}"]
+    ended = subprocess.run(command, cwd=TOOLS / module, check=False, stdout=subprocess.PIPE, text=True)
     if ended.returncode:
-        message = f"{program.requirement} {program.version} cannot be downloaded: {ended.stdout.strip()}"
+        message = f"{requirement} {version} cannot be downloaded: {ended.stdout.strip()}"
         raise BuildError(message)
     return Path(json.loads(ended.stdout)["Dir"])
 

@@ -93,5 +93,5 @@ class CertManager:
 
 
 def _definitions() -> Iterator[JSONObject]:
-    folder = binaries.source_folder(binaries.CERT_MANAGER) / DEFINITIONS
+    folder = binaries.source_folder(binaries.CERT_MANAGER.module, binaries.CERT_MANAGER.requirement) / DEFINITIONS
     return (yaml.safe_load(path.read_text("utf-8")) for path in sorted(folder.glob("*.yaml")))

@@ -142,7 +142,7 @@ def proxy_image() -> ImageRecipe:
 
 @cache
 def _source() -> Path:
-    return binaries.source_folder(binaries.PILOT_DISCOVERY)
+    return binaries.source_folder(binaries.PILOT_DISCOVERY.module, binaries.PILOT_DISCOVERY.requirement)
 
 
 def _documents(text: str) -> Iterator[JSONObject]:
