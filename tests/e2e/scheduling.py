@@ -16,6 +16,7 @@ GROUPS: Final = {
     f"{API_SERVER}/test_native_orders.py": "many pods",
     f"{API_SERVER}/test_native_real_pods.py": "many pods",
     f"{API_SERVER}/test_real_pods.py": "many pods",
+    f"{API_SERVER}/test_gitops_": "gitops",
     f"{API_SERVER}/": "api_server",
     f"{INSTALLATION}/test_gap.py": "disturbances",
     f"{INSTALLATION}/test_lost.py": "disturbances",
@@ -41,6 +42,7 @@ LONGEST_FIRST: Final = (
     "years",
     "cert_manager",
     "release",
+    "gitops",
     "harness",
 )
 """The order in which processes take groups, by the seconds that they took on two busy cores (900 to 270).
