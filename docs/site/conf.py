@@ -57,7 +57,7 @@ smartquotes = html_use_index = False
 
 NAVIGATION: Final[dict[str, tuple[str, ...]]] = {
     "Start": ("try", "pods", "comparison", "tested"),
-    "Install": ("install", "certificates", "../manifests/chart/airflow-sidecar-webhook/README", "releases", "../CHANGELOG"),
+    "Install": ("install", "gitops", "certificates", "../manifests/chart/airflow-sidecar-webhook/README", "releases", "../CHANGELOG"),
     "Operate": ("stuck", "explain", "doctor", "report", "reaper", "alerts", "bug_report"),
     "Understand": ("dag_authors", "native", "wrapper", "service", "benchmarks", "attacks", "../SECURITY"),
     "Reference": ("reference", "findings", "sidecars", "command_line"),
