@@ -83,6 +83,16 @@ def test_a_change_of_a_field_of_the_charts_would_be_drift_of_a_release(release: 
         FluxLikeRelease(release).assert_no_drift()
 
 
+def test_a_secret_that_the_service_had_to_make_again_is_drift_until_it_is_corrected(release: Release) -> None:
+    release.helm("install")
+    release.until_reconciled()
+    release.level.api.delete(release.secret)
+    release.reconcile_certificates()
+
+    differing = {one: state for one, state in FluxLikeRelease(release).drift().items() if state != "none"}
+    assert differing == {f"Secret/{release.name}-authority": "update"}
+
+
 def test_what_an_autoscaler_sets_is_no_drift_of_a_release(release: Release) -> None:
     release.helm("install", autoscaling={"enabled": True})
     deployment = path_of(only("Deployment", release.manifest))
