@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import doctor, explain, first_paint, overhead, report, verdicts
+from benchmarks import doctor, explain, first_paint, overhead, pod_ends, report, verdicts
 from benchmarks.contestants import WEBHOOK
 from benchmarks.program_cost import ProgramCost
 from benchmarks.wrapper import WrapperTrial
@@ -80,6 +80,10 @@ def _explain(document: JSONObject) -> list[explain.ExplainRuns]:
     return [explain.ExplainRuns(one["name"], tuple(ProgramCost(**cost) for cost in one["costs"])) for one in document["runs"]]
 
 
+def _ends(document: JSONObject) -> list[pod_ends.End]:
+    return [pod_ends.End(**one) for one in document["pod_ends"]]
+
+
 def _trials(document: JSONObject) -> list[WrapperTrial]:
     return [WrapperTrial(**one) for one in document["wrapper"]]
 
@@ -96,6 +100,7 @@ ROWS: Final[Mapping[str, Callable[[JSONObject], list[list[str]]]]] = {
     "trials": lambda document: report.trials_rows(_trials(document)),
     "targets": lambda document: report.verdicts_rows([verdicts.ClaimVerdict(**one) for one in document["verdicts"]]),
     "overhead": lambda document: overhead.rows(_overhead(document)),
+    "ends": lambda document: pod_ends.rows(_ends(document), document["left_alone"], document["watched_seconds"]),
     "explain": lambda document: explain.rows(_explain(document)),
     "fleet": lambda document: doctor.rows(document["pods"], document["stuck"], _fleet(document)),
     "paint": lambda document: first_paint.rows([first_paint.PageVisit(**one) for one in document["visits"]]),
@@ -135,6 +140,16 @@ def wrapper_plot() -> str:
     return bar_plot("Milliseconds of a task that does nothing, bare and wrapped, in each shell", "milliseconds", groups)
 
 
+def ends_plot() -> str:
+    """Seconds from the end of a task to that of its pod."""
+    found = _ends(figures("pod_ends"))
+    bars = [
+        bar(kind.name, pod_ends.seconds_of(found, kind), "s", "green" if kind in (pod_ends.WRAPPED, pod_ends.CONVERTED) else "violet")
+        for kind in pod_ends.KINDS
+    ]
+    return bar_plot("Seconds from the end of a task to the end of its pod, medians and ranges", "seconds", [BarGroup("", tuple(bars))])
+
+
 def commands_plot() -> str:
     """Seconds of the commands that read many pods."""
     summaries = _explain(figures("explain"))[2:]
@@ -151,6 +166,7 @@ def commands_plot() -> str:
 PLOTS: Final[Mapping[Path, Callable[[], str]]] = {
     PICTURES / "benchmark_service.svg": service_plot,
     PICTURES / "benchmark_wrapper.svg": wrapper_plot,
+    PICTURES / "benchmark_pod_ends.svg": ends_plot,
     PICTURES / "benchmark_commands.svg": commands_plot,
 }
 
