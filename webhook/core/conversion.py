@@ -226,7 +226,7 @@ def _why_not_converted(sidecar: FoundSidecar, container: Container, facts: Facts
         return NotConvertedReason.ONE_TIME if sidecar.is_one_time else NotConvertedReason.NOT_CONVERTIBLE
     if row.native.is_refused(facts.pod) or any_holds(rule.unless, facts.pod, container) or _has_other_mode(rule, container):
         return NotConvertedReason.OPTED_OUT
-    if rule.found_since is not None and not rule.found_since.is_reached(facts.pod, container):
+    if rule.found_since is not None and not rule.found_since.is_reached(facts.pod, container, cluster.injector_versions.get(row.id)):
         return NotConvertedReason.OLD_MESH
     return _why_container_stays(sidecar, container, facts, cluster) or _why_injector_objects(row, facts, cluster)
 
@@ -266,22 +266,21 @@ def _has_other_mode(rule: Convert, container: Container) -> bool:
 def _why_probes_fail(sidecar: FoundSidecar, container: Container, facts: Facts, pending: PendingMesh) -> NotConvertedReason | None:
     """Whether a mesh proxy that starts later, or that has yet to be injected, may have probes of this container fail.
 
-    Where it is only possible that one is injected, a sidecar waits for that only if the wrapper can end it meanwhile, and not because of a
-    startup probe that the task can do without. Where that one may be regular, it also waits without a quit request, if its own startup
-    probe would not be answered: without native sidecars the task starts at least.
+    Where it is only possible that one is injected, a sidecar whose own startup probe is a request waits for that in any case: the proxy may
+    be a regular one, and without native sidecars the task starts at least. Because of a liveness probe it waits only if the wrapper can
+    end it meanwhile, and never because of a startup probe that the task can do without.
     """
     row = facts.rows[sidecar.name]
-    if row.is_mesh or (pending is PendingMesh.POSSIBLE and sidecar.quit is None):
+    if row.is_mesh:
         return None
     rule = _rule(row)
     own, added = container.field("startupProbe"), _startup_probe(sidecar, rule, container, facts, pending)
-    is_waited_for = goes_over_network(own) or (rule.requires_startup_probe and not (own or added))
-    if pending.is_regular and is_waited_for:
+    if pending.is_regular and (goes_over_network(own) or (rule.requires_startup_probe and not (own or added))):
         return NotConvertedReason.BEHIND_MESH
-    if pending is PendingMesh.POSSIBLE_REGULAR and (is_waited_for or sidecar.quit is None):
-        return NotConvertedReason.BEFORE_MESH if is_waited_for else None
     is_counted = pending is PendingMesh.EXPECTED or rule.requires_startup_probe
-    probes = (own, container.field("livenessProbe"), added if is_counted else None)
+    probes = [own, added if is_counted else None]
+    if pending >= PendingMesh.EXPECTED or (pending is PendingMesh.POSSIBLE and sidecar.quit is not None):
+        probes.append(container.field("livenessProbe"))
     may_fail = pending is not PendingMesh.REGULAR and any(map(goes_over_network, probes))
     return NotConvertedReason.BEFORE_MESH if may_fail else None
 
@@ -336,10 +335,12 @@ def _startup_probe(
     """The startup probe to add; None: none. A mesh proxy that starts later than a sidecar would have its requests fail."""
     if container.startupProbe != ABSENT:
         return None
+    is_optional = pending.is_possible and not rule.requires_startup_probe
     if rule.startup_probe_from_readiness and container.readiness:
-        is_answered = not (pending.may_be_regular and goes_over_network(container.readiness))
+        is_answered = not ((pending.is_regular or is_optional) and goes_over_network(container.readiness))
         return container.readiness | QUICK_STARTUP if is_answered else None
-    if rule.startup_probe is None or (rule.startup_port_from is not None and (pending > PendingMesh.POSSIBLE or has_mesh(facts))):
+    is_not_answered = is_optional or pending > PendingMesh.POSSIBLE or has_mesh(facts)
+    if rule.startup_probe is None or (rule.startup_port_from is not None and is_not_answered):
         return None
     port = rule.startup_port_from.port(facts.pod, container) if rule.startup_port_from else sidecar.ready and sidecar.ready.port
     return with_port(rule.startup_probe, port) if port else None

@@ -152,13 +152,13 @@ def _conversion(facts: Facts, mode: Mode, policy: Policy, cluster: Cluster, inje
 
 
 def _coming_mesh(facts: Facts, mode: Mode, policy: Policy, injectors: Injectors) -> PendingMesh:
-    """The mesh proxy that the pod has yet to get; one that is only possible counts where the task can be wrapped until it comes."""
+    """The mesh proxy that the pod has yet to get."""
     if not (facts.sidecars or facts.native_sidecars or facts.unmarked):
         # Nothing would wait for it: so most pods are when they come first.
         return PendingMesh.NONE
     coming = coming_mesh(facts, policy.catalogue, injectors)
     if coming is PendingMesh.POSSIBLE and (_why_not_wrapped(facts, mode) or not isinstance(_wrap(facts, policy), Wrap)):
-        return PendingMesh.NONE
+        return PendingMesh.POSSIBLE_UNWRAPPED
     return coming
 
 

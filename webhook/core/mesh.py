@@ -31,11 +31,11 @@ class PendingMesh(IntEnum):
 
     NONE = 0
 
-    POSSIBLE = 1
-    """The injector is installed, and nothing in the pod shows whether it handles it."""
+    POSSIBLE_UNWRAPPED = 1
+    """The injector is installed, nothing in the pod shows whether it handles it, and no wrapper could end a sidecar that waits for that."""
 
-    POSSIBLE_REGULAR = 2
-    """The same, and its proxy may stay a regular container: the catalogue has no conversion of it."""
+    POSSIBLE = 2
+    """The same, and the wrapper can."""
 
     EXPECTED = 3
     """The pod shows that the injector handles it, or an admin says so of every pod."""
@@ -47,14 +47,14 @@ class PendingMesh(IntEnum):
     """The proxy is there, and stays a regular container."""
 
     @property
+    def is_possible(self) -> bool:
+        """Whether nothing in the pod shows that there will be one."""
+        return self in {PendingMesh.POSSIBLE_UNWRAPPED, PendingMesh.POSSIBLE}
+
+    @property
     def is_regular(self) -> bool:
         """Whether the proxy starts after all native sidecars."""
         return self >= PendingMesh.EXPECTED_REGULAR
-
-    @property
-    def may_be_regular(self) -> bool:
-        """Whether it is possible, or certain, that it does."""
-        return self is PendingMesh.POSSIBLE_REGULAR or self.is_regular
 
 
 def has_mesh(facts: Facts) -> bool:
@@ -91,9 +91,7 @@ def _coming(row: Sidecar, hint: InjectorHint | None, pod: Pod, injectors: Inject
     expected = _expected(row, pod)
     if expected is PendingMesh.EXPECTED_REGULAR or row.id in injectors.everywhere or _is_shown(row, hint, pod):
         return expected
-    if not row.injected_by_namespace or row.id not in injectors.installed:
-        return PendingMesh.NONE
-    return PendingMesh.POSSIBLE if row.native and row.native.convert else PendingMesh.POSSIBLE_REGULAR
+    return PendingMesh.POSSIBLE if row.injected_by_namespace and row.id in injectors.installed else PendingMesh.NONE
 
 
 def _is_shown(row: Sidecar, hint: InjectorHint | None, pod: Pod) -> bool:

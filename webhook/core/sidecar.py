@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from webhook.core.pod import Container, Pod
+    from webhook.core.version import Version
 
 MAX_PORT_DIGITS = 5
 Port = Annotated[int, msgspec.Meta(ge=1, le=MAX_PORT)]
@@ -251,8 +252,9 @@ class FirstVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Args:
         versions: The first version, by the word in front of it, such as ``edge`` of ``edge-24.5.1``; an empty one: there is none.
-        annotation: The pod's annotation in which the injector writes the version; None: it is the tag of the sidecar's image. An image's
-            version with another major number is a vendor's, which counts something else.
+        annotation: The pod's annotation in which the injector writes the version; None: it is that of the installed injector, or, where
+            that is not known, the tag of the sidecar's image. An image's version with another major number is a vendor's, which
+            counts something else.
         when: Conditions; where none of them holds, every version will do. Empty: the version always matters.
 
     """
@@ -261,12 +263,12 @@ class FirstVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     annotation: str | None = None
     when: tuple[Condition, ...] = ()
 
-    def is_reached(self, pod: Pod, container: Container) -> bool:
-        """Whether it holds for this container of the pod; False also of a version that cannot be read."""
+    def is_reached(self, pod: Pod, container: Container, installed: Version | None) -> bool:
+        """Whether it holds for this container of the pod; False also of a version that cannot be read. ``installed``: the injector's."""
         if self.when and not any_holds(self.when, pod, container):
             return True
         if self.annotation is None:
-            first, found = read_version(self.versions.get("", "")), image_version(container.image or "")
+            first, found = read_version(self.versions.get("", "")), installed or image_version(container.image or "")
             return first is not None and found is not None and found.major == first.major and found >= first
         word, _, number = pod.annotations.get(self.annotation, "").partition("-")
         first, found = read_version(self.versions.get(word, "")), read_version(number)

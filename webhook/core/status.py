@@ -15,6 +15,7 @@ from webhook.core.names import STATUS_ANNOTATION
 from webhook.core.pod import read_pod
 from webhook.core.pod_options import ShellSource
 from webhook.core.reasons import NotConvertedReason, Reason, Treatment
+from webhook.core.version import Version
 from webhook.core.wrapper import EntrypointSource
 
 if TYPE_CHECKING:
@@ -23,11 +24,8 @@ if TYPE_CHECKING:
     from webhook.core.decision import Mutate
     from webhook.core.facts import Facts
 
-INJECTING_BY_NAMESPACE: Final = frozenset({"istio", "linkerd", "consul"})
-"""Ids of the meshes in the catalogue whose injector may handle a pod that shows nothing of it, and that the webhook can make native."""
-
-INJECTING_REGULAR_BY_NAMESPACE: Final = frozenset({"kuma"})
-"""Likewise of those that it cannot. Only for them does a sidecar wait that nothing ends meanwhile."""
+INJECTING_BY_NAMESPACE: Final = frozenset({"istio", "linkerd", "consul", "kuma"})
+"""Ids of the meshes in the catalogue whose injector may handle a pod that shows nothing of it."""
 
 
 class Status(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -82,16 +80,9 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
         why = self.not_converted.values()
         server = None if NotConvertedReason.NAMED_PORT in why else NAMED_PORTS_SEEN
         reinvoked = None if NotConvertedReason.REINJECTION in why else frozenset[str]()
-        return Cluster(NativeSupport.READY, server, self._injectors, reinvoked)
-
-    @property
-    def _injectors(self) -> frozenset[str]:
-        """Meshes for which the sidecars waited that were not converted because of one."""
-        waiting = [name for name, why in self.not_converted.items() if why is NotConvertedReason.BEFORE_MESH]
-        if not waiting:
-            return frozenset()
-        are_ended = all(self.sidecars.get(name) is ContainerEnd.QUIT for name in waiting)
-        return INJECTING_BY_NAMESPACE if are_ended else INJECTING_BY_NAMESPACE | INJECTING_REGULAR_BY_NAMESPACE
+        injectors = INJECTING_BY_NAMESPACE if NotConvertedReason.BEFORE_MESH in why else frozenset[str]()
+        versions = dict.fromkeys(INJECTING_BY_NAMESPACE, Version(0, 0)) if NotConvertedReason.OLD_MESH in why else {}
+        return Cluster(NativeSupport.READY, server, injectors, reinvoked, injector_versions=versions)
 
 
 _STATUS: Final = msgspec.json.Decoder(Status)

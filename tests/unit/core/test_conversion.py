@@ -11,12 +11,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import pytest
 
 from demo.simulated_injectors import inject_dapr, inject_istio, inject_linkerd
 from tests.support.oracles.admission import apply_reply
 from tests.support.oracles.pod_validation import validate
-from tests.support.pods import ABLE_CLUSTER, container, review_of
+from tests.support.pods import ABLE_CLUSTER, admitted, container, review_of
 from tests.support.task_pods import (
     COLLECTOR,
     CONSUL_MARKS,
@@ -49,6 +50,7 @@ from webhook.core.pod import read_pod
 from webhook.core.reasons import NotConvertedReason
 from webhook.core.review import parse_review, render_review
 from webhook.core.sidecar import parse_sidecars
+from webhook.core.status import cluster_at_admission
 from webhook.core.version import Version
 
 if TYPE_CHECKING:
@@ -270,6 +272,10 @@ def test_istios_proxy_stays_regular_where_its_cni_plugin_would_not_find_a_native
     by_init = task_pod(proxy, annotations=marks, inits=({"name": "istio-init", "image": image},))
 
     assert not_converted(by_plugin, policy) == ({} if ISTIO_IMAGES[image] else {"istio-proxy": NotConvertedReason.OLD_MESH})
+    assert not_converted(by_plugin, policy, msgspec.structs.replace(ABLE_CLUSTER, injector_versions={"istio": Version(1, 19)})) == {}
+    old = admitted(by_plugin, policy, msgspec.structs.replace(ABLE_CLUSTER, injector_versions={"istio": Version(1, 18, 7)}))[1]
+    assert status_of(old)["not_converted"] == {"istio-proxy": NotConvertedReason.OLD_MESH}
+    assert treat(old, policy, cluster_at_admission(old) or ABLE_CLUSTER).reason == "sidecars-quit", "as long as it lives"
     assert not_converted(by_init, policy) == {}
 
 

@@ -31,6 +31,7 @@ from tests.support.task_pods import (
     task_pod,
 )
 from webhook.core import names, treat
+from webhook.core.mesh import goes_over_network
 from webhook.core.pod_options import Mode
 from webhook.core.reasons import NotConvertedReason
 
@@ -433,18 +434,48 @@ def test_where_istio_is_only_installed_a_sidecar_awaits_it_if_the_wrapper_can_en
 
 def test_where_istio_is_only_installed_a_sidecar_that_the_wrapper_cannot_end_is_native(policy: Policy) -> None:
     """The namespace may be outside the mesh, and then nobody would end it."""
-    unknown_entrypoint = task_pod(database(startupProbe=HTTP))
+    unknown_entrypoint = task_pod(database(livenessProbe=HTTP))
     container(unknown_entrypoint, "base")["image"] = "registry.example.com/etl:1"
 
-    assert not_converted(task_pod({**FLUENT_BIT, "startupProbe": HTTP}), policy, WITH_ISTIO) == {}
+    assert not_converted(task_pod({**FLUENT_BIT, "livenessProbe": HTTP}), policy, WITH_ISTIO) == {}
     assert not_converted(unknown_entrypoint, policy, WITH_ISTIO) == {}
-    assert not_converted(task_pod(database(startupProbe=HTTP)), dataclasses.replace(policy, mode=Mode.NATIVE), WITH_ISTIO) == {}
+    assert not_converted(task_pod(database(livenessProbe=HTTP)), dataclasses.replace(policy, mode=Mode.NATIVE), WITH_ISTIO) == {}
 
 
-def test_where_istio_is_only_installed_a_startup_probe_is_added(policy: Policy) -> None:
+def with_a_plugin(image: str) -> Injector:
+    """Istio with its CNI plugin, so that the traffic is redirected from the start, and with this image of the proxy."""
+
+    def inject(pod: JSONObject) -> JSONObject:
+        after = inject_istio(pod)
+        for one in (*after["spec"]["initContainers"], *after["spec"]["containers"]):
+            if one["name"] in {"istio-init", "istio-proxy"}:
+                one["image"] = image
+                one["name"] = one["name"].replace("istio-init", "istio-validation")
+        return after
+
+    return inject
+
+
+@pytest.mark.parametrize("image", ["istio/proxyv2:1.18.7", "istio/proxyv2:1.26.8", f"istio/proxyv2@sha256:{64 * '0'}"])
+@pytest.mark.parametrize(
+    "sidecar", [database(startupProbe=HTTP), {**FLUENT_BIT, "startupProbe": HTTP}, COLLECTOR], ids=["quit", "no quit", "added"]
+)
+def test_no_startup_probe_waits_for_a_proxy_that_an_istio_of_any_version_leaves_regular(
+    sidecar: JSONObject, image: str, policy: Policy
+) -> None:
+    """Only the namespace shows that Istio injects, and its plugin redirects the traffic before any container runs."""
+    pod = task_pod(sidecar, inits=({"name": "fetch", "image": "busybox", "resources": {"requests": {"cpu": 1}}},), labels=OPERATOR_MARKS)
+    for cluster in (WITH_ISTIO, CALLED_AGAIN):
+        after = after_conversion(with_a_plugin(image)(admitted(pod, policy, cluster)[1]), policy, cluster)
+        waiting = [one["name"] for one in after["spec"]["initContainers"] if goes_over_network(one.get("startupProbe"))]
+        assert "istio-proxy" not in regular_of(after) or waiting == []
+
+
+def test_where_istio_is_only_installed_no_startup_probe_is_added_that_its_proxy_may_not_answer(policy: Policy) -> None:
     pod = task_pod(COLLECTOR, labels=OPERATOR_MARKS)
 
-    assert native(after_conversion(pod, policy, WITH_ISTIO), "otc-container")["startupProbe"]["httpGet"]["port"] == 13133
+    assert "startupProbe" not in native(after_conversion(pod, policy, WITH_ISTIO), "otc-container")
+    assert native(after_conversion(pod, policy, ABLE_CLUSTER), "otc-container")["startupProbe"]["httpGet"]["port"] == 13133
 
 
 @pytest.mark.parametrize("mesh", [{"sidecar.istio.io/inject": "true"}, {"linkerd.io/inject": "enabled"}], ids=["istio", "linkerd"])

@@ -27,7 +27,7 @@ from webhook.core import (
 from webhook.core.earlier_status import read_recorded_status
 from webhook.core.names import MODE_ANNOTATION, STATUS_ANNOTATION, TREATMENT_LABEL
 from webhook.core.reasons import NotConvertedReason
-from webhook.core.status import INJECTING_BY_NAMESPACE, INJECTING_REGULAR_BY_NAMESPACE
+from webhook.core.status import INJECTING_BY_NAMESPACE
 
 if TYPE_CHECKING:
     from tests.support.json_object import JSONObject
@@ -91,10 +91,7 @@ def test_a_pod_in_which_a_sidecar_awaits_a_mesh_gets_the_same_reason_while_it_li
 
 
 def test_the_meshes_that_inject_by_namespace_are_those_of_the_catalogue() -> None:
-    meshes = [row for row, _hint in POLICY.catalogue.meshes if row.injected_by_namespace]
-
-    assert {row.id for row in meshes if row.native and row.native.convert} == INJECTING_BY_NAMESPACE
-    assert {row.id for row in meshes} == INJECTING_BY_NAMESPACE | INJECTING_REGULAR_BY_NAMESPACE
+    assert {row.id for row, _hint in POLICY.catalogue.meshes if row.injected_by_namespace} == INJECTING_BY_NAMESPACE
 
 
 def test_a_pod_that_is_treated_carries_its_treatment_as_a_label_and_the_version_of_the_webhook_in_its_status() -> None:
