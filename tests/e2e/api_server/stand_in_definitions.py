@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import httpx
 import yaml
 
 from testbed.api import path_of
@@ -39,6 +40,14 @@ def definitions(api: ApiClient, found: Sequence[JSONObject]) -> Iterator[None]:
     yield
     for definition in found:
         api.delete(path_of(definition))
+    # The next tests may create them again.
+    for definition in found:
+        until(partial(is_gone, api, definition), f"{definition['metadata']['name']} is gone", SECONDS)
+
+
+def is_gone(api: ApiClient, one: JSONObject) -> bool:
+    """Whether the object has been deleted, with what its finalizers wait for."""
+    return api.request("GET", path_of(one)).status_code == httpx.codes.NOT_FOUND
 
 
 def is_established(api: ApiClient, definition: JSONObject) -> bool:
