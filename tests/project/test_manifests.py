@@ -44,6 +44,9 @@ INJECTORS = (
 )
 """Configurations as these products name them in their charts."""
 
+MESHES = ("consul", "istio", "kuma", "linkerd")
+"""Rows of the catalogue: meshes whose sidecar would refuse the API server, which is not part of the mesh."""
+
 OBJECTS: list[JSONObject] = list(yaml.safe_load_all(INSTALL.read_text("utf-8")))
 CERTIFICATE_RIGHTS = Path(certs.__file__).with_name("rights.yaml")
 SCHEMA: JSONObject = json.loads(values_schema())
@@ -295,3 +298,19 @@ def test_the_policy_knows_every_sidecar_that_an_injector_adds_under_a_name_of_it
     names = {name for row in endless if row.match for name in row.match.names if "*" not in name}
 
     assert re.findall(r"'([^']+)'", listed) == sorted(names), "run: make docs"
+
+
+@pytest.mark.parametrize("mesh", MESHES)
+def test_the_pods_opt_out_of_the_injection_of_each_mesh_by_what_the_catalogue_knows_of_it(mesh: str, policy: Policy) -> None:
+    (off,) = (row.injection_off for row in policy.catalogue.sidecars if row.id == mesh)
+    metadata = one("Deployment")["spec"]["template"]["metadata"]
+
+    assert off
+    assert off.value == (metadata["labels"][off.label] if off.label else metadata["annotations"][off.annotation])
+
+
+def test_the_pods_opt_out_of_the_ambient_mesh_of_istio() -> None:
+    labels = one("Deployment")["spec"]["template"]["metadata"]["labels"]
+
+    # istio/istio:cni/pkg/util/podutil.go PodRedirectionEnabled: the label of the pod takes precedence over that of its namespace.
+    assert labels["istio.io/dataplane-mode"] == "none"
