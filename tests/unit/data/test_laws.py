@@ -55,7 +55,7 @@ def test_no_row_is_identified_by_a_name_alone(row: Sidecar) -> None:
 def test_a_container_of_any_name_is_identified_by_what_belongs_to_it_alone(row: Sidecar) -> None:
     """Else the task's own container would be a sidecar."""
     assert row.match is not None
-    assert all(condition.mount or condition.env or condition.flag for condition in row.match.any_name_with)
+    assert all(condition.mount or condition.env or condition.flag or condition.image for condition in row.match.any_name_with)
 
 
 @each_match
