@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -32,10 +34,38 @@ COMMANDS: Final = (
     completion.COMMAND,
 )
 
+NO_PLACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Errors by which a device or a file system refuses what is written: it is full, a quota or a limit is reached, or the disk fails."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    words = sys.argv[1:] if arguments is None else arguments
+    if sys.stdout is None:
+        # Python's word for a descriptor that was closed before the program started (>&-).
+        sys.stderr.write(f"{PROGRAM}: stdout is closed, so the output cannot be written\n")
+        return ExitCode.UNUSABLE
+    try:
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, less) needs no more.
+        _drop_output()
+        return ExitCode.DONE
+    except OSError as problem:
+        if problem.errno not in NO_PLACE:
+            raise
+        _drop_output()
+        sys.stderr.write(f"{PROGRAM}: the output cannot be written: {problem.strerror}\n")
+        return ExitCode.UNUSABLE
+    except KeyboardInterrupt:
+        # Ends by the signal, as a program that does not catch it: by its status a shell knows that its script must end too.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
+        raise
+    return code
+
+
+def _run(words: Sequence[str]) -> ExitCode:
     options = argparse.Namespace(output=_output(words), make_parser=_parser)
     try:
         _parser(_program(sys.argv[0])).parse_args(words, options)
@@ -47,11 +77,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(problem, ExitCode.UNUSABLE, options)
     except RulesError as bug:
         return _say(bug, ExitCode.BUG, options)
-    except BrokenPipeError:
-        # The reader (head, less) needs no more. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.DONE
     return code
+
+
+def _drop_output() -> None:
+    """Keep Python from complaining once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(problem: Exception, code: ExitCode, options: argparse.Namespace) -> ExitCode:

@@ -6,8 +6,9 @@ A document of another kind is skipped and named: manifests mix kinds.
 from __future__ import annotations
 
 import sys
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 import msgspec
 import yaml
@@ -29,6 +30,11 @@ DEFAULT_NAMESPACE: Final = "default"
 """The API server's own default."""
 
 STDIN: Final = "-"
+
+MAX_BYTES: Final = 2**30
+"""Of a file: more than the pods of a large cluster need as JSON. A device like /dev/zero has no end."""
+
+CHUNK_BYTES: Final = 2**20
 
 ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
 """Of the files of a folder that are read, as kubectl has them."""
@@ -151,13 +157,31 @@ def _documents_of(name: str) -> Iterator[Any]:
     """The documents of a file, of which no two need be stored at a time. UnusableError."""
     shown = _shown(name)
     try:
-        yield from _documents(sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes())
+        yield from _documents(_bytes_of(name))
     except OSError as error:
         message = f"{shown}: cannot be read: {error.strerror}"
         raise UnusableError(message) from error
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
         message = f"{shown}: cannot be read as YAML or JSON: {yaml_problem(error)}"
         raise UnusableError(message) from error
+
+
+def _bytes_of(name: str) -> bytes:
+    """What a file holds. OSError; UnusableError: more than MAX_BYTES."""
+    if name == STDIN:
+        return _limited(sys.stdin.buffer, name)
+    with Path(name).open("rb") as file:
+        return _limited(file, name)
+
+
+def _limited(file: BinaryIO, name: str) -> bytes:
+    data = BytesIO()
+    while chunk := file.read(CHUNK_BYTES):
+        data.write(chunk)
+        if data.tell() > MAX_BYTES:
+            message = f"{_shown(name)}: is larger than {MAX_BYTES} bytes; give fewer pods at a time"
+            raise UnusableError(message)
+    return data.getvalue()
 
 
 def _shown(name: str) -> str:

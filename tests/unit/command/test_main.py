@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -140,6 +141,32 @@ def test_a_reader_that_closes_early_is_no_error() -> None:
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
 
     assert (done.stdout, done.stderr) == ("c", "")
+
+
+NO_PLACE: Final = {
+    "explain, a full disk": ("explain", ">/dev/full", "the output cannot be written: No space left on device"),
+    "patch, a full disk": ("patch", ">/dev/full", "the output cannot be written: No space left on device"),
+    "a closed stdout": ("explain", ">&-", "stdout is closed, so the output cannot be written"),
+}
+
+
+@pytest.mark.parametrize(("command", "redirection", "message"), NO_PLACE.values(), ids=NO_PLACE)
+def test_where_the_output_cannot_be_written_a_line_says_so(command: str, redirection: str, message: str) -> None:
+    line = f"{sys.executable} -m webhook {command} {POD} {redirection}"
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.returncode, done.stderr) == (2, f"airflow-sidecar-webhook: {message}\n")
+
+
+def test_an_interrupt_ends_a_command_by_the_signal_and_in_silence(tmp_path: Path) -> None:
+    """Its file is a pipe, so it reads, beyond all imports, once that can be opened for writing."""
+    pipe = tmp_path / "pod.yaml"
+    os.mkfifo(pipe)
+    with subprocess.Popen([sys.executable, "-m", "webhook", "explain", pipe], stderr=subprocess.PIPE, text=True) as run, pipe.open("w"):
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=60)
+
+    assert (run.returncode, errors) == (-signal.SIGINT, "")
 
 
 def test_under_the_name_of_a_plugin_of_kubectl_the_help_shows_what_is_typed(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from tests.support.pods import FIXTURES, SIMULATED, load
 from webhook import __version__
+from webhook.command import pod_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,3 +221,13 @@ def test_a_job_of_airflows_chart_is_explained_as_the_pod_that_it_makes(program: 
     (one,) = program.explained(str(path))
 
     assert one["reason"] in {"no-sidecar", "not-in-mesh"}
+
+
+@pytest.mark.parametrize("command", ["explain", "patch"])
+def test_a_file_without_an_end_is_refused(command: str, program: InProcessProgram, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pod_file, "MAX_BYTES", 3 * pod_file.CHUNK_BYTES)
+
+    run = program.run(command, "/dev/zero")
+
+    assert (run.code, run.stdout) == (2, "")
+    assert run.stderr == "airflow-sidecar-webhook: /dev/zero: is larger than 3145728 bytes; give fewer pods at a time\n"
