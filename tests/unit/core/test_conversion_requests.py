@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from demo.simulated_injectors import inject_istio, inject_vault
 from tests.support.oracles.aggregate import aggregate
@@ -12,6 +13,7 @@ from tests.support.pods import ABLE_CLUSTER, admitted, container
 from tests.support.task_pods import CLOUD_SQL, FLUENT_BIT, after_conversion, inits_of, status_of, task_pod
 from webhook.core.admission import treat
 from webhook.core.aggregate import MAX_RESOURCES
+from webhook.core.reasons import NotConvertedReason
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
 
@@ -186,6 +188,18 @@ def test_an_injector_is_not_asked_to_put_its_sidecar_in_front_of_an_init_contain
         assert fits, f"with {cpu} CPUs for the task"
 
     assert placed == {1: ["fetch", "istio-init", "istio-proxy"], 2: ["istio-init", "istio-proxy", "fetch"]}
+
+
+def test_where_istio_may_then_be_called_again_and_shows_no_version_its_proxy_stays_regular_and_the_task_is_wrapped(policy: Policy) -> None:
+    fetch = {"name": "fetch", "image": "busybox", "resources": requesting(2)}
+    pod = task_pod(inits=(fetch,), labels={"sidecar.istio.io/inject": "true"})
+    cluster = replace(ABLE_CLUSTER, injectors=frozenset({"istio"}), reinvoked=frozenset({"istio"}))
+    first = admitted(pod, policy, cluster)[1]
+    outcome, after = admitted(inject_istio(first), policy, cluster)
+
+    assert "sidecar.istio.io/nativeSidecar" not in first["metadata"]["annotations"]
+    assert outcome.result == "wrapped"
+    assert status_of(after)["not_converted"] == {"istio-proxy": NotConvertedReason.REINJECTION}
 
 
 def regularly_injected(pod: JSONObject) -> JSONObject:
