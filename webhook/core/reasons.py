@@ -107,6 +107,8 @@ CALL_ONCE: Final = (
     "kubectl get mutatingwebhookconfigurations {configuration} --output=json"
     """ | sed 's/"reinvocationPolicy": "IfNeeded"/"reinvocationPolicy": "Never"/' | kubectl replace --filename=-"""
 )
+OTHER_CLUSTER: Final = "Or use a cluster with native sidecars."
+"""What is added to the remedy of a pod in which no quit request can be sent, where the cluster has none."""
 REMOVE: Final = RemedyLine(LinePlace.MANIFEST, "", "{removal}")
 
 
@@ -228,7 +230,7 @@ class Reason(ExplainedWord):
     SPARK = TreatmentRow(
         "spark",
         "Spark's driver and executors are never wrapped, and a sidecar cannot be made native: the pod may stay Running.",
-        "See the remedy of each sidecar, or use a cluster with native sidecars.",
+        "See the remedy of each sidecar.",
         Treatment.LEFT,
     )
     HOST_NETWORK = TreatmentRow(
@@ -261,7 +263,7 @@ class Reason(ExplainedWord):
     NO_QUIT = TreatmentRow(
         "no-quit",
         "No sidecar of this pod has a quit request, so a wrapper could not end it.",
-        "See the remedy of each sidecar, or use a cluster with native sidecars.",
+        "See the remedy of each sidecar.",
         Treatment.LEFT,
     )
     OUTLIVES_TASK = TreatmentRow(
@@ -325,8 +327,8 @@ class NotConvertedReason(ExplainedWord):
     )
     STARTUP_PROBE = ReasonRow(
         "startup-probe",
-        "Its startupProbe may need something that starts later; then the task would never start.",
-        "Remove startupProbe of the container {containers}, if the sidecar works without it.",
+        "It is not made native, since its startupProbe may need something that starts later; then the task would never start.",
+        "Remove startupProbe of the container {containers}, if the sidecar works without it: a native one is ended by the kubelet.",
         line=REMOVE,
     )
     NO_PROBE = ReasonRow(

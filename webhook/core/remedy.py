@@ -23,7 +23,7 @@ from webhook.core.conversion import can_be_native
 from webhook.core.names import PREFIX, SIDECARS_ANNOTATION
 from webhook.core.origin import PodOrigin
 from webhook.core.pod_options import MAX_DESCRIBED_SIDECARS, is_container_name
-from webhook.core.reasons import DESCRIBE, REMOVE, ContainerReason, NotConvertedReason, Reason, SkipReason, Treatment
+from webhook.core.reasons import DESCRIBE, OTHER_CLUSTER, REMOVE, ContainerReason, NotConvertedReason, Reason, SkipReason, Treatment
 from webhook.core.remedy_line import MAX_LINE_CHARACTERS, LinePlace, RemedyLine
 from webhook.core.removal import container_removal, placement_removal
 from webhook.core.review import MAX_WARNING_CHARACTERS
@@ -32,6 +32,7 @@ from webhook.core.wrapper import EntrypointSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from webhook.core.cluster import Cluster
     from webhook.core.condition import Condition
@@ -52,6 +53,12 @@ PRESSING: Final = frozenset({Reason.SOME_KEEP_RUNNING, *(reason for reason in Re
 
 BEFORE_INJECTION: Final = frozenset({NotConvertedReason.BEFORE_MESH, NotConvertedReason.BEFORE_AGENT})
 """Why a sidecar becomes native only after an injection."""
+
+ENDING: Final = BEFORE_INJECTION | {NotConvertedReason.STARTUP_PROBE}
+"""Those whose remedy has the kubelet end a sidecar that keeps running."""
+
+ENDED_BY_KUBELET: Final = frozenset({Reason.SPARK, Reason.NO_QUIT})
+"""Reasons of pods that native sidecars would end."""
 
 YES: Final = "true"
 """The word for yes that a line has, of those that a program reads."""
@@ -193,8 +200,14 @@ def remedies_of(facts: Facts, mutate: Mutate, cluster: Cluster) -> tuple[Remedy,
     of_support = _of_virtual_node(facts, cluster) if mutate.no_native is NativeSupport.VIRTUAL_NODE else _of_support(mutate.no_native)
     if not _may_need_any(facts, mutate):
         return of_support
-    found = [remedy for remedy in _remedies(facts, mutate, cluster) if remedy is not None]
+    found = [_for_cluster(remedy, mutate) for remedy in _remedies(facts, mutate, cluster) if remedy is not None]
     return (*found, *of_support, *_of_not_converted(facts, mutate))
+
+
+def _for_cluster(remedy: Remedy, mutate: Mutate) -> Remedy:
+    """The remedy, with what is added on a cluster without native sidecars."""
+    is_answer = mutate.no_native is not None and remedy.reason in ENDED_BY_KUBELET
+    return msgspec.structs.replace(remedy, text=f"{remedy.text} {OTHER_CLUSTER}") if is_answer else remedy
 
 
 def _may_need_any(facts: Facts, mutate: Mutate) -> bool:
@@ -228,7 +241,7 @@ def _of_not_converted(facts: Facts, mutate: Mutate) -> Iterator[Remedy]:
         names["configuration"] = row.configuration or "NAME"
         remedy = _filled(why, (name,), names, facts.origin)
         if remedy is not None:
-            yield msgspec.structs.replace(remedy, is_pressing=True) if _is_awaiting_injection(name, mutate) else remedy
+            yield msgspec.structs.replace(remedy, is_pressing=True) if _is_told_by(name, mutate, ENDING) else remedy
 
 
 def _remedies(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy | None]:
@@ -259,7 +272,7 @@ def _of_containers(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[R
     for name, line in lines.items():
         if line is not None:
             yield _filled(ContainerReason.QUIT_DISABLED, (name,), _names_of((name,)), facts.origin, line)
-    without_quit = [name for name, line in lines.items() if line is None]
+    without_quit = [name for name, line in lines.items() if line is None and not _is_told_by(name, mutate, ENDING)]
     # The annotation holds no more, and each costs some 20 µs.
     few = unknown[:MAX_DESCRIBED_SIDECARS]
     native = [name for name in few if mutate.uses_native and can_be_native(containers[name], facts, cluster)]
@@ -291,8 +304,12 @@ def _endless(facts: Facts, mutate: Mutate) -> list[str]:
 
 def _is_awaiting_injection(name: str, mutate: Mutate) -> bool:
     """Whether nothing ends this sidecar as it is, and it becomes native after an injection: its remedy is then of that."""
-    is_awaiting = mutate.conversion.not_converted.get(name) in BEFORE_INJECTION
-    return is_awaiting and mutate.ends[name] is ContainerEnd.KEEPS_RUNNING
+    return _is_told_by(name, mutate, BEFORE_INJECTION)
+
+
+def _is_told_by(name: str, mutate: Mutate, reasons: AbstractSet[NotConvertedReason]) -> bool:
+    """Whether nothing ends this sidecar as it is, and one of these reasons says why it is not native."""
+    return mutate.conversion.not_converted.get(name) in reasons and mutate.ends[name] is ContainerEnd.KEEPS_RUNNING
 
 
 def _enabling_line(row: Sidecar, pod: Pod, container: Container) -> RemedyLine | None:

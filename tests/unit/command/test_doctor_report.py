@@ -48,7 +48,7 @@ def test_a_pod_that_the_webhook_left_is_reported_with_its_reason_and_the_remedy_
     steps = {step["text"]: step["line"] for step in finding["steps"]}
     (described,) = [text for text in steps if text.startswith("new pods: logs (no-quit-request): ")]
     assert steps[described].startswith('"airflow-sidecar-webhook/sidecars": ')
-    assert "new pods: no-quit: See the remedy of each sidecar, or use a cluster with native sidecars." in steps
+    assert "new pods: no-quit: See the remedy of each sidecar. Or use a cluster with native sidecars." in steps
 
 
 def test_what_ends_a_stuck_pod_is_the_line_that_explain_prints(program: InProcessProgram, cluster: ScriptedApiServer) -> None:

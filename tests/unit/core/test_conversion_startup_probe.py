@@ -25,7 +25,7 @@ from tests.support.task_pods import (
     status_of,
     task_pod,
 )
-from webhook.core import names
+from webhook.core import UNKNOWN_CLUSTER, names, treat
 from webhook.core.reasons import NotConvertedReason
 
 if TYPE_CHECKING:
@@ -69,6 +69,41 @@ def test_the_user_who_describes_a_native_sidecar_knows_its_startup_probe(policy:
     described = {names.SIDECARS_ANNOTATION: json.dumps([{"name": "tunnel", "native": True}])}
 
     assert native(after_conversion(task_pod(TUNNEL, annotations=described), policy), "tunnel")["startupProbe"] == AWAITS_LOG
+
+
+LEFT: Final = {about: sidecar for about, sidecar in HOLDING.items() if "--quitquitquit" not in sidecar.get("args", ())}
+
+
+@pytest.mark.parametrize("sidecar", LEFT.values(), ids=LEFT)
+def test_whoever_creates_a_pod_that_such_a_probe_leaves_is_told_of_the_probe_and_what_to_paste(sidecar: JSONObject, policy: Policy) -> None:
+    outcome = treat(task_pod(sidecar), policy, ABLE_CLUSTER)
+    (remedy,) = [one for one in outcome.remedies if one.reason == NotConvertedReason.STARTUP_PROBE]
+    told = "\n".join(outcome.warnings)
+
+    assert f"{sidecar['name']} (startup-probe): It is not made native" in told
+    assert f"Remove startupProbe of the container {sidecar['name']}" in told
+    assert outcome.warnings[-1].endswith(f"POD.yaml: {remedy.line}")
+    assert "use a cluster with native sidecars" not in told
+    assert "no-quit-request" not in told
+
+
+def test_a_quit_request_that_can_be_enabled_is_still_named_beside_the_probe(policy: Policy) -> None:
+    outcome = treat(task_pod({**CLOUD_SQL, "args": ["p:r:i"], "startupProbe": AWAITS_LOG}), policy, ABLE_CLUSTER)
+
+    assert [one.reason for one in outcome.remedies] == ["no-quit", "quit-disabled", "startup-probe"]
+
+
+def test_a_cluster_with_native_sidecars_is_named_where_there_are_none(policy: Policy) -> None:
+    (told,) = [one for one in treat(task_pod(FLUENT_BIT), policy, UNKNOWN_CLUSTER).warnings if "(no-quit)" in one or ": no-quit:" in one]
+
+    assert told.endswith("See the remedy of each sidecar. Or use a cluster with native sidecars.")
+
+
+def test_a_wrapped_task_ends_a_sidecar_with_such_a_probe_without_a_warning(policy: Policy) -> None:
+    proxy = {**CLOUD_SQL, "args": ["--quitquitquit", "p:r:i"], "startupProbe": AWAITS_LOG}
+    outcome = treat(task_pod(proxy), policy, ABLE_CLUSTER)
+
+    assert (outcome.result, outcome.warnings) == ("wrapped", ())
 
 
 KEYS: Final = {"name": "keys", "mountPath": "/keys"}
