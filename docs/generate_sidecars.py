@@ -348,6 +348,8 @@ def converting(rule: Convert) -> Iterable[str]:
     commands = (code(" ".join(words)) for words in rule.startup_commands)
     yield from line("Converted with a startupProbe of its own that runs", commands)
     yield from line("Not converted with a startupProbe of its own that requests another path than", map(code, rule.startup_paths))
+    sources = (code(one.flag or one.env or "") for one in rule.startup_paths_from)
+    yield from line("Or than the path set by", sources)
     yield from line("Converted, with the environment variable", (code(f"{name}={value}") for name, value in rule.env.items()))
     yield from line("Converted, with the pod's annotation", (code(f"{key}: {value}") for key, value in rule.annotations.items()))
     yield from line("That annotation is understood by its injector since", filter(None, [rule.annotations_since]))

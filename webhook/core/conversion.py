@@ -17,13 +17,14 @@ from webhook.core.cluster import NAMED_PORTS_SEEN
 from webhook.core.condition import any_holds, glob
 from webhook.core.helper import is_helper
 from webhook.core.kubexit import is_ended_by_kubexit
-from webhook.core.lifecycle import edited_lifecycle_hooks, is_post_start_known, is_startup_known
+from webhook.core.lifecycle import edited_lifecycle_hooks, is_post_start_known
 from webhook.core.mesh import PendingMesh, goes_over_network, has_mesh, has_regular_mesh
 from webhook.core.move import Move
 from webhook.core.pod import ABSENT
 from webhook.core.pod_options import DescribedSidecar
 from webhook.core.reasons import NotConvertedReason
 from webhook.core.sidecar import QUICK_STARTUP
+from webhook.core.startup_probe import is_startup_known
 from webhook.core.version import Version, read_version
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ def _why_container_stays(sidecar: FoundSidecar, container: Container, facts: Fac
     if not is_post_start_known(container.lifecycle_hooks, rule.drops_lifecycle_hooks):
         return NotConvertedReason.POST_START
     own = None if row.left_by_injector else container.field("startupProbe")
-    if not is_startup_known(own, rule) or (own and _reads_from_later(sidecar, container, facts)):
+    if not is_startup_known(own, rule, sidecar, container) or (own and _reads_from_later(sidecar, container, facts)):
         return NotConvertedReason.STARTUP_PROBE
     if rule.requires_startup_probe and container.startupProbe == ABSENT and _startup_probe(sidecar, rule, container, facts) is None:
         return NotConvertedReason.NO_PROBE

@@ -42,20 +42,7 @@ MAX_HOOK_WORDS: Final = 64
 def is_post_start_known(hooks: dict[str, Any], dropped: tuple[tuple[str, ...], ...]) -> bool:
     """Whether there is no postStart hook, or one that is removed from a native sidecar."""
     hook = hooks.get("postStart")
-    return not hook or _is_one_of(hook, dropped)
-
-
-def is_startup_known(probe: Any, rule: Convert) -> bool:
-    """Whether a container has no startup probe of its own, or one that needs nothing that starts later.
-
-    A request is one to the container itself, unless its program sends it on.
-    """
-    if not isinstance(probe, dict) or not probe or rule.requires_startup_probe:
-        return True
-    request = probe.get("httpGet")
-    if rule.startup_paths and isinstance(request, dict):
-        return str(request.get("path") or "/").partition("?")[0] in rule.startup_paths
-    return not probe.get("exec") or _is_one_of(probe, rule.startup_commands)
+    return not hook or is_one_of(words_of(hook), dropped)
 
 
 def edited_lifecycle_hooks(container: Container, rule: Convert, sidecar: FoundSidecar) -> dict[str, Any] | None:
@@ -64,7 +51,7 @@ def edited_lifecycle_hooks(container: Container, rule: Convert, sidecar: FoundSi
     after = {name: hook for name, hook in before.items() if name != "postStart" or not hook}
     stop = after.get("preStop")
     most = int(MAX_CHARACTERS_READ * container.read_part)
-    if stop and (_is_one_of(stop, rule.drops_lifecycle_hooks) or _is_quit(stop, most)):
+    if stop and (is_one_of(words_of(stop), rule.drops_lifecycle_hooks) or _is_quit(stop, most)):
         del after["preStop"]
     command = _pre_stop(container, rule, sidecar)
     if command and not after.get("preStop"):
@@ -85,19 +72,21 @@ def _pre_stop(container: Container, rule: Convert, sidecar: FoundSidecar) -> lis
     return [word.replace("{port}", str(port)) for word in rule.pre_stop]
 
 
-def _words(hook: Any) -> list[str]:
+def words_of(hook: Any) -> list[str]:
+    """The first words of the command of a hook or of a probe; empty: it runs none."""
     command = (hook.get("exec") or {}).get("command") if isinstance(hook, dict) and isinstance(hook.get("exec"), dict) else None
     return [word for word in command[:MAX_HOOK_WORDS] if isinstance(word, str)] if isinstance(command, list) else []
 
 
-def _is_one_of(hook: Any, dropped: tuple[tuple[str, ...], ...]) -> bool:
-    words = [word for word in _words(hook) if len(word) <= MAX_CHARACTERS_READ]
+def is_one_of(command: list[str], known: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether a command has all words of one of these; a program may have its path."""
+    words = [word for word in command if len(word) <= MAX_CHARACTERS_READ]
     found = {name for word in words for name in (word, word.rpartition("/")[2])}
-    return any(found.issuperset(words) for words in dropped)
+    return any(found.issuperset(words) for words in known)
 
 
 def _is_quit(hook: Any, most: int) -> bool:
-    words = _words(hook)
+    words = words_of(hook)
     request = hook.get("httpGet") if isinstance(hook, dict) else None
     path = request.get("path") if isinstance(request, dict) else None
     path = path[:MAX_CHARACTERS_READ] if isinstance(path, str) else ""

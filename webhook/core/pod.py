@@ -41,10 +41,11 @@ class EnvVar(msgspec.Struct, frozen=True, gc=False):
 
 
 class VolumeMount(msgspec.Struct, frozen=True, gc=False):
-    """A volume mounted into a container: the name of the volume, and where."""
+    """A volume mounted into a container: the name of the volume, where, and whether it can only be read there."""
 
     name: str
     mountPath: str | None = None  # noqa: N815
+    readOnly: bool | None = None  # noqa: N815
 
 
 class VolumeDevice(msgspec.Struct, frozen=True, gc=False):
@@ -256,12 +257,12 @@ class Container(msgspec.Struct, frozen=True, dict=True):
     @property
     def written_volumes(self) -> list[str | None]:
         """Names of the volumes into which it may write."""
-        return [*(mount.name for mount in self.mounts), *(device.name for device in self.devices)]
+        return [*(mount.name for mount in self.mounts if not mount.readOnly), *(device.name for device in self.devices)]
 
     @property
     def needed_volumes(self) -> list[str | None]:
         """Names of the volumes whose content it may read."""
-        return [*self.written_volumes, *self.variable_volumes]
+        return [*(mount.name for mount in self.mounts), *(device.name for device in self.devices), *self.variable_volumes]
 
     @property
     def variable_volumes(self) -> list[str | None]:

@@ -65,6 +65,17 @@ class PortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return _port_in(text) if text else None
 
 
+class PathSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a path may be set: an environment variable or a flag of the sidecar."""
+
+    env: str | None = None
+    flag: str | None = None
+
+    def path(self, container: Container) -> str | None:
+        """The path that is set there; None: none is."""
+        return container.flags.get(self.flag) if self.flag is not None else container.environment.get(self.env or "")
+
+
 def _port_in(text: str) -> int | None:
     # An address may stand before the port, as in 0.0.0.0:4191. Five digits at most, and one character more is searched for what is before
     # them: Python refuses to read very long numbers, and a user may have written one.
@@ -300,6 +311,7 @@ class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             needs nothing that starts later. One with any other command prevents the conversion, unless the task waits for it.
         startup_paths: The paths that it answers itself, where it sends other requests on, as to the task; empty: it answers all. A
             startupProbe of the container's own with another path prevents the conversion likewise.
+        startup_paths_from: Where further paths are set that it answers itself.
         env: Environment variables that switch the program to its native mode.
         annotations: Pod annotations by which its injector accepts the converted container.
         annotations_since: The first version of the injector that understands these annotations. An image's tag does not show that
@@ -329,6 +341,7 @@ class Convert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requires_startup_probe: bool = False
     startup_commands: tuple[tuple[str, ...], ...] = ()
     startup_paths: tuple[Path, ...] = ()
+    startup_paths_from: tuple[PathSource, ...] = ()
     env: dict[str, str] = {}
     annotations: dict[str, str] = {}
     annotations_since: str | None = None

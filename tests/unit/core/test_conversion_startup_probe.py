@@ -39,11 +39,31 @@ NO_PATH: Final = {"httpGet": {"port": 4180}}
 AUTH: Final = {"name": "auth", "image": "quay.io/oauth2-proxy/oauth2-proxy:v7.12.0", "args": ["--upstream=http://127.0.0.1:8787/"]}
 TUNNEL: Final = {"name": "tunnel", "image": "registry.example.com/tunnel:1", "startupProbe": AWAITS_LOG}
 
+DATADOG: Final = {"name": "datadog", "image": "gcr.io/datadoghq/agent:7.68.2"}
+OLD_CLOUD_SQL: Final = {"name": "database", "image": "gcr.io/cloudsql-docker/gce-proxy:1.38.3", "ports": [{"containerPort": 5432}]}
+SHIPPER: Final = {**FLUENT_BIT, "ports": [{"containerPort": 2020}]}
+PING_PATH: Final = {"args": ["--ping-path=/healthz"], "ports": [{"containerPort": 4180}]}
+
+
+def running(sidecar: JSONObject, *command: str) -> JSONObject:
+    """The sidecar with a startup probe that runs this."""
+    return {**sidecar, "startupProbe": {"exec": {"command": list(command)}}}
+
+
 HOLDING: Final[dict[str, JSONObject]] = {
     "a command": {**FLUENT_BIT, "startupProbe": AWAITS_LOG},
     "another command than the proxy's own": {**CLOUD_SQL, "startupProbe": AWAITS_LOG},
     "a request that is sent on": {**AUTH, "startupProbe": ANOTHER_PAGE},
     "a request without a path": {**AUTH, "startupProbe": NO_PATH},
+    "a request to another path than the one that is set": {**AUTH, **PING_PATH, "startupProbe": ANOTHER_PAGE},
+    "a connection to a port that may be the task's": running(OLD_CLOUD_SQL, "nc", "-z", "localhost", "8080"),
+    "a connection to another host": running(OLD_CLOUD_SQL, "nc", "-z", "database", "5432"),
+    "wget of another host": running(SHIPPER, "wget", "-q", "http://localhost.example.com:2020/"),
+    "curl of two hosts": running(SHIPPER, "curl", "http://localhost:2020/", "http://task:8080/"),
+    "curl by way of a proxy": running(SHIPPER, "curl", "-x", "proxy", "http://localhost:2020/"),
+    "curl of a page that is sent on": running({**AUTH, **PING_PATH}, "curl", "http://localhost:4180/health"),
+    "a script of two commands": running(SHIPPER, "sh", "-c", "curl localhost:2020/ && ls /logs/*.log"),
+    "a script of two lines": running(SHIPPER, "sh", "-c", "curl localhost:2020/\n-f /task"),
 }
 HARMLESS: Final[dict[str, JSONObject]] = {
     "a command of the proxy's own": {**CLOUD_SQL, "startupProbe": {"exec": {"command": ["/cloud-sql-proxy", "wait"]}}},
@@ -51,6 +71,18 @@ HARMLESS: Final[dict[str, JSONObject]] = {
     "a request": {**FLUENT_BIT, "startupProbe": {"httpGet": {"path": "/api/v1/health", "port": 2020}}},
     "a connection": {**AUTH, "startupProbe": {"tcpSocket": {"port": 4180}}},
     "a request that it answers itself": {**AUTH, "startupProbe": ITS_PAGE},
+    "a request to the path that is set": {**AUTH, **PING_PATH, "startupProbe": {"httpGet": {"path": "/healthz", "port": 4180}}},
+    "a request to the path that its environment sets": {
+        **AUTH,
+        "env": [{"name": "OAUTH2_PROXY_PING_PATH", "value": "/up"}],
+        "startupProbe": {"httpGet": {"path": "/up", "port": 4180}},
+    },
+    "the proxy's command in a shell": running(CLOUD_SQL, "sh", "-c", "/cloud-sql-proxy wait"),
+    "the agent's own command": running(DATADOG, "agent", "health"),
+    "a connection to its own port": running(OLD_CLOUD_SQL, "nc", "-z", "-w", "2", "127.0.0.1", "5432"),
+    "wget of its own page": running(SHIPPER, "wget", "-qO-", "http://127.0.0.1:2020/api/v1/health"),
+    "curl of its own page in a shell": running(SHIPPER, "/bin/sh", "-c", "curl -sf localhost:2020/ || exit 1"),
+    "curl of a page that it answers itself": running({**AUTH, **PING_PATH}, "curl", "http://localhost:4180/healthz"),
     "null": {**FLUENT_BIT, "startupProbe": None},
 }
 
@@ -125,6 +157,22 @@ def test_a_sidecar_whose_startup_probe_may_need_the_files_of_one_behind_it_stays
     assert native(once, "vault-agent")
     assert status_of(once)["not_converted"] == {"git-sync": NotConvertedReason.STARTUP_PROBE}
     assert admitted(once, policy, ABLE_CLUSTER)[0].operations == ()
+
+
+def test_one_behind_it_that_only_reads_the_volume_writes_no_file_that_it_could_need(policy: Policy) -> None:
+    reader = {**FLUENT_BIT, "volumeMounts": [{**KEYS, "readOnly": True}]}
+    pod = task_pod(SYNC, reader)
+    pod["spec"]["volumes"] = [{"name": "keys", "emptyDir": {}}]
+
+    assert not_converted(pod, policy) == {}
+    pod["spec"]["containers"][-1]["volumeMounts"] = [KEYS]
+    assert not_converted(pod, policy) == {"git-sync": NotConvertedReason.STARTUP_PROBE}
+
+
+def test_an_init_container_that_only_reads_the_volume_writes_no_file_either(policy: Policy) -> None:
+    once = after_conversion(with_agent({**WRITER, "volumeMounts": [{**KEYS, "readOnly": True}]}), policy)
+
+    assert status_of(once)["not_converted"] == {"git-sync": NotConvertedReason.STARTUP_PROBE}
 
 
 def test_daprs_sidecar_starts_behind_all_others(policy: Policy) -> None:
