@@ -58,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{PROGRAM}: the output cannot be written: {problem.strerror}\n")
         return ExitCode.UNUSABLE
     except KeyboardInterrupt:
+        if arguments is not None:
+            # Called by another program, which has the interrupt to itself.
+            raise
         # Ends by the signal, as a program that does not catch it: by its status a shell knows that its script must end too.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.raise_signal(signal.SIGINT)
