@@ -17,6 +17,7 @@ from webhook.core.sidecar import Endpoint
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
+    from webhook.core.condition import Condition
     from webhook.core.pod import Container, Pod
     from webhook.core.sidecar import InjectorHint, Match, Sidecar
 
@@ -106,6 +107,7 @@ class Catalogue:
         self._installed_with_quit_hint = frozenset([one.id for one, hint in self.with_quit_hint if hint.when_installed])
         self._annotations_of_quit_hints = _annotations_of([hint for _one, hint in self.with_quit_hint])
         self._awaited = tuple([one for one in sidecars if one.awaited_when])
+        self._annotations_of_awaited = _annotations_of_entries([entry for one in sidecars for entry in one.awaited_when])
         self.injected = tuple(sidecar for sidecar in sidecars if sidecar.injected_by)
         self._injected_inits = tuple({pattern for one in sidecars for pattern in one.init_containers})
         self._rows = lru_cache(maxsize=1024)(self._possible_rows)
@@ -125,6 +127,10 @@ class Catalogue:
 
     def awaits_injection(self, pod: Pod, injectors: Injectors) -> bool:
         """Whether an injector has yet to come before which no sidecar of this pod becomes native (`Sidecar.awaited_when`)."""
+        keys = self._annotations_of_awaited
+        if keys is not None and keys.isdisjoint(pod.annotations.keys()):
+            # Nearly every pod.
+            return False
         return any(one.is_awaited(pod) and not injectors.are_without(one) for one in self._awaited)
 
     @property
@@ -156,6 +162,12 @@ class Catalogue:
     def _possible_rows(self, name: str, image: str) -> tuple[tuple[Sidecar, Match], ...]:
         rows = [(sidecar, sidecar.match.narrowed(name, image)) for sidecar in self.sidecars if sidecar.match is not None]
         return tuple([(sidecar, match) for sidecar, match in rows if match is not None])
+
+
+def _annotations_of_entries(entries: list[tuple[Condition, ...]]) -> frozenset[str] | None:
+    """Annotations of which a pod has at least one where all conditions of some entry hold; None where an entry reads none."""
+    keys = [frozenset([condition.annotation for condition in entry if condition.annotation is not None]) for entry in entries]
+    return frozenset[str]().union(*keys) if all(keys) else None
 
 
 def _annotations_of(hints: list[InjectorHint]) -> frozenset[str] | None:
