@@ -126,3 +126,16 @@ def test_what_is_remembered_of_names_and_images_is_bounded() -> None:
 
     assert caches != []
     assert None not in [cache.maxsize for cache in caches]
+
+
+@pytest.mark.parametrize(
+    "entry", [[{"volume": "secrets"}], [{"annotation": "example.com/inject"}, {"volume": "secrets"}]], ids=["volume", "both"]
+)
+def test_a_row_of_the_users_own_is_awaited_by_whatever_shows_it(entry: list[dict[str, str]]) -> None:
+    row = {"id": "own", "title": "Own", "sources": ["here"], "awaited_when": [entry]}
+    catalogue = Catalogue(parse_sidecars([row]))
+    containers = [{"name": "base", "image": "etl"}]
+
+    for volumes, is_awaited in (([{"name": "secrets", "emptyDir": {}}], True), ([], False)):
+        pod = read_pod({"metadata": {"annotations": {"example.com/inject": "yes"}}, "spec": {"containers": containers, "volumes": volumes}})
+        assert catalogue.awaits_injection(pod, Injectors()) is is_awaited
