@@ -99,9 +99,9 @@ class ReloadableCertificate:
         files = _read(self._paths)
         context = server_context()
         try:
-            leaf = x509.load_pem_x509_certificate(files[0])
-        except ValueError as error:
-            message = f"{self._paths[0]}: does not contain a PEM certificate"
+            not_after = x509.load_pem_x509_certificate(files[0]).not_valid_after_utc.timestamp()
+        except Exception as error:  # noqa: BLE001  ValueError and InvalidVersion were seen; the library names no complete list
+            message = f"{self._paths[0]}: does not contain a PEM certificate that can be read"
             raise CertificateError(message) from error
         try:
             # The empty password makes OpenSSL refuse a key with a passphrase; without one it would prompt on the terminal.
@@ -112,7 +112,7 @@ class ReloadableCertificate:
         if _read(self._paths) != files:
             message = f"{self._paths[0]} and {self._paths[1]}: changed while they were being read"
             raise CertificateError(message)
-        return LoadedCertificate(files, context, leaf.not_valid_after_utc.timestamp())
+        return LoadedCertificate(files, context, not_after)
 
 
 def server_context() -> ssl.SSLContext:

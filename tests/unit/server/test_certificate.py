@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 from datetime import timedelta
@@ -162,3 +163,17 @@ def test_der_is_not_pem(certificates: Certificates) -> None:
     certificates.certificate_file.write_bytes(certificates.new_leaf().certificate.public_bytes(Encoding.DER))
     with pytest.raises(CertificateError):
         _files(certificates)
+
+
+def test_a_certificate_of_an_unknown_version_is_refused_and_the_sound_one_after_it_is_loaded(certificates: Certificates) -> None:
+    loaded, leaf = _files(certificates), certificates.new_leaf()
+    der = leaf.certificate.public_bytes(Encoding.DER)
+    # The version of X.509 follows this tag (RFC 5280, 4.1.2.1): 2 stands for version 3.
+    odd = der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020105"), 1)
+    encoded = base64.encodebytes(odd).decode()
+
+    certificates.certificate_file.write_text(f"-----BEGIN CERTIFICATE-----\n{encoded}-----END CERTIFICATE-----\n", "utf-8")
+    assert loaded.reload() is ReloadResult.REFUSED
+    certificates.certificate_file.write_bytes(leaf.certificate_pem)
+    certificates.private_key_file.write_bytes(leaf.key_pem)
+    assert loaded.reload() is ReloadResult.LOADED
