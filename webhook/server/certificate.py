@@ -100,7 +100,8 @@ class ReloadableCertificate:
         context = server_context()
         try:
             not_after = x509.load_pem_x509_certificate(files[0]).not_valid_after_utc.timestamp()
-        except Exception as error:  # noqa: BLE001  ValueError and InvalidVersion were seen; the library names no complete list
+        # ValueError and InvalidVersion were seen; the library names no complete list.
+        except Exception as error:
             message = f"{self._paths[0]}: does not contain a PEM certificate that can be read"
             raise CertificateError(message) from error
         try:
