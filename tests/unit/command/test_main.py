@@ -158,11 +158,18 @@ def test_where_the_output_cannot_be_written_a_line_says_so(command: str, redirec
     assert (done.returncode, done.stderr) == (2, f"airflow-sidecar-webhook: {message}\n")
 
 
+INTERRUPTIBLE: Final = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+"""Becomes Python with these arguments. A shell has what it starts in the background ignore the signal, and with that these tests."""
+
+
 def test_an_interrupt_ends_a_command_by_the_signal_and_in_silence(tmp_path: Path) -> None:
     """Its file is a pipe, so it reads, beyond all imports, once that can be opened for writing."""
     pipe = tmp_path / "pod.yaml"
     os.mkfifo(pipe)
-    with subprocess.Popen([sys.executable, "-m", "webhook", "explain", pipe], stderr=subprocess.PIPE, text=True) as run, pipe.open("w"):
+    command = [sys.executable, "-c", INTERRUPTIBLE, "-m", "webhook", "explain", str(pipe)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run, pipe.open("w"):
         run.send_signal(signal.SIGINT)
         _, errors = run.communicate(timeout=60)
 
