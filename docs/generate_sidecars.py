@@ -232,7 +232,7 @@ def notes(sidecar: Sidecar) -> str:
         ("ends by itself", sidecar.ends_by_itself),
         ("has a one-time form", sidecar.one_time),
         ("native by its injector", sidecar.native and sidecar.native.by_injector),
-        ("native by conversion", sidecar.native and sidecar.native.convert),
+        ("native by conversion", sidecar.convert),
     )
     return "; ".join(text for text, holds in possible if holds)
 
@@ -367,7 +367,7 @@ def converting(rule: Convert) -> Iterable[str]:
 
 def staying(sidecar: Sidecar) -> Iterable[str]:
     """That it is never converted, where there is a container that could be."""
-    if sidecar.match and not sidecar.must_outlive_task and not (sidecar.native and sidecar.native.convert):
+    if sidecar.match and not sidecar.must_outlive_task and not sidecar.convert:
         yield "- Stays a regular container (`not-convertible`), unless its injector makes it a native sidecar."
 
 

@@ -75,16 +75,12 @@ def _redirecting(
         place = order.index(rule.container)
         before = order[:place]
         later = [*(one.name for one in after.sidecars), *(name for name in after.native_sidecars if name in order[place:])]
-        meshes = [after.rows[name] for name in later if _is_mesh(after.rows[name])]
+        meshes = [after.rows[name] for name in later if after.rows[name].starts_first]
         return next((mesh for mesh in meshes if _has_redirected(mesh, before)), None)
     if uses_native or agent.hint is None or not injectors.are_in_play(agent, agent.hint, after.pod):
         return None
-    to_come = ((mesh, hint) for mesh, hint in catalogue.with_native_hint if _is_mesh(mesh))
+    to_come = ((mesh, hint) for mesh, hint in catalogue.with_native_hint if mesh.starts_first)
     return next((mesh for mesh, hint in to_come if injectors.are_in_play(mesh, hint, after.pod)), None)
-
-
-def _is_mesh(row: Sidecar) -> bool:
-    return row.native is not None and row.native.convert is not None and row.native.convert.starts_first
 
 
 def _has_redirected(mesh: Sidecar, before: Sequence[str]) -> bool:

@@ -165,7 +165,7 @@ def _completions(facts: Facts, pending: PendingMesh) -> tuple[Completion, ...]:
         if not is_restored and container.name not in facts.native_sidecars:
             continue
         row = facts.rows[container.name]
-        rule = row.native.convert if row.native else None
+        rule = row.convert
         is_completed = rule is not None and rule.completes_native
         probe = _startup_probe(locate(row, facts.pod, container), rule, container, facts, pending) if rule and is_completed else None
         if is_restored or probe is not None:
@@ -186,8 +186,8 @@ def late_meshes(facts: Facts) -> frozenset[str]:
     """Names of the mesh proxies, also of native ones and placeholders, whose variables an init container outside their block writes."""
     pod = facts.pod
     inits = [container.name for container in pod.init_containers]
-    meshes = [one for one in (*pod.spec.containers, *pod.init_containers) if _starts_first(facts.rows.get(one.name))] if inits else []
-    return _late(facts, meshes, inits)
+    proxies = {name for name, row in facts.rows.items() if row.starts_first} if inits else set[str]()
+    return _late(facts, [one for one in (*pod.spec.containers, *pod.init_containers) if one.name in proxies], inits)
 
 
 def _late(facts: Facts, meshes: list[Container], inits: list[str]) -> frozenset[str]:
@@ -203,24 +203,16 @@ def _late(facts: Facts, meshes: list[Container], inits: list[str]) -> frozenset[
     return frozenset([container.name for container in meshes if needs.by_volumes(container.variable_volumes)])
 
 
-def _starts_first(row: Sidecar | None) -> bool:
-    return row is not None and row.native is not None and row.native.convert is not None and row.native.convert.starts_first
-
-
-def _starts_last(row: Sidecar | None) -> bool:
-    return row is not None and row.native is not None and row.native.convert is not None and row.native.convert.starts_last
-
-
 def _rule(row: Sidecar) -> Convert:
-    if row.native is None or row.native.convert is None:
+    if row.convert is None:
         message = f"sidecar {row.id} has no rule for its conversion"
         raise LookupError(message)
-    return row.native.convert
+    return row.convert
 
 
 def _why_not_converted(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster) -> NotConvertedReason | None:
     row = facts.rows[sidecar.name]
-    rule = row.native.convert if row.native else None
+    rule = row.convert
     if is_ended_by_kubexit(container) or sidecar.name in facts.awaited_by_kubexit:
         return NotConvertedReason.KUBEXIT
     if sidecar.is_one_time or row.native is None or rule is None:
@@ -250,7 +242,7 @@ def _why_container_stays(sidecar: FoundSidecar, container: Container, facts: Fac
 
 def _reads_from_later(sidecar: FoundSidecar, container: Container, facts: Facts) -> bool:
     """Whether it may need a file that a sidecar behind it writes, such as an agent's, and no init container before."""
-    later = {name for name, row in facts.rows.items() if row.quit_order < sidecar.quit_order or _starts_last(row)}
+    later = {name for name, row in facts.rows.items() if row.quit_order < sidecar.quit_order or row.starts_last}
     if not later:
         return False
     present = (*facts.pod.spec.containers, *facts.pod.init_containers)
@@ -317,9 +309,9 @@ def _is_obeying(row: Sidecar, facts: Facts, cluster: Cluster) -> bool:
 
 def _move(sidecar: FoundSidecar, container: Container, facts: Facts, cluster: Cluster, pending: PendingMesh = PendingMesh.NONE) -> Move:
     row = facts.rows[sidecar.name]
-    if row.native is None or row.native.convert is None:
+    rule = row.convert
+    if rule is None:
         return Move(sidecar.name)
-    rule = row.native.convert
     keeps_resize_policy = cluster.server is not None and cluster.server >= RESIZE_POLICY_TAKEN
     return Move(
         name=sidecar.name,
@@ -444,9 +436,9 @@ def _orders(facts: Facts, moved: list[Container], present: list[Container]) -> t
     """
     inits = [container.name for container in present]
     with_amounts = {one.name for one in present if has_amounts(one) and not one.is_native_sidecar}
-    meshes = [container for container in moved if _starts_first(facts.rows[container.name])]
-    others = [container for container in moved if not _starts_first(facts.rows[container.name])]
-    late = [container.name for container in others if _starts_last(facts.rows[container.name])]
+    meshes = [container for container in moved if facts.rows[container.name].starts_first]
+    others = [container for container in moved if not facts.rows[container.name].starts_first]
+    late = [container.name for container in others if facts.rows[container.name].starts_last]
     early = [container for container in others if container.name not in late]
     first = _first(facts, meshes, inits)
     rest = [name for name in inits if name not in first]
@@ -478,7 +470,7 @@ def _in_places(facts: Facts, moved: list[Container], rest: list[str], before: se
     for container in moved:
         place = max(earliest, needs.of(container)) if needs else 0
         slots.setdefault(place, []).append(container.name)
-        if _starts_first(facts.rows[container.name]):
+        if facts.rows[container.name].starts_first:
             earliest = place
     yield from slots.get(0, ())
     for place, name in enumerate(rest, start=1):
@@ -506,7 +498,8 @@ class Needs:
         writable = facts.pod.spec.writable_volumes
         # In their order, so that the last one with a volume or a port is the one that counts. One that starts last in any case is needed by
         # none: the review that moves it finds it among the regular containers, and a later one must come to the same order.
-        for init in [one for one in facts.pod.init_containers if one.name in self._places and not _starts_last(facts.rows.get(one.name))]:
+        late = {name for name, row in facts.rows.items() if row.starts_last}
+        for init in [one for one in facts.pod.init_containers if one.name in self._places and one.name not in late]:
             place = self._places[init.name]
             self._by_volume |= {name: place for name in init.written_volumes if name in writable}
             self._by_port |= dict.fromkeys(_numbers(init), place)
@@ -528,7 +521,7 @@ class Needs:
     def _of_meshes(self) -> Iterator[str]:
         for name in (*self._facts.native_sidecars, *self._facts.unmarked):
             row = self._facts.rows[name]
-            if _starts_first(row):
+            if row.starts_first:
                 yield from [name] if name in self._places else []
                 yield from _matching((*row.init_containers, *_rule(row).next_init_containers), self._rest)
 

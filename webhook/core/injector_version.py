@@ -32,8 +32,8 @@ def suggested_versions(pod: Mapping[str, Any], catalogue: Catalogue) -> dict[str
 
 
 def _version(row: Sidecar, pod: Pod, container: Container) -> Version | None:
-    if row.native is None or row.native.convert is None or any_holds(row.native.image_set_by, pod, container):
+    if row.native is None or row.convert is None or any_holds(row.native.image_set_by, pod, container):
         return None
-    since, found = read_version(row.native.convert.annotations_since or ""), image_version(container.image or "")
+    since, found = read_version(row.convert.annotations_since or ""), image_version(container.image or "")
     # A tag of another major version, such as 2024.10, counts something else.
     return found if since is not None and found is not None and found.major == since.major else None

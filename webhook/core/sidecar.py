@@ -505,14 +505,28 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.match is not None and not names.isdisjoint(self.match.names)
 
     @property
+    def convert(self) -> Convert | None:
+        """How the webhook makes it native; None: it never does."""
+        return self.native.convert if self.native is not None else None
+
+    @property
+    def starts_first(self) -> bool:
+        """See `Convert`."""
+        return self.convert is not None and self.convert.starts_first
+
+    @property
+    def starts_last(self) -> bool:
+        """See `Convert`."""
+        return self.convert is not None and self.convert.starts_last
+
+    @property
     def is_placed_again(self) -> bool:
         """Whether a later review may place it anew once it is converted.
 
         Not a mesh proxy: what stands behind its init container needs it. Not one that an annotation has its injector render natively: then
         the pod must be the same, whoever made it native.
         """
-        native = self.native
-        return native is not None and native.convert is not None and not native.convert.starts_first and native.hint is None
+        return self.convert is not None and not self.starts_first and (self.native is None or self.native.hint is None)
 
     @property
     def is_mesh(self) -> bool:
