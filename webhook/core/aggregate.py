@@ -65,8 +65,6 @@ def exceeds(init: Container, regular: Iterable[Container]) -> bool:
 
     An amount that cannot be read exceeds every other.
     """
-    if not has_amounts(init):
-        return False
     try:
         total = sum([Counter(amounts_of(container)) for container in regular], Counter[tuple[str, str]]())
         return any(amount > total[what] for what, amount in amounts_of(init).items())

@@ -105,9 +105,9 @@ class Catalogue:
         self.with_init_first = tuple([one for one in sidecars if one.init_first])
         self.with_quit_hint = tuple([(one, one.hint) for one in sidecars if one.hint])
         self._installed_with_quit_hint = frozenset([one.id for one, hint in self.with_quit_hint if hint.when_installed])
-        self._annotations_of_quit_hints = _annotations_of([hint for _one, hint in self.with_quit_hint])
+        self._annotations_of_quit_hints = _annotations_of([(one,) for _, hint in self.with_quit_hint for one in hint.when])
         self._awaited = tuple([one for one in sidecars if one.awaited_when])
-        self._annotations_of_awaited = _annotations_of_entries([entry for one in sidecars for entry in one.awaited_when])
+        self._annotations_of_awaited = _annotations_of([entry for one in sidecars for entry in one.awaited_when])
         self.injected = tuple(sidecar for sidecar in sidecars if sidecar.injected_by)
         self._injected_inits = tuple({pattern for one in sidecars for pattern in one.init_containers})
         self._rows = lru_cache(maxsize=1024)(self._possible_rows)
@@ -164,17 +164,7 @@ class Catalogue:
         return tuple([(sidecar, match) for sidecar, match in rows if match is not None])
 
 
-def _annotations_of_entries(entries: list[tuple[Condition, ...]]) -> frozenset[str] | None:
+def _annotations_of(entries: list[tuple[Condition, ...]]) -> frozenset[str] | None:
     """Annotations of which a pod has at least one where all conditions of some entry hold; None where an entry reads none."""
     keys = [frozenset([condition.annotation for condition in entry if condition.annotation is not None]) for entry in entries]
     return frozenset[str]().union(*keys) if all(keys) else None
-
-
-def _annotations_of(hints: list[InjectorHint]) -> frozenset[str] | None:
-    """All annotations that show that an injector of one of these handles a pod; None where anything else does."""
-    found: frozenset[str] = frozenset()
-    for hint in hints:
-        if hint.annotations_of_when is None:
-            return None
-        found |= hint.annotations_of_when
-    return found

@@ -15,7 +15,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from webhook.core.condition import all_hold, any_holds
+from webhook.core.condition import any_holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,8 +85,8 @@ def coming_mesh(facts: Facts, catalogue: Catalogue, injectors: Injectors) -> Pen
 
 
 def _coming(row: Sidecar, hint: InjectorHint | None, pod: Pod, injectors: Injectors) -> PendingMesh:
-    if any_holds(row.not_injected_when, pod, None) or any(all_hold(entry, pod, None) for entry in row.left_by_injector):
-        # Not for this pod, or injected already: whatever it added, it was no proxy.
+    if row.is_past_injection(pod):
+        # Whatever it has added, it was no proxy.
         return PendingMesh.NONE
     expected = _expected(row, pod)
     if expected is PendingMesh.EXPECTED_REGULAR or row.id in injectors.everywhere or _is_shown(row, hint, pod):

@@ -241,7 +241,7 @@ def _of_not_converted(facts: Facts, mutate: Mutate) -> Iterator[Remedy]:
         names["configuration"] = row.configuration or "NAME"
         remedy = _filled(why, (name,), names, facts.origin)
         if remedy is not None:
-            yield msgspec.structs.replace(remedy, is_pressing=True) if _is_told_by(name, mutate, ENDING) else remedy
+            yield msgspec.structs.replace(remedy, is_pressing=True) if _is_explained_by(name, mutate, ENDING) else remedy
 
 
 def _remedies(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[Remedy | None]:
@@ -272,7 +272,7 @@ def _of_containers(facts: Facts, mutate: Mutate, cluster: Cluster) -> Iterator[R
     for name, line in lines.items():
         if line is not None:
             yield _filled(ContainerReason.QUIT_DISABLED, (name,), _names_of((name,)), facts.origin, line)
-    without_quit = [name for name, line in lines.items() if line is None and not _is_told_by(name, mutate, ENDING)]
+    without_quit = [name for name, line in lines.items() if line is None and not _is_explained_by(name, mutate, ENDING)]
     # The annotation holds no more, and each costs some 20 µs.
     few = unknown[:MAX_DESCRIBED_SIDECARS]
     native = [name for name in few if mutate.uses_native and can_be_native(containers[name], facts, cluster)]
@@ -304,10 +304,10 @@ def _endless(facts: Facts, mutate: Mutate) -> list[str]:
 
 def _is_awaiting_injection(name: str, mutate: Mutate) -> bool:
     """Whether nothing ends this sidecar as it is, and it becomes native after an injection: its remedy is then of that."""
-    return _is_told_by(name, mutate, BEFORE_INJECTION)
+    return _is_explained_by(name, mutate, BEFORE_INJECTION)
 
 
-def _is_told_by(name: str, mutate: Mutate, reasons: AbstractSet[NotConvertedReason]) -> bool:
+def _is_explained_by(name: str, mutate: Mutate, reasons: AbstractSet[NotConvertedReason]) -> bool:
     """Whether nothing ends this sidecar as it is, and one of these reasons says why it is not native."""
     return mutate.conversion.not_converted.get(name) in reasons and mutate.ends[name] is ContainerEnd.KEEPS_RUNNING
 

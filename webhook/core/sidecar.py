@@ -485,9 +485,11 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def is_awaited(self, pod: Pod) -> bool:
         """Whether the sidecars of this pod become native only after its injector has come, which it has not yet."""
-        if not any(all_hold(entry, pod, None) for entry in self.awaited_when) or any_holds(self.not_injected_when, pod, None):
-            return False
-        return not any(all_hold(entry, pod, None) for entry in self.left_by_injector)
+        return any(all_hold(entry, pod, None) for entry in self.awaited_when) and not self.is_past_injection(pod)
+
+    def is_past_injection(self, pod: Pod) -> bool:
+        """Whether the pod shows that its injector adds nothing to it, or has been there already."""
+        return any_holds(self.not_injected_when, pod, None) or any(all_hold(entry, pod, None) for entry in self.left_by_injector)
 
     def is_one_time(self, pod: Pod, container: Container) -> bool:
         """Whether this container, which the row identifies, does its work once and ends."""

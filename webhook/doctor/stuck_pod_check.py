@@ -31,6 +31,7 @@ def check_stuck_pods(namespace: str, count: int, stuck: Sequence[StuckPod], now:
 
 def _stuck(pod: StuckPod, now: datetime) -> Finding:
     course = pod.course
+    kinds = {one.name: one.kind for one in course.running}
     finding = found(
         FindingId.STUCK_POD,
         pod=pod.name,
@@ -38,9 +39,7 @@ def _stuck(pod: StuckPod, now: datetime) -> Finding:
         dag=course.dag or "unknown",
         task=course.task or "unknown",
         ended=course.when_ended(now) or " at a time that the kubelet does not say",
-        containers=", ".join(
-            [f"{one.name} ({one.kind})" for one in course.running] or [f"{name} (not started)" for name in course.waiting]
-        ),
+        containers=", ".join(f"{name} ({kinds.get(name, 'not started')})" for name in course.unended),
         webhook=" ".join(_webhook(course)).removesuffix("."),
     )
     return msgspec.structs.replace(finding, steps=tuple(_steps(pod)))
