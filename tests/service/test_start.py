@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from tests.service.running_service import DEADLINE_SECONDS, PREFIX, ROOT, Certificates, running_service, settings_for, start
-from webhook.command.main import main
+from webhook.command.main import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def refusal(certificates: Certificates, monkeypatch: pytest.MonkeyPatch, capsys:
         # Were the settings taken by mistake, the command would end at this file instead of serving.
         for name, value in {**settings_for(certificates), "certificate_file": os.devnull, **settings}.items():
             monkeypatch.setenv(f"{PREFIX}{name.upper()}", str(value))
-        assert main(["serve", *arguments]) == UNUSABLE
+        assert run(["serve", *arguments]) == UNUSABLE
         return _said(*capsys.readouterr())
 
     return refusal

@@ -11,7 +11,7 @@ import msgspec
 
 from webhook.command.exit_code import ExitCode
 from webhook.command.explain_document import ExplainDocument
-from webhook.command.main import main
+from webhook.command.main import run
 from webhook.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class InProcessProgram:
 
 def _exit_code(arguments: tuple[str, ...]) -> int:
     try:
-        return main(arguments)
+        return run(arguments)
     except SystemExit as end:
         # argparse ends the process itself, after --help, --version, and a bad command line.
         return int(end.code or 0)

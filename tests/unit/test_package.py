@@ -34,7 +34,7 @@ def test_the_wheel_holds_all_that_the_program_needs(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     pod = FIXTURES / "airflow-3.3.2-provider-10.25.0" / "ke_default.json"
     # -P and a path of its own: the wheel is found before the checkout.
-    program = f"import sys; sys.path.insert(0, {str(wheel)!r}); import webhook; print(webhook.__file__); from webhook.command.main import main; main(['explain', {str(pod)!r}])"
+    program = f"import sys; sys.path.insert(0, {str(wheel)!r}); import webhook; print(webhook.__file__); from webhook.command.main import run; run(['explain', {str(pod)!r}])"
     done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True, timeout=60)
 
     assert done.stdout.startswith(str(wheel))

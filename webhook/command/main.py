@@ -38,14 +38,25 @@ NO_PLACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """Errors by which a device or a file system refuses what is written: it is full, a quota or a limit is reached, or the disk fails."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code."""
+def main() -> int:
+    """The program: run the command that was typed; its exit code."""
+    try:
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        # Ends by the signal, as a program that does not catch it: by its status a shell knows that its script must end too.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
+        raise
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command; its exit code. KeyboardInterrupt."""
     if sys.stdout is None:
         # Python's word for a descriptor that was closed before the program started (>&-).
         sys.stderr.write(f"{PROGRAM}: stdout is closed, so the output cannot be written\n")
         return ExitCode.UNUSABLE
     try:
-        code = _run(sys.argv[1:] if arguments is None else arguments)
+        code = _exit_code_of(words)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader (head, less) needs no more.
@@ -57,18 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()
         sys.stderr.write(f"{PROGRAM}: the output cannot be written: {problem.strerror}\n")
         return ExitCode.UNUSABLE
-    except KeyboardInterrupt:
-        if arguments is not None:
-            # Called by another program, which has the interrupt to itself.
-            raise
-        # Ends by the signal, as a program that does not catch it: by its status a shell knows that its script must end too.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGINT)
-        raise
     return code
 
 
-def _run(words: Sequence[str]) -> ExitCode:
+def _exit_code_of(words: Sequence[str]) -> ExitCode:
     options = argparse.Namespace(output=_output(words), make_parser=_parser)
     try:
         _parser(_program(sys.argv[0])).parse_args(words, options)

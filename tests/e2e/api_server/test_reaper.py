@@ -23,7 +23,7 @@ from tests.e2e.objects import created
 from tests.e2e.reaping import DisturbedApi, connect, reap, sweep
 from tests.e2e.rights import rule, user_who_may
 from webhook.command.exit_code import ExitCode
-from webhook.command.main import main
+from webhook.command.main import run
 from webhook.reaper.act import Method
 from webhook.reaper.decision import ReaperPolicy
 
@@ -229,12 +229,12 @@ def test_cron_job_and_deployment_have_a_command_line_that_the_program_takes(monk
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
 
     # Code 2, as there is no cluster; a wrong argument would end the process.
-    assert main(container["args"]) == 2
+    assert run(container["args"]) == 2
 
     for scope in ({}, {"namespaces": [], "allNamespaces": True}):
         deployment = only("Deployment", rendered(kind="Deployment", **{**everything, **scope}))
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
-        assert main(container["args"]) == 2
+        assert run(container["args"]) == 2
 
 
 class MissingRight(NamedTuple):

@@ -57,9 +57,9 @@ ALONE: Final = {
 LOADED: Final = """
 import json, sys
 before = set(sys.modules)
-from webhook.command.main import main
+from webhook.command.main import run
 sys.stdout, stdout = sys.stderr, sys.stdout
-main(sys.argv[1:])
+run(sys.argv[1:])
 json.dump([[name, str(getattr(sys.modules[name], "__file__", ""))] for name in set(sys.modules) - before], stdout)
 """
 """A program that prints the modules which a command has loaded, and their files."""
