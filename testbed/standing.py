@@ -159,7 +159,7 @@ def _mesh(ends: ExitStack) -> StandingCluster:
 
 def _without_webhook(ends: ExitStack) -> StandingCluster:
     level = ends.enter_context(levels.node())
-    # As `make release` names it in the chart, unless it is told of a registry.
+    # As `make release` names it in the chart, unless a registry is given.
     level.node.ctr("images", "tag", "--force", level.node.load(webhook_image()), f"{REPOSITORY}:{__version__}")
     _add_mesh(level, ends, INJECTED)
     return _record_of(level, [shell(level.node.load(catalogue.task()))])

@@ -43,13 +43,18 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def minor_of(version: str) -> str:
-    """The name of a version's folder: ``0.1`` of ``0.1.2``."""
+    """The minor version, after which a folder is named: ``0.1`` of ``0.1.2``."""
     return ".".join(version.split(".")[:2])
+
+
+def numbers_of(version: str) -> tuple[int, ...]:
+    """A version in parts, by which it is ordered."""
+    return tuple(map(int, version.split(".")))
 
 
 def unpack(site: Path, archives: Iterable[Path]) -> None:
     """The site of the newest patch release of each minor version. ValueError: a file has another name than such an archive."""
-    newest = {minor_of(version): path for version, path in sorted(map(_with_version, archives), key=lambda one: _numbers(one[0]))}
+    newest = {minor_of(version): path for version, path in sorted(map(_with_version, archives), key=lambda one: numbers_of(one[0]))}
     for minor, path in newest.items():
         shutil.rmtree(site / minor, ignore_errors=True)
         with tarfile.open(path) as archive:
@@ -66,7 +71,7 @@ def _with_version(archive: Path) -> tuple[str, Path]:
 
 def complete(site: Path) -> None:
     """Write what is beside the versions' folders, from the folders that are there."""
-    folders = sorted((path for path in site.iterdir() if MINOR.fullmatch(path.name)), key=lambda path: _numbers(path.name), reverse=True)
+    folders = sorted((path for path in site.iterdir() if MINOR.fullmatch(path.name)), key=lambda path: numbers_of(path.name), reverse=True)
     data = [{"name": folder.name, "pages": _pages(folder)} for folder in folders]
     (site / DATA).write_text(f"const siteVersions = {json.dumps(data)};\n", "utf-8")
     (site / "index.html").write_text(START, "utf-8")
@@ -77,10 +82,6 @@ def complete(site: Path) -> None:
 def _pages(folder: Path) -> list[str]:
     """The pages of a version, without their ending."""
     return sorted(page.relative_to(folder).with_suffix("").as_posix() for page in folder.rglob("*.html"))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
 
 
 if __name__ == "__main__":

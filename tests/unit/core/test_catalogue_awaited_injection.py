@@ -138,7 +138,7 @@ NOT_AWAITED: Final[dict[str, JSONObject]] = {
     "Vault is not asked for": {"annotations": {"vault.hashicorp.com/agent-pre-populate": "false"}},
     "Vault has come": {"annotations": LATE | {"vault.hashicorp.com/agent-inject-status": "injected"}},
     "Bank-Vaults without files": {"annotations": {f"{BANK_VAULTS}/vault-addr": "https://vault:8200"}},
-    "Bank-Vaults is told to skip it": {"annotations": {f"{BANK_VAULTS}/mutate": "skip", f"{BANK_VAULTS}/vault-ct-configmap": "sales"}},
+    "Bank-Vaults skips it": {"annotations": {f"{BANK_VAULTS}/mutate": "skip", f"{BANK_VAULTS}/vault-ct-configmap": "sales"}},
 }
 
 

@@ -107,16 +107,18 @@ LEFT: Final = {about: sidecar for about, sidecar in HOLDING.items() if "--quitqu
 
 
 @pytest.mark.parametrize("sidecar", LEFT.values(), ids=LEFT)
-def test_whoever_creates_a_pod_that_such_a_probe_leaves_is_told_of_the_probe_and_what_to_paste(sidecar: JSONObject, policy: Policy) -> None:
+def test_whoever_creates_a_pod_that_such_a_probe_leaves_is_warned_of_the_probe_with_what_to_paste(
+    sidecar: JSONObject, policy: Policy
+) -> None:
     outcome = treat(task_pod(sidecar), policy, ABLE_CLUSTER)
     (remedy,) = [one for one in outcome.remedies if one.reason == NotConvertedReason.STARTUP_PROBE]
-    told = "\n".join(outcome.warnings)
+    warnings = "\n".join(outcome.warnings)
 
-    assert f"{sidecar['name']} (startup-probe): It is not made native" in told
-    assert f"Remove startupProbe of the container {sidecar['name']}" in told
+    assert f"{sidecar['name']} (startup-probe): It is not made native" in warnings
+    assert f"Remove startupProbe of the container {sidecar['name']}" in warnings
     assert outcome.warnings[-1].endswith(f"POD.yaml: {remedy.line}")
-    assert "use a cluster with native sidecars" not in told
-    assert "no-quit-request" not in told
+    assert "use a cluster with native sidecars" not in warnings
+    assert "no-quit-request" not in warnings
 
 
 def test_a_quit_request_that_can_be_enabled_is_still_named_beside_the_probe(policy: Policy) -> None:
@@ -126,9 +128,9 @@ def test_a_quit_request_that_can_be_enabled_is_still_named_beside_the_probe(poli
 
 
 def test_a_cluster_with_native_sidecars_is_named_where_there_are_none(policy: Policy) -> None:
-    (told,) = [one for one in treat(task_pod(FLUENT_BIT), policy, UNKNOWN_CLUSTER).warnings if "(no-quit)" in one or ": no-quit:" in one]
+    (warning,) = [one for one in treat(task_pod(FLUENT_BIT), policy, UNKNOWN_CLUSTER).warnings if "(no-quit)" in one or ": no-quit:" in one]
 
-    assert told.endswith("See the remedy of each sidecar. Or use a cluster with native sidecars.")
+    assert warning.endswith("See the remedy of each sidecar. Or use a cluster with native sidecars.")
 
 
 def test_a_wrapped_task_ends_a_sidecar_with_such_a_probe_without_a_warning(policy: Policy) -> None:
