@@ -8,12 +8,15 @@ import pytest
 
 from testbed import binaries
 from testbed.api_server import OLD
+from tests.e2e.api_server.chart_release import chart_release, webhook_namespace
+from tests.e2e.api_server.stand_in_definitions import stand_in_definitions
 from tests.e2e.levels import api_server_level
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testbed.levels import Level
+    from tests.e2e.api_server.chart_release import Release
 
 
 @pytest.fixture(scope="package")
@@ -49,3 +52,17 @@ def any_api_server(request: pytest.FixtureRequest) -> Level:
     """Each of them in turn."""
     level: Level = request.getfixturevalue(request.param)
     return level
+
+
+@pytest.fixture(scope="module")
+def stand_in_kinds(api_server: Level) -> Iterator[None]:
+    """The kinds that some objects of the chart have."""
+    with stand_in_definitions(api_server.api):
+        yield
+
+
+@pytest.fixture
+def release(api_server: Level) -> Iterator[Release]:
+    """A release of the chart in a namespace of its own."""
+    with chart_release(api_server, webhook_namespace(api_server.api)) as one:
+        yield one

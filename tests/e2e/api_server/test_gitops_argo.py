@@ -17,7 +17,6 @@ from testbed.api import path_of
 from tests.e2e.api_server.chart import EXTRAS, SIDECAR, deployments, only
 from tests.e2e.api_server.chart_release import chart_release, webhook_namespace
 from tests.e2e.api_server.gitops_engines import WAYS, ArgoLikeApplication, DifferenceError
-from tests.e2e.api_server.stand_in_definitions import stand_in_definitions
 from tests.e2e.objects import created
 
 if TYPE_CHECKING:
@@ -57,16 +56,7 @@ MOST_OF_THE_CHART: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _definitions(api_server: Level) -> Iterator[None]:
-    with stand_in_definitions(api_server.api):
-        yield
-
-
-@pytest.fixture
-def release(api_server: Level) -> Iterator[Release]:
-    with chart_release(api_server, webhook_namespace(api_server.api)) as one:
-        yield one
+pytestmark = pytest.mark.usefixtures("stand_in_kinds")
 
 
 def rotate(release: Release) -> Iterator[None]:

@@ -11,31 +11,17 @@ import pytest
 
 from testbed.api import path_of
 from tests.e2e.api_server.chart import only
-from tests.e2e.api_server.chart_release import chart_release, webhook_namespace
 from tests.e2e.api_server.gitops_engines import DifferenceError, FluxLikeKustomization, FluxLikeRelease
-from tests.e2e.api_server.stand_in_definitions import stand_in_definitions
 from tests.e2e.api_server.test_gitops_argo import MOST_OF_THE_CHART, exists, rotate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from testbed.levels import Level
     from tests.e2e.api_server.chart_release import Release
 
 SERVER_SIDE: Final = ("apply", "--server-side", "--force-conflicts", "--field-manager=helm-controller")
 """How helm-controller applies since it has Helm 4, which does not run here."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _definitions(api_server: Level) -> Iterator[None]:
-    with stand_in_definitions(api_server.api):
-        yield
-
-
-@pytest.fixture
-def release(api_server: Level) -> Iterator[Release]:
-    with chart_release(api_server, webhook_namespace(api_server.api)) as one:
-        yield one
+pytestmark = pytest.mark.usefixtures("stand_in_kinds")
 
 
 def test_a_rotation_is_no_drift_of_a_release_and_the_next_upgrade_takes_nothing_back(release: Release) -> None:
