@@ -665,7 +665,13 @@ asw_exists() {
 }
 
 asw_seconds=120 asw_on_unready=fail asw_quit_on=always asw_sidecars= asw_entrypoint= asw_words=
-asw_ready=" " asw_alive=" " asw_pending= asw_pipe= asw_term= asw_state=starting asw_finished=
+asw_ready=" " asw_alive=" " asw_pending= asw_pipe= asw_term= asw_state=starting
+# A pipe, open for reading and writing. In an eval, since the other shells cannot parse it. It is never 8, which asw_http_bash uses, nor 9,
+# which asw_start uses where no other is free. Not the lowest one that is free: with few files, <(:) itself has that for a moment.
+# Before any trap, since bash 5.2 loses a signal that arrives while it parses <(:): the trap becomes a part of what is parsed.
+asw_choose_fd 7 6 5 4 3 7
+if [ -n "$asw_bash" ] && eval "exec $asw_free<> <(:)" 2>/dev/null; then asw_pipe=$asw_free; fi
+asw_finished=$!
 for asw_name in $asw_signals; do trap "asw_signal $asw_name" "$asw_name"; done
 # Last: from the first trap for EXIT on, bash keeps a handler of its own for signals without a trap, and may lose one that arrives then.
 trap asw_exit EXIT
@@ -705,11 +711,6 @@ IFS=" "
 asw_choose_clock
 asw_set_end 60
 asw_start_end=$asw_end
-# A pipe, open for reading and writing. In an eval, since the other shells cannot parse it. It is never 8, which asw_http_bash uses, nor 9,
-# which asw_start uses where no other is free. Not the lowest one that is free: with few files, <(:) itself has that for a moment.
-asw_choose_fd 7 6 5 4 3 7
-if [ -n "$asw_bash" ] && eval "exec $asw_free<> <(:)" 2>/dev/null; then asw_pipe=$asw_free; fi
-asw_finished=$!
 [ -z "$asw_sidecars" ] || asw_choose_http
 # A signal so far has waited until the sidecars and a client are known.
 asw_state=waiting
