@@ -403,9 +403,13 @@ def _injector_annotations(facts: Facts, mode: Mode, catalogue: Catalogue, inject
     """
     if mode in LABELS_AT_MOST or facts.pod.spec.hostNetwork is True:
         return {}
-    regular = facts.awaited_by_kubexit.union([sidecar.id for sidecar in facts.options.sidecars if sidecar.native is None])
-    # The injector of a late mesh proxy would render it before the init containers that it needs.
-    hints = catalogue.native_hints(facts.pod, injectors, regular | late_meshes(facts)) if uses_native else []
+    regular: frozenset[str] = frozenset()
+    hints: list[InjectorHint] = []
+    if uses_native:
+        # Where none becomes native it plays no part which ones stay regular.
+        regular = facts.awaited_by_kubexit.union([sidecar.id for sidecar in facts.options.sidecars if sidecar.native is None])
+        # The injector of a late mesh proxy would render it before the init containers that it needs.
+        hints = catalogue.native_hints(facts.pod, injectors, regular | late_meshes(facts))
     if hints and (_has_large_init(facts, catalogue) or catalogue.awaits_injection(facts.pod, injectors)):
         hints = []
     quit_hints = catalogue.quit_hints(facts.pod, injectors, beside_native=uses_native, regular=regular)

@@ -10,6 +10,7 @@ virtual-kubelet/azure-aci drops ``restartPolicy`` of an init container, and refu
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -153,7 +154,13 @@ def _names_linux(spec: PodSpec) -> bool:
 
 def _is_of_windows(container: Container) -> bool:
     image = container.image or ""
-    return container.has_windows_options or (len(image) <= MAX_IMAGE_CHARACTERS and _WINDOWS_IMAGE.search(image) is not None)
+    return container.has_windows_options or (len(image) <= MAX_IMAGE_CHARACTERS and _is_windows_image(image))
+
+
+# Few images occur again and again.
+@lru_cache(maxsize=256)
+def _is_windows_image(image: str) -> bool:
+    return _WINDOWS_IMAGE.search(image) is not None
 
 
 def _wants_windows(term: NodeTerm) -> bool:
