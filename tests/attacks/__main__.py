@@ -1,11 +1,14 @@
-"""Runs each attack beside an honest client, and prints what it costs: ``python -m tests.attacks [ATTACK…]``.
+"""Runs each attack beside an honest client, and prints what it costs: ``python -m tests.attacks [--of CHECKOUT] [ATTACK…]``.
 
 Without names a second table has the cost of each hostile pod, and a third the attacks on the wrapper, whose tests run then.
 Every process that runs beside it lengthens the times. Exit status: not 0 where a test of the wrapper fails.
+
+``--of`` attacks the service and the wrapper of another checkout, in which ``make .venv/ready`` has run: those from before the bounds.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import tempfile
@@ -18,10 +21,11 @@ from typing import TYPE_CHECKING, Final
 
 from tests.attacks.attackers import attacked_by
 from tests.attacks.catalogue import ATTACKS
+from tests.attacks.earlier import show_answers, show_wrapper
 from tests.attacks.honest import send_reviews
 from tests.attacks.target import Target
 from tests.attacks.wrapper import table, try_again
-from tests.service.running_service import RunningService, running_service
+from tests.service.running_service import ROOT, RunningService, running_service
 from tests.support.hostile_pods import HOSTILE_PODS
 from tests.support.pods import ABLE_CLUSTER, review_of
 from webhook.core import UNKNOWN_CLUSTER, admit, default_policy, parse_review, render_review
@@ -41,6 +45,8 @@ MEBIBYTE: Final = 1024 * 1024
 SAMPLE_SECONDS: Final = 0.1
 UNREAD_LOG: Final = "log_that_nobody_reads"
 """Not an attack by a client: the container runtime does not read."""
+
+ALL: Final = (*ATTACKS, UNREAD_LOG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +73,19 @@ class Round:
     answered: int
 
 
-def main(names: Sequence[str]) -> None:
+def main(names: Sequence[str], checkout: Path) -> None:
     """Print one row for the time without an attack, one for each attack, and one for all of them at once."""
     print("| attack | peak memory, MiB | most descriptors | p99 before, ms | p50, ms | p99, ms | times | refused | answered |")
     print("|---|---|---|---|---|---|---|---|---|")
-    _row("none", [])
+    _row("none", [], checkout)
     for name in names:
-        _row(name, [name])
+        _row(name, [name], checkout)
     if len(names) > 1:
-        _row("all at once", names)
+        _row("all at once", names, checkout)
 
 
-def _row(title: str, attacks: Sequence[str]) -> None:
-    rounds = [_round(attacks) for _ in range(ROUNDS)]
+def _row(title: str, attacks: Sequence[str], checkout: Path) -> None:
+    rounds = [_round(attacks, checkout) for _ in range(ROUNDS)]
     peak, descriptors, calm, p50, p99 = (
         statistics.median(getattr(one, name) for one in rounds) for name in ("peak_mib", "descriptors", "calm_ms", "p50_ms", "p99_ms")
     )
@@ -91,8 +97,11 @@ def _row(title: str, attacks: Sequence[str]) -> None:
     )
 
 
-def _round(attacks: Sequence[str]) -> Round:
-    with tempfile.TemporaryDirectory() as directory, running_service(Path(directory) / _made(directory), read_seconds=5) as service:
+def _round(attacks: Sequence[str], checkout: Path) -> Round:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        running_service(Path(directory), read_seconds=5, checkout=checkout) as service,
+    ):
         target = Target(service.port, service.health_port, service.certificates.authority.certificate_pem.decode())
         calm = send_reviews(target, CALM_SECONDS)
         service.forget_peak()
@@ -119,11 +128,6 @@ def _unread_log(service: RunningService) -> Iterator[None]:
         yield
     finally:
         service.resume_reading()
-
-
-def _made(directory: str) -> str:
-    (Path(directory) / "tls").mkdir()
-    return "tls"
 
 
 @contextmanager
@@ -170,10 +174,26 @@ def _review(body: bytes, policy: Policy, cluster: Cluster) -> tuple[float, str]:
     return statistics.median(durations), f"{outcome.result}, {outcome.reason}"
 
 
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.attacks")
+    parser.add_argument("--of", metavar="CHECKOUT", type=lambda text: Path(text).resolve(), default=ROOT)
+    parser.add_argument("attacks", metavar="ATTACK", nargs="*")
+    given = parser.parse_args()
+    unknown = [name for name in given.attacks if name not in ALL]
+    if unknown:
+        parser.error(f"no such attack: {', '.join(unknown)}; there are {', '.join(ALL)}")
+    return given
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:] or [*ATTACKS, UNREAD_LOG])
-    if not sys.argv[1:]:
+    given = _arguments()
+    main(given.attacks or ALL, given.of)
+    if not given.attacks:
         print()
-        show_pods()
-        print(f"\n{table()}", flush=True)
-        sys.exit(try_again())
+        if given.of == ROOT:
+            show_pods()
+            print(f"\n{table()}", flush=True)
+            sys.exit(try_again())
+        show_answers(given.of)
+        print()
+        show_wrapper(given.of)

@@ -169,12 +169,17 @@ class RunningService:
     """The process, its two ports, its log and its metrics."""
 
     def __init__(
-        self, certificates: Certificates, settings: Mapping[str, object], kubeconfig: Path | None = None, descriptors: int = 0
+        self,
+        certificates: Certificates,
+        settings: Mapping[str, object],
+        kubeconfig: Path | None = None,
+        descriptors: int = 0,
+        checkout: Path = ROOT,
     ) -> None:
-        """Start it, with at most this many descriptors unless 0; `listening` waits for it."""
+        """Start it, that of this checkout, with at most this many descriptors unless 0; `listening` waits for it."""
         self.certificates = certificates
         self.context = certificates.client_context()
-        self.process = start({**settings_for(certificates), **settings}, kubeconfig=kubeconfig, descriptors=descriptors)
+        self.process = start({**settings_for(certificates), **settings}, kubeconfig=kubeconfig, descriptors=descriptors, checkout=checkout)
         self._reads = threading.Event()
         self._reads.set()
         self._lines: list[str] = []
@@ -390,15 +395,21 @@ def settings_for(certificates: Certificates) -> dict[str, object]:
     }
 
 
-def start(settings: Mapping[str, object], *arguments: str, kubeconfig: Path | None = None, descriptors: int = 0) -> subprocess.Popen[str]:
-    """``python -m webhook serve`` with these settings in its environment, and none of the caller's; nor does it find the caller's cluster."""
+def start(
+    settings: Mapping[str, object], *arguments: str, kubeconfig: Path | None = None, descriptors: int = 0, checkout: Path = ROOT
+) -> subprocess.Popen[str]:
+    """``python -m webhook serve`` with these settings in its environment, and none of the caller's; nor does it find the caller's cluster.
+
+    Another checkout has its own environment, as ``make .venv/ready`` makes it there.
+    """
+    python = sys.executable if checkout == ROOT else str(checkout / ".venv/bin/python")
     limit = ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {f"{PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
     environment |= {"KUBERNETES_SERVICE_HOST": "", "KUBECONFIG": str(kubeconfig or os.devnull)}
     return subprocess.Popen(
-        [*limit, sys.executable, "-m", "webhook", "serve", *arguments],
-        cwd=ROOT,
+        [*limit, python, "-m", "webhook", "serve", *arguments],
+        cwd=checkout,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -409,10 +420,15 @@ def start(settings: Mapping[str, object], *arguments: str, kubeconfig: Path | No
 
 @contextmanager
 def running_service(
-    directory: Path, kind: type[Certificates] = Certificates, kubeconfig: Path | None = None, descriptors: int = 0, **settings: object
+    directory: Path,
+    kind: type[Certificates] = Certificates,
+    kubeconfig: Path | None = None,
+    descriptors: int = 0,
+    checkout: Path = ROOT,
+    **settings: object,
 ) -> Iterator[RunningService]:
     """The service, up; it is ended, and whatever stood in the directory is gone afterwards."""
-    service = RunningService(kind(directory), settings, kubeconfig, descriptors)
+    service = RunningService(kind(directory), settings, kubeconfig, descriptors, checkout)
     try:
         service.listening()
         yield service
