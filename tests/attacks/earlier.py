@@ -33,12 +33,15 @@ TEST_SECONDS: Final = 200
 
 
 def show_answers(checkout: Path) -> None:
-    """Print how long the answer about each hostile pod takes, as an API server waits for it: 10 s at most."""
+    """Print how long the answer about each hostile pod takes, as an API server waits for it: 10 s at most. Its sidecars may become native."""
     print("| hostile pod | body, KiB | answer, s |")
     print("|---|---|---|")
     for name, make in HOSTILE_PODS.items():
         body = review_of(make())
-        with tempfile.TemporaryDirectory() as directory, running_service(Path(directory), checkout=checkout) as service:
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            running_service(Path(directory), checkout=checkout, native_sidecars="on") as service,
+        ):
             print(f"| {name} | {len(body) / 1024:.0f} | {_answer(service, body)} |", flush=True)
             # It may work on for minutes.
             service.process.kill()
@@ -78,7 +81,15 @@ def _tried_again(checkout: Path) -> list[tuple[str, bool]]:
         copy(ROOT / "pyproject.toml", copied)
         copy(checkout / WRAPPER, copied / WRAPPER)
         names = [f"{copied / TESTS.relative_to(ROOT)}/{name.replace('::', '.py::')}" for one in WRAPPER_ATTACKS for name in one.tests]
-        command = [sys.executable, "-m", "pytest", "--quiet", f"--numprocesses={PROCESSES}", f"--timeout={TEST_SECONDS}", "--junitxml=results.xml"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--quiet",
+            f"--numprocesses={PROCESSES}",
+            f"--timeout={TEST_SECONDS}",
+            "--junitxml=results.xml",
+        ]
         subprocess.run([*command, *dict.fromkeys(names)], cwd=copied, stdout=subprocess.DEVNULL, check=False)
         cases = ET.parse(copied / "results.xml").getroot().iter("testcase")  # noqa: S314 - pytest's own
         return [
