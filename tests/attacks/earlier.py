@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from contextlib import ExitStack
 from http.client import HTTPException
 from pathlib import Path
 from shutil import copy, copytree, ignore_patterns
@@ -74,26 +73,18 @@ def show_wrapper(checkout: Path) -> None:
 
 def _tried_again(checkout: Path) -> list[tuple[str, bool]]:
     """Each test with its parameters, and whether it fails, in a copy of this checkout with the other one's wrapper."""
-    with ExitStack() as stack:
-        copied = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    with tempfile.TemporaryDirectory() as directory:
+        copied = Path(directory)
         for folder in NEEDED_BY_TESTS:
             copytree(ROOT / folder, copied / folder, ignore=ignore_patterns("__pycache__", "e2e"))
         copy(ROOT / "pyproject.toml", copied)
         copy(checkout / WRAPPER, copied / WRAPPER)
-        names = [f"{copied / TESTS.relative_to(ROOT)}/{name.replace('::', '.py::')}" for one in WRAPPER_ATTACKS for name in one.tests]
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "--quiet",
-            f"--numprocesses={PROCESSES}",
-            f"--timeout={TEST_SECONDS}",
-            "--junitxml=results.xml",
-        ]
-        subprocess.run([*command, *dict.fromkeys(names)], cwd=copied, stdout=subprocess.DEVNULL, check=False)
-        cases = ET.parse(copied / "results.xml").getroot().iter("testcase")  # noqa: S314 - pytest's own
-        return [
-            (case.get("name", ""), case.find("failure") is not None or case.find("error") is not None)
-            for case in cases
-            if case.find("skipped") is None
-        ]
+        command = [sys.executable, "-m", "pytest", "--quiet", f"--numprocesses={PROCESSES}", f"--timeout={TEST_SECONDS}"]
+        names = [f"{TESTS.relative_to(ROOT)}/{name.replace('::', '.py::')}" for one in WRAPPER_ATTACKS for name in one.tests]
+        subprocess.run([*command, "--junitxml=results.xml", *names], cwd=copied, stdout=subprocess.DEVNULL, check=False)
+        cases = list(ET.parse(copied / "results.xml").getroot().iter("testcase"))  # noqa: S314 - pytest's own
+    return [(case.get("name", ""), _has_failed(case)) for case in cases if case.find("skipped") is None]
+
+
+def _has_failed(case: ET.Element) -> bool:
+    return case.find("failure") is not None or case.find("error") is not None

@@ -62,7 +62,7 @@ def test_nothing_is_written_to_stdout_outside_of_a_substitution() -> None:
 
 
 def test_after_the_first_trap_bash_parses_no_process_substitution() -> None:
-    """bash 5.2 runs a trap while it parses one, and takes the trap's words for a part of it: the signal is lost."""
+    """Bash 5.2 runs a trap while it parses one, and takes the trap's words for a part of it: the signal is lost."""
     first_trap = next(number for number, line in enumerate(CODE) if line.startswith("for asw_name in $asw_signals; do trap"))
     functions = {number for number, line in enumerate(CODE) if line.startswith("  ")}
     found = [number for number, line in enumerate(CODE) if "<(" in line]
