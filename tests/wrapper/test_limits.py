@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.wrapper.fake_sidecar import FakeSidecar, Reaction
 from tests.wrapper.main_container import container, python
 from tests.wrapper.messages import FEW_FILES, NOT_EVERY_QUIT
+from tests.wrapper.parallel import check_in_parallel
 from tests.wrapper.requirements import require_program, require_root
+from tests.wrapper.shell_image import SHELLS
 
 if TYPE_CHECKING:
-    from tests.wrapper.fake_sidecar import FakeSidecar
     from tests.wrapper.main_container import Ended, MainContainer
     from tests.wrapper.shell_image import ShellImage
 
@@ -46,12 +48,12 @@ os._exit(7)
 """
 
 
-def limited(where: MainContainer, *, as_pid_one: bool) -> MainContainer:
+def limited(where: MainContainer, *, as_pid_one: bool, processes: int = PROCESSES) -> MainContainer:
     """The same container with a limit on processes, as a user of its own: RLIMIT_NPROC counts by user, and not for root (getrlimit(2))."""
     require_root()
     unshare, setpriv, bash = (str(require_program(name)) for name in ("unshare", "setpriv", "bash"))
     namespace = (unshare, "--pid", "--fork", "--kill-child", "--mount-proc") if as_pid_one else ()
-    user = str(100_000 + os.getpid() * 8 + hash(where.shell.name) % 8)
+    user = str(100_000 + os.getpid() * 8 + list(SHELLS).index(where.shell.name))
     drop = (
         setpriv,
         f"--reuid={user}",
@@ -60,7 +62,7 @@ def limited(where: MainContainer, *, as_pid_one: bool) -> MainContainer:
         "--",
         bash,
         "-c",
-        f'ulimit -u {PROCESSES}; exec "$@"',
+        f'ulimit -u {processes}; exec "$@"',
         "bash",
     )
     return replace(where, before=(*namespace, *drop))
@@ -87,6 +89,19 @@ def test_where_no_process_can_be_started_the_exit_code_is_the_tasks_and_one_line
     ended = limited(container(shell, ready_sidecar.as_sidecar()), as_pid_one=False).run(python(LEAVES_NO_PROCESS_TO_THE_WRAPPER, "1"))
     assert ended.code == 7
     assert ended.lines[-1] == NOT_EVERY_QUIT
+
+
+def test_where_the_task_cannot_be_started_the_wrapper_ends_with_a_code_and_a_line(shells: list[ShellImage]) -> None:
+    """In bash another process starts the task, and tries for 15 s; no other one would end the wait for it. One bash is enough for that."""
+
+    def check(shell: ShellImage) -> None:
+        with FakeSidecar({"GET /ready": [200], "POST /quit": [Reaction.STOP]}) as fake:
+            ended = limited(container(shell, fake.as_sidecar()), as_pid_one=False, processes=2).run(python("print('ran')"))
+        assert ended.stdout == b""
+        assert ended.lines
+        assert ended.code == 71 if shell.is_bash else ended.code > 0
+
+    check_in_parallel(check, [shell for shell in shells if shell.name != "bash-as-sh"])
 
 
 @pytest.mark.parametrize("count", [5, 9, 11, 12, 15, 16])

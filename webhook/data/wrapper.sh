@@ -25,7 +25,7 @@ case ${$} in 1) trap : 2 ;; esac
 POSIXLY_CORRECT=1
 set +aeuvx -f
 unset FUNCNEST
-unset -f "[" command declare env printf tr ulimit
+unset -f command declare env printf tr ulimit
 asw_nl="
 "
 asw_busybox=
@@ -53,7 +53,8 @@ asw_vars=${asw_vars#"$asw_mark"}
 # A tr that cannot be used prints something else, or nothing: without the PATH of this shell, this is not the environment.
 case $asw_vars$asw_nl in *"${asw_nl}PATH=$PATH$asw_nl"*) ;; *) asw_vars= ;; esac
 asw_bash=
-declare asw_bash=yes >/dev/null 2>&1
+# In POSIX mode bash before 5.1 says that this is no name of a function, and leaves one of this name.
+{ unset -f "["; declare asw_bash=yes; } >/dev/null 2>&1
 
 # Reads the environment once more where \001 may occur in it: with the first control character that does not occur, \001 where all do.
 asw_choose_mark() {
@@ -177,7 +178,7 @@ asw_tool() {
 # The pause between two rounds of requests. Nothing is ever written to the pipe for this read of bash.
 asw_pause() {
   if [ -n "$asw_pipe" ]; then
-    IFS=" " read -r -t "$asw_nap" asw_rest <&"$asw_pipe"
+    read -r -t "$asw_nap" asw_rest <&"$asw_pipe"
   else
     # In a subshell, so that only its own stderr is dropped, not that of a trap.
     (asw_tool sleep "$asw_nap" || asw_tool sleep 1) </dev/null >/dev/null 2>&1
@@ -190,7 +191,7 @@ asw_pause() {
 asw_clock() {
   asw_last=${asw_now:-0} asw_now=
   case $asw_bash$asw_source in
-    yesuptime) IFS=" " read -r asw_now asw_rest </proc/uptime ;;
+    yesuptime) read -r asw_now asw_rest </proc/uptime ;;
     yessystem) asw_now=$SECONDS ;;
     uptime) asw_now=`asw_tool cat </proc/uptime 2>/dev/null` ;;
     system) asw_now=`asw_tool date +%s </dev/null 2>/dev/null` ;;
@@ -326,11 +327,12 @@ asw_request() {
 }
 
 # asw_receive SENDER: sets asw_answer to what this sender writes to the pipe within 2 s, and acts on a signal at once. What an earlier
-# sender has written too late is dropped.
+# sender has written too late is dropped. No IFS before this read, nor before the others during which a trap may run: bash before 4.4 then
+# reads with one that is freed.
 asw_receive() {
   asw_sender=
   until [ "$asw_sender" = "$1" ]; do
-    IFS=" " read -r -t 2 asw_sender asw_answer <&"$asw_pipe" || { asw_answer=; return 1; }
+    read -r -t 2 asw_sender asw_answer <&"$asw_pipe" || { asw_answer=; return 1; }
   done
 }
 
@@ -648,6 +650,8 @@ asw_start() {
     asw_waited=$!
     until asw_receive task || ! kill -0 "$asw_waited" 2>/dev/null; do :; done
     asw_child=$asw_answer
+    # Without a child, that process could not be started, and bash has said so.
+    ${asw_child:+:} asw_finish 71
   else
     asw_start_task "$@"
     asw_waited=$! asw_child=$!
