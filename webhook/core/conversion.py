@@ -108,7 +108,7 @@ class Conversion(msgspec.Struct, frozen=True):
 NO_CONVERSION: Final = Conversion()
 
 
-def convert(facts: Facts, cluster: Cluster, pending: PendingMesh = PendingMesh.NONE, *, awaits_injection: bool = False) -> Conversion:
+def convert(facts: Facts, cluster: Cluster, pending: PendingMesh, *, awaits_injection: bool) -> Conversion:
     """What can become native in this pod, on a cluster with native sidecars; ``pending``: of its mesh proxy.
 
     ``awaits_injection``: only after an injector that has yet to come (`webhook.core.sidecar.Sidecar.awaited_when`).

@@ -14,7 +14,7 @@ from tests.support.oracles.aggregate import aggregate
 from tests.support.pods import ABLE_CLUSTER, admitted
 from tests.support.search import examples
 from tests.support.task_pods import CLOUD_SQL, FLUENT_BIT, task_pod
-from webhook.core.aggregate import MAX_RESOURCES, Aggregate, amounts_of, has_amounts
+from webhook.core.aggregate import MAX_RESOURCES, Aggregate, amounts_of, exceeds, has_amounts
 from webhook.core.pod import Container, read_pod
 from webhook.policy_files import build_policy
 from webhook.settings import Settings
@@ -69,7 +69,7 @@ def added_up(*regular: JSONObject, inits: Sequence[JSONObject] = (), native: Seq
     return {what: amount // 10**9 for what, amount in amounts.items() if amount}
 
 
-def sized(name: str, cpu: int) -> JSONObject:
+def sized(name: str, cpu: int | str) -> JSONObject:
     """A container that requests so many cores."""
     return {"name": name, "image": "busybox", "resources": {"requests": {"cpu": cpu}}}
 
@@ -162,3 +162,10 @@ def test_a_pod_is_added_up_as_the_api_server_does_it(pod: JSONObject) -> None:
     wanted = {(kind, name): int(amount * 10**9) for kind in ("requests", "limits") for name, amount in aggregate(pod, kind).items()}
 
     assert dict(found) == wanted
+
+
+@pytest.mark.parametrize(("cores", "is_more"), [(2, False), (3, False), (4, True), ("much", True)])
+def test_an_init_container_that_has_more_than_the_regular_containers_together_exceeds_them(cores: int | str, is_more: bool) -> None:
+    pod = read_pod({"metadata": {}, "spec": {"containers": [sized("base", 2), sized("logs", 1)], "initContainers": [sized("one", cores)]}})
+
+    assert exceeds(pod.init_containers[0], pod.spec.containers) is is_more

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from webhook.core.built_in import built_in_sidecars
 from webhook.core.catalogue import Catalogue, FoundSidecar, locate
 from webhook.core.condition import Condition
-from webhook.core.pod import Pod
+from webhook.core.pod import Pod, read_pod
 from webhook.core.sidecar import (
     Convert,
     Endpoint,
     EndpointRule,
+    FirstVersion,
     InjectorHint,
     Match,
     Native,
@@ -26,10 +27,12 @@ from webhook.core.sidecar import (
     Sidecar,
     parse_sidecars,
 )
+from webhook.core.version import read_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tests.support.json_object import JSONObject
     from webhook.core.pod import Container
 
 CATALOGUE: Final = Catalogue(built_in_sidecars())
@@ -329,3 +332,54 @@ def test_an_unquoted_true_in_an_annotation_is_refused() -> None:
     row = "- {id: x, title: X, sources: [here], hint: {annotations: {example.com/quit: true}, when: []}}"
     with pytest.raises(msgspec.ValidationError, match=r"\$\[0\]\.hint\.annotations"):
         parse_sidecars(yaml.safe_load(row))
+
+
+# --- versions ---
+
+
+def pod_of(container: JSONObject, annotations: dict[str, str]) -> Pod:
+    """A pod of this container alone."""
+    return read_pod(msgspec.json.encode({"metadata": {"annotations": annotations}, "spec": {"containers": [container]}}))
+
+
+@pytest.mark.parametrize(
+    ("versions", "image", "installed", "is_reached"),
+    [
+        ({"": "1.27.0"}, "istio/proxyv2:1.27.0", None, True),
+        ({"": "1.27.0"}, "istio/proxyv2:1.26.9", None, False),
+        ({"": "1.27.0"}, "istio/proxyv2:2.0.0", None, False),
+        ({"": "1.27.0"}, "istio/proxyv2:1.26.9", "1.27.1", True),
+        ({"": "1.27.0"}, "istio/proxyv2:1.28.0", "1.26.0", False),
+        ({"": "1.27.0"}, "istio/proxyv2", None, False),
+        ({"": "1.27.0"}, None, None, False),
+        ({"edge": "24.5.1"}, "istio/proxyv2:1.27.0", None, False),
+        ({"edge": "24.5.1"}, "istio/proxyv2:1.27.0", "25.1.1", False),
+    ],
+)
+def test_a_version_is_the_installed_injectors_else_the_images(
+    versions: dict[str, str], image: str | None, installed: str | None, is_reached: bool
+) -> None:
+    pod = pod_of({"name": "proxy", "image": image}, {})
+
+    assert FirstVersion(versions).is_reached(pod, pod.spec.containers[0], read_version(installed or "")) is is_reached
+
+
+@pytest.mark.parametrize(
+    ("written", "is_reached"),
+    [
+        ("edge-24.5.1", True),
+        ("edge-24.4.9", False),
+        ("stable-2.14.0", True),
+        ("stable-2.13.9", False),
+        ("enterprise-2.99.0", False),
+        ("2.99.0", False),
+        ("edge", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_version_in_an_annotation_counts_by_the_word_before_it(written: str | None, is_reached: bool) -> None:
+    first = FirstVersion({"edge": "24.5.1", "stable": "2.14.0"}, annotation="example.com/version")
+    pod = pod_of({"name": "proxy"}, {} if written is None else {"example.com/version": written})
+
+    assert first.is_reached(pod, pod.spec.containers[0], read_version("99.0.0")) is is_reached
