@@ -249,6 +249,24 @@ def test_a_mesh_proxy_is_behind_the_init_container_that_writes_the_file_of_its_v
     assert order.index(proxy["name"]) == max(order.index(name) for name in ("writes", *own)) + 1
 
 
+@pytest.mark.parametrize(
+    ("mesh", "switch"),
+    [("istio", "sidecar.istio.io/nativeSidecar"), ("consul", "consul.hashicorp.com/enable-consul-dataplane-as-sidecar")],
+)
+def test_no_injector_is_asked_to_render_such_a_proxy_natively_since_it_would_come_before_the_writer(
+    mesh: str, switch: str, policy: Policy
+) -> None:
+    pod, proxy, _own = mesh_beside_a_writer(mesh, 0)
+    pod["metadata"].setdefault("labels", {})["sidecar.istio.io/inject"] = "true"
+    proxy["lifecycle"] = {"postStart": {"exec": {"command": ["/ready"]}}}  # so it is not converted
+
+    assert switch in after_conversion(pod, policy)["metadata"]["annotations"]
+
+    proxy["env"] = [*(proxy.get("env") or ()), KERBEROS_FILE]
+
+    assert switch not in after_conversion(pod, policy)["metadata"]["annotations"]
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("mesh", MESHES)
 def test_a_mount_alone_holds_no_mesh_proxy_back_since_its_writer_may_need_the_network(mesh: str, place: int, policy: Policy) -> None:
