@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPMessage, HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cryptography import x509
 from prometheus_client.parser import text_string_to_metric_families
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from tests.support.json_object import JSONObject
 
+
+T = TypeVar("T")
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PREFIX: Final = "AIRFLOW_SIDECAR_WEBHOOK__"
@@ -321,8 +323,12 @@ class RunningService:
 
     def serial(self) -> int:
         """The serial number of the certificate that a new handshake shows."""
-        with self.tls() as connection:
-            return serial_on(connection)
+
+        def shown() -> int:
+            with self.tls() as connection:
+                return serial_on(connection)
+
+        return unless_too_slow(shown)
 
     def end(self) -> int:
         """SIGTERM, if it still runs, and the exit code; a process that does not end in time is killed, with code -9."""
@@ -341,7 +347,7 @@ class RunningService:
         return self.process.returncode
 
 
-def unless_too_slow(request: Callable[[], Reply]) -> Reply:
+def unless_too_slow(request: Callable[[], T]) -> T:
     """A request, again where the service has closed the connection since this busy machine took too long to send it."""
     until = time.monotonic() + DEADLINE_SECONDS
     while True:
