@@ -190,6 +190,26 @@ def test_an_injector_is_not_asked_to_put_its_sidecar_in_front_of_an_init_contain
     assert placed == {1: ["fetch", "istio-init", "istio-proxy"], 2: ["istio-init", "istio-proxy", "fetch"]}
 
 
+@pytest.mark.parametrize(
+    ("init", "is_asked"),
+    [
+        ({"name": "fetch"}, False),
+        ({"name": "fetch", "restartPolicy": "Always"}, True),
+        ({"name": "istio-validation"}, True),
+    ],
+    ids=["the user's own", "a native sidecar", "an injector's own"],
+)
+def test_of_init_containers_that_are_larger_than_the_task_the_users_plain_ones_count(
+    init: dict[str, str], is_asked: bool, policy: Policy
+) -> None:
+    """What the sidecars have beside the task makes no room for one."""
+    large = {**init, "image": "busybox", "resources": requesting(2)}
+    pod = task_pod({**FLUENT_BIT, "resources": requesting(4)}, inits=(large,), labels={"sidecar.istio.io/inject": "true"})
+    container(pod, "base")["resources"] = requesting(1)
+
+    assert ("sidecar.istio.io/nativeSidecar" in admitted(pod, policy, ABLE_CLUSTER)[1]["metadata"]["annotations"]) is is_asked
+
+
 def test_where_istio_may_then_be_called_again_and_shows_no_version_its_proxy_stays_regular_and_the_task_is_wrapped(policy: Policy) -> None:
     fetch = {"name": "fetch", "image": "busybox", "resources": requesting(2)}
     pod = task_pod(inits=(fetch,), labels={"sidecar.istio.io/inject": "true"})

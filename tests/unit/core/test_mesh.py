@@ -471,6 +471,15 @@ def test_no_startup_probe_waits_for_a_proxy_that_an_istio_of_any_version_leaves_
         assert "istio-proxy" not in regular_of(after) or waiting == []
 
 
+@pytest.mark.parametrize(("mode", "result"), [("auto", "wrapped"), ("native", "native")])
+def test_where_istio_is_only_installed_a_probe_leaves_a_sidecar_regular_only_if_the_wrapper_may_end_it(
+    mode: str, result: str, policy: Policy
+) -> None:
+    pod = annotated(task_pod(database(livenessProbe=HTTP), labels=OPERATOR_MARKS), {names.MODE_ANNOTATION: mode})
+
+    assert admitted(pod, policy, WITH_ISTIO)[0].result == result
+
+
 def test_where_istio_is_only_installed_no_startup_probe_is_added_that_its_proxy_may_not_answer(policy: Policy) -> None:
     pod = task_pod(COLLECTOR, labels=OPERATOR_MARKS)
 

@@ -371,6 +371,7 @@ def test_a_version_is_the_installed_injectors_else_the_images(
         ("edge-24.4.9", False),
         ("stable-2.14.0", True),
         ("stable-2.13.9", False),
+        ("stable-2.14.0-1", True),
         ("enterprise-2.99.0", False),
         ("2.99.0", False),
         ("edge", False),
