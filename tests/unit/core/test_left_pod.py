@@ -53,6 +53,22 @@ def test_each_reason_for_which_a_pod_is_left_has_a_remedy(reason: Reason) -> Non
     assert (found.remedy.reason, found.remedy.sentence) == (reason, reason.sentence)
 
 
+@pytest.mark.parametrize(
+    ("marks", "where"),
+    [
+        ({"kubernetes_executor": "True"}, "metadata.annotations of pod_template_file, or of the task's pod_override"),
+        ({"kubernetes_pod_operator": "True"}, "annotations of the operator (KubernetesPodOperator)"),
+    ],
+)
+def test_the_line_of_its_remedy_belongs_where_the_annotations_of_such_a_pod_are_set(marks: dict[str, str], where: str) -> None:
+    pod = left(ISTIO, reason=Reason.SHELL_UNKNOWN)
+    pod["metadata"]["labels"] = marks
+    found = read(pod)
+    assert found is not None
+    assert found.remedy is not None
+    assert found.remedy.where == where
+
+
 def test_a_pod_that_was_only_audited_was_not_left() -> None:
     pod = live_pod({}, ISTIO, hostNetwork=True)
     audited = treat(pod, replace(default_policy(), enforcement=Enforcement.AUDIT), OLD_CLUSTER).patched(pod)

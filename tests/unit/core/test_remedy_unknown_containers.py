@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from tests.support.pods import ABLE_CLUSTER
+from tests.support.task_pods import FLUENT_BIT, task_pod
 from tests.unit.core.test_remedy import OF_OPERATOR, POLICY, UPLOADER, in_mesh, operator_pod
 from webhook.core import UNKNOWN_CLUSTER, ContainerReason, treat
 from webhook.core.names import OUTLIVES_TASK_ANNOTATION, SIDECARS_ANNOTATION
@@ -49,3 +50,12 @@ def test_in_a_pod_whose_containers_may_be_ended_they_are_described_alone() -> No
     found = [one.reason for one in treat(in_mesh(operator_pod(UPLOADER)), POLICY, ABLE_CLUSTER).remedies]
 
     assert found == [ContainerReason.UNKNOWN]
+
+
+def test_beside_a_sidecar_that_awaits_a_mesh_the_reason_of_the_pod_has_its_remedy_too() -> None:
+    """Without them the injection is all that is missing; with them it is not known to be."""
+    awaiting = {**FLUENT_BIT, "livenessProbe": {"httpGet": {"path": "/live", "port": 9090}}}
+    pod = task_pod(awaiting, UPLOADER, annotations={"sidecar.istio.io/inject": "true"})
+    found = {(one.reason, one.containers) for one in treat(pod, POLICY, ABLE_CLUSTER).remedies}
+
+    assert found == {("no-quit", ()), ("not-in-catalogue", ("uploader",)), ("before-mesh", ("logs",))}
