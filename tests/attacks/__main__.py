@@ -102,7 +102,7 @@ def _round(attacks: Sequence[str], checkout: Path) -> Round:
         tempfile.TemporaryDirectory() as directory,
         running_service(Path(directory), read_seconds=5, checkout=checkout) as service,
     ):
-        target = Target(service.port, service.health_port, service.certificates.authority.certificate_pem.decode())
+        target = Target.of(service)
         calm = send_reviews(target, CALM_SECONDS)
         service.forget_peak()
         by_clients = [name for name in attacks if name != UNREAD_LOG]

@@ -47,7 +47,7 @@ def show_answers(checkout: Path) -> None:
 
 
 def _answer(service: RunningService, body: bytes) -> str:
-    target = Target(service.port, service.health_port, service.certificates.authority.certificate_pem.decode())
+    target = Target.of(service)
     began = time.monotonic()
     with target.tls(SOURCE, seconds=TIMEOUT_SECONDS) as stream:
         try:

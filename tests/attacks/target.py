@@ -5,8 +5,12 @@ from __future__ import annotations
 import socket
 import ssl
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tests.service.running_service import NAMES
+
+if TYPE_CHECKING:
+    from tests.service.running_service import RunningService
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,11 @@ class Target:
     health_port: int
     authority: str
     name: str = NAMES[0]
+
+    @classmethod
+    def of(cls, service: RunningService) -> Target:
+        """A service of the tests, which listens."""
+        return cls(service.port, service.health_port, service.certificates.authority.certificate_pem.decode())
 
     def tcp(self, source: str, *, seconds: float = 10.0) -> socket.socket:
         """A connection to the TLS port, without a handshake, from this loopback address; ``seconds`` bounds each call on it."""

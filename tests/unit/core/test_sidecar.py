@@ -45,7 +45,7 @@ def found(
     """The container of this name beside the task's, with its endpoints."""
     container = {"name": name, "image": image, "env": [{"name": key, "value": value} for key, value in env.items()]}
     document = {"metadata": {"annotations": annotations}, "spec": {"containers": [{"name": "base"}, container]}}
-    pod = msgspec.json.decode(msgspec.json.encode(document), type=Pod)
+    pod = read_pod(document)
     sidecar = CATALOGUE.find(pod, pod.spec.containers[1])
     assert sidecar is not None, f"no row identifies {name}"
     return locate(sidecar, pod, pod.spec.containers[1])
@@ -339,7 +339,7 @@ def test_an_unquoted_true_in_an_annotation_is_refused() -> None:
 
 def pod_of(container: JSONObject, annotations: dict[str, str]) -> Pod:
     """A pod of this container alone."""
-    return read_pod(msgspec.json.encode({"metadata": {"annotations": annotations}, "spec": {"containers": [container]}}))
+    return read_pod({"metadata": {"annotations": annotations}, "spec": {"containers": [container]}})
 
 
 @pytest.mark.parametrize(
